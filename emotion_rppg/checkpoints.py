@@ -1,0 +1,126 @@
+"""A trained network is a folder: model.safetensors (numbers alone) + config.json (what they are).
+
+Nothing here can run code from disk: safetensors holds arrays, JSON holds text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotion_rppg.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@contextmanager
+def whole_folder(folder: str | Path) -> Iterator[Path]:
+    """A fresh folder that takes the place of ``folder`` only if the block ends without an error."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not (folder.is_dir() and _ours(folder)):
+        raise InputError(
+            f"{folder} exists and is not an output of emotion-rppg: give another folder, or move it"
+        )
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _ours(folder: Path) -> bool:
+    return not any(folder.iterdir()) or any(
+        (folder / name).is_file() for name in (CONFIG, "run.json", "manifest.csv")
+    )
+
+
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[Path]:
+    """A temporary path that becomes ``path`` only if the block ends without an error."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; want the name of a file to write")
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    fresh = Path(name)
+    try:
+        yield fresh
+        fresh.chmod(0o644)
+        os.replace(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Strict JSON (NaN refused) with a final newline, whole or not at all."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    with whole_file(path) as fresh:
+        fresh.write_text(text + "\n", encoding="utf-8")
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The config.json of a model folder, checked to be a JSON object."""
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise InputError(
+            f"no {CONFIG} in {str(folder)!r}: want a model folder as `emotion-rppg train` writes it"
+        )
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}): the model folder is damaged") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} holds {type(config).__name__}, want a JSON object")
+    return config
+
+
+def save_tensors(folder: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Write the tensors to ``folder/model.safetensors``."""
+    from safetensors.torch import save_file
+
+    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, folder / WEIGHTS)
+
+
+def load_tensors(folder: str | Path) -> dict[str, torch.Tensor]:
+    """The tensors of a model folder, on the CPU."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise InputError(f"no {WEIGHTS} in {str(folder)!r}: the model folder is incomplete")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged ({error}); copy the model folder again") from error
+
+
+def load_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
+    """Fill the module; every missing, unexpected or misshapen tensor is named."""
+    own = module.state_dict()
+    problems = [f"missing {k}" for k in own if k not in tensors]
+    problems += [f"unexpected {k}" for k in tensors if k not in own]
+    problems += [
+        f"{k} is {tuple(tensors[k].shape)}, want {tuple(own[k].shape)}"
+        for k in own
+        if k in tensors and tensors[k].shape != own[k].shape
+    ]
+    if problems:
+        shown = "; ".join(problems[:6]) + (" …" if len(problems) > 6 else "")
+        raise InputError(f"{where} does not fit {type(module).__name__}: {shown}")
+    module.load_state_dict(dict(tensors))

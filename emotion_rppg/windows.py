@@ -1,0 +1,93 @@
+"""Windows: slices of a recording's beats and wave, with one table row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.signals import Beats, Signal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Slices with one row of ``table`` each: ``start_s``, ``duration_s`` and what else is known.
+
+    ``beats[i]`` and ``signals[i]`` (None where beats came without a wave) belong to row i.
+    """
+
+    table: pd.DataFrame
+    beats: list[Beats]
+    signals: list[Signal | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.signals:
+            object.__setattr__(self, "signals", [None] * len(self.beats))
+        if not len(self.table) == len(self.beats) == len(self.signals):
+            raise InputError(
+                f"{len(self.table)} rows for {len(self.beats)} beat slices and "
+                f"{len(self.signals)} signals: want one of each a window"
+            )
+
+    def __len__(self) -> int:
+        return len(self.beats)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Windows]) -> Windows:
+        """All windows of several recordings, in order."""
+        import pandas as pd
+
+        return cls(
+            pd.concat([part.table for part in parts], ignore_index=True),
+            [beats for part in parts for beats in part.beats],
+            [signal for part in parts for signal in part.signals],
+        )
+
+
+def cut(
+    beats: Beats,
+    signal: Signal | None = None,
+    *,
+    length_s: float | None = 60.0,
+    step_s: float | None = 30.0,
+    facts: Mapping[str, object] | None = None,
+) -> Windows:
+    """Cut one recording's beats (and wave) into windows of time.
+
+    Windows start at the recording's start and lie wholly inside it; a recording shorter than
+    ``length_s`` gives one window as long as it is, so that nobody's trial is lost without a row.
+
+    Parameters
+    ----------
+    length_s : float or None
+        None: one window, the whole recording.
+    step_s : float or None
+        From one start to the next; None: ``length_s`` (no overlap).
+    facts : mapping
+        Columns that are the same for every window: subject, trial, labels …
+    """
+    import numpy as np
+    import pandas as pd
+
+    span = beats.span_s or ((signal.start_s, signal.end_s) if signal is not None else (0.0, 0.0))
+    start, total = span[0], span[1] - span[0]
+    if length_s is not None and not length_s > 0:
+        raise InputError(f"length_s must be seconds above zero, or None for all; got {length_s!r}")
+    step = length_s if step_s is None else step_s
+    if step is not None and not step > 0:
+        raise InputError(f"step_s must be seconds above zero, got {step_s!r}")
+    if length_s is None or step is None or total < length_s:
+        starts, length = np.array([start]), total
+    else:
+        n = int(np.floor((total - length_s) / step + 1e-6)) + 1
+        starts, length = start + step * np.arange(n), length_s
+    rows = [{**(facts or {}), "start_s": float(s), "duration_s": float(length)} for s in starts]
+    return Windows(
+        pd.DataFrame(rows),
+        [beats.crop(s, s + length + 1e-9) for s in starts],
+        [None if signal is None else signal.crop(s, s + length) for s in starts],
+    )

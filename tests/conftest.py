@@ -1,0 +1,20 @@
+"""What all tests share: where real recordings lie, and light threads under parallel runs."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+_BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Real recordings, never part of the repository; tests that want them skip without them."""
+    folder = Path(os.environ.get("EMOTION_RPPG_DATA") or _BESIDE_THE_CHECKOUT)
+    if not folder.is_dir():
+        pytest.skip("no real recordings here: set EMOTION_RPPG_DATA to their folder")
+    return folder
