@@ -30,7 +30,10 @@ class Gates(NamedTuple):
 
 
 def rnn_cell(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-    """Plain RNN, h_t = tanh(W·[h_{t-1}, x_t] + b): (batch, in), (batch, hidden) -> (batch, hidden)."""
+    """One plain RNN step, h_t = tanh(W·[h_{t-1}, x_t] + b).
+
+    (batch, in), (batch, hidden) -> (batch, hidden)
+    """
     return torch.tanh(x @ w_ih.T + h @ w_hh.T + bias)
 
 

@@ -267,8 +267,8 @@ class Beats:
             )
         if len(times) > 2 and np.median(steps) > 20:
             raise InputError(
-                f"the median step between beats is {np.median(steps):g} s; were milliseconds given? "
-                "Beats takes seconds"
+                f"the median step between beats is {np.median(steps):g} s: Beats takes seconds; "
+                "were milliseconds given?"
             )
         object.__setattr__(self, "times_s", times)
         for name, kind in (("confidence", float), ("corrected", bool)):

@@ -1,4 +1,4 @@
-"""Windows: slices of a recording's beats and wave, with one table row each."""
+"""Windows: slices of a recording's beats and wave, one table row each; the table's fixed columns."""
 
 from __future__ import annotations
 
@@ -11,6 +11,26 @@ from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+IDENTITY = (
+    "dataset",
+    "subject",
+    "session",
+    "trial",
+    "start_s",
+    "duration_s",
+    "source",  # kind of the signal: rppg, bvp, ecg
+    "method",  # how the camera was read: pos, physnet …; empty for contact signals
+    "network",  # the network that read it; empty for classic methods
+    "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
+)
+QUALITY = ("quality", "coverage", "corrected_share")
+LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+
+
+def people(table: pd.DataFrame) -> pd.Series:
+    """``dataset/subject`` of each row: two data sets' ``s1`` are two people."""
+    return table["dataset"].astype(str) + "/" + table["subject"].astype(str)
 
 
 @dataclass(frozen=True)
