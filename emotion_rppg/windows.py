@@ -1,4 +1,4 @@
-"""Windows: slices of a recording's beats and wave, one table row each; the table's fixed columns."""
+"""Windows: slices of a recording's beats and wave, a row each; the fixed columns of the table."""
 
 from __future__ import annotations
 
