@@ -1,0 +1,31 @@
+"""Small videos made on the spot with the ffmpeg that imageio-ffmpeg brings."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """``ffmpeg(name, *arguments) -> path`` of the file made; ``@x`` stands for the file x."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    folder = tmp_path_factory.mktemp("videos")
+
+    def run(name: str, *arguments: str) -> Path:
+        told = [str(folder / a[1:]) if a.startswith("@") else a for a in arguments]
+        command = [get_ffmpeg_exe(), "-v", "error", "-y", *told, str(folder / name)]
+        subprocess.run(command, check=True)
+        return folder / name
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def clip(ffmpeg: Callable[..., Path]) -> Path:
+    """Three seconds, 30 frames a second, 160×120, H.264, its index in front."""
+    source = "testsrc=size=160x120:rate=30:duration=3"
+    encode = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart")
+    return ffmpeg("clip.mp4", "-f", "lavfi", "-i", source, *encode)

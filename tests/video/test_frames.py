@@ -1,0 +1,166 @@
+"""Frames carry true times, stand upright, come as a stream, and bad files explain themselves."""
+
+import gc
+import logging
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Video
+from emotion_rppg.video.frames import describe, read_frames
+
+Ffmpeg = Callable[..., Path]
+
+
+def times(video: Video | Path) -> np.ndarray:
+    return np.array([frame.time_s for frame in read_frames(video)])
+
+
+def test_frames_are_rgb_with_even_times_and_running_indices(clip: Path) -> None:
+    frames = list(read_frames(Video(clip)))
+    assert [frame.index for frame in frames] == list(range(90))
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(90) / 30, atol=1e-6)
+    image = frames[0].image
+    assert (image.shape, image.dtype) == ((120, 160, 3), np.uint8)
+
+
+def test_colours_are_red_green_blue(ffmpeg: Ffmpeg) -> None:
+    source = "color=c=0xE01020:size=64x64:rate=10:duration=0.5"
+    path = ffmpeg("red.avi", "-f", "lavfi", "-i", source, "-c:v", "mjpeg", "-q:v", "2")
+    image = next(iter(read_frames(path))).image
+    np.testing.assert_allclose(image.mean((0, 1)), [0xE0, 0x10, 0x20], atol=8)
+
+
+def test_times_of_a_variable_rate_are_those_of_the_frames(clip: Path, ffmpeg: Ffmpeg) -> None:
+    keep = "select='lt(n,30)+not(mod(n,3))'"  # 30 a second, then 10
+    path = ffmpeg("vfr.mp4", "-i", str(clip), "-vf", keep, "-fps_mode", "vfr")
+    wanted = np.array([n / 30 for n in range(90) if n < 30 or n % 3 == 0])
+    np.testing.assert_allclose(times(path), wanted, atol=2e-3)
+
+
+def test_a_container_without_times_falls_back_to_its_rate_and_says_so(
+    clip: Path, ffmpeg: Ffmpeg, caplog: pytest.LogCaptureFixture
+) -> None:
+    strip = ("-c", "copy", "-bsf:v", "h264_mp4toannexb")
+    found = times(ffmpeg("bare.h264", "-i", str(clip), *strip))
+    np.testing.assert_allclose(np.diff(found), np.diff(found)[0])
+    assert len(found) == 90
+    assert np.diff(found)[0] > 0
+    assert "no time of its own" in caplog.text
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_turned_phone_gives_upright_pictures(clip: Path, ffmpeg: Ffmpeg, turn: int) -> None:
+    path = ffmpeg(f"turn{turn}.mp4", "-display_rotation", str(turn), "-i", str(clip), "-c", "copy")
+    plain = next(iter(read_frames(clip))).image
+    turned = next(iter(read_frames(path))).image
+    np.testing.assert_array_equal(turned, np.rot90(plain, turn // 90))
+    facts = describe(path)
+    assert (facts.height, facts.width) == turned.shape[:2]
+    assert facts.rotation == 360 - turn
+
+
+def test_a_stretch_has_its_own_clock(clip: Path) -> None:
+    whole = list(read_frames(Video(clip)))
+    part = list(read_frames(Video(clip, start_s=1.0, end_s=2.0)))
+    np.testing.assert_allclose([frame.time_s for frame in part], np.arange(30) / 30, atol=1e-6)
+    np.testing.assert_array_equal(part[0].image, whole[30].image)
+    np.testing.assert_array_equal(part[-1].image, whole[59].image)
+
+
+@pytest.mark.parametrize("pixels", ["gray", "bgra"])
+def test_grey_and_four_channels_become_rgb(clip: Path, ffmpeg: Ffmpeg, pixels: str) -> None:
+    codec = ("-c:v", "ffv1", "-pix_fmt", pixels, "-frames:v", "5")
+    frames = list(read_frames(ffmpeg(f"{pixels}.mkv", "-i", str(clip), *codec)))
+    assert {frame.image.shape for frame in frames} == {(120, 160, 3)}
+
+
+def test_a_torn_file_keeps_what_was_decoded_and_says_so(
+    clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(clip.read_bytes()[: clip.stat().st_size * 3 // 5])
+    assert 2 <= len(times(torn)) < 85
+    assert "is it cut off?" in caplog.text
+
+
+def test_a_whole_file_gives_no_warning(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        times(clip)
+    assert not caplog.records
+
+
+def test_old_frames_are_let_go(clip: Path) -> None:
+    """Memory is independent of length because at no moment more than a few pictures live."""
+    living: list[weakref.ref[np.ndarray]] = []
+    most = 0
+    for frame in read_frames(Video(clip)):
+        living.append(weakref.ref(frame.image))
+        del frame
+        gc.collect(0)
+        most = max(most, sum(image() is not None for image in living))
+    assert len(living) == 90
+    assert most <= 2
+
+
+def bad_files(clip: Path, folder: Path, ffmpeg: Ffmpeg) -> dict[str, Path | Video]:
+    (folder / "text.mp4").write_text("this is not a video\n" * 500)
+    (folder / "empty.mp4").touch()
+    return {
+        "no such file": folder / "missing.mp4",
+        "is a folder": folder,
+        "cannot be read as a video": folder / "text.mp4",
+        "0 bytes": folder / "empty.mp4",
+        "at least 2": ffmpeg("one.mp4", "-i", str(clip), "-frames:v", "1"),
+        "between 100 s and its end": Video(clip, start_s=100),
+        "1 frame(s) between": Video(clip, start_s=1.0, end_s=1.03),
+    }
+
+
+def test_bad_files_explain_themselves(
+    clip: Path, tmp_path: Path, ffmpeg: Ffmpeg, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for wanted, path in bad_files(clip, tmp_path, ffmpeg).items():
+        with pytest.raises(InputError) as caught:
+            list(read_frames(path))
+        assert wanted in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+def test_the_decoder_keeps_quiet_about_torn_files(clip: Path, tmp_path: Path) -> None:
+    """In a process of its own, since the decoder decides once how loud it is."""
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    code = (
+        "import logging, sys; logging.disable()\n"
+        "from emotion_rppg.video.frames import read_frames\n"
+        "print(len(list(read_frames(sys.argv[1]))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, torn], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert int(done.stdout) > 2
+
+
+def test_a_missing_system_library_is_named(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
+    class Broken:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "cv2":
+                raise ImportError("libGL.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(InputError, match="libgl1"):
+        describe(clip)
+
+
+def test_facts_of_a_file(clip: Path) -> None:
+    facts = describe(clip)
+    assert (facts.width, facts.height, facts.frames, facts.rotation) == (160, 120, 90, 0)
+    assert facts.rate_hz == pytest.approx(30)
+    assert facts.duration_s == pytest.approx(3)
