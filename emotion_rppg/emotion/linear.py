@@ -1,0 +1,177 @@
+"""Classic heads: any scikit-learn estimator on the features alone, with calibrated probabilities.
+
+Which estimators those are stands in ``emotion.HEADS``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
+from sklearn.impute import SimpleImputer
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emotion_rppg.errors import InputError
+
+
+def _has(method: str) -> Any:
+    return available_if(lambda self: hasattr(self.estimator, method))
+
+
+class OnFeatures(MetaEstimatorMixin, BaseEstimator):
+    """A scikit-learn classifier or regressor on the imputed, scaled features.
+
+    Missing values become the training median (an all-missing column zero), then every feature is
+    scaled to mean 0 and variance 1; the beat tokens behind the features are left out.
+
+    Parameters
+    ----------
+    estimator : classifier or regressor
+    n_features : int or None
+        How many of the first columns are features; None: all.
+    """
+
+    def __init__(self, estimator: Any, *, n_features: int | None = None) -> None:
+        self.estimator = estimator
+        self.n_features = n_features
+
+    def fit(self, X: Any, y: Any) -> OnFeatures:
+        X, y = validate_data(
+            self, X, y, ensure_all_finite="allow-nan", y_numeric=is_regressor(self)
+        )
+        if self.n_features is not None and not 0 < self.n_features <= X.shape[1]:
+            raise InputError(f"n_features is {self.n_features}, X has {X.shape[1]} columns")
+        self.pipeline_ = make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True),
+            StandardScaler(),
+            clone(self.estimator),
+        ).fit(X[:, : self.n_features], y)
+        if hasattr(self.pipeline_, "classes_"):
+            self.classes_ = self.pipeline_.classes_
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        return self._ask("predict", X)
+
+    @_has("predict_proba")
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self._ask("predict_proba", X)
+
+    @_has("decision_function")
+    def decision_function(self, X: Any) -> np.ndarray:
+        return self._ask("decision_function", X)
+
+    def score(self, X: Any, y: Any) -> float:
+        """Accuracy of a classifier, R² of a regressor."""
+        return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
+
+    def _ask(self, method: str, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
+        return getattr(self.pipeline_, method)(X[:, : self.n_features])
+
+    def __sklearn_tags__(self) -> Any:
+        tags, own = super().__sklearn_tags__(), get_tags(self.estimator)
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_label = False  # one label a row
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """Probabilities for an estimator that has only a decision function.
+
+    Temperature scaling (Guo et al. 2017): one positive factor on the decision values, fitted on
+    decisions about people (``groups``) the estimator had not seen, every class weighing the same.
+    A factor alone, unlike Platt's slope and offset, cannot turn a decision round: on weak signals
+    an offset calls everything the larger class.
+
+    Parameters
+    ----------
+    estimator : classifier with ``decision_function``
+    folds : int
+        Inner folds, group-disjoint if ``fit`` is given groups. Where classes or groups are too
+        few for any fold the factor is 1.
+    random_state : int
+    """
+
+    def __init__(self, estimator: Any, *, folds: int = 5, random_state: int = 0) -> None:
+        self.estimator = estimator
+        self.folds = folds
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Calibrated:
+        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan")
+        check_classification_targets(y)
+        self.classes_, y = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError("the labels have one class only; a classifier needs at least two")
+        self.factor_ = self._factor(X, y, groups)
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """(n, classes), rows add up to one."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
+        return _softmax(self.factor_ * _per_class(self.estimator_.decision_function(X)))
+
+    def predict(self, X: Any) -> np.ndarray:
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def _factor(self, X: np.ndarray, y: np.ndarray, groups: Any) -> float:
+        from scipy.optimize import minimize_scalar
+
+        decisions, truth = [], []
+        for train, test in self._splits(X, y, groups):
+            if len(np.unique(y[train])) == len(self.classes_):
+                fitted = clone(self.estimator).fit(X[train], y[train])
+                decisions.append(_per_class(fitted.decision_function(X[test])))
+                truth.append(y[test])
+        if not decisions:
+            return 1.0
+        scores, labels = np.concatenate(decisions), np.concatenate(truth)
+        weight = compute_sample_weight("balanced", labels)
+
+        def loss(log_factor: float) -> float:
+            p = _softmax(np.exp(log_factor) * scores)[np.arange(len(labels)), labels]
+            return float(np.average(-np.log(np.maximum(p, 1e-12)), weights=weight))
+
+        return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
+
+    def _splits(self, X: np.ndarray, y: np.ndarray, groups: Any) -> Any:
+        smallest = int(np.bincount(y).min())
+        n = min(self.folds, smallest if groups is None else len(np.unique(groups)), smallest)
+        if n < 2:
+            return []
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        folds = kind(n_splits=n, shuffle=True, random_state=self.random_state)
+        return folds.split(X, y, groups)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        return tags
+
+
+def _per_class(decision: np.ndarray) -> np.ndarray:
+    """(n,) of two classes, or (n, classes), as (n, classes)."""
+    return np.column_stack([-decision, decision]) if decision.ndim == 1 else decision
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
