@@ -1,0 +1,231 @@
+"""The classic pulse methods: mean skin colours in, a pulse wave out, no training.
+
+All take ``rgb`` (n, 3), the mean red, green and blue of skin for each frame (any positive unit),
+and ``rate_hz``, and give a wave (n,) in which **more blood is up**. All cost time and memory
+proportional to n. They raise InputError for another shape, for NaN inside (cut the signal into
+its seen runs first) and for less than one window of 1.6 s.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import FastICA
+
+WINDOW_S = 1.6  # Wang et al. 2017: 32 frames at 20 Hz, one slow heart beat
+BAND_HZ = (0.7, 2.5)  # in which chrom balances its two colour signals
+SMOOTHNESS = 100.0  # of the detrending before ica, at 30 Hz
+
+
+def green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """The green channel about its mean, turned over (Verkruysse et al. 2008).
+
+    Blood takes away green light, so that a fuller vessel is a darker pixel.
+    """
+    channel = _checked(rgb, rate_hz)[:, 1]
+    return (channel.mean() - channel) / _divisor(float(channel.mean()))
+
+
+def chrom(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """CHROM (de Haan and Jeanne 2013): chrominance signals that a change of light leaves alone.
+
+    In windows of 1.6 s, half overlapping: colours over their mean, X = 3R − 2G and
+    Y = 1.5R + G − 1.5B, both band-passed to 0.7–2.5 Hz, X − (std X / std Y) Y, Hann-weighted and
+    added. The wave is already band-passed. Public implementations differ: rPPG-Toolbox works in
+    windows as here (this one agrees with it to a correlation of 0.999 in band) but leaves up to
+    half a window at the end out; pyVHR takes the whole signal at once, un-normalised and
+    unfiltered, and correlates less.
+    """
+    from scipy.signal import butter, filtfilt
+    from scipy.signal.windows import hann
+
+    rgb = _checked(rgb, rate_hz)
+    n, length = len(rgb), _window(rate_hz)
+    length += length % 2
+    length = min(length, n - n % 2)
+    starts = np.arange(0, n - length + 1, length // 2)
+    weights = np.tile(hann(length), (len(starts), 1))
+    if starts[-1] + length < n:  # one window more, ending with the signal, takes what is left
+        starts, weights = np.r_[starts, n - length], np.vstack([weights, hann(length)])
+        covered = np.zeros(n)
+        np.add.at(covered, starts[:-1, None] + np.arange(length), weights[:-1])
+        rest = 1.0 - covered[-length:]
+        weights[-1, : length // 2] = 1.0
+        # cubed, so that it hardly disturbs the published windows beneath it
+        weights[-1] = np.clip(np.minimum(rest, weights[-1]), 0.0, 1.0) ** 3
+    where = starts[:, None] + np.arange(length)
+    colours = rgb[where]
+    colours = colours / _divisor(colours.mean(axis=1, keepdims=True))
+    r, g, b = np.moveaxis(colours, -1, 0)
+    edges = butter(3, _band(rate_hz), "bandpass", fs=rate_hz)
+    pad = min(3 * max(len(edges[0]), len(edges[1])), length - 1)
+    x, y = (filtfilt(*edges, s, padlen=pad) for s in (3 * r - 2 * g, 1.5 * r + g - 1.5 * b))
+    alpha = x.std(axis=1) / _divisor(y.std(axis=1))
+    wave = np.zeros(n)
+    np.add.at(wave, where, (x - alpha[:, None] * y) * weights)
+    return wave
+
+
+def pos(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """POS (Wang et al. 2017): projection on the plane orthogonal to the skin tone.
+
+    In every window of 1.6 s: colours over their mean, S1 = G − B, S2 = G + B − 2R,
+    S1 + (std S1 / std S2) S2; the windows' sum, turned over. Within a window that is a fixed
+    mixture of the three channels, so running sums of their moments give the exact result
+    without forming a window. Neither filtered nor detrended: pyVHR does the same (correlation
+    above 0.999 in band), rPPG-Toolbox detrends and filters inside the method and leaves the last
+    sample empty. As in the paper the first and last 1.6 s lie in fewer windows and are smaller.
+    """
+    rgb = _checked(rgb, rate_hz)
+    length = int(WINDOW_S * rate_hz)
+    offset = rgb.mean(axis=0)
+    low = rgb - offset  # smaller numbers, so that running sums keep their digits
+    mean = _running_sum(low, length) / length
+    products = low[:, :, None] * low[:, None, :]
+    covariance = _running_sum(products, length) / length - mean[:, :, None] * mean[:, None, :]
+    gains = 1.0 / _divisor(mean + offset)
+    first = np.array([0.0, 1.0, -1.0]) * gains
+    second = np.array([-2.0, 1.0, 1.0]) * gains
+    spread = [np.einsum("ni,nij,nj->n", s, covariance, s) for s in (first, second)]
+    alpha = np.sqrt(np.clip(spread[0], 0, None) / _divisor(np.clip(spread[1], 0, None)))
+    mixture = first + alpha[:, None] * second  # (windows, 3)
+    mixture = np.column_stack([mixture, -np.einsum("ni,ni->n", mixture, mean)])  # about the mean
+    total = np.zeros((len(rgb) + 1, 4))
+    total[: len(mixture)] += mixture  # a window begins to count at its first sample …
+    total[length : length + len(mixture)] -= mixture  # … and ends after its last
+    gathered = np.cumsum(total, axis=0)[:-1]
+    return -np.einsum("ni,ni->n", gathered[:, :3], low) - gathered[:, 3]
+
+
+def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Independent components (Poh et al. 2010): the one with the clearest rhythm.
+
+    Channels are detrended and standardised, then unmixed by FastICA (scikit-learn, seeded); the
+    component with the largest share of its power in one spectral peak is taken, its sign such
+    that it goes against green.
+    """
+    from sklearn.decomposition import FastICA
+
+    rgb = _checked(rgb, rate_hz)
+    channels = detrend(rgb, rate_hz)
+    spread = channels.std(axis=0)
+    spread[spread < 1e-9 * np.abs(rgb).max()] = 0.0  # a rounding error is no signal
+    channels = (channels - channels.mean(axis=0)) / _divisor(spread)
+    rank = np.linalg.matrix_rank(channels, tol=1e-6 * math.sqrt(len(channels)))
+    if rank == 0:
+        return np.zeros(len(rgb))
+    unmix = FastICA(n_components=rank, whiten="unit-variance", random_state=0, max_iter=1000)
+    sources = _quietly(unmix, channels)
+    power = np.abs(np.fft.rfft(sources, axis=0))[1:] ** 2
+    best = sources[:, np.argmax(power.max(axis=0) / power.sum(axis=0))]
+    return best * (-1.0 if best @ channels[:, 1] > 0 else 1.0)
+
+
+def lgi(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Local group invariance (Pilz et al. 2018): green without the main colour direction."""
+    rgb = _checked(rgb, rate_hz)
+    main = np.linalg.eigh(rgb.T @ rgb)[1][:, -1]
+    return -_green_without(rgb, main)
+
+
+def omit(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """OMIT (Álvarez Casado and Bordallo López 2023): green without the first QR direction.
+
+    Of a 3 × n matrix that direction is the first frame's colour.
+    """
+    rgb = _checked(rgb, rate_hz)
+    first = rgb[0] / _divisor(float(np.linalg.norm(rgb[0])))
+    return -_green_without(rgb, first)
+
+
+def pbv(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Blood volume pulse signature (de Haan and van Leest 2014).
+
+    The signature is taken as the channels' relative standard deviations; the wave is the mixture
+    that has it and otherwise as little power as possible.
+    """
+    rgb = _checked(rgb, rate_hz)
+    relative = rgb / _divisor(rgb.mean(axis=0))
+    signature = relative.std(axis=0) / _divisor(math.sqrt(relative.var(axis=0).sum()))
+    weights = np.linalg.lstsq(relative.T @ relative, signature, rcond=None)[0]
+    wave = relative @ weights / _divisor(signature @ weights)
+    return wave.mean() - wave
+
+
+def detrend(channels: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Take slow drift away (Tarvainen et al. 2002) by one banded solve; (n, …) -> (n, …).
+
+    x − (I + λ² D₂ᵀD₂)⁻¹ x. λ is 100 at 30 Hz and goes with the square of the rate, so that the
+    same drift in seconds is taken away at any rate.
+    """
+    from scipy.linalg import solveh_banded
+
+    n = len(channels)
+    weight = (SMOOTHNESS * (rate_hz / 30.0) ** 2) ** 2
+    bands = np.zeros((3, n))  # upper form of I + λ² D₂ᵀD₂, built from its rows [1, −2, 1]
+    bands[2] = 1.0
+    for i, a in enumerate((1.0, -2.0, 1.0)):
+        for j, b in enumerate((1.0, -2.0, 1.0)):
+            if j >= i:
+                bands[2 - (j - i), j : n - 2 + j] += weight * a * b
+    trend: np.ndarray = solveh_banded(bands, channels)
+    return channels - trend
+
+
+def _checked(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    rgb = np.asarray(rgb, dtype=float)
+    if rgb.ndim != 2 or rgb.shape[1] != 3:
+        raise InputError(f"rgb has shape {rgb.shape}: want (n, 3), one red, green, blue a frame")
+    if not (math.isfinite(rate_hz) and rate_hz > 0):
+        raise InputError(f"rate_hz must be a positive number of hertz, got {rate_hz!r}")
+    if len(rgb) < _window(rate_hz):
+        raise InputError(
+            f"{len(rgb)} frames are too few: want at least {_window(rate_hz)}, one window of "
+            f"{WINDOW_S:g} s at {rate_hz:g} Hz"
+        )
+    if not np.isfinite(rgb).all():
+        raise InputError(
+            "rgb has NaN or infinite values: give each run of frames with a face by itself"
+        )
+    return rgb
+
+
+def _window(rate_hz: float) -> int:
+    return max(4, math.ceil(WINDOW_S * rate_hz - 1e-6))
+
+
+def _band(rate_hz: float) -> tuple[float, float]:
+    return BAND_HZ[0], min(BAND_HZ[1], 0.45 * rate_hz)
+
+
+def _divisor(value: np.ndarray | float) -> np.ndarray:
+    """The value, or infinity where it is nothing: what it divides becomes zero, never NaN."""
+    value = np.asarray(value, dtype=float)
+    return np.where(np.abs(value) > 1e-12, value, np.inf)
+
+
+def _running_sum(values: np.ndarray, length: int) -> np.ndarray:
+    """Sums of every ``length`` neighbours along the first axis, (n, …) -> (n - length + 1, …)."""
+    total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
+    return total[length:] - total[:-length]
+
+
+def _green_without(rgb: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    return rgb[:, 1] - (rgb @ direction) * direction[1]
+
+
+def _quietly(unmix: FastICA, channels: np.ndarray) -> np.ndarray:
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last iterate serves as well
+        sources: np.ndarray = unmix.fit_transform(channels)
+    return sources
