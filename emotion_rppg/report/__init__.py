@@ -1,0 +1,1 @@
+"""Figures, the HTML report, the data dictionary and the data sets' cards."""

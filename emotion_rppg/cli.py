@@ -1,0 +1,424 @@
+"""The command line: each verb parses its arguments, calls the package and prints. No computation.
+
+Heavy imports stand inside the verbs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emotion_rppg import __version__
+from emotion_rppg.errors import InputError
+
+app = typer.Typer(
+    help="Emotion from the pulse a camera sees: video → pulse → features → arousal and valence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+train = typer.Typer(help="Train a pulse network, a beat encoder or an emotion model.")
+app.add_typer(train, name="train", no_args_is_help=True)
+
+Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
+Json = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
+Scheduler = Annotated[
+    str | None, typer.Option(help="A Dask scheduler, tcp://host:port (extra `cluster`).")
+]
+Region = Annotated[str, typer.Option(help="face, full, or x,y,w,h in pixels.")]
+Face = Annotated[int | None, typer.Option(help="Which face, 1 = the largest.", min=1)]
+Weights = Annotated[Path | None, typer.Option(help="Folder of a trained pulse network.")]
+Method = Annotated[str, typer.Option(help="green, chrom, pos …, or the folder of a network.")]
+Length = Annotated[float, typer.Option(help="Window length in seconds.")]
+Step = Annotated[float, typer.Option(help="Seconds from one window's start to the next.")]
+Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]
+Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in.")]
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Bad input is one sentence and exit 2; an interruption is exit 130; a bug keeps its trace."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        yield
+    except InputError as error:
+        typer.echo(f"emotion-rppg: {error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("emotion-rppg: interrupted; files already written are whole", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left, on standard error and only where somebody watches."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _say(text: str, as_json: bool, result: dict[str, Any]) -> None:
+    """The result for a person, or for a program."""
+    typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
+
+
+def _number(value: float, digits: int = 2) -> float | None:
+    """A JSON number; NaN, which JSON does not know, becomes null."""
+    return None if value != value else round(float(value), digits)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this machine: versions, devices, codecs, face detector; what is missing and the cure."""
+    from emotion_rppg.doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps({f.what: {"ok": f.ok, "found": f.found} for f in findings}))
+        return
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'MISS'}  {finding.what:<16} {finding.found}")
+        if not finding.ok:
+            typer.echo(f"      → {finding.cure}")
+
+
+@app.command()
+def init(folder: Path) -> None:
+    """Write a template manifest.csv for a study of one's own; existing files are kept."""
+    with _plainly():
+        from emotion_rppg.datasets.folder import write_template
+
+        path = write_template(folder)
+        typer.echo(f"{path}: fill it in, then `emotion-rppg features {folder} --out table.csv`")
+
+
+@app.command()
+def datasets(
+    name: Annotated[str | None, typer.Argument(help="One data set.")] = None,
+    root: Root = None,
+    cite: Annotated[bool, typer.Option("--cite", help="Print its reference.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the data sets, describe one, or check a download with --root."""
+    with _plainly():
+        from emotion_rppg.report import cards
+
+        if name is None:
+            typer.echo(json.dumps(cards.listed()) if as_json else cards.as_text())
+            return
+        if cite:
+            typer.echo(cards.card(name).reference)
+            return
+        found = cards.described(name, root)
+        typer.echo(json.dumps(found) if as_json else cards.described_as_text(found))
+
+
+@app.command()
+def pulse(
+    video: Path,
+    method: Method = "physnet",
+    out: Annotated[Path | None, typer.Option("--out", help="wave.csv")] = None,
+    region: Region = "face",
+    face: Face = None,
+    weights: Weights = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Read the pulse wave from a face video.
+
+    Example: emotion-rppg pulse me.mp4 --method pos --out wave.csv
+    """
+    with _plainly():
+        from emotion_rppg.provenance import write_run
+        from emotion_rppg.pulse.inference import estimate
+        from emotion_rppg.quality import judge
+        from emotion_rppg.recordings import Video
+        from emotion_rppg.tables import check_ending, write_wave
+
+        if out is not None:
+            check_ending(out)
+        wave = estimate(
+            Video(video), method, device=device, region=region, face=face, weights=weights
+        )
+        verdict = judge(wave)
+        result = {
+            "hr_bpm": None if verdict.hr_bpm is None else round(verdict.hr_bpm, 2),
+            "quality": _number(verdict.quality, 3),
+            "face_coverage": _number(wave.coverage, 3),
+            "rate_hz": _number(wave.rate_hz, 4),
+            "duration_s": _number(wave.duration_s, 3),
+            "method": method,
+        }
+        if verdict.reason:
+            result["reason"] = verdict.reason
+        if out is not None:
+            write_wave(wave, out)
+            arguments = {"method": method, "region": region, "face": face, "weights": weights}
+            write_run(out, "pulse", {"video": video, **arguments, "device": device}, [video])
+        rate = f"{verdict.hr_bpm:.1f} bpm" if verdict.hr_bpm is not None else "heart rate withheld"
+        text = f"{rate} · quality {verdict.quality:.2f} · face seen {wave.coverage:.0%} · {wave}"
+        text += f"\n{verdict.reason}" if verdict.reason else ""
+        _say(text + (f"\n{out}" if out else ""), as_json, result)
+
+
+@app.command()
+def features(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Videos, CSVs, folders.")] = None,
+    out: Out = Path("table.csv"),
+    dataset: Dataset = None,
+    root: Root = None,
+    method: Method = "pos",
+    weights: Weights = None,
+    source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
+    length: Length = 60.0,
+    step: Step = 30.0,
+    whole: Annotated[bool, typer.Option("--whole", help="One row a recording.")] = False,
+    encoder: Annotated[Path | None, typer.Option(help="Encoder folder: adds emb_000…")] = None,
+    region: Region = "face",
+    face: Face = None,
+    workers: Workers = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Extract the feature table of a study: one row a window.
+
+    Example: emotion-rppg features my_study/ --out table.csv --method pos
+    """
+    with _plainly():
+        from emotion_rppg.provenance import write_run
+        from emotion_rppg.report.dictionary import write_dictionary
+        from emotion_rppg.study import extract
+        from emotion_rppg.tables import check_ending, write_table
+
+        check_ending(out)
+        options: dict[str, Any] = {
+            "method": method,
+            "weights": weights,
+            "source": source,
+            "length_s": None if whole else length,
+            "step_s": step,
+            "region": region,
+            "face": face,
+            "encoder": encoder,
+        }
+        recordings = _recordings(paths or [], dataset, root)
+        with _progress("extracting") as progress:
+            table = extract(
+                recordings, **options, workers=workers, device=device, progress=progress
+            )
+        write_table(table, out)
+        write_dictionary(table, out.with_suffix(".columns.md"))
+        given = list(paths or [])
+        arguments = {"paths": given, "dataset": dataset, "root": root, **options}
+        write_run(out, "features", arguments, [*given, *([root] if root else [])])
+        failures = table.attrs["failures"]
+        for failure in failures:
+            typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
+        text = f"{len(table)} windows of {len(recordings) - len(failures)} recordings → {out}"
+        result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
+        _say(text, as_json, {**result, "out": str(out)})
+
+
+def _recordings(paths: list[Path], dataset: str | None, root: Path | None) -> list[Any]:
+    """The recordings that the arguments name: paths, or a data set and its folder."""
+    from emotion_rppg.study import as_recordings
+
+    if (dataset is None) == (not paths):
+        raise InputError("give either paths, or --dataset NAME with --root DIR")
+    if dataset is None:
+        return [recording for path in paths for recording in as_recordings(path)]
+    from emotion_rppg.report.cards import dataset_class
+
+    if root is None:
+        raise InputError(f"--dataset {dataset} needs --root DIR, the folder it lies in")
+    return list(dataset_class(dataset)(root))
+
+
+@app.command()
+def evaluate(
+    out: Out = Path("evaluation"),
+    table: Annotated[Path | None, typer.Option(help="A feature table.")] = None,
+    dataset: Dataset = None,
+    root: Root = None,
+    task: Annotated[list[str], typer.Option(help="Label to predict; repeat for more.")] = [],  # noqa: B006
+    coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
+    split: Annotated[str, typer.Option(help="loso or subject_folds.")] = "loso",
+    heads: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
+    normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
+    method: Method = "pos",
+    source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
+    length: Length = 60.0,
+    step: Step = 30.0,
+    ablate: Annotated[list[str], typer.Option(help="quality: leave those columns out.")] = [],  # noqa: B006
+    workers: Workers = 1,
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Evaluate heads on people they never saw, beside dummies, with confidence intervals.
+
+    Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
+    """
+    with _plainly():
+        from emotion_rppg.evaluation import evaluate as evaluated
+        from emotion_rppg.report.evaluation import write_evaluation
+        from emotion_rppg.tables import read_table
+
+        if not task:
+            raise InputError("say what to predict: --task arousal (repeat it for more)")
+        if (table is None) == (dataset is None):
+            raise InputError("give either --table FILE, or --dataset NAME with --root DIR")
+        if table is not None:
+            rows = read_table(table)
+        else:
+            rows = _extracted(dataset, root, method, source, length, step, workers, device)
+        options: dict[str, Any] = {
+            "target": task,
+            "heads": heads.split(",") if heads != "all" else "all",
+            "split": split,
+            "coding": coding,
+            "normalise": normalise,
+            "ablate": ablate,
+            "seed": seed,
+        }
+        with _progress("evaluating") as progress:
+            results = evaluated(rows, **options, workers=workers, progress=progress)
+        arguments = {"table": table, "dataset": dataset, "root": root, "method": method, **options}
+        inputs = [path for path in (table, root) if path is not None]
+        means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
+        text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
+        _say(text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))})
+
+
+def _extracted(
+    dataset: str | None,
+    root: Path | None,
+    method: str,
+    source: str,
+    length: float,
+    step: float,
+    workers: int,
+    device: str,
+) -> Any:
+    """The feature table of a data set, with a progress bar."""
+    from emotion_rppg.study import extract
+
+    recordings = _recordings([], dataset, root)
+    with _progress("extracting") as progress:
+        return extract(
+            recordings,
+            method=method,
+            source=source,
+            length_s=length,
+            step_s=step,
+            workers=workers,
+            device=device,
+            progress=progress,
+        )
+
+
+@app.command()
+def predict(
+    given: Annotated[Path, typer.Argument(metavar="VIDEO|CSV", help="A face video or a signal.")],
+    model: Annotated[Path, typer.Option(help="Model folder from `train emotion`.")],
+    out: Out = Path("prediction"),
+    region: Region = "face",
+    face: Face = None,
+    weights: Weights = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Predict arousal and valence over a video or a pulse recording.
+
+    Example: emotion-rppg predict me.mp4 --model model --out prediction
+    """
+    with _plainly():
+        from emotion_rppg.report.prediction import write_prediction
+        from emotion_rppg.study import load, read_like
+
+        trained = load(model)
+        table, wave = read_like(
+            trained, given, region=region, face=face, weights=weights, device=device
+        )
+        rows = trained.predict(table)
+        arguments = {"given": given, "model": model, "region": region, "face": face}
+        said = write_prediction(rows, wave, trained, out, arguments=arguments, inputs=[given, model])
+        _say(f"{said['text']}\n{out / 'report.html'}", as_json, said["json"])
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo"),
+    seed: int = 0,
+    workers: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """The whole chain on synthetic people: videos, features, evaluation, model, report.html."""
+    with _plainly():
+        from emotion_rppg.demo import run_demo
+
+        result = run_demo(out, seed=seed, workers=workers, device=device, progress=_progress)
+        _say(result["text"], as_json, result["json"])
+
+
+@train.command("emotion")
+def train_emotion(
+    table: Annotated[Path, typer.Option(help="A feature table.")],
+    target: Annotated[list[str], typer.Option(help="Label to learn; repeat for more.")],
+    out: Out = Path("model"),
+    head: Annotated[str, typer.Option(help="logistic, svm, forest or lstm.")] = "logistic",
+    coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
+    encoder: Annotated[Path | None, typer.Option(help="Encoder that made emb_000…")] = None,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit an emotion model on every labelled row of a feature table."""
+    with _plainly():
+        from emotion_rppg.provenance import write_run
+        from emotion_rppg.study import fit
+        from emotion_rppg.tables import read_table
+
+        arguments = {"table": table, "target": target, "head": head, "coding": coding, "seed": seed}
+        model = fit(
+            read_table(table),
+            target=target,
+            head=head,
+            coding=coding,
+            encoder=encoder,
+            random_state=seed,
+        )
+        model.save(out)
+        write_run(out, "train emotion", arguments, [table])
+        note = f"\n{model.note}" if model.note else ""
+        _say(f"{out}{note}", as_json, {"out": str(out), "note": model.note})

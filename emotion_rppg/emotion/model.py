@@ -1,0 +1,280 @@
+"""A fitted emotion model: one head a target, what it may be asked, and its folder on disk."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_rppg import __version__
+from emotion_rppg.checkpoints import CONFIG, read_config, whole_folder, write_json
+from emotion_rppg.emotion.encoder import load_encoder
+from emotion_rppg.emotion.inputs import fitted_to, matrix
+from emotion_rppg.emotion.tasks import Task, class_names, code
+from emotion_rppg.errors import InputError
+from emotion_rppg.windows import EMBEDDING, SEQUENCE, people
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emotion_rppg.emotion.encoder import Pretrained
+
+KIND, ENCODER = "emotion", "encoder"
+SYNTHETIC = "synthetic"
+SYNTHETIC_NOTE = (
+    "Trained on synthetic people: shows that the chain works; says nothing about real people."
+)
+_SHORTEST = 0.9  # of the trained window: below it a window is not what the heads have seen
+_SHOWN = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Fitted heads by target.
+
+    Attributes
+    ----------
+    heads : dict
+        Target to fitted estimator.
+    classes : dict
+        Target to the names of its classes, in the order of the estimator's columns.
+    codings : dict
+        Target to its coding, in words.
+    names, longest :
+        Feature columns and number of beat tokens of the training table.
+    made_from : dict
+        How the training table was made: ``method, source, length_s, families, networks``.
+    trained_on : dict
+        ``{data set: [subjects]}``, everybody whose rows or whose networks taught this model.
+    """
+
+    heads: dict[str, Any]
+    classes: dict[str, tuple[str, ...]]
+    codings: dict[str, str]
+    names: tuple[str, ...]
+    longest: int
+    made_from: dict[str, Any]
+    trained_on: dict[str, list[str]]
+    note: str = ""
+    encoder: Pretrained | None = None
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return tuple(self.heads)
+
+    def predict(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Class and probabilities for each row; empty with a reason where nothing can be said."""
+        shown = table[[c for c in _SHOWN if c in table]].copy()
+        reasons = self._reasons(table)
+        able = np.array([not reason for reason in reasons])
+        inputs = matrix(table, names=self.names, longest=self.longest).X[able]
+        for target, head in self.heads.items():
+            names = self.classes[target]
+            shown[target] = ""
+            for name in names:
+                shown[f"{target}_p_{name}"] = np.nan
+            if not able.any():
+                continue
+            if not names:
+                shown[target] = np.nan
+                shown.loc[able, target] = head.predict(inputs)
+                continue
+            chances = head.predict_proba(inputs)
+            for column, k in enumerate(head.classes_.astype(int)):
+                shown.loc[able, f"{target}_p_{names[k]}"] = chances[:, column]
+            best = head.classes_.astype(int)[chances.argmax(axis=1)]
+            shown.loc[able, target] = [names[k] for k in best]
+        return shown.assign(reason=reasons)
+
+    def _reasons(self, table: pd.DataFrame) -> list[str]:
+        """Why a row is outside what the model was trained for, or nothing."""
+        wanted = self.made_from["length_s"]
+        given = table["reason"].fillna("") if "reason" in table else [""] * len(table)
+        features = matrix(table, names=self.names, longest=self.longest).X[:, : len(self.names)]
+        out = []
+        for reason, length, row in zip(given, table["duration_s"], features, strict=True):
+            if not reason and wanted is not None and length < _SHORTEST * wanted:
+                reason = (
+                    f"too short for HRV: {length:.1f} s, the model was trained on windows of "
+                    f"{wanted:g} s"
+                )
+            if not reason and not np.isfinite(row).any():
+                reason = "no feature could be measured in this window"
+            out.append(str(reason))
+        return out
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model folder: config.json, one file a head, MODEL_CARD.md."""
+        from emotion_rppg.emotion.storage import save_head
+
+        with whole_folder(folder) as fresh:
+            for target, head in self.heads.items():
+                save_head(head, fresh, target)
+            if self.encoder is not None:
+                self.encoder.save(fresh / ENCODER)
+            write_json(fresh / CONFIG, self._config())
+            (fresh / "MODEL_CARD.md").write_text(self.card(), encoding="utf-8")
+        return Path(folder)
+
+    def _config(self) -> dict[str, Any]:
+        return {
+            "kind": KIND,
+            "version": __version__,
+            "targets": {
+                t: {"classes": list(self.classes[t]), "coding": self.codings[t]} for t in self.heads
+            },
+            "features": list(self.names),
+            "longest": self.longest,
+            "made_from": self.made_from,
+            "trained_on": self.trained_on,
+            "note": self.note,
+        }
+
+    def card(self) -> str:
+        """The model card: what it tells, from whom it learned, what it must not be used for."""
+        who = "; ".join(f"{len(p)} of {d} ({', '.join(p)})" for d, p in self.trained_on.items())
+        length = self.made_from["length_s"]
+        lines = [
+            "# Model card",
+            "",
+            *([f"**{self.note}**", ""] if self.note else []),
+            f"- Tells: {'; '.join(self.codings.values())}",
+            f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
+            f"- Learned from: {who}",
+            f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
+            f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
+            f"- Made with emotion_rppg {__version__}",
+            "",
+            "How well it does on people it never saw: see the evaluation it was chosen by.",
+            "Not a medical device. Not for decisions about a person; in the European Union, not",
+            "for workplaces and schools (Regulation (EU) 2024/1689, Article 5(1)(f)).",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+def fit(
+    table: pd.DataFrame,
+    *,
+    target: str | Sequence[str],
+    head: Any = "logistic",
+    coding: str = "midpoint",
+    encoder: Any = None,
+    random_state: int = 0,
+) -> Model:
+    """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
+    inputs = matrix(table)
+    heads, classes, codings = {}, {}, {}
+    for name in [target] if isinstance(target, str) else target:
+        task = Task(name, coding)
+        y = code(table, task)
+        usable = np.isfinite(y) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
+        classes[name], codings[name] = class_names(table, task), task.rule(table)
+        _check_labels(y[usable], classes[name], name)
+        estimator = fitted_to(_head(head, bool(classes[name])), inputs)
+        seeded = {p: random_state for p in estimator.get_params() if p.endswith("random_state")}
+        estimator.set_params(**seeded)
+        y_fit = y[usable].astype(int) if classes[name] else y[usable]
+        groups = people(table)[usable].to_numpy()
+        heads[name] = estimator.fit(inputs.X[usable], y_fit, **_groups(estimator, groups))
+    seen = _everybody(table)
+    return Model(
+        heads=heads,
+        classes=classes,
+        codings=codings,
+        names=inputs.names,
+        longest=inputs.longest,
+        made_from=_made_from(table),
+        trained_on=seen,
+        note=SYNTHETIC_NOTE if SYNTHETIC in seen else "",
+        encoder=load_encoder(encoder) if isinstance(encoder, str | Path) else encoder,
+    )
+
+
+def _head(head: Any, classification: bool) -> Any:
+    from emotion_rppg.emotion import HEADS
+
+    if not isinstance(head, str):
+        return head
+    if head not in HEADS:
+        raise InputError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
+    return HEADS[head]
+
+
+def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
+    if not len(y):
+        raise InputError(f"no row has both features and a label for {target!r}")
+    if names and len(np.unique(y)) < 2:
+        only = names[int(y[0])]
+        raise InputError(
+            f"every labelled row of {target!r} is {only!r}: a head needs at least two classes; "
+            "try the coding 'subject_median' or 'fixed(x)'"
+        )
+
+
+def _groups(estimator: Any, groups: np.ndarray) -> dict[str, Any]:
+    """``groups`` for heads that stop early on people they did not train on."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    return {"groups": groups} if has_fit_parameter(estimator, "groups") else {}
+
+
+def _everybody(table: pd.DataFrame) -> dict[str, list[str]]:
+    """People of the rows, and those the pulse network and the encoder were trained on."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for dataset, part in table.groupby(table["dataset"].astype(str)):
+        seen[str(dataset)] |= set(part["subject"].astype(str))
+    for column in ("trained_on", "encoder_trained_on"):
+        for text in set(table[column].dropna()) if column in table else ():
+            if text.startswith("{"):
+                for dataset, subjects in json.loads(text).items():
+                    seen[dataset] |= set(map(str, subjects))
+    return {dataset: sorted(subjects) for dataset, subjects in sorted(seen.items())}
+
+
+def _made_from(table: pd.DataFrame) -> dict[str, Any]:
+    def only(column: str) -> str:
+        values = sorted(set(table[column].dropna().astype(str))) if column in table else []
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    lengths = table["duration_s"].round(3).unique()
+    families = ["hrv", *(["sequence"] if any(c.startswith(SEQUENCE) for c in table) else [])]
+    return {
+        "method": only("method"),
+        "source": only("source"),
+        "network": only("network"),
+        "encoder": only("encoder") if any(c.startswith(EMBEDDING) for c in table) else "",
+        "length_s": float(lengths[0]) if len(lengths) == 1 else None,
+        "families": families,
+    }
+
+
+def load(folder: str | Path) -> Model:
+    """Read a model folder; nothing in it can run code."""
+    from emotion_rppg.emotion.storage import load_head
+
+    config = read_config(folder)
+    if config.get("kind") != KIND:
+        raise InputError(
+            f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want an emotion model: "
+            "make one with `emotion-rppg train emotion`"
+        )
+    try:
+        targets = config["targets"]
+        return Model(
+            heads={t: load_head(Path(folder), t) for t in targets},
+            classes={t: tuple(facts["classes"]) for t, facts in targets.items()},
+            codings={t: facts["coding"] for t, facts in targets.items()},
+            names=tuple(config["features"]),
+            longest=int(config["longest"]),
+            made_from=config["made_from"],
+            trained_on=config["trained_on"],
+            note=config.get("note", ""),
+            encoder=load_encoder(inside) if (inside := Path(folder) / ENCODER).is_dir() else None,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"config.json in {str(folder)!r} lacks or garbles {error}") from error

@@ -1,0 +1,86 @@
+"""Data sets as people read them: the list, one card, and what a folder holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emotion_rppg.datasets import DATASETS
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card
+
+
+def dataset_class(name: str) -> Any:
+    """The reader of a data set, by its name."""
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]
+
+
+def card(name: str) -> Card:
+    """The card of a data set."""
+    return dataset_class(name).card
+
+
+def listed() -> list[dict[str, Any]]:
+    """Every card as plain values, in the table's order."""
+    return [asdict(each.card) for each in DATASETS.values()]
+
+
+def as_text() -> str:
+    """One line a data set."""
+    rows = [("name", "people", "what", "labels", "access")]
+    for each in DATASETS.values():
+        c: Card = each.card
+        people = "any" if c.people is None else str(c.people)
+        rows.append((c.name, people, ", ".join(c.modalities), ", ".join(c.scales) or "–", c.access))
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def described(name: str, root: Path | None) -> dict[str, Any]:
+    """A card, and with a root what lies there: people, recordings, signals, labels."""
+    facts: dict[str, Any] = asdict(card(name))
+    if root is None:
+        return facts
+    recordings = list(dataset_class(name)(root))
+    kinds = Counter(kind for r in recordings for kind in r.signals)
+    kinds["video"] = sum(r.video is not None for r in recordings)
+    labels: dict[str, Counter[str]] = {}
+    for recording in recordings:
+        for label, value in recording.labels.items():
+            labels.setdefault(label, Counter())[str(value)] += 1
+    facts["found"] = {
+        "people": len({r.person for r in recordings}),
+        "recordings": len(recordings),
+        "views": {k: n for k, n in kinds.items() if n},
+        "labels": {label: dict(sorted(values.items())) for label, values in labels.items()},
+    }
+    return facts
+
+
+def described_as_text(facts: dict[str, Any]) -> str:
+    """The same for a person: one fact a line."""
+    lines = [
+        f"{key:<11} {_shown(value)}" for key, value in facts.items() if value and key != "found"
+    ]
+    for key, value in facts.get("found", {}).items():
+        lines.append(f"found {key:<11} {_shown(value)}")
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {_shown(v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return (
+            "; ".join(str(v) for v in value)
+            if any(isinstance(v, str) for v in value)
+            else ("–".join(f"{v:g}" for v in value))
+        )
+    return str(value)

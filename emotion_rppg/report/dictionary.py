@@ -1,0 +1,65 @@
+"""The data dictionary beside a feature table: name, unit, definition, source, minimum duration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FIXED = {
+    "dataset": "data set; `dataset/subject` is a person",
+    "subject": "person within the data set",
+    "session": "session of the person",
+    "trial": "trial within the session",
+    "start_s": "start of the window on the recording's clock, s",
+    "duration_s": "length of the window, s",
+    "source": "what was read: rppg (camera), bvp (contact PPG), ecg",
+    "method": "how the camera was read; empty for contact signals",
+    "network": "the trained network that read it; empty for classic methods",
+    "trained_on": "JSON {data set: [subjects]} that network was trained on, or `unknown`",
+    "quality": "mean pulse quality in the window, 0–1; empty where it was not measured",
+    "reason": "why the features are empty, where they are",
+    "encoder": "the beat encoder that made the embeddings",
+    "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",
+    "seq_ibi_ms": "inter-beat intervals in order, ms, as text; nan marks a gap",
+    "seq_confidence": "confidence of each interval's closing beat, 0–1, as text",
+}
+
+
+def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
+    """Write a Markdown table that explains every column of ``table``."""
+    from emotion_rppg.features.hrv import COLUMNS
+
+    lines = [
+        f"# Columns of {path.name.removesuffix('.columns.md')}",
+        "",
+        "Values are raw: normalisation happens inside the folds of `evaluate`. Features from a",
+        "camera or a contact PPG are pulse-rate variability (PRV), not the heart's own HRV.",
+        "",
+        "| column | unit | definition | source | minimum duration, s |",
+        "|---|---|---|---|---|",
+    ]
+    for name in table:
+        if name in COLUMNS:
+            c = COLUMNS[name]
+            lines.append(f"| {name} | {c.unit} | {c.definition} | {c.source} | {c.minimum_s:g} |")
+        else:
+            lines.append(f"| {name} | | {_fixed(name)} | | |")
+    with whole_file(path) as fresh:
+        fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _fixed(name: str) -> str:
+    if name.startswith(LABEL):
+        return f"label {name.removeprefix(LABEL)}, as the data set gives it"
+    if name.startswith(SCALE):
+        return f"lowest..highest possible value of {name.removeprefix(SCALE)}"
+    if name.startswith(EMBEDDING):
+        return "one dimension of the beat encoder's embedding"
+    return _FIXED.get(name, "")

@@ -1,0 +1,85 @@
+"""What `evaluate` leaves behind: results.csv, summary.csv, report.html, run.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.provenance import write_run
+from emotion_rppg.report import figures
+from emotion_rppg.report.page import Page, Section, write_page
+from emotion_rppg.tables import write_table
+from emotion_rppg.windows import people
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_evaluation(
+    results: pd.DataFrame,
+    table: pd.DataFrame,
+    out: str | Path,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path] = (),
+) -> pd.DataFrame:
+    """Write the folder, whole or not at all, and give the summary over people."""
+    from emotion_rppg.evaluation.statistics import summary
+
+    means = summary(results)
+    with whole_folder(out) as fresh:
+        write_table(results, fresh / "results.csv")
+        write_table(means, fresh / "summary.csv")
+        sections = [protocol(results, table), *scores(means)]
+        page = Page("Evaluation", "How well each head does on people it never saw.", sections)
+        write_page(page, fresh / "report.html")
+        write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
+    return means
+
+
+def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
+    """How it was done, in words: people, rows, split, coding, normalisation, exclusions."""
+    first = results.iloc[0]
+    unseen = int((table["reason"].fillna("") != "").sum()) if "reason" in table else 0
+    text = [
+        f"{len(table)} windows of {people(table).nunique()} people. Each head was fitted and "
+        f"tested with the split “{first['split']}”: a person is never on both sides. Imputation, "
+        f"scaling and every choice a head makes were fitted on the training people alone.",
+        f"Targets: {'; '.join(sorted(set(results['target'] + ' (' + results['coding'] + ')')))}. "
+        f"Normalisation: {first['normalise']}.",
+        f"{unseen} windows showed no pulse to trust; they stayed in the test with the majority "
+        "class of the training people as their prediction.",
+    ]
+    return Section("Protocol", text, warning=_warning(table))
+
+
+def _warning(table: pd.DataFrame) -> str:
+    from emotion_rppg.emotion.model import SYNTHETIC
+
+    if SYNTHETIC in set(table["dataset"].astype(str)):
+        return (
+            "These people are synthetic and their hearts obey the ratings by construction. The "
+            "scores show that the chain works; they are no evidence about real people."
+        )
+    return ""
+
+
+def scores(means: pd.DataFrame) -> list[Section]:
+    """The figure against the dummies, and the table behind it."""
+    metric = str(means["metric"].iloc[0])
+    shown = means[means["metric"] == metric]
+    caption = (
+        f"{metric.replace('_', ' ').capitalize()}: mean over people with its 95 % bootstrap "
+        "interval. Grey: dummies that never look at the pulse. Dotted: chance."
+    )
+    return [
+        Section(
+            "Results",
+            figures=[(figures.scores(shown), caption)],
+            table=means,
+            table_caption="The unit is the person. p: paired Wilcoxon test over people against "
+            "the dummy, Holm-corrected.",
+        )
+    ]

@@ -1,0 +1,126 @@
+"""Figures of the report and of `predict`: waves, beats, features, results. None shows a face.
+
+Each function takes data and gives a matplotlib Figure; nothing is computed while drawing but
+what a reader sees (normalised heights, binned means).
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from emotion_rppg.signals import Beats, Signal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+INK, RED, BLUE, GREY, GREEN = "#1f2933", "#c8102e", "#1f6fb2", "#8a94a0", "#2f855a"
+_COLOURS = (RED, BLUE, GREEN, "#b7791f", "#6b46c1")
+
+
+def _standard(samples: np.ndarray) -> np.ndarray:
+    spread = np.nanstd(samples) if np.isfinite(samples).any() else 0.0
+    centred = samples - (np.nanmean(samples) if np.isfinite(samples).any() else 0.0)
+    return centred / spread if spread > 0 else centred
+
+
+def waves(
+    shown: Mapping[str, Signal],
+    *,
+    beats: Mapping[str, Beats] | None = None,
+    start_s: float | None = None,
+    seconds: float = 12.0,
+) -> Figure:
+    """Waves of one heart under each other, each in its own units' standard deviations.
+
+    Dots are the beats that were found; the pale line under each wave is its quality (0–1).
+    """
+    figure = Figure(figsize=(9, 0.9 + 1.25 * len(shown)), layout="constrained")
+    axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    first = min(s.start_s for s in shown.values()) if start_s is None else start_s
+    for axis, colour, (name, signal) in zip(axes, _COLOURS * 3, shown.items(), strict=False):
+        piece = signal.crop(first, first + seconds)
+        height = _standard(piece.samples)
+        axis.plot(piece.times_s, height, color=colour, lw=1.2)
+        for at in _inside((beats or {}).get(name), piece):
+            axis.plot(at, np.interp(at, piece.times_s, height), "o", color=INK, ms=3.5)
+        if piece.quality is not None and len(piece):
+            low = np.nanmin(height) if np.isfinite(height).any() else 0.0
+            axis.fill_between(
+                piece.times_s, low - 1.2, low - 1.2 + piece.quality, color=GREY, alpha=0.35, lw=0
+            )
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        axis.set_yticks([])
+        axis.spines[["top", "right", "left"]].set_visible(False)
+    axes[-1].set_xlabel("time (s)")
+    return figure
+
+
+def _inside(beats: Beats | None, piece: Signal) -> np.ndarray:
+    return np.array([]) if beats is None else beats.crop(piece.start_s, piece.end_s).times_s
+
+
+def tachogram(shown: Mapping[str, Beats]) -> Figure:
+    """Inter-beat intervals over time, one line a view of the heart; lines break at gaps."""
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    axis = figure.subplots()
+    for colour, (name, beats) in zip(_COLOURS * 3, shown.items(), strict=False):
+        times, intervals = beats.times_s[1:], 1e3 * np.diff(beats.times_s)
+        intervals = np.where(beats.joined, intervals, np.nan)
+        axis.plot(times, intervals, "-o", ms=2.5, lw=1, color=colour, label=name)
+    axis.set(xlabel="time (s)", ylabel="inter-beat interval (ms)")
+    axis.legend(frameon=False, ncols=len(shown), fontsize=9, loc="upper right")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def feature_by_label(table: pd.DataFrame, target: str, names: list[str]) -> Figure:
+    """Each feature against the rating, within people: every person's own mean taken off."""
+    from emotion_rppg.windows import LABEL, people
+
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    axes = figure.subplots(1, len(names), squeeze=False)[0]
+    label = table[LABEL + target].to_numpy(float)
+    for axis, name in zip(axes, names, strict=True):
+        values = table[name] - table.groupby(people(table))[name].transform("mean")
+        axis.plot(label, values, "o", ms=3, color=BLUE, alpha=0.6, mec="none")
+        axis.axhline(0, color=GREY, lw=0.8)
+        axis.set(xlabel=target, title=name)
+        axis.title.set_fontsize(10)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("difference from own mean")
+    return figure
+
+
+def scores(summary: pd.DataFrame, *, metric: str = "balanced_accuracy") -> Figure:
+    """Mean over people with its confidence interval, a row a head; dummies are grey.
+
+    ``summary`` has the columns target, head, dummy, mean, ci_low, ci_high.
+    """
+    targets = list(dict.fromkeys(summary["target"]))
+    height = 0.9 + 0.32 * summary["head"].nunique()
+    figure = Figure(figsize=(9, height), layout="constrained")
+    axes = figure.subplots(1, len(targets), sharex=True, squeeze=False)[0]
+    for axis, target in zip(axes, targets, strict=True):
+        rows = summary[summary["target"] == target].iloc[::-1].reset_index(drop=True)
+        for y, row in rows.iterrows():
+            colour = GREY if row["dummy"] else BLUE
+            axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, lw=2)
+            axis.plot(row["mean"], y, "o", color=colour, ms=6)
+        axis.axvline(0.5, color=INK, lw=0.8, ls=":")
+        axis.set_yticks(range(len(rows)), rows["head"])
+        axis.set(title=target, xlabel=metric.replace("_", " ") + " (mean over people, 95 % CI)")
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def as_data_uri(figure: Figure) -> str:
+    """The figure as a PNG inside a data: URI, for a page that fetches nothing."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

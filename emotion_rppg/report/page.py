@@ -1,0 +1,62 @@
+"""report.html: one self-contained page, readable by a reviewer, that fetches nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.report.figures import as_data_uri
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, paragraphs, figures with what they show, and a table."""
+
+    title: str
+    text: Sequence[str] = ()
+    figures: Sequence[tuple[Figure, str]] = ()
+    table: pd.DataFrame | None = None
+    table_caption: str = ""
+    code: str = ""
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A titled page of sections."""
+
+    title: str
+    lead: str
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+
+def write_page(page: Page, path: Path) -> Path:
+    """Render the page to ``path``, whole or not at all."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("emotion_rppg.report", "templates"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["uri"] = as_data_uri
+    environment.filters["cell"] = _cell
+    html = environment.get_template("report.html").render(page=page)
+    with whole_file(path) as fresh:
+        fresh.write_text(html, encoding="utf-8")
+    return path
+
+
+def _cell(value: object) -> str:
+    """A number to three decimals, nothing for NaN, text as it is."""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3f}"
+    return str(value)

@@ -1,0 +1,99 @@
+"""What `predict` leaves behind: prediction.csv, wave.csv, wave.png, report.html, run.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.provenance import write_run
+from emotion_rppg.quality import judge
+from emotion_rppg.report import figures
+from emotion_rppg.report.page import Page, Section, write_page
+from emotion_rppg.signals import Signal
+from emotion_rppg.tables import write_table, write_wave
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emotion_rppg.emotion.model import Model
+
+
+def write_prediction(
+    rows: pd.DataFrame,
+    wave: Signal,
+    model: Model,
+    out: str | Path,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Write the folder and give what to print: ``{"text": …, "json": …}``."""
+    verdict = judge(wave)
+    beats = find_beats(wave)
+    said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model)
+    name = wave.kind or "pulse"
+    drawn = figures.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
+    intervals = figures.tachogram({name: beats})
+    with whole_folder(out) as fresh:
+        write_table(rows, fresh / "prediction.csv")
+        write_wave(wave, fresh / "wave.csv")
+        drawn.savefig(fresh / "wave.png", dpi=130)
+        sections = [
+            Section(
+                "Pulse",
+                [said["text"].split("\n")[0]],
+                [
+                    (drawn, "The wave, its beats (dots) and its quality (grey, 0–1)."),
+                    (intervals, "Inter-beat intervals over the recording."),
+                ],
+            ),
+            Section(
+                "Prediction",
+                list(model.codings.values()),
+                table=rows,
+                table_caption="One row a window. Empty: the model cannot say; see the reason.",
+                warning=model.note,
+            ),
+        ]
+        page = Page("Prediction", "From one recording; not a diagnosis, not a fact.", sections)
+        write_page(page, fresh / "report.html")
+        write_run(fresh, "predict", arguments, inputs, name=Path(out).name)
+    return said
+
+
+def _said(
+    rows: pd.DataFrame,
+    hr_bpm: float | None,
+    quality: float,
+    reason: str | None,
+    wave: Signal,
+    model: Model,
+) -> dict[str, Any]:
+    rate = f"{hr_bpm:.1f} bpm" if hr_bpm is not None else f"heart rate withheld ({reason})"
+    lines = [f"{rate} · quality {quality:.2f} · {wave}"]
+    for row in rows.to_dict("records"):
+        span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
+        told = ", ".join(_told(row, target, model) for target in model.targets)
+        lines.append(f"{span}: {row['reason'] or told}")
+    lines += [model.note] if model.note else []
+    content: dict[str, Any] = {
+        "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
+        "quality": None if quality != quality else round(quality, 3),
+        "face_coverage": round(wave.coverage, 3) if wave.kind == "rppg" else None,
+        "windows": json.loads(rows.to_json(orient="records")),
+        "note": model.note,
+    }
+    if reason:
+        content["reason"] = reason
+    return {"text": "\n".join(lines), "json": content}
+
+
+def _told(row: Mapping[str, Any], target: str, model: Model) -> str:
+    value = row[target]
+    if not model.classes[target]:
+        return f"{target} {value:.2f}"
+    return f"{target} {value} ({row[f'{target}_p_{value}']:.0%})"

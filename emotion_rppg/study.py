@@ -1,0 +1,409 @@
+"""Where the stages are joined: recordings → feature table → fitted model → predictions."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_rppg.checkpoints import read_config
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emotion_rppg.emotion.model import Model
+
+_log = logging.getLogger(__name__)
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a recording becomes a pulse; every part travels into the table and the model."""
+
+    method: str | Path | Callable[..., np.ndarray] = "pos"
+    source: str = "auto"
+    region: str = "face"
+    face: int | None = None
+    weights: str | Path | None = None
+    device: str = "auto"
+
+    def kind(self, recording: Recording) -> str:
+        """Which of the recording's views of the heart is read: its video if it has one."""
+        has = (["rppg"] if recording.video is not None else []) + list(recording.signals)
+        if self.source == "auto":
+            for kind in PULSE_KINDS:
+                if kind in has:
+                    return kind
+            raise InputError(f"{recording.name} has neither a video nor a pulse (bvp, ecg, rppg)")
+        if self.source not in PULSE_KINDS:
+            raise InputError(
+                f"unknown source {self.source!r}; known: auto, {', '.join(PULSE_KINDS)}"
+            )
+        if self.source not in has:
+            raise InputError(
+                f"{recording.name} has no {self.source}; it has: {', '.join(has) or 'nothing'}"
+            )
+        return self.source
+
+    def wave(self, recording: Recording) -> Signal:
+        """The pulse wave, with a quality for each sample where the wave is a pulse."""
+        kind = self.kind(recording)
+        if kind == "rppg" and recording.video is not None:
+            from emotion_rppg.pulse.inference import estimate
+
+            return estimate(
+                recording.video,
+                self.method,
+                device=self.device,
+                region=self.region,
+                face=self.face,
+                weights=self.weights,
+            )
+        signal = recording.read(kind)
+        if kind == "ecg" or signal.quality is not None:
+            return signal
+        from emotion_rppg.quality import per_sample
+
+        return replace(signal, quality=per_sample(signal))
+
+    def facts(self, recording: Recording) -> dict[str, object]:
+        """Identity columns: who, what, and which trained network looked at whom before."""
+        kind = self.kind(recording)
+        camera = kind == "rppg" and recording.video is not None
+        network, trained_on = _provenance(self.method, self.weights) if camera else ("", "")
+        known: dict[str, object] = {
+            "dataset": recording.dataset,
+            "subject": recording.subject,
+            "session": recording.session,
+            "trial": recording.trial,
+            "source": kind,
+            "method": _method_name(self.method) if camera else "",
+            "network": network,
+            "trained_on": trained_on,
+        }
+        known |= {LABEL + name: value for name, value in recording.labels.items()}
+        known |= {SCALE + name: f"{a:g}..{b:g}" for name, (a, b) in recording.scales.items()}
+        return known
+
+
+def _method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
+    if callable(method):
+        return getattr(method, "__name__", type(method).__name__)
+    return Path(method).name if Path(method).is_dir() else str(method)
+
+
+def _provenance(method: object, weights: object) -> tuple[str, str]:
+    """Name of the network's folder and whom it was trained on; empty for a classic method."""
+    for given in (weights, method):
+        if isinstance(given, str | Path) and Path(given).is_dir():
+            config = read_config(given)
+            people_seen = config.get("trained_on", "unknown")
+            text = people_seen if isinstance(people_seen, str) else json.dumps(people_seen)
+            return Path(given).resolve().name, text
+    return "", ""
+
+
+def as_recordings(given: Iterable[Recording] | str | Path | Video) -> list[Recording]:
+    """A data set, a list of recordings, a folder, a video or a signal file: as recordings."""
+    from emotion_rppg.datasets.folder import Folder, recording_of
+
+    if isinstance(given, Video):
+        return [Recording(given.path.parent.name, given.path.stem, video=given)]
+    if isinstance(given, str | Path):
+        return list(Folder(given)) if Path(given).is_dir() else [recording_of(given)]
+    return list(given)
+
+
+def extract(
+    recordings: Iterable[Recording] | str | Path | Video,
+    *,
+    method: str | Path | Callable[..., np.ndarray] = "pos",
+    length_s: float | None = 60.0,
+    step_s: float | None = 30.0,
+    families: Sequence[str] = ("hrv", "sequence"),
+    encoder: Any = None,
+    source: str = "auto",
+    region: str = "face",
+    face: int | None = None,
+    weights: str | Path | None = None,
+    workers: int = 1,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Feature table of a study: one row a window.
+
+    Beats are found once a recording, so no window has filter edges. Windows of a camera wave
+    that shows no pulse to trust keep their row, with empty features and the reason.
+
+    Parameters
+    ----------
+    recordings : iterable of Recording, or path
+        A data set, a list, or the path of a folder, a video or a signal CSV.
+    method : str, path or function
+        How a video is read: a name of ``METHODS``, a network's folder, or a function
+        ``(rgb (n, 3), rate_hz) -> (n,)``.
+    length_s : float or None
+        Window length in seconds; None: the whole recording.
+    families : sequence of str
+        Names in ``FAMILIES``.
+    encoder : folder or Pretrained, optional
+        A trained beat encoder; its embeddings become the columns ``emb_000`` …
+    source : {"auto", "rppg", "bvp", "ecg"}
+        Which view of the heart to read; auto: the video if there is one.
+    workers : int
+        Processes.
+
+    Returns
+    -------
+    DataFrame
+        ``attrs["failures"]`` lists the recordings that could not be read, with the reason.
+
+    Raises
+    ------
+    InputError
+        If no recording could be read at all.
+    """
+    from joblib import Parallel, delayed
+
+    items = as_recordings(recordings)
+    if not items:
+        raise InputError("there is no recording to extract from")
+    reading = Reading(method, source, region, face, weights, device)
+    _check_families(families)
+    jobs = (delayed(_guarded)(r, reading, length_s, step_s, tuple(families)) for r in items)
+    outcomes = Parallel(n_jobs=workers, return_as="generator")(jobs)
+    tables, failures = [], []
+    for done, (recording, outcome) in enumerate(zip(items, outcomes, strict=True), start=1):
+        if isinstance(outcome, str):
+            _log.warning("%s: %s", recording.name, outcome)
+            failures.append({"recording": recording.name, "reason": outcome})
+        else:
+            tables.append(outcome)
+        if progress is not None:
+            progress(done, len(items))
+    if not tables:
+        raise InputError(_all_failed(failures))
+    table = _joined(tables)
+    if encoder is not None:
+        table = _embedded(table, encoder)
+    table.attrs["failures"] = failures
+    return table
+
+
+def _check_families(families: Sequence[str]) -> None:
+    from emotion_rppg.features import FAMILIES
+
+    for name in families:
+        if name not in FAMILIES:
+            raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")
+
+
+def _all_failed(failures: list[dict[str, str]]) -> str:
+    first = failures[0]
+    if len(failures) == 1:
+        return first["reason"]
+    return (
+        f"none of {len(failures)} recordings could be read; the first, {first['recording']}: "
+        f"{first['reason']}"
+    )
+
+
+def _guarded(recording: Recording, reading: Reading, *window: Any) -> pd.DataFrame | str:
+    """One recording's rows, or why there are none: one bad file does not stop a study."""
+    try:
+        return features_of(recording, reading.wave(recording), reading, *window)
+    except InputError as error:
+        return str(error)
+
+
+def features_of(
+    recording: Recording,
+    wave: Signal,
+    reading: Reading,
+    length_s: float | None,
+    step_s: float | None,
+    families: Sequence[str],
+) -> pd.DataFrame:
+    """Feature rows of one recording whose wave has been read."""
+    import pandas as pd
+
+    from emotion_rppg.features import FAMILIES
+    from emotion_rppg.features.beats import find_beats
+
+    facts = reading.facts(recording)
+    beats = find_beats(wave)
+    windows = cut(beats, wave, length_s=length_s, step_s=step_s, facts=facts)
+    table = windows.table
+    table.insert(0, "quality", [_mean_quality(signal) for signal in windows.signals])
+    parts = [FAMILIES[name](windows.beats) for name in families]
+    table = pd.concat([table, *parts], axis=1)
+    reasons = [_distrust(signal) for signal in windows.signals]
+    table["reason"] = reasons
+    blank = np.array([reason != "" for reason in reasons])
+    if blank.any():
+        measured = [c for part in parts for c in part if c not in ("coverage", "corrected_share")]
+        for column in measured:
+            empty = np.nan if table[column].dtype.kind in "fi" else ""
+            table[column] = table[column].mask(blank, empty)
+    return _ordered(table)
+
+
+def _mean_quality(signal: Signal | None) -> float:
+    if signal is None or signal.quality is None or not len(signal):
+        return float("nan")
+    return float(np.mean(signal.quality))
+
+
+def _distrust(signal: Signal | None) -> str:
+    """Why a camera wave is not to be trusted, or nothing. Contact sensors speak for themselves."""
+    if signal is None or signal.kind != "rppg":
+        return ""
+    from emotion_rppg.quality import judge
+
+    return judge(signal).reason or ""
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    first = [c for c in IDENTITY if c in table]
+    labels = [c for c in table if c.startswith((LABEL, SCALE))]
+    rest = [c for c in table if c not in first and c not in labels]
+    return table[first + labels + rest]
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """All rows; a column that only some recordings have is empty for the others."""
+    import pandas as pd
+
+    columns = list(dict.fromkeys(c for table in tables for c in table))
+    return _ordered(
+        pd.DataFrame(
+            {
+                c: pd.concat(
+                    [t[c] if c in t else pd.Series(np.nan, t.index, dtype=object) for t in tables],
+                    ignore_index=True,
+                )
+                for c in columns
+            }
+        ).infer_objects()
+    )
+
+
+def _embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    from emotion_rppg.emotion.encoder import load_encoder
+    from emotion_rppg.features.sequences import tokens
+
+    trained = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
+    vectors = trained.embed(tokens(table))
+    names = [f"{EMBEDDING}{i:03d}" for i in range(vectors.shape[1])]
+    seen = trained.trained_on
+    return table.assign(
+        encoder=Path(encoder).name if isinstance(encoder, str | Path) else "encoder",
+        encoder_trained_on=seen if isinstance(seen, str) else json.dumps(seen),
+    ).join(pd.DataFrame(vectors, columns=names, index=table.index))
+
+
+def fit(
+    table: pd.DataFrame,
+    *,
+    target: str | Sequence[str],
+    head: Any = "logistic",
+    coding: str = "midpoint",
+    encoder: Any = None,
+    random_state: int = 0,
+) -> Model:
+    """Fit a head on every labelled row of the table, one for each target.
+
+    How well it does on people it never saw is for ``evaluate`` to say, not for this.
+
+    Parameters
+    ----------
+    target : str or sequence of str
+        ``"arousal"`` for the column ``label_arousal``.
+    head : str or estimator
+        A name of ``HEADS`` or a scikit-learn estimator.
+    encoder : folder or Pretrained, optional
+        The encoder that made the table's embeddings; it travels inside the model, so that
+        ``predict`` can read a video.
+    """
+    from emotion_rppg.emotion.model import fit as fit_model
+
+    return fit_model(
+        table,
+        target=target,
+        head=head,
+        coding=coding,
+        encoder=encoder,
+        random_state=random_state,
+    )
+
+
+def load(folder: str | Path) -> Model:
+    """A model folder as ``Model.save`` or ``emotion-rppg train emotion`` wrote it."""
+    from emotion_rppg.emotion.model import load as load_model
+
+    return load_model(folder)
+
+
+def predict(
+    video_or_table: str | Path | Video | pd.DataFrame,
+    model: Model | str | Path,
+    *,
+    device: str = "auto",
+    weights: str | Path | None = None,
+    region: str = "face",
+    face: int | None = None,
+) -> pd.DataFrame:
+    """Arousal, valence or whatever the model was fitted to, one row a window.
+
+    A video (or signal CSV) is read the way the model's training table was. Where the model
+    cannot say anything its columns are empty and ``reason`` says why.
+
+    Returns
+    -------
+    DataFrame
+        ``start_s, duration_s, hr_bpm, quality``; for each target ``<target>`` (the class's name)
+        and ``<target>_p_<class>``; ``reason``.
+    """
+    from emotion_rppg.emotion.model import Model as ModelType
+
+    trained = model if isinstance(model, ModelType) else load(model)
+    if isinstance(video_or_table, str | Path | Video):
+        table, _ = read_like(
+            trained, video_or_table, device=device, weights=weights, region=region, face=face
+        )
+        return trained.predict(table)
+    return trained.predict(video_or_table)
+
+
+def read_like(
+    model: Model, given: str | Path | Video, **reading: Any
+) -> tuple[pd.DataFrame, Signal]:
+    """Feature table and wave of one video or signal file, read as the model's training table was.
+
+    A file shorter than the model's window gives one row, which the model will not judge.
+    """
+    recording = as_recordings(given)[0]
+    made = model.made_from
+    if made["network"] and not reading.get("weights"):
+        raise InputError(
+            f"the model learned from pulses that the network {made['network']!r} read: "
+            "give its folder as weights (--weights DIR)"
+        )
+    length_s = made["length_s"]
+    step_s = None if length_s is None else length_s / 2
+    how = Reading(method=made["method"] or "pos", **reading)
+    wave = how.wave(recording)
+    table = features_of(recording, wave, how, length_s, step_s, made["families"])
+    return table if model.encoder is None else _embedded(table, model.encoder), wave

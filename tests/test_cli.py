@@ -1,0 +1,105 @@
+"""The verbs: exit codes, one plain sentence for bad input, JSON on the last line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emotion_rppg.cli import app
+
+CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+VERBS = ("demo", "doctor", "init", "datasets", "pulse", "features", "train", "evaluate", "predict")
+
+
+def run(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def refused(*words: object) -> str:
+    """The one sentence of a refusal: exit 2, no traceback, nothing on standard output."""
+    result = run(*words)
+    assert result.exit_code == 2, (result.exit_code, result.output, result.exception)
+    assert "Traceback" not in result.output
+    sentence = [line for line in result.stderr.splitlines() if line.startswith("emotion-rppg: ")]
+    assert len(sentence) == 1, result.stderr
+    return sentence[0]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_explains_itself(verb) -> None:
+    result = run(verb, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
+    out = tmp_path / "wave.csv"
+    result = run("pulse", CLIP, "--method", "pos", "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert set(said) >= {"hr_bpm", "quality", "face_coverage", "rate_hz", "duration_s", "method"}
+    assert said["face_coverage"] == 1.0
+    assert out.read_text().startswith("time_s,rppg,quality\n")
+    assert json.loads((tmp_path / "run.json").read_text())["inputs"][0]["file"] == CLIP.name
+
+
+def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
+    text = tmp_path / "words.mp4"
+    text.write_text("not a video")
+    (tmp_path / "empty").mkdir()
+    assert "missing.mp4" in refused("pulse", tmp_path / "missing.mp4", "--method", "pos")
+    assert "words.mp4" in refused("pulse", text, "--method", "pos")
+    assert "poz" in refused("pulse", CLIP, "--method", "poz")
+    assert "empty" in refused("features", tmp_path / "empty", "--out", tmp_path / "t.csv")
+    assert ".xlsx" in refused("features", CLIP, "--out", tmp_path / "t.xlsx")
+    assert "--root" in refused("features", "--dataset", "folder", "--out", tmp_path / "t.csv")
+    assert "unknown data set" in refused("datasets", "deep")
+    assert "no table" in refused(
+        "evaluate", "--table", tmp_path / "no.csv", "--task", "arousal", "--out", tmp_path / "e"
+    )
+    assert "config.json" in refused(
+        "predict", CLIP, "--model", tmp_path / "empty", "--out", tmp_path / "p"
+    )
+    assert not list(tmp_path.glob("t.*"))
+
+
+def test_physnet_asks_for_weights(tmp_path) -> None:
+    assert "--weights" in refused("pulse", CLIP)
+
+
+def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.mp4").write_bytes(CLIP.read_bytes())
+    (tmp_path / "in" / "bad.mp4").write_text("not a video")
+    out = tmp_path / "t.csv"
+    result = run("features", tmp_path / "in", "--whole", "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert said["rows"] == 1
+    assert "bad" in said["failures"][0]["recording"]
+    assert (tmp_path / "t.columns.md").read_text().count("\n| ") > 30
+
+
+def test_doctor_looks_at_everything_and_offers_cures() -> None:
+    result = run("doctor", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["face detector"]["ok"]
+    assert found["video codecs"]["ok"]
+
+
+def test_init_keeps_what_is_there(tmp_path) -> None:
+    assert run("init", tmp_path / "mine").exit_code == 0
+    manifest = tmp_path / "mine" / "manifest.csv"
+    manifest.write_text(manifest.read_text() + "# mine\n")
+    before = manifest.read_text()
+    run("init", tmp_path / "mine")
+    assert manifest.read_text() == before
+
+
+def test_datasets_lists_and_describes() -> None:
+    assert "synthetic" in run("datasets").output
+    listed = json.loads(run("datasets", "--json").stdout)
+    assert {card["name"] for card in listed} >= {"folder", "synthetic"}
+    assert "scales" in run("datasets", "synthetic").output

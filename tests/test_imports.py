@@ -1,0 +1,113 @@
+"""Imports run one way, and nothing heavy is imported before it is used."""
+
+import ast
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import emotion_rppg
+
+PACKAGE = Path(emotion_rppg.__file__).parent
+# A stage may import itself and what stands before it.
+ORDER = (
+    ("root",),
+    ("synthesis",),
+    ("datasets", "video"),
+    ("pulse", "features"),
+    ("emotion",),
+    ("study",),
+    ("evaluation",),
+    ("report",),
+    ("demo", "doctor"),
+    ("cli",),
+)
+LEVEL = {stage: level for level, stages in enumerate(ORDER) for stage in stages}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def stage_of(module: str) -> str:
+    """``emotion_rppg.pulse.physnet`` -> ``pulse``; a module at the root that is no stage: root."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and parts[1] in LEVEL else "root"
+
+
+def imported(path: Path) -> set[str]:
+    """Every module of the package that a file imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; write the whole name"
+            base = node.module or ""
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return {name for name in found if name.startswith("emotion_rppg.")}
+
+
+def modules_loaded(code: str) -> set[str]:
+    """Top-level modules in a fresh interpreter after running the code."""
+    script = f"{code}\nimport sys; print(' '.join({{m.split('.')[0] for m in sys.modules}}))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.split("\n")[-2].split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(PACKAGE)) for p in FILES])
+def test_imports_run_one_way(path: Path) -> None:
+    relative = path.relative_to(PACKAGE).with_suffix("")
+    if relative.parts == ("__init__",):
+        pytest.skip("the package's own front door names everything, lazily")
+    own = stage_of(".".join(("emotion_rppg", *relative.parts)))
+    for name in imported(path):
+        other = stage_of(name)
+        assert other == own or LEVEL[other] < LEVEL[own], f"{own} must not import {name}"
+
+
+@pytest.mark.parametrize("stage", ["datasets", "features"])
+def test_these_stages_never_import_torch(stage: str) -> None:
+    for path in (PACKAGE / stage).rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "import torch" not in text, path
+        assert "from torch" not in text, path
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = {"pandas", "scipy", "sklearn", "torch", "neurokit2", "cv2", "lightning", "matplotlib"}
+    assert not modules_loaded("import emotion_rppg") & heavy
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['emotion-rppg', '--help']\n"
+        "from emotion_rppg.cli import main\n"
+        "try: main()\nexcept SystemExit: pass"
+    )
+    heavy = {"pandas", "scipy", "sklearn", "torch", "neurokit2", "cv2", "lightning", "matplotlib"}
+    assert not modules_loaded(code) & heavy
+
+
+def test_every_public_name_is_there() -> None:
+    for name in emotion_rppg.__all__:
+        assert callable(getattr(emotion_rppg, name)), name
+
+
+def cpu_seconds(*argv: str) -> float:
+    """Least processor time of several runs: other work on the machine only ever adds."""
+    times = []
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, *argv], check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(times)
+
+
+def test_importing_takes_under_a_third_of_a_second() -> None:
+    assert cpu_seconds("-c", "import emotion_rppg") < 0.3
+
+
+def test_help_takes_under_half_a_second() -> None:
+    assert cpu_seconds("-m", "emotion_rppg.cli", "--help") < 0.5

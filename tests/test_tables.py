@@ -1,0 +1,80 @@
+"""Tables survive the disk: identities stay text, nothing half-written is left behind."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg.checkpoints import whole_file, whole_folder
+from emotion_rppg.errors import InputError
+from emotion_rppg.signals import Signal
+from emotion_rppg.tables import read_table, write_table, write_wave
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "dataset": ["mine", "mine"],
+            "subject": ["01", "02"],
+            "trial": ["1", "007"],
+            "trained_on": ["", '{"synthetic": ["3"]}'],
+            "hr_bpm": [61.5, np.nan],
+            "seq_ibi_ms": ["812.3 nan 799.1", ""],
+            "scale_arousal": ["1..9", "1..9"],
+            "label_arousal": [2.0, 7.5],
+            "reason": ["", "no pulse"],
+        }
+    )
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_table_reads_back_as_it_was_written(tmp_path, table, ending) -> None:
+    path = write_table(table, tmp_path / f"t{ending}")
+    pd.testing.assert_frame_equal(read_table(path), table)
+
+
+def test_an_unknown_ending_is_refused_before_work(tmp_path, table) -> None:
+    with pytest.raises(InputError, match=r"\.csv or \.parquet"):
+        write_table(table, tmp_path / "t.xlsx")
+
+
+def test_what_is_no_table_says_so(tmp_path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_text("not parquet")
+    with pytest.raises(InputError, match="is not a table"):
+        read_table(path)
+    with pytest.raises(InputError, match="no table"):
+        read_table(tmp_path / "missing.csv")
+
+
+def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("old")
+
+    def broken() -> None:
+        with whole_file(path) as fresh:
+            fresh.write_text("half")
+            raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError):
+        broken()
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path) -> None:
+    precious = tmp_path / "photos"
+    precious.mkdir()
+    (precious / "family.jpg").write_text("x")
+    with pytest.raises(InputError, match="not an output"), whole_folder(precious):
+        pass
+    assert (precious / "family.jpg").exists()
+
+
+def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
+    samples = np.array([0.1, np.nan, 0.3])
+    wave = Signal(samples, 30, kind="rppg", start_s=2.0, quality=np.array([1.0, 0.0, 0.5]))
+    back = pd.read_csv(write_wave(wave, tmp_path / "wave.csv"))
+    assert list(back) == ["time_s", "rppg", "quality"]
+    np.testing.assert_allclose(back["time_s"], wave.times_s, atol=1e-6)
+    np.testing.assert_allclose(back["rppg"], samples)
