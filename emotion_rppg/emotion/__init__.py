@@ -5,7 +5,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
-# from emotion_rppg.emotion.deep import SequenceHead
+from emotion_rppg.emotion.deep import SequenceHead
 from emotion_rppg.emotion.linear import Calibrated, OnFeatures
 
 __all__ = ["DUMMIES", "HEADS"]
@@ -21,7 +21,7 @@ HEADS = {
     "forest": OnFeatures(
         RandomForestClassifier(200, min_samples_leaf=2, class_weight="balanced", random_state=0)
     ),
-    # "lstm": SequenceHead(),
+    "lstm": SequenceHead(),
 }
 
 # What any head must beat. "majority" always says the commonest class, with the classes' shares as
