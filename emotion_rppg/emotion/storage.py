@@ -1,0 +1,172 @@
+"""Fitted heads on disk, in files that cannot run code.
+
+A head is two files: ``NAME.json`` (what it is, and the digest of the other) and either
+``NAME.safetensors`` (numbers of a deep head, whose parameters stand in the JSON) or ``NAME.skops``
+(a classic head). A skops file is read with the fixed list of types below: what else it names is
+refused, never asked for and approved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg.checkpoints import load_state, whole_file, write_json
+from emotion_rppg.emotion.deep import SequenceHead, SequenceRegressor
+from emotion_rppg.errors import InputError
+
+DEEP = {"SequenceHead": SequenceHead, "SequenceRegressor": SequenceRegressor}
+# Beside scikit-learn's own estimators and NumPy's arrays, which skops knows to be harmless.
+TRUSTED = (
+    "emotion_rppg.emotion.linear.Calibrated",
+    "emotion_rppg.emotion.linear.OnFeatures",
+    "numpy.dtype",  # SimpleImputer remembers one; it only names a kind of number
+    "sklearn.tree._tree.Tree",  # arrays walked by index: the indices are checked after loading
+)
+
+
+def save_head(head: Any, folder: str | Path, name: str) -> None:
+    """Write a fitted head as ``folder/name.json`` and its numbers beside it.
+
+    Raises
+    ------
+    InputError
+        A head of a type that could not be read back.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts: dict[str, Any] = {"kind": "head", "type": type(head).__name__}
+    if facts["type"] in DEEP:
+        from safetensors.torch import save
+
+        content = save({k: v.contiguous() for k, v in head.module_.state_dict().items()})
+        facts |= {"file": f"{name}.safetensors", **_described(head)}
+    else:
+        content = _skops(head)
+        facts |= {"file": f"{name}.skops"}
+    facts["sha256"] = hashlib.sha256(content).hexdigest()
+    with whole_file(folder / facts["file"]) as fresh:
+        fresh.write_bytes(content)
+    write_json(folder / f"{name}.json", facts)
+
+
+def load_head(folder: str | Path, name: str) -> Any:
+    """Read a head that `save_head` wrote; it predicts as before.
+
+    Raises
+    ------
+    InputError
+        Missing or damaged files; a file that names a type beyond the fixed list.
+    """
+    path = Path(folder) / f"{name}.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        kind, file, digest = facts["type"], Path(folder) / Path(facts["file"]).name, facts["sha256"]
+        content = file.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename} is missing: the model folder is incomplete") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); copy the model folder again") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise InputError(f"{file} is damaged or was exchanged; copy the model folder again")
+    if file.suffix != ".safetensors":
+        return _read_skops(content, file)
+    try:
+        return _rebuilt(DEEP[kind], facts, content, str(file))
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise InputError(f"{path} is damaged ({error}); copy the model folder again") from error
+
+
+def _described(head: SequenceHead | SequenceRegressor) -> dict[str, Any]:
+    """What a deep head is beside its numbers, in JSON's terms."""
+    fitted: dict[str, Any] = {"n_features_in_": head.n_features_in_, "n_epochs_": head.n_epochs_}
+    if isinstance(head, SequenceHead):
+        fitted["classes_"] = head.classes_.tolist()
+    else:
+        fitted |= {"mean_": head.mean_, "scale_": head.scale_}
+    return {"parameters": head.get_params(), "fitted": fitted}
+
+
+def _rebuilt(kind: type[Any], facts: dict[str, Any], content: bytes, where: str) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    head = kind(**facts["parameters"])
+    for attribute in ("n_features_in_", "n_epochs_", "classes_", "mean_", "scale_"):
+        if attribute in facts["fitted"]:
+            setattr(head, attribute, facts["fitted"][attribute])
+    outputs = 1
+    if kind is SequenceHead:
+        head.classes_ = np.array(head.classes_)
+        outputs = len(head.classes_)
+    module = head.build(outputs).double()
+    try:
+        load_state(module, load(content), where)
+    except SafetensorError as error:
+        raise InputError(f"{where} is damaged ({error}); copy the model folder again") from error
+    head.module_ = module.eval()
+    return head
+
+
+def _skops(head: Any) -> bytes:
+    import skops.io
+
+    content = skops.io.dumps(head, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+    unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
+    if unknown:
+        raise InputError(
+            f"{type(head).__name__} cannot be saved: {', '.join(unknown)} is not among the types "
+            "that are read back; use one of scikit-learn's own estimators"
+        )
+    return content
+
+
+def _read_skops(content: bytes, file: Path) -> Any:
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        head = skops.io.loads(content, trusted=list(TRUSTED))
+    except UntrustedTypesFoundException as error:
+        raise InputError(
+            f"{file} names types that no head of ours has, so it was not opened: {error}"
+        ) from error
+    except Exception as error:  # whatever a garbled archive makes skops stumble over
+        raise InputError(f"{file} is damaged ({error}); copy the model folder again") from error
+    if not all(_sound(tree) for tree in _trees(head)):
+        raise InputError(f"{file} holds a decision tree that leads nowhere: it was not made by us")
+    return head
+
+
+def _trees(part: Any) -> Iterator[Any]:
+    """Every compiled decision tree inside an estimator."""
+    from sklearn.base import BaseEstimator
+    from sklearn.tree._tree import Tree
+
+    if isinstance(part, Tree):
+        yield part
+    elif isinstance(part, BaseEstimator):
+        yield from _trees(list(vars(part).values()))
+    elif isinstance(part, list | tuple):
+        for item in part:
+            yield from _trees(item)
+    elif isinstance(part, np.ndarray) and part.dtype == object:
+        yield from _trees(part.ravel().tolist())
+
+
+def _sound(tree: Any) -> bool:
+    """Compiled code follows a tree's indices unchecked: each must lead forward and stay inside."""
+    nodes = np.arange(tree.node_count)
+    left, right = tree.children_left, tree.children_right
+    inner = left != -1
+    inside = (left > nodes) & (left < len(nodes)) & (right > nodes) & (right < len(nodes))
+    column = (tree.feature >= 0) & (tree.feature < tree.n_features)
+    return bool(np.all(inside[inner] & column[inner]))
