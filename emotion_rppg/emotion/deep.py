@@ -223,7 +223,8 @@ class SequenceRegressor(RegressorMixin, _SequenceNet):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        return self.mean_ + self.scale_ * self._outputs(X)[:, 0]
+        outputs = self._outputs(X)
+        return self.mean_ + self.scale_ * outputs[:, 0]
 
 
 def _held_out(
