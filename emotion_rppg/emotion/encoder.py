@@ -182,7 +182,7 @@ def pretrain(
     cell: str = "lstm",
     layers: int = 1,
     bidirectional: bool = False,
-    pooling: str = "mean",
+    pooling: str = "last",
     epochs: int = 60,
     batch: int = 32,
     learning_rate: float = 5e-3,
@@ -257,7 +257,7 @@ def _train(
     device: str,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[float, ...]:
-    """The loop: shuffled batches, masked squared error, gradients clipped to norm 1."""
+    """The loop: shuffled batches, masked loss, gradients clipped to norm 1."""
     from lightning_fabric import Fabric
 
     fabric = Fabric(accelerator=device, devices=1)
@@ -269,12 +269,13 @@ def _train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, learning_rate, total_steps=epochs * len(loader)
     )
+    within = _level_and_rest(*data.tensors[2:])[1].float().to(fabric.device).clamp(min=1e-3)
     losses = []
     for epoch in range(epochs):
         total = 0.0
         for tokens, lengths, wanted, seen in loader:
             written = model(tokens.float(), lengths, wanted.shape[1])
-            loss = ((written - wanted.float()).square() * seen).sum() / seen.sum().clamp(min=1)
+            loss = _loss(written - wanted.float(), seen, within)
             optimizer.zero_grad()
             fabric.backward(loss)
             fabric.clip_gradients(model, optimizer, max_norm=1.0)
@@ -285,6 +286,26 @@ def _train(
         if progress is not None:
             progress(epoch + 1, epochs)
     return tuple(losses)
+
+
+def _level_and_rest(values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Square of each sequence's mean, (batch, channels), and mean square around it, (channels,)."""
+    values = values * seen
+    n = seen.sum(1, keepdim=True)
+    level = values.sum(1, keepdim=True) / n.clamp(min=1)
+    rest = (values - level).square() * seen
+    return level.square()[:, 0], rest.sum((0, 1)) / n.sum((0, 1)).clamp(min=1)
+
+
+def _loss(error: Tensor, seen: Tensor, within: Tensor) -> Tensor:
+    """Squared error of the sequences' levels, plus that of the waves around them.
+
+    ``within`` (channels,) is the data's own variance around the levels: the second part is divided
+    by it, for people's rates differ so much more than a rate varies that the plain squared error
+    would be content with each sequence's mean.
+    """
+    level, rest = _level_and_rest(error, seen)
+    return level.mean() + (rest / within).mean()
 
 
 def _build(

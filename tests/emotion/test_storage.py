@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -169,3 +171,20 @@ def test_the_files_named_inside_stay_inside_the_folder(tmp_path):
     (inner / "x.json").write_text(json.dumps(facts))
     with pytest.raises(InputError, match="missing"):
         load_head(inner, "x")
+
+
+def test_a_stored_head_predicts_without_the_trainers(tmp_path):
+    """Lightning Fabric, skorch and NeuroKit2 take seconds to import and are for training alone."""
+    for name in HEADS:
+        save_head(fitted(name)[0], tmp_path, name)
+    width = FEATURES + 5 * CHANNELS
+    script = (
+        "import sys, numpy as np\n"
+        "from emotion_rppg.emotion.storage import load_head\n"
+        f"for name in {list(HEADS)}:\n"
+        f"    load_head({str(tmp_path)!r}, name).predict_proba(np.zeros((3, {width})))\n"
+        "trainers = {'lightning_fabric', 'lightning', 'skorch', 'neurokit2'}\n"
+        "sys.exit(', '.join(trainers & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
