@@ -1,0 +1,24 @@
+"""Stage one, from video to pulse: METHODS read colours, NETWORKS are trained on clips of faces."""
+
+from typing import Any
+
+from emotion_rppg.pulse import classical
+
+METHODS = {
+    "green": classical.green,
+    "ica": classical.ica,
+    "chrom": classical.chrom,
+    "pos": classical.pos,
+    "lgi": classical.lgi,
+    "pbv": classical.pbv,
+    "omit": classical.omit,
+}
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds to import and no classic method needs it
+    if name == "NETWORKS":
+        from emotion_rppg.pulse.networks import NETWORKS
+
+        return NETWORKS
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

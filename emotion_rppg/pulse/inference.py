@@ -1,0 +1,375 @@
+"""From a video to its pulse wave: classic methods and trained networks, streaming.
+
+Loads torch only for a network, and never what training needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_rppg.checkpoints import load_state, load_tensors, read_config
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import METHODS
+from emotion_rppg.quality import per_sample
+from emotion_rppg.recordings import Video
+from emotion_rppg.signals import Signal
+
+if TYPE_CHECKING:
+    import torch
+
+SIZE = 36  # pixels a side of the default network's face picture
+KIND = "pulse"
+CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
+LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
+SHORTEST_RUN_S = 1.6  # of uninterrupted face, the window of POS: below it there is no wave
+
+Method = Callable[[np.ndarray, float], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A trained pulse network with what its config.json says, ready on a device."""
+
+    module: torch.nn.Module
+    config: dict[str, Any]
+    device: str
+
+    @property
+    def rate_hz(self) -> float:
+        return float(self.config["rate_hz"])
+
+    @property
+    def size(self) -> int:
+        return int(self.config["size"])
+
+    def __call__(self, clip: np.ndarray) -> np.ndarray:
+        """(frames, size, size, 3), 0–255, at ``rate_hz`` -> wave (frames,), standardised."""
+        import torch
+
+        from emotion_rppg.pulse.normalise import NORMALISATIONS
+
+        x = torch.as_tensor(np.ascontiguousarray(clip), dtype=torch.float32)
+        with torch.inference_mode():
+            x = x.permute(3, 0, 1, 2)[None].to(self.device)
+            wave = self.module(NORMALISATIONS[self.config["normalisation"]](x))
+        return _standard(wave[0].float().cpu().numpy().astype(float)) * self.config["polarity"]
+
+
+def estimate(
+    video: Video | str | Path,
+    method: str | Path | Method = "physnet",
+    *,
+    device: str = "auto",
+    region: str = "face",
+    face: int | None = None,
+    weights: str | Path | None = None,
+    detector: Any = None,
+) -> Signal:
+    """The pulse wave of the face in a video; more blood is up.
+
+    Parameters
+    ----------
+    video : Video or path
+    method : str, path or function
+        A name of ``METHODS``; the folder of a trained network; ``"physnet"`` with ``weights``;
+        or a function ``(rgb (n, 3), rate_hz) -> (n,)`` on the skin's mean colour.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where a network runs.
+    region : str
+        ``"face"``, ``"full"`` (all skin) or ``"x,y,w,h"`` in pixels.
+    face : int, optional
+        Which face, 1 the largest at first sight; default: the largest.
+    weights : folder, optional
+        The trained network behind a network's name.
+    detector : path or function, optional
+        See :func:`emotion_rppg.video.faces.follow`.
+
+    Returns
+    -------
+    Signal
+        ``kind="rppg"``, on an even grid (a network's own rate, else the video's median rate),
+        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample.
+
+    Raises
+    ------
+    InputError
+        Unreadable video, no face in it, unknown method, missing weights.
+    """
+    video = video if isinstance(video, Video) else Video(Path(video))
+    looking: dict[str, Any] = {"region": region, "face": face, "detector": detector}
+    chosen = _chosen(method, weights, device)
+    if isinstance(chosen, Network):
+        wave = _read_by_network(video, chosen, looking)
+    else:
+        wave = _read_by_colour(video, chosen, looking)
+    return replace(wave, quality=per_sample(wave))
+
+
+def _chosen(
+    method: str | Path | Method, weights: str | Path | None, device: str
+) -> Network | Method:
+    """What a name stands for."""
+    if callable(method):
+        return method
+    if str(method) in METHODS:
+        return METHODS[str(method)]
+    if Path(method).is_dir():
+        return load_network(method, device=device)
+    from emotion_rppg.pulse.networks import NETWORKS
+
+    if str(method) not in NETWORKS:
+        known = ", ".join(sorted([*METHODS, *NETWORKS]))
+        raise InputError(
+            f"unknown rPPG method {str(method)!r}; known: {known}, or the folder of a network"
+        )
+    if weights is None:
+        raise InputError(
+            f"{method} has no bundled weights yet: give the folder of a trained network with "
+            "--weights DIR (weights=… in Python; `emotion-rppg train pulse` makes one), or take "
+            "a classic method such as pos"
+        )
+    return load_network(weights, device=device)
+
+
+# ---- classic methods: the skin's mean colour ------------------------------------------------
+
+
+def _read_by_colour(video: Video, method: Method, looking: dict[str, Any]) -> Signal:
+    from emotion_rppg.video.faces import read_trace
+
+    times, rgb = read_trace(video, **looking)
+    rate, grid, colours = _even(times, rgb)
+    wave = Signal(_by_runs(colours, rate, method), rate, kind="rppg", start_s=grid[0])
+    return wave
+
+
+def _even(times_s: np.ndarray, rgb: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Colours on an even grid at the median rate; NaN where the nearest frame saw no skin."""
+    channels = [
+        Signal.from_times(times_s, rgb[:, k], longest_gap_s=LONGEST_HOLE_S) for k in range(3)
+    ]
+    grid, rate = channels[0].times_s, channels[0].rate_hz
+    colours = np.column_stack([channel.samples for channel in channels])
+    unseen = ~np.isfinite(rgb).all(axis=1)
+    colours[unseen[_nearest(times_s, grid)]] = np.nan
+    return rate, grid, colours
+
+
+def _nearest(times_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:
+    """Index of the frame nearest to each time of the grid."""
+    after = np.clip(np.searchsorted(times_s, grid_s), 1, len(times_s) - 1)
+    closer = grid_s - times_s[after - 1] <= times_s[after] - grid_s
+    return after - closer
+
+
+def _by_runs(colours: np.ndarray, rate_hz: float, method: Method) -> np.ndarray:
+    """The method on each uninterrupted stretch of skin, each standardised."""
+    wave = np.full(len(colours), np.nan)
+    seen = Signal(colours.sum(axis=1), rate_hz)
+    for first, stop in seen.runs():
+        if stop - first < SHORTEST_RUN_S * rate_hz + 1:
+            continue
+        found = np.asarray(method(colours[first:stop], rate_hz), dtype=float)
+        if found.shape != (stop - first,):
+            raise InputError(
+                f"the method gave shape {found.shape} for {stop - first} colours: want one "
+                "value a frame"
+            )
+        wave[first:stop] = _standard(found)
+    return wave
+
+
+def _standard(wave: np.ndarray) -> np.ndarray:
+    centred = wave - wave.mean()
+    spread = centred.std()
+    return centred / spread if spread > 1e-12 else centred
+
+
+# ---- networks: pictures of the face ----------------------------------------------------------
+
+
+def load_network(folder: str | Path, *, device: str = "auto") -> Network:
+    """A trained network from its folder, in eval mode on the device."""
+    from emotion_rppg.pulse.networks import NETWORKS
+    from emotion_rppg.pulse.normalise import NORMALISATIONS
+
+    config = read_config(folder)
+    if config.get("kind") != KIND:
+        raise InputError(
+            f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want a pulse network"
+        )
+    needed = ("network", "options", "rate_hz", "size", "normalisation", "polarity", "lag_s")
+    lacking = [key for key in needed if key not in config]
+    if lacking:
+        raise InputError(f"config.json in {str(folder)!r} lacks {', '.join(lacking)}")
+    for key, table in (("network", NETWORKS), ("normalisation", NORMALISATIONS)):
+        if config[key] not in table:
+            raise InputError(
+                f"config.json in {str(folder)!r} names the {key} {config[key]!r}; "
+                f"known: {', '.join(table)}"
+            )
+    module = NETWORKS[config["network"]](**config["options"])
+    load_state(module, load_tensors(folder), str(folder))
+    where = pick_device(device)
+    return Network(module.eval().to(where), config, where)
+
+
+def pick_device(device: str) -> str:
+    """``auto`` is the best there is; a device that is asked for and missing is an error."""
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next((name for name, available in there.items() if available), "cpu")
+    if device.split(":")[0] not in ("cpu", *there):
+        raise InputError(f"unknown device {device!r}; known: auto, cpu, cuda, mps")
+    if not there.get(device.split(":")[0], True):
+        raise InputError(f"no {device} device on this machine: use --device cpu or auto")
+    return device
+
+
+def _read_by_network(video: Video, network: Network, looking: dict[str, Any]) -> Signal:
+    start, pictures = _pictures(video, network, looking)
+    wave = overlap_add(pictures, network, chunk=round(CHUNK_S * network.rate_hz))
+    return Signal(wave, network.rate_hz, kind="rppg", start_s=start - network.config["lag_s"])
+
+
+def _pictures(
+    video: Video, network: Network, looking: dict[str, Any]
+) -> tuple[float, Iterator[np.ndarray | None]]:
+    """Time of the first frame, and faces at the network's size and rate; None: not seen."""
+    from emotion_rppg.video.faces import crop, follow
+
+    looks = follow(video, **looking)
+    timed = ((k.time_s, None if k.box is None else crop(k, network.size)) for k in looks)
+    first = next(timed)
+    return first[0], _at_rate(first, timed, network.rate_hz)
+
+
+def _at_rate(
+    first: tuple[float, np.ndarray | None],
+    rest: Iterable[tuple[float, np.ndarray | None]],
+    rate_hz: float,
+) -> Iterator[np.ndarray | None]:
+    """Pictures blended linearly in time onto an even grid that starts with the first."""
+    (start, before), (time, n) = first, (first[0], 0)
+    for later, picture in rest:
+        while (at := start + n / rate_hz) < later:
+            share = (at - time) / (later - time)
+            nearest = picture if share > 0.5 else before
+            if nearest is None or later - time > LONGEST_HOLE_S:
+                yield None
+            elif before is None or picture is None:
+                yield nearest.astype(np.float32)
+            else:
+                yield ((1 - share) * before + share * picture).astype(np.float32)
+            n += 1
+        time, before = later, picture
+    yield None if before is None else before.astype(np.float32)
+
+
+def overlap_add(
+    pictures: Iterable[np.ndarray | None],
+    network: Callable[[np.ndarray], np.ndarray],
+    *,
+    chunk: int,
+) -> np.ndarray:
+    """A network's wave over any number of pictures, (n,), holding one chunk of them at a time.
+
+    Chunks overlap by half; their standardised waves are weighted by a Hann window, added, and
+    divided by the weights' sum. The last chunk of a stretch ends with it. A stretch of one chunk
+    or less is one plain forward pass. NaN where there is no picture, or too short a stretch.
+    """
+    parts: list[np.ndarray] = []
+    run = _Run(network, chunk)
+    for picture in pictures:
+        if picture is None:
+            parts += [run.finish(), np.array([np.nan])]
+            run = _Run(network, chunk)
+        else:
+            run.add(picture)
+    return np.concatenate([*parts, run.finish()])
+
+
+class _Run:
+    """Overlap-add of one uninterrupted stretch."""
+
+    def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
+        self.network, self.chunk = network, chunk
+        self.held: list[np.ndarray] = []  # the newest pictures, at most one chunk
+        self.n, self.done_to = 0, 0
+        self.total: list[np.ndarray] = []  # (start, wave × weight, weight) of each chunk
+        self.starts: list[int] = []
+        # an offset half-sample Hann: never zero, so that every sample has a weight
+        self.weight = np.sin(np.pi * (np.arange(chunk) + 0.5) / chunk) ** 2
+
+    def add(self, picture: np.ndarray) -> None:
+        self.held.append(picture)
+        self.n += 1
+        if len(self.held) > self.chunk:
+            self.held.pop(0)
+        if self.n >= self.chunk and (self.n - self.chunk) % (self.chunk // 2) == 0:
+            self._chunk()
+
+    def _chunk(self) -> None:
+        self.starts.append(self.n - len(self.held))
+        self.total.append(_standard(self.network(np.stack(self.held))))
+        self.done_to = self.n
+
+    def finish(self) -> np.ndarray:
+        if self.n == 0:
+            return np.empty(0)
+        if self.n < min(self.chunk, 16):
+            return np.full(self.n, np.nan)
+        if self.done_to < self.n:
+            self._chunk()
+        wave, weights = np.zeros(self.n), np.zeros(self.n)
+        for start, part in zip(self.starts, self.total, strict=True):
+            weight = self.weight if len(part) == self.chunk else np.ones(len(part))
+            wave[start : start + len(part)] += weight * part
+            weights[start : start + len(part)] += weight
+        return _standard(wave / weights)
+
+
+def waveform_from_clip(
+    clip: np.ndarray, *, rate_hz: float, network: Network | str | Path | None = None
+) -> np.ndarray:
+    """The pulse wave of a clip of face pictures, (frames,), standardised, more blood up.
+
+    Parameters
+    ----------
+    clip : uint8 array (frames, SIZE, SIZE, 3), RGB
+        The face and a little around it (a square 1.4 times as wide as the face).
+    rate_hz : float
+        Frames a second of the clip; it is brought to the network's own rate and back.
+    network : Network or folder, optional
+        Default: the bundled network.
+
+    Raises
+    ------
+    InputError
+        Another shape or type; no bundled network yet.
+    """
+    if network is None:
+        raise InputError(
+            "there is no bundled network yet: give network=DIR, a folder that "
+            "`emotion-rppg train pulse` wrote"
+        )
+    net = network if isinstance(network, Network) else load_network(network)
+    clip = np.asarray(clip)
+    wanted = (net.size, net.size, 3)
+    if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[1:] != wanted:
+        raise InputError(
+            f"want uint8 (frames, {net.size}, {net.size}, 3), got {clip.dtype} {clip.shape}"
+        )
+    times = np.arange(len(clip)) / rate_hz
+    timed = zip(times[1:], clip[1:], strict=True)
+    pictures = _at_rate((0.0, clip[0]), timed, net.rate_hz)
+    wave = overlap_add(pictures, net, chunk=round(CHUNK_S * net.rate_hz))
+    own = np.arange(len(wave)) / net.rate_hz - net.config["lag_s"]
+    return _standard(np.interp(times, own, wave))
