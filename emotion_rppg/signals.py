@@ -84,7 +84,7 @@ class Signal:
         times_s, values : arrays (n,)
             Times in seconds, not decreasing.
         rate_hz : float, optional
-            Rate of the grid; default: the inverse of the median step.
+            Rate of the grid; default: the inverse of the usual step (holes apart).
         """
         times, values = np.asarray(times_s, dtype=float), np.asarray(values, dtype=float)
         if times.shape != values.shape or times.ndim != 1:
@@ -102,7 +102,9 @@ class Signal:
         count = np.bincount(where, weights=seen.astype(float))
         mean = np.divide(total, count, out=np.full(len(unique), np.nan), where=count > 0)
         step = float(np.median(np.diff(unique)))
-        rate = 1.0 / step if rate_hz is None else float(rate_hz)
+        steps = np.diff(unique)  # their mean keeps the digits that rounded times lose
+        even = steps[np.abs(steps - step) <= 0.5 * step]
+        rate = 1.0 / float(even.mean()) if rate_hz is None else float(rate_hz)
         n = int(np.floor((unique[-1] - unique[0]) * rate + 1e-6)) + 1
         grid = unique[0] + np.arange(n) / rate
         known = np.isfinite(mean)

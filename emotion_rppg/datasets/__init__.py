@@ -1,0 +1,9 @@
+"""DATASETS: name -> class; iterating one yields lazy Recordings in a fixed order."""
+
+from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.synthetic import Synthetic
+
+DATASETS = {
+    "folder": Folder,
+    "synthetic": Synthetic,
+}

@@ -1,0 +1,332 @@
+"""A study of one's own: a folder with manifest.csv, or simply a folder of videos and signals.
+
+`manifest.csv` has a row for each person × session × trial::
+
+    subject,session,trial,video,signal,start_s,end_s,label_arousal,label_valence
+    01,1,1,videos/01_calm.mp4,,,,2,7
+
+Paths are relative to the manifest; several signal files are separated by ``;``. `manifest.json`
+gives the scales of the labels: ``{"dataset": "my_study", "scales": {"arousal": [1, 9]}}``.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, kinds_in, read_signal
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
+from emotion_rppg.windows import LABEL
+
+VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp")
+MANIFEST, FACTS = "manifest.csv", "manifest.json"
+NEEDED = ("subject", "trial")
+KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
+
+__all__ = ["Folder", "read_signal", "recording_of", "write_template"]
+
+
+class Folder:
+    """Recordings of a folder, in the manifest's order, or in that of the files' names.
+
+    Without a manifest each video and each signal CSV is a recording of its own; files in a
+    sub-folder are trials of the person the sub-folder is named after.
+
+    Raises
+    ------
+    DatasetNotFound
+        No such folder, or nothing in it that could be read.
+    InputError
+        A manifest with missing columns or files, labels outside their scale, or the same trial
+        twice; the message names the row.
+    """
+
+    card = Card(
+        name="folder",
+        title="A study of one's own",
+        people=None,
+        modalities=("video", "bvp", "ecg"),
+        rates_hz={},
+        scales={},
+        access="yours",
+        licence="yours",
+        reference="",
+        traps=("ratings need their scale in manifest.json, or a coding fixed(x)",),
+        verified="verified on real files",
+    )
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            what = "is a file" if self.root.exists() else "does not exist"
+            raise DatasetNotFound(
+                f"{str(root)!r} {what}: want a folder with a {MANIFEST} "
+                "(`emotion-rppg init FOLDER` writes one), or of videos and signal CSVs"
+            )
+        manifest = self.root / MANIFEST
+        self._recordings = self._listed(manifest) if manifest.is_file() else self._found()
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def _found(self) -> list[Recording]:
+        """One recording a file, without a manifest."""
+        from emotion_rppg.errors import InputError as Unreadable
+
+        out: list[Recording] = []
+        for path in sorted(self.root.rglob("*")):
+            if any(part.startswith(".") for part in path.relative_to(self.root).parts):
+                continue
+            name = self.root.resolve().name
+            inside = path.parent.relative_to(self.root).as_posix()
+            subject, trial = (path.stem, "1") if inside == "." else (inside, path.stem)
+            if path.suffix.lower() in VIDEOS:
+                out.append(Recording(name, subject, trial=trial, video=Video(path)))
+            elif path.suffix.lower() == ".csv":
+                try:
+                    kinds = kinds_in(path)
+                except Unreadable:
+                    continue  # some other table that lies there too
+                signals = {kind: partial(read_signal, path, kind) for kind in kinds}
+                out.append(Recording(name, subject, trial=trial, signals=signals))
+        if not out:
+            raise DatasetNotFound(
+                f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
+                f"({', '.join(VIDEOS[:5])} …) or CSVs with time_s and one of "
+                f"{', '.join(SIGNAL_COLUMNS)}"
+            )
+        return _without_twins(out)
+
+    def _listed(self, manifest: Path) -> list[Recording]:
+        """The manifest's rows, each checked before anything is read."""
+        facts = _facts(self.root / FACTS)
+        scales = {name: tuple(scale) for name, scale in facts.get("scales", {}).items()}
+        dataset = str(facts.get("dataset") or self.root.resolve().name)
+        rows = _rows(manifest)
+        out: list[Recording] = []
+        seen: dict[tuple[str, str, str], int] = {}
+        for number, row in rows:
+            where = f"{MANIFEST}, line {number}"
+            key = (row["subject"], row.get("session") or "1", row["trial"])
+            if key in seen:
+                raise InputError(
+                    f"{where}: subject {key[0]}, session {key[1]}, trial {key[2]} stands on line "
+                    f"{seen[key]} already: give each trial its own name"
+                )
+            seen[key] = number
+            out.append(self._recording(dataset, key, row, scales, where))
+        if not out:
+            raise DatasetNotFound(f"{manifest} has no row: fill it in, one line a trial")
+        return out
+
+    def _recording(
+        self,
+        dataset: str,
+        key: tuple[str, str, str],
+        row: Mapping[str, str],
+        scales: Mapping[str, tuple[float, float]],
+        where: str,
+    ) -> Recording:
+        labels = _labels(row, scales, where)
+        start = _seconds(row, "start_s", where)
+        end = _seconds(row, "end_s", where)
+        video = None
+        if row.get("video"):
+            path = self._inside(row["video"], where)
+            video = Video(path, start or 0.0, end, row.get("region") or None)
+        signals: dict[str, Any] = {}
+        for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
+            path = self._inside(name, where)
+            for kind in kinds_in(path):
+                signals[kind] = partial(_stretch, path, kind, start, end)
+        if video is None and not signals:
+            raise InputError(f"{where}: neither a video nor a signal: name at least one file")
+        return Recording(
+            dataset,
+            key[0],
+            key[1],
+            key[2],
+            labels=labels,
+            scales={name: scales[name] for name in labels if name in scales},
+            video=video,
+            signals=signals,
+        )
+
+    def _inside(self, name: str, where: str) -> Path:
+        """The file a manifest names; never one outside the study's folder."""
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise InputError(f"{where}: {name!r} lies outside the study's folder: copy it inside")
+        if not path.is_file():
+            raise InputError(f"{where}: no file {name!r} in {str(self.root)!r}")
+        return self.root / name
+
+    @classmethod
+    def write_fake(cls, folder: str | Path) -> Path:
+        """A tiny study in the real layout: two people, two trials, contact signals, no video."""
+        from emotion_rppg.datasets.synthetic import write_study
+
+        return write_study(folder, people=2, trials=2, duration_s=8.0, video=False)
+
+
+def recording_of(path: str | Path) -> Recording:
+    """A single video or signal CSV as a recording."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no file {str(path)!r}")
+    name = path.resolve().parent.name
+    if path.suffix.lower() != ".csv":
+        return Recording(name, path.stem, video=Video(path))
+    signals = {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
+    return Recording(name, path.stem, signals=signals)
+
+
+def write_template(folder: str | Path) -> Path:
+    """Write manifest.csv (a row for each video found there) and manifest.json; keep what exists."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is a file; want a folder for the study")
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest, facts = folder / MANIFEST, folder / FACTS
+    columns = ["subject", "session", "trial", "video", "signal", "start_s", "end_s"]
+    columns += [LABEL + "arousal", LABEL + "valence"]
+    if not manifest.exists():
+        found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in VIDEOS]
+        with whole_file(manifest) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            for i, path in enumerate(found, 1):
+                name = path.relative_to(folder).as_posix()
+                writer.writerow([path.stem, "1", str(i), name, "", "", "", "", ""])
+    if not facts.exists():
+        content = {
+            "dataset": folder.resolve().name,
+            "scales": {"arousal": [1, 9], "valence": [1, 9]},
+        }
+        with whole_file(facts) as fresh:
+            fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _stretch(path: Path, kind: str, start_s: float | None, end_s: float | None) -> Any:
+    """The trial's part of a signal file, its clock set to the trial's beginning."""
+    from dataclasses import replace
+
+    signal = read_signal(path, kind)
+    if start_s is None and end_s is None:
+        return signal
+    begin = 0.0 if start_s is None else start_s
+    part = signal.crop(begin, math.inf if end_s is None else end_s)
+    if not len(part):
+        raise InputError(f"{path} has no sample between {begin:g} and {end_s} s")
+    return replace(part, start_s=part.start_s - begin)
+
+
+def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
+    """Line numbers and cells of the manifest."""
+    try:
+        text = manifest.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{manifest} is not UTF-8 text ({error}): save it as CSV UTF-8") from error
+    lines = text.splitlines()
+    if not lines:
+        raise InputError(f"{manifest} is empty: want a header with {', '.join(KNOWN)}, label_NAME")
+    comma = max(",;\t", key=lines[0].count)
+    reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
+    header = [name.strip() for name in reader.fieldnames or []]
+    reader.fieldnames = header
+    missing = [name for name in NEEDED if name not in header]
+    if missing or not {"video", "signal"} & set(header):
+        lacking = ", ".join([*missing, *([] if {"video", "signal"} & set(header) else ["video"])])
+        raise InputError(f"{manifest} lacks the columns {lacking}; it has: {', '.join(header)}")
+    rows = []
+    for row in reader:
+        if "_more" in row:
+            raise InputError(f"{MANIFEST}, line {reader.line_num}: more cells than the header has")
+        cells = {name: (value or "").strip() for name, value in row.items()}
+        if not any(cells.values()) or cells["subject"].startswith("#"):
+            continue
+        for name in NEEDED:
+            if not cells[name]:
+                raise InputError(f"{MANIFEST}, line {reader.line_num}: no {name}")
+        rows.append((reader.line_num, cells))
+    return rows
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8-sig"))
+        scales = facts.get("scales", {})
+        for name, (low, high) in scales.items():
+            if not low < high:
+                raise ValueError(f"the scale of {name} is {low}–{high}")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not as wanted ({error}): "
+            'want {"dataset": "name", "scales": {"arousal": [1, 9]}}'
+        ) from error
+    return dict(facts)
+
+
+def _labels(
+    row: Mapping[str, str], scales: Mapping[str, tuple[float, float]], where: str
+) -> dict[str, float | str]:
+    """Numbers within their scale, words as they are; an empty cell is no label."""
+    labels: dict[str, float | str] = {}
+    for column, text in row.items():
+        if not column.startswith(LABEL) or not text:
+            continue
+        name = column.removeprefix(LABEL)
+        try:
+            value = float(text)
+        except ValueError:
+            if name in scales:
+                raise InputError(f"{where}: {column} is {text!r}, want a number") from None
+            labels[name] = text
+            continue
+        low, high = scales.get(name, (-math.inf, math.inf))
+        if not low <= value <= high:
+            raise InputError(
+                f"{where}: {column} is {text}, outside its scale {low:g}–{high:g} ({FACTS})"
+            )
+        labels[name] = value
+    return labels
+
+
+def _seconds(row: Mapping[str, str], column: str, where: str) -> float | None:
+    text = row.get(column, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise InputError(f"{where}: {column} is {text!r}, want seconds from the file's start")
+    return value
+
+
+def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
+    """Files that differ only in their ending become trials with that ending in the name."""
+    names = [r.name for r in recordings]
+    out = []
+    for r in recordings:
+        if names.count(r.name) > 1:
+            ending = r.video.path.suffix if r.video is not None else ".csv"
+            r = Recording(
+                r.dataset, r.subject, trial=r.trial + ending, video=r.video, signals=r.signals
+            )
+        out.append(r)
+    return out

@@ -1,0 +1,153 @@
+"""An affective study of synthetic people, written as real files; a functional check, no evidence.
+
+Every trial has a face video, an ECG and a contact PPG of one heart, ratings of arousal and
+valence on 1–9, and beside them the truth that a real study never has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.datasets.folder import FACTS, MANIFEST, Folder
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card
+from emotion_rppg.synthesis import waves
+from emotion_rppg.synthesis.cameras import Camera, film, write_video
+from emotion_rppg.synthesis.faces import face
+from emotion_rppg.synthesis.people import Person, heart
+
+NAME, TRUTH = "synthetic", "truth"
+_CONTACT_HZ = 128.0
+
+
+class Synthetic(Folder):
+    """A folder that `write_study` made."""
+
+    card = Card(
+        name=NAME,
+        title="Synthetic people",
+        people=None,
+        modalities=("video", "bvp", "ecg"),
+        rates_hz={"video": 30.0, "bvp": _CONTACT_HZ, "ecg": _CONTACT_HZ},
+        scales={"arousal": (1, 9), "valence": (1, 9)},
+        access="made on the spot: emotion-rppg demo",
+        licence="MIT; the face is NASA's, public domain",
+        reference="",
+        traps=("hearts obey the ratings by construction: scores on it are no evidence",),
+        verified="verified on real files",
+    )
+
+
+def write_study(
+    folder: str | Path,
+    *,
+    people: int = 8,
+    trials: int = 4,
+    duration_s: float = 60.0,
+    size: int = 160,
+    rate_hz: float = 30.0,
+    camera: Camera | None = None,
+    video: bool = True,
+    seed: int = 0,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a study: videos, contact signals, manifest and truth; whole or not at all.
+
+    Person ``i`` has the seed ``1 + 1000 · seed + i``, which is also their name. Each person's
+    trials go round the four quadrants of arousal and valence, in an order of their own.
+
+    Parameters
+    ----------
+    size : int
+        Pixels a side of the square video, even.
+    video : bool
+        False: contact signals alone, which takes no time.
+    progress : function, optional
+        Called with the trials that are done and all of them.
+    """
+    from joblib import Parallel, delayed
+
+    if people < 1 or trials < 1 or duration_s < 2 or size % 2:
+        raise InputError(
+            f"cannot make {people} people × {trials} trials × {duration_s:g} s at {size} pixels: "
+            "want at least one of each, 2 s, and an even size"
+        )
+    plans = [
+        (1 + 1000 * seed + i, k, *_ratings(1 + 1000 * seed + i, k, trials))
+        for i in range(people)
+        for k in range(trials)
+    ]
+    with whole_folder(folder) as fresh:
+        for name in ("videos", "signals", TRUTH):
+            (fresh / name).mkdir()
+        work = (
+            delayed(_trial)(fresh, plan, duration_s, size, rate_hz, camera or Camera(), video)
+            for plan in plans
+        )
+        rows = []
+        for row in Parallel(n_jobs=workers, return_as="generator")(work):
+            rows.append(row)
+            if progress is not None:
+                progress(len(rows), len(plans))
+        columns = "subject,session,trial,video,signal,label_arousal,label_valence"
+        (fresh / MANIFEST).write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
+        facts = {"dataset": NAME, "scales": {k: list(v) for k, v in Synthetic.card.scales.items()}}
+        (fresh / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return Path(folder)
+
+
+def _ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
+    """Ratings of a trial, to a tenth: the quadrants in turn, never right on the midpoint."""
+    draw = np.random.default_rng((person, 7))
+    order = np.concatenate([draw.permutation(4) for _ in range(trials // 4 + 1)])
+    quadrant = int(order[trial])
+    distance = draw.uniform(1.2, 3.8, (trials + 4, 2))[trial]
+    signs = np.array([1 if quadrant & 1 else -1, 1 if quadrant & 2 else -1])
+    arousal, valence = 5 + signs * distance
+    return round(float(arousal), 1), round(float(valence), 1)
+
+
+def _trial(
+    folder: Path,
+    plan: tuple[int, int, float, float],
+    duration_s: float,
+    size: int,
+    rate_hz: float,
+    camera: Camera,
+    video: bool,
+) -> str:
+    """Make one trial's files; its manifest row. The body never answers to a rating exactly."""
+    import pandas as pd
+
+    seed, k, arousal, valence = plan
+    person, one = Person(seed), 100 * seed + k
+    draw = np.random.default_rng((one, 8))
+    felt = np.array([arousal, valence]) + draw.normal(0, 0.8, 2)
+    body = heart(person, felt[0], felt[1], duration_s, random_state=one)
+    name = f"{seed}_{k + 1}"
+    contact = waves.bvp(body, rate_hz=_CONTACT_HZ, random_state=one)
+    chest = waves.ecg(body, rate_hz=_CONTACT_HZ, random_state=one)
+    blood = waves.blood(body, waves.FACE, rate_hz=rate_hz, random_state=one)
+    blood = replace(blood, samples=(blood.samples - blood.samples.mean()) / blood.samples.std())
+    columns = {"time_s": contact.times_s, "bvp": contact.samples, "ecg": chest.samples}
+    pd.DataFrame(columns).round(6).to_csv(folder / f"signals/{name}.csv", index=False)
+    seen = {"time_s": blood.times_s, "bvp": blood.samples}
+    pd.DataFrame(seen).round(6).to_csv(folder / f"{TRUTH}/{name}_camera.csv", index=False)
+    inside = body.beats_s[(body.beats_s >= 0) & (body.beats_s < duration_s)]
+    pd.DataFrame({"beat_s": inside}).round(6).to_csv(
+        folder / f"{TRUTH}/{name}_beats.csv", index=False
+    )
+    file = ""
+    if video:
+        file = f"videos/{name}.mp4"
+        shown = face(person.tone, size=size, random_state=seed)
+        frames = film(shown, blood.samples, rate_hz, camera, random_state=one)
+        write_video(folder / file, frames, rate_hz, crf=camera.crf)
+    return f"{seed},1,{k + 1},{file},signals/{name}.csv,{arousal},{valence}"
