@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -25,7 +26,7 @@ ENOUGH_HZ = 64.0  # waves sampled faster are brought down to this
 LAG_S = 0.01  # steps of the autocorrelation
 BLOCK = 64  # windows looked at together
 
-WINDOW_S = 30.0  # of heart_rate and judge
+WINDOW_S = 20.0  # of heart_rate and judge: a rate may move by 20 bpm within a minute
 SLIDING_S, STEP_S = 8.0, 1.0  # of per_sample: long enough to tell, short enough to follow
 LEAST_RUN_S = 4.0  # shorter stretches are not looked at
 LEAST_S = 6.0  # of stretches that are, before judge gives a number
@@ -53,7 +54,7 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class _Stretch:
-    """What the k windows of one seen stretch show; all (k,) but ``power``."""
+    """What the k windows of one seen stretch show, each (k,)."""
 
     first: int
     stop: int
@@ -63,16 +64,15 @@ class _Stretch:
     rhythm: np.ndarray  # highest peak of the autocorrelation at a possible beat interval, ≤ 1
     rhythm_hz: np.ndarray  # the rate of that peak, NaN without one
     quality: np.ndarray
-    power: np.ndarray  # (frequencies,) sum over windows, clear ones weighing more
 
 
 def heart_rate(signal: Signal) -> float:
     """Heart rate in beats a minute, 40–210, by the spectrum; NaN if there is nothing to look at.
 
-    The mean spectrum of Hann windows of up to 30 s inside the stretches without NaN (of 4 s and
-    more), clear windows weighing more, zero-padded to 2^14 points, its peak refined by a
-    parabola. A peak whose half carries the rhythm is a second harmonic and is halved. The
-    number alone says nothing of trust: see :func:`judge`.
+    The median over windows of up to 20 s inside the stretches without NaN (of 4 s and more),
+    clear windows weighing more. In each: the spectrum under a Hann window, zero-padded to 2^14
+    points, its peak refined by a parabola; a peak whose half carries the rhythm is a second
+    harmonic and is halved. The number alone says nothing of trust: see :func:`judge`.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def heart_rate(signal: Signal) -> float:
     72.0
     """
     slow = _slowed(signal)
-    return _rate_bpm(list(_look(slow, WINDOW_S, WINDOW_S / 2)), slow.rate_hz)
+    return _rate_bpm(list(_look(slow, WINDOW_S, WINDOW_S / 2)))
 
 
 def snr_db(signal: Signal, hr_bpm: float) -> float:
@@ -93,7 +93,7 @@ def snr_db(signal: Signal, hr_bpm: float) -> float:
     slow = _slowed(signal)
     if not math.isfinite(hr_bpm) or not _runs(slow):
         return float("nan")
-    spectrum = _Spectrum(slow.rate_hz)
+    spectrum = _spectrum(slow.rate_hz)
     power = np.zeros_like(spectrum.hz)
     for first, stop in _runs(slow):
         windows, _ = _windows(slow, first, stop, WINDOW_S, WINDOW_S / 2)
@@ -123,8 +123,10 @@ def judge(signal: Signal) -> Judgement:
     fifth of the time; a quality below 0.6; spectrum and autocorrelation that disagree by more
     than 6 bpm in most windows. Of 200 signals of each kind that hold no pulse at all it gives a
     rate for (6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of 0.7–4 Hz 0 · 0.5 · 0 %,
-    noise of 0.7–2.5 Hz 4 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %, and for 95 to 100 % of synthetic
-    pulses 5 dB above noise of their own band. A periodic motion or a flickering lamp passes as a
+    noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to 100 % of
+    synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of eleven
+    real people 9 rates were given, each within 1.5 bpm of the contact sensor's. A periodic
+    motion or a flickering lamp passes as a
     pulse, and so does the output of a network that makes one up: no wave alone can tell.
     """
     slow = _slowed(signal)
@@ -143,7 +145,7 @@ def judge(signal: Signal) -> Judgement:
     apart = np.concatenate([np.abs(part.rate_hz - part.rhythm_hz) for part in parts])
     if not np.mean(apart <= NEAR_HZ) >= 0.5:  # NaN counts as apart
         return Judgement(None, LEAST_QUALITY / 2, _two_rates())
-    return Judgement(_rate_bpm(parts, slow.rate_hz), quality)
+    return Judgement(_rate_bpm(parts), quality)
 
 
 def _too_short(seen_s: float) -> str:
@@ -191,24 +193,22 @@ def _windows(
 
 
 def _look(signal: Signal, length_s: float, step_s: float) -> Iterator[_Stretch]:
-    spectrum = _Spectrum(signal.rate_hz)
+    spectrum = _spectrum(signal.rate_hz)
     for first, stop in _runs(signal):
         windows, middles = _windows(signal, first, stop, length_s, step_s)
-        blocks = [
-            spectrum.look(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)
-        ]  # so that memory does not go with windows × points
-        rate, snr, rhythm, rhythm_hz, quality = np.concatenate([b[0] for b in blocks], axis=1)
-        power = np.sum([b[1] for b in blocks], axis=0)
-        yield _Stretch(first, stop, middles, rate, snr, rhythm, rhythm_hz, quality, power)
+        blocks = [spectrum.look(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
+        yield _Stretch(first, stop, middles, *np.concatenate(blocks, axis=1))
 
 
-def _rate_bpm(parts: list[_Stretch], rate_hz: float) -> float:
-    """The peak of all windows' power, refined."""
-    spectrum = _Spectrum(rate_hz)
-    power = np.sum([part.power for part in parts], axis=0) if parts else np.zeros(1)
-    if not power.sum() > 0:
+def _rate_bpm(parts: list[_Stretch]) -> float:
+    """The weighted median of all windows' rates."""
+    rates = np.concatenate([part.rate_hz for part in parts] or [np.zeros(0)])
+    weights = np.concatenate([part.quality + 0.01 for part in parts] or [np.zeros(0)])
+    order = np.argsort(rates[np.isfinite(rates)])
+    rates, weights = rates[np.isfinite(rates)][order], weights[np.isfinite(rates)][order]
+    if not len(rates):
         return float("nan")
-    return 60 * float(spectrum.rate(power[None])[0])
+    return 60 * float(np.interp(weights.sum() / 2, np.cumsum(weights) - weights / 2, rates))
 
 
 class _Spectrum:
@@ -235,8 +235,8 @@ class _Spectrum:
         power[power < 1e-20 * np.mean(windows**2 + 1e-300) * length**2] = 0.0  # rounding errors
         return power * self.band
 
-    def look(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rate, SNR, rhythm, its rate, quality (5, k) and the weighted sum of power."""
+    def look(self, windows: np.ndarray) -> np.ndarray:
+        """Rate (NaN without any power), SNR, rhythm, its rate and quality of windows, (5, k)."""
         duration = windows.shape[1] / self.sampled_hz
         power = self.power(windows, taper=True)
         total = power.sum(axis=1, keepdims=True)
@@ -246,9 +246,9 @@ class _Spectrum:
         rhythm, rhythm_hz = self._rhythm(self.power(windows, taper=False) * self.hz, duration)
         score = WEIGHTS["constant"] + WEIGHTS["snr_db"] * snr + WEIGHTS["rhythm"] * rhythm
         score = score + WEIGHTS["log_duration"] * math.log(duration / 10)
-        quality = np.where(total[:, 0] > 0, 1 / (1 + np.exp(-score)), 0.0)
-        weighted = (quality + 0.01) @ power
-        return np.stack([rate, snr, rhythm, rhythm_hz, quality]), weighted
+        seen = total[:, 0] > 0
+        quality = np.where(seen, 1 / (1 + np.exp(-score)), 0.0)
+        return np.stack([np.where(seen, rate, np.nan), snr, rhythm, rhythm_hz, quality])
 
     def rate(self, power: np.ndarray) -> np.ndarray:
         """Rates (k,) in Hz of bare power (k, frequencies)."""
@@ -303,3 +303,8 @@ class _Spectrum:
         first = (peaks & (height >= 0.85 * best[:, None])).argmax(axis=1)  # not its double
         rate = np.divide(1.0, lags[first], out=np.full(len(wave), np.nan), where=first > 0)
         return np.clip(height[np.arange(len(wave)), first], 0.0, 1.0), rate
+
+
+@lru_cache(maxsize=8)
+def _spectrum(rate_hz: float) -> _Spectrum:
+    return _Spectrum(rate_hz)
