@@ -288,7 +288,7 @@ def _skin_weights(look: Look) -> np.ndarray:
         "ij,jkl->ikl", np.linalg.pinv(axes), np.stack([px, py]) - eyes[:, None, None]
     )
     forehead = _inside(across, -0.6, 0.6) * _inside(down, -0.8, -0.3)
-    cheeks = _inside(np.abs(across), 0.2, 0.75) * _inside(down, 0.3, 0.9)
+    cheeks = _inside(np.abs(across), 0.2, 0.75) * _inside(down, 0.3, 0.75)
     pictured = (px > 0) & (px < width) & (py > 0) & (py < height)
     return np.maximum(forehead, cheeks) * pictured
 

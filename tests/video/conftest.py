@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -29,3 +30,20 @@ def clip(ffmpeg: Callable[..., Path]) -> Path:
     source = "testsrc=size=160x120:rate=30:duration=3"
     encode = ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart")
     return ffmpeg("clip.mp4", "-f", "lavfi", "-i", source, *encode)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """``write(frames, rate) -> path`` of a lossless video of RGB pictures (n, h, w, 3)."""
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    def run(frames: np.ndarray, rate: float = 30) -> Path:
+        n, height, width, _ = frames.shape
+        path = tmp_path / f"video{n}.mkv"
+        raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(rate))
+        lossless = ("-c:v", "ffv1", "-pix_fmt", "bgra")
+        command = [get_ffmpeg_exe(), "-v", "error", "-y", *raw, "-i", "-", *lossless, str(path)]
+        subprocess.run(command, input=frames.tobytes(), check=True)
+        return path
+
+    return run
