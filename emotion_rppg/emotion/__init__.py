@@ -19,7 +19,7 @@ HEADS = {
     "logistic": OnFeatures(LogisticRegression(class_weight="balanced", max_iter=2000)),
     "svm": Calibrated(OnFeatures(SVC(class_weight="balanced"))),
     "forest": OnFeatures(
-        RandomForestClassifier(200, min_samples_leaf=2, class_weight="balanced", random_state=0)
+        RandomForestClassifier(200, min_samples_leaf=5, class_weight="balanced", random_state=0)
     ),
     "lstm": SequenceHead(),
 }
@@ -28,7 +28,7 @@ HEADS = {
 HEADS_REGRESSION = {
     "ridge": OnFeatures(Ridge(alpha=1.0)),
     "svr": OnFeatures(SVR()),
-    "forest": OnFeatures(RandomForestRegressor(200, min_samples_leaf=2, random_state=0)),
+    "forest": OnFeatures(RandomForestRegressor(200, min_samples_leaf=5, random_state=0)),
     "lstm": SequenceRegressor(),
 }
 

@@ -106,9 +106,9 @@ def matrix(
     features = np.column_stack([_numbers(table, name) for name in chosen])
     tokens = _tokens(table, ablate=ablate, longest=longest)
     return Matrix(
-        np.hstack([features, tokens.reshape(len(table), -1)]),
+        np.hstack([features, tokens.reshape(len(table), tokens.shape[1] * tokens.shape[2])]),
         n_features=len(chosen),
-        n_token_channels=tokens.shape[2] if tokens.size else 0,
+        n_token_channels=tokens.shape[2] if tokens.shape[1] else 0,
         names=chosen,
     )
 

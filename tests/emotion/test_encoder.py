@@ -162,10 +162,10 @@ def test_unseen_hearts_are_written_again_from_their_vector(pretrained):
 def test_the_waves_within_a_heart_are_written_too():
     """Not only its rate: the loss weighs the waves as much as the level."""
     tokens, _ = hearts(200, np.random.default_rng(3), longest=20, shortest=20)
-    made = pretrain(tokens[:150, :, :1], trained_on="unknown", epochs=80)
+    made = pretrain(tokens[:150, :, :1], trained_on="unknown", epochs=60)
     truth = tokens[150:, :, 0]
     error = np.nanmean((made.reconstruct(tokens[150:, :, :1])[..., 0] - truth) ** 2)
-    assert error < 0.85 * np.nanmean(np.nanvar(truth, axis=1))
+    assert error < 0.79 * np.nanmean(np.nanvar(truth, axis=1))
 
 
 def test_fast_and_slow_hearts_have_different_vectors(pretrained):

@@ -88,12 +88,12 @@ def test_stays_at_chance_on_noise(name):
 @every_head
 def test_a_rare_class_is_not_given_up(name):
     rng = np.random.default_rng(3)
-    X, y, _ = windows(900, rng, shift=2)
+    X, y, _ = windows(900, rng, shift=1)
     rare = np.flatnonzero((y == 0) | (rng.random(len(y)) < 0.15))
     X, y, people = X[rare], y[rare], np.arange(len(rare)) // 10
     fitted = fit(name, X[:200], y[:200], people[:200])
     recall = np.mean(fitted.predict(X[200:])[y[200:] == 1] == 1)
-    assert recall > 0.5
+    assert recall > 0.45
 
 
 @every_head
@@ -123,9 +123,13 @@ def test_same_data_same_head_whatever_ran_before(name):
 def test_fitting_leaves_the_global_state_as_it_was(name):
     X, y, people = windows(60, np.random.default_rng(5), shift=1)
     torch.manual_seed(7)
-    threads, state = torch.get_num_threads(), torch.get_rng_state()
-    fit(name, X, y, people).predict(X)
-    assert torch.get_num_threads() == threads
+    before, state = torch.get_num_threads(), torch.get_rng_state()
+    torch.set_num_threads(2)
+    try:
+        fit(name, X, y, people).predict(X)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -108,6 +108,11 @@ def test_a_later_table_gets_the_columns_and_tokens_of_training(table, longest):
     assert np.isnan(m.X[:, m.n_features + first :]).all()
 
 
+def test_a_table_without_rows_has_the_width_of_training(table):
+    m = matrix(table.iloc[:0], names=matrix(table).names, longest=4)
+    assert m.X.shape == (0, m.n_features + 4 * len(channels()))
+
+
 def test_a_column_of_none_is_read_as_missing(table):
     later = table.assign(hr_bpm=None)
     m = matrix(later, names=matrix(table).names, longest=4)

@@ -62,6 +62,11 @@ def test_a_long_trial_weighs_no_more_than_a_short_one():
     assert y[:3].tolist() == [0, 0, 1]
 
 
+def test_ratings_that_vary_within_one_trial_are_halved_at_their_median():
+    table = rated(1.0, 2.0, 9.0).assign(trial="1")
+    assert code(table, Task("arousal", "subject_median")).tolist() == [0, 0, 1]
+
+
 def test_tertiles_keep_the_middle_as_a_class():
     table = rated(*map(float, range(1, 10)))
     y = code(table, Task("arousal", "tertiles"))
