@@ -198,7 +198,8 @@ class _Tracker:
 
     def __init__(self, detector: Detector, wanted: int) -> None:
         self._detect, self._wanted = detector, wanted
-        self._history: deque[tuple[float, Face | None]] = deque()
+        # time, the face's 14 numbers or None, and whether the one before is the same stretch
+        self._history: deque[tuple[float, np.ndarray | None, bool]] = deque()
         self._next_s = -np.inf
         self._last: Face | None = None  # where the person was seen last
         self._most = 0  # faces in one picture
@@ -208,8 +209,11 @@ class _Tracker:
         if frame.time_s < self._next_s:
             return
         found = self._choose(self._detect(frame.image))
+        before = self._last if self._history and self._history[-1][1] is not None else None
+        linked = bool(found and before and _distance(found, before) < REACH)
+        numbers = np.r_[found.box, found.landmarks.ravel()] if found else None
+        self._history.append((frame.time_s, numbers, linked))
         self._last = found or self._last
-        self._history.append((frame.time_s, found))
         # a frame comes a hair before its due time when the rate does not divide the step
         self._next_s = frame.time_s + (EVERY_S if found else SEARCH_S) - 1e-3
 
@@ -229,26 +233,24 @@ class _Tracker:
         """The smoothed face at a time, None if it was not seen then."""
         while len(self._history) > 2 and self._history[1][0] < time_s - SPREAD_S:
             self._history.popleft()
-        times = np.array([when for when, _ in self._history])
-        faces = [found for _, found in self._history]
-        first = last = int(np.argmin(np.abs(times - time_s)))
-        if faces[first] is None:
+            self._history[0] = (*self._history[0][:2], False)
+        times, numbers, linked = zip(*self._history, strict=True)
+        away = (np.array(times) - time_s) / SPREAD_S
+        first = last = int(np.abs(away).argmin())
+        if numbers[first] is None:
             return None
-        while first > 0 and _linked(faces[first - 1], faces[first]):
+        while linked[first]:
             first -= 1
-        while last + 1 < len(faces) and _linked(faces[last], faces[last + 1]):
+        while last + 1 < len(linked) and linked[last + 1]:
             last += 1
-        if first == last and len(faces) > 1:
+        if first == last and len(times) > 1:
             return None
-        near = np.clip((times[first : last + 1] - time_s) / SPREAD_S, -1, 1)
-        weights = np.cos(np.pi / 2 * near) ** 2
+        away = away[first : last + 1]
+        weights = np.cos(np.pi / 2 * np.clip(away, -1, 1)) ** 2
         if weights.sum() < 1e-6:  # frames more than a second apart
-            weights = (np.abs(near) == np.abs(near).min()).astype(float)
-        kept = [found for found in faces[first : last + 1] if found is not None]
-        return Face(
-            np.average([found.box for found in kept], axis=0, weights=weights),
-            np.average([found.landmarks for found in kept], axis=0, weights=weights),
-        )
+            weights = (np.abs(away) == np.abs(away).min()).astype(float)
+        smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
+        return Face(smooth[:4], smooth[4:].reshape(5, 2))
 
     def explain(self, path: Path, frames: int) -> str:
         if 0 < self._most < self._wanted:
@@ -261,10 +263,6 @@ class _Tracker:
             "camera and at least a tenth of the picture wide; for a video that is all skin "
             "choose region full, or x,y,w,h"
         )
-
-
-def _linked(before: Face | None, after: Face | None) -> bool:
-    return before is not None and after is not None and _distance(before, after) < REACH
 
 
 def _distance(a: Face, b: Face) -> float:
@@ -287,15 +285,16 @@ def _skin_weights(look: Look) -> np.ndarray:
     across, down = np.einsum(
         "ij,jkl->ikl", np.linalg.pinv(axes), np.stack([px, py]) - eyes[:, None, None]
     )
-    forehead = _inside(across, -0.6, 0.6) * _inside(down, -0.8, -0.3)
-    cheeks = _inside(np.abs(across), 0.2, 0.75) * _inside(down, 0.3, 0.75)
+    forehead = _inside(across, -0.65, 0.65) * _inside(down, -0.8, -0.28)
+    cheeks = _inside(np.abs(across), 0.2, 0.85) * _inside(down, 0.25, 0.8)
     pictured = (px > 0) & (px < width) & (py > 0) & (py < height)
     return np.maximum(forehead, cheeks) * pictured
 
 
 def _inside(value: np.ndarray, low: float, high: float, *, soft: float = 0.1) -> np.ndarray:
     """1 between two limits, 0 outside, with smooth flanks ``soft`` wide."""
-    rise = np.clip((value - low) / soft + 0.5, 0, 1) * np.clip((high - value) / soft + 0.5, 0, 1)
+    rise = np.minimum(value - low, high - value) / soft + 0.5
+    rise = np.minimum(np.maximum(rise, 0.0), 1.0)
     return rise * rise * (3 - 2 * rise)
 
 
