@@ -26,7 +26,12 @@ def fitted(name, *, words=False):
     X = rng.normal(size=(50, FEATURES + 5 * CHANNELS))
     X[rng.random(X.shape) < 0.1] = np.nan
     y = (rng.random(50) < 0.5).astype(int)
-    layout = {"n_features": FEATURES, "n_token_channels": CHANNELS, "max_epochs": 3}
+    layout = {
+        "n_features": FEATURES,
+        "n_token_channels": CHANNELS,
+        "max_epochs": 3,
+        "n_estimators": 10,
+    }
     head = clone(ALL[name])
     head.set_params(
         **{k: layout[v] for k in head.get_params() if (v := k.rpartition("__")[2]) in layout}
