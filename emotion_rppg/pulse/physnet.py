@@ -8,6 +8,7 @@ checkpoints load.
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,9 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"no checkpoint {str(path)!r}")
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of unusual pickles, which are read or refused anyway
+            warnings.simplefilter("ignore", UserWarning)
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(

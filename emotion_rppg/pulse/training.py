@@ -45,7 +45,7 @@ class Recipe:
     size: int = 16
     frames: int = 128
     rate_hz: float = 30.0
-    steps: int = 160
+    steps: int = 100
     batch_size: int = 4
     learning_rate: float = 3e-3
     seed: int = 0
