@@ -1,0 +1,289 @@
+"""Heart beats in a pulse wave or an ECG, to the millisecond where the wave allows it.
+
+The clock of a pulse wave is bent so that its heart rate becomes one beat a unit of time. There a
+fixed band is one that follows the rate, and the beats are the peaks within it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.features.artefacts import correct
+from emotion_rppg.features.rates import rate_path
+from emotion_rppg.signals import PULSE_KINDS, Beats, Signal
+
+FIDUCIALS = ("peak", "foot", "slope")
+LEAST_RUN_S = 4.0  # shorter stretches hold too few beats to tell a pulse from noise
+SHORT_HOLE_S = 0.25  # filled for the filters' sake only; still a gap
+WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
+PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before the parabola
+BLOCK_S, OVERLAP_S = 600.0, 20.0
+BAND = {"rppg": (0.5, 1.8), "bvp": (0.5, 6.0)}  # of the pulse kept, in multiples of the rate
+SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
+LEAST_CONFIDENCE = 0.5  # of nine beats about; less is no pulse to be told from noise
+REFRACTORY = 0.5  # of the local interval
+
+
+def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
+    """Heart beats of a recording, by ``signal.kind``: ``"rppg"``, ``"bvp"`` or ``"ecg"``.
+
+    Parameters
+    ----------
+    signal : Signal
+        15–2000 Hz, more blood up; NaN where nothing was seen, which becomes a gap.
+    fiducial : str
+        The point of each pulse that is its time: ``"peak"``, ``"foot"`` (the minimum before it)
+        or ``"slope"`` (the steepest rise between the two). An ECG's is the R peak.
+
+    Returns
+    -------
+    Beats
+        ``confidence`` 0–1: how like its neighbours each beat looks; ``corrected``: moved or put
+        in by artefact correction; ``gaps``: unseen, or no pulse to be told from noise.
+
+    Raises
+    ------
+    InputError
+        Another kind, fiducial or rate.
+    """
+    if signal.kind not in PULSE_KINDS:
+        raise InputError(
+            f"beats are found in signals of kind {', '.join(PULSE_KINDS)}; this one is "
+            f"{signal.kind!r}: make it Signal(…, kind='rppg'), 'bvp' or 'ecg'"
+        )
+    if fiducial not in FIDUCIALS:
+        raise InputError(f"unknown fiducial {fiducial!r}; known: {', '.join(FIDUCIALS)}")
+    if signal.rate_hz < 10:
+        raise InputError(
+            f"beats cannot be told at {signal.rate_hz:g} samples a second: want 15 or more"
+        )
+    parts = []
+    for first, stop in _runs(signal):
+        run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz)
+        times, confidence = _in_run(run, signal.kind, fiducial)
+        parts.append((signal.start_s + first / signal.rate_hz + times, confidence))
+    return _assembled(signal, parts)
+
+
+# ---- stretches and blocks ------------------------------------------------------------------
+
+
+def _runs(signal: Signal) -> list[tuple[int, int]]:
+    """Stretches to look at: seen runs, those less than a quarter of a second apart as one."""
+    joined: list[tuple[int, int]] = []
+    for first, stop in signal.runs():
+        if joined and first - joined[-1][1] <= SHORT_HOLE_S * signal.rate_hz:
+            joined[-1] = (joined[-1][0], stop)
+        else:
+            joined.append((first, stop))
+    least = LEAST_RUN_S * signal.rate_hz
+    return [(first, stop) for first, stop in joined if stop - first >= least]
+
+
+def _filled(samples: np.ndarray) -> np.ndarray:
+    seen = np.isfinite(samples)
+    return np.interp(np.arange(len(samples)), np.flatnonzero(seen), samples[seen])
+
+
+def _in_run(run: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
+    """Beat times (s from the run's start) and confidence, block by block for bounded memory."""
+    times, confidence = [np.zeros(0)], [np.zeros(0)]
+    borders = np.arange(0, max(run.duration_s - OVERLAP_S, 1), BLOCK_S)
+    for start, end in zip(borders, [*borders[1:], run.duration_s + 1], strict=True):
+        block = run.crop(start - OVERLAP_S, end + OVERLAP_S)
+        found, sure = _r_peaks(block) if kind == "ecg" else _pulses(block, kind, fiducial)
+        found = found + block.start_s
+        own = (found >= start) & (found < end)
+        if len(times[-1]):  # the beat on the border counts once
+            own &= found > times[-1][-1] + 0.2
+        times.append(found[own])
+        confidence.append(sure[own])
+    return np.concatenate(times), np.concatenate(confidence)
+
+
+def _flat(samples: np.ndarray) -> bool:
+    return bool(np.ptp(samples) <= 1e-9 * np.abs(samples).max())
+
+
+# ---- pulse waves -----------------------------------------------------------------------------
+
+
+def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
+    """Beat times (s from the block's start) and confidence of a pulse wave without NaN."""
+    if _flat(block.samples):
+        return np.zeros(0), np.zeros(0)
+    slow = block.resample(WORK_HZ) if block.rate_hz > WORK_HZ else block
+    even, clock, wave = _bent(slow)
+    smooth = _banded(wave, BAND[kind])
+    peaks = _peaks(smooth)
+    if len(peaks) < 3:
+        return np.zeros(0), np.zeros(0)
+    confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
+    curve, points = _fiducial_points(smooth, peaks, fiducial)
+    times = np.interp(_between(curve, points) / PER_BEAT, even, clock)
+    keep = np.r_[True, np.diff(times) > 0.2]
+    return times[keep], confidence[keep]
+
+
+def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts of beats on an even grid, their times (s from the start), and the wave there."""
+    from scipy.interpolate import CubicSpline
+
+    samples = (slow.samples - slow.samples.mean()) / slow.samples.std()
+    at, path_hz = rate_path(samples, slow.rate_hz)
+    times = np.arange(len(samples)) / slow.rate_hz
+    rate = np.interp(times[:-1] + 0.5 / slow.rate_hz, at, path_hz)
+    beats = np.r_[0.0, np.cumsum(rate) / slow.rate_hz]
+    even = np.arange(0, beats[-1], 1 / PER_BEAT)
+    clock = CubicSpline(beats, times)(even)
+    return even, clock, CubicSpline(times, samples)(clock)
+
+
+def _banded(wave: np.ndarray, band: tuple[float, float]) -> np.ndarray:
+    from scipy.signal import butter, sosfiltfilt
+
+    sos = butter(2, band, "bandpass", fs=PER_BEAT, output="sos")
+    return np.asarray(sosfiltfilt(sos, wave, padlen=min(3 * PER_BEAT, len(wave) - 1)))
+
+
+def _peaks(smooth: np.ndarray) -> np.ndarray:
+    """Indices of the highest maxima above zero that stand half a beat or more apart."""
+    from scipy.signal import find_peaks
+
+    return np.asarray(find_peaks(smooth, distance=int(REFRACTORY * PER_BEAT), height=0)[0])
+
+
+def _between(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Extrema between samples, by the parabola through three of them."""
+    inner = np.clip(at, 1, len(curve) - 2)
+    before, here, after = curve[inner - 1], curve[inner], curve[inner + 1]
+    bend = before - 2 * here + after
+    shift = np.divide(0.5 * (before - after), bend, out=np.zeros(len(at)), where=bend != 0)
+    return np.asarray(inner + np.clip(shift, -0.5, 0.5))
+
+
+def _fiducial_points(
+    smooth: np.ndarray, peaks: np.ndarray, fiducial: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The curve that is extreme at the fiducial points, and their indices, one a peak."""
+    rise = np.gradient(smooth)
+    points = []
+    for k, peak in enumerate(peaks):
+        first = max(peaks[k - 1] if k else 0, peak - int(0.75 * PER_BEAT))
+        foot = first + int(np.argmin(smooth[first : peak + 1]))
+        steep = foot + int(np.argmax(rise[foot : peak + 1]))
+        points.append({"peak": peak, "foot": foot, "slope": steep}[fiducial])
+    return (rise if fiducial == "slope" else smooth), np.array(points, dtype=int)
+
+
+def _likeness(wave: np.ndarray, peaks: np.ndarray, reach: int) -> np.ndarray:
+    """Correlation of each beat's shape with the mean of the twenty about it, 0–1."""
+    padded = np.pad(wave, reach, mode="reflect" if len(wave) > reach else "edge")
+    step = max(1, reach // 40)
+    shapes = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)[peaks, ::step]
+    shapes = _unit(shapes - shapes.mean(axis=1, keepdims=True))
+    total = np.cumsum(np.r_[np.zeros((1, shapes.shape[1])), shapes], axis=0)
+    k = np.arange(len(shapes))
+    others = total[np.minimum(k + 11, len(k))] - total[np.maximum(k - 10, 0)] - shapes
+    return np.asarray(np.clip((shapes * _unit(others)).sum(axis=1), 0.0, 1.0))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+
+# ---- ECG ---------------------------------------------------------------------------------------
+
+
+def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
+    """R peaks by NeuroKit2 (Makowski et al. 2021), placed between samples by a parabola."""
+    import warnings
+
+    import neurokit2 as nk
+
+    if _flat(block.samples):
+        return np.zeros(0), np.zeros(0)
+    rate = round(block.rate_hz)
+    if rate < 200 or abs(rate - block.rate_hz) > 1e-6:  # NeuroKit2 wants whole hertz
+        rate = max(rate, 500)
+    fine = block.samples if rate == block.rate_hz else block.resample(rate).samples
+    with warnings.catch_warnings():  # of signals too short for its plots, and of empty slices
+        warnings.simplefilter("ignore")
+        try:
+            clean = nk.ecg_clean(fine, sampling_rate=rate)
+            found = nk.ecg_peaks(clean, sampling_rate=rate)[1]["ECG_R_Peaks"]
+        except (ValueError, IndexError, ZeroDivisionError):  # nothing like a heart in it
+            return np.zeros(0), np.zeros(0)
+    found = np.asarray(found, dtype=float)
+    peaks = np.unique(found[np.isfinite(found)].astype(int))
+    if len(peaks) < 3:
+        return np.zeros(0), np.zeros(0)
+    return _between(clean, peaks) / rate, _likeness(clean, peaks, max(int(0.1 * rate), 2))
+
+
+# ---- putting together --------------------------------------------------------------------------
+
+
+def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Beats:
+    """Each stretch corrected; what was not seen, or is no pulse, marked as a gap."""
+    gaps = _unseen(signal)
+    times, confidence = [np.zeros(0)], [np.zeros(0)]
+    corrected = [np.zeros(0, dtype=bool)]
+    for at, sure in parts:
+        for first, stop, good in _stretches(_around(sure) >= LEAST_CONFIDENCE):
+            if not good:
+                gaps.append(_gap(at, first, stop))
+                continue
+            fixed, touched = correct(at[first:stop])
+            times.append(fixed)
+            corrected.append(touched)
+            confidence.append(np.interp(fixed, at[first:stop], sure[first:stop]))
+    all_times = np.concatenate(times)
+    keep = (all_times >= signal.start_s) & (all_times < signal.end_s)
+    for start, end in _unseen(signal):
+        keep &= ~((all_times > start) & (all_times < end))
+    return Beats(
+        all_times[keep],
+        np.concatenate(confidence)[keep],
+        gaps,
+        kind=signal.kind,
+        span_s=(signal.start_s, signal.end_s),
+        corrected=np.concatenate(corrected)[keep],
+    )
+
+
+def _unseen(signal: Signal) -> list[tuple[float, float]]:
+    edges = np.flatnonzero(np.diff(np.r_[0, np.isnan(signal.samples).astype(int), 0]))
+    times = signal.start_s + edges.reshape(-1, 2) / signal.rate_hz
+    return [(float(a), float(b)) for a, b in times]
+
+
+def _around(confidence: np.ndarray) -> np.ndarray:
+    """Mean over nine beats."""
+    if not len(confidence):
+        return confidence
+    width = np.ones(min(9, len(confidence)))
+    count = np.convolve(np.ones(len(confidence)), width, "same")
+    return np.asarray(np.convolve(confidence, width, "same") / count)
+
+
+def _stretches(good: np.ndarray) -> list[tuple[int, int, bool]]:
+    """Index ranges of good and of doubtful beats; good ones in less than three count as doubtful."""
+    good = good.copy()
+    for wanted in (True, False):
+        edges = np.flatnonzero(np.diff(np.r_[0, (good == wanted).astype(int), 0])).reshape(-1, 2)
+        if wanted:
+            for a, b in edges[np.diff(edges, axis=1)[:, 0] < 3]:
+                good[a:b] = False
+            kept = [(int(a), int(b), True) for a, b in edges if b - a >= 3]
+        else:
+            doubtful = [(int(a), int(b), False) for a, b in edges]
+    return sorted(kept + doubtful)
+
+
+def _gap(at: np.ndarray, first: int, stop: int) -> tuple[float, float]:
+    """From half an interval before the first doubtful beat to half of one after the last."""
+    start = (at[first - 1] + at[first]) / 2 if first else at[first]
+    end = (at[stop - 1] + at[stop]) / 2 if stop < len(at) else at[stop - 1]
+    return float(start), float(end)
