@@ -81,8 +81,6 @@ class Folder:
 
     def _found(self) -> list[Recording]:
         """One recording a file, without a manifest."""
-        from emotion_rppg.errors import InputError as Unreadable
-
         out: list[Recording] = []
         for path in sorted(self.root.rglob("*")):
             if any(part.startswith(".") for part in path.relative_to(self.root).parts):
@@ -95,7 +93,7 @@ class Folder:
             elif path.suffix.lower() == ".csv":
                 try:
                     kinds = kinds_in(path)
-                except Unreadable:
+                except InputError:
                     continue  # some other table that lies there too
                 signals = {kind: partial(read_signal, path, kind) for kind in kinds}
                 out.append(Recording(name, subject, trial=trial, signals=signals))

@@ -43,6 +43,11 @@ class Synthetic(Folder):
         verified="verified on real files",
     )
 
+    @classmethod
+    def write_fake(cls, folder: str | Path) -> Path:
+        """A tiny study: two people, two trials of a few seconds, small videos."""
+        return write_study(folder, people=2, trials=2, duration_s=4.0, size=64)
+
 
 def write_study(
     folder: str | Path,

@@ -1,0 +1,223 @@
+"""Laws over every data set, and the plain sentences of the folder reader."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion_rppg.datasets import DATASETS
+from emotion_rppg.datasets.csvs import kinds_in, read_signal
+from emotion_rppg.datasets.folder import Folder, recording_of, write_template
+from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, DatasetNotFound
+from emotion_rppg.video.frames import read_frames
+
+EACH = pytest.mark.parametrize("name", DATASETS)
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory) -> dict[str, Path]:
+    return {
+        name: cls.write_fake(tmp_path_factory.mktemp("fakes") / name)
+        for name, cls in DATASETS.items()
+    }
+
+
+@EACH
+def test_recordings_are_unique_and_always_in_the_same_order(name, fakes) -> None:
+    first, again = list(DATASETS[name](fakes[name])), list(DATASETS[name](fakes[name]))
+    names = [r.name for r in first]
+    assert names == [r.name for r in again]
+    assert len(set(names)) == len(names) == len(DATASETS[name](fakes[name]))
+    assert len({r.person for r in first}) >= 2
+
+
+@EACH
+def test_labels_lie_within_their_scale(name, fakes) -> None:
+    for recording in DATASETS[name](fakes[name]):
+        for label, value in recording.labels.items():
+            low, high = recording.scales[label]
+            assert low <= value <= high
+
+
+@EACH
+def test_views_of_one_recording_last_equally_long(name, fakes) -> None:
+    for recording in DATASETS[name](fakes[name]):
+        lengths = [recording.read(kind).duration_s for kind in recording.signals]
+        if recording.video is not None:
+            lengths.append(sum(1 for _ in read_frames(recording.video)) / 30.0)
+        assert max(lengths) - min(lengths) < 0.2
+
+
+@EACH
+def test_a_missing_folder_explains_itself(name, tmp_path) -> None:
+    with pytest.raises(DatasetNotFound, match="does not exist"):
+        DATASETS[name](tmp_path / "nowhere")
+    with pytest.raises(DatasetNotFound, match=r"expected a manifest\.csv"):
+        DATASETS[name](tmp_path)
+
+
+@EACH
+def test_the_card_says_what_is_needed(name) -> None:
+    card = DATASETS[name].card
+    assert isinstance(card, Card)
+    assert card.name == name
+    assert card.access
+    assert card.verified
+
+
+def manifest(folder: Path, text: str, **facts: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "a.csv").write_text("time_s,bvp\n" + "\n".join(f"{k / 64},{k}" for k in range(640)))
+    (folder / "manifest.csv").write_text(text)
+    (folder / "manifest.json").write_text(json.dumps(facts))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("subject,video\n1,\n", "lacks the columns trial"),
+        ("subject,trial\n1,1\n", "lacks the columns video"),
+        ("subject,trial,signal\n1,1,b.csv\n", "line 2: no file 'b.csv'"),
+        ("subject,trial,signal\n1,1,../secret.csv\n", "outside the study's folder"),
+        ("subject,trial,signal\n1,1,a.csv\n1,1,a.csv\n", "stands on line 2 already"),
+        ("subject,trial,signal\n,1,a.csv\n", "line 2: no subject"),
+        ("subject,trial,signal\n1,1,\n", "neither a video nor a signal"),
+        ("subject,trial,signal,start_s\n1,1,a.csv,soon\n", "start_s is 'soon'"),
+        ("subject,trial,signal,label_arousal\n1,1,a.csv,12\n", "outside its scale 1–9"),
+        ("subject,trial,signal,label_arousal\n1,1,a.csv,high\n", "want a number"),
+        ("subject,trial,signal\n1,1,a.csv,5\n", "more cells than the header"),
+        ("subject,trial,signal\n", "has no row"),
+        ("", "is empty"),
+    ],
+)
+def test_a_wrong_manifest_is_one_sentence(tmp_path, text, message) -> None:
+    folder = manifest(tmp_path / "s", text, scales={"arousal": [1, 9]})
+    with pytest.raises(InputError, match=message):
+        Folder(folder)
+
+
+def test_a_manifest_is_read_as_it_is_meant(tmp_path) -> None:
+    text = (
+        "\ufeffsubject;session;trial;signal;start_s;end_s;label_arousal;label_mood\n"
+        "01;2;x;a.csv;2;5;7;glad\n"
+    )
+    folder = manifest(tmp_path / "s", text, dataset="mine", scales={"arousal": [1, 9]})
+    (recording,) = Folder(folder)
+    assert recording.name == "mine/01/2/x"
+    assert recording.labels == {"arousal": 7.0, "mood": "glad"}
+    assert recording.scales == {"arousal": (1, 9)}
+    wave = recording.read("bvp")
+    assert wave.start_s == 0.0
+    assert wave.duration_s == pytest.approx(3.0, abs=0.02)
+    assert wave.samples[0] == pytest.approx(128)
+    with pytest.raises(InputError, match="no signal 'ecg'; it has: bvp"):
+        recording.read("ecg")
+
+
+def test_a_bare_folder_gives_a_recording_a_file(tmp_path) -> None:
+    for name in ("p1/calm.mp4", "p1/tense.mp4", "p2/calm.csv", ".hidden/x.mp4", "notes.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("time_s,ecg\n0,1\n1,2\n" if name == "p2/calm.csv" else "a,b\n1,2\n")
+    found = [(r.subject, r.trial, sorted(r.signals)) for r in Folder(tmp_path)]
+    assert found == [("p1", "calm", []), ("p1", "tense", []), ("p2", "calm", ["ecg"])]
+
+
+def test_listing_reads_no_video(tmp_path) -> None:
+    (tmp_path / "broken.mp4").write_text("not a video")
+    assert len(Folder(tmp_path)) == 1
+
+
+def test_a_template_is_a_manifest_and_keeps_what_is_there(tmp_path) -> None:
+    (tmp_path / "v.mp4").write_text("x")
+    path = write_template(tmp_path)
+    assert [r.subject for r in Folder(tmp_path)] == ["v"]
+    path.write_text("mine")
+    write_template(tmp_path)
+    assert path.read_text() == "mine"
+
+
+# ---- signal files ----------------------------------------------------------------------------
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "s.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_uneven_and_repeated_times_are_put_on_a_grid(tmp_path, caplog) -> None:
+    draw = np.random.default_rng(0)
+    times = np.sort(draw.uniform(0, 10, 700)).round(3)
+    times[50] = times[49]
+    rows = "\n".join(f"{t},{np.sin(t)}" for t in times)
+    wave = read_signal(written(tmp_path, "time_s,ppg\n" + rows))
+    assert wave.kind == "bvp"
+    seen = np.isfinite(wave.samples)
+    assert np.abs(wave.samples - np.sin(wave.times_s))[seen].max() < 0.05
+    assert "repeated" in caplog.text
+
+
+def test_a_european_csv_is_understood(tmp_path) -> None:
+    text = "\ufefftime_s;ecg\n" + "\n".join(
+        f"{k / 100:.2f};{k},5".replace(".", ",") for k in range(200)
+    )
+    wave = read_signal(written(tmp_path, text))
+    assert wave.rate_hz == pytest.approx(100)
+    assert wave.samples[3] == pytest.approx(3.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("time,bvp\n0,1\n", "want a header with time_s"),
+        ("time_s,bvp\n0,1\n0.1,two\n", "line 3: bvp is 'two'"),
+        ("time_s,bvp\n0,1\n,2\n", "time_s is empty on line 3"),
+        ("time_s,bvp\n1,1\n0,2\n", "goes back on line 3"),
+        ("time_s,bvp\n0,1\n", "at least two"),
+        ("", "want a header"),
+    ],
+)
+def test_a_wrong_signal_file_is_one_sentence(tmp_path, text, message) -> None:
+    with pytest.raises(InputError, match=message):
+        read_signal(written(tmp_path, text))
+
+
+def test_several_signals_of_one_file_are_told_apart(tmp_path) -> None:
+    rows = "\n".join(f"{k / 50},{k},{-k}" for k in range(100))
+    path = written(tmp_path, "time_s,ecg,bvp\n" + rows)
+    assert kinds_in(path) == ["ecg", "bvp"]
+    assert read_signal(path, "bvp").samples[1] == pytest.approx(-1)
+    assert sorted(recording_of(path).signals) == ["bvp", "ecg"]
+    with pytest.raises(InputError, match="several signals"):
+        read_signal(path)
+
+
+# ---- the synthetic study ---------------------------------------------------------------------
+
+
+def test_each_person_has_trials_on_both_sides_of_both_midpoints(tmp_path) -> None:
+    study = Folder(write_study(tmp_path / "s", people=4, trials=4, duration_s=3.0, video=False))
+    by_person: dict[str, list] = {}
+    for r in study:
+        by_person.setdefault(r.person, []).append(
+            (r.labels["arousal"] > 5, r.labels["valence"] > 5)
+        )
+    assert len(by_person) == 4
+    for quadrants in by_person.values():
+        assert len(set(quadrants)) == 4
+
+
+def test_a_study_does_not_depend_on_the_number_of_workers(tmp_path) -> None:
+    for workers in (1, 2):
+        write_study(
+            tmp_path / str(workers), people=2, trials=1, duration_s=3.0, size=32, workers=workers
+        )
+    files = sorted(p.relative_to(tmp_path / "1") for p in (tmp_path / "1").rglob("*.*"))
+    assert len(files) >= 10
+    for name in files:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
