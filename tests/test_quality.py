@@ -70,10 +70,12 @@ def test_a_strong_second_harmonic_does_not_double_the_rate(second: float) -> Non
     assert heart_rate(pulse(20, 70, second=second, snr=10)) == pytest.approx(70, abs=1)
 
 
-def test_slow_drift_is_not_taken_for_a_slow_heart() -> None:
-    signal = pulse(20, 80)
+def test_slow_sway_is_not_taken_for_a_slow_heart() -> None:
+    signal = pulse(20, 110, snr=20)
+    sway = 1.6 * np.sin(2 * np.pi * 0.75 * signal.times_s)  # more power than the pulse
+    assert heart_rate(Signal(signal.samples + sway, RATE)) == pytest.approx(110, abs=1)
     wander = noise("brown", 20, 3).samples
-    assert heart_rate(Signal(signal.samples + 0.4 * wander, RATE)) == pytest.approx(80, abs=1)
+    assert heart_rate(Signal(signal.samples + 0.4 * wander, RATE)) == pytest.approx(110, abs=1)
 
 
 @pytest.mark.parametrize("seconds", [8, 10, 30])
