@@ -30,9 +30,6 @@ Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
 Json = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
-Scheduler = Annotated[
-    str | None, typer.Option(help="A Dask scheduler, tcp://host:port (extra `cluster`).")
-]
 Region = Annotated[str, typer.Option(help="face, full, or x,y,w,h in pixels.")]
 Face = Annotated[int | None, typer.Option(help="Which face, 1 = the largest.", min=1)]
 Weights = Annotated[Path | None, typer.Option(help="Folder of a trained pulse network.")]
@@ -99,7 +96,7 @@ def _main(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check this machine: versions, devices, codecs, face detector; what is missing and the cure."""
+    """Check this machine: versions, devices, codecs, face detector; with a cure for each lack."""
     from emotion_rppg.doctor import examine
 
     findings = examine()
@@ -317,7 +314,9 @@ def evaluate(
         inputs = [path for path in (table, root) if path is not None]
         means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
         text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
-        _say(text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))})
+        _say(
+            text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
+        )
 
 
 def _extracted(
@@ -372,7 +371,9 @@ def predict(
         )
         rows = trained.predict(table)
         arguments = {"given": given, "model": model, "region": region, "face": face}
-        said = write_prediction(rows, wave, trained, out, arguments=arguments, inputs=[given, model])
+        said = write_prediction(
+            rows, wave, trained, out, arguments=arguments, inputs=[given, model]
+        )
         _say(f"{said['text']}\n{out / 'report.html'}", as_json, said["json"])
 
 
@@ -422,3 +423,98 @@ def train_emotion(
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""
         _say(f"{out}{note}", as_json, {"out": str(out), "note": model.note})
+
+
+@train.command("encoder")
+def train_encoder(
+    table: Annotated[list[Path], typer.Option(help="Feature table with sequences; repeat.")],
+    out: Out = Path("encoder"),
+    cell: Annotated[str, typer.Option(help="lstm, gru or rnn.")] = "lstm",
+    hidden: Annotated[int, typer.Option(min=1, help="Size of the embedding.")] = 32,
+    epochs: Annotated[int, typer.Option(min=1)] = 60,
+    seed: int = 0,
+    as_json: Json = False,
+) -> None:
+    """Pretrain a beat encoder on tables, without their labels (a sequence autoencoder)."""
+    with _plainly():
+        from emotion_rppg.provenance import write_run
+        from emotion_rppg.study import pretrain_encoder
+        from emotion_rppg.tables import read_table
+
+        options: dict[str, Any] = {"cell": cell, "hidden": hidden, "epochs": epochs}
+        with _progress("training") as progress:
+            encoder = pretrain_encoder(
+                [read_table(path) for path in table],
+                **options,
+                random_state=seed,
+                progress=progress,
+            )
+        encoder.save(out)
+        write_run(out, "train encoder", {"table": table, **options, "seed": seed}, table)
+        _say(str(out), as_json, {"out": str(out)})
+
+
+@train.command("pulse")
+def train_pulse(
+    out: Out = Path("physnet"),
+    dataset: Dataset = None,
+    root: Root = None,
+    steps: Annotated[int, typer.Option(min=1)] = 1000,
+    batch_size: Annotated[int, typer.Option(min=1)] = 4,
+    size: Annotated[int, typer.Option(min=16, help="Pixels a side of the face picture.")] = 36,
+    frames: Annotated[int, typer.Option(min=16, help="Frames a clip.")] = 128,
+    normalisation: Annotated[str, typer.Option(help="temporal, diff_normalised …")] = "temporal",
+    learning_rate: float = 3e-3,
+    devices: Annotated[int, typer.Option(min=1)] = 1,
+    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train PhysNet: on a data set with videos and contact pulse, or on synthetic clips.
+
+    Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
+    """
+    with _plainly():
+        from emotion_rppg.provenance import write_run
+        from emotion_rppg.pulse.training import Recipe, recording_clips, synthetic_clips
+        from emotion_rppg.pulse.training import train as run_training
+
+        recipe = Recipe(
+            normalisation=normalisation,
+            size=size,
+            frames=frames,
+            steps=steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+        )
+        if dataset is None:
+            clips, people = synthetic_clips(recipe)
+        else:
+            clips, people = recording_clips(_recordings([], dataset, root), recipe)
+        with _progress("training") as progress:
+            run_training(
+                clips,
+                out,
+                recipe=recipe,
+                trained_on=people,
+                device=device,
+                devices=devices,
+                precision=precision,
+                resume=resume,
+                progress=progress,
+            )
+        arguments = {"dataset": dataset, "root": root, "recipe": vars(recipe)}
+        write_run(out, "train pulse", arguments, [root] if root else [])
+        _say(str(out), as_json, {"out": str(out)})
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

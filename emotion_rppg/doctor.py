@@ -60,14 +60,11 @@ def _torch() -> str:
 
 
 def _detector() -> str:
-    import cv2
     import numpy as np
 
-    from emotion_rppg.video.faces import detector_file
+    from emotion_rppg.video.detectors import as_detector
 
-    network = cv2.dnn.readNetFromONNX(str(detector_file()))
-    network.setInput(np.zeros((1, 3, 64, 64), np.float32))
-    network.forward()
+    as_detector(None)(np.zeros((64, 64, 3), np.uint8))
     return "CenterFace loads and runs"
 
 

@@ -15,7 +15,7 @@ from emotion_rppg.signals import Beats
 
 
 class RateErrors(NamedTuple):
-    """Of heart rates over recordings: mean absolute, root mean square (bpm), mean absolute (%), r."""
+    """Of heart rates: mean absolute and root mean square (bpm), mean absolute (%), Pearson's r."""
 
     mae: float
     rmse: float
@@ -150,7 +150,7 @@ def mcc(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def ece(truth: np.ndarray, chance: np.ndarray, *, bins: int = 10) -> float:
-    """Expected calibration error of the chance of the high class, equal-width bins (Naeini 2015)."""
+    """Expected calibration error of the high class's chance, in equal bins (Naeini et al. 2015)."""
     truth, chance = np.asarray(truth, float), np.asarray(chance, float)
     if not len(truth) or not np.isfinite(chance).all():
         return float("nan")

@@ -28,8 +28,8 @@ def identity(path: Path) -> dict[str, Any]:
             for p in path.rglob("*")
             if p.is_file()
         )
-        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
-        return {"folder": path.name, "files": len(names), "listing_sha256": digest}
+        listing = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        return {"folder": path.name, "files": len(names), "listing_sha256": listing}
     size = path.stat().st_size
     digest = hashlib.sha256()
     with path.open("rb") as file:

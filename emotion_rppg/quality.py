@@ -132,7 +132,7 @@ def judge(signal: Signal) -> Judgement:
     slow = _slowed(signal)
     seen_s = sum(stop - first for first, stop in _runs(slow)) / slow.rate_hz
     if seen_s < LEAST_S - 1e-6:
-        return Judgement(None, 0.0, _too_short(seen_s))
+        return Judgement(None, 0.0, _too_short(slow))
     parts = list(_look(slow, WINDOW_S, WINDOW_S / 2))
     coverage = seen_s / slow.duration_s
     share = min(1.0, coverage / (2 * LEAST_COVERAGE))
@@ -148,10 +148,11 @@ def judge(signal: Signal) -> Judgement:
     return Judgement(_rate_bpm(parts), quality)
 
 
-def _too_short(seen_s: float) -> str:
+def _too_short(signal: Signal) -> str:
+    longest = max((stop - first for first, stop in signal.runs()), default=0) / signal.rate_hz
     return (
-        f"only {seen_s:.1f} s were seen in stretches of {LEAST_RUN_S:g} s or more: "
-        f"at least {LEAST_S:g} s are wanted"
+        f"the longest stretch seen without a break has {longest:.1f} s: at least {LEAST_S:g} s "
+        f"are wanted, in stretches of {LEAST_RUN_S:g} s or more"
     )
 
 

@@ -20,6 +20,7 @@ from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.emotion.encoder import Pretrained
     from emotion_rppg.emotion.model import Model
 
 _log = logging.getLogger(__name__)
@@ -407,3 +408,19 @@ def read_like(
     wave = how.wave(recording)
     table = features_of(recording, wave, how, length_s, step_s, made["families"])
     return table if model.encoder is None else _embedded(table, model.encoder), wave
+
+
+def pretrain_encoder(tables: Sequence[pd.DataFrame], **options: Any) -> Pretrained:
+    """A beat encoder pretrained on the tables' sequences, without their labels.
+
+    The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
+    its embeddings. Options are those of :func:`emotion_rppg.emotion.encoder.pretrain`.
+    """
+    import pandas as pd
+
+    from emotion_rppg.emotion.encoder import pretrain
+    from emotion_rppg.features.sequences import tokens
+
+    table = pd.concat(list(tables), ignore_index=True)
+    people = {str(d): sorted(set(t["subject"].astype(str))) for d, t in table.groupby("dataset")}
+    return pretrain(tokens(table), trained_on=people, **options)

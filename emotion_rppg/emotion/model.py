@@ -196,13 +196,14 @@ def fit(
 
 
 def _head(head: Any, classification: bool) -> Any:
-    from emotion_rppg.emotion import HEADS
+    from emotion_rppg.emotion import HEADS, HEADS_REGRESSION
 
+    known = HEADS if classification else HEADS_REGRESSION
     if not isinstance(head, str):
         return head
-    if head not in HEADS:
-        raise InputError(f"unknown head {head!r}; known: {', '.join(HEADS)}")
-    return HEADS[head]
+    if head not in known:
+        raise InputError(f"unknown head {head!r}; known: {', '.join(known)}")
+    return known[head]
 
 
 def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import lightning_fabric
 import numpy as np
@@ -29,6 +29,7 @@ from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
 
 ClipSource = Callable[[int], tuple[np.ndarray, np.ndarray]]
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 _IN_NETWORK = ("temporal", "diff_batchnorm")
 
 
@@ -93,7 +94,7 @@ def train(
     trained_on: Mapping[str, Sequence[str]] | str = "unknown",
     device: str = "auto",
     devices: int = 1,
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true",
+    precision: str = "32-true",
     loaders: int = 0,
     checkpoint_every: int = 100,
     resume: bool = False,
@@ -117,14 +118,19 @@ def train(
     recipe = recipe or Recipe()
     out = Path(out)
     checkpoint = out.with_name(f".{out.name}.checkpoint.pt")
+    if precision not in PRECISIONS:
+        raise InputError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     fabric = lightning_fabric.Fabric(
-        accelerator=pick_device(device).split(":")[0], devices=devices, precision=precision
+        accelerator=pick_device(device).split(":")[0],
+        devices=devices,
+        precision=cast(Any, precision),
     )
     fabric.launch()
     fabric.seed_everything(recipe.seed, verbose=False)
     module = NETWORKS[recipe.network](**recipe.options)
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
-    first, curve = 0, []
+    first = 0
+    curve: list[tuple[int, float]] = []
     if resume and checkpoint.is_file():
         first, curve = _restore(checkpoint, module, optimiser, recipe)
     batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders))

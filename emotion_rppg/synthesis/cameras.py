@@ -50,7 +50,7 @@ def film(
     light = 1 + camera.light * _wander(draw, n, rate_hz, 0.1)
     noise = draw.normal(0, camera.noise, (8, size + 32, size + 32, 3)).astype(np.float32)
     for k in range(n):
-        picture = face.picture - face.pulse * np.float32(wave[k])
+        picture: np.ndarray = face.picture - face.pulse * np.float32(wave[k])
         move = np.array([[1, 0, shift[k, 0]], [0, 1, shift[k, 1]]], np.float32)
         picture = cv2.warpAffine(
             picture, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

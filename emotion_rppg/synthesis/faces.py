@@ -39,13 +39,13 @@ def face(tone: float, *, size: int = 160, strength: float = 0.006, random_state:
 
     picture, skin = _photograph(size)
     attenuation = np.exp(-1.1 * tone * MELANIN)
-    picture = picture * (1 - skin[..., None] * (1 - attenuation))
+    recoloured = (picture * (1 - skin[..., None] * (1 - attenuation))).astype(np.float32)
     draw = np.random.default_rng((random_state, 4))
-    patches = draw.uniform(0.5, 1.5, (5, 5)).astype(np.float32)
-    patches = cv2.resize(patches, (size, size), interpolation=cv2.INTER_CUBIC)
+    coarse = draw.uniform(0.5, 1.5, (5, 5)).astype(np.float32)
+    patches = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     share = strength * (1 - 0.6 * tone) * skin * patches
     colour = PULSE_COLOUR / PULSE_COLOUR[1]
-    return Face(picture, picture * share[..., None] * colour, skin)
+    return Face(recoloured, (recoloured * share[..., None] * colour).astype(np.float32), skin)
 
 
 @cache

@@ -1,0 +1,299 @@
+"""Evaluation cannot fool its user: splits, refusals, chance on noise, the same numbers always."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from emotion_rppg import evaluate
+from emotion_rppg.emotion import DUMMIES
+from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.errors import InputError
+from emotion_rppg.evaluation import SPLITS
+from emotion_rppg.evaluation.normalise import ends_s
+from emotion_rppg.evaluation.run import Leak
+from emotion_rppg.evaluation.statistics import bootstrap_ci, holm, paired_test, summary
+from emotion_rppg.windows import people
+
+QUICK = {"logistic": OnFeatures(LogisticRegression())}
+
+
+def study(n_people: int = 8, trials: int = 6, effect: float = 0.0, seed: int = 0) -> pd.DataFrame:
+    """Windows of trials rated on 1–9; ``hr_bpm`` follows the rating by ``effect``."""
+    draw = np.random.default_rng(seed)
+    rows = []
+    for person in range(n_people):
+        level = draw.normal(70, 15)
+        for trial in range(trials):
+            rating = float(draw.uniform(6, 9) if trial % 2 else draw.uniform(1, 4))
+            for window in range(3):
+                rows.append(  # noqa: PERF401 — the draws must stay in this order
+                    {
+                        "dataset": "d",
+                        "subject": f"s{person}",
+                        "session": "1",
+                        "trial": str(trial),
+                        "start_s": 30.0 * window,
+                        "duration_s": 60.0,
+                        "source": "bvp",
+                        "method": "",
+                        "network": "",
+                        "trained_on": "",
+                        "label_arousal": rating,
+                        "scale_arousal": "1..9",
+                        "quality": draw.uniform(),
+                        "hr_bpm": level + effect * (rating - 5) + draw.normal(0, 1),
+                        "rmssd_ms": draw.normal(40, 5),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def mean_of(results: pd.DataFrame, head: str, metric: str = "balanced_accuracy") -> float:
+    return float(results.loc[results["head"] == head, metric].mean())
+
+
+# ---- splits ------------------------------------------------------------------------------------
+
+EACH = pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+
+
+@EACH
+def test_no_person_is_on_both_sides_and_all_are_tested_once(split) -> None:
+    table = study(7)
+    tested: list[int] = []
+    for train, test in split(table, seed=3):
+        assert not set(people(table)[train]) & set(people(table)[test])
+        assert set(train) | set(test) == set(range(len(table)))
+        tested += list(test)
+    assert sorted(tested) == list(range(len(table)))
+
+
+@EACH
+def test_the_order_of_rows_does_not_change_who_is_tested_together(split) -> None:
+    table = study(7)
+    mixed = table.sample(frac=1, random_state=1).reset_index(drop=True)
+
+    def together(t: pd.DataFrame) -> set[frozenset[str]]:
+        return {frozenset(people(t)[test]) for _, test in split(t, seed=3)}
+
+    assert together(table) == together(mixed)
+
+
+@EACH
+def test_one_person_cannot_be_split(split) -> None:
+    with pytest.raises(InputError, match="needs two or more"):
+        list(split(study(1), seed=0))
+
+
+def test_the_same_id_in_two_data_sets_is_two_people() -> None:
+    table = pd.concat([study(2), study(2).assign(dataset="other")])
+    assert len(list(SPLITS["loso"](table.reset_index(drop=True)))) == 4
+
+
+# ---- what is found and what is not -------------------------------------------------------------
+
+
+def test_a_planted_effect_is_found_and_noise_is_not() -> None:
+    found = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
+    assert mean_of(found, "logistic") > 0.8
+    chance = [
+        mean_of(evaluate(study(10, seed=s), target="arousal", heads=QUICK), "logistic")
+        for s in range(4)
+    ]
+    assert abs(np.mean(chance) - 0.5) < 0.06
+
+
+def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
+    """Features that only tell people and trials apart: windows leak, people do not."""
+    table = study(8, trials=4)
+    draw = np.random.default_rng(5)
+    for k in range(6):
+        each = draw.normal(0, 1, (8, 4)).repeat(3)
+        table[f"f{k}"] = each + draw.normal(0, 0.05, len(table))
+
+    from sklearn.neighbors import KNeighborsClassifier
+
+    heads = {"near": OnFeatures(KNeighborsClassifier(1))}
+
+    def leaky(t: pd.DataFrame, *, seed: int = 0):
+        order = np.random.default_rng(seed).permutation(len(t))
+        for fold in np.array_split(order, 5):
+            yield np.setdiff1d(order, fold), fold
+
+    with pytest.raises(Leak, match="is in the training and in the test"):
+        evaluate(table, target="arousal", heads=heads, split=leaky)
+    honest = mean_of(evaluate(table, target="arousal", heads=heads), "near")
+    from emotion_rppg.emotion.inputs import matrix
+
+    X = matrix(table).X
+    X = (X - X.mean(0)) / X.std(0)
+    y = (table["label_arousal"] > 5).to_numpy()
+    hits = []
+    for train, test in leaky(table):
+        hits += list(KNeighborsClassifier(1).fit(X[train], y[train]).predict(X[test]) == y[test])
+    assert np.mean(hits) > 0.8
+    assert honest < 0.65
+
+
+def test_dummies_stand_beside_and_know_nothing() -> None:
+    results = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
+    assert set(DUMMIES) < set(results["head"])
+    assert mean_of(results, "majority") == pytest.approx(0.5, abs=0.01)
+
+
+def test_numbers_are_scored_as_numbers() -> None:
+    results = evaluate(study(effect=8.0), target="arousal", heads="ridge", coding="as_is")
+    assert set(results["head"]) == {"mean", "ridge"}
+    assert mean_of(results, "ridge", "rmse") < mean_of(results, "mean", "rmse")
+
+
+def test_the_columns_of_results_are_the_documented_ones() -> None:
+    results = evaluate(study(4), target="arousal", heads=QUICK)
+    first = ["task", "target", "coding", "split", "normalise", "head", "subject", "n"]
+    assert list(results)[:8] == first
+    assert {"balanced_accuracy", "macro_f1", "auroc"} < set(results)
+    assert len(results) == 3 * 4
+
+
+# ---- honesty of the protocol -------------------------------------------------------------------
+
+
+def test_labels_of_the_tested_never_reach_the_head() -> None:
+    table = study(5, effect=3.0)
+    before = evaluate(table, target="arousal", heads=QUICK, normalise="transductive")
+    turned = table.copy()
+    one = turned["subject"] == "s2"
+    turned.loc[one, "label_arousal"] = 10 - turned.loc[one, "label_arousal"]
+    after = evaluate(turned, target="arousal", heads=QUICK, normalise="transductive")
+
+    def said(results: pd.DataFrame) -> np.ndarray:
+        p = results.attrs["predictions"]
+        return p[(p["subject"] == "d/s2") & (p["head"] == "logistic")]["p_1"].to_numpy()
+
+    np.testing.assert_array_equal(said(before), said(after))
+
+
+def test_a_network_that_saw_a_tested_person_is_refused() -> None:
+    table = study(4)
+    for column in ("trained_on", "encoder_trained_on"):
+        with pytest.raises(Leak, match="d/s3"):
+            evaluate(
+                table.assign(**{column: json.dumps({"d": ["s3"]})}), target="arousal", heads=QUICK
+            )
+        evaluate(
+            table.assign(**{column: json.dumps({"other": ["s3"]})}), target="arousal", heads=QUICK
+        )
+
+
+def test_a_network_of_unknown_training_is_refused_unless_allowed() -> None:
+    table = study(4).assign(trained_on="unknown")
+    with pytest.raises(Leak, match="allow_unknown_training"):
+        evaluate(table, target="arousal", heads=QUICK)
+    evaluate(table, target="arousal", heads=QUICK, allow_unknown_training=True)
+
+
+def test_calibration_windows_are_not_scored() -> None:
+    table = study(5, effect=8.0)
+    results = evaluate(
+        table, target="arousal", heads=QUICK, normalise="calibration", calibration_s=240
+    )
+    scored = results.attrs["predictions"]["row"]
+    assert (ends_s(table)[np.unique(scored)] > 240).all()
+    assert results.attrs["excluded"]["arousal"]["calibration"] == (ends_s(table) <= 240).sum() > 0
+    with pytest.raises(InputError, match="larger calibration_s"):
+        evaluate(table, target="arousal", heads=QUICK, normalise="calibration", calibration_s=5)
+
+
+def test_own_level_taken_off_helps_where_people_differ() -> None:
+    table = study(8, effect=2.0)
+    plain = mean_of(evaluate(table, target="arousal", heads=QUICK), "logistic")
+    own = evaluate(table, target="arousal", heads=QUICK, normalise="transductive")
+    assert mean_of(own, "logistic") > plain + 0.1
+
+
+def test_windows_without_features_score_as_the_majority_and_are_counted() -> None:
+    table = study(6, effect=8.0)
+    blind = table["subject"] == "s1"
+    table.loc[blind, ["hr_bpm", "rmssd_ms"]] = np.nan
+    results = evaluate(table, target="arousal", heads=QUICK)
+    row = results[(results["subject"] == "d/s1") & (results["head"] == "logistic")].iloc[0]
+    assert row["coverage"] == 0.0
+    assert row["balanced_accuracy"] == 0.5
+    assert row["n"] == 18
+
+
+def test_rows_without_a_label_are_left_out_and_counted() -> None:
+    table = study(4)
+    table.loc[:9, "label_arousal"] = np.nan
+    results = evaluate(table, target="arousal", heads=QUICK)
+    assert results.attrs["excluded"]["arousal"]["no label"] == 10
+    assert results.loc[results["head"] == "logistic", "n"].sum() == len(table) - 10
+
+
+def test_quality_columns_can_be_left_out() -> None:
+    table = study(6)
+    table["quality"] = (table["label_arousal"] > 5).astype(float)
+    with_it = evaluate(table, target="arousal", heads=QUICK)
+    without = evaluate(table, target="arousal", heads=QUICK, ablate=("quality",))
+    assert mean_of(with_it, "logistic") > 0.95
+    assert mean_of(without, "logistic") < 0.7
+
+
+def test_the_numbers_do_not_depend_on_workers() -> None:
+    table = study(4, effect=2.0)
+    one = evaluate(table, target="arousal", heads=["logistic", "forest"], seed=3)
+    two = evaluate(table, target="arousal", heads=["logistic", "forest"], seed=3, workers=2)
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_unknown_names_list_the_known() -> None:
+    table = study(3)
+    for options, known in (
+        ({"heads": "deep"}, "logistic"),
+        ({"heads": QUICK, "split": "random"}, "loso"),
+        ({"heads": QUICK, "normalise": "z"}, "transductive"),
+    ):
+        with pytest.raises(InputError, match=known):
+            evaluate(table, target="arousal", **options)
+    with pytest.raises(InputError, match="arousal"):
+        evaluate(table, target="joy", heads=QUICK)
+
+
+# ---- statistics --------------------------------------------------------------------------------
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(0)
+    inside = 0
+    for k in range(200):
+        low, high = bootstrap_ci(draw.normal(0.5, 0.1, 15), draws=500, random_state=k)
+        inside += low <= 0.5 <= high
+    assert 0.86 <= inside / 200 <= 0.98
+
+
+def test_holm_is_the_textbook_example() -> None:
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.005]), [0.03, 0.06, 0.06, 0.02])
+
+
+def test_the_paired_test_has_a_direction_and_no_difference_is_no_evidence() -> None:
+    base = np.linspace(0.4, 0.6, 12)
+    p, effect = paired_test(base + np.linspace(0.05, 0.15, 12), base)
+    assert p < 0.001
+    assert effect == 1.0
+    assert paired_test(base, base) == (1.0, 0.0)
+
+
+def test_the_summary_counts_people_and_tests_against_the_dummy() -> None:
+    means = summary(evaluate(study(8, effect=8.0), target="arousal", heads=QUICK))
+    row = means.set_index("head").loc["logistic"]
+    assert row["people"] == 8
+    assert row["ci_low"] < row["mean"] <= row["ci_high"]
+    assert row["p"] < 0.05
+    assert means.set_index("head")["dummy"].to_dict() == {
+        "majority": True,
+        "stratified": True,
+        "logistic": False,
+    }

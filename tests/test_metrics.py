@@ -1,0 +1,84 @@
+"""Scores equal scikit-learn's where it has them; errors of beats find what was planted."""
+
+import numpy as np
+import pytest
+from sklearn import metrics as reference
+
+from emotion_rppg import metrics
+from emotion_rppg.signals import Beats
+
+
+@pytest.fixture
+def draw() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_class_scores_are_those_of_scikit_learn(draw, classes) -> None:
+    truth, said = draw.integers(0, classes, 80), draw.integers(0, classes, 80)
+    assert metrics.balanced_accuracy(truth, said) == pytest.approx(
+        reference.balanced_accuracy_score(truth, said)
+    )
+    assert metrics.macro_f1(truth, said) == pytest.approx(
+        reference.f1_score(truth, said, average="macro")
+    )
+    assert metrics.mcc(truth, said) == pytest.approx(reference.matthews_corrcoef(truth, said))
+
+
+def test_auroc_counts_ties_half(draw) -> None:
+    truth, score = draw.integers(0, 2, 60), draw.integers(0, 5, 60) / 5
+    assert metrics.auroc(truth, score) == pytest.approx(reference.roc_auc_score(truth, score))
+
+
+def test_what_is_undefined_is_nan() -> None:
+    ones, score = np.ones(5), np.linspace(0, 1, 5)
+    assert np.isnan(metrics.auroc(ones, score))
+    assert np.isnan(metrics.mcc(ones, ones))
+    assert np.isnan(metrics.pearson(ones, score))
+    assert metrics.balanced_accuracy(ones, ones) == 1.0
+    assert np.isnan(metrics.balanced_accuracy([], []))
+
+
+def test_calibration_error_is_the_gap_between_said_and_true() -> None:
+    truth = np.array([1, 1, 1, 0] * 25)
+    assert metrics.ece(truth, np.full(100, 0.75)) == pytest.approx(0.0)
+    assert metrics.ece(truth, np.full(100, 0.95)) == pytest.approx(0.2)
+
+
+def test_ccc_punishes_scale_and_shift_that_r_forgives(draw) -> None:
+    truth = draw.normal(5, 1, 200)
+    assert metrics.ccc(truth, truth) == pytest.approx(1.0)
+    assert metrics.pearson(truth, 2 * truth + 3) == pytest.approx(1.0)
+    assert metrics.ccc(truth, 2 * truth + 3) < 0.3
+    assert metrics.rmse(truth, truth + 2) == pytest.approx(2.0)
+
+
+def test_rate_errors_over_those_known() -> None:
+    errors = metrics.rate_errors([60, 70, np.nan, 100], [61, 68, 80, 100])
+    assert errors.mae == pytest.approx(1.0)
+    assert errors.rmse == pytest.approx(np.sqrt(5 / 3))
+    assert errors.r > 0.99
+
+
+def test_a_late_wave_is_found_late_and_an_inverted_one_below_zero() -> None:
+    t = np.arange(600) / 30
+    truth = np.sin(2 * np.pi * 0.31 * t) + 0.3 * np.sin(2 * np.pi * 0.77 * t)
+    late = np.roll(truth, 6)
+    r, lag = metrics.wave_correlation(late, truth, 30.0)
+    assert r > 0.99
+    assert lag == pytest.approx(0.2)
+    assert metrics.wave_correlation(-truth, truth, 30.0, within_s=0.1)[0] < 0
+
+
+def test_beat_errors_take_off_the_delay_and_count_what_is_missed(draw) -> None:
+    truth = np.cumsum(draw.normal(0.8, 0.03, 100))
+    found = truth + 0.22 + draw.normal(0, 0.004, 100)
+    errors = metrics.beat_errors(Beats(found), Beats(truth))
+    assert errors.f1 == 1.0
+    assert errors.jitter_ms == pytest.approx(4.0, abs=1.0)
+    assert errors.offset_ms == pytest.approx(220, abs=2)
+    fewer = metrics.beat_errors(Beats(np.delete(found, [10, 20, 30])), Beats(truth))
+    assert fewer.f1 == pytest.approx(2 * 97 / 197)
+    extra = metrics.beat_errors(Beats(np.sort(np.r_[found, found[:50] + 0.4])), Beats(truth))
+    assert extra.f1 == pytest.approx(2 * 100 / 250)
+    assert metrics.beat_errors(Beats([]), Beats(truth)).f1 == 0.0
