@@ -1,7 +1,8 @@
 """Heart beats in a pulse wave or an ECG, to the millisecond where the wave allows it.
 
 The clock of a pulse wave is bent so that its heart rate becomes one beat a unit of time. There a
-fixed band is one that follows the rate, and the beats are the peaks within it.
+fixed band is one that follows the rate. In it the beats of a contact wave are its peaks; those of a
+camera wave, whose noise would move its peaks, are read from its phase (phases.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.artefacts import correct
+from emotion_rppg.features.phases import beat_counts
 from emotion_rppg.features.rates import rate_path
 from emotion_rppg.signals import PULSE_KINDS, Beats, Signal
 
@@ -19,7 +21,7 @@ SHORT_HOLE_S = 0.25  # filled for the filters' sake only; still a gap
 WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
 PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before the parabola
 BLOCK_S, OVERLAP_S = 600.0, 20.0
-BAND = {"rppg": (0.5, 1.8), "bvp": (0.5, 6.0)}  # of the pulse kept, in multiples of the rate
+BAND = (0.5, 6.0)  # of a contact wave, in multiples of the rate
 SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
 LEAST_CONFIDENCE = 0.5  # of nine beats about; less is no pulse to be told from noise
 REFRACTORY = 0.5  # of the local interval
@@ -115,15 +117,30 @@ def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.nda
         return np.zeros(0), np.zeros(0)
     slow = block.resample(WORK_HZ) if block.rate_hz > WORK_HZ else block
     even, clock, wave = _bent(slow)
-    smooth = _banded(wave, BAND[kind])
-    peaks = _peaks(smooth)
-    if len(peaks) < 3:
+    if len(wave) < 3 * PER_BEAT:
         return np.zeros(0), np.zeros(0)
+    at = _by_phase(wave, fiducial) if kind == "rppg" else _by_shape(wave, fiducial)
+    times = np.interp(at / PER_BEAT, even, clock)
+    peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
-    curve, points = _fiducial_points(smooth, peaks, fiducial)
-    times = np.interp(_between(curve, points) / PER_BEAT, even, clock)
-    keep = np.r_[True, np.diff(times) > 0.2]
+    keep = np.r_[True, np.diff(times) > 0.2] & (at < len(wave))
     return times[keep], confidence[keep]
+
+
+def _by_phase(wave: np.ndarray, fiducial: str) -> np.ndarray:
+    """Places of a camera's beats: of its wave, the fundamental is what noise leaves."""
+    lead = {"peak": 0.0, "slope": 0.25, "foot": 0.5}[fiducial]
+    at = beat_counts(wave, PER_BEAT)
+    interval = np.diff(at, prepend=2 * at[0] - at[1]) if len(at) > 1 else np.ones(len(at))
+    at = PER_BEAT * (at - lead * interval)
+    return np.asarray(at[at >= 0])
+
+
+def _by_shape(wave: np.ndarray, fiducial: str) -> np.ndarray:
+    """Places of a contact sensor's beats: maxima, minima or steepest rises of the shape itself."""
+    smooth = _banded(wave, BAND)
+    peaks = _peaks(smooth)
+    return _between(*_fiducial_points(smooth, peaks, fiducial))
 
 
 def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -230,6 +247,8 @@ def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Be
     gaps = _unseen(signal)
     times, confidence = [np.zeros(0)], [np.zeros(0)]
     corrected = [np.zeros(0, dtype=bool)]
+    if not any(len(at) for at, _ in parts):
+        gaps = [(signal.start_s, signal.end_s)] if len(signal) else []
     for at, sure in parts:
         for first, stop, good in _stretches(_around(sure) >= LEAST_CONFIDENCE):
             if not good:
@@ -269,7 +288,7 @@ def _around(confidence: np.ndarray) -> np.ndarray:
 
 
 def _stretches(good: np.ndarray) -> list[tuple[int, int, bool]]:
-    """Index ranges of good and of doubtful beats; good ones in less than three count as doubtful."""
+    """Index ranges of good and of doubtful beats; fewer than three good ones are doubtful."""
     good = good.copy()
     for wanted in (True, False):
         edges = np.flatnonzero(np.diff(np.r_[0, (good == wanted).astype(int), 0])).reshape(-1, 2)

@@ -49,10 +49,10 @@ def entropies(nn: np.ndarray, tolerance: float) -> tuple[float, float]:
 
 
 def dfa(nn: np.ndarray) -> float:
-    """Slope of log fluctuation over log boxes of 4–11 beats, half overlapping (Peng et al. 1995)."""
+    """Slope of log fluctuation over log boxes of 4–11 beats, overlapping by half (Peng 1995)."""
     walk = np.cumsum(nn - nn.mean())
     spread = []
-    for box in DFA_BEATS:
+    for box in DFA_BEATS.tolist():
         boxes = np.lib.stride_tricks.sliding_window_view(walk, box)[: len(walk) - box : box // 2]
         ramp = np.arange(box) - (box - 1) / 2
         flat = boxes - boxes.mean(axis=1, keepdims=True)

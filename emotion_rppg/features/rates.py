@@ -7,7 +7,7 @@ import numpy as np
 SLOWEST_HZ, FASTEST_HZ = 0.6, 3.6  # 36 to 216 beats a minute
 GRID_HZ = 0.02
 WINDOW_S, STEP_S = 10.0, 1.0
-STIFFNESS = 60.0  # cost of a step in rate, per (Hz a second) squared
+STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
 HARMONIC = 0.5  # weight of the power at twice the rate
 
 
@@ -43,7 +43,7 @@ def _scores(samples: np.ndarray, rate_hz: float, hz: np.ndarray) -> tuple[np.nda
     twice = np.stack([np.interp(2 * hz, at, row, right=0.0) for row in power])
     score = whole + HARMONIC * np.minimum(twice, whole)
     score = score / np.maximum(score.max(axis=1, keepdims=True), 1e-300)
-    return (starts + length / 2) / rate_hz, np.log(score + 0.01)
+    return (starts + length / 2) / rate_hz, np.log(score + 0.05)
 
 
 def _best_path(score: np.ndarray) -> np.ndarray:
