@@ -13,6 +13,7 @@ import numpy as np
 
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
+from emotion_rppg.parallel import in_order
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import PULSE_KINDS, Signal
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
@@ -174,15 +175,13 @@ def extract(
     InputError
         If no recording could be read at all.
     """
-    from joblib import Parallel, delayed
-
     items = as_recordings(recordings)
     if not items:
         raise InputError("there is no recording to extract from")
     reading = Reading(method, source, region, face, weights, device)
     _check_families(families)
-    jobs = (delayed(_guarded)(r, reading, length_s, step_s, tuple(families)) for r in items)
-    outcomes = Parallel(n_jobs=workers, return_as="generator")(jobs)
+    jobs = ((r, reading, length_s, step_s, tuple(families)) for r in items)
+    outcomes = in_order(_guarded, jobs, workers=workers)
     tables, failures = [], []
     for done, (recording, outcome) in enumerate(zip(items, outcomes, strict=True), start=1):
         if isinstance(outcome, str):

@@ -16,6 +16,7 @@ import numpy as np
 from emotion_rppg.checkpoints import whole_folder
 from emotion_rppg.datasets.folder import FACTS, MANIFEST, Folder
 from emotion_rppg.errors import InputError
+from emotion_rppg.parallel import in_order
 from emotion_rppg.recordings import Card
 from emotion_rppg.synthesis import waves
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
@@ -77,8 +78,6 @@ def write_study(
     progress : function, optional
         Called with the trials that are done and all of them.
     """
-    from joblib import Parallel, delayed
-
     if people < 1 or trials < 1 or duration_s < 2 or size % 2:
         raise InputError(
             f"cannot make {people} people × {trials} trials × {duration_s:g} s at {size} pixels: "
@@ -92,12 +91,11 @@ def write_study(
     with whole_folder(folder) as fresh:
         for name in ("videos", "signals", TRUTH):
             (fresh / name).mkdir()
-        work = (
-            delayed(_trial)(fresh, plan, duration_s, size, rate_hz, camera or Camera(), video)
-            for plan in plans
+        jobs = (
+            (fresh, plan, duration_s, size, rate_hz, camera or Camera(), video) for plan in plans
         )
         rows = []
-        for row in Parallel(n_jobs=workers, return_as="generator")(work):
+        for row in in_order(_trial, jobs, workers=workers):
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(plans))

@@ -18,6 +18,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.evaluation.normalise import normalised
 from emotion_rppg.evaluation.splits import Fold
+from emotion_rppg.parallel import in_order
 from emotion_rppg.windows import QUALITY, people
 
 if TYPE_CHECKING:
@@ -105,7 +106,6 @@ def evaluate(
         Unknown names, fewer than two people, no labels.
     """
     import pandas as pd
-    from joblib import Parallel, delayed
 
     table = table.reset_index(drop=True)
     plain = matrix(table, ablate=ablate)
@@ -129,7 +129,7 @@ def evaluate(
             made = _jobs(table, inputs, y, fold, _chosen(heads, bool(names)), len(names), seed)
             jobs += made
             facts += [(task, names)] * len(made)
-    runs = Parallel(n_jobs=workers, return_as="generator")(delayed(_run)(job) for job in jobs)
+    runs = in_order(_run, ((job,) for job in jobs), workers=workers)
     rows, predictions = [], []
     for done, (job, (task, names), said) in enumerate(zip(jobs, facts, runs, strict=True), 1):
         part = _said(table, job, task, said)

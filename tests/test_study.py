@@ -1,0 +1,166 @@
+"""The stages joined: tables keep identity, reasons and provenance; models say what they cannot."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg import extract, fit, load, predict
+from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.signals import Signal
+from emotion_rppg.study import pretrain_encoder
+from emotion_rppg.windows import IDENTITY, QUALITY
+
+CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("s") / "study"
+    return write_study(folder, people=4, trials=4, duration_s=60.0, video=False)
+
+
+@pytest.fixture(scope="module")
+def table(study) -> pd.DataFrame:
+    return extract(Folder(study), length_s=60, step_s=30)
+
+
+def test_a_row_says_who_when_and_how(table) -> None:
+    assert list(table)[: len(IDENTITY)] == list(IDENTITY)
+    assert set(QUALITY) <= set(table)
+    assert len(table) == 16
+    assert (table["dataset"] == "synthetic").all()
+    assert set(table["source"]) == {"bvp"}
+    assert set(table["scale_arousal"]) == {"1..9"}
+    assert table["hr_bpm"].between(45, 120).all()
+    assert (table["quality"] > 0.5).all()
+
+
+def test_the_views_of_one_heart_agree_on_its_rate(study, table) -> None:
+    by_ecg = extract(Folder(study), source="ecg", length_s=60)
+    assert (by_ecg["hr_bpm"] - table["hr_bpm"]).abs().max() < 0.5
+    assert (by_ecg["rmssd_ms"] - table["rmssd_ms"]).abs().median() < 5
+
+
+def test_windows_slide_by_their_step(study) -> None:
+    rows = extract(list(Folder(study))[:1], length_s=30, step_s=15)
+    assert rows["start_s"].tolist() == [0.0, 15.0, 30.0]
+    whole = extract(list(Folder(study))[:1], length_s=None)
+    assert whole["duration_s"].tolist() == [pytest.approx(60.0, abs=0.1)]
+
+
+def test_the_number_of_workers_changes_nothing(study, table) -> None:
+    pd.testing.assert_frame_equal(extract(Folder(study), workers=2), table)
+
+
+def test_one_unreadable_recording_is_reported_and_the_rest_is_kept(study, caplog) -> None:
+    bad = Recording("synthetic", "x", video=Video(Path("nowhere.mp4")))
+    rows = extract([bad, *list(Folder(study))[:2]])
+    assert len(rows) == 2
+    assert rows.attrs["failures"][0]["recording"] == "synthetic/x/1/1"
+    assert "nowhere.mp4" in caplog.text
+    with pytest.raises(InputError, match=r"nowhere\.mp4"):
+        extract([bad])
+
+
+def test_a_camera_wave_without_a_pulse_keeps_its_row_and_the_reason() -> None:
+    noise = Signal(np.random.default_rng(0).normal(0, 1, 1800), 30.0, kind="rppg")
+    row = extract([Recording("d", "1", signals={"rppg": noise})]).iloc[0]
+    assert row["reason"]
+    assert np.isnan(row["hr_bpm"])
+    assert np.isnan(row["rmssd_ms"])
+    assert row["seq_ibi_ms"] == ""
+    assert row["duration_s"] == pytest.approx(60.0)
+
+
+def test_unknown_names_and_empty_studies_are_refused(study) -> None:
+    with pytest.raises(InputError, match="known: hrv, sequence"):
+        extract(Folder(study), families=["ecg"])
+    with pytest.raises(InputError, match="no recording"):
+        extract([])
+    with pytest.raises(InputError, match="has no rppg; it has: bvp, ecg"):
+        extract(Folder(study), source="rppg")
+
+
+# ---- models ------------------------------------------------------------------------------------
+
+
+def test_a_model_reads_back_and_says_the_same(table, tmp_path) -> None:
+    model = fit(table, target=["arousal", "valence"], head="logistic")
+    model.save(tmp_path / "m")
+    said = predict(table, load(tmp_path / "m"))
+    pd.testing.assert_frame_equal(said, predict(table, model))
+    assert set(said["arousal"]) == {"low", "high"}
+    both = said[["arousal_p_low", "arousal_p_high"]].sum(axis=1)
+    np.testing.assert_allclose(both, 1.0)
+    assert (said["reason"] == "").all()
+
+
+def test_what_learned_from_synthetic_people_says_so(table, tmp_path) -> None:
+    model = fit(table, target="arousal")
+    model.save(tmp_path / "m")
+    assert "synthetic people" in load(tmp_path / "m").note
+    assert "synthetic people" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    assert load(tmp_path / "m").trained_on == {"synthetic": ["1", "2", "3", "4"]}
+    assert fit(table.assign(dataset="mine"), target="arousal").note == ""
+
+
+def test_a_short_video_gets_a_rate_but_no_arousal(table) -> None:
+    row = predict(CLIP, fit(table.assign(method="pos"), target="arousal")).iloc[0]
+    assert row["hr_bpm"] == pytest.approx(72, abs=2)
+    assert row["arousal"] == ""
+    assert np.isnan(row["arousal_p_high"])
+    assert "too short" in row["reason"]
+
+
+def test_a_table_without_the_trained_columns_is_refused(table) -> None:
+    model = fit(table, target="arousal")
+    with pytest.raises(InputError, match="rmssd_ms"):
+        predict(table.drop(columns="rmssd_ms"), model)
+
+
+def test_one_class_is_nothing_to_learn(table) -> None:
+    with pytest.raises(InputError, match="at least two classes"):
+        fit(table.assign(label_arousal=8.0), target="arousal")
+
+
+def test_a_target_of_numbers_gives_numbers(table) -> None:
+    said = predict(table, fit(table, target="arousal", head="ridge", coding="as_is"))
+    assert said["arousal"].between(-5, 15).all()
+
+
+def test_an_encoder_travels_inside_the_model(study, tmp_path) -> None:
+    families = Folder(study)
+    encoder = pretrain_encoder([extract(families)], epochs=2, hidden=4)
+    assert encoder.trained_on == {"synthetic": ["1", "2", "3", "4"]}
+    encoder.save(tmp_path / "encoder")
+    embedded = extract(families, encoder=tmp_path / "encoder")
+    assert [c for c in embedded if c.startswith("emb_")] == [f"emb_{k:03d}" for k in range(4)]
+    assert json.loads(embedded["encoder_trained_on"].iloc[0]) == encoder.trained_on
+    fit(embedded, target="arousal", encoder=encoder).save(tmp_path / "m")
+    signal = sorted((study / "signals").iterdir())[0]
+    (tmp_path / "one.csv").write_text(
+        "\n".join(",".join(line.split(",")[:2]) for line in signal.read_text().splitlines())
+    )
+    said = predict(tmp_path / "one.csv", tmp_path / "m")
+    assert said["arousal"].iloc[0] in ("low", "high")
+
+
+def test_a_model_of_a_networks_pulses_asks_for_the_network(table) -> None:
+    model = fit(table.assign(network="mine", method="physnet"), target="arousal")
+    with pytest.raises(InputError, match="--weights DIR"):
+        predict(CLIP, model)
+
+
+def test_what_is_no_model_is_refused(tmp_path) -> None:
+    (tmp_path / "config.json").write_text('{"kind": "pulse"}')
+    with pytest.raises(InputError, match="want an emotion model"):
+        load(tmp_path)
+    (tmp_path / "config.json").write_text('{"kind": "emotion"}')
+    with pytest.raises(InputError, match="lacks or garbles"):
+        load(tmp_path)
