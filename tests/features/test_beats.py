@@ -1,0 +1,207 @@
+"""Planted beats are found, at any rate; what is no pulse is not claimed; gaps stay open."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.features.artefacts import correct
+from emotion_rppg.features.beats import FIDUCIALS, find_beats
+from emotion_rppg.metrics import beat_errors
+from emotion_rppg.signals import Beats, Signal
+
+
+def heart(duration_s: float, *, bpm: float = 72, rmssd_ms: float = 40, seed: int = 0) -> np.ndarray:
+    draw = np.random.default_rng(seed)
+    k = np.arange(int(duration_s * bpm / 60) + 9)
+    breath = np.sin(2 * np.pi * 0.25 * k * 60 / bpm + draw.uniform(0, 6))
+    breath *= rmssd_ms / np.sqrt(np.mean((1e3 * np.diff(breath)) ** 2))
+    times = 0.3 + np.cumsum(60 / bpm + breath + 0.02 * np.sin(2 * np.pi * 0.1 * k * 60 / bpm))
+    return times[times < duration_s]
+
+
+def pulse(beats: np.ndarray, duration_s: float, rate_hz: float, kind: str) -> Signal:
+    t = np.arange(round(duration_s * rate_hz)) / rate_hz
+    wave = np.zeros(len(t))
+    for beat in beats:
+        near = slice(max(int((beat - 1) * rate_hz), 0), int((beat + 1.2) * rate_hz))
+        since = t[near] - beat
+        wave[near] += np.exp(-0.5 * (since / 0.1) ** 2)
+        wave[near] += 0.4 * np.exp(-0.5 * ((since - 0.3) / 0.1) ** 2)
+    return Signal(wave, rate_hz, kind=kind)
+
+
+def noisy(signal: Signal, snr_db: float, seed: int = 0) -> Signal:
+    draw = np.random.default_rng(seed)
+    noise = draw.normal(0, signal.samples.std() * 10 ** (-snr_db / 20), len(signal))
+    return Signal(signal.samples + noise, signal.rate_hz, kind=signal.kind)
+
+
+def rmssd(beats: Beats) -> float:
+    return float(np.sqrt(np.mean(beats.successive_ms**2)))
+
+
+@pytest.mark.parametrize("rate_hz", [15.0, 29.97, 64.0, 2000.0])
+@pytest.mark.parametrize(("kind", "jitter_ms"), [("rppg", 10.0), ("bvp", 5.0)])
+def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_ms: float) -> None:
+    truth = heart(60)
+    beats = find_beats(pulse(truth, 60, rate_hz, kind))
+    errors = beat_errors(beats, Beats(truth))
+    assert errors.f1 >= 0.99
+    assert errors.jitter_ms < jitter_ms
+    assert not beats.gaps
+    assert beats.span_s == pytest.approx((0, 60), abs=1 / rate_hz)
+
+
+@pytest.mark.parametrize("rmssd_ms", [20, 40, 80, 120])
+def test_the_band_leaves_rmssd_as_it_is(rmssd_ms: float) -> None:
+    truth = heart(120, rmssd_ms=rmssd_ms, bpm=80)
+    found = find_beats(noisy(pulse(truth, 120, 30, "rppg"), 20))
+    assert rmssd(found) == pytest.approx(rmssd(Beats(truth)), rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ten_decibel_of_noise_cost_no_beat(seed: int) -> None:
+    truth = heart(60, seed=seed)
+    errors = beat_errors(find_beats(noisy(pulse(truth, 60, 30, "rppg"), 10, seed)), Beats(truth))
+    assert errors.f1 >= 0.99
+    assert errors.jitter_ms < 15
+
+
+def test_a_rate_that_climbs_is_followed() -> None:
+    truth = np.cumsum(60 / np.linspace(60, 120, 90))
+    end = truth[-1] + 0.5
+    errors = beat_errors(find_beats(pulse(truth, end, 30, "rppg")), Beats(truth))
+    assert errors.f1 >= 0.98
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+def test_what_was_not_seen_is_a_gap_and_holds_no_beat(kind: str) -> None:
+    signal = pulse(heart(60), 60, 30, kind)
+    signal.samples[600:750] = np.nan
+    beats = find_beats(signal)
+    assert beats.gaps == ((20.0, 25.0),)
+    assert not ((beats.times_s > 20) & (beats.times_s < 25)).any()
+    assert beats.intervals_ms.max() < 1500
+    assert beats.coverage == pytest.approx(55 / 60)
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp", "ecg"])
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(0), np.zeros(3), np.zeros(900), np.full(900, 7.7), np.full(900, np.nan)],
+    ids=["empty", "three", "zeros", "flat", "unseen"],
+)
+def test_where_there_is_no_wave_there_are_no_beats(kind: str, samples: np.ndarray) -> None:
+    beats = find_beats(Signal(samples, 30, kind=kind))
+    assert len(beats) == 0
+    assert beats.coverage == 0
+
+
+def test_the_clock_is_the_signals_own() -> None:
+    signal = pulse(heart(40), 40, 30, "rppg")
+    later = Signal(signal.samples, 30, kind="rppg", start_s=1000.0)
+    np.testing.assert_allclose(
+        find_beats(later).times_s, find_beats(signal).times_s + 1000, atol=1e-6
+    )
+
+
+def test_foot_comes_before_slope_before_peak() -> None:
+    signal = pulse(heart(40), 40, 64, "bvp")
+    foot, slope, peak = (
+        np.median(find_beats(signal, fiducial=f).times_s[5:40]) for f in ("foot", "slope", "peak")
+    )
+    assert foot < slope < peak
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+@pytest.mark.parametrize("fiducial", FIDUCIALS)
+def test_every_fiducial_finds_every_beat(kind: str, fiducial: str) -> None:
+    truth = heart(40)
+    found = find_beats(pulse(truth, 40, 64, kind), fiducial=fiducial)
+    assert beat_errors(found, Beats(truth)).f1 > 0.97
+
+
+def test_blocks_of_a_long_recording_join_without_a_seam() -> None:
+    truth = heart(1300)
+    errors = beat_errors(find_beats(pulse(truth, 1300, 30, "bvp")), Beats(truth))
+    assert errors.f1 > 0.999
+    assert errors.jitter_ms < 5
+
+
+@pytest.mark.parametrize(
+    ("signal", "options", "says"),
+    [
+        (Signal(np.zeros(300), 30, kind="valence"), {}, "rppg, bvp, ecg"),
+        (Signal(np.zeros(300), 30), {}, "rppg, bvp, ecg"),
+        (Signal(np.zeros(300), 4, kind="bvp"), {}, "15 or more"),
+        (Signal(np.zeros(300), 30, kind="bvp"), {"fiducial": "notch"}, "peak, foot, slope"),
+    ],
+)
+def test_what_cannot_be_read_says_so(signal: Signal, options: dict[str, str], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        find_beats(signal, **options)
+
+
+def test_a_pulse_wave_needs_no_neurokit() -> None:
+    code = (
+        "import sys, numpy as np\n"
+        "from emotion_rppg.features.beats import find_beats\n"
+        "from emotion_rppg.signals import Signal\n"
+        "find_beats(Signal(np.sin(np.arange(600) / 5), 30, kind='rppg'))\n"
+        "assert 'neurokit2' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# ---- correction ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def steady() -> np.ndarray:
+    draw = np.random.default_rng(1)
+    return np.cumsum(0.8 + 0.02 * np.sin(np.arange(100) / 2) + draw.normal(0, 0.008, 100))
+
+
+def test_ordinary_beats_are_left_alone(steady: np.ndarray) -> None:
+    times, marks = correct(steady)
+    assert marks.mean() < 0.05
+    assert len(times) == len(steady)
+
+
+def test_a_missed_beat_is_put_in(steady: np.ndarray) -> None:
+    times, marks = correct(np.delete(steady, 50))
+    assert len(times) == len(steady)
+    assert marks[50]
+    assert times[50] == pytest.approx(steady[50], abs=0.05)
+
+
+def test_an_extra_beat_is_taken_out(steady: np.ndarray) -> None:
+    times, _ = correct(np.insert(steady, 51, steady[50] + 0.3))
+    assert len(times) == len(steady)
+    np.testing.assert_allclose(times, steady, atol=0.06)
+
+
+def test_an_ectopic_beat_is_moved_between_its_neighbours(steady: np.ndarray) -> None:
+    early = steady.copy()
+    early[50] -= 0.25
+    times, marks = correct(early)
+    assert marks[50]
+    assert times[50] == pytest.approx(steady[50], abs=0.05)
+
+
+# ---- real recordings -------------------------------------------------------------------------
+
+
+def test_finger_and_chest_tell_the_same_of_one_heart(real_data) -> None:
+    table = pd.read_csv(real_data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
+    pulse_beats = find_beats(Signal(table["PPG"].to_numpy(), 100, kind="bvp"))
+    ecg_beats = find_beats(Signal(table["ECG"].to_numpy(), 100, kind="ecg"))
+    assert rmssd(pulse_beats) == pytest.approx(rmssd(ecg_beats), abs=3)
+    assert np.std(pulse_beats.intervals_ms) == pytest.approx(np.std(ecg_beats.intervals_ms), abs=2)
+    assert np.mean(pulse_beats.intervals_ms) == pytest.approx(
+        np.mean(ecg_beats.intervals_ms), abs=2
+    )
