@@ -1,0 +1,80 @@
+"""Sequences survive the table and its file; what is padded is padded at the end only."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.features import sequences
+from emotion_rppg.signals import Beats
+
+TIMES = np.r_[0.0, 0.8123, 1.6114, 5.0, 5.805, 6.7]
+BROKEN = Beats(TIMES, np.linspace(0.5, 1, 6), [(2.0, 4.8)])
+
+
+def test_the_text_has_the_intervals_and_a_nan_at_the_gap() -> None:
+    row = sequences.table([BROKEN]).iloc[0]
+    assert row["seq_ibi_ms"] == "812.3 799.1 nan 805.0 895.0"
+    assert len(row["seq_confidence"].split()) == 5
+
+
+def test_tokens_difference_within_stretches_only() -> None:
+    found = sequences.tokens(sequences.table([BROKEN]))
+    assert found.shape == (1, 4, len(sequences.CHANNELS))
+    np.testing.assert_allclose(found[0, :, 0], [812.3, 799.1, 805.0, 895.0])
+    np.testing.assert_allclose(found[0, :, 1], [0, -13.2, 0, 90.0], atol=1e-6)
+    np.testing.assert_allclose(found[0, :, 2], [0.5, 0.6, 0.8, 0.9])
+
+
+def test_a_csv_loses_less_than_a_tenth_of_a_millisecond() -> None:
+    draw = np.random.default_rng(0)
+    many = [Beats(np.cumsum(draw.uniform(0.5, 1.2, n))) for n in (2, 5, 70, 3)]
+    table = sequences.table([*many, Beats([])])
+    file = io.StringIO(table.to_csv(index=False))
+    back = sequences.tokens(pd.read_csv(file))
+    assert back.shape == (5, 69, 3)
+    for row, beats in zip(back, many, strict=False):
+        known = np.isfinite(row[:, 0])
+        np.testing.assert_allclose(row[known, 0], beats.intervals_ms, atol=0.051)
+        assert (np.diff(known.astype(int)) <= 0).all()  # padded at the end only
+    assert np.isnan(back[4]).all()
+
+
+@pytest.mark.parametrize("empty", ["", None, np.nan, "nan"])
+def test_an_empty_cell_is_no_tokens(empty: object) -> None:
+    table = pd.DataFrame({"seq_ibi_ms": [empty, "800.0"], "seq_confidence": [empty, "1.0"]})
+    found = sequences.tokens(table)
+    assert np.isnan(found[0]).all()
+    assert np.isfinite(found[1]).all()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"hr_bpm": [60.0]}),
+        pd.DataFrame({"seq_ibi_ms": ["800 what"]}),
+        pd.DataFrame({"seq_ibi_ms": ["800 810"], "seq_confidence": ["1"]}),
+    ],
+)
+def test_what_is_no_sequence_is_refused(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError):
+        sequences.tokens(table)
+
+
+def test_the_tachogram_has_a_hole_where_the_beats_have_a_gap() -> None:
+    signal = sequences.tachogram(BROKEN)
+    inside = (signal.times_s > 1.7) & (signal.times_s < 5.7)
+    assert np.isnan(signal.samples[inside]).all()
+    known = signal.samples[np.isfinite(signal.samples)]
+    assert ((known > 790) & (known < 900)).all()
+    assert signal.rate_hz == 4
+
+
+def test_the_tachogram_follows_the_breath() -> None:
+    times = np.cumsum(0.8 + 0.05 * np.sin(2 * np.pi * 0.25 * 0.8 * np.arange(150)))
+    signal = sequences.tachogram(Beats(times))
+    samples = signal.samples[np.isfinite(signal.samples)]
+    power = np.abs(np.fft.rfft(samples - samples.mean()))
+    assert np.fft.rfftfreq(len(samples), 0.25)[power.argmax()] == pytest.approx(0.25, abs=0.02)
