@@ -80,7 +80,7 @@ def _classify(nn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     down = (d < -1) & (beside.min(axis=0) > -SLOPE * d + OFFSET)
     ectopic = up | down
     long, short = (d > 1) & (later.min(axis=0) < -1), (d < -1) & (later.max(axis=0) > 1)
-    odd = (long | short | (np.abs(m) > 3)) & ~ectopic
+    odd = (np.abs(d) > 1) & (long | short | (np.abs(m) > 3)) & ~ectopic
     pair = np.append(nn[:-1] + nn[1:], np.inf)
     is_extra = odd & (d < -1) & (np.abs(pair - median) < usual_off)
     is_missed = odd & (d > 1) & (np.abs(nn / 2 - median) < usual_off)
@@ -88,8 +88,7 @@ def _classify(nn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     other = odd & ~is_extra & ~is_missed
     other[1:] &= ~(is_extra | is_missed)[:-1]  # the return from an error is not another
     ectopic[1:] &= ~(is_extra | is_missed)[:-1]
-    wrong = np.flatnonzero(other)
-    moved = np.union1d(np.flatnonzero(ectopic), np.union1d(wrong, wrong + 1))
+    moved = np.union1d(np.flatnonzero(ectopic), np.flatnonzero(other) + 1)
     return np.flatnonzero(is_missed), np.flatnonzero(is_extra) + 1, moved
 
 
