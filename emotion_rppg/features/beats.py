@@ -23,7 +23,8 @@ PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before
 BLOCK_S, OVERLAP_S = 600.0, 20.0
 BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
 SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
-LEAST_CONFIDENCE = 0.5  # of nine beats about; less is no pulse to be told from noise
+# Of nine beats about; less is no pulse to be told from noise. Tops of noise are alike by choice.
+LEAST_CONFIDENCE = {"rppg": 0.5, "bvp": 0.7, "ecg": 0.5}
 REFRACTORY = 0.5  # of the local interval
 
 
@@ -244,13 +245,14 @@ def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
 
 def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Beats:
     """Each stretch corrected; what was not seen, or is no pulse, marked as a gap."""
+    least = LEAST_CONFIDENCE[signal.kind or ""]
     gaps = _unseen(signal)
     times, confidence = [np.zeros(0)], [np.zeros(0)]
     corrected = [np.zeros(0, dtype=bool)]
     if not any(len(at) for at, _ in parts):
         gaps = [(signal.start_s, signal.end_s)] if len(signal) else []
     for at, sure in parts:
-        for first, stop, good in _stretches(_around(sure) >= LEAST_CONFIDENCE):
+        for first, stop, good in _stretches(_around(sure) >= least):
             if not good:
                 gaps.append(_gap(at, first, stop))
                 continue

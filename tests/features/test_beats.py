@@ -101,6 +101,13 @@ def test_where_there_is_no_wave_there_are_no_beats(kind: str, samples: np.ndarra
     assert beats.coverage == 0
 
 
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+def test_most_of_white_noise_is_called_a_gap(kind: str) -> None:
+    waves = [np.random.default_rng(seed).normal(size=1800) for seed in range(5)]
+    found = [find_beats(Signal(wave, 30, kind=kind)) for wave in waves]
+    assert np.mean([beats.coverage for beats in found]) < 0.25
+
+
 def test_the_clock_is_the_signals_own() -> None:
     signal = pulse(heart(40), 40, 30, "rppg")
     later = Signal(signal.samples, 30, kind="rppg", start_s=1000.0)
