@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.parallel import in_order
 from emotion_rppg.provenance import write_run
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report import figures
@@ -23,7 +24,7 @@ from emotion_rppg.signals import Beats, Signal
 if TYPE_CHECKING:
     import pandas as pd
 
-PEOPLE, TRIALS, SECONDS, SIZE = 8, 4, 60.0, 160
+PEOPLE, TRIALS, SECONDS, SIZE = 8, 4, 60.0, 128
 TARGETS = ("arousal", "valence")
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 _WINDOW_S, _STEP_S = 30.0, 15.0
@@ -91,7 +92,10 @@ def run_demo(
         model = fit(table, target=TARGETS, head="logistic", encoder=encoder, random_state=seed)
         model.save(fresh / "model")
         with progress("6/6 the report") as bar:
-            stage_one = compare_methods(study[:: TRIALS * 2], fresh / "study", network, bar)
+            some = study[:: TRIALS * 2]  # four people, one trial each
+            stage_one = compare_methods(
+                some, fresh / "study", network, workers=workers, progress=bar
+            )
             write_table(stage_one, fresh / "stage_one.csv")
             page = _page(study[0], fresh / "study", network, table, means, stage_one, results)
             write_page(page, fresh / "report.html")
@@ -144,16 +148,21 @@ def truth_of(name: str, study: Path) -> Signal:
     return read_signal(study / TRUTH / f"{name}_camera.csv")
 
 
-def compare_methods(study: list[Recording], root: Path, network: Path, bar: Any) -> pd.DataFrame:
-    """Each way to read a face, against the blood wave that was rendered into it."""
+def compare_methods(
+    study: list[Recording], root: Path, network: Path, *, workers: int, progress: Any
+) -> pd.DataFrame:
+    """Each way to read a face, against the blood wave that was rendered into it; means."""
     import pandas as pd
 
+    jobs = [
+        (recording, truth_of(f"{recording.subject}_{recording.trial}", root), way)
+        for recording in study
+        for way in ("green", "chrom", "pos", network)
+    ]
     rows = []
-    ways: tuple[str | Path, ...] = ("green", "chrom", "pos", network)
-    for done, recording in enumerate(study, 1):
-        truth = truth_of(f"{recording.subject}_{recording.trial}", root)
-        rows += [_compared(recording, truth, way) for way in ways]
-        bar(done, len(study))
+    for row in in_order(_compared, jobs, workers=workers):
+        rows.append(row)
+        progress(len(rows), len(jobs))
     table = pd.DataFrame(rows)
     return table.groupby("method", sort=False).mean(numeric_only=True).reset_index()
 
@@ -194,15 +203,16 @@ def _page(
     from emotion_rppg.report.evaluation import protocol, scores
 
     assert first.video is not None
+    pos = estimate(first.video, "pos")
     waves = {
         "truth": truth_of(f"{first.subject}_{first.trial}", root),
-        "POS": estimate(first.video, "pos").bandpass(0.7, 4.0),
+        "POS": pos.bandpass(0.7, 4.0),
         "PhysNet": estimate(first.video, network),
     }
     views = {
         "ECG": find_beats(first.read("ecg")),
         "contact PPG": find_beats(first.read("bvp")),
-        "camera": find_beats(estimate(first.video, "pos")),
+        "camera": find_beats(pos),
     }
     shown = {"truth": find_beats(waves["truth"]), "POS": views["camera"]}
     drawn = [name for name in ("hr_bpm", "rmssd_ms", "hf_ms2") if table[name].notna().any()]

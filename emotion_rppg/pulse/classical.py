@@ -155,7 +155,10 @@ def pbv(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     signature = relative.std(axis=0) / _divisor(math.sqrt(relative.var(axis=0).sum()))
     weights = np.linalg.lstsq(relative.T @ relative, signature, rcond=None)[0]
     wave = relative @ weights / _divisor(signature @ weights)
-    return wave.mean() - wave
+    wave = wave - wave.mean()
+    # the signature has no sign: the wave's is such that it goes against green, as blood does
+    steady = detrend(relative[:, 1], rate_hz)
+    return wave * (-1.0 if detrend(wave, rate_hz) @ steady > 0 else 1.0)
 
 
 def detrend(channels: np.ndarray, rate_hz: float) -> np.ndarray:

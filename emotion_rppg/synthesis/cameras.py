@@ -30,9 +30,9 @@ class Camera:
     """
 
     motion_px: float = 1.0
-    light: float = 0.02
-    noise: float = 1.5
-    crf: int = 12
+    light: float = 0.015
+    noise: float = 3.0
+    crf: int = 8
 
 
 def film(

@@ -29,7 +29,7 @@ class Face:
     skin: np.ndarray
 
 
-def face(tone: float, *, size: int = 160, strength: float = 0.006, random_state: int = 0) -> Face:
+def face(tone: float, *, size: int = 160, strength: float = 0.012, random_state: int = 0) -> Face:
     """The face in a skin tone (0 light – 1 dark), and its pulse.
 
     ``strength`` is the relative change of green in light skin for one standard deviation of the

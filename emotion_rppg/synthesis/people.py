@@ -45,9 +45,9 @@ class Person:
             )
         draw = np.random.default_rng((self.seed, 0))
         traits = {
-            "rest_bpm": np.clip(draw.normal(70, 8), 52, 92),
-            "reactivity": np.exp(draw.normal(0, 0.2)),
-            "rsa": 0.035 * np.exp(draw.normal(0, 0.3)),
+            "rest_bpm": np.clip(draw.normal(70, 6), 54, 88),
+            "reactivity": np.exp(draw.normal(0, 0.15)),
+            "rsa": 0.05 * np.exp(draw.normal(0, 0.3)),
             "lf": 0.025 * np.exp(draw.normal(0, 0.3)),
             "breath_hz": np.clip(draw.normal(0.25, 0.03), 0.18, 0.33),
             "tone": draw.uniform(0, 1),
@@ -98,8 +98,8 @@ def heart(
     slow = _rhythm(draw, t, 0.1)
     drift = np.cumsum(draw.normal(0, 1, len(t)))
     drift = 0.01 * (drift - drift.mean()) / (drift.std() + 1e-9)
-    rate_hz = person.rest_bpm / 60 * (1 + 0.11 * a - 0.02 * v)
-    rsa = person.rsa * np.exp(-0.5 * a + 0.45 * v)
+    rate_hz = person.rest_bpm / 60 * (1 + 0.17 * a - 0.03 * v)
+    rsa = person.rsa * np.exp(-0.6 * a + 0.7 * v)
     lf = person.lf * np.exp(-0.2 * a)
     rate = rate_hz * np.clip(1 + rsa * breath + lf * slow + drift, 0.4, 2.5)
     phase = np.concatenate([[0.0], np.cumsum(rate[:-1]) * _STEP_S]) + draw.uniform()
