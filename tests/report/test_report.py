@@ -1,0 +1,84 @@
+"""The report is a page that fetches nothing, escapes what it shows, draws what it is given."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from emotion_rppg.features.hrv import COLUMNS
+from emotion_rppg.report import figures
+from emotion_rppg.report.dictionary import write_dictionary
+from emotion_rppg.report.page import Page, Section, write_page
+from emotion_rppg.signals import Beats, Signal
+
+
+@pytest.fixture
+def wave() -> Signal:
+    t = np.arange(900) / 30
+    samples = np.sin(2 * np.pi * 1.2 * t)
+    samples[300:330] = np.nan
+    return Signal(samples, 30.0, kind="rppg", quality=np.where(np.isfinite(samples), 0.9, 0.0))
+
+
+def test_a_page_fetches_nothing_and_escapes_what_it_shows(tmp_path, wave) -> None:
+    table = pd.DataFrame({"head": ["<script>alert(1)</script>"], "mean": [0.51234], "p": [np.nan]})
+    sections = [
+        Section("One", ["a < b"], [(figures.waves({"POS": wave}), "the wave")], table, "caption"),
+        Section("Two", code="emotion-rppg demo", warning="no evidence"),
+    ]
+    path = write_page(Page("Title", "lead", sections), tmp_path / "report.html")
+    html = path.read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "a &lt; b" in html
+    assert "0.512" in html
+    assert ">nan<" not in html.lower()
+    links = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert links
+    assert all(link.startswith("data:") for link in links)
+    assert "http" not in re.sub(r"data:[^\"]*", "", html)
+
+
+def test_a_wave_is_drawn_with_its_own_beats_and_not_over_what_was_unseen(wave) -> None:
+    beats = Beats(np.arange(0.2, 30, 1 / 1.2), gaps=[(10.0, 11.0)])
+    figure = figures.waves({"a": wave, "b": wave}, beats={"a": beats}, start_s=9.0, seconds=4.0)
+    above, below = figure.axes
+    dots = [line for line in above.lines if line.get_marker() == "o"]
+    assert len(dots) == len(beats.crop(9.0, 13.0))
+    assert not [line for line in below.lines if line.get_marker() == "o"]
+    drawn = above.lines[0].get_xydata()
+    assert np.isnan(drawn[(drawn[:, 0] > 10.01) & (drawn[:, 0] < 10.99), 1]).all()
+
+
+def test_a_tachogram_breaks_at_gaps() -> None:
+    figure = figures.tachogram({"x": Beats([0, 1, 2, 6, 7, 8], gaps=[(2.5, 5.5)])})
+    y = figure.axes[0].lines[0].get_ydata()
+    assert np.isnan(y).tolist() == [False, False, True, False, False]
+
+
+def test_dummies_are_drawn_in_grey() -> None:
+    rows = pd.DataFrame(
+        {
+            "target": "arousal",
+            "head": ["majority", "logistic"],
+            "dummy": [True, False],
+            "mean": [0.5, 0.8],
+            "ci_low": [0.5, 0.7],
+            "ci_high": [0.5, 0.9],
+        }
+    )
+    figure = figures.scores(rows)
+    colours = {line.get_color() for line in figure.axes[0].lines}
+    assert {figures.GREY, figures.BLUE} <= colours
+    assert isinstance(figure, Figure)
+    assert figures.as_data_uri(figure).startswith("data:image/png;base64,iVBOR")
+
+
+def test_every_column_is_explained(tmp_path) -> None:
+    columns = ["subject", "label_arousal", "scale_arousal", "emb_000", "quality", *COLUMNS]
+    table = pd.DataFrame(columns=columns)
+    text = write_dictionary(table, tmp_path / "t.columns.md").read_text(encoding="utf-8")
+    for name in columns:
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+        assert len(row.split("|")[3].strip()) > 5, name
