@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
+from emotion_rppg.datasets.synthetic import write_study
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 VERBS = ("demo", "doctor", "init", "datasets", "pulse", "features", "train", "evaluate", "predict")
@@ -103,3 +104,46 @@ def test_datasets_lists_and_describes() -> None:
     listed = json.loads(run("datasets", "--json").stdout)
     assert {card["name"] for card in listed} >= {"folder", "synthetic"}
     assert "scales" in run("datasets", "synthetic").output
+
+
+def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:
+    table = tmp_path / "t.csv"
+    write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
+    assert run("features", tmp_path / "s", "--out", table).exit_code == 0
+    model, out = tmp_path / "m", tmp_path / "p"
+    trained = run("train", "emotion", "--table", table, "--target", "arousal", "--out", model)
+    assert "synthetic people" in trained.output
+    result = run("predict", CLIP, "--model", model, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert said["hr_bpm"] == pytest.approx(72, abs=2)
+    assert said["windows"][0]["arousal"] == ""
+    assert "too short" in said["windows"][0]["reason"]
+    assert "synthetic people" in said["note"]
+    made = {path.name for path in out.iterdir()}
+    assert made == {"prediction.csv", "wave.csv", "wave.png", "report.html", "run.json"}
+    signal = run("predict", tmp_path / "wave.csv", "--model", model, "--out", out)
+    assert signal.exit_code == 2  # no such file; the earlier result is still there
+    assert (out / "report.html").is_file()
+    again = run("predict", out / "wave.csv", "--model", model, "--out", tmp_path / "q")
+    assert "too short" in again.output
+
+
+def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None:
+    write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
+    table = tmp_path / "t.csv"
+    assert run("features", tmp_path / "s", "--whole", "--out", table).exit_code == 0
+    words = ("train", "encoder", "--table", table, "--epochs", 2, "--hidden", 4)
+    assert run(*words, "--out", tmp_path / "e").exit_code == 0
+    more = run(
+        "features", tmp_path / "s", "--whole", "--encoder", tmp_path / "e", "--out", table, "--json"
+    )
+    assert more.exit_code == 0, more.output
+    assert "emb_003" in table.read_text().splitlines()[0]
+    words = ("train", "pulse", "--steps", 2, "--size", 16, "--frames", 16, "--device", "cpu")
+    assert run(*words, "--out", tmp_path / "n").exit_code == 0
+    read = run("pulse", CLIP, "--weights", tmp_path / "n", "--json")
+    assert read.exit_code == 0, read.output
+    assert "emotion-rppg: the network" in refused(
+        "evaluate", "--table", table, "--task", "arousal", "--out", tmp_path / "x"
+    ).replace("encoder", "network")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_SHOWN = ("target", "head", "people", "mean", "ci_low", "ci_high", "effect", "p")
+
+
 def write_evaluation(
     results: pd.DataFrame,
     table: pd.DataFrame,
@@ -78,8 +81,8 @@ def scores(means: pd.DataFrame) -> list[Section]:
         Section(
             "Results",
             figures=[(figures.scores(shown), caption)],
-            table=means,
+            table=shown[list(_SHOWN)],
             table_caption="The unit is the person. p: paired Wilcoxon test over people against "
-            "the dummy, Holm-corrected.",
+            "the first dummy, Holm-corrected over the heads; effect: rank-biserial, −1 to 1.",
         )
     ]

@@ -74,7 +74,7 @@ def tachogram(shown: Mapping[str, Beats]) -> Figure:
         intervals = np.where(beats.joined, intervals, np.nan)
         axis.plot(times, intervals, "-o", ms=2.5, lw=1, color=colour, label=name)
     axis.set(xlabel="time (s)", ylabel="inter-beat interval (ms)")
-    axis.legend(frameon=False, ncols=len(shown), fontsize=9, loc="upper right")
+    figure.legend(frameon=False, ncols=len(shown), fontsize=9, loc="outside upper right")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 

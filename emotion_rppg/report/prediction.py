@@ -77,8 +77,8 @@ def _said(
     lines = [f"{rate} · quality {quality:.2f} · {wave}"]
     for row in rows.to_dict("records"):
         span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
-        told = ", ".join(_told(row, target, model) for target in model.targets)
-        lines.append(f"{span}: {row['reason'] or told}")
+        told = row["reason"] or ", ".join(_told(row, t, model) for t in model.targets)
+        lines.append(f"{span}: {told}")
     lines += [model.note] if model.note else []
     content: dict[str, Any] = {
         "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
