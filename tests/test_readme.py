@@ -20,7 +20,7 @@ def desk(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("desk")
     clip = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
     (folder / "face.mp4").write_bytes(clip.read_bytes())
-    write_study(folder / "study", people=2, trials=4, duration_s=31.0, size=96, rate_hz=15.0)
+    write_study(folder / "study", people=2, trials=4, duration_s=16.0, size=96, rate_hz=15.0)
     return folder
 
 

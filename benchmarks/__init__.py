@@ -1,0 +1,1 @@
+"""What is measured against the project's bars and limits: ``make bench``."""

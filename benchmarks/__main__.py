@@ -1,0 +1,24 @@
+"""``make bench``: every measurement there is data for. Ratios are taken side by side in one run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from benchmarks import beats, speed
+
+FOLDER = os.environ.get("EMOTION_RPPG_DATA", "")
+
+
+def main() -> None:
+    print("# Speed and memory\n")
+    speed.main()
+    print("\n# Beats and HRV\n")
+    if Path(FOLDER, "rppg_waveforms").is_dir():
+        beats.main(Path(FOLDER))
+    else:
+        print("not measured: set EMOTION_RPPG_DATA to the folder of real recordings")
+
+
+if __name__ == "__main__":
+    main()
