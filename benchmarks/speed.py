@@ -75,18 +75,17 @@ def main() -> None:
     published = frames_per_second("diff_normalised", 72)
     small = frames_per_second("temporal", 36)
     smallest = frames_per_second("temporal", 16)
-    print("| what | measured |")
-    print("|---|---|")
-    print(
-        f"| 640×480, 30 fps file to waveform (POS, face finding included) | {faster:.1f}× real time |"
-    )
-    print(f"| peak memory, 30 s of it | {memory[0]:.0f} MB |")
-    print(f"| peak memory, five times as long | {memory[1] / memory[0]:.2f}× |")
-    print(
-        f"| PhysNet forward, 72×72 diff_normalised (published recipe) | {published:.0f} frames/s |"
-    )
-    print(f"| PhysNet forward, 36×36 temporal against it | {small / published:.1f}× |")
-    print(f"| PhysNet forward, 16×16 temporal against it | {smallest / published:.1f}× |")
+    rows = {
+        "640×480, 30 fps file to waveform (POS, faces found)": f"{faster:.1f}× real time",
+        "peak memory, 30 s of it": f"{memory[0]:.0f} MB",
+        "peak memory, five times as long": f"{memory[1] / memory[0]:.2f}×",
+        "PhysNet forward, 72×72 diff_normalised (published)": f"{published:.0f} frames/s",
+        "PhysNet forward, 36×36 temporal against it": f"{small / published:.1f}×",
+        "PhysNet forward, 16×16 temporal against it": f"{smallest / published:.1f}×",
+    }
+    print("| what | measured |\n|---|---|")
+    for what, measured in rows.items():
+        print(f"| {what} | {measured} |")
 
 
 if __name__ == "__main__":

@@ -165,9 +165,16 @@ def pulse(
 
         if out is not None:
             check_ending(out)
-        wave = estimate(
-            Video(video), method, device=device, region=region, face=face, weights=weights
-        )
+        with _progress("reading") as progress:
+            wave = estimate(
+                Video(video),
+                method,
+                device=device,
+                region=region,
+                face=face,
+                weights=weights,
+                progress=progress,
+            )
         verdict = judge(wave)
         result = {
             "hr_bpm": None if verdict.hr_bpm is None else round(verdict.hr_bpm, 2),
@@ -367,9 +374,16 @@ def predict(
         from emotion_rppg.study import load, read_like
 
         trained = load(model)
-        table, wave = read_like(
-            trained, given, region=region, face=face, weights=weights, device=device
-        )
+        with _progress("reading") as progress:
+            table, wave = read_like(
+                trained,
+                given,
+                region=region,
+                face=face,
+                weights=weights,
+                device=device,
+                progress=progress,
+            )
         rows = trained.predict(table)
         arguments = {"given": given, "model": model, "region": region, "face": face}
         said = write_prediction(
@@ -412,14 +426,15 @@ def train_emotion(
         from emotion_rppg.tables import read_table
 
         arguments = {"table": table, "target": target, "head": head, "coding": coding, "seed": seed}
-        model = fit(
-            read_table(table),
-            target=target,
-            head=head,
-            coding=coding,
-            encoder=encoder,
-            random_state=seed,
-        )
+        with _progress("fitting"):
+            model = fit(
+                read_table(table),
+                target=target,
+                head=head,
+                coding=coding,
+                encoder=encoder,
+                random_state=seed,
+            )
         model.save(out)
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""

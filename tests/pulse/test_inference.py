@@ -54,6 +54,12 @@ def test_a_classic_method_reads_the_rate_of_the_clip() -> None:
     assert wave.quality.mean() > 0.5
 
 
+def test_progress_counts_the_frames() -> None:
+    seen: list[tuple[int, int]] = []
+    estimate(CLIP, "green", progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(k, 360) for k in range(30, 361, 30)]
+
+
 def test_a_function_stands_where_a_name_does() -> None:
     def own(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
         return -rgb[:, 1]
@@ -100,7 +106,7 @@ def test_uneven_frames_are_brought_to_an_even_grid() -> None:
     times = np.cumsum(draw.uniform(0.02, 0.05, 400))
     pictures = [np.full((2, 2, 3), 100 + 50 * np.sin(t), np.float32) for t in times]
     timed = list(zip(times, pictures, strict=True))
-    even = list(_at_rate(timed[0], timed[1:], 30.0))
+    even = list(_at_rate(timed, 30.0))
     at = times[0] + np.arange(len(even)) / 30.0
     values = np.array([p[0, 0, 0] for p in even])
     np.testing.assert_allclose(values[:-1], 100 + 50 * np.sin(at[:-1]), atol=0.1)
@@ -109,7 +115,7 @@ def test_uneven_frames_are_brought_to_an_even_grid() -> None:
 
 def test_a_hole_between_frames_is_not_bridged() -> None:
     picture = np.zeros((2, 2, 3), np.uint8)
-    even = list(_at_rate((0.0, picture), [(0.1, picture), (1.1, picture), (1.2, picture)], 10.0))
+    even = list(_at_rate([(t, picture) for t in (0.0, 0.1, 1.1, 1.2)], 10.0))
     assert [p is None for p in even] == [False, *[True] * 10, False, False]
 
 

@@ -92,7 +92,7 @@ def test_a_yunet_file_takes_its_place(
             self.size = size
 
         def detect(self, image: np.ndarray) -> tuple[int, Any]:
-            assert image.shape[1::-1] == self.size == (320, 320)
+            assert image.shape[1::-1] == self.size == (288, 288)
             np.testing.assert_allclose(image.mean((0, 1)), astronaut.mean((0, 1))[::-1], atol=1)
             row = [100, 50, 60, 80, *range(10), 0.9]
             return 1, np.array([row], np.float32)
