@@ -104,8 +104,8 @@ def test_a_yunet_file_takes_its_place(
     path = tmp_path / "face_detection_yunet.onnx"
     path.touch()
     (face,) = YuNet(path)(astronaut)
-    np.testing.assert_allclose(face.box, np.array([100, 50, 60, 80]) * 1.6)
-    np.testing.assert_allclose(face.landmarks.ravel(), np.arange(10) * 1.6)
+    np.testing.assert_allclose(face.box, np.array([100, 50, 60, 80]) * 512 / 288)
+    np.testing.assert_allclose(face.landmarks.ravel(), np.arange(10) * 512 / 288)
 
 
 def test_a_wrong_network_file_explains_itself(tmp_path: Path) -> None:
