@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
 
 
 @contextmanager
@@ -43,9 +44,25 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def _ours(folder: Path) -> bool:
-    return not any(folder.iterdir()) or any(
-        (folder / name).is_file() for name in (CONFIG, "run.json", "manifest.csv")
-    )
+    """Empty, or wholly written by this package: a model, a report, a synthetic study.
+
+    A folder into which single files were written beside others' is not ours to replace; neither
+    is a study with a manifest of its own.
+    """
+    if not any(folder.iterdir()):
+        return True
+    marks = (("run.json", "output", folder.name), (MANIFEST_FACTS, "written_by", PACKAGE))
+    if any(_said(folder / name).get(key) == value for name, key, value in marks):
+        return True
+    return {"kind", "version"} <= set(_said(folder / CONFIG))
+
+
+def _said(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 @contextmanager

@@ -71,6 +71,42 @@ def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path) -> None:
     assert (precious / "family.jpg").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.json", '{"output": "wave.csv"}'),  # single files were written beside others'
+        ("manifest.csv", "subject,trial,video"),
+        ("manifest.json", '{"dataset": "mine"}'),
+        ("config.json", '{"theirs": 1}'),
+    ],
+)
+def test_a_folder_with_more_than_our_output_is_never_replaced(tmp_path, name, text) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / name).write_text(text)
+    with pytest.raises(InputError, match="not an output"), whole_folder(folder):
+        pass
+    assert (folder / name).read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("run.json", '{"output": "results"}'),
+        ("manifest.json", '{"written_by": "emotion_rppg"}'),
+        ("config.json", '{"kind": "pulse", "version": "0.1.0"}'),
+    ],
+)
+def test_an_output_of_ours_is_replaced_whole(tmp_path, name, text) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / name).write_text(text)
+    (folder / "old.txt").write_text("x")
+    with whole_folder(folder) as fresh:
+        (fresh / "new.txt").write_text("y")
+    assert [p.name for p in folder.iterdir()] == ["new.txt"]
+
+
 def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
     samples = np.array([0.1, np.nan, 0.3])
     wave = Signal(samples, 30, kind="rppg", start_s=2.0, quality=np.array([1.0, 0.0, 0.5]))

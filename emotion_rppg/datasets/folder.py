@@ -12,6 +12,7 @@ gives the scales of the labels: ``{"dataset": "my_study", "scales": {"arousal": 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +20,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.checkpoints import MANIFEST_FACTS, whole_file
 from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, kinds_in, read_signal
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.windows import LABEL
 
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp")
-MANIFEST, FACTS = "manifest.csv", "manifest.json"
+MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
 NEEDED = ("subject", "trial")
 KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
 
@@ -82,12 +83,9 @@ class Folder:
     def _found(self) -> list[Recording]:
         """One recording a file, without a manifest."""
         out: list[Recording] = []
-        for path in sorted(self.root.rglob("*")):
-            if any(part.startswith(".") for part in path.relative_to(self.root).parts):
-                continue
-            name = self.root.resolve().name
-            inside = path.parent.relative_to(self.root).as_posix()
-            subject, trial = (path.stem, "1") if inside == "." else (inside, path.stem)
+        name = self.root.resolve().name
+        for path in _files(self.root):
+            subject, trial = _who(self.root, path)
             if path.suffix.lower() in VIDEOS:
                 out.append(Recording(name, subject, trial=trial, video=Video(path)))
             elif path.suffix.lower() == ".csv":
@@ -100,16 +98,15 @@ class Folder:
         if not out:
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
-                f"({', '.join(VIDEOS[:5])} …) or CSVs with time_s and one of "
+                f"({', '.join(VIDEOS)}) or CSVs with time_s and one of "
                 f"{', '.join(SIGNAL_COLUMNS)}"
             )
         return _without_twins(out)
 
     def _listed(self, manifest: Path) -> list[Recording]:
         """The manifest's rows, each checked before anything is read."""
-        facts = _facts(self.root / FACTS)
-        scales = {name: tuple(scale) for name, scale in facts.get("scales", {}).items()}
-        dataset = str(facts.get("dataset") or self.root.resolve().name)
+        dataset, scales = _facts(self.root / FACTS)
+        dataset = dataset or self.root.resolve().name
         rows = _rows(manifest)
         out: list[Recording] = []
         seen: dict[tuple[str, str, str], int] = {}
@@ -125,6 +122,9 @@ class Folder:
             out.append(self._recording(dataset, key, row, scales, where))
         if not out:
             raise DatasetNotFound(f"{manifest} has no row: fill it in, one line a trial")
+        _warn_of_doubles({r.subject for r in out})
+        for name in set(scales) - {name for r in out for name in r.labels}:
+            _log.warning("%s gives the scale of %r, but no trial has such a label", FACTS, name)
         return out
 
     def _recording(
@@ -138,6 +138,8 @@ class Folder:
         labels = _labels(row, scales, where)
         start = _seconds(row, "start_s", where)
         end = _seconds(row, "end_s", where)
+        if end is not None and end <= (start or 0.0):
+            raise InputError(f"{where}: end_s {end:g} is not after start_s {start or 0:g}")
         video = None
         if row.get("video"):
             path = self._inside(row["video"], where)
@@ -146,6 +148,8 @@ class Folder:
         for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
             path = self._inside(name, where)
             for kind in kinds_in(path):
+                if kind in signals:
+                    raise InputError(f"{where}: {name!r} is a second {kind}: keep one of them")
                 signals[kind] = partial(_stretch, path, kind, start, end)
         if video is None and not signals:
             raise InputError(f"{where}: neither a video nor a signal: name at least one file")
@@ -162,10 +166,14 @@ class Folder:
 
     def _inside(self, name: str, where: str) -> Path:
         """The file a manifest names; never one outside the study's folder."""
-        path = (self.root / name).resolve()
+        try:
+            path = (self.root / name).resolve()
+            found = path.is_file()
+        except (OSError, ValueError) as error:
+            raise InputError(f"{where}: {name[:60]!r} is no name of a file: {error}") from error
         if not path.is_relative_to(self.root.resolve()):
             raise InputError(f"{where}: {name!r} lies outside the study's folder: copy it inside")
-        if not path.is_file():
+        if not found:
             raise InputError(f"{where}: no file {name!r} in {str(self.root)!r}")
         return self.root / name
 
@@ -199,13 +207,14 @@ def write_template(folder: str | Path) -> Path:
     columns = ["subject", "session", "trial", "video", "signal", "start_s", "end_s"]
     columns += [LABEL + "arousal", LABEL + "valence"]
     if not manifest.exists():
-        found = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in VIDEOS]
+        found = [p for p in _files(folder) if p.suffix.lower() in VIDEOS]
         with whole_file(manifest) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
-            for i, path in enumerate(found, 1):
+            for path in found:
+                subject, trial = _who(folder, path)
                 name = path.relative_to(folder).as_posix()
-                writer.writerow([path.stem, "1", str(i), name, "", "", "", "", ""])
+                writer.writerow([subject, "1", trial, name, "", "", "", "", ""])
     if not facts.exists():
         content = {
             "dataset": folder.resolve().name,
@@ -214,6 +223,30 @@ def write_template(folder: str | Path) -> Path:
         with whole_file(facts) as fresh:
             fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return manifest
+
+
+def _files(root: Path) -> list[Path]:
+    """Files under a folder in the order of their names, hidden ones left out."""
+    return [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    ]
+
+
+def _who(root: Path, path: Path) -> tuple[str, str]:
+    """Subject and trial of a file without a manifest: its folder's name and its own."""
+    inside = path.parent.relative_to(root).as_posix()
+    return (path.stem, "1") if inside == "." else (inside, path.stem)
+
+
+def _warn_of_doubles(subjects: set[str]) -> None:
+    """One person under two names would sit on both sides of a split."""
+    first: dict[str, str] = {}
+    for subject in sorted(subjects):
+        other = first.setdefault(subject.casefold().lstrip("0"), subject)
+        if other != subject:
+            _log.warning("subjects %r and %r: one person? They count as two", other, subject)
 
 
 def _stretch(path: Path, kind: str, start_s: float | None, end_s: float | None) -> Any:
@@ -236,22 +269,39 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
         text = manifest.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{manifest} is not UTF-8 text ({error}): save it as CSV UTF-8") from error
-    lines = text.splitlines()
-    if not lines:
+    if not text.strip():
         raise InputError(f"{manifest} is empty: want a header with {', '.join(KNOWN)}, label_NAME")
-    comma = max(",;\t", key=lines[0].count)
-    reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
+    comma = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text), delimiter=comma, restkey="_more", restval="")
+    try:
+        return _checked(reader, manifest, decimal_comma=comma == ";")
+    except csv.Error as error:
+        raise InputError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from error
+
+
+def _checked(
+    reader: csv.DictReader[str], manifest: Path, *, decimal_comma: bool
+) -> list[tuple[int, dict[str, str]]]:
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice or LABEL in header:
+        raise InputError(
+            f"{manifest} has the columns {', '.join(header)}: want each name once, and a name "
+            f"after {LABEL}"
+        )
     missing = [name for name in NEEDED if name not in header]
     if missing or not {"video", "signal"} & set(header):
         lacking = ", ".join([*missing, *([] if {"video", "signal"} & set(header) else ["video"])])
         raise InputError(f"{manifest} lacks the columns {lacking}; it has: {', '.join(header)}")
     rows = []
     for row in reader:
-        if "_more" in row:
+        if any(row.pop("_more", [])):
             raise InputError(f"{MANIFEST}, line {reader.line_num}: more cells than the header has")
         cells = {name: (value or "").strip() for name, value in row.items()}
+        if decimal_comma:
+            numbers = [n for n in cells if n.startswith(LABEL) or n in ("start_s", "end_s")]
+            cells |= {name: cells[name].replace(",", ".") for name in numbers}
         if not any(cells.values()) or cells["subject"].startswith("#"):
             continue
         for name in NEEDED:
@@ -261,27 +311,31 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
     return rows
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
+    """The data set's name, empty if not given, and the scales of its labels."""
     if not path.is_file():
-        return {}
+        return "", {}
     try:
         facts = json.loads(path.read_text(encoding="utf-8-sig"))
-        scales = facts.get("scales", {})
+        scales = {str(name): (low, high) for name, (low, high) in facts.get("scales", {}).items()}
         for name, (low, high) in scales.items():
-            if not low < high:
+            if not -math.inf < low < high < math.inf:
                 raise ValueError(f"the scale of {name} is {low}–{high}")
+        dataset = facts.get("dataset") or ""
+        if not isinstance(dataset, str):
+            raise ValueError(f"dataset is {dataset!r}")
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not as wanted ({error}): "
             'want {"dataset": "name", "scales": {"arousal": [1, 9]}}'
         ) from error
-    return dict(facts)
+    return dataset, scales
 
 
 def _labels(
     row: Mapping[str, str], scales: Mapping[str, tuple[float, float]], where: str
 ) -> dict[str, float | str]:
-    """Numbers within their scale, words as they are; an empty cell is no label."""
+    """Numbers within their scale, words as they are; an empty cell, or nan, is no label."""
     labels: dict[str, float | str] = {}
     for column, text in row.items():
         if not column.startswith(LABEL) or not text:
@@ -289,11 +343,15 @@ def _labels(
         name = column.removeprefix(LABEL)
         try:
             value = float(text)
+            if math.isnan(value):
+                continue
         except ValueError:
             if name in scales:
                 raise InputError(f"{where}: {column} is {text!r}, want a number") from None
             labels[name] = text
             continue
+        if math.isinf(value):
+            raise InputError(f"{where}: {column} is {text!r}, want a number")
         low, high = scales.get(name, (-math.inf, math.inf))
         if not low <= value <= high:
             raise InputError(

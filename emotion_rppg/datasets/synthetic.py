@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.checkpoints import PACKAGE, whole_folder
 from emotion_rppg.datasets.folder import FACTS, MANIFEST, Folder
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import in_order
@@ -101,7 +101,8 @@ def write_study(
                 progress(len(rows), len(plans))
         columns = "subject,session,trial,video,signal,label_arousal,label_valence"
         (fresh / MANIFEST).write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
-        facts = {"dataset": NAME, "scales": {k: list(v) for k, v in Synthetic.card.scales.items()}}
+        scales = {name: list(scale) for name, scale in Synthetic.card.scales.items()}
+        facts = {"dataset": NAME, "written_by": PACKAGE, "scales": scales}
         (fresh / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Path(folder)
 
