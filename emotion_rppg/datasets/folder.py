@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.windows import LABEL
 
+_log = logging.getLogger(__name__)
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp")
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
 NEEDED = ("subject", "trial")
@@ -268,11 +270,12 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         text = manifest.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{manifest} is not UTF-8 text ({error}): save it as CSV UTF-8") from error
+        raise InputError(f"{manifest} is not UTF-8 text: save it as CSV UTF-8") from error
     if not text.strip():
         raise InputError(f"{manifest} is empty: want a header with {', '.join(KNOWN)}, label_NAME")
     comma = max(",;\t", key=text.lstrip().partition("\n")[0].count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=comma, restkey="_more", restval="")
+    lines = io.StringIO(text, newline="")  # line ends within quotes belong to the cell
+    reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
     try:
         return _checked(reader, manifest, decimal_comma=comma == ";")
     except csv.Error as error:

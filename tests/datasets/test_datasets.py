@@ -69,8 +69,10 @@ def test_the_card_says_what_is_needed(name) -> None:
 
 
 def manifest(folder: Path, text: str, **facts: object) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "a.csv").write_text("time_s,bvp\n" + "\n".join(f"{k / 64},{k}" for k in range(640)))
+    (folder / "b").mkdir(parents=True, exist_ok=True)
+    for name in ("a.csv", "b/a.csv"):
+        rows = "\n".join(f"{k / 64},{k}" for k in range(640))
+        (folder / name).write_text("time_s,bvp\n" + rows)
     (folder / "manifest.csv").write_text(text)
     (folder / "manifest.json").write_text(json.dumps(facts))
     return folder
@@ -92,7 +94,16 @@ def manifest(folder: Path, text: str, **facts: object) -> Path:
         ("subject,trial,signal\n1,1,a.csv,5\n", "more cells than the header"),
         ("subject,trial,signal\n", "has no row"),
         ("", "is empty"),
+        ("subject,trial,signal,trial\n1,1,a.csv,2\n", "want each name once"),
+        ("subject,trial,signal\n1,1,a.csv;b/a.csv\n", "line 2: 'b/a.csv' is a second bvp"),
+        ("subject,trial,signal\n1,1,/etc/passwd\n", "outside the study's folder"),
+        ("subject,trial,signal\n1,1,a\0.csv\n", "no name of a file"),
+        ("subject,trial,signal\n1,1," + 300 * "long" + ".csv\n", "no name of a file"),
+        ("subject,trial,signal,start_s,end_s\n1,1,a.csv,5,2\n", "line 2: end_s 2 is not after"),
+        ("subject,trial,signal,label_x\n1,1,a.csv,inf\n", "label_x is 'inf', want a number"),
+        ("subject,trial,signal\n1,1," + 140_000 * "x" + "\n", "no CSV"),
     ],
+    ids=range(21),
 )
 def test_a_wrong_manifest_is_one_sentence(tmp_path, text, message) -> None:
     folder = manifest(tmp_path / "s", text, scales={"arousal": [1, 9]})
@@ -118,6 +129,32 @@ def test_a_manifest_is_read_as_it_is_meant(tmp_path) -> None:
         recording.read("ecg")
 
 
+@pytest.mark.parametrize(
+    "facts", [[1], {"scales": [1, 9]}, {"scales": {"arousal": ["1", "9"]}}, {"dataset": 5}]
+)
+def test_wrong_facts_are_one_sentence(tmp_path, facts) -> None:
+    folder = manifest(tmp_path / "s", "subject,trial,signal\n1,1,a.csv\n")
+    (folder / "manifest.json").write_text(json.dumps(facts))
+    with pytest.raises(InputError, match=r"manifest\.json is not as wanted"):
+        Folder(folder)
+
+
+def test_what_looks_like_a_slip_is_said_and_read_as_written(tmp_path, caplog) -> None:
+    text = "subject,trial,signal,lable_arousal\n01,1,a.csv,3\n1,1,a.csv,4\n"
+    folder = manifest(tmp_path / "s", text, scales={"arousal": [1, 9]})
+    assert [r.subject for r in Folder(folder)] == ["01", "1"]
+    assert "'01' and '1'" in caplog.text
+    assert "no trial has such a label" in caplog.text
+
+
+def test_decimal_commas_and_cells_without_a_rating_are_understood(tmp_path) -> None:
+    text = "subject;trial;signal;end_s;label_arousal\n1;1;a.csv;2,5;3,5\n1;2;a.csv;;nan\n"
+    one, two = Folder(manifest(tmp_path / "s", text, scales={"arousal": [1, 9]}))
+    assert one.labels == {"arousal": 3.5}
+    assert two.labels == {}
+    assert one.read("bvp").duration_s == pytest.approx(2.5, abs=0.02)
+
+
 def test_a_bare_folder_gives_a_recording_a_file(tmp_path) -> None:
     for name in ("p1/calm.mp4", "p1/tense.mp4", "p2/calm.csv", ".hidden/x.mp4", "notes.csv"):
         path = tmp_path / name
@@ -129,13 +166,18 @@ def test_a_bare_folder_gives_a_recording_a_file(tmp_path) -> None:
 
 def test_listing_reads_no_video(tmp_path) -> None:
     (tmp_path / "broken.mp4").write_text("not a video")
+    (tmp_path / "folder.mp4").mkdir()
     assert len(Folder(tmp_path)) == 1
 
 
 def test_a_template_is_a_manifest_and_keeps_what_is_there(tmp_path) -> None:
-    (tmp_path / "v.mp4").write_text("x")
+    for name in ("v.mp4", "p1/calm.mp4", "p1/._calm.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    bare = [r.name for r in Folder(tmp_path)]
     path = write_template(tmp_path)
-    assert [r.subject for r in Folder(tmp_path)] == ["v"]
+    assert [r.name for r in Folder(tmp_path)] == bare
+    assert [(r.subject, r.trial) for r in Folder(tmp_path)] == [("p1", "calm"), ("v", "1")]
     path.write_text("mine")
     write_template(tmp_path)
     assert path.read_text() == "mine"
@@ -180,11 +222,31 @@ def test_a_european_csv_is_understood(tmp_path) -> None:
         ("time_s,bvp\n1,1\n0,2\n", "goes back on line 3"),
         ("time_s,bvp\n0,1\n", "at least two"),
         ("", "want a header"),
+        ("time_s,bvp\n0,1\n\n0.1,two\n", "line 4: bvp is 'two'"),
+        ("time_s,bvp,ppg\n0,1,2\n0.1,2,3\n", "want each signal once"),
+        ("time_s,bvp\n0,0,1\n0,02,2\n", "line 2: 3 cells for 2 columns"),
+        ("time_s,bvp\n0,1\n20,2\n40,3\n", "were milliseconds"),
+        ("time_s,bvp\n0,1\n.1,2\n.2,3\n1e12,4\n", r"leaps by 1e\+12 s before line 5"),
+        ("time_s,bvp,quality\n0,1,good\n.1,2,1\n", "quality is 'good'"),
+        ('time_s,bvp\n0,"1\n0.1,2\n', "cannot be read as a CSV"),
     ],
 )
 def test_a_wrong_signal_file_is_one_sentence(tmp_path, text, message) -> None:
     with pytest.raises(InputError, match=message):
         read_signal(written(tmp_path, text))
+
+
+@pytest.mark.parametrize("raw", [bytes(range(256)), "time_s,bvp\n0,1\n".encode("utf-16")])
+def test_a_file_that_is_no_text_is_one_sentence(tmp_path, raw) -> None:
+    (tmp_path / "s.csv").write_bytes(raw)
+    with pytest.raises(InputError, match="not UTF-8 text"):
+        read_signal(tmp_path / "s.csv")
+
+
+def test_blank_lines_and_empty_cells_are_no_values(tmp_path) -> None:
+    wave = read_signal(written(tmp_path, "time_s,bvp\n0,1\n\n0.1,\n0.2,3\n0.3,4\n\n\n"))
+    assert wave.samples[[0, 2, 3]].tolist() == [1, 3, 4]
+    assert len(wave) == 4
 
 
 def test_several_signals_of_one_file_are_told_apart(tmp_path) -> None:
