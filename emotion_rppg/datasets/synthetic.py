@@ -78,10 +78,15 @@ def write_study(
     progress : function, optional
         Called with the trials that are done and all of them.
     """
-    if people < 1 or trials < 1 or duration_s < 2 or size % 2:
+    if not (people >= 1 and trials >= 1 and duration_s >= 2 and size >= 16 and size % 2 == 0):
         raise InputError(
             f"cannot make {people} people × {trials} trials × {duration_s:g} s at {size} pixels: "
-            "want at least one of each, 2 s, and an even size"
+            "want at least one of each, 2 s, and an even size from 16 on"
+        )
+    if people > 1000 or trials > 100 or not 0 <= seed < 999:
+        raise InputError(
+            f"cannot make {people} people × {trials} trials from seed {seed}: want at most 1000 "
+            "and 100 from a seed of 0–998, so that no two studies share a person"
         )
     plans = [
         (1 + 1000 * seed + i, k, *_ratings(1 + 1000 * seed + i, k, trials))
@@ -108,9 +113,15 @@ def write_study(
 
 
 def _ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
-    """Ratings of a trial, to a tenth: the quadrants in turn, never right on the midpoint."""
+    """Ratings of a trial, to a tenth: the quadrants in turn, never right on the midpoint.
+
+    An even number of trials lies as often above as below the midpoint, in either label.
+    """
     draw = np.random.default_rng((person, 7))
-    order = np.concatenate([draw.permutation(4) for _ in range(trials // 4 + 1)])
+    rounds = [draw.permutation(4) for _ in range(trials // 4 + 1)]
+    last = rounds[-1]  # cut short: it begins with a quadrant and the one opposite
+    rounds[-1] = np.array([last[0], 3 - last[0], *last[(last != last[0]) & (last != 3 - last[0])]])
+    order = np.concatenate(rounds)
     quadrant = int(order[trial])
     distance = draw.uniform(1.2, 3.8, (trials + 4, 2))[trial]
     signs = np.array([1 if quadrant & 1 else -1, 1 if quadrant & 2 else -1])
@@ -144,10 +155,11 @@ def _trial(
     pd.DataFrame(columns).round(6).to_csv(folder / f"signals/{name}.csv", index=False)
     seen = {"time_s": blood.times_s, "bvp": blood.samples}
     pd.DataFrame(seen).round(6).to_csv(folder / f"{TRUTH}/{name}_camera.csv", index=False)
-    inside = body.beats_s[(body.beats_s >= 0) & (body.beats_s < duration_s)]
-    pd.DataFrame({"beat_s": inside}).round(6).to_csv(
-        folder / f"{TRUTH}/{name}_beats.csv", index=False
-    )
+    inside = (body.beats_s >= 0) & (body.beats_s < duration_s)
+    beats = {"beat_s": body.beats_s[inside]}
+    for where, site in (("finger_s", waves.FINGER), ("face_s", waves.FACE)):
+        beats[where] = waves.arrivals(body, site, random_state=one)[inside]
+    pd.DataFrame(beats).round(6).to_csv(folder / f"{TRUTH}/{name}_beats.csv", index=False)
     file = ""
     if video:
         file = f"videos/{name}.mp4"

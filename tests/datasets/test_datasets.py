@@ -262,16 +262,84 @@ def test_several_signals_of_one_file_are_told_apart(tmp_path) -> None:
 # ---- the synthetic study ---------------------------------------------------------------------
 
 
-def test_each_person_has_trials_on_both_sides_of_both_midpoints(tmp_path) -> None:
-    study = Folder(write_study(tmp_path / "s", people=4, trials=4, duration_s=3.0, video=False))
-    by_person: dict[str, list] = {}
+@pytest.mark.parametrize("trials", [2, 4, 6])
+def test_each_person_is_as_often_above_as_below_both_midpoints(tmp_path, trials) -> None:
+    study = Folder(
+        write_study(tmp_path / "s", people=4, trials=trials, duration_s=2.0, video=False)
+    )
+    above: dict[str, list] = {}
     for r in study:
-        by_person.setdefault(r.person, []).append(
-            (r.labels["arousal"] > 5, r.labels["valence"] > 5)
-        )
-    assert len(by_person) == 4
-    for quadrants in by_person.values():
-        assert len(set(quadrants)) == 4
+        above.setdefault(r.person, []).append((r.labels["arousal"] > 5, r.labels["valence"] > 5))
+    assert len(above) == 4
+    for sides in above.values():
+        np.testing.assert_array_equal(np.sum(sides, axis=0), trials / 2)
+        assert len(set(sides)) == min(trials, 4)
+
+
+def test_the_truth_tells_when_each_beat_came_where(tmp_path) -> None:
+    root = write_study(tmp_path / "s", people=1, trials=1, duration_s=20.0, video=False)
+    heart, finger, face = np.loadtxt(
+        root / "truth/1_1_beats.csv", delimiter=",", skiprows=1, unpack=True
+    )
+    (recording,) = Folder(root)
+    ecg, bvp = recording.read("ecg"), recording.read("bvp")
+    camera = read_signal(root / "truth/1_1_camera.csv")
+    for wave, times in ((ecg, heart), (bvp, finger), (camera, face)):
+        for time in times[2:-2]:  # R peaks, and the tops of pulses
+            near = wave.crop(time - 0.2, time + 0.2)
+            assert near.times_s[near.samples.argmax()] == pytest.approx(time, abs=0.07)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": -2},
+        {"size": 0},
+        {"size": 33},
+        {"people": 0},
+        {"trials": 101},
+        {"people": 1001},
+        {"seed": -1},
+        {"seed": 999},
+        {"duration_s": float("nan")},
+        {"rate_hz": 0.0},
+    ],
+    ids=str,
+)
+def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(tmp_path, wrong) -> None:
+    asked = {"people": 1, "trials": 1, "duration_s": 2.0, **wrong}
+    with pytest.raises(InputError, match=r"want|must be"):
+        write_study(tmp_path / "s", **asked)
+    assert not list(tmp_path.iterdir())
+
+
+def test_studies_of_different_seeds_share_no_person(tmp_path) -> None:
+    people = [
+        {
+            r.subject
+            for r in Folder(
+                write_study(
+                    tmp_path / str(seed), people=3, trials=1, duration_s=2.0, video=False, seed=seed
+                )
+            )
+        }
+        for seed in (0, 1)
+    ]
+    assert len(people[0]) == len(people[1]) == 3
+    assert not people[0] & people[1]
+
+
+def test_progress_counts_every_trial(tmp_path) -> None:
+    seen: list[tuple[int, int]] = []
+    write_study(
+        tmp_path / "s",
+        people=2,
+        trials=2,
+        duration_s=2.0,
+        video=False,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 def test_a_study_does_not_depend_on_the_number_of_workers(tmp_path) -> None:
