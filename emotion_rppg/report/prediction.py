@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from emotion_rppg.emotion.model import Model
 
 
+_ONE_RECORDING = ("dataset", "subject", "session", "trial", "quality")  # the same in each row
+
+
 def write_prediction(
     rows: pd.DataFrame,
     wave: Signal,
@@ -54,7 +57,7 @@ def write_prediction(
             Section(
                 "Prediction",
                 list(model.codings.values()),
-                table=rows,
+                table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
                 table_caption="One row a window. Empty: the model cannot say; see the reason.",
                 warning=model.note,
             ),
