@@ -34,7 +34,7 @@ def test_negative_pearson_is_one_minus_r() -> None:
 
 
 def test_the_loss_falls(tmp_path) -> None:
-    recipe = Recipe(size=16, frames=64, steps=40, batch_size=4)
+    recipe = Recipe(size=16, frames=64, steps=30, batch_size=4)
     clips, _ = synthetic_clips(recipe)
     out = train(clips, tmp_path / "net", recipe=recipe)
     loss = np.loadtxt(out / "curve.csv", delimiter=",", skiprows=1)[:, 1]
@@ -93,8 +93,9 @@ def test_the_folder_says_who_taught_it(tmp_path) -> None:
 
 
 def test_bf16_runs_on_a_cpu(tmp_path) -> None:
-    clips, _ = synthetic_clips(SMALL)
-    out = train(clips, tmp_path / "net", recipe=SMALL, precision="bf16-mixed")
+    recipe = Recipe(size=16, frames=8, steps=2, batch_size=1)  # bf16 is slow on most CPUs
+    clips, _ = synthetic_clips(recipe)
+    out = train(clips, tmp_path / "net", recipe=recipe, precision="bf16-mixed")
     assert all(torch.isfinite(t).all() for t in load_tensors(out).values())
 
 
