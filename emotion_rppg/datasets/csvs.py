@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 SIGNAL_COLUMNS = {"rppg": "rppg", "bvp": "bvp", "ppg": "bvp", "ecg": "ecg"}
 _LONGEST_STEP_S = 0.5  # slower than two samples a second no pulse can be seen
+_MORE = "more"
 _MOST_FILLING = 100  # times as many samples as the file has: then its clock is wrong
 
 
@@ -57,7 +59,7 @@ def read_signal(path: str | Path, kind: str | None = None) -> Signal:
             f"{path} has the columns {', '.join(header[:8])}: want each signal once; "
             "rename or drop the others"
         )
-    lines, (times, values, *rest) = _columns(path, wanted, comma)
+    lines, (times, values, *rest) = _columns(path, header, wanted, comma)
     _check_clock(path, times, lines)
     try:
         signal = Signal.from_times(times, values, kind=kind)
@@ -97,36 +99,52 @@ def _header(path: Path) -> tuple[list[str], str]:
     return header, comma
 
 
-def _columns(path: Path, wanted: list[str], comma: str) -> tuple[np.ndarray, list[np.ndarray]]:
+def _columns(
+    path: Path, header: list[str], wanted: list[str], comma: str
+) -> tuple[np.ndarray, list[np.ndarray]]:
     """Line numbers and those columns as floats; empty cells are NaN, blank lines left out."""
     try:
         try:
             if comma != ",":
                 raise ValueError("decimal commas are read as text")
-            table = _table(path, wanted, comma, float)
+            table = _table(path, header, wanted, comma, float)
         except ValueError:  # some cell is no plain number: read as text, slower, to say which
-            table = _table(path, wanted, comma, str)
+            table = _table(path, header, wanted, comma, str)
     except (ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as a CSV: {error}") from error
+        raise InputError(f"{path} cannot be read as a CSV: {str(error).strip()}") from error
     table = table[table.notna().any(axis=1)]
     lines = table.index.to_numpy() + 2  # one for the header, one because lines count from 1
+    for line in lines[table[_MORE].notna()][:1]:
+        raise InputError(f"{path}, line {line}: more cells than the header's {len(header)} columns")
     return lines, [_numbers(table[name], path, comma, lines) for name in wanted]
 
 
-def _table(path: Path, wanted: list[str], comma: str, dtype: type) -> pd.DataFrame:
+def _table(
+    path: Path, header: list[str], wanted: list[str], comma: str, dtype: type
+) -> pd.DataFrame:
+    """The wanted columns, and what a row has beyond the header: it must not shift the others."""
     import pandas as pd
 
-    table = pd.read_csv(
-        path,
-        sep=comma,
-        usecols=lambda name: str(name).strip() in wanted,
-        dtype=dtype,
-        encoding="utf-8-sig",
-        skipinitialspace=True,
-        skip_blank_lines=False,
-    )
-    table.columns = table.columns.str.strip()
-    return table
+    n = len(header)
+    names = {header.index(name): name for name in wanted} | {n: _MORE}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)  # of several empty cells beyond
+        try:
+            table = pd.read_csv(
+                path,
+                sep=comma,
+                header=None,
+                skiprows=1,
+                names=range(n + 1),
+                index_col=False,
+                dtype={k: dtype if k in names else str for k in range(n + 1)},
+                encoding="utf-8-sig",
+                skipinitialspace=True,
+                skip_blank_lines=False,
+            )
+        except pd.errors.EmptyDataError:
+            table = pd.DataFrame(columns=range(n + 1), dtype=dtype)
+    return table[list(names)].rename(columns=names)
 
 
 def _numbers(column: pd.Series, path: Path, comma: str, lines: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ class Folder:
     """Recordings of a folder, in the manifest's order, or in that of the files' names.
 
     Without a manifest each video and each signal CSV is a recording of its own; files in a
-    sub-folder are trials of the person the sub-folder is named after.
+    sub-folder are trials of the person the sub-folder is named after; folders inside that one
+    are sessions, not more people.
 
     Raises
     ------
@@ -87,16 +89,16 @@ class Folder:
         out: list[Recording] = []
         name = self.root.resolve().name
         for path in _files(self.root):
-            subject, trial = _who(self.root, path)
+            subject, session, trial = _who(self.root, path)
             if path.suffix.lower() in VIDEOS:
-                out.append(Recording(name, subject, trial=trial, video=Video(path)))
+                out.append(Recording(name, subject, session, trial, video=Video(path)))
             elif path.suffix.lower() == ".csv":
                 try:
                     kinds = kinds_in(path)
                 except InputError:
                     continue  # some other table that lies there too
                 signals = {kind: partial(read_signal, path, kind) for kind in kinds}
-                out.append(Recording(name, subject, trial=trial, signals=signals))
+                out.append(Recording(name, subject, session, trial, signals=signals))
         if not out:
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
@@ -214,9 +216,8 @@ def write_template(folder: str | Path) -> Path:
             writer = csv.writer(file)
             writer.writerow(columns)
             for path in found:
-                subject, trial = _who(folder, path)
                 name = path.relative_to(folder).as_posix()
-                writer.writerow([subject, "1", trial, name, "", "", "", "", ""])
+                writer.writerow([*_who(folder, path), name, "", "", "", "", ""])
     if not facts.exists():
         content = {
             "dataset": folder.resolve().name,
@@ -236,10 +237,16 @@ def _files(root: Path) -> list[Path]:
     ]
 
 
-def _who(root: Path, path: Path) -> tuple[str, str]:
-    """Subject and trial of a file without a manifest: its folder's name and its own."""
-    inside = path.parent.relative_to(root).as_posix()
-    return (path.stem, "1") if inside == "." else (inside, path.stem)
+def _who(root: Path, path: Path) -> tuple[str, str, str]:
+    """Subject, session and trial of a file without a manifest, from its place.
+
+    The outermost folder is the person: were each inner one, too, a person with two sessions
+    would sit on both sides of a split.
+    """
+    inside = path.parent.relative_to(root).parts
+    if not inside:
+        return path.stem, "1", "1"
+    return inside[0], "/".join(inside[1:]) or "1", path.stem
 
 
 def _warn_of_doubles(subjects: set[str]) -> None:
@@ -253,8 +260,6 @@ def _warn_of_doubles(subjects: set[str]) -> None:
 
 def _stretch(path: Path, kind: str, start_s: float | None, end_s: float | None) -> Any:
     """The trial's part of a signal file, its clock set to the trial's beginning."""
-    from dataclasses import replace
-
     signal = read_signal(path, kind)
     if start_s is None and end_s is None:
         return signal
@@ -384,8 +389,6 @@ def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
     for r in recordings:
         if names.count(r.name) > 1:
             ending = r.video.path.suffix if r.video is not None else ".csv"
-            r = Recording(
-                r.dataset, r.subject, trial=r.trial + ending, video=r.video, signals=r.signals
-            )
+            r = replace(r, trial=r.trial + ending)
         out.append(r)
     return out

@@ -1,0 +1,37 @@
+"""A row's cells stay in their columns, whatever stands beyond the last of them."""
+
+import numpy as np
+import pytest
+
+from emotion_rppg.datasets.csvs import read_signal
+from emotion_rppg.errors import InputError
+
+VALUES = [0.1, 0.4, 0.2, 0.9, 0.5]
+
+
+@pytest.mark.parametrize("beyond", ["", ",", ",,,", ", "])
+def test_empty_cells_beyond_the_header_shift_nothing(tmp_path, beyond) -> None:
+    rows = "\n".join(f"{k / 10},{v}{beyond}" for k, v in enumerate(VALUES))
+    path = tmp_path / "s.csv"
+    path.write_text("time_s,bvp\n" + rows)
+    wave = read_signal(path)
+    assert wave.rate_hz == pytest.approx(10)
+    np.testing.assert_allclose(wave.samples, VALUES)
+
+
+@pytest.mark.parametrize("line", [2, 4])
+@pytest.mark.parametrize("beyond", ["7", "seven"])
+def test_a_filled_cell_beyond_the_header_is_refused_by_its_line(tmp_path, line, beyond) -> None:
+    rows = [f"{k / 10},{v}" for k, v in enumerate(VALUES)]
+    rows[line - 2] += "," + beyond
+    path = tmp_path / "s.csv"
+    path.write_text("time_s,bvp\n" + "\n".join(rows))
+    with pytest.raises(InputError, match=f"line {line}"):
+        read_signal(path)
+
+
+def test_other_columns_may_hold_anything(tmp_path) -> None:
+    rows = "\n".join(f"{k / 10},note,{v},," for k, v in enumerate(VALUES))
+    path = tmp_path / "s.csv"
+    path.write_text("time_s,said,ecg,,\n" + rows)
+    np.testing.assert_allclose(read_signal(path).samples, VALUES)
