@@ -115,8 +115,9 @@ def training_clip(
     """A small clip of a drawn face and the wave in it; everything about it is drawn at random.
 
     Heart rate 42–160 bpm, skin tone, pulse colour (about the direction of de Haan & van Leest
-    2014), strength and its map over the face, motion, drifting and flickering light, sensor
-    noise, and in half of the clips blocks that a codec leaves standing between key frames.
+    2014), strength (0.2–1.5 % of green, less in dark skin) and its map over the face, motion,
+    drifting and flickering light, sensor noise, and in half of the clips blocks that a codec
+    leaves standing between key frames.
 
     Returns
     -------
@@ -125,9 +126,10 @@ def training_clip(
     """
     draw = np.random.default_rng((random_state, 6))
     wave = _pulse(draw, frames, rate_hz)
-    base, skin = _drawn_face(draw, size)
+    base, skin, tone = _drawn_face(draw, size)
     colour = PULSE_COLOUR * np.exp(draw.normal(0, 0.15, 3))
-    strength = np.exp(draw.uniform(np.log(0.0025), np.log(0.015)))
+    strength = np.exp(draw.uniform(np.log(0.0033), np.log(0.015)))
+    strength *= 1 - 0.4 * tone  # melanin hides a part of the pulse
     losing = strength * skin * _patches(draw, size, 0.4, 1.6)
     still = base[None] * (1 - wave[:, None, None, None] * (losing[..., None] * colour / colour[1]))
     clip = _moved(draw, still.astype(np.float32), rate_hz)
@@ -154,8 +156,12 @@ def _pulse(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
     return (wave - wave.mean()) / (wave.std() + 1e-9)
 
 
-def _drawn_face(draw: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Picture (size, size, 3) of an ellipse of skin with features before a background; its mask."""
+def _drawn_face(draw: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """An ellipse of skin with features before a background.
+
+    Returns the picture (size, size, 3), the mask of its skin (size, size), and the skin's tone,
+    0 (light) to 1 (dark).
+    """
     y, x = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
     cx, cy = draw.normal(0, 0.03, 2)
     ax, ay = draw.uniform(0.24, 0.38), draw.uniform(0.3, 0.46)
@@ -168,11 +174,12 @@ def _drawn_face(draw: np.random.Generator, size: int) -> tuple[np.ndarray, np.nd
         skin = skin * (1 - 0.9 * np.exp(-eye))
     mouth = ((x - cx) / (0.4 * ax)) ** 2 + ((y - cy - 0.55 * ay) / (0.1 * ay)) ** 2
     skin = skin * (1 - 0.6 * np.exp(-mouth))
-    tone = np.array([225, 180, 155]) * np.exp(-draw.uniform(0, 1.6) * MELANIN)
+    tone = draw.uniform(0, 1)
+    colour = np.array([225, 180, 155]) * np.exp(-1.6 * tone * MELANIN)
     shade = draw.uniform(0.6, 1.1) * _patches(draw, size, 0.85, 1.15)
     behind = draw.uniform(10, 230, 3) * _patches(draw, size, 0.6, 1.4)[..., None]
-    picture = behind * (1 - skin[..., None]) + skin[..., None] * tone * shade[..., None]
-    return np.clip(picture, 4, 250).astype(np.float32), skin.astype(np.float32)
+    picture = behind * (1 - skin[..., None]) + skin[..., None] * colour * shade[..., None]
+    return np.clip(picture, 4, 250).astype(np.float32), skin.astype(np.float32), tone
 
 
 def _patches(draw: np.random.Generator, size: int, low: float, high: float) -> np.ndarray:

@@ -282,6 +282,8 @@ def test_the_truth_tells_when_each_beat_came_where(tmp_path) -> None:
         root / "truth/1_1_beats.csv", delimiter=",", skiprows=1, unpack=True
     )
     (recording,) = Folder(root)
+    step = np.median(np.diff(heart))
+    assert np.diff(heart, prepend=0.0, append=20.0).max() < 1.5 * step  # none is missing
     ecg, bvp = recording.read("ecg"), recording.read("bvp")
     camera = read_signal(root / "truth/1_1_camera.csv")
     for wave, times in ((ecg, heart), (bvp, finger), (camera, face)):

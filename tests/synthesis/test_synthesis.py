@@ -125,6 +125,46 @@ def test_training_clips_vary_carry_their_wave_and_repeat_by_seed() -> None:
     assert np.mean(r) < -0.05  # darker with more blood, through all that disturbs it
 
 
+def test_training_clips_of_dark_skin_show_less_pulse() -> None:
+    tones, slopes = [], []
+    for k in range(600):
+        clip, wave = training_clip(k, frames=60, size=12)
+        skin = clip[:, 4:8, 4:8].astype(float).mean((1, 2))
+        tones.append(skin[:, 0].mean() / skin[:, 2].mean())  # melanin leaves more red than blue
+        slopes.append(-np.mean((skin[:, 1] / skin[:, 1].mean() - 1) * wave))
+    by_tone = np.array(slopes)[np.argsort(tones)]
+    light, dark = np.median(by_tone[:200]), np.median(by_tone[-200:])
+    assert 0.002 < dark < 0.82 * light < 0.015
+
+
+@pytest.mark.parametrize("tone", [0.0, 0.5, 1.0])
+def test_the_pulse_has_its_colour_and_differs_over_the_face(tone) -> None:
+    shown = face(tone, size=96)
+    skin = shown.skin > 0.9
+    share = shown.pulse[skin] / shown.picture[skin]
+    direction = share.mean(0) / np.linalg.norm(share.mean(0))
+    np.testing.assert_allclose(direction, [0.33, 0.77, 0.53], atol=0.02)
+    assert share[:, 1].std() > 0.1 * share[:, 1].mean()
+    assert share[:, 1].min() > 0
+
+
+def test_arousal_quickens_breath_and_narrows_the_finger() -> None:
+    def breaths(body) -> float:
+        return float((np.diff(np.sign(body.breath_values)) > 0).sum())
+
+    calm, tense = ([heart(Person(k), a, 5, 60.0) for k in range(1, 11)] for a in (2, 8))
+    assert np.mean([breaths(b) for b in tense]) > 1.1 * np.mean([breaths(b) for b in calm])
+    finger = [np.mean([np.ptp(waves.bvp(b).samples) for b in bodies]) for bodies in (calm, tense)]
+    assert finger[1] < 0.85 * finger[0]
+
+
+def test_transit_follows_breath_and_shortens_with_arousal() -> None:
+    calm, tense = (heart(Person(7), a, 5, 120.0, random_state=1) for a in (2, 8))
+    delays = [waves.arrivals(b, waves.FINGER) - b.beats_s for b in (calm, tense)]
+    assert delays[1].mean() < delays[0].mean() - 0.01
+    assert np.corrcoef(delays[0], calm.breath(calm.beats_s))[0, 1] > 0.5
+
+
 def test_a_video_that_cannot_be_encoded_leaves_nothing(tmp_path) -> None:
     with pytest.raises(InputError, match="even width"):
         write_video(tmp_path / "v.mp4", iter([np.zeros((15, 16, 3), np.uint8)]), 30.0)
