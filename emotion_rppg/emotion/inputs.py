@@ -132,6 +132,29 @@ def fitted_to(head: Any, matrix: Matrix) -> Any:
     )
 
 
+def fit_on(
+    head: Any,
+    inputs: Matrix,
+    rows: np.ndarray,
+    y: np.ndarray,
+    *,
+    groups: np.ndarray,
+    random_state: int,
+) -> Any:
+    """A clone of the head, laid out for the matrix, seeded, and fitted on some of its rows.
+
+    ``y`` and ``groups`` (people) belong to those rows. Heads that keep people apart in their inner
+    splits are given the groups.
+    """
+    from sklearn.utils.validation import has_fit_parameter
+
+    head = fitted_to(head, inputs)
+    seeds = [name for name in head.get_params() if name.rpartition("__")[2] == "random_state"]
+    head.set_params(**dict.fromkeys(seeds, random_state))
+    apart = {"groups": groups} if has_fit_parameter(head, "groups") else {}
+    return head.fit(inputs.X[rows], y, **apart)
+
+
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
     import pandas as pd
 

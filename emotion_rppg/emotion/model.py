@@ -14,7 +14,7 @@ import numpy as np
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CONFIG, read_config, whole_folder, write_json
 from emotion_rppg.emotion.encoder import load_encoder
-from emotion_rppg.emotion.inputs import fitted_to, matrix
+from emotion_rppg.emotion.inputs import fit_on, matrix
 from emotion_rppg.emotion.tasks import Task, class_names, code
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import EMBEDDING, SEQUENCE, people
@@ -175,12 +175,14 @@ def fit(
         usable = np.isfinite(y) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
         classes[name], codings[name] = class_names(table, task), task.rule(table)
         _check_labels(y[usable], classes[name], name)
-        estimator = fitted_to(_head(head, bool(classes[name])), inputs)
-        seeded = {p: random_state for p in estimator.get_params() if p.endswith("random_state")}
-        estimator.set_params(**seeded)
-        y_fit = y[usable].astype(int) if classes[name] else y[usable]
-        groups = people(table)[usable].to_numpy()
-        heads[name] = estimator.fit(inputs.X[usable], y_fit, **_groups(estimator, groups))
+        heads[name] = fit_on(
+            _head(head, bool(classes[name])),
+            inputs,
+            usable,
+            y[usable].astype(int) if classes[name] else y[usable],
+            groups=people(table)[usable].to_numpy(),
+            random_state=random_state,
+        )
     seen = _everybody(table)
     return Model(
         heads=heads,
@@ -215,13 +217,6 @@ def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
             f"every labelled row of {target!r} is {only!r}: a head needs at least two classes; "
             "try the coding 'subject_median' or 'fixed(x)'"
         )
-
-
-def _groups(estimator: Any, groups: np.ndarray) -> dict[str, Any]:
-    """``groups`` for heads that stop early on people they did not train on."""
-    from sklearn.utils.validation import has_fit_parameter
-
-    return {"groups": groups} if has_fit_parameter(estimator, "groups") else {}
 
 
 def _everybody(table: pd.DataFrame) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from emotion_rppg import metrics
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
-from emotion_rppg.emotion.inputs import Matrix, fitted_to, matrix
+from emotion_rppg.emotion.inputs import Matrix, fit_on, matrix
 from emotion_rppg.emotion.tasks import Task, class_names, code
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS
@@ -255,8 +255,9 @@ def _run(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     chances = np.tile(shares, (len(job.test), 1))
     seen = job.usable[job.test]
     if len(train) and seen.any() and (not job.classes or len(np.unique(y)) > 1):
-        head = _seeded(fitted_to(job.head, job.inputs), job.seed)
-        head.fit(job.inputs.X[train], y, **_groups(head, job.groups[train]))
+        head = fit_on(
+            job.head, job.inputs, train, y, groups=job.groups[train], random_state=job.seed
+        )
         rows = job.inputs.X[job.test[seen]]
         said[seen] = head.predict(rows)
         if job.classes and hasattr(head, "predict_proba"):
@@ -266,18 +267,6 @@ def _run(job: _Job) -> tuple[np.ndarray, np.ndarray]:
         elif job.classes:
             chances[seen] = np.nan
     return said, chances
-
-
-def _seeded(head: Any, seed: int) -> Any:
-    names = [name for name in head.get_params() if name.rpartition("__")[2] == "random_state"]
-    return head.set_params(**dict.fromkeys(names, seed))
-
-
-def _groups(head: Any, groups: np.ndarray) -> dict[str, np.ndarray]:
-    """``groups`` for heads that keep people apart in their inner splits."""
-    from sklearn.utils.validation import has_fit_parameter
-
-    return {"groups": groups} if has_fit_parameter(head, "groups") else {}
 
 
 def _said(
