@@ -1,5 +1,7 @@
 """Synthetic people obey their ratings, their three waves share one heart, and seeds never mix."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -109,6 +111,18 @@ def test_the_detector_finds_the_filmed_face_and_pos_reads_it(tmp_path) -> None:
         wave = Signal(pos(rgb, 30.0), 30.0).bandpass(0.7, 4.0)
         true = 60 / np.diff(body.beats_s).mean()
         assert peak_bpm(wave.samples, 30.0) == pytest.approx(true, abs=5)
+
+
+def test_the_clip_in_the_repository_is_what_its_page_says() -> None:
+    from emotion_rppg.recordings import Video
+    from emotion_rppg.video.frames import read_frames
+
+    path = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
+    assert path.stat().st_size < 1_000_000
+    cheeks = [frame.image[50:110, 55:105, 1].mean() for frame in read_frames(Video(path))]
+    assert len(cheeks) == 360
+    assert peak_bpm(np.array(cheeks), 30.0) == pytest.approx(72, abs=2)
+    assert "**72 beats a\nminute**" in (path.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_training_clips_vary_carry_their_wave_and_repeat_by_seed() -> None:
