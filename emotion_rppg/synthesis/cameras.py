@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -63,36 +65,58 @@ def film(
 def write_video(
     path: str | Path, frames: Iterable[np.ndarray], rate_hz: float, *, crf: int = 12
 ) -> Path:
-    """Encode RGB frames as H.264 while they come; the file appears whole or not at all.
+    """Encode RGB frames while they come; the file appears whole or not at all.
 
-    Width and height must be even.
+    Width and height must be even. A path that ends in ``.avi`` is written as Motion JPEG, each
+    frame for itself; any other as H.264 of quality ``crf``.
     """
-    import imageio_ffmpeg
-
     path = Path(path)
     stream = iter(frames)
     first = next(stream, None)
     if first is None or first.shape[0] % 2 or first.shape[1] % 2:
         shape = "no frame" if first is None else f"{first.shape[1]}×{first.shape[0]}"
         raise InputError(f"cannot encode {shape}: want frames of even width and height")
+    encode = _motion_jpeg if path.suffix.lower() == ".avi" else partial(_h264, crf=crf)
     with whole_file(path) as fresh:
-        writer = imageio_ffmpeg.write_frames(
-            str(fresh),
-            (first.shape[1], first.shape[0]),
-            fps=rate_hz,
-            codec="libx264",
-            quality=None,
-            macro_block_size=2,
-            output_params=["-crf", str(crf), "-preset", "veryfast", "-threads", "1"],
-        )
-        writer.send(None)
-        try:
-            writer.send(np.ascontiguousarray(first))
-            for frame in stream:
-                writer.send(np.ascontiguousarray(frame))
-        finally:
-            writer.close()
+        encode(fresh, chain([first], stream), rate_hz, (first.shape[1], first.shape[0]))
     return path
+
+
+def _h264(
+    path: Path, frames: Iterable[np.ndarray], rate_hz: float, size: tuple[int, int], *, crf: int
+) -> None:
+    import imageio_ffmpeg
+
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        size,
+        fps=rate_hz,
+        codec="libx264",
+        quality=None,
+        macro_block_size=2,
+        output_params=["-crf", str(crf), "-preset", "veryfast", "-threads", "1"],
+    )
+    writer.send(None)
+    try:
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame))
+    finally:
+        writer.close()
+
+
+def _motion_jpeg(
+    path: Path, frames: Iterable[np.ndarray], rate_hz: float, size: tuple[int, int]
+) -> None:
+    import cv2
+
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate_hz, size)
+    if not writer.isOpened():
+        raise OSError(f"OpenCV cannot write Motion JPEG to {path}")
+    try:
+        for frame in frames:
+            writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    finally:
+        writer.release()
 
 
 def _wander(draw: np.random.Generator, n: int, rate_hz: float, cut_hz: float) -> np.ndarray:
