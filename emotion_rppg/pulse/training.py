@@ -61,6 +61,8 @@ class Recipe:
         for name in ("size", "frames", "steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}: others are people's")
 
     @property
     def options(self) -> dict[str, Any]:

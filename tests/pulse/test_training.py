@@ -149,3 +149,5 @@ def test_recordings_without_video_or_pulse_are_refused() -> None:
 def test_an_unknown_recipe_is_refused() -> None:
     with pytest.raises(InputError, match="known: raw, standardised"):
         Recipe(normalisation="z")
+    with pytest.raises(InputError, match="seed must be 0 or more"):
+        Recipe(seed=-100)

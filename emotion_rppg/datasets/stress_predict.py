@@ -1,0 +1,160 @@
+"""Stress-Predict (Iqbal et al. 2022): an hour of wrist pulse with three stress tasks between rests.
+
+`Raw_data/SNN/BVP.csv` is the Empatica E4's pulse at 64 Hz; the label of each second stands in
+`Processed_data/Improved_All_Combined_hr_rsp_binary.csv`: 0 rest, 1 Stroop test, interview or
+hyperventilation.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.e4 import e4_clock, read_e4
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, DatasetNotFound, Recording
+from emotion_rppg.signals import Signal
+
+LABELS = Path("Processed_data") / "Improved_All_Combined_hr_rsp_binary.csv"
+COLUMNS = ("Participant", "Time(sec)", "Label")
+
+
+class StressPredict:
+    """One recording for each stretch of a person's hour whose label stays the same.
+
+    Trials are numbered in order; ``start_s`` of their signals counts from the E4's first sample.
+    A person without labels (S01) is one recording without any.
+    """
+
+    card = Card(
+        name="stress-predict",
+        title="Stress-Predict",
+        people=35,
+        modalities=("bvp",),
+        rates_hz={"bvp": 64.0},
+        scales={"stress": (0, 1)},
+        access="open, in the authors' repository",
+        licence="MIT",
+        reference=(
+            "Iqbal T, Simpkin AJ, Roshan D, et al. (2022). Stress monitoring using wearable "
+            "sensors: a pilot study and stress-predict dataset. Sensors 22(21), 8135."
+        ),
+        url="https://doi.org/10.3390/s22218135",
+        traps=(
+            "the label is the task, not a rating: speaking and moving come with it",
+            "the E4's own IBI.csv leaves out most of the stress tasks",
+        ),
+        verified="verified on real files (people 1–18)",
+    )
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise DatasetNotFound(f"{str(root)!r} does not exist: want the folder of Raw_data/")
+        files = sorted(self.root.glob("Raw_data/S*/BVP.csv"))
+        if not files:
+            raise DatasetNotFound(
+                f"no stress-predict files under {str(root)!r}: expected Raw_data/S01/BVP.csv … "
+                "and Processed_data/; get them from the authors' repository"
+            )
+        stretches = _stretches(self.root / LABELS)
+        self._recordings = [r for path in files for r in _of_person(path, stretches)]
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 40) -> Path:
+        """The real layout: two people, rest then stress, with a planted 66 and then 90 bpm."""
+        folder = Path(folder)
+        (folder / LABELS).parent.mkdir(parents=True)
+        rows = ["Participant,HR,respr,Time(sec),Label"]
+        for person in (2, 3):
+            start = 1_644_227_574 + 10_000 * person
+            place = folder / "Raw_data" / f"S{person:02d}"
+            place.mkdir(parents=True)
+            t = np.arange(64 * seconds) / 64
+            rate = np.where(t < seconds / 2, 66.0, 90.0)
+            wave = 30 * np.sin(2 * np.pi * np.cumsum(rate / 60) / 64)
+            lines = [f"{start}.00", "64.000000", *(f"{v:.2f}" for v in wave)]
+            (place / "BVP.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+            rows += [
+                f"{person},{rate[64 * k]:.1f},15.0,{start + k},{int(k >= seconds / 2)}"
+                for k in range(seconds)
+            ]
+        (folder / LABELS).write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return folder
+
+
+def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
+    name = path.parent.name
+    if not name[1:].isdigit():
+        raise InputError(f"{path.parent} is not named as a person: want S01, S02 …")
+    subject, known = name[1:], stretches.get(int(name[1:]), [])
+    if not known:
+        read = partial(_stretch, path, 0.0, np.inf)
+        return [Recording(StressPredict.card.name, subject, trial="1", signals={"bvp": read})]
+    start_s, _ = e4_clock(path)
+    return [
+        Recording(
+            StressPredict.card.name,
+            subject,
+            trial=str(k),
+            labels={"stress": float(label)},
+            scales=dict(StressPredict.card.scales),
+            signals={"bvp": partial(_stretch, path, first - start_s, stop - start_s)},
+        )
+        for k, (first, stop, label) in enumerate(known, 1)
+    ]
+
+
+def _stretch(path: Path, start_s: float, end_s: float) -> Signal:
+    """A part of the hour, on the hour's clock."""
+    signal, _ = read_e4(path, "bvp")
+    part = signal.crop(start_s, end_s)
+    if not len(part):
+        raise InputError(
+            f"{path} has no sample from {start_s:g} to {end_s:g} s, where labels are: "
+            "the pulse and the labels are not of the same recording"
+        )
+    return part
+
+
+def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
+    """Person to (first second, second after the last, label) of each run of equal labels."""
+    if not path.is_file():
+        raise DatasetNotFound(
+            f"no labels: expected {LABELS.as_posix()} in {str(path.parents[1])!r}"
+        )
+    out: dict[int, list[tuple[int, int, int]]] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
+        if missing:
+            raise InputError(f"{path} lacks the columns {', '.join(missing)}")
+        for row in reader:
+            person, second, label = (_whole(row[name], path, reader.line_num) for name in COLUMNS)
+            if label not in (0, 1):
+                raise InputError(f"{path}, line {reader.line_num}: Label is {label}, want 0 or 1")
+            runs = out.setdefault(person, [])
+            if runs and runs[-1][1:] == (second, label):
+                runs[-1] = (runs[-1][0], second + 1, label)
+            elif runs and second < runs[-1][1]:
+                raise InputError(f"{path}, line {reader.line_num}: the seconds go back")
+            else:
+                runs.append((second, second + 1, label))
+    return out
+
+
+def _whole(text: str | None, path: Path, line: int) -> int:
+    try:
+        return int(float(text or ""))
+    except ValueError:
+        raise InputError(f"{path}, line {line}: {text!r} is not a whole number") from None
