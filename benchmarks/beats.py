@@ -22,7 +22,7 @@ from emotion_rppg.signals import Beats, Signal
 
 CAMERA = {"rppg_pos_face": -1, "rppg_pos_wholeframe": -1, "rppg_chrom_face": 1}  # polarity
 HOLE_S = 0.5
-LEAST_CONFIDENCE, LEAST_COVERAGE = 0.7, 0.9  # the quality gate
+LEAST_CONFIDENCE, LEAST_COVERAGE = 0.7, 0.85  # the quality gate
 
 
 class Row(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 
 import numpy as np
 
+from emotion_rppg.clocks import frame_times
 from emotion_rppg.errors import InputError
 
 PULSE_KINDS = ("rppg", "bvp", "ecg")
@@ -78,6 +79,7 @@ class Signal:
 
         Repeated times are averaged. Between samples the value is interpolated linearly; a hole
         longer than ``longest_gap_s`` (and than three typical steps) becomes NaN, never a line.
+        Jittery stamps of a camera (kind ``"rppg"``) are first evened (:mod:`emotion_rppg.clocks`).
 
         Parameters
         ----------
@@ -97,6 +99,8 @@ class Signal:
         unique, where = np.unique(times, return_inverse=True)
         if len(unique) < 2:
             raise InputError("all samples carry the same time: there is no clock to read")
+        if kind == "rppg":
+            unique = frame_times(unique)
         seen = np.isfinite(values)
         total = np.bincount(where, weights=np.where(seen, values, 0.0))
         count = np.bincount(where, weights=seen.astype(float))
@@ -267,7 +271,7 @@ class Beats:
             raise InputError(
                 "beat times must increase; were intervals given? Beats(np.cumsum(intervals_s))"
             )
-        if len(times) > 2 and np.median(steps) > 20:
+        if len(times) > 2 and np.median(steps) > 20 and not len(self.gaps):
             raise InputError(
                 f"the median step between beats is {np.median(steps):g} s: Beats takes seconds; "
                 "were milliseconds given?"

@@ -2,7 +2,8 @@
 
 The clock of a pulse wave is bent so that its heart rate becomes one beat a unit of time. There a
 fixed band is one that follows the rate. In it the beats of a contact wave are its peaks; those of a
-camera wave, whose noise would move its peaks, are read from its phase (phases.py).
+camera wave, whose noise would move its peaks, are counted by its phase (phases.py) and timed by
+their whole shape (timing.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features.artefacts import correct
 from emotion_rppg.features.phases import beat_counts
 from emotion_rppg.features.rates import rate_path
+from emotion_rppg.features.timing import beat_times
 from emotion_rppg.signals import PULSE_KINDS, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")
@@ -23,8 +25,13 @@ PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before
 BLOCK_S, OVERLAP_S = 600.0, 20.0
 BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
 SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
+CAMERA_BAND = (0.5, 4.0)  # wider: the shape that is fitted weighs what it holds by itself
 # Of nine beats about; less is no pulse to be told from noise. Tops of noise are alike by choice.
-LEAST_CONFIDENCE = {"rppg": 0.5, "bvp": 0.7, "ecg": 0.5}
+LEAST_CONFIDENCE = {"rppg": 0.6, "bvp": 0.7, "ecg": 0.5}
+LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion moves a camera's beats
+# By which the first and last interval may differ from those near them; where the beat lies less
+# than half an interval from the edge of the wave, which makes peaks.
+END_SHARE, EDGE_SHARE = 0.25, 0.15
 REFRACTORY = 0.5  # of the local interval
 
 
@@ -64,7 +71,9 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     parts = []
     for first, stop in _runs(signal):
         run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz)
-        times, confidence = _in_run(run, signal.kind, fiducial)
+        times, confidence = _without_false_ends(
+            *_in_run(run, signal.kind, fiducial), run.duration_s
+        )
         parts.append((signal.start_s + first / signal.rate_hz + times, confidence))
     return _assembled(signal, parts)
 
@@ -105,6 +114,24 @@ def _in_run(run: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(times), np.concatenate(confidence)
 
 
+def _without_false_ends(
+    times: np.ndarray, confidence: np.ndarray, end_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Beats less those at either end whose interval fits none: the edge of the wave made them."""
+    while len(times) > 4:
+        interval = np.diff(times)
+        first, last = np.median(interval[1:9]), np.median(interval[-9:-1])
+        if abs(interval[0] / first - 1) > (EDGE_SHARE if times[0] < first / 2 else END_SHARE):
+            times, confidence = times[1:], confidence[1:]
+        elif abs(interval[-1] / last - 1) > (
+            EDGE_SHARE if end_s - times[-1] < last / 2 else END_SHARE
+        ):
+            times, confidence = times[:-1], confidence[:-1]
+        else:
+            break
+    return times, confidence
+
+
 def _flat(samples: np.ndarray) -> bool:
     return bool(np.ptp(samples) <= 1e-9 * np.abs(samples).max())
 
@@ -120,21 +147,35 @@ def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.nda
     even, clock, wave = _bent(slow)
     if len(wave) < 3 * PER_BEAT:
         return np.zeros(0), np.zeros(0)
-    at = _by_phase(wave, fiducial) if kind == "rppg" else _by_shape(wave, fiducial)
-    times = np.interp(at / PER_BEAT, even, clock)
+    if kind == "rppg":
+        times, lead_s = _by_phase(wave, even, clock, fiducial)
+    else:
+        times, lead_s = np.interp(_by_shape(wave, fiducial) / PER_BEAT, even, clock), 0.0
+    at = PER_BEAT * np.interp(times, clock, even)
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
-    keep = np.r_[True, np.diff(times) > 0.2] & (at < len(wave))
+    times = times - lead_s
+    keep = np.diff(times, prepend=-np.inf) > 0.2
+    keep &= (times >= 0) & (times < clock[-1])
     return times[keep], confidence[keep]
 
 
-def _by_phase(wave: np.ndarray, fiducial: str) -> np.ndarray:
-    """Places of a camera's beats: of its wave, the fundamental is what noise leaves."""
-    lead = {"peak": 0.0, "slope": 0.25, "foot": 0.5}[fiducial]
-    at = beat_counts(wave, PER_BEAT)
-    interval = np.diff(at, prepend=2 * at[0] - at[1]) if len(at) > 1 else np.ones(len(at))
-    at = PER_BEAT * (at - lead * interval)
-    return np.asarray(at[at >= 0])
+def _by_phase(
+    wave: np.ndarray, even: np.ndarray, clock: np.ndarray, fiducial: str
+) -> tuple[np.ndarray, float]:
+    """Times of a camera's beats, s, and by how much the fiducial point comes before them."""
+    smooth = _banded(wave, CAMERA_BAND)
+    times = beat_times(smooth, clock, np.interp(beat_counts(wave, PER_BEAT), even, clock))
+    times = np.maximum.accumulate(times)
+    at = np.rint(PER_BEAT * np.interp(times, clock, even)).astype(int)
+    whole = at[(at >= PER_BEAT) & (at < len(wave) - PER_BEAT)]
+    if not len(whole):
+        return times, 0.0
+    shape = smooth[whole[:, None] + np.arange(-PER_BEAT, PER_BEAT + 1)].mean(axis=0)
+    middle = slice(int(0.6 * PER_BEAT), int(1.4 * PER_BEAT))
+    peak = middle.start + int(np.argmax(shape[middle]))
+    point = _between(*_fiducial_points(shape, np.array([peak]), fiducial))[0]
+    return times, float((1 - point / PER_BEAT) * np.median(np.diff(times)))
 
 
 def _by_shape(wave: np.ndarray, fiducial: str) -> np.ndarray:
@@ -245,14 +286,15 @@ def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
 
 def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Beats:
     """Each stretch corrected; what was not seen, or is no pulse, marked as a gap."""
-    least = LEAST_CONFIDENCE[signal.kind or ""]
+    least, least_of_three = (of[signal.kind or ""] for of in (LEAST_CONFIDENCE, LEAST_OF_THREE))
     gaps = _unseen(signal)
     times, confidence = [np.zeros(0)], [np.zeros(0)]
     corrected = [np.zeros(0, dtype=bool)]
     if not any(len(at) for at, _ in parts):
         gaps = [(signal.start_s, signal.end_s)] if len(signal) else []
     for at, sure in parts:
-        for first, stop, good in _stretches(_around(sure) >= least):
+        trusted = (_around(sure, 9) >= least) & (_around(sure, 3) >= least_of_three)
+        for first, stop, good in _stretches(trusted):
             if not good:
                 gaps.append(_gap(at, first, stop))
                 continue
@@ -280,11 +322,11 @@ def _unseen(signal: Signal) -> list[tuple[float, float]]:
     return [(float(a), float(b)) for a, b in times]
 
 
-def _around(confidence: np.ndarray) -> np.ndarray:
-    """Mean over nine beats."""
+def _around(confidence: np.ndarray, beats: int) -> np.ndarray:
+    """Mean over so many beats about each."""
     if not len(confidence):
         return confidence
-    width = np.ones(min(9, len(confidence)))
+    width = np.ones(min(beats, len(confidence)))
     count = np.convolve(np.ones(len(confidence)), width, "same")
     return np.asarray(np.convolve(confidence, width, "same") / count)
 

@@ -45,7 +45,7 @@ def rmssd(beats: Beats) -> float:
 
 
 @pytest.mark.parametrize("rate_hz", [15.0, 29.97, 64.0, 2000.0])
-@pytest.mark.parametrize(("kind", "jitter_ms"), [("rppg", 10.0), ("bvp", 5.0)])
+@pytest.mark.parametrize(("kind", "jitter_ms"), [("rppg", 5.0), ("bvp", 5.0)])
 def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_ms: float) -> None:
     truth = heart(60)
     beats = find_beats(pulse(truth, 60, rate_hz, kind))
@@ -60,7 +60,7 @@ def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_m
 def test_the_band_leaves_rmssd_as_it_is(rmssd_ms: float) -> None:
     truth = heart(120, rmssd_ms=rmssd_ms, bpm=80)
     found = find_beats(noisy(pulse(truth, 120, 30, "rppg"), 20))
-    assert rmssd(found) == pytest.approx(rmssd(Beats(truth)), rel=0.15)
+    assert rmssd(found) == pytest.approx(rmssd(Beats(truth)), rel=0.1)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -68,7 +68,7 @@ def test_ten_decibel_of_noise_cost_no_beat(seed: int) -> None:
     truth = heart(60, seed=seed)
     errors = beat_errors(find_beats(noisy(pulse(truth, 60, 30, "rppg"), 10, seed)), Beats(truth))
     assert errors.f1 >= 0.99
-    assert errors.jitter_ms < 15
+    assert errors.jitter_ms < 9
 
 
 def test_a_rate_that_climbs_is_followed() -> None:
@@ -106,6 +106,40 @@ def test_most_of_white_noise_is_called_a_gap(kind: str) -> None:
     waves = [np.random.default_rng(seed).normal(size=1800) for seed in range(5)]
     found = [find_beats(Signal(wave, 30, kind=kind)) for wave in waves]
     assert np.mean([beats.coverage for beats in found]) < 0.25
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+def test_the_edges_of_a_wave_make_no_beats(kind: str) -> None:
+    truth = heart(60)
+    whole = pulse(truth, 60, 30, kind)
+    for start in np.arange(3, 4, 0.1):  # somewhere within a beat
+        beats = find_beats(whole.crop(start, start + 30))
+        inside = truth[(truth >= start) & (truth < start + 30)]
+        assert np.abs(beats.times_s[:, None] - inside).min(axis=1).max() < 0.06
+        assert len(inside) - len(beats) <= 2
+
+
+def test_a_burst_of_motion_is_a_gap_and_harms_no_beat_elsewhere() -> None:
+    truth = heart(60)
+    signal = noisy(pulse(truth, 60, 30, "rppg"), 10)
+    signal.samples[900:1020] += np.random.default_rng(1).normal(0, 3, 120)
+    beats = find_beats(signal)
+    assert any(a < 33 and b > 31 for a, b in beats.gaps)
+    assert beats.coverage > 0.85
+    away = beats.times_s[(beats.times_s > 2) & (np.abs(beats.times_s - 32) > 4)]
+    near = np.abs(away[:, None] - truth).argmin(axis=1)
+    error = away - truth[near]
+    assert 1e3 * np.std(error) < 10
+
+
+@pytest.mark.parametrize("fiducial", FIDUCIALS)
+def test_camera_and_finger_mean_the_same_point_of_a_wave(fiducial: str) -> None:
+    truth = heart(60)
+    camera, finger = (
+        beat_errors(find_beats(pulse(truth, 60, 64, kind), fiducial=fiducial), Beats(truth))
+        for kind in ("rppg", "bvp")
+    )
+    assert camera.offset_ms == pytest.approx(finger.offset_ms, abs=20)
 
 
 def test_the_clock_is_the_signals_own() -> None:
@@ -212,3 +246,22 @@ def test_finger_and_chest_tell_the_same_of_one_heart(real_data) -> None:
     assert np.mean(pulse_beats.intervals_ms) == pytest.approx(
         np.mean(ecg_beats.intervals_ms), abs=2
     )
+
+
+def test_a_camera_tells_what_the_finger_tells(real_data) -> None:
+    waves = np.load(real_data / "rppg_waveforms" / "ubfc_11_people.npz")
+    errors, kept = [], []
+    for person in sorted({name.split("_")[0] for name in waves}):
+        times, finger = waves[f"{person}_t"], waves[f"{person}_contact_ppg"]
+        truth = find_beats(Signal.from_times(times, finger, kind="bvp"))
+        for name, sign in (("pos_face", -1), ("chrom_face", 1)):
+            wave = sign * waves[f"{person}_rppg_{name}"]
+            found = find_beats(Signal.from_times(times[: len(wave)], wave, kind="rppg"))
+            kept.append(found.coverage > 0.8 and found.confidence.mean() > 0.7)
+            if kept[-1]:
+                sdnn = found.intervals_ms.std() - truth.intervals_ms.std()
+                errors.append((sdnn, rmssd(found) - rmssd(truth)))
+    assert np.mean(kept) >= 0.8
+    sdnn_error, rmssd_error = np.abs(errors).mean(axis=0)
+    assert sdnn_error < 5
+    assert rmssd_error < 10
