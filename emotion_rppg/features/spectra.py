@@ -90,10 +90,9 @@ def _lomb_scargle(at: np.ndarray, x: np.ndarray, hz: np.ndarray) -> np.ndarray:
     """Periodogram (Scargle 1982, eq. 10) at frequencies (k,)."""
     out = []
     for part in np.array_split(hz, max(1, len(hz) * len(at) // 500_000)):
-        angle = 2 * np.pi * part[:, None] * at
-        turn = np.exp(2j * angle).sum(axis=1)
-        angle = angle - 0.5 * np.angle(turn)[:, None]
-        cos, sin = np.cos(angle), np.sin(angle)
+        turned = np.exp(2j * np.pi * part[:, None] * at)
+        turned *= np.exp(-0.5j * np.angle((turned**2).sum(axis=1)))[:, None]
+        cos, sin = turned.real, turned.imag
         cc, ss = (cos**2).sum(axis=1), (sin**2).sum(axis=1)
         out.append(0.5 * ((cos @ x) ** 2 / cc + (sin @ x) ** 2 / np.maximum(ss, 1e-12)))
     return np.concatenate(out)
