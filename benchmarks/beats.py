@@ -103,7 +103,8 @@ def limit(data: Path, people: list[str]) -> None:
     error = np.abs(found - truth).mean(axis=0)
     print(
         "  the contact PPG through find_beats against the same reference: "
-        f"SDNN MAE {error[1]:.1f} ms, RMSSD {error[2]:.1f} ms, r {pearson(truth[:, 2], found[:, 2]):.2f}"
+        f"SDNN MAE {error[1]:.1f} ms, RMSSD {error[2]:.1f} ms, "
+        f"r {pearson(truth[:, 2], found[:, 2]):.2f}"
     )
 
 
