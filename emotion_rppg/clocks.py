@@ -13,7 +13,6 @@ import numpy as np
 AHEAD = 15  # frames: the longest delay that those after it make up for
 AROUND = 45  # frames to either side whose median step is the camera's
 SMOOTH = 30  # frames to either side over which steps are evened
-LEAST_STEP = 0.9  # of the camera's: it does not take frames closer than that
 LOST = 1.6  # steps of the camera: a longer one has lost frames, and stays
 UNEVEN = 0.1, 0.02  # stamps are jittery if steps are off by this share in this share of frames
 
@@ -22,9 +21,9 @@ def frame_times(stamps_s: np.ndarray) -> np.ndarray:
     """Times of the frames, s, (n,), from increasing stamps; as late on the whole as they are.
 
     A stamp is never early, so a frame was taken no later than those after it allow (the lower
-    envelope of the stamps), nor closer to the one before it than the camera's step; what is left
-    of jitter is smoothed between lost frames. Stamps that are even, or fewer than ninety, are
-    given back as they are. A camera that changes its rate stays followed.
+    envelope of the stamps); what is left of jitter is smoothed between lost frames. Stamps that
+    are even, or fewer than ninety, are given back as they are. A camera that changes its rate
+    stays followed, but for half a second about the change.
     """
     from scipy.ndimage import median_filter
 
@@ -40,11 +39,7 @@ def frame_times(stamps_s: np.ndarray) -> np.ndarray:
     after = np.r_[stamps_s, stamps_s[-1] + step[-1] * np.arange(1, AHEAD + 1)]
     ahead = np.lib.stride_tricks.sliding_window_view(after, AHEAD + 1)
     latest = (ahead - step[:, None] * np.arange(AHEAD + 1)).min(axis=1)
-    taken = latest.copy()
-    for k in range(1, n):
-        apart = max(latest[k], taken[k - 1] + LEAST_STEP * step[k])
-        taken[k] = min(apart, max(stamps_s[k], taken[k - 1] + 1e-6))
-    taken = _evened(taken, step)
+    taken = _evened(latest, step)
     return np.asarray(taken + np.median(stamps_s - taken))
 
 

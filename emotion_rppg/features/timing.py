@@ -5,7 +5,8 @@ measured. Two things help. The whole shape of a beat tells its time better than 
 matched filter: Turin 1960). And noise falls on the time and on the height of a beat alike, while
 the heart moves the times in narrow bands (breathing, the 0.1 Hz rhythm): so the heights tell how
 much of the times is noise, frequency by frequency (Boll 1979), and the times are smoothed by just
-that (Wiener 1949), beats far off by more than that counting less.
+that (Wiener 1949), beats far off by more than that counting less. Where every beat fits the shape
+there is no noise to take, whatever times and heights do.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ TAIL = 0.3  # cycles a beat, faster than breathing: noise
 SLOW = 0.02  # cycles a beat, below which everything is the heart's
 SPREAD = 3  # bins to either side over which the spectrum is averaged
 POWER = 2  # of the gain: noise that is taken for heart costs more than the reverse
+MISFIT = 1.5  # times the variance that a beat's misfit to the shape allows is the most of noise
 LEAST_S = 1e-3  # of noise: nothing about a pulse is surer than a millisecond
 ROUNDS, TAILS = 3, 4.0  # of counting outliers less; degrees of freedom of Student's t
 
@@ -40,12 +42,12 @@ def beat_times(wave: np.ndarray, clock_s: np.ndarray, first_s: np.ndarray) -> np
     if len(first_s) < 4:
         return first_s
     even = np.arange(clock_s[0], clock_s[-1], 1 / FINE_HZ)
-    times, size, unit_s = _fitted(np.interp(even, clock_s, wave), first_s - clock_s[0])
-    return clock_s[0] + _settled(times, size * unit_s)
+    times, height_s, misfit_s = _fitted(np.interp(even, clock_s, wave), first_s - clock_s[0])
+    return clock_s[0] + _settled(times, height_s, MISFIT * misfit_s**2)
 
 
-def _fitted(wave: np.ndarray, first_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Times (s), heights (of the usual one) and how many s of time noise goes with one of height.
+def _fitted(wave: np.ndarray, first_s: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times (n,), heights in the s of time noise that they tell of (n,), and the misfit in s.
 
     Gauss–Newton steps towards the shift and height of each beat's neighbours that fit it best.
     """
@@ -71,7 +73,11 @@ def _fitted(wave: np.ndarray, first_s: np.ndarray) -> tuple[np.ndarray, np.ndarr
         floor = max(0.3 * float(np.median(size)), 1e-12)
         times = times - np.clip(early / np.maximum(size, floor), -0.1 * interval, 0.1 * interval)
         times = first_s + np.clip(times - first_s, -FARTHEST * interval, FARTHEST * interval)
-    return times, size / max(float(np.median(size)), 1e-12), np.sqrt(a / np.maximum(b, 1e-30))
+    usual = max(float(np.median(size)), 1e-12)
+    b = np.maximum(b, 1e-30)
+    rest = seen - size[:, None] * shape - early[:, None] * slope
+    misfit = np.sum(rest**2, axis=1) / np.maximum(size**2, floor**2) / b
+    return times, size / usual * np.sqrt(a / b), float(np.sqrt(np.median(misfit)))
 
 
 def _others(seen: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -84,8 +90,8 @@ def _others(seen: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.asarray((total[last] - total[first] - unit) / (last - first - 1)[:, None])
 
 
-def _settled(times: np.ndarray, height_s: np.ndarray) -> np.ndarray:
-    """Times less their noise, (n,); ``height_s``: heights in the s of time noise they tell of."""
+def _settled(times: np.ndarray, height_s: np.ndarray, most: float) -> np.ndarray:
+    """Times less their noise, (n,), a variance of ``most`` s² at most."""
     n = len(times)
     length = min(WINDOW, n) // 2 * 2
     if n < FEWEST:
@@ -100,7 +106,7 @@ def _settled(times: np.ndarray, height_s: np.ndarray) -> np.ndarray:
     for start in np.unique(np.r_[np.arange(0, end, length // 4), end]):
         part = slice(start, start + length)
         slow, quick = _trend(rest[part])
-        out[part] += weight * (slow + _cleared(quick, _trend(height_s[part])[1], weight))
+        out[part] += weight * (slow + _cleared(quick, _trend(height_s[part])[1], weight, most))
         norm[part] += weight
     return np.asarray(line + (out / norm)[lead : lead + n])
 
@@ -112,30 +118,31 @@ def _trend(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return line, x - line
 
 
-def _cleared(times: np.ndarray, heights: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def _cleared(times: np.ndarray, heights: np.ndarray, weight: np.ndarray, most: float) -> np.ndarray:
     """The heart's part of a window's times: their mean given what the heights tell of noise."""
-    n, energy = len(times), float(np.sum(weight**2))
+    n = len(times)
     apart = np.abs(np.arange(n)[:, None] - np.arange(n))
     excess, quiet = np.ones(n), times
+    unit = weight / np.sqrt(np.sum(weight**2))  # power is then variance
     for _ in range(ROUNDS + 1):
-        heart, noise = _powers(quiet * weight, heights * weight, energy * LEAST_S**2)
-        covariance = (np.fft.irfft(heart) / energy)[apart]
-        variance = noise / energy * excess
-        heard = covariance @ np.linalg.solve(covariance + np.diag(variance), times)
-        off = (times - heard) ** 2 / (noise / energy)
+        heart, noise = _powers(quiet * unit, heights * unit, max(most, LEAST_S**2))
+        covariance = np.fft.irfft(heart)[apart]
+        heard = covariance @ np.linalg.solve(covariance + np.diag(noise * excess), times)
+        off = (times - heard) ** 2 / noise
         excess = np.maximum((TAILS + off) / (TAILS + 1), 1.0)
         quiet = heard + (times - heard) / np.sqrt(excess)
     return np.asarray(heard)
 
 
-def _powers(times: np.ndarray, heights: np.ndarray, least: float) -> tuple[np.ndarray, float]:
+def _powers(times: np.ndarray, heights: np.ndarray, most: float) -> tuple[np.ndarray, float]:
     """Power of the heart at each frequency of a window padded to twice its length; of noise."""
     at = np.fft.rfftfreq(2 * len(times))
     moved, swollen = (np.abs(np.fft.rfft(x, 2 * len(x))) ** 2 for x in (times, heights))
     near = np.hanning(2 * SPREAD + 3)[1:-1]
     moved = np.convolve(moved, near / near.sum(), "same")
     tail = at > TAIL
-    noise = max(min(float(moved[tail].mean()), float(swollen[tail].mean())), least)
-    gain = np.maximum(1 - noise / np.maximum(moved, 1e-30), 0.0) ** POWER
-    gain = np.minimum(np.where(at < SLOW, 1.0, gain), 0.9999)
-    return noise * gain / (1 - gain), noise
+    noise = min(float(moved[tail].mean()), float(swollen[tail].mean()), most)
+    noise = max(noise, LEAST_S**2)
+    gain = np.maximum(1 - noise / np.maximum(moved, noise), 0.0) ** POWER
+    heart = noise * gain / (1 - gain)
+    return np.where(at < SLOW, np.maximum(moved, 1e4 * noise), heart), noise

@@ -45,6 +45,15 @@ def test_breath_is_not_taken_for_noise(seed: int) -> None:
     assert ratio == pytest.approx(1, abs=0.2)
 
 
+def test_a_clean_wave_keeps_an_irregular_heart() -> None:
+    draw = np.random.default_rng(0)
+    truth = AT + draw.normal(0, 0.02, N)
+    clock = np.arange(0, truth[-1] + 1, 1 / 50)
+    shapes = np.exp(-0.5 * ((clock[:, None] - truth) / 0.1) ** 2)
+    wave = shapes @ (1 + 0.1 * draw.normal(size=N))  # heights vary as well
+    assert spread_ms(beat_times(wave - wave.mean(), clock, AT), truth) < 6
+
+
 def test_a_beat_far_off_moves_none_but_itself() -> None:
     late = (AT + BREATH).copy()
     late[45] += 0.1
