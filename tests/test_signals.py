@@ -106,6 +106,11 @@ def test_no_interval_bridges_a_gap() -> None:
     np.testing.assert_allclose(beats.interval_times_s, [0.8, 1.6, 5.9, 6.7])
 
 
+def test_beats_far_apart_are_seconds_where_gaps_lie_between() -> None:
+    beats = Beats([0, 30, 60, 90], gaps=[(1, 29), (31, 59), (61, 89)])
+    assert len(beats.intervals_ms) == 0
+
+
 def test_coverage_counts_overlapping_gaps_once() -> None:
     assert Beats([1, 9], gaps=[(2, 4), (3, 5)], span_s=(0, 10)).coverage == pytest.approx(0.7)
     assert Beats([]).coverage == 0
