@@ -44,12 +44,14 @@ def wave_correlation(
     """Highest Pearson correlation over shifts of up to ``within_s``, and that shift in seconds.
 
     Signed, so that an inverted wave scores below zero at no shift. Positive: ``found`` is late.
+    Only samples that both waves have count; less than a second of them gives NaN.
     """
     best = (-np.inf, 0)
     for lag in range(-round(within_s * rate_hz), round(within_s * rate_hz) + 1):
         a = found[max(lag, 0) : len(found) + min(lag, 0)]
         b = truth[max(-lag, 0) : len(truth) + min(-lag, 0)]
-        r = pearson(a, b)
+        both = np.isfinite(a) & np.isfinite(b)
+        r = pearson(a[both], b[both]) if both.sum() >= rate_hz else float("nan")
         if r > best[0]:
             best = (r, lag)
     return (best[0], best[1] / rate_hz) if np.isfinite(best[0]) else (float("nan"), float("nan"))
@@ -68,11 +70,15 @@ def beat_errors(found: Beats, truth: Beats, *, tolerance_s: float = 0.15) -> Bea
     """Match beats one to one, nearest first within the tolerance, after the common delay.
 
     The median delay (a pulse arrives after its R peak) is taken off before matching and given as
-    ``offset_ms``; the jitter is the standard deviation of what is left.
+    ``offset_ms``; the jitter is the standard deviation of what is left. Where the truth has a gap
+    nothing is judged. A true beat in a gap of ``found`` is a missed one: who looks away does not
+    see better.
     """
-    if not len(found) or not len(truth):
-        return BeatErrors(0.0, float("nan"), float("nan"), 0)
     a, b = found.times_s, truth.times_s
+    for start, end in truth.gaps:
+        a = a[(a <= start) | (a >= end)]
+    if not len(a) or not len(b):
+        return BeatErrors(0.0, float("nan"), float("nan"), 0)
     offset = _common_delay(a, b)
     nearest = np.clip(np.searchsorted(b, a - offset), 1, max(len(b) - 1, 1))
     left = np.abs(a - offset - b[nearest - 1]) <= np.abs(

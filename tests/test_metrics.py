@@ -70,6 +70,25 @@ def test_a_late_wave_is_found_late_and_an_inverted_one_below_zero() -> None:
     assert metrics.wave_correlation(-truth, truth, 30.0, within_s=0.1)[0] < 0
 
 
+def test_what_a_wave_did_not_see_is_left_out_of_its_correlation() -> None:
+    truth = np.sin(np.arange(600) / 5)
+    holed = np.roll(truth, 3)
+    holed[100:160] = np.nan
+    r, lag = metrics.wave_correlation(holed, truth, 30.0)
+    assert r > 0.99
+    assert lag == pytest.approx(0.1)
+    holed[20:] = np.nan
+    assert np.isnan(metrics.wave_correlation(holed, truth, 30.0)[0])
+
+
+def test_beats_are_not_judged_where_the_truth_is_unknown_and_missed_where_unseen() -> None:
+    every = np.arange(1, 61) * 0.8
+    some = every[(every < 16) | (every > 32)]
+    gap = [(16.5, 31.5)]
+    assert metrics.beat_errors(Beats(every), Beats(some, gaps=gap)).f1 > 0.97
+    assert metrics.beat_errors(Beats(some, gaps=gap), Beats(every)).f1 < 0.85
+
+
 def test_beat_errors_take_off_the_delay_and_count_what_is_missed(draw) -> None:
     truth = np.cumsum(draw.normal(0.8, 0.03, 100))
     found = truth + 0.22 + draw.normal(0, 0.004, 100)
