@@ -1,8 +1,8 @@
 """Taking people's own levels off: NORMALISE names what is known of a person when they are tested.
 
 - ``none``: nothing.
-- ``calibration``: the mean of the person's first minutes is taken off; those windows are not
-  scored. What a device could do after a short rest.
+- ``calibration``: the mean of the person's first minutes is taken off; those windows, and any
+  that reaches into those minutes, are not scored. What a device could do after a short rest.
 - ``transductive``: the person's whole recording gives mean and spread, without any label. Not
   possible while somebody is still being recorded; reported as what it is.
 """
@@ -39,7 +39,10 @@ def normalised(
         return inputs, unscored
     reference = np.ones(len(table), dtype=bool)
     if how == "calibration":
-        reference = unscored = ends_s(table) <= calibration_s + 1e-6
+        ends = ends_s(table)
+        reference = ends <= calibration_s + 1e-6
+        # a window that begins within the reference shares heart beats with it
+        unscored = ends - table["duration_s"].to_numpy() < calibration_s - 1e-6
         if not reference.any():
             raise InputError(
                 f"no window ends within the first {calibration_s:g} s of anybody: "
@@ -60,12 +63,14 @@ def normalised(
 def ends_s(table: pd.DataFrame) -> np.ndarray:
     """Seconds of a person's recordings, in the table's order, until each window has ended."""
     keys = people(table) + "/" + table["session"].astype(str) + "/" + table["trial"].astype(str)
-    ends = (table["start_s"] + table["duration_s"]).groupby(keys).transform("max")
+    window_ends = table["start_s"] + table["duration_s"]
     begins = table["start_s"].groupby(keys).transform("min")
-    first = ~keys.duplicated()
-    length = (ends - begins).where(first, 0.0)
-    before = length.groupby(people(table)).cumsum() - (ends - begins)
-    return (before + table["start_s"] - begins + table["duration_s"]).to_numpy()
+    first = ~keys.duplicated().to_numpy()
+    length = (window_ends.groupby(keys).transform("max") - begins)[first]
+    before = length.groupby(people(table)[first]).cumsum() - length
+    # by recording, not by row: the rows of two recordings may lie between each other
+    before_each = keys.map(dict(zip(keys[first], before, strict=True)))
+    return (before_each + window_ends - begins).to_numpy(dtype=float)
 
 
 def _blocks(inputs: Matrix) -> list[np.ndarray]:

@@ -88,7 +88,8 @@ def evaluate(
     ablate : sequence of str
         ``("quality",)`` repeats the evaluation without the quality columns.
     allow_unknown_training : bool
-        Accept rows made by a network that does not say whom it was trained on.
+        Accept rows made by a network that does not say whom it was trained on; the column
+        ``unknown_training`` of the results says so.
     workers : int
         Processes; the numbers do not depend on it.
 
@@ -113,6 +114,7 @@ def evaluate(
     jobs: list[_Job] = []
     facts: list[tuple[Task, tuple[str, ...]]] = []
     excluded: dict[str, dict[str, int]] = {}
+    unknown = False
     for name in [target] if isinstance(target, str) else target:
         task = Task(name, coding)
         y = code(table, task)
@@ -124,7 +126,7 @@ def evaluate(
             "calibration": int((labelled & unscored).sum()),
         }
         names = class_names(table, task)
-        _refuse_trained_on(table, labelled, allow_unknown_training)
+        unknown |= _refuse_trained_on(table, labelled, allow_unknown_training)
         for fold in _folds(table, split, seed, labelled, unscored):
             made = _jobs(table, inputs, y, fold, _chosen(heads, bool(names)), len(names), seed)
             jobs += made
@@ -145,7 +147,7 @@ def evaluate(
         rows += [{**shared, **scores} for scores in _scores(part, job, bool(names))]
         if progress is not None:
             progress(done, len(jobs))
-    results = pd.DataFrame(rows)
+    results = pd.DataFrame(rows).assign(unknown_training=unknown)
     results.attrs["predictions"] = pd.concat(predictions, ignore_index=True)
     results.attrs["excluded"] = excluded
     return results
@@ -184,9 +186,13 @@ def _folds(
     return folds
 
 
-def _refuse_trained_on(table: pd.DataFrame, rows: np.ndarray, allow_unknown: bool) -> None:
-    """Raise if a network or encoder behind any row learned from somebody who will be tested."""
+def _refuse_trained_on(table: pd.DataFrame, rows: np.ndarray, allow_unknown: bool) -> bool:
+    """Raise if a network or encoder behind any row learned from somebody who will be tested.
+
+    Returns whether any does not say whom it learned from (which is allowed, then).
+    """
     tested = set(people(table)[rows])
+    unknown = False
     for column, what in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
         for text in sorted(set(table[column].dropna().astype(str))) if column in table else []:
             if text == "unknown" and not allow_unknown:
@@ -194,15 +200,30 @@ def _refuse_trained_on(table: pd.DataFrame, rows: np.ndarray, allow_unknown: boo
                     f"rows were made by a {what} that does not say whom it was trained on: "
                     "allow_unknown_training=True accepts it, and the results will carry the doubt"
                 )
+            unknown |= text == "unknown"
             if text in ("", "unknown"):
                 continue
-            seen = {f"{d}/{s}" for d, subjects in json.loads(text).items() for s in subjects}
-            both = sorted(seen & tested)
+            both = sorted(_seen(column, text) & tested)
             if both:
                 raise Leak(
                     f"the {what} that made these rows was trained on {', '.join(both[:4])}: "
                     f"testing on them flatters it; train the {what} on other people"
                 )
+    return unknown
+
+
+def _seen(column: str, text: str) -> set[str]:
+    """People named in a cell of ``trained_on``."""
+    try:
+        subjects_of = json.loads(text)
+        if all(isinstance(subjects, list) for subjects in subjects_of.values()):
+            return {f"{data}/{one}" for data, subjects in subjects_of.items() for one in subjects}
+    except (ValueError, AttributeError):
+        pass
+    raise InputError(
+        f'column {column} says {text[:60]!r}; want JSON such as {{"data set": ["subject", …]}}, '
+        '"unknown", or nothing where nobody was trained on'
+    )
 
 
 def _chosen(heads: Any, classification: bool) -> dict[str, Any]:
@@ -218,12 +239,18 @@ def _chosen(heads: Any, classification: bool) -> dict[str, Any]:
     chosen = dict(dummies)
     for head in heads:
         if not isinstance(head, str):
-            chosen[type(head).__name__] = head
+            chosen[_free_name(type(head).__name__, chosen)] = head
         elif head in known:
             chosen[head] = known[head]
         elif head not in dummies:
             raise InputError(f"unknown head {head!r}; known: {', '.join([*known, *dummies])}")
     return chosen
+
+
+def _free_name(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, numbered where it is taken: two estimators of one class are two heads."""
+    numbered = (f"{name}_{k}" for k in range(2, len(taken) + 3))
+    return name if name not in taken else next(n for n in numbered if n not in taken)
 
 
 def _jobs(

@@ -31,12 +31,15 @@ def bootstrap_ci(
 def paired_test(head: np.ndarray, dummy: np.ndarray) -> tuple[float, float]:
     """Two-sided Wilcoxon signed-rank p over people, and the rank-biserial effect (−1 to 1).
 
-    Without any difference p is 1 and the effect 0.
+    Without any difference p is 1 and the effect 0; where no person has both scores, both are NaN.
     """
     from scipy.stats import rankdata, wilcoxon
 
     difference = np.asarray(head, float) - np.asarray(dummy, float)
-    difference = difference[np.isfinite(difference) & (np.abs(difference) > 1e-12)]
+    difference = difference[np.isfinite(difference)]
+    if not len(difference):
+        return float("nan"), float("nan")
+    difference = difference[np.abs(difference) > 1e-12]
     if not len(difference):
         return 1.0, 0.0
     ranks = rankdata(np.abs(difference))
@@ -92,7 +95,8 @@ def _of_one_task(task: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
         low, high = bootstrap_ci(scores)
         row = {key: task[key].iloc[0] for key in BY[:-1]}
         row |= {"head": name, "metric": metric, "dummy": name in DUMMY_NAMES}
-        row |= {"people": int(np.isfinite(scores).sum()), "mean": float(np.nanmean(scores))}
+        known = scores[np.isfinite(scores)]
+        row |= {"people": len(known), "mean": float(known.mean()) if len(known) else float("nan")}
         row |= {"ci_low": low, "ci_high": high, "effect": float("nan"), "p": float("nan")}
         if against is not None and not row["dummy"]:
             row["p"], row["effect"] = paired_test(scores, wide[against].to_numpy())

@@ -192,7 +192,21 @@ def test_a_network_of_unknown_training_is_refused_unless_allowed() -> None:
     table = study(4).assign(trained_on="unknown")
     with pytest.raises(Leak, match="allow_unknown_training"):
         evaluate(table, target="arousal", heads=QUICK)
-    evaluate(table, target="arousal", heads=QUICK, allow_unknown_training=True)
+    allowed = evaluate(table, target="arousal", heads=QUICK, allow_unknown_training=True)
+    assert allowed["unknown_training"].all()
+    assert not evaluate(study(4), target="arousal", heads=QUICK)["unknown_training"].any()
+
+
+@pytest.mark.parametrize("text", ["{broken", "[1]", '{"d": "s3"}'])
+def test_a_trained_on_that_cannot_be_read_is_not_taken_for_nobody(text) -> None:
+    with pytest.raises(InputError, match="column trained_on says"):
+        evaluate(study(4).assign(trained_on=text), target="arousal", heads=QUICK)
+
+
+def test_two_estimators_of_one_class_are_two_heads() -> None:
+    heads = [OnFeatures(LogisticRegression(C=c)) for c in (1.0, 1e-6)]
+    results = evaluate(study(4), target="arousal", heads=heads)
+    assert set(results["head"]) - set(DUMMIES) == {"OnFeatures", "OnFeatures_2"}
 
 
 def test_calibration_windows_are_not_scored() -> None:
@@ -205,6 +219,25 @@ def test_calibration_windows_are_not_scored() -> None:
     assert results.attrs["excluded"]["arousal"]["calibration"] == (ends_s(table) <= 240).sum() > 0
     with pytest.raises(InputError, match="larger calibration_s"):
         evaluate(table, target="arousal", heads=QUICK, normalise="calibration", calibration_s=5)
+
+
+def test_windows_that_reach_into_the_calibration_are_not_scored_either() -> None:
+    """The window at 195–255 s holds 45 s of the first 240 s."""
+    table = study(4)
+    table["start_s"] += 120.0 * table["trial"].astype(int)
+    table["start_s"] += 15.0 * (table["start_s"] > 0)
+    table["trial"] = "1"
+    assert 195 in set(table["start_s"])
+    results = evaluate(table, target="arousal", heads=QUICK, normalise="calibration")
+    assert table["start_s"][results.attrs["predictions"]["row"]].min() == 255
+
+
+def test_the_clock_of_a_person_does_not_mind_rows_of_trials_between_each_other() -> None:
+    table = study(3)
+    first_rows = table.groupby(["subject", "trial"], sort=False).head(1).index
+    mixed = table.loc[[*first_rows, *table.index.difference(first_rows)[::-1]]]
+    expected = pd.Series(ends_s(table), index=table.index)
+    np.testing.assert_allclose(ends_s(mixed), expected[mixed.index])
 
 
 def test_own_level_taken_off_helps_where_people_differ() -> None:
@@ -284,6 +317,16 @@ def test_the_paired_test_has_a_direction_and_no_difference_is_no_evidence() -> N
     assert p < 0.001
     assert effect == 1.0
     assert paired_test(base, base) == (1.0, 0.0)
+    assert np.isnan(paired_test(base, np.full(12, np.nan))).all()
+
+
+def test_a_score_that_nobody_has_is_nan_in_the_summary() -> None:
+    table = study(4)
+    table["label_arousal"] = np.where(people(table) < "d/s2", 2.0, 8.0)
+    row = summary(evaluate(table, target="arousal", heads=QUICK), metrics=["auroc"]).iloc[-1]
+    assert row["people"] == 0
+    assert np.isnan(row["mean"])
+    assert np.isnan(row["p"])
 
 
 def test_the_summary_counts_people_and_tests_against_the_dummy() -> None:
