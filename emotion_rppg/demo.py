@@ -24,7 +24,7 @@ from emotion_rppg.signals import Beats, Signal
 if TYPE_CHECKING:
     import pandas as pd
 
-PEOPLE, TRIALS, SECONDS, SIZE = 8, 4, 60.0, 128
+PEOPLE, TRIALS, SECONDS, SIZE = 8, 4, 60.0, 96
 TARGETS = ("arousal", "valence")
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 _WINDOW_S, _STEP_S = 30.0, 15.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -16,6 +17,9 @@ def in_order(
     """
     from joblib import Parallel, delayed
 
+    if workers > 1:
+        # workers inherit it; OpenCV's own threads on the same cores would only wait for each other
+        os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     with warnings.catch_warnings():
         # joblib starts a worker afresh once it has grown by 300 MB, which importing a
         # scientific library does; the results are the same

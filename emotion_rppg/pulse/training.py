@@ -45,9 +45,9 @@ class Recipe:
     network: str = "physnet"
     normalisation: str = "temporal"
     size: int = 16
-    frames: int = 128
+    frames: int = 96
     rate_hz: float = 30.0
-    steps: int = 100
+    steps: int = 60
     batch_size: int = 4
     learning_rate: float = 3e-3
     seed: int = 0
