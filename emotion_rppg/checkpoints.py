@@ -27,20 +27,35 @@ MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
 def whole_folder(folder: str | Path) -> Iterator[Path]:
     """A fresh folder that takes the place of ``folder`` only if the block ends without an error."""
     folder = Path(folder)
+    check_folder(folder)
+    if folder.is_symlink():
+        folder = folder.resolve()  # what it points to is replaced, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists() and not (folder.is_dir() and _ours(folder)):
-        raise InputError(
-            f"{folder} exists and is not an output of emotion-rppg: give another folder, or move it"
-        )
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield fresh
         fresh.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(fresh, folder)
+        _swap(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Refuse, before any work, a folder that :func:`whole_folder` would not replace."""
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and _ours(folder)):
+        raise InputError(
+            f"{folder} exists and is not an output of emotion-rppg: give another folder, or move it"
+        )
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    """Two renames: whenever the process dies, the old or the new content is still whole."""
+    aside = fresh.with_name(f"{fresh.name}.old")
+    if folder.exists():
+        os.replace(folder, aside)
+    os.replace(fresh, folder)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _ours(folder: Path) -> bool:

@@ -6,6 +6,7 @@ Loads torch only for a network, and never what training needs.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ SIZE = 36  # pixels a side of the default network's face picture
 KIND = "pulse"
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
+SHORTEST_FRAMES = 16  # that a network is given
 SHORTEST_RUN_S = 1.6  # of uninterrupted face, the window of POS: below it there is no wave
 
 Method = Callable[[np.ndarray, float], np.ndarray]
@@ -123,10 +125,11 @@ def _chosen(
         return method
     if str(method) in METHODS:
         return METHODS[str(method)]
-    if Path(method).is_dir():
-        return load_network(method, device=device)
     from emotion_rppg.pulse.networks import NETWORKS
 
+    # a name means the same wherever one stands, whatever folders lie there
+    if str(method) not in NETWORKS and Path(method).is_dir():
+        return load_network(method, device=device)
     if str(method) not in NETWORKS:
         known = ", ".join(sorted([*METHODS, *NETWORKS]))
         raise InputError(
@@ -226,7 +229,16 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
                 f"config.json in {str(folder)!r} names the {key} {config[key]!r}; "
                 f"known: {', '.join(table)}"
             )
-    module = NETWORKS[config["network"]](**config["options"])
+    try:
+        numbers = {k: float(config[k]) for k in ("rate_hz", "size", "polarity", "lag_s")}
+        module = NETWORKS[config["network"]](**config["options"])
+    except (TypeError, ValueError) as error:
+        raise InputError(f"config.json in {str(folder)!r} cannot be used: {error}") from error
+    if not (numbers["rate_hz"] > 0 and numbers["size"] >= 1 and abs(numbers["polarity"]) == 1):
+        raise InputError(
+            f"config.json in {str(folder)!r} has {numbers}: want rate_hz and size above 0, and a "
+            "polarity of 1 or -1"
+        )
     load_state(module, load_tensors(folder), str(folder))
     where = pick_device(device)
     return Network(module.eval().to(where), config, where)
@@ -334,7 +346,7 @@ class _Run:
     def finish(self) -> np.ndarray:
         if self.n == 0:
             return np.empty(0)
-        if self.n < min(self.chunk, 16):
+        if self.n < min(self.chunk, SHORTEST_FRAMES):
             return np.full(self.n, np.nan)
         if self.done_to < self.n:
             self._chunk()
@@ -377,6 +389,20 @@ def waveform_from_clip(
         raise InputError(
             f"want uint8 (frames, {net.size}, {net.size}, 3), got {clip.dtype} {clip.shape}"
         )
+    if not (math.isfinite(rate_hz) and rate_hz > 0):
+        raise InputError(f"rate_hz must be a positive number of hertz, got {rate_hz!r}")
+    wave = _wave_of(clip, rate_hz, net) if len(clip) else np.empty(0)
+    if not len(wave) or not np.isfinite(wave).all():
+        raise InputError(
+            f"{len(clip)} frames at {rate_hz:g} Hz are too few to read a pulse: want at least "
+            f"{SHORTEST_FRAMES / net.rate_hz:.2g} s, with no more than {LONGEST_HOLE_S} s between "
+            "frames"
+        )
+    return wave
+
+
+def _wave_of(clip: np.ndarray, rate_hz: float, net: Network) -> np.ndarray:
+    """Brought to the network's rate, read, brought back."""
     times = np.arange(len(clip)) / rate_hz
     pictures = _at_rate(zip(times, clip, strict=True), net.rate_hz)
     wave = overlap_add(pictures, net, chunk=round(CHUNK_S * net.rate_hz))

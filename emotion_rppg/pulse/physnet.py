@@ -22,6 +22,9 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.normalise import detrended
 
 SHORTEST, SMALLEST = 4, 16  # frames; pixels a side
+# what torch.load raises on damaged files and on pickles that want to run something
+_UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, EOFError)
+_UNREADABLE += (LookupError, ValueError, AssertionError, AttributeError, TypeError)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 
@@ -148,15 +151,16 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings():  # of unusual pickles, which are read or refused anyway
             warnings.simplefilter("ignore", UserWarning)
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except _UNREADABLE as error:
         raise InputError(
-            f"{path} is not a checkpoint of plain tensors and was not opened ({first}): "
-            "want a file that torch.save wrote from a state_dict"
+            f"{path} is not a checkpoint of plain tensors and was not opened: want a file that "
+            "torch.save wrote from a state_dict"
         ) from error
-    for key in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
+    while isinstance(content, Mapping):
+        inner = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
+        if inner is None:
+            break
+        content = content[inner]
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path} holds {type(content).__name__}, want a state_dict of tensors")
     words = [str(k) for k, v in content.items() if not isinstance(v, Tensor)]

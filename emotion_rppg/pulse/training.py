@@ -20,7 +20,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import CONFIG, save_tensors, whole_file, whole_folder, write_json
+from emotion_rppg.checkpoints import (
+    CONFIG,
+    check_folder,
+    save_tensors,
+    whole_file,
+    whole_folder,
+    write_json,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference import KIND, pick_device, pictures_at
 from emotion_rppg.pulse.networks import NETWORKS
@@ -115,28 +122,33 @@ def train(
     trained_on : mapping or "unknown"
         ``{data set: [subjects]}``: kept with the weights, so that nobody is tested by a network
         that saw them.
+    devices : int
+        How many share out the clips of each step: the network sees the same clips whatever their
+        number. BatchNorm takes its statistics on each device for itself.
     loaders : int
         Processes that make clips while the network learns.
+
+    Raises
+    ------
+    InputError
+        An ``out`` that is somebody else's folder (before training); an unknown device or
+        precision; clips that cannot be shared out; a loss that is no longer a number.
     """
     recipe = recipe or Recipe()
     out = Path(out)
     checkpoint = out.with_name(f".{out.name}.checkpoint.pt")
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    fabric = lightning_fabric.Fabric(
-        accelerator=pick_device(device).split(":")[0],
-        devices=devices,
-        precision=cast(Any, precision),
-    )
+    check_folder(out)
+    fabric = lightning_fabric.Fabric(**_place(device, devices), precision=cast(Any, precision))
     fabric.launch()
-    fabric.seed_everything(recipe.seed, verbose=False)
-    module = NETWORKS[recipe.network](**recipe.options)
+    module = _new(recipe)
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
     first = 0
     curve: list[tuple[int, float]] = []
     if resume and checkpoint.is_file():
         first, curve = _restore(checkpoint, module, optimiser, recipe)
-    batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders))
+    batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
     prepare = NORMALISATIONS[recipe.normalisation]
     network.train()
     for step, (clip, wave) in enumerate(batches, start=first):
@@ -145,9 +157,10 @@ def train(
         loss = negative_pearson(network(prepare(clip)), wave)
         optimiser.zero_grad()
         fabric.backward(loss)
-        fabric.clip_gradients(network, optimiser, max_norm=1.0)
+        # not finite: in half precision a step too far, which the optimiser leaves out
+        fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
         optimiser.step()
-        curve.append((step, loss.item()))
+        curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
         if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
             _keep(checkpoint, module, optimiser, recipe, step + 1, curve)
         if progress is not None:
@@ -157,6 +170,30 @@ def train(
         checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out
+
+
+def _place(device: str, devices: int) -> dict[str, Any]:
+    """Fabric's words for a device such as ``cuda:1``, or for so many of a kind."""
+    kind, _, number = pick_device(device).partition(":")
+    one = number and kind != "cpu"
+    return {"accelerator": kind, "devices": [int(number)] if one else devices}
+
+
+def _new(recipe: Recipe) -> torch.nn.Module:
+    """The untrained network of the recipe's seed; the caller's random numbers are left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(recipe.seed)
+        module: torch.nn.Module = NETWORKS[recipe.network](**recipe.options)
+    return module
+
+
+def _finite(loss: Any, step: int, recipe: Recipe) -> float:
+    if not math.isfinite(value := float(loss)):
+        raise InputError(
+            f"the loss was {value} at step {step}: lower the learning rate "
+            f"({recipe.learning_rate:g}) or train with precision 32-true"
+        )
+    return value
 
 
 class _Clips(Dataset[tuple[Tensor, Tensor]]):
@@ -175,11 +212,18 @@ class _Clips(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _loader(
-    clips: ClipSource, recipe: Recipe, first: int, loaders: int
+    clips: ClipSource, recipe: Recipe, first: int, loaders: int, processes: int
 ) -> DataLoader[tuple[Tensor, Tensor]]:
+    """This process's share of each step: Fabric deals the clips out in turn."""
     n = recipe.batch_size
+    if n % processes:
+        raise InputError(
+            f"a batch of {n} clips cannot be shared out over {processes} processes: "
+            "want a multiple of them"
+        )
     data = _Clips(clips, first * n, recipe.steps * n)
-    return DataLoader(data, batch_size=n, num_workers=loaders, shuffle=False)
+    own = torch.Generator()  # else the loader draws from the caller's random numbers
+    return DataLoader(data, batch_size=n // processes, num_workers=loaders, generator=own)
 
 
 def _keep(
@@ -267,22 +311,25 @@ def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
 def recording_clips(
     recordings: Sequence[Recording], recipe: Recipe
 ) -> tuple[ClipSource, dict[str, list[str]]]:
-    """Clips from recordings that have a video and a contact pulse, and the people in them.
+    """Clips from those recordings that have a video and a contact pulse, and the people in them.
 
     Each recording's face is followed once and kept as small pictures; a clip is a random stretch
     in which the face was seen throughout.
     """
-    pairs = [_paired(r, recipe) for r in recordings if r.video is not None and "bvp" in r.signals]
-    stretches = [(c, w) for pair in pairs for c, w in pair if len(w) >= recipe.frames]
+    stretches: list[tuple[np.ndarray, np.ndarray]] = []
+    people: dict[str, list[str]] = {}
+    for r in recordings:
+        if r.video is None or "bvp" not in r.signals:
+            continue
+        found = [(c, w) for c, w in _paired(r, recipe) if len(w) >= recipe.frames]
+        stretches += found
+        if found and r.subject not in people.setdefault(r.dataset, []):
+            people[r.dataset].append(r.subject)
     if not stretches:
         raise InputError(
             f"none of {len(recordings)} recordings has {recipe.frames} frames of a seen face "
             "beside a contact pulse (bvp)"
         )
-    people: dict[str, list[str]] = {}
-    for r in recordings:
-        people.setdefault(r.dataset, [])
-        people[r.dataset] += [r.subject] if r.subject not in people[r.dataset] else []
     shares = np.array([len(w) for _, w in stretches], dtype=float)
 
     def source(index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -300,11 +347,10 @@ def _paired(recording: Recording, recipe: Recipe) -> list[tuple[np.ndarray, np.n
     bvp = recording.read("bvp")
     bvp = bvp.bandpass(0.5, min(8.0, 0.45 * bvp.rate_hz))
     start, stream = pictures_at(follow(recording.video), size=recipe.size, rate_hz=recipe.rate_hz)
-    pictures = list(stream)
+    pictures = [None if p is None else np.rint(p).astype(np.uint8) for p in stream]
     times = start + np.arange(len(pictures)) / recipe.rate_hz
     wave = np.interp(times, bvp.times_s, bvp.samples, left=np.nan, right=np.nan)
     seen = Signal(np.where([p is not None for p in pictures], wave, np.nan), recipe.rate_hz)
     return [
-        (np.stack([np.rint(p).astype(np.uint8) for p in pictures[a:b] if p is not None]), wave[a:b])
-        for a, b in seen.runs()
+        (np.stack([p for p in pictures[a:b] if p is not None]), wave[a:b]) for a, b in seen.runs()
     ]
