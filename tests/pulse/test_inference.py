@@ -169,6 +169,27 @@ def test_a_wrong_clip_says_what_is_wanted(network_folder) -> None:
         waveform_from_clip(np.zeros((9, 36, 36, 3), np.uint8), rate_hz=30.0)
 
 
+def test_a_clip_that_cannot_be_read_says_why(network_folder) -> None:
+    clip = np.zeros((90, 16, 16, 3), np.uint8)
+    for rate_hz in (0.0, -30.0, float("nan"), float("inf")):
+        with pytest.raises(InputError, match="positive number of hertz"):
+            waveform_from_clip(clip, rate_hz=rate_hz, network=network_folder)
+    for frames, rate_hz in ((0, 30.0), (1, 30.0), (9, 30.0), (90, 1.0)):
+        with pytest.raises(InputError, match="too few to read a pulse"):
+            waveform_from_clip(clip[:frames], rate_hz=rate_hz, network=network_folder)
+
+
+def test_a_name_is_no_folder_that_happens_to_lie_there(
+    network_folder, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "physnet").mkdir()
+    with pytest.raises(InputError, match="--weights DIR"):
+        estimate(CLIP, "physnet")
+    found = estimate(CLIP, "physnet", weights=network_folder, device="cpu")
+    assert np.isfinite(found.samples).all()
+
+
 def test_polarity_turns_the_wave(network_folder) -> None:
     from dataclasses import replace
 
@@ -186,6 +207,10 @@ def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
         ("kind", {"kind": "emotion"}),
         ("network", {"network": "physnot"}),
         ("lacks", {"size": None}),
+        ("cannot be used", {"options": {"depth": 3}}),
+        ("cannot be used: could not convert", {"rate_hz": "fast"}),
+        ("want rate_hz and size above 0", {"rate_hz": 0}),
+        ("a polarity of 1 or -1", {"polarity": 0}),
     ):
         folder = tmp_path / name
         shutil.copytree(network_folder, folder)

@@ -83,7 +83,7 @@ def test_too_little_input_says_how_much_is_wanted() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-@pytest.mark.parametrize("wrap", [None, "state_dict", "model"])
+@pytest.mark.parametrize("wrap", [None, "state_dict", "model", "net"])
 @pytest.mark.parametrize("normalisation", ["raw", "diff_batchnorm"])
 def test_public_checkpoints_load(tmp_path, prefix, wrap, normalisation) -> None:
     source = PhysNet(normalisation=normalisation).eval()
@@ -93,6 +93,14 @@ def test_public_checkpoints_load(tmp_path, prefix, wrap, normalisation) -> None:
     clip = torch.rand(1, 3, 8, 16, 16)
     assert not loaded.training
     torch.testing.assert_close(loaded(clip), source(clip))
+
+
+def test_wrappers_inside_wrappers_are_unwrapped(tmp_path) -> None:
+    state = PhysNet().state_dict()
+    torch.save({"epoch": 3, "model": {"state_dict": state, "lr": 0.1}}, tmp_path / "net.pth")
+    assert torch.equal(
+        load_public(tmp_path / "net.pth").ConvBlock10.bias, state["ConvBlock10.bias"]
+    )
 
 
 def test_what_does_not_fit_is_named(tmp_path) -> None:
@@ -120,7 +128,11 @@ def test_a_hostile_checkpoint_is_refused_and_does_not_run(tmp_path) -> None:
     torch.save({"ConvBlock1.0.weight": _Hostile(str(trace))}, tmp_path / "bad.pth")
     (tmp_path / "bare.pth").write_bytes(pickle.dumps(_Hostile(str(trace))))
     (tmp_path / "words.pth").write_text("no checkpoint")
-    for name in ("bad.pth", "bare.pth", "words.pth"):
+    whole = tmp_path / "whole.pth"
+    torch.save(PhysNet().state_dict(), whole, _use_new_zipfile_serialization=False)
+    content = whole.read_bytes()
+    (tmp_path / "torn.pth").write_bytes(content[: len(content) // 2])
+    for name in ("bad.pth", "bare.pth", "words.pth", "torn.pth"):
         with pytest.raises(InputError, match="was not opened"):
             load_public(tmp_path / name)
     assert not trace.exists()
