@@ -10,6 +10,8 @@ LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000)::
     h_t = o_t ∗ tanh C_t
 
 Gates are continuous between 0 and 1: they dim, they do not switch.
+
+ConvLSTM (Shi et al. 2015) is the same with pictures for vectors and convolutions for products.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Gates(NamedTuple):
-    """What one LSTM step decided, each (batch, hidden), in 0–1 (``candidate`` in -1–1)."""
+    """What one LSTM step decided, each shaped as the state, in 0–1 (``candidate`` in -1–1)."""
 
     input: Tensor
     forget: Tensor
@@ -45,10 +48,69 @@ def lstm_cell(
     ``w_ih`` (4·hidden, in) and ``w_hh`` (4·hidden, hidden) stack input, forget, candidate and
     output rows in that order, as `torch.nn.LSTM` does; ``bias`` is the sum of its two.
     """
-    i, f, g, o = (x @ w_ih.T + h @ w_hh.T + bias).chunk(4, dim=-1)
+    return _gated(x @ w_ih.T + h @ w_hh.T + bias, c)
+
+
+def conv_lstm_cell(
+    x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor, Gates]:
+    """One ConvLSTM step (Shi et al. 2015, without its peepholes), on pictures of any size.
+
+    (batch, in, h, w), (batch, hidden, h, w) ×2 -> h_t, C_t, gates. ``w_ih``
+    (4·hidden, in, k, k) and ``w_hh`` (4·hidden, hidden, k, k) have an odd k and are stacked as in
+    `lstm_cell`, which this is where the picture is a single pixel.
+    """
+    given = functional.conv2d(x, w_ih, bias, padding="same")
+    return _gated(given + functional.conv2d(h, w_hh, padding="same"), c)
+
+
+def _gated(sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Gates]:
+    """From the four weighted sums, stacked along axis 1, and C_{t-1} to h_t, C_t, gates."""
+    i, f, g, o = sums.chunk(4, dim=1)
     gates = Gates(torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o))
     c = gates.forget * c + gates.input * gates.candidate
     return gates.output * torch.tanh(c), c, gates
+
+
+class ConvLSTM(nn.Module):
+    """A ConvLSTM layer: (batch, in, frames, h, w) -> (batch, hidden, frames, h, w), state from 0.
+
+    ``kernel`` is odd; forget-gate bias 1 and orthogonal state-to-state weights at the start.
+    """
+
+    def __init__(self, channels: int, hidden: int, *, kernel: int = 3) -> None:
+        super().__init__()
+        self.hidden_size = hidden
+        self.weight_ih = nn.Parameter(torch.empty(4 * hidden, channels, kernel, kernel))
+        self.weight_hh = nn.Parameter(torch.empty(4 * hidden, hidden, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(4 * hidden))
+        start(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, in, frames, h, w) -> (batch, hidden, frames, h, w)."""
+        h = c = x.new_zeros(x.shape[0], self.hidden_size, *x.shape[3:])
+        shown = []
+        for picture in x.unbind(2):
+            h, c, _ = conv_lstm_cell(picture, h, c, self.weight_ih, self.weight_hh, self.bias)
+            shown.append(h)
+        return torch.stack(shown, dim=2)
+
+
+def start(recurrent: nn.RNNBase | ConvLSTM) -> None:
+    """Starting weights: orthogonal from state to state, Xavier from the input, forget bias 1.
+
+    Each gate's block is orthogonal by itself. PyTorch adds two biases; the forget gate's 1 stands
+    in the first, the second is 0.
+    """
+    gated = isinstance(recurrent, nn.LSTM | ConvLSTM)
+    for name, weight in recurrent.named_parameters():
+        for i, block in enumerate(weight.data.split(recurrent.hidden_size)):
+            if name.startswith("weight_hh"):
+                nn.init.orthogonal_(block)
+            elif name.startswith("weight"):
+                nn.init.xavier_uniform_(block)
+            else:
+                block.fill_(1.0 if gated and i == 1 and not name.startswith("bias_hh") else 0.0)
 
 
 def gates(lstm: nn.LSTM, sequence: Tensor) -> Gates:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from emotion_rppg.recurrent import gates, lstm_cell, rnn_cell
+from emotion_rppg.recurrent import ConvLSTM, gates, lstm_cell, rnn_cell, start
 
 TIME, IN, HIDDEN = 40, 5, 7
 
@@ -69,3 +69,54 @@ def test_an_lstm_without_bias_has_gates_too(sequence) -> None:
     first = gates(lstm, sequence).output[0]
     wanted = torch.sigmoid((sequence[0] @ lstm.weight_ih_l0.T).chunk(4)[3])
     torch.testing.assert_close(first, wanted)
+
+
+def test_a_conv_lstm_on_one_pixel_is_an_lstm(sequence) -> None:
+    torch.manual_seed(5)
+    layer = ConvLSTM(IN, HIDDEN)
+    lstm = nn.LSTM(IN, HIDDEN)
+    with torch.no_grad():
+        lstm.weight_ih_l0.copy_(layer.weight_ih[:, :, 1, 1])
+        lstm.weight_hh_l0.copy_(layer.weight_hh[:, :, 1, 1])
+        lstm.bias_ih_l0.copy_(layer.bias)
+        lstm.bias_hh_l0.zero_()
+    found = layer(sequence.T[None, :, :, None, None])[0, :, :, 0, 0].T
+    wanted, _ = lstm(sequence.unsqueeze(1))
+    torch.testing.assert_close(found, wanted[:, 0], atol=1e-6, rtol=0)
+
+
+def test_a_conv_lstm_spreads_by_a_pixel_a_step() -> None:
+    """What enters in a corner is felt by neighbours, one pixel further with each step."""
+    torch.manual_seed(6)
+    layer = ConvLSTM(1, 2)
+    clip = torch.zeros(1, 1, 3, 6, 6)
+    with torch.no_grad():
+        quiet = layer(clip)
+        clip[0, 0, 0, 0, 0] = 1.0
+        felt = (layer(clip) - quiet).abs().sum(1)[0]
+    for t in range(3):
+        reached = felt[t].nonzero().max().item()
+        assert reached == t + 1
+
+
+@pytest.mark.parametrize("make", [nn.RNN, nn.LSTM, ConvLSTM])
+def test_a_fresh_state_is_kept_and_remembered(make) -> None:
+    """Orthogonal from state to state: nothing grows or dies; the forget gate starts open."""
+    layer = make(IN, HIDDEN)
+    start(layer)
+    weights = dict(layer.named_parameters())
+    across = next(w for name, w in weights.items() if name.startswith("weight_hh"))
+    for block in across.split(HIDDEN):
+        flat = block.flatten(1)
+        torch.testing.assert_close(flat @ flat.T, torch.eye(HIDDEN), atol=1e-5, rtol=0)
+    bias = sum(w for name, w in weights.items() if name.startswith("bias"))
+    wanted = torch.zeros_like(bias)
+    if make is not nn.RNN:
+        wanted[HIDDEN : 2 * HIDDEN] = 1.0
+    assert torch.equal(bias, wanted)
+
+
+def test_the_forget_gate_of_a_fresh_lstm_is_open(sequence) -> None:
+    layer = nn.LSTM(IN, HIDDEN)
+    start(layer)
+    assert gates(layer, sequence * 0).forget[0].min().item() == pytest.approx(0.731, abs=1e-3)

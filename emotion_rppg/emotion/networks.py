@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.recurrent import Gates
+from emotion_rppg.recurrent import Gates, start
 from emotion_rppg.recurrent import gates as lstm_gates
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -140,23 +140,6 @@ class Encoder(nn.Module):
             return states.masked_fill(~there, 0.0).sum(1) / steps[:, None]
         weight = self.score(states).masked_fill(~there, -torch.inf).softmax(dim=1)
         return (weight * states).sum(1)
-
-
-def start(recurrent: nn.RNNBase) -> None:
-    """Starting weights: orthogonal from state to state, Xavier from the input, forget bias 1.
-
-    Each gate's block is orthogonal by itself. PyTorch adds two biases; the forget gate's 1 stands
-    in the first, the second is 0.
-    """
-    for name, weight in recurrent.named_parameters():
-        for i, block in enumerate(weight.data.split(recurrent.hidden_size)):
-            if name.startswith("weight_hh"):
-                nn.init.orthogonal_(block)
-            elif name.startswith("weight"):
-                nn.init.xavier_uniform_(block)
-            else:
-                forget = isinstance(recurrent, nn.LSTM) and i == 1 and name.startswith("bias_ih")
-                block.fill_(1.0 if forget else 0.0)
 
 
 def lengths_of(tokens: np.ndarray) -> np.ndarray:

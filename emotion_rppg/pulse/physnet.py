@@ -85,7 +85,7 @@ class PhysNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 3, frames, height, width) -> (batch, frames)."""
-        frames = _check(x)
+        frames = check_clip(x, "PhysNet")
         if self.normalisation == "diff_batchnorm":
             change = torch.diff(x, dim=2)
             x = self.norm(torch.cat([change, change[:, :, -1:]], dim=2))
@@ -111,15 +111,16 @@ def _pool(x: Tensor, *, time: int) -> Tensor:
     return functional.max_pool3d(x, (time, 2, 2))
 
 
-def _check(x: Tensor) -> int:
+def check_clip(x: Tensor, who: str) -> int:
+    """The clip's number of frames, once its shape is one that ``who``, a network, takes."""
     if x.ndim != 5 or x.shape[1] != 3:
-        raise InputError(f"PhysNet takes (batch, 3, frames, height, width), got {tuple(x.shape)}")
+        raise InputError(f"{who} takes (batch, 3, frames, height, width), got {tuple(x.shape)}")
     frames, height, width = x.shape[2:]
     if frames < SHORTEST:
-        raise InputError(f"PhysNet needs at least {SHORTEST} frames, got {frames}")
+        raise InputError(f"{who} needs at least {SHORTEST} frames, got {frames}")
     if min(height, width) < SMALLEST:
         raise InputError(
-            f"PhysNet needs pictures of at least {SMALLEST}×{SMALLEST} pixels, got {height}×{width}"
+            f"{who} needs pictures of at least {SMALLEST}×{SMALLEST} pixels, got {height}×{width}"
         )
     return int(frames)
 

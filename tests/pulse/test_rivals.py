@@ -1,0 +1,132 @@
+"""Laws of every pulse network, and what tells each of PhysNet's rivals from the others."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import NETWORKS
+from emotion_rppg.pulse.inference import load_network
+from emotion_rppg.pulse.training import Recipe, negative_pearson, synthetic_clips, train
+
+PHYSNET_PARAMETERS = 768_577
+BOTH_WAYS = {"physnet", "cnn3d", "cnn3d_dilated", "cnn2d_bilstm"}  # the rest know only the past
+
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+def planted(batch: int = 2, frames: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise in which the green of all pixels falls as blood rises -> clip, wave."""
+    draw = torch.Generator().manual_seed(0)
+    phase = torch.rand(batch, 1, generator=draw) * 6
+    wave = torch.sin(2 * torch.pi * torch.arange(frames) / 16 + phase)
+    clip = 120 + 2 * torch.randn(batch, 3, frames, 16, 16, generator=draw)
+    clip[:, 1] -= 2 * wave[:, :, None, None]
+    return clip, wave
+
+
+def made(name: str, **options) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return NETWORKS[name](**options)
+
+
+@every_network
+@pytest.mark.parametrize("frames", [*range(4, 10), 33])
+def test_a_value_a_frame_for_any_length_and_size(name, frames) -> None:
+    with torch.inference_mode():
+        wave = made(name).eval()(torch.rand(2, 3, frames, 17, 20))
+    assert wave.shape == (2, frames)
+    assert torch.isfinite(wave).all()
+
+
+@every_network
+@pytest.mark.parametrize("normalisation", ["raw", "temporal", "diff_batchnorm"])
+def test_every_parameter_learns_and_a_still_picture_gives_numbers(name, normalisation) -> None:
+    network = made(name, normalisation=normalisation)
+    network(torch.rand(2, 3, 9, 16, 16)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
+    still = torch.full((2, 3, 9, 16, 16), 90.0)
+    for mode in (True, False):
+        assert torch.isfinite(network.train(mode)(still)).all()
+
+
+@every_network
+def test_a_planted_pulse_is_learnt_in_a_few_steps(name) -> None:
+    clip, wave = planted()
+    network = made(name, normalisation="temporal")
+    optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(20):
+        loss = negative_pearson(network(clip), wave)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        losses.append(loss.item())
+    assert min(losses[-5:]) < 0.2, losses
+
+
+@every_network
+def test_parameters_match_physnet(name) -> None:
+    count = sum(p.numel() for p in made(name).parameters())
+    assert count == pytest.approx(PHYSNET_PARAMETERS, rel=0.1)
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
+def test_width_is_a_choice(name) -> None:
+    with torch.inference_mode():
+        small = made(name, width=16)
+        assert small.eval()(torch.rand(1, 3, 5, 16, 16)).shape == (1, 5)
+    assert sum(p.numel() for p in small.parameters()) < 0.8 * PHYSNET_PARAMETERS
+
+
+@every_network
+def test_who_knows_the_future(name) -> None:
+    """Change the last frame: the first values move only in networks that look both ways."""
+    network = made(name).eval()
+    clip = torch.rand(1, 3, 16, 16, 16)
+    later = clip.clone()
+    later[:, :, -1] += 1
+    with torch.inference_mode():
+        change = (network(clip) - network(later)).abs()[0]
+    assert change[-1] > 0
+    assert (change[8:-1].sum() > 0) == (name in BOTH_WAYS)
+
+
+def reach(name: str, frames: int = 101) -> list[int]:
+    """Frames, counted from the middle one, that have a part in its value."""
+    clip = torch.rand(1, 3, frames, 16, 16, requires_grad=True)
+    made(name).eval()(clip)[0, frames // 2].backward()
+    assert clip.grad is not None
+    felt = clip.grad.abs().sum((0, 1, 3, 4)).nonzero().flatten() - frames // 2
+    return felt.tolist()
+
+
+def test_how_far_convolutions_look() -> None:
+    assert reach("cnn3d") == list(range(-8, 9))
+    dilated = reach("cnn3d_dilated")
+    assert (dilated[0], dilated[-1]) == (-22, 22)
+    pooled = reach("physnet")
+    assert 45 <= pooled[-1] - pooled[0] + 1 <= 60  # dilation makes the reach much the same
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
+def test_rivals_train_and_load_as_physnet_does(name, tmp_path) -> None:
+    recipe = Recipe(network=name, size=16, frames=16, steps=1, batch_size=2)
+    clips, _ = synthetic_clips(recipe)
+    for normalisation in ("temporal", "diff_normalised"):
+        chosen = replace(recipe, normalisation=normalisation)
+        folder = train(clips, tmp_path / normalisation, recipe=chosen, device="cpu")
+        assert load_network(folder, device="cpu")(clips(0)[0]).shape == (16,)
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
+def test_what_does_not_fit_is_refused(name) -> None:
+    for shape, message in (
+        ((1, 3, 3, 16, 16), "at least 4 frames, got 3"),
+        ((1, 3, 8, 8, 32), "at least 16×16 pixels, got 8×32"),
+        ((1, 8, 3, 16, 16), "batch, 3, frames"),
+    ):
+        with pytest.raises(InputError, match=message):
+            made(name)(torch.zeros(shape))
