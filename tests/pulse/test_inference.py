@@ -71,7 +71,7 @@ def test_a_function_stands_where_a_name_does() -> None:
 
 
 def test_unknown_and_incomplete_names_say_what_to_do(tmp_path) -> None:
-    with pytest.raises(InputError, match="unknown rPPG method 'poz'; known: chrom, .*green"):
+    with pytest.raises(InputError, match=r"unknown rPPG method 'poz'; known: chrom, .*green"):
         estimate(CLIP, "poz")
     with pytest.raises(InputError, match="--weights DIR"):
         estimate(CLIP)
