@@ -22,7 +22,7 @@ POOL_AFTER = (1, 3, 5, 7)  # PhysNet's: space is halved after these convolutions
 FLAT = (1,) * 9  # kernels along time that see one frame
 
 
-class Convolutions(nn.Module):
+class _Convolutions(nn.Module):
     """PhysNet's nine convolutions, time never pooled.
 
     (batch, 3, frames, height, width) -> (batch, width, frames, height/16, width/16).
@@ -91,7 +91,7 @@ class CNN3D(nn.Module):
 
     def __init__(self, *, width: int = 64, normalisation: str = "raw") -> None:
         super().__init__()
-        self.convolutions = Convolutions(
+        self.convolutions = _Convolutions(
             kernels=(1, *[3] * 8), steps=self.STEPS, width=width, normalisation=normalisation
         )
         self.last = nn.Conv3d(width, 1, 1)
@@ -122,7 +122,7 @@ class _Recurrent(nn.Module):
     ) -> None:
         super().__init__()
         hidden = hidden or self.HIDDEN
-        self.convolutions = Convolutions(width=width, normalisation=normalisation)
+        self.convolutions = _Convolutions(width=width, normalisation=normalisation)
         self.recurrent = self.LAYER(width, hidden, batch_first=True, bidirectional=self.BOTH_WAYS)
         start(self.recurrent)
         self.last = nn.Linear(hidden * (1 + self.BOTH_WAYS), 1)
@@ -161,7 +161,7 @@ class CNN2DConvLSTM(nn.Module):
 
     def __init__(self, *, width: int = 64, hidden: int = 92, normalisation: str = "raw") -> None:
         super().__init__()
-        self.convolutions = Convolutions(
+        self.convolutions = _Convolutions(
             width=width, pool_after=POOL_AFTER[:3], normalisation=normalisation
         )
         self.recurrent = ConvLSTM(width, hidden)
