@@ -393,6 +393,33 @@ def predict(
 
 
 @app.command()
+def convert(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT.pth")],
+    model: Annotated[Path, typer.Argument(help="The model folder to write.")],
+    trained_on: Annotated[list[str], typer.Option(help="SET:ID,ID… (repeat), or unknown.")],
+    size: Annotated[int, typer.Option(help="Pixels a side it was trained on.")] = 72,
+    rate: Annotated[float, typer.Option(help="Frames a second it was trained on.")] = 30.0,
+    normalisation: Annotated[str | None, typer.Option(help="diff_normalised, raw …")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a model folder of a public PhysNet checkpoint; measures its polarity and lag.
+
+    Example: emotion-rppg convert UBFC_PhysNet.pth physnet --trained-on unknown
+    """
+    with _plainly():
+        from emotion_rppg.provenance import write_run
+        from emotion_rppg.pulse.convert import convert as converted
+
+        options: dict[str, Any] = {"size": size, "rate_hz": rate, "normalisation": normalisation}
+        with _progress("measuring"):
+            found = converted(checkpoint, model, trained_on=trained_on, **options)
+        write_run(model, "convert", {"trained_on": trained_on, **options}, [checkpoint])
+        text = f"polarity {found.polarity:+d} · lag {found.lag_s:+.3f} s · gives the {found.output}"
+        text += f" · r with POS {found.r:+.2f}\n{model}"
+        _say(text, as_json, {**found._asdict(), "out": str(model)})
+
+
+@app.command()
 def demo(
     out: Out = Path("demo"),
     seed: int = 0,

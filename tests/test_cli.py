@@ -10,7 +10,18 @@ from emotion_rppg.cli import app
 from emotion_rppg.datasets.synthetic import write_study
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
-VERBS = ("demo", "doctor", "init", "datasets", "pulse", "features", "train", "evaluate", "predict")
+VERBS = (
+    "demo",
+    "doctor",
+    "init",
+    "datasets",
+    "pulse",
+    "features",
+    "train",
+    "evaluate",
+    "predict",
+    "convert",
+)
 
 
 def run(*words: object):

@@ -17,6 +17,7 @@ import numpy as np
 from emotion_rppg.checkpoints import load_state, load_tensors, read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse.classical import detrend
 from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
@@ -62,7 +63,10 @@ class Network:
         with torch.inference_mode():
             x = x.permute(3, 0, 1, 2)[None].to(self.device)
             wave = self.module(NORMALISATIONS[self.config["normalisation"]](x))
-        return _standard(wave[0].float().cpu().numpy().astype(float)) * self.config["polarity"]
+        found = wave[0].float().cpu().numpy().astype(float)
+        if self.config.get("output") == "derivative":
+            found = detrend(np.cumsum(_standard(found)), self.rate_hz)
+        return _standard(found) * self.config["polarity"]
 
 
 def estimate(

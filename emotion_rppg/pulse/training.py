@@ -19,18 +19,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from emotion_rppg import __version__
-from emotion_rppg.checkpoints import (
-    CONFIG,
-    check_folder,
-    save_tensors,
-    whole_file,
-    whole_folder,
-    write_json,
-)
+from emotion_rppg.checkpoints import check_folder, whole_file, whole_folder
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.inference import KIND, pick_device, pictures_at
-from emotion_rppg.pulse.networks import NETWORKS
+from emotion_rppg.pulse.inference import pick_device, pictures_at
+from emotion_rppg.pulse.networks import NETWORKS, save_network
 from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
@@ -266,26 +258,19 @@ def _write(
     trained_on: Mapping[str, Sequence[str]] | str,
     curve: list[tuple[int, float]],
 ) -> None:
-    people: Any = trained_on
-    if not isinstance(trained_on, str):
-        people = {dataset: list(map(str, who)) for dataset, who in trained_on.items()}
     tail = [loss for _, loss in curve[-20:]]
-    config = {
-        "kind": KIND,
-        "network": recipe.network,
-        "options": recipe.options,
-        "rate_hz": recipe.rate_hz,
-        "size": recipe.size,
-        "normalisation": recipe.normalisation,
-        "polarity": 1,
-        "lag_s": 0.0,
-        "trained_on": people,
-        "training": {**asdict(recipe), "loss_of_last_20_steps": float(np.mean(tail))},
-        "version": __version__,
-    }
     with whole_folder(out) as fresh:
-        save_tensors(fresh, module.state_dict())
-        write_json(fresh / CONFIG, config)
+        save_network(
+            fresh,
+            module,
+            network=recipe.network,
+            options=recipe.options,
+            rate_hz=recipe.rate_hz,
+            size=recipe.size,
+            normalisation=recipe.normalisation,
+            trained_on=trained_on,
+            training={**asdict(recipe), "loss_of_last_20_steps": float(np.mean(tail))},
+        )
         lines = ["step,loss", *(f"{step},{loss:.6f}" for step, loss in curve)]
         (fresh / "curve.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -3,8 +3,11 @@ processes work on a CPU."""
 
 import json
 import os
+import random
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +15,20 @@ import torch
 
 from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.training import Recipe, negative_pearson, recording_clips, synthetic_clips
+from emotion_rppg.pulse.inference import estimate
+from emotion_rppg.pulse.training import (
+    Recipe,
+    _loader,
+    _place,
+    negative_pearson,
+    recording_clips,
+    synthetic_clips,
+)
 from emotion_rppg.pulse.training import train as run_training
-from emotion_rppg.recordings import Recording
+from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.signals import Signal
 
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2)
 
 
@@ -99,51 +112,119 @@ def test_bf16_runs_on_a_cpu(tmp_path) -> None:
     assert all(torch.isfinite(t).all() for t in load_tensors(out).values())
 
 
+def test_the_callers_random_numbers_are_left_alone(tmp_path) -> None:
+    clips, _ = synthetic_clips(SMALL)
+    before, ours = torch.get_rng_state(), random.getstate()
+    train(clips, tmp_path / "net", recipe=SMALL)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert random.getstate() == ours
+
+
+def test_somebodys_folder_is_refused_before_training(tmp_path) -> None:
+    (tmp_path / "thesis.tex").write_text("three years")
+    with pytest.raises(InputError, match="is not an output"):
+        train(lambda index: pytest.fail("a clip was made"), tmp_path, recipe=SMALL)
+
+
+def test_a_loss_that_is_no_number_ends_training_and_says_why(tmp_path) -> None:
+    clip = np.zeros((32, 16, 16, 3), np.uint8)
+    with pytest.raises(InputError, match="loss was nan at step 0: lower the learning rate"):
+        train(lambda index: (clip, np.full(32, np.nan)), tmp_path / "net", recipe=SMALL)
+    assert not (tmp_path / "net").exists()
+
+
+def test_a_device_may_be_one_of_several(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert _place("cuda:1", 1) == {"accelerator": "cuda", "devices": [1]}
+    assert _place("cuda", 2) == {"accelerator": "cuda", "devices": 2}
+    assert _place("cpu", 2) == {"accelerator": "cpu", "devices": 2}
+
+
+def test_processes_share_out_the_clips_of_each_step() -> None:
+    asked: list[int] = []
+
+    def clips(index: int):
+        asked.append(index)
+        return np.zeros((8, 16, 16, 3), np.uint8), np.zeros(8)
+
+    recipe = Recipe(size=16, frames=8, steps=3, batch_size=4)
+    loader = _loader(clips, recipe, 1, 0, 2)
+    assert loader.batch_size == 2
+    assert len(loader.dataset) == 2 * 4  # of the two steps that are left
+    assert loader.dataset[0][0].shape == (3, 8, 16, 16)
+    assert asked == [4]
+    with pytest.raises(InputError, match="cannot be shared out over 3"):
+        _loader(clips, recipe, 0, 0, 3)
+
+
 TWO = """
-import sys, lightning_fabric, torch
-from torch import nn
+import sys, torch
+from pathlib import Path
+from torch import distributed
+from torch.nn.parallel import DistributedDataParallel
 from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.training import negative_pearson
+from emotion_rppg.pulse.training import Recipe, negative_pearson, synthetic_clips, train
+
+def same_gradients(k):
+    torch.manual_seed(0)
+    module, clip, wave = PhysNet().eval(), torch.rand(2, 3, 8, 16, 16), torch.rand(2, 8)
+    negative_pearson(module(clip), wave).backward()
+    want = [p.grad.clone() for p in module.parameters()]
+    module.zero_grad()
+    shared = DistributedDataParallel(module)
+    negative_pearson(shared(clip[k:k+1]), wave[k:k+1]).backward()
+    for p, grad in zip(module.parameters(), want, strict=True):
+        torch.testing.assert_close(p.grad, grad, atol=1e-5, rtol=1e-3)
+
 def main():
     torch.set_num_threads(1)
-    fabric = lightning_fabric.Fabric(accelerator="cpu", devices=2, strategy="ddp")
-    fabric.launch()
-    torch.manual_seed(0)
-    module = PhysNet()
-    clip, wave = torch.rand(2, 3, 8, 16, 16), torch.rand(2, 8)
-    network, optimiser = fabric.setup(module, torch.optim.SGD(module.parameters(), lr=0.1))
-    network.eval()
-    k = fabric.global_rank
-    fabric.backward(negative_pearson(network(clip[k:k+1]), wave[k:k+1]))
-    if fabric.is_global_zero:
-        grads = torch.cat([p.grad.flatten() for p in module.parameters()])
-        torch.manual_seed(0)
-        alone = PhysNet().eval()
-        negative_pearson(alone(clip), wave).backward()
-        want = torch.cat([p.grad.flatten() for p in alone.parameters()])
-        torch.testing.assert_close(grads, want, atol=1e-5, rtol=1e-3)
-        print("same gradients")
+    recipe = Recipe(size=16, frames=16, steps=4, batch_size=2)
+    clips, asked = synthetic_clips(recipe)[0], []
+    out = Path(sys.argv[1])
+    train(lambda i: asked.append(i) or clips(i), out, recipe=recipe, device="cpu", devices=2)
+    k = distributed.get_rank()
+    assert asked == [k, k + 2, k + 4, k + 6], asked
+    same_gradients(k)
+    if k == 0:
+        print("steps", len((out / "curve.csv").read_text().splitlines()) - 1)
+
 if __name__ == "__main__":
     main()
 """
 
 
-def test_two_processes_give_the_gradients_of_one(tmp_path) -> None:
+def test_two_processes_give_the_gradients_of_one_and_share_its_steps(tmp_path) -> None:
     script = tmp_path / "two.py"
     script.write_text(TWO)
     run = subprocess.run(
-        [sys.executable, str(script)],
+        [sys.executable, str(script), str(tmp_path / "net")],
         capture_output=True,
         text=True,
         timeout=120,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
     )
-    assert "same gradients" in run.stdout, run.stderr[-2000:]
+    assert "steps 4" in run.stdout, run.stderr[-2000:]
 
 
 def test_recordings_without_video_or_pulse_are_refused() -> None:
     with pytest.raises(InputError, match="beside a contact pulse"):
         recording_clips([Recording("d", "1")], SMALL)
+
+
+def test_recordings_give_faces_with_the_pulse_beneath_them() -> None:
+    signals = {"bvp": estimate(CLIP, "pos")}
+    one = Recording("d", "1", video=Video(CLIP), signals=signals)
+    others = [Recording("d", "2", signals=signals), Recording("e", "3", video=Video(CLIP))]
+    recipe = replace(SMALL, frames=120)
+    clips, people = recording_clips([one, *others], recipe)
+    assert people == {"d": ["1"]}  # nobody else was looked at
+    clip, below = clips(5)
+    assert clip.shape == (120, 16, 16, 3)
+    assert clip.dtype == np.uint8
+    green = Signal(clip[:, 4:12, 4:12, 1].mean((1, 2)), 30.0).bandpass(0.7, 4.0).samples
+    assert np.corrcoef(green, below)[0, 1] < -0.5  # more blood is darker, at the same time
+    np.testing.assert_array_equal(clip, clips(5)[0])
+    assert not np.array_equal(clip, clips(6)[0])
 
 
 def test_an_unknown_recipe_is_refused() -> None:

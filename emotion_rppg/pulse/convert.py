@@ -1,0 +1,196 @@
+"""A public PhysNet checkpoint becomes a model folder; what it leaves unsaid is measured.
+
+Checkpoints differ in sign, in delay, and in whether they give the pulse wave or its derivative,
+and say nothing of it. Here each is run on synthetic clips beside POS, which is never inverted nor
+late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from emotion_rppg.checkpoints import check_folder, whole_folder
+from emotion_rppg.errors import InputError
+from emotion_rppg.metrics import pearson
+from emotion_rppg.pulse.classical import detrend, pos
+from emotion_rppg.pulse.inference import Network
+from emotion_rppg.pulse.networks import save_network
+from emotion_rppg.pulse.normalise import NORMALISATIONS
+from emotion_rppg.pulse.physnet import SMALLEST, load_public
+from emotion_rppg.signals import Signal
+from emotion_rppg.synthesis.cameras import training_clip
+
+CLIPS, SECONDS = 12, 12.0
+FIRST_SEED = 900_000_000  # between those of people and those of training clips
+WITHIN_S = 0.5
+BAND_HZ = (0.6, 4.0)
+LEAST_R = 0.3  # by chance the mean of 12 clips stays below 0.15
+CLEARLY = 0.05  # by which the integrated wave must fit better before it is believed
+_IN_NETWORK = "diff_batchnorm"
+
+
+class Measured(NamedTuple):
+    """How a network's output stands to POS; ``r`` is the mean correlation over the clips."""
+
+    output: str
+    polarity: int
+    lag_s: float
+    r: float
+
+
+def convert(
+    checkpoint: str | Path,
+    out: str | Path,
+    *,
+    trained_on: str | Sequence[str],
+    size: int = 72,
+    rate_hz: float = 30.0,
+    normalisation: str | None = None,
+) -> Measured:
+    """Read a public checkpoint of PhysNet, measure it, and write its model folder.
+
+    Parameters
+    ----------
+    checkpoint : path
+        See :func:`emotion_rppg.pulse.physnet.load_public`. Nothing in it is executed.
+    out : path
+        The model folder.
+    trained_on : "unknown", or one or more "SET:ID,ID…"
+        Whom it saw in training; ``evaluate`` refuses to test on them.
+    size, rate_hz : int, float
+        Pixels a side and frames a second of what it was trained on.
+    normalisation : str, optional
+        Of its input, a name of ``NORMALISATIONS``. Default: ``diff_batchnorm`` where the checkpoint
+        has it inside, else ``diff_normalised``, that of most public checkpoints.
+
+    Raises
+    ------
+    InputError
+        Unreadable or unfitting checkpoint; an input it cannot have been trained on; a network
+        whose output does not follow the pulse.
+    """
+    people = people_of(trained_on)
+    _check_input(size, rate_hz, normalisation)
+    check_folder(out)
+    module = load_public(checkpoint)
+    inside = module.normalisation == _IN_NETWORK
+    chosen = normalisation or (_IN_NETWORK if inside else "diff_normalised")
+    if inside != (chosen == _IN_NETWORK):
+        raise InputError(
+            f"{checkpoint} {'has' if inside else 'lacks'} the norm.* of diff_batchnorm, which "
+            f"{'excludes' if inside else 'is needed for'} --normalisation {chosen}"
+        )
+    if chosen == "temporal":  # without parameters of its own
+        module.normalisation = chosen
+    options = {"normalisation": chosen} if inside or chosen == "temporal" else {}
+    config = {"rate_hz": rate_hz, "size": size, "normalisation": chosen, "polarity": 1}
+    found = measure(Network(module, config, "cpu"))
+    if abs(found.r) < LEAST_R:
+        raise InputError(
+            f"{checkpoint} does not follow the pulse of {CLIPS} synthetic clips (|r| with POS "
+            f"{abs(found.r):.2f}, want {LEAST_R}): try another --normalisation than {chosen} "
+            f"({', '.join(NORMALISATIONS)}) and the --size and --rate it was trained with"
+        )
+    with whole_folder(out) as fresh:
+        save_network(
+            fresh,
+            module,
+            network="physnet",
+            options=options,
+            rate_hz=rate_hz,
+            size=size,
+            normalisation=chosen,
+            trained_on=people,
+            training={"converted_from": Path(checkpoint).name, "r_with_pos": round(found.r, 4)},
+            output=found.output,
+            polarity=found.polarity,
+            lag_s=round(found.lag_s, 4),
+        )
+    return found
+
+
+def people_of(words: str | Sequence[str]) -> dict[str, list[str]] | str:
+    """``unknown``, or ``["ubfc:1,2", "pure:3"]`` -> ``{"ubfc": ["1", "2"], "pure": ["3"]}``."""
+    words = [words] if isinstance(words, str) else list(words)
+    if words == ["unknown"]:
+        return "unknown"
+    people: dict[str, list[str]] = {}
+    for word in words:
+        dataset, _, listed = word.partition(":")
+        who = [name.strip() for name in listed.split(",") if name.strip()]
+        if not dataset.strip() or not who:
+            raise InputError(
+                f"--trained-on {word!r} does not say whom: want SET:ID,ID… (repeat it for more "
+                "sets), or unknown alone"
+            )
+        people[dataset.strip()] = people.get(dataset.strip(), []) + who
+    if not people:
+        raise InputError("--trained-on is empty: want SET:ID,ID…, or unknown")
+    return people
+
+
+def _check_input(size: int, rate_hz: float, normalisation: str | None) -> None:
+    if size < SMALLEST:
+        raise InputError(f"size must be {SMALLEST} pixels or more, got {size}")
+    if not 10 <= rate_hz <= 240:
+        raise InputError(f"rate must be 10 to 240 frames a second, got {rate_hz:g}")
+    if normalisation is not None and normalisation not in NORMALISATIONS:
+        raise InputError(
+            f"unknown normalisation {normalisation!r}; known: {', '.join(NORMALISATIONS)}"
+        )
+
+
+def measure(network: Network) -> Measured:
+    """Output, polarity and lag of a network, against POS on the same synthetic clips.
+
+    For each delay within ±0.5 s the correlation is averaged over the clips, and the delay with the
+    largest mean counts, whatever its sign. One clip could not tell an inverted wave from one half
+    a beat late; clips of different heart rates can.
+    """
+    pairs = [_pair(network, seed) for seed in range(FIRST_SEED, FIRST_SEED + CLIPS)]
+    plain = _best(pairs, network.rate_hz, "wave")
+    summed = [(_integrated(wave, network.rate_hz), truth) for wave, truth in pairs]
+    integrated = _best(summed, network.rate_hz, "derivative")
+    return integrated if abs(integrated.r) > abs(plain.r) + CLEARLY else plain
+
+
+def _pair(network: Network, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The network's wave of one clip, and POS's of the middle of its pictures."""
+    frames = max(round(SECONDS * network.rate_hz), 300)
+    clip, _ = training_clip(seed, frames=frames, size=network.size, rate_hz=network.rate_hz)
+    near, far = network.size * 3 // 10, -(-network.size * 7 // 10)
+    skin = clip[:, near:far, near:far].reshape(frames, -1, 3).mean(axis=1)
+    return network(clip), pos(skin, network.rate_hz)
+
+
+def _integrated(wave: np.ndarray, rate_hz: float) -> np.ndarray:
+    return detrend(np.cumsum(wave), rate_hz)
+
+
+def _best(pairs: list[tuple[np.ndarray, np.ndarray]], rate_hz: float, output: str) -> Measured:
+    reach = round(WITHIN_S * rate_hz)
+    curves = [_correlations(_banded(a, rate_hz), _banded(b, rate_hz), reach) for a, b in pairs]
+    mean = np.nan_to_num(np.array(curves)).mean(axis=0)
+    top = int(np.abs(mean).argmax())
+    shift = 0.0
+    if 0 < top < 2 * reach:  # between frames: the parabola through three of them
+        before, here, after = np.abs(mean[top - 1 : top + 2])
+        bend = before - 2 * here + after
+        shift = float(0.5 * (before - after) / bend) if bend < 0 else 0.0
+    polarity = -1 if mean[top] < 0 else 1
+    return Measured(output, polarity, (top - reach + shift) / rate_hz, float(mean[top]))
+
+
+def _correlations(found: np.ndarray, truth: np.ndarray, reach: int) -> list[float]:
+    """Pearson's r at each delay of ``found`` from -reach to reach samples."""
+    n = len(found)
+    inner = truth[reach : n - reach]
+    return [pearson(inner, found[reach + k : n - reach + k]) for k in range(-reach, reach + 1)]
+
+
+def _banded(wave: np.ndarray, rate_hz: float) -> np.ndarray:
+    return Signal(wave, rate_hz).bandpass(*BAND_HZ).samples
