@@ -508,6 +508,9 @@ def train_pulse(
     frames: Annotated[int, typer.Option(min=16, help="Frames a clip.")] = 128,
     normalisation: Annotated[str, typer.Option(help="temporal, diff_normalised …")] = "temporal",
     learning_rate: float = 3e-3,
+    varied: Annotated[float, typer.Option(help="Share of difficult synthetic clips.")] = 0.75,
+    init: Annotated[Path | None, typer.Option(help="Trained network to begin with.")] = None,
+    loaders: Annotated[int, typer.Option(min=0, help="Processes that make clips.")] = 0,
     devices: Annotated[int, typer.Option(min=1)] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
@@ -531,6 +534,7 @@ def train_pulse(
             steps=steps,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            varied=varied,
             seed=seed,
         )
         if dataset is None:
@@ -543,14 +547,16 @@ def train_pulse(
                 out,
                 recipe=recipe,
                 trained_on=people,
+                init=init,
                 device=device,
                 devices=devices,
                 precision=precision,
+                loaders=loaders,
                 resume=resume,
                 progress=progress,
             )
-        arguments = {"dataset": dataset, "root": root, "recipe": vars(recipe)}
-        write_run(out, "train pulse", arguments, [root] if root else [])
+        arguments = {"dataset": dataset, "root": root, "init": init, "recipe": vars(recipe)}
+        write_run(out, "train pulse", arguments, [given for given in (root, init) if given])
         _say(str(out), as_json, {"out": str(out)})
 
 

@@ -22,7 +22,7 @@ from emotion_rppg.pulse.networks import save_network
 from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.pulse.physnet import SMALLEST, load_public
 from emotion_rppg.signals import Signal
-from emotion_rppg.synthesis.cameras import training_clip
+from emotion_rppg.synthesis.clips import training_clip
 
 CLIPS, SECONDS = 12, 12.0
 FIRST_SEED = 900_000_000  # between those of people and those of training clips

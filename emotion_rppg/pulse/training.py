@@ -19,7 +19,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from emotion_rppg.checkpoints import check_folder, whole_file, whole_folder
+from emotion_rppg.checkpoints import (
+    check_folder,
+    load_state,
+    load_tensors,
+    read_config,
+    whole_file,
+    whole_folder,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference import pick_device, pictures_at
 from emotion_rppg.pulse.networks import NETWORKS, save_network
@@ -38,7 +45,8 @@ class Recipe:
     """What is trained and how; the defaults are the small network of the demo.
 
     ``size`` pixels a side, ``frames`` a clip at ``rate_hz``; Adam with a one-cycle learning rate
-    whose top is ``learning_rate``; ``steps`` of ``batch_size`` clips.
+    whose top is ``learning_rate``; ``steps`` of ``batch_size`` clips. ``varied`` is the share of
+    the synthetic clips that look like real, difficult video (`synthesis.clips`); the rest is plain.
     """
 
     network: str = "physnet"
@@ -49,6 +57,7 @@ class Recipe:
     steps: int = 60
     batch_size: int = 4
     learning_rate: float = 3e-3
+    varied: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,6 +69,8 @@ class Recipe:
         for name in ("size", "frames", "steps", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not 0 <= self.varied <= 1:
+            raise InputError(f"varied is a share, 0 to 1, got {self.varied}")
         if self.seed < 0:
             raise InputError(f"seed must be 0 or more, got {self.seed}: others are people's")
 
@@ -94,6 +105,7 @@ def train(
     *,
     recipe: Recipe | None = None,
     trained_on: Mapping[str, Sequence[str]] | str = "unknown",
+    init: str | Path | None = None,
     device: str = "auto",
     devices: int = 1,
     precision: str = "32-true",
@@ -114,6 +126,9 @@ def train(
     trained_on : mapping or "unknown"
         ``{data set: [subjects]}``: kept with the weights, so that nobody is tested by a network
         that saw them.
+    init : folder, optional
+        A trained network of the same kind to begin with; whom it saw is kept as well. Its
+        pictures may have had another size.
     devices : int
         How many share out the clips of each step: the network sees the same clips whatever their
         number. BatchNorm takes its statistics on each device for itself.
@@ -132,9 +147,12 @@ def train(
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     check_folder(out)
+    module = _new(recipe)
+    if init is not None:
+        load_state(module, load_tensors(init), str(init))
+        trained_on = _together(trained_on, read_config(init).get("trained_on", "unknown"))
     fabric = lightning_fabric.Fabric(**_place(device, devices), precision=cast(Any, precision))
     fabric.launch()
-    module = _new(recipe)
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
     first = 0
     curve: list[tuple[int, float]] = []
@@ -162,6 +180,16 @@ def train(
         checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out
+
+
+def _together(
+    people: Mapping[str, Sequence[str]] | str, more: Mapping[str, Sequence[str]] | str
+) -> dict[str, list[str]] | str:
+    """Whom two trainings saw, one after the other; unknown if either is."""
+    if isinstance(people, str) or isinstance(more, str):
+        return "unknown"
+    sets = sorted({*people, *more})
+    return {name: sorted({*people.get(name, ()), *more.get(name, ())}) for name in sets}
 
 
 def _place(device: str, devices: int) -> dict[str, Any]:
@@ -280,13 +308,17 @@ def _write(
 
 def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
     """Endless clips of people that never were, and their seeds for ``trained_on``."""
-    from emotion_rppg.synthesis.cameras import FIRST_TRAINING_SEED, training_clip
+    from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
 
     first = FIRST_TRAINING_SEED + recipe.seed * 10_000_000
 
     def source(index: int) -> tuple[np.ndarray, np.ndarray]:
         return training_clip(
-            first + index, frames=recipe.frames, size=recipe.size, rate_hz=recipe.rate_hz
+            first + index,
+            frames=recipe.frames,
+            size=recipe.size,
+            rate_hz=recipe.rate_hz,
+            varied=math.floor((index + 1) * recipe.varied) > math.floor(index * recipe.varied),
         )
 
     last = first + recipe.steps * recipe.batch_size - 1

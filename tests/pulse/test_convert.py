@@ -16,7 +16,7 @@ from emotion_rppg.pulse.inference import Network, load_network
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
 from emotion_rppg.signals import Signal
-from emotion_rppg.synthesis.cameras import training_clip
+from emotion_rppg.synthesis.clips import training_clip
 
 SIZE, RATE = 16, 30.0
 

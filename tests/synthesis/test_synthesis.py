@@ -8,13 +8,8 @@ import pytest
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis import waves
-from emotion_rppg.synthesis.cameras import (
-    FIRST_TRAINING_SEED,
-    Camera,
-    film,
-    training_clip,
-    write_video,
-)
+from emotion_rppg.synthesis.cameras import Camera, film, write_video
+from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
 from emotion_rppg.synthesis.faces import face
 from emotion_rppg.synthesis.people import LAST_PERSON_SEED, Person, heart
 
