@@ -208,6 +208,12 @@ def features(
     length: Length = 60.0,
     step: Step = 30.0,
     whole: Annotated[bool, typer.Option("--whole", help="One row a recording.")] = False,
+    families: Annotated[
+        str, typer.Option(help="Names with commas: hrv, sequence, morphology.")
+    ] = "hrv,sequence",
+    baseline: Annotated[
+        str, typer.Option(help="Trial (its name) or first seconds (a number) to compare with.")
+    ] = "",
     encoder: Annotated[Path | None, typer.Option(help="Encoder folder: adds emb_000…")] = None,
     region: Region = "face",
     face: Face = None,
@@ -232,6 +238,8 @@ def features(
             "source": source,
             "length_s": None if whole else length,
             "step_s": step,
+            "families": [name.strip() for name in families.split(",") if name.strip()],
+            "baseline": _baseline(baseline),
             "region": region,
             "face": face,
             "encoder": encoder,
@@ -252,6 +260,14 @@ def features(
         text = f"{len(table)} windows of {len(recordings) - len(failures)} recordings → {out}"
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
         _say(text, as_json, {**result, "out": str(out)})
+
+
+def _baseline(text: str) -> str | float | None:
+    """Seconds where the text is a number, else a trial's name; None where there is none."""
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return text
 
 
 def _recordings(paths: list[Path], dataset: str | None, root: Path | None) -> list[Any]:

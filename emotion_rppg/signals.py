@@ -210,6 +210,14 @@ class Signal:
             )
         return self._filtered((low_hz, high_hz), "bandpass")
 
+    def lowpass(self, high_hz: float) -> Signal:
+        """Zero-phase third-order Butterworth low-pass within each seen run."""
+        if not 0 < high_hz < self.rate_hz / 2:
+            raise InputError(
+                f"a low-pass at {high_hz:g} Hz does not fit below half of {self.rate_hz:g} Hz"
+            )
+        return self._filtered(float(high_hz), "lowpass")
+
     def _filtered(self, edge_hz: float | tuple[float, float], btype: str) -> Signal:
         from scipy.signal import butter, sosfiltfilt
 

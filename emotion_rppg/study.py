@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.baselines import beside_baseline
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import in_order
@@ -134,6 +135,7 @@ def extract(
     length_s: float | None = 60.0,
     step_s: float | None = 30.0,
     families: Sequence[str] = ("hrv", "sequence"),
+    baseline: str | float | None = None,
     encoder: Any = None,
     source: str = "auto",
     region: str = "face",
@@ -159,6 +161,9 @@ def extract(
         Window length in seconds; None: the whole recording.
     families : sequence of str
         Names in ``FAMILIES``.
+    baseline : str or float, optional
+        The name of a trial, or each recording's first so many seconds: beside every feature stands
+        its difference from there, ``rmssd_ms_vs_baseline`` (:mod:`emotion_rppg.baselines`).
     encoder : folder or Pretrained, optional
         A trained beat encoder; its embeddings become the columns ``emb_000`` …
     source : {"auto", "rppg", "bvp", "ecg"}
@@ -195,6 +200,8 @@ def extract(
     if not tables:
         raise InputError(_all_failed(failures))
     table = _joined(tables)
+    if baseline is not None:
+        table = beside_baseline(table, baseline)
     if encoder is not None:
         table = _embedded(table, encoder)
     table.attrs["failures"] = failures
@@ -246,7 +253,7 @@ def features_of(
     windows = cut(beats, wave, length_s=length_s, step_s=step_s, facts=facts)
     table = windows.table
     table.insert(0, "quality", [_mean_quality(signal) for signal in windows.signals])
-    parts = [FAMILIES[name](windows.beats) for name in families]
+    parts = [FAMILIES[name](windows.beats, windows.signals) for name in families]
     table = pd.concat([table, *parts], axis=1)
     reasons = [_distrust(signal) for signal in windows.signals]
     table["reason"] = reasons

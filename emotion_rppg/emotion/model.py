@@ -239,6 +239,7 @@ def _made_from(table: pd.DataFrame) -> dict[str, Any]:
 
     lengths = table["duration_s"].round(3).unique()
     families = ["hrv", *(["sequence"] if any(c.startswith(SEQUENCE) for c in table) else [])]
+    families += ["morphology"] if "n_pulses" in table else []
     return {
         "method": only("method"),
         "source": only("source"),

@@ -1,8 +1,13 @@
-"""Stage two, from waves to features. FAMILIES: name -> ``list[Beats] -> DataFrame``, a row each."""
+"""Stage two, from waves to features.
 
-from emotion_rppg.features import hrv, sequences
+FAMILIES: name -> ``(list[Beats], list[Signal | None]) -> DataFrame``, one row each; the waves may
+be left out.
+"""
+
+from emotion_rppg.features import hrv, morphology, sequences
 
 FAMILIES = {
     "hrv": hrv.table,
     "sequence": sequences.table,
+    "morphology": morphology.table,
 }

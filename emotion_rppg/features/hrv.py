@@ -17,13 +17,13 @@ Values equal NeuroKit2's on the same beats where the definitions agree. They do 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from emotion_rppg.features import nonlinear, spectra
-from emotion_rppg.signals import Beats
+from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,9 @@ BIN_MS = 1000 / 128
 CELLS = 2_000_000  # of a padded block, so that memory stays bounded
 
 
-def table(list_of_beats: list[Beats]) -> pd.DataFrame:
+def table(
+    list_of_beats: list[Beats], signals: Sequence[Signal | None] | None = None
+) -> pd.DataFrame:
     """Features of each window, one row each: ``COLUMNS`` in order, float64.
 
     A value is NaN where the window spans less than its column's ``minimum_s``, holds fewer than
@@ -111,6 +113,8 @@ def table(list_of_beats: list[Beats]) -> pd.DataFrame:
     ----------
     list_of_beats : list of Beats
         One a window.
+    signals : ignored
+        The windows' waves, which every family is given: intervals need none.
     """
     import pandas as pd
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +17,15 @@ CHANNELS = ("ibi_ms", "difference_ms", "confidence")
 TEXT = ("seq_ibi_ms", "seq_confidence")
 
 
-def table(list_of_beats: list[Beats]) -> pd.DataFrame:
+def table(
+    list_of_beats: list[Beats], signals: Sequence[Signal | None] | None = None
+) -> pd.DataFrame:
     """One row each: inter-beat intervals and confidences as text, so that any file can hold them.
 
     ``seq_ibi_ms`` is ``"812.3 799.1 nan 805.0"``: intervals in ms to 0.1 ms, in order, ``nan``
     where a gap parts two of them. ``seq_confidence`` has as many words: the lower confidence of
     an interval's two beats, 0–1 (1 where nobody measured it). Fewer than two beats give ``""``.
+    The waves are not looked at.
     """
     import pandas as pd
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
 
@@ -33,7 +34,9 @@ _FIXED = {
 
 def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
     """Write a Markdown table that explains every column of ``table``."""
-    from emotion_rppg.features.hrv import COLUMNS
+    from emotion_rppg.features import hrv, morphology
+
+    columns = hrv.COLUMNS | morphology.COLUMNS
 
     lines = [
         f"# Columns of {path.name.removesuffix('.columns.md')}",
@@ -45,8 +48,8 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
         "|---|---|---|---|---|",
     ]
     for name in table:
-        if name in COLUMNS:
-            c = COLUMNS[name]
+        if name in columns:
+            c = columns[name]
             lines.append(f"| {name} | {c.unit} | {c.definition} | {c.source} | {c.minimum_s:g} |")
         else:
             lines.append(f"| {name} | | {_fixed(name)} | | |")
@@ -60,6 +63,9 @@ def _fixed(name: str) -> str:
         return f"label {name.removeprefix(LABEL)}, as the data set gives it"
     if name.startswith(SCALE):
         return f"lowest..highest possible value of {name.removeprefix(SCALE)}"
+    if name.endswith(VS_BASELINE):
+        raw = name.removesuffix(VS_BASELINE)
+        return f"{raw} less its mean over the baseline recorded before; empty where none was"
     if name.startswith(EMBEDDING):
         return "one dimension of the beat encoder's embedding"
     return _FIXED.get(name, "")
