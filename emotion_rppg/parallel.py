@@ -1,28 +1,103 @@
-"""Many jobs on several processes, their results in the order of the jobs."""
+"""Many jobs on several processes or machines, their results in order or as they are done."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
+
+from emotion_rppg.errors import InputError
+
+_PATIENCE_S = 20.0  # to reach a scheduler
+Jobs = Iterable[tuple[Any, ...]]
 
 
 def in_order(
-    function: Callable[..., Any], jobs: Iterable[tuple[Any, ...]], *, workers: int = 1
+    function: Callable[..., Any], jobs: Jobs, *, workers: int = 1, scheduler: str | None = None
 ) -> Iterator[Any]:
     """``function(*job)`` of each job, as soon as it and all before it are done.
 
-    With one worker nothing leaves this process.
+    Parameters
+    ----------
+    workers : int
+        Processes of this machine; with one, nothing leaves this process.
+    scheduler : str, optional
+        Address of a Dask scheduler, ``tcp://host:8786``: its workers take the place of
+        ``workers``. They need the same package and see the same files under the same paths.
+
+    Raises
+    ------
+    InputError
+        No such scheduler, it has no workers, or a worker process died.
     """
-    from joblib import Parallel, delayed
+    yield from _run(function, jobs, "generator", workers, scheduler)
+
+
+def as_done(
+    function: Callable[..., Any], jobs: Jobs, *, workers: int = 1, scheduler: str | None = None
+) -> Iterator[tuple[int, Any]]:
+    """Number of the job, from 0, and its result, in the order in which they are done.
+
+    What is kept as it comes is not lost behind a slower job. Parameters and errors are those of
+    :func:`in_order`.
+    """
+    numbered = ((function, number, job) for number, job in enumerate(jobs))
+    yield from _run(_numbered, numbered, "generator_unordered", workers, scheduler)
+
+
+def _numbered(function: Callable[..., Any], number: int, job: tuple[Any, ...]) -> tuple[int, Any]:
+    return number, function(*job)
+
+
+def _run(
+    function: Callable[..., Any], jobs: Jobs, order: str, workers: int, scheduler: str | None
+) -> Iterator[Any]:
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if workers > 1:
         # workers inherit it; OpenCV's own threads on the same cores would only wait for each other
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _cluster(scheduler) as client:
         # joblib starts a worker afresh once it has grown by 300 MB, which importing a
         # scientific library does; the results are the same
         warnings.filterwarnings("ignore", "A worker stopped while", UserWarning)
-        calls = (delayed(function)(*job) for job in jobs)
-        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
+        away = client is not None
+        with parallel_config(backend="dask", client=client) if away else nullcontext():
+            run = Parallel(n_jobs=-1 if away else workers, return_as=order)
+        try:
+            yield from run(delayed(function)(*job) for job in jobs)
+        except TerminatedWorkerError as error:
+            raise InputError(
+                "a worker process died, most often for lack of memory: what is finished is kept; "
+                "run the same command again with fewer --workers"
+            ) from error
+
+
+@contextmanager
+def _cluster(scheduler: str | None) -> Iterator[Any]:
+    """A connection to the scheduler, closed at the end; None where there is none to reach."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError("--scheduler needs Dask: pip install 'emotion-rppg[cluster]'") from error
+    try:
+        client = Client(scheduler, timeout=_PATIENCE_S, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"no Dask scheduler answers at {scheduler!r}: want the tcp://host:port that "
+            "`dask scheduler` prints when it starts"
+        ) from error
+    with client:
+        try:  # a task calls for workers where a cluster starts them on demand
+            client.submit(os.getpid, pure=False).result(timeout=_PATIENCE_S)
+        except TimeoutError as error:
+            raise InputError(
+                f"the scheduler {scheduler} has no workers: start some with `dask worker`"
+            ) from error
+        yield client

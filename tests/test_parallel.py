@@ -1,0 +1,66 @@
+"""Jobs on processes and clusters: the same results in the same order wherever they run."""
+
+import operator
+import os
+import time
+
+import pytest
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.parallel import as_done, in_order
+
+
+def slow_square(x: int, pause_s: float) -> int:
+    time.sleep(pause_s)
+    return x * x
+
+
+def dies(x: int) -> int:
+    os._exit(1)
+
+
+JOBS = [(3, 0.5), (4, 0.0), (5, 0.0)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_jobs(workers) -> None:
+    assert list(in_order(slow_square, JOBS, workers=workers)) == [9, 16, 25]
+
+
+def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
+    list(as_done(slow_square, [(1, 0.0)] * 2, workers=2))  # both processes are up
+    found = list(as_done(slow_square, JOBS, workers=2))
+    assert sorted(found) == [(0, 9), (1, 16), (2, 25)]
+    assert found[-1] == (0, 9)
+
+
+def test_a_dead_worker_is_explained() -> None:
+    with pytest.raises(InputError, match="fewer --workers"):
+        list(in_order(dies, [(1,), (2,)], workers=2))
+
+
+def test_an_unknown_scheduler_is_explained(monkeypatch) -> None:
+    monkeypatch.setattr("emotion_rppg.parallel._PATIENCE_S", 0.2)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+        with pytest.raises(InputError, match="no Dask scheduler answers"):
+            list(in_order(slow_square, JOBS, scheduler=address))
+
+
+def test_a_cluster_gives_the_same_results(monkeypatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+    ) as cluster:
+        where = cluster.scheduler_address
+        assert list(in_order(operator.mul, [(3, 3), (4, 4)], scheduler=where)) == [9, 16]
+        assert sorted(as_done(operator.mul, [(3, 3), (4, 4)], scheduler=where)) == [(0, 9), (1, 16)]
+    bare = distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp://", dashboard_address=None
+    )
+    monkeypatch.setattr("emotion_rppg.parallel._PATIENCE_S", 0.3)
+    with bare, pytest.raises(InputError, match="no workers"):
+        list(in_order(operator.mul, [(3, 3)], scheduler=bare.scheduler_address))
