@@ -19,7 +19,7 @@ from emotion_rppg.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
 
 

@@ -524,7 +524,7 @@ def train_pulse(
     frames: Annotated[int, typer.Option(min=16, help="Frames a clip.")] = 128,
     normalisation: Annotated[str, typer.Option(help="temporal, diff_normalised …")] = "temporal",
     learning_rate: float = 3e-3,
-    varied: Annotated[float, typer.Option(help="Share of difficult synthetic clips.")] = 0.75,
+    varied: Annotated[float, typer.Option(help="Share of lifelike synthetic clips.")] = 0.75,
     init: Annotated[Path | None, typer.Option(help="Trained network to begin with.")] = None,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that make clips.")] = 0,
     devices: Annotated[int, typer.Option(min=1)] = 1,

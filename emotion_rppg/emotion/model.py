@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import CONFIG, read_config, whole_folder, write_json
+from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, write_json
 from emotion_rppg.emotion.encoder import load_encoder
 from emotion_rppg.emotion.inputs import fit_on, matrix
 from emotion_rppg.emotion.tasks import Task, class_names, code
@@ -118,7 +118,7 @@ class Model:
             if self.encoder is not None:
                 self.encoder.save(fresh / ENCODER)
             write_json(fresh / CONFIG, self._config())
-            (fresh / "MODEL_CARD.md").write_text(self.card(), encoding="utf-8")
+            (fresh / CARD).write_text(self.card(), encoding="utf-8")
         return Path(folder)
 
     def _config(self) -> dict[str, Any]:

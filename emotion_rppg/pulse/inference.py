@@ -18,7 +18,7 @@ from emotion_rppg.checkpoints import load_state, load_tensors, read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.classical import detrend
-from emotion_rppg.quality import per_sample
+from emotion_rppg.quality import borne_out, per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.faces import Look, crop, follow, skin_mean
@@ -27,7 +27,8 @@ from emotion_rppg.video.frames import describe
 if TYPE_CHECKING:
     import torch
 
-SIZE = 36  # pixels a side of the default network's face picture
+SIZE = 32  # pixels a side of the default network's face picture
+BUNDLED = {"physnet": Path(__file__).parent / "weights" / "physnet"}  # trained, by network's name
 KIND = "pulse"
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
@@ -95,7 +96,7 @@ def estimate(
     face : int, optional
         Which face, 1 the largest at first sight; default: the largest.
     weights : folder, optional
-        The trained network behind a network's name.
+        The trained network behind a network's name; ``"physnet"`` comes with one.
     detector : path or function, optional
         See :func:`emotion_rppg.video.faces.follow`.
     progress : function, optional
@@ -105,7 +106,9 @@ def estimate(
     -------
     Signal
         ``kind="rppg"``, on an even grid (a network's own rate, else the video's median rate),
-        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample.
+        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample. A network's
+        is 0 where the skin's colour does not bear it out (see `quality.borne_out`): networks
+        write pulses over noise, too.
 
     Raises
     ------
@@ -116,9 +119,13 @@ def estimate(
     chosen = _chosen(method, weights, device)
     looks = follow(video, region=region, face=face, detector=detector)
     looks = looks if progress is None else _watched(looks, video, progress)
-    read = _read_by_network if isinstance(chosen, Network) else _read_by_colour
-    wave = read(looks, chosen)  # type: ignore[arg-type]  # each reader gets what it is for
-    return replace(wave, quality=per_sample(wave))
+    if not isinstance(chosen, Network):
+        wave = _read_by_colour(((k.time_s, skin_mean(k)) for k in looks), chosen)
+        return replace(wave, quality=per_sample(wave))
+    colours: list[tuple[float, np.ndarray]] = []
+    wave = _read_by_network(_noting(looks, colours), chosen)
+    beside = _read_by_colour(colours, METHODS["pos"])
+    return replace(wave, quality=per_sample(wave) * borne_out(wave, beside))
 
 
 def _chosen(
@@ -139,13 +146,20 @@ def _chosen(
         raise InputError(
             f"unknown rPPG method {str(method)!r}; known: {known}, or the folder of a network"
         )
-    if weights is None:
+    if weights is None and str(method) not in BUNDLED:
         raise InputError(
-            f"{method} has no bundled weights yet: give the folder of a trained network with "
+            f"{method} comes without trained weights: give the folder of a trained network with "
             "--weights DIR (weights=… in Python; `emotion-rppg train pulse` makes one), or take "
-            "a classic method such as pos"
+            f"{', '.join(BUNDLED)}"
         )
-    return load_network(weights, device=device)
+    return load_network(weights or BUNDLED[str(method)], device=device)
+
+
+def _noting(looks: Iterator[Look], colours: list[tuple[float, np.ndarray]]) -> Iterator[Look]:
+    """The same frames; their skin's mean colours are kept."""
+    for look in looks:
+        colours.append((look.time_s, skin_mean(look)))
+        yield look
 
 
 def _watched(
@@ -162,10 +176,10 @@ def _watched(
 # ---- classic methods: the skin's mean colour ------------------------------------------------
 
 
-def _read_by_colour(looks: Iterator[Look], method: Method) -> Signal:
-    times, rgb = zip(*((look.time_s, skin_mean(look)) for look in looks), strict=True)
-    rate, grid, colours = _even(np.array(times), np.array(rgb))
-    return Signal(_by_runs(colours, rate, method), rate, kind="rppg", start_s=grid[0])
+def _read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
+    times, rgb = zip(*colours, strict=True)
+    rate, grid, even = _even(np.array(times), np.array(rgb))
+    return Signal(_by_runs(even, rate, method), rate, kind="rppg", start_s=grid[0])
 
 
 def _even(times_s: np.ndarray, rgb: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -379,14 +393,9 @@ def waveform_from_clip(
     Raises
     ------
     InputError
-        Another shape or type; no bundled network yet.
+        Another shape or type; too few frames.
     """
-    if network is None:
-        raise InputError(
-            "there is no bundled network yet: give network=DIR, a folder that "
-            "`emotion-rppg train pulse` wrote"
-        )
-    net = network if isinstance(network, Network) else load_network(network)
+    net = network if isinstance(network, Network) else load_network(network or BUNDLED["physnet"])
     clip = np.asarray(clip)
     wanted = (net.size, net.size, 3)
     if clip.dtype != np.uint8 or clip.ndim != 4 or clip.shape[1:] != wanted:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import CONFIG, save_tensors, write_json
+from emotion_rppg.checkpoints import CARD, CONFIG, save_tensors, write_json
 from emotion_rppg.pulse.inference import KIND
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.rivals import (
@@ -47,7 +47,7 @@ def save_network(
     polarity: int = 1,
     lag_s: float = 0.0,
 ) -> None:
-    """Write weights and config.json into a folder, as `load_network` reads them.
+    """Write weights, config.json and MODEL_CARD.md into a folder, as `load_network` reads them.
 
     Parameters
     ----------
@@ -78,3 +78,44 @@ def save_network(
     }
     save_tensors(folder, module.state_dict())
     write_json(folder / CONFIG, config)
+    weights = sum(p.numel() for p in module.parameters())
+    (folder / CARD).write_text(card(config, weights), encoding="utf-8")
+
+
+def card(config: Mapping[str, Any], weights: int) -> str:
+    """The model card, Markdown, of what config.json says."""
+    people = config["trained_on"]
+    named = isinstance(people, Mapping)
+    saw = [f"- {name}: {', '.join(who)}" for name, who in people.items()] if named else []
+    how = [f"- {key}: {value}" for key, value in config["training"].items()]
+    late = f"{1e3 * config['lag_s']:+.0f} ms late"
+    return "\n".join(
+        [
+            f"# A pulse network: {config['network']}",
+            "",
+            "From pictures of a face to its blood volume pulse (rPPG). Not a medical device.",
+            "",
+            f"- **Takes** RGB pictures of {config['size']}×{config['size']} pixels, "
+            f"{config['rate_hz']:g} a second: the square about a face 1.4 times as wide as the "
+            f"face. Normalisation: {config['normalisation']}.",
+            f"- **Gives** one number a picture ({config['output']}; polarity "
+            f"{config['polarity']:+d}, {late}); `emotion_rppg` turns it so that more blood is up.",
+            f"- **Weights**: {weights:,}; written by emotion_rppg {config['version']}.",
+            "",
+            "## Whom it saw in training",
+            "",
+            "Nobody may be tested with it who stands here; `evaluate` refuses to.",
+            "",
+            *(saw or ["- unknown"]),
+            "",
+            "## How it came about",
+            "",
+            *how,
+            "",
+            "## Limits",
+            "",
+            "A network writes a pulse over anything: trust a wave only as far as its quality says. "
+            "Skin tones, lights, motions and codecs that it did not see in training are untested.",
+            "",
+        ]
+    )

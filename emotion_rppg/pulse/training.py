@@ -46,7 +46,7 @@ class Recipe:
 
     ``size`` pixels a side, ``frames`` a clip at ``rate_hz``; Adam with a one-cycle learning rate
     whose top is ``learning_rate``; ``steps`` of ``batch_size`` clips. ``varied`` is the share of
-    the synthetic clips that look like real, difficult video (`synthesis.clips`); the rest is plain.
+    the synthetic clips that have what real video has (`synthesis.clips`); the rest is plain.
     """
 
     network: str = "physnet"

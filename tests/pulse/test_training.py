@@ -54,6 +54,35 @@ def test_the_loss_falls(tmp_path) -> None:
     assert loss[-10:].mean() < 0.7 * loss[:5].mean()
 
 
+def test_training_begins_with_another_networks_weights_and_keeps_whom_that_saw(tmp_path) -> None:
+    clips, who = synthetic_clips(SMALL)
+    first = train(clips, tmp_path / "first", recipe=SMALL, trained_on=who)
+    one = replace(SMALL, size=20, steps=1, learning_rate=1e-9, seed=1)
+    clips, others = synthetic_clips(one)
+    second = train(clips, tmp_path / "second", recipe=one, trained_on=others, init=first)
+    for name, tensor in load_tensors(second).items():
+        if name.endswith(("weight", "bias")):
+            torch.testing.assert_close(tensor, load_tensors(first)[name], atol=1e-6, rtol=0)
+    said = json.loads((second / "config.json").read_text())["trained_on"]
+    assert said == {"synthetic-clips": [*who["synthetic-clips"], *others["synthetic-clips"]]}
+    third = train(clips, tmp_path / "third", recipe=one, trained_on="unknown", init=first)
+    assert json.loads((third / "config.json").read_text())["trained_on"] == "unknown"
+
+
+def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        "emotion_rppg.synthesis.clips.training_clip",
+        lambda seed, **options: asked.append(options["varied"]),
+    )
+    clips, _ = synthetic_clips(replace(SMALL, varied=0.75))
+    for index in range(8):
+        clips(index)
+    assert asked == [False, True, True, True] * 2
+    with pytest.raises(InputError, match="varied is a share"):
+        replace(SMALL, varied=1.5)
+
+
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
     clips, who = synthetic_clips(SMALL)
     whole = train(clips, tmp_path / "whole", recipe=SMALL, trained_on=who)
@@ -232,3 +261,14 @@ def test_an_unknown_recipe_is_refused() -> None:
         Recipe(normalisation="z")
     with pytest.raises(InputError, match="seed must be 0 or more"):
         Recipe(seed=-100)
+
+
+def test_the_card_says_who_was_seen_and_what_goes_in(tmp_path) -> None:
+    clips, who = synthetic_clips(SMALL)
+    out = train(clips, tmp_path / "net", recipe=replace(SMALL, steps=1), trained_on=who)
+    card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"- synthetic-clips: {who['synthetic-clips'][0]}" in card
+    assert "16×16 pixels, 30 a second" in card
+    assert "768,577" in card
+    out = train(clips, tmp_path / "net", recipe=replace(SMALL, steps=1))
+    assert "- unknown" in (out / "MODEL_CARD.md").read_text(encoding="utf-8")
