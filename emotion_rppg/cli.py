@@ -436,6 +436,40 @@ def convert(
 
 
 @app.command()
+def live(
+    camera: Annotated[str, typer.Option(help="Number of the camera, or a video file.")] = "0",
+    method: Method = "pos",
+    region: Region = "face",
+    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long.")] = None,
+    paced: Annotated[bool, typer.Option(help="A file at the pace it was taken.")] = True,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Watch the pulse of whoever sits before the camera; with --json a line a second.
+
+    Example: emotion-rppg live --camera 0
+    """
+    with _plainly():
+        from emotion_rppg.live import watch
+        from emotion_rppg.video.cameras import camera_frames, replayed
+
+        number = int(camera) if camera.isdigit() else None
+        source = (
+            camera_frames(number) if number is not None else replayed(Path(camera), paced=paced)
+        )
+        for reading in watch(source, method, region=region, device=device):
+            rate = "–" if reading.hr_bpm is None else f"{reading.hr_bpm:.0f}"
+            rmssd = "" if reading.rmssd_ms != reading.rmssd_ms else f" · {reading.rmssd_ms:.0f} ms"
+            why = f" · {reading.reason}" if reading.reason else ""
+            text = (
+                f"{reading.time_s:7.1f} s  {rate} bpm · quality {reading.quality:.2f}{rmssd}{why}"
+            )
+            typer.echo(json.dumps(reading.as_json()) if as_json else text)
+            if seconds is not None and reading.time_s >= seconds:
+                return
+
+
+@app.command()
 def demo(
     out: Out = Path("demo"),
     seed: int = 0,

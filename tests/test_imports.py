@@ -18,7 +18,7 @@ ORDER = (
     ("datasets", "video"),
     ("pulse", "features"),
     ("emotion",),
-    ("study",),
+    ("study", "live"),
     ("evaluation",),
     ("report",),
     ("demo", "doctor"),

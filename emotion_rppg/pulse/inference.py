@@ -116,19 +116,19 @@ def estimate(
         Unreadable video, no face in it, unknown method, missing weights.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
-    chosen = _chosen(method, weights, device)
+    chosen = chosen_method(method, weights, device)
     looks = follow(video, region=region, face=face, detector=detector)
     looks = looks if progress is None else _watched(looks, video, progress)
     if not isinstance(chosen, Network):
-        wave = _read_by_colour(((k.time_s, skin_mean(k)) for k in looks), chosen)
+        wave = read_by_colour(((k.time_s, skin_mean(k)) for k in looks), chosen)
         return replace(wave, quality=per_sample(wave))
     colours: list[tuple[float, np.ndarray]] = []
     wave = _read_by_network(_noting(looks, colours), chosen)
-    beside = _read_by_colour(colours, METHODS["pos"])
+    beside = read_by_colour(colours, METHODS["pos"])
     return replace(wave, quality=per_sample(wave) * borne_out(wave, beside))
 
 
-def _chosen(
+def chosen_method(
     method: str | Path | Method, weights: str | Path | None, device: str
 ) -> Network | Method:
     """What a name stands for."""
@@ -176,7 +176,8 @@ def _watched(
 # ---- classic methods: the skin's mean colour ------------------------------------------------
 
 
-def _read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
+def read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
+    """The wave of a method on mean colours, each (3,) with its time."""
     times, rgb = zip(*colours, strict=True)
     rate, grid, even = _even(np.array(times), np.array(rgb))
     return Signal(_by_runs(even, rate, method), rate, kind="rppg", start_s=grid[0])
@@ -287,8 +288,16 @@ def pictures_at(
 ) -> tuple[float, Iterator[np.ndarray | None]]:
     """Time of the first frame, and faces (size, size, 3) on an even grid; None: not seen."""
     timed = ((k.time_s, None if k.box is None else crop(k, size)) for k in looks)
-    first = next(timed)
-    return first[0], _at_rate(itertools.chain([first], timed), rate_hz)
+    return pictures_at_times(timed, rate_hz=rate_hz)
+
+
+def pictures_at_times(
+    timed: Iterable[tuple[float, np.ndarray | None]], *, rate_hz: float
+) -> tuple[float, Iterator[np.ndarray | None]]:
+    """The same for pictures that are cut already, each with its time."""
+    rest = iter(timed)
+    first = next(rest)
+    return first[0], _at_rate(itertools.chain([first], rest), rate_hz)
 
 
 def _at_rate(

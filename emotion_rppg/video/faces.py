@@ -88,8 +88,21 @@ def follow(
     if face is not None and face < 1:
         raise InputError(f"face={face}: faces are counted from 1, the largest")
     if region != "face":
-        return _fixed(video, region)
-    return _followed(video, _Tracker(as_detector(detector), face or 1))
+        return _fixed(read_frames(video), region)
+    tracker = _Tracker(as_detector(detector), face or 1)
+    return _all_or_error(video.path, tracker, _followed(read_frames(video), tracker, SPREAD_S))
+
+
+def follow_live(
+    frames: Iterable[Frame], *, delay_s: float, region: str = "face", detector: FaceFinder = None
+) -> Iterator[Look]:
+    """The same for frames that still come: one Look each, ``delay_s`` after its frame.
+
+    The box is smoothed by what was seen up to ``delay_s`` later; never a face is no error.
+    """
+    if region != "face":
+        return _fixed(frames, region)
+    return _followed(frames, _Tracker(as_detector(detector), 1), delay_s)
 
 
 def read_trace(
@@ -139,9 +152,9 @@ def crop(look: Look, size: int) -> np.ndarray:
     return np.rint(_cells(look.image, (x, y, w, h), size)).astype(np.uint8)
 
 
-def _fixed(video: Video, region: str) -> Iterator[Look]:
+def _fixed(frames: Iterable[Frame], region: str) -> Iterator[Look]:
     box = None
-    for frame in read_frames(video):
+    for frame in frames:
         if box is None:
             box = _rectangle(region, frame.image)
         yield Look(frame.time_s, frame.image, box)
@@ -165,30 +178,34 @@ def _rectangle(region: str, image: np.ndarray) -> tuple[float, float, float, flo
     return x, y, w, h
 
 
-def _followed(video: Video, tracker: _Tracker) -> Iterator[Look]:
-    waiting: deque[Frame] = deque()
+def _all_or_error(path: Path, tracker: _Tracker, looks: Iterator[Look]) -> Iterator[Look]:
     count = seen = 0
-    for frame in _and_then_none(read_frames(video)):
+    for look in looks:
+        count, seen = count + 1, seen + (look.box is not None)
+        yield look
+    if not seen:
+        raise InputError(tracker.explain(path, count))
+    log.info("%s: a face in %d of %d frames", path, seen, count)
+
+
+def _followed(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[Look]:
+    waiting: deque[Frame] = deque()
+    for frame in _and_then_none(frames):
         if frame is not None:
             tracker.see(frame)
             waiting.append(frame)
-            count += 1
-        while waiting and (frame is None or waiting[0].time_s <= frame.time_s - SPREAD_S):
+        while waiting and (frame is None or waiting[0].time_s <= frame.time_s - delay_s):
             ready = waiting.popleft()
             found = tracker.at(ready.time_s)
-            seen += found is not None
             if found is None:
                 yield Look(ready.time_s, ready.image, None)
             else:
                 x, y, w, h = found.box.tolist()
                 yield Look(ready.time_s, ready.image, (x, y, w, h), found.landmarks)
             del ready
-    if not seen:
-        raise InputError(tracker.explain(video.path, count))
-    log.info("%s: a face in %d of %d frames", video.path, seen, count)
 
 
-def _and_then_none(frames: Iterator[Frame]) -> Iterator[Frame | None]:
+def _and_then_none(frames: Iterable[Frame]) -> Iterator[Frame | None]:
     yield from frames
     yield None
 

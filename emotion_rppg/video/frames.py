@@ -181,7 +181,7 @@ def _stretch(capture: Any, video: Video) -> Iterator[Frame]:
         ok, image = capture.retrieve()
         if not ok:
             continue
-        yield Frame(index, time_s - video.start_s, _rgb(cv2, image))
+        yield Frame(index, time_s - video.start_s, to_rgb(cv2, image))
         index += 1
 
 
@@ -217,7 +217,7 @@ def _clock(capture: Any, path: Path) -> Iterator[float]:
         )
 
 
-def _rgb(cv2: ModuleType, image: np.ndarray) -> np.ndarray:
+def to_rgb(cv2: ModuleType, image: np.ndarray) -> np.ndarray:
     channels = 1 if image.ndim == 2 else image.shape[2]
     code = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}[channels]
     rgb: np.ndarray = cv2.cvtColor(image, code)

@@ -1,0 +1,128 @@
+"""Live: numbers within a second of the newest frame, flat memory, faces that leave."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from emotion_rppg.cli import app
+from emotion_rppg.errors import InputError
+from emotion_rppg.live import KEEP_S, _Held, watch
+from emotion_rppg.pulse import METHODS
+from emotion_rppg.video import cameras
+from emotion_rppg.video.cameras import HELD, camera_frames, replayed
+from emotion_rppg.video.frames import Frame
+
+CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
+
+
+def skin(seconds: float, *, bpm: float = 66.0, rate_hz: float = 20.0, lost=()) -> list[Frame]:
+    """Plain pictures of skin with a pulse; black while ``lost``."""
+    draw = np.random.default_rng(0)
+    frames = []
+    for k in range(round(seconds * rate_hz)):
+        t = k / rate_hz
+        beat = np.array([0.33, 0.77, 0.53]) * np.sin(2 * np.pi * bpm / 60 * t)
+        picture = np.array([180.0, 130.0, 110.0]) * (1 - 0.02 * beat)
+        noise = draw.normal(0, 2, (24, 24, 3))
+        frames.append(Frame(k, t, np.clip(picture + noise, 0, 255).astype(np.uint8)))
+    return frames
+
+
+def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
+    readings = list(watch(replayed(CLIP, paced=False)))
+    assert len(readings) >= 9
+    assert all(0 <= r.delay_s <= 0.6 for r in readings)
+    assert np.allclose(np.diff([r.time_s for r in readings]), 1.0, atol=0.05)
+    assert readings[0].hr_bpm is None
+    assert "at least 6 s" in readings[0].reason
+    assert readings[-1].hr_bpm == pytest.approx(72, abs=1)
+    assert all(r.face == 1 and r.wave.duration_s == pytest.approx(1, abs=0.1) for r in readings)
+
+
+def test_rmssd_waits_for_the_time_it_needs_and_dropped_frames_are_counted() -> None:
+    frames = [f for f in skin(70) if f.index % 50]  # every fiftieth is missing
+    readings = list(watch(frames, region="full", step_s=5.0))
+    rmssd = np.array([r.rmssd_ms for r in readings])
+    assert np.isnan(rmssd[0])
+    assert rmssd[-1] < 60
+    assert readings[-1].dropped == 27
+    assert readings[-1].hr_bpm == pytest.approx(66, abs=1)
+
+
+def test_memory_does_not_grow() -> None:
+    held = _Held(METHODS["pos"])
+    for frame in skin(3 * KEEP_S, rate_hz=5.0):
+        held.add(frame.time_s, frame.image.mean((0, 1)), None)
+    assert held.seconds <= KEEP_S
+    assert len(held.colours) <= KEEP_S * 5 + 1
+
+
+def test_a_face_that_leaves_takes_its_numbers_with_it() -> None:
+    faces = list(replayed(CLIP, paced=False))
+    black = [
+        Frame(len(faces) + k, faces[-1].time_s + (k + 1) / 30, np.zeros_like(faces[0].image))
+        for k in range(600)
+    ]
+    readings = list(watch([*faces, *black], step_s=2.0))
+    assert readings[-1].hr_bpm is None
+    assert readings[-1].face == 0
+    assert np.isnan(readings[-1].wave.samples).all()
+    assert max(r.face for r in readings) == 1
+
+
+def test_each_line_is_one_json_object() -> None:
+    words = ["live", "--camera", str(CLIP), "--no-paced", "--json", "--seconds", "8"]
+    run = CliRunner().invoke(app, words)
+    assert run.exit_code == 0, run.output
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [round(line["time_s"]) for line in lines] == [3, 4, 5, 6, 7, 8]
+    assert {"hr_bpm", "quality", "reason", "face", "wave", "delay_s"} <= set(lines[-1])
+
+
+class Camera:
+    """Stands in for OpenCV's: some frames, then none."""
+
+    def __init__(self, frames: int, *, opened: bool = True) -> None:
+        self.left, self.opened, self.released = frames, opened, False
+
+    def isOpened(self) -> bool:
+        return self.opened
+
+    def read(self) -> tuple[bool, np.ndarray | None]:
+        self.left -= 1
+        return (
+            (True, np.full((8, 8, 3), self.left % 200, np.uint8))
+            if self.left >= 0
+            else (
+                False,
+                None,
+            )
+        )
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_a_camera_drops_the_oldest_frames_and_says_when_it_is_gone(monkeypatch) -> None:
+    import cv2
+
+    camera = Camera(5 * HELD)
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: camera)
+    monkeypatch.setattr(cameras, "PATIENCE_S", 0.3)
+    frames = camera_frames(0)
+    first = next(frames)
+    while camera.left >= 0:
+        pass
+    rest: list[Frame] = []
+    with pytest.raises(InputError, match="gave no frame"):
+        rest.extend(frames)
+    assert len(rest) <= HELD
+    assert rest[-1].index == 5 * HELD - 1
+    assert rest[-1].time_s >= first.time_s
+    assert camera.released
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: Camera(0, opened=False))
+    with pytest.raises(InputError, match="camera 3 cannot be opened"):
+        next(camera_frames(3))
