@@ -309,7 +309,3 @@ class _Spectrum:
 @lru_cache(maxsize=8)
 def _spectrum(rate_hz: float) -> _Spectrum:
     return _Spectrum(rate_hz)
-
-
-def borne_out(wave: Signal, beside: Signal) -> np.ndarray:
-    return np.ones(len(wave))

@@ -18,7 +18,7 @@ from emotion_rppg.checkpoints import load_state, load_tensors, read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.classical import detrend
-from emotion_rppg.quality import borne_out, per_sample
+from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.faces import Look, crop, follow, skin_mean
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 SIZE = 32  # pixels a side of the default network's face picture
-BUNDLED = {"physnet": Path(__file__).parent / "weights" / "physnet"}  # trained, by network's name
+BUNDLED: dict[str, Path] = {}  # trained, by network's name
 KIND = "pulse"
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
@@ -106,9 +106,7 @@ def estimate(
     -------
     Signal
         ``kind="rppg"``, on an even grid (a network's own rate, else the video's median rate),
-        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample. A network's
-        is 0 where the skin's colour does not bear it out (see `quality.borne_out`): networks
-        write pulses over noise, too.
+        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample.
 
     Raises
     ------
@@ -119,13 +117,11 @@ def estimate(
     chosen = chosen_method(method, weights, device)
     looks = follow(video, region=region, face=face, detector=detector)
     looks = looks if progress is None else _watched(looks, video, progress)
-    if not isinstance(chosen, Network):
+    if isinstance(chosen, Network):
+        wave = _read_by_network(looks, chosen)
+    else:
         wave = read_by_colour(((k.time_s, skin_mean(k)) for k in looks), chosen)
-        return replace(wave, quality=per_sample(wave))
-    colours: list[tuple[float, np.ndarray]] = []
-    wave = _read_by_network(_noting(looks, colours), chosen)
-    beside = read_by_colour(colours, METHODS["pos"])
-    return replace(wave, quality=per_sample(wave) * borne_out(wave, beside))
+    return replace(wave, quality=per_sample(wave))
 
 
 def chosen_method(
@@ -150,16 +146,9 @@ def chosen_method(
         raise InputError(
             f"{method} comes without trained weights: give the folder of a trained network with "
             "--weights DIR (weights=… in Python; `emotion-rppg train pulse` makes one), or take "
-            f"{', '.join(BUNDLED)}"
+            f"one of {', '.join([*BUNDLED, *METHODS])}"
         )
     return load_network(weights or BUNDLED[str(method)], device=device)
-
-
-def _noting(looks: Iterator[Look], colours: list[tuple[float, np.ndarray]]) -> Iterator[Look]:
-    """The same frames; their skin's mean colours are kept."""
-    for look in looks:
-        colours.append((look.time_s, skin_mean(look)))
-        yield look
 
 
 def _watched(
@@ -404,6 +393,8 @@ def waveform_from_clip(
     InputError
         Another shape or type; too few frames.
     """
+    if network is None and "physnet" not in BUNDLED:
+        raise InputError("there is no bundled network yet: give network=DIR")
     net = network if isinstance(network, Network) else load_network(network or BUNDLED["physnet"])
     clip = np.asarray(clip)
     wanted = (net.size, net.size, 3)
