@@ -1,0 +1,322 @@
+"""Files of data sets opened so that nothing in them can run, fill the memory or leave its folder.
+
+Pickles give NumPy arrays and plain containers alone; MATLAB, HDF5, EDF/BDF, JSON, XML and zip are
+read within limits. Whatever is wrong with a file is one sentence that names it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.signals import Signal
+
+if TYPE_CHECKING:
+    import h5py
+
+GB, MB = 10**9, 10**6
+DEEPEST = 100  # levels of JSON and XML
+MOST_MEMBERS = 200_000  # of a zip archive
+# What an array's pickle needs, under the names of Python 2 and 3 and of NumPy 1 and 2.
+_ARRAYS = {
+    f"{package}.{name}": name.rsplit(".", 1)[-1]
+    for package in ("numpy", "numpy.core", "numpy._core")
+    for name in (
+        "ndarray",
+        "dtype",
+        "multiarray._reconstruct",
+        "multiarray.scalar",
+        "numeric._frombuffer",
+    )
+}
+_PLAIN = {"builtins.set", "builtins.frozenset", "builtins.complex", "builtins.slice"}
+_PLAIN |= {"collections.OrderedDict", "_codecs.encode"}
+
+
+@contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Anything a broken file raises is one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except RecursionError as error:
+        raise InputError(f"{path} is nested too deeply for {what}: is it one?") from error
+    except MemoryError as error:
+        raise InputError(f"{path} asks for more memory than there is: is it whole?") from error
+    except Exception as error:
+        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} cannot be read as {what} ({said}): it may be cut off; download it again"
+        ) from error
+
+
+def checked(path: str | Path, limit_bytes: int) -> Path:
+    """The path, once it is a file no larger than the limit."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no file {str(path)!r}: the data set is incomplete, unpack it again")
+    size = path.stat().st_size
+    if size > limit_bytes:
+        raise InputError(
+            f"{path} has {size / MB:.0f} MB, more than the {limit_bytes / MB:.0f} MB such a file "
+            "may have: is it the right one?"
+        )
+    return path
+
+
+class _Arrays(pickle.Unpickler):
+    """Arrays and plain containers; any other name is refused before it is looked up."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        full = f"{module}.{name}".replace("__builtin__.", "builtins.")
+        if full in _ARRAYS:
+            return _array_part(_ARRAYS[full])
+        if full == "_codecs.encode":
+            return _latin_bytes
+        if full in _PLAIN:
+            return super().find_class(*full.rsplit(".", 1))
+        raise InputError(
+            f"it holds {module}.{name}, which is neither an array nor a plain container, and was "
+            "not opened: want the file as its authors distribute it"
+        )
+
+
+def _array_part(name: str) -> Any:
+    if name in ("ndarray", "dtype"):
+        return {"ndarray": np.ndarray, "dtype": np.dtype}[name]
+    if name == "_frombuffer":
+        return np._core.numeric._frombuffer  # type: ignore[attr-defined]
+    if name == "scalar":
+        return _scalar
+    return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+
+
+def _scalar(dtype: np.dtype, data: Any = None) -> Any:
+    if dtype.hasobject:
+        raise InputError("it holds a NumPy scalar of objects and was not opened")
+    raw = data.encode("latin1") if isinstance(data, str) else data
+    return np.frombuffer(raw, dtype, 1)[0]
+
+
+def _latin_bytes(text: str, encoding: str = "latin1", errors: str = "strict") -> bytes:
+    """How Python 2's byte strings come through Python 3's protocol 2; other codecs are refused."""
+    if encoding.lower().replace("-", "") not in ("latin1", "utf8", "ascii"):
+        raise InputError(f"it asks for the codec {encoding!r} and was not opened")
+    return text.encode(encoding)
+
+
+def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
+    """What a pickle holds, if that is NumPy arrays and plain containers; written by any Python.
+
+    Raises
+    ------
+    InputError
+        A missing, too large or damaged file, or one that names anything else. Nothing of such a
+        file has been run.
+    """
+    path = checked(path, limit_bytes)
+    with path.open("rb") as file:
+        try:
+            with _told(path, "a pickle of arrays"):
+                return _Arrays(file, encoding="latin1").load()
+        except InputError as error:
+            raise InputError(f"{path}: {error}") if str(path) not in str(error) else error from None
+
+
+def load_json(path: str | Path, *, limit_bytes: int = 500 * MB) -> Any:
+    """The content of a JSON file, UTF-8."""
+    path = checked(path, limit_bytes)
+    with _told(path, "JSON"):
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def load_xml(path: str | Path, *, limit_bytes: int = 50 * MB) -> ElementTree.Element:
+    """The root of an XML file. A document type, through which entities come, is refused."""
+    path = checked(path, limit_bytes)
+    builder = _NoEntities(DEEPEST)
+    parser = ElementTree.XMLParser(target=builder)
+    with _told(path, "XML"):
+        parser.feed(path.read_bytes())
+        return parser.close()
+
+
+class _NoEntities(ElementTree.TreeBuilder):
+    def __init__(self, deepest: int) -> None:
+        super().__init__()
+        self.depth, self.deepest = 0, deepest
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise InputError(
+            f"the XML declares a document type ({name}), through which entities could be "
+            "expanded, and was not read: want the file as its authors distribute it"
+        )
+
+    def start(self, tag: Any, attrs: dict[Any, Any], /) -> ElementTree.Element:
+        self.depth += 1
+        if self.depth > self.deepest:
+            raise RecursionError
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        self.depth -= 1
+        return super().end(tag)
+
+
+def load_mat(
+    path: str | Path, names: Sequence[str] | None = None, *, limit_bytes: int = 3 * GB
+) -> dict[str, Any]:
+    """Variables of a MATLAB file: structs as dicts, cells as lists or object arrays.
+
+    Files of version 5 through SciPy, of version 7.3 (HDF5) through h5py; there arrays keep the
+    order of their axes on disk, which is MATLAB's reversed.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Only these are read; one that is missing is an error.
+    """
+    path = checked(path, limit_bytes)
+    if _is_hdf5(path):
+        return load_hdf5(path, names, limit_bytes=limit_bytes)
+    from scipy.io import loadmat
+
+    with _told(path, "a MATLAB file"):
+        found = loadmat(path, simplify_cells=True, variable_names=names)
+    return _wanted(path, {k: v for k, v in found.items() if not k.startswith("__")}, names)
+
+
+def _is_hdf5(path: Path) -> bool:
+    """HDF5's signature stands at 0, 512, 1024 …; MATLAB writes it at 512."""
+    with path.open("rb") as file:
+        for at in (0, 512, 1024, 2048):
+            file.seek(at)
+            if file.read(8) == b"\x89HDF\r\n\x1a\n":
+                return True
+    return False
+
+
+def load_hdf5(
+    path: str | Path, names: Sequence[str] | None = None, *, limit_bytes: int = 30 * GB
+) -> dict[str, Any]:
+    """Data sets of an HDF5 file as arrays, groups as dicts; MATLAB's cells and strings resolved."""
+    path = checked(path, limit_bytes)
+    import h5py
+
+    with _told(path, "HDF5"), h5py.File(path, "r") as file:
+        inside = [name for name in file if not name.startswith("#")]
+        chosen = [n for n in (inside if names is None else names) if n in file]
+        found = {name: _of_hdf5(file, file[name], 0) for name in chosen}
+    return _wanted(path, found, names)
+
+
+def _of_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
+    import h5py
+
+    if depth > DEEPEST:
+        raise RecursionError
+    if isinstance(item, h5py.Group):
+        return {name: _of_hdf5(file, item[name], depth + 1) for name in item}
+    if item.is_virtual or item.external:
+        raise InputError(f"{file.filename} points into other files and was not read")
+    if item.attrs.get("MATLAB_class") == b"char":
+        return "".join(map(chr, item[()].ravel()))
+    if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
+        cells = [_of_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
+        return cells[0] if len(cells) == 1 else cells
+    return item[()]
+
+
+def _wanted(path: Path, found: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    lacking = [name for name in names or () if name not in found]
+    if lacking:
+        raise InputError(f"{path} lacks {', '.join(lacking)}; it has: {', '.join(found) or '–'}")
+    return found
+
+
+def read_edf(
+    path: str | Path,
+    kinds: Mapping[str, str | None] | None = None,
+    *,
+    limit_bytes: int = 5 * GB,
+) -> dict[str, Signal]:
+    """Channels of an EDF or BDF file in their physical units, each on its own rate.
+
+    Parameters
+    ----------
+    kinds : mapping, optional
+        Label of a channel -> the kind of its Signal; only these are read, and one that is missing
+        is an error that lists what there is. Default: all, without a kind.
+    """
+    path = checked(path, limit_bytes)
+    import pyedflib
+
+    with _told(path, "EDF or BDF"), pyedflib.EdfReader(str(path)) as file:
+        labels = [label.strip() for label in file.getSignalLabels()]
+        wanted = dict.fromkeys(labels) if kinds is None else dict(kinds)
+        lacking = [label for label in wanted if label not in labels]
+        if lacking:
+            raise InputError(
+                f"{path} has no channel {', '.join(lacking)}; it has: {', '.join(labels)}"
+            )
+        return {
+            label: Signal(
+                file.readSignal(labels.index(label)),
+                float(file.getSampleFrequency(labels.index(label))),
+                kind=kind,
+            )
+            for label, kind in wanted.items()
+        }
+
+
+@contextmanager
+def open_zip(path: str | Path, *, limit_bytes: int = 50 * GB) -> Iterator[Archive]:
+    """The members of a zip archive, read in place and never unpacked."""
+    path = checked(path, limit_bytes)
+    with _told(path, "a zip archive"):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        members = archive.infolist()
+        if len(members) > MOST_MEMBERS:
+            raise InputError(f"{path} has {len(members)} members: want {MOST_MEMBERS} at most")
+        outside = next((m.filename for m in members if _leaves(m.filename)), None)
+        if outside is not None:
+            raise InputError(
+                f"{path} has a member outside of its folder ({outside!r}) and was not opened"
+            )
+        yield Archive(path, archive)
+
+
+def _leaves(name: str) -> bool:
+    parts = PurePosixPath(name.replace("\\", "/"))
+    return parts.is_absolute() or ".." in parts.parts or name[1:2] == ":"
+
+
+class Archive:
+    """An open zip archive: ``names`` of its files, and `read`."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+        self.path, self._archive = path, archive
+        self.names = [m.filename for m in archive.infolist() if not m.is_dir()]
+
+    def read(self, name: str, *, limit_bytes: int = 500 * MB) -> IO[bytes]:
+        """One member's bytes; more than the limit once unpacked is refused, whatever it claims."""
+        if name not in self.names:
+            raise InputError(f"{self.path} has no member {name!r}")
+        with _told(self.path, "a zip archive"), self._archive.open(name) as member:
+            content = member.read(limit_bytes + 1)
+        if len(content) > limit_bytes:
+            raise InputError(
+                f"{name!r} in {self.path} unpacks to more than {limit_bytes / MB:.0f} MB"
+            )
+        return BytesIO(content)
