@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench faults clean
 demo: $(READY)
 	$(BIN)/emotion-rppg demo --out demo
 
@@ -18,6 +18,10 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# a hundred kills at random moments, where `make test` has one
+faults: $(READY)
+	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py
 
 clean:
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache

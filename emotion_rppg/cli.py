@@ -5,6 +5,7 @@ Heavy imports stand inside the verbs, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Iterator
@@ -38,6 +39,20 @@ Length = Annotated[float, typer.Option(help="Window length in seconds.")]
 Step = Annotated[float, typer.Option(help="Seconds from one window's start to the next.")]
 Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]
 Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in.")]
+Scheduler = Annotated[str | None, typer.Option(help="A Dask scheduler, tcp://host:port.")]
+KeepIn = Annotated[
+    Path | None, typer.Option("--cache", help="Keep results here for later runs, too.")
+]
+
+_DISK = {
+    errno.ENOSPC: "free some space, then run the same command again",
+    errno.EDQUOT: "your quota is used up; free some space, then run the same command again",
+    errno.EFBIG: "the file is larger than this disk or account allows; choose another --out",
+    errno.EROFS: "the disk is read-only; choose another --out",
+    errno.EACCES: "choose an --out that you may write to",
+    errno.EPERM: "choose an --out that you may write to",
+    errno.EIO: "the disk reports a fault; choose another --out",
+}
 
 
 @contextmanager
@@ -49,8 +64,19 @@ def _plainly() -> Iterator[None]:
     except InputError as error:
         typer.echo(f"emotion-rppg: {error}", err=True)
         raise typer.Exit(2) from None
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        what = error.strerror or str(error)
+        where = f" ({error.filename})" if error.filename else ""
+        typer.echo(f"emotion-rppg: cannot write: {what}{where}: {_DISK[error.errno]}", err=True)
+        raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        typer.echo("emotion-rppg: interrupted; files already written are whole", err=True)
+        typer.echo(
+            "emotion-rppg: interrupted; files already written are whole, and the same command "
+            "goes on where it can",
+            err=True,
+        )
         raise typer.Exit(130) from None
 
 
@@ -218,14 +244,19 @@ def features(
     region: Region = "face",
     face: Face = None,
     workers: Workers = 1,
+    scheduler: Scheduler = None,
+    cache: KeepIn = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Extract the feature table of a study: one row a window.
 
+    After an interruption the same command goes on with the recordings that are left.
+
     Example: emotion-rppg features my_study/ --out table.csv --method pos
     """
     with _plainly():
+        from emotion_rppg.cache import Cache, beside, chosen
         from emotion_rppg.provenance import write_run
         from emotion_rppg.report.dictionary import write_dictionary
         from emotion_rppg.study import extract
@@ -245,15 +276,22 @@ def features(
             "encoder": encoder,
         }
         recordings = _recordings(paths or [], dataset, root)
-        with _progress("extracting") as progress:
+        logging.getLogger("emotion_rppg.study").setLevel(logging.ERROR)  # failures are listed below
+        with beside(out) as kept, _progress("extracting") as progress:
             table = extract(
-                recordings, **options, workers=workers, device=device, progress=progress
+                recordings,
+                **options,
+                workers=workers,
+                scheduler=scheduler,
+                cache=kept if (keep := chosen(cache)) is None else Cache(keep),
+                device=device,
+                progress=progress,
             )
-        write_table(table, out)
-        write_dictionary(table, out.with_suffix(".columns.md"))
-        given = list(paths or [])
-        arguments = {"paths": given, "dataset": dataset, "root": root, **options}
-        write_run(out, "features", arguments, [*given, *([root] if root else [])])
+            write_table(table, out)
+            write_dictionary(table, out.with_suffix(".columns.md"))
+            given = list(paths or [])
+            arguments = {"paths": given, "dataset": dataset, "root": root, **options}
+            write_run(out, "features", arguments, [*given, *([root] if root else [])])
         failures = table.attrs["failures"]
         for failure in failures:
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
@@ -283,6 +321,33 @@ def _recordings(paths: list[Path], dataset: str | None, root: Path | None) -> li
     if root is None:
         raise InputError(f"--dataset {dataset} needs --root DIR, the folder it lies in")
     return list(dataset_class(dataset)(root))
+
+
+@app.command("cache")
+def kept(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Default: that of EMOTION_RPPG_CACHE.")
+    ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove what is kept.")] = False,
+    older: Annotated[float, typer.Option(help="With --clear: only older than so many days.")] = 0.0,
+    as_json: Json = False,
+) -> None:
+    """See or clear the results that are kept: by --cache, and of unfinished outputs in a folder.
+
+    Example: emotion-rppg cache kept/ --clear --older 30
+    """
+    with _plainly():
+        from emotion_rppg.cache import VARIABLE, chosen, listed
+
+        place = chosen(folder)
+        if place is None or not place.is_dir():
+            what = f"no folder {str(place)!r}" if place else f"{VARIABLE} is not set"
+            raise InputError(f"{what}: name the folder that --cache or --out had")
+        found = listed(place, clear=clear, older_days=older)
+        verb = "removed" if clear else "kept"
+        lines = [f"{f.results} results, {f.bytes / 1e6:.1f} MB {verb}: {f.folder}" for f in found]
+        folders = [{**vars(f), "folder": str(f.folder)} for f in found]
+        _say("\n".join(lines), as_json, {"cleared": clear, "folders": folders})
 
 
 @app.command()

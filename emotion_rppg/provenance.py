@@ -13,6 +13,7 @@ from typing import Any
 
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import write_json
+from emotion_rppg.locks import turn
 
 RUN = "run.json"
 _PACKAGES = ("numpy", "scipy", "pandas", "opencv-python", "torch", "scikit-learn", "neurokit2")
@@ -73,12 +74,13 @@ def write_run(
         "versions": versions(),
         "inputs": [identity(path) for path in inputs if Path(path).exists()],
     }
-    if folder != output:
-        others = _earlier(folder / RUN)
-        others.pop(output.name, None)
-        if others:
-            record["others"] = others
-    write_json(folder / RUN, record)
+    with turn(folder):  # outputs beside each other may be made at the same time
+        if folder != output:
+            others = _earlier(folder / RUN)
+            others.pop(output.name, None)
+            if others:
+                record["others"] = others
+        write_json(folder / RUN, record)
     return folder / RUN
 
 

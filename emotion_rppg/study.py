@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.baselines import beside_baseline
+from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
-from emotion_rppg.parallel import in_order
+from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.parallel import as_done
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import PULSE_KINDS, Signal
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
@@ -142,6 +145,8 @@ def extract(
     face: int | None = None,
     weights: str | Path | None = None,
     workers: int = 1,
+    scheduler: str | None = None,
+    cache: Cache | str | Path | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -170,6 +175,11 @@ def extract(
         Which view of the heart to read; auto: the video if there is one.
     workers : int
         Processes.
+    scheduler : str, optional
+        ``tcp://host:port`` of a Dask scheduler, whose workers take the place of ``workers``.
+    cache : Cache or folder, optional
+        Keeps each recording's rows and camera wave as soon as they are done, and gives them back
+        as long as input, parameters and code are the same (:mod:`emotion_rppg.cache`).
 
     Returns
     -------
@@ -186,17 +196,22 @@ def extract(
         raise InputError("there is no recording to extract from")
     reading = Reading(method, source, region, face, weights, device)
     _check_families(families)
-    jobs = ((r, reading, length_s, step_s, tuple(families)) for r in items)
-    outcomes = in_order(_guarded, jobs, workers=workers)
-    tables, failures = [], []
-    for done, (recording, outcome) in enumerate(zip(items, outcomes, strict=True), start=1):
+    store = Cache(cache) if isinstance(cache, str | Path) else cache
+    window = (length_s, step_s, tuple(families))
+    found: dict[int, pd.DataFrame | str] = {}
+    for number, outcome in _outcomes(items, reading, window, store, workers, scheduler):
+        found[number] = outcome
         if isinstance(outcome, str):
-            _log.warning("%s: %s", recording.name, outcome)
-            failures.append({"recording": recording.name, "reason": outcome})
-        else:
-            tables.append(outcome)
+            _log.warning("%s: %s", items[number].name, outcome)
         if progress is not None:
-            progress(done, len(items))
+            progress(len(found), len(items))
+    outcomes = [found[number] for number in range(len(items))]
+    tables = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+    failures = [
+        {"recording": recording.name, "reason": outcome}
+        for recording, outcome in zip(items, outcomes, strict=True)
+        if isinstance(outcome, str)
+    ]
     if not tables:
         raise InputError(_all_failed(failures))
     table = _joined(tables)
@@ -226,12 +241,87 @@ def _all_failed(failures: list[dict[str, str]]) -> str:
     )
 
 
-def _guarded(recording: Recording, reading: Reading, *window: Any) -> pd.DataFrame | str:
+def _outcomes(
+    items: Sequence[Recording],
+    reading: Reading,
+    window: tuple[Any, ...],
+    store: Cache | None,
+    workers: int,
+    scheduler: str | None,
+) -> Iterator[tuple[int, pd.DataFrame | str]]:
+    """Each recording's number with its rows, or why there are none; the kept ones come first."""
+    import pandas as pd
+
+    keys = [None if store is None else _rows_key(r, reading, window) for r in items]
+    todo = []
+    for number, key in enumerate(keys):
+        kept = None if store is None else store.get(key)
+        if isinstance(kept, pd.DataFrame):
+            yield number, kept
+        else:
+            todo.append(number)
+    jobs = (
+        (items[n], reading, kept_wave(items[n], reading, store), store is not None, *window)
+        for n in todo
+    )
+    for position, outcome in as_done(_guarded, jobs, workers=workers, scheduler=scheduler):
+        number = todo[position]
+        if isinstance(outcome, str):
+            yield number, outcome
+            continue
+        rows, wave = outcome
+        if store is not None:
+            if wave is not None:
+                store.keep(_wave_key(items[number], reading), wave)
+            store.keep(keys[number], rows)
+        yield number, rows
+
+
+def _view(recording: Recording, reading: Reading) -> list[Any]:
+    """What of the recording is read, and how; an error where there is nothing to read."""
+    kind = reading.kind(recording)
+    camera = kind == "rppg" and recording.video is not None
+    return [kind, recording.video if camera else recording.signals[kind], reading]
+
+
+def _wave_key(recording: Recording, reading: Reading) -> str | None:
+    """Fingerprint of a camera's wave; None for a contact signal, which is quick to read again."""
+    if recording.video is None or reading.kind(recording) != "rppg":
+        return None
+    return fingerprint("wave", _view(recording, reading))
+
+
+def _rows_key(recording: Recording, reading: Reading, window: tuple[Any, ...]) -> str | None:
+    try:
+        return fingerprint("rows", _view(recording, reading), reading.facts(recording), window)
+    except InputError:
+        return None  # it will be said when it is read
+
+
+def kept_wave(recording: Recording, reading: Reading, store: Cache | None) -> Signal | None:
+    """The recording's camera wave, if it is kept."""
+    try:
+        kept = None if store is None else store.get(_wave_key(recording, reading))
+    except InputError:
+        return None
+    return kept if isinstance(kept, Signal) else None
+
+
+def _guarded(
+    recording: Recording, reading: Reading, known: Signal | None, with_wave: bool, *window: Any
+) -> tuple[pd.DataFrame, Signal | None] | str:
     """One recording's rows, or why there are none: one bad file does not stop a study."""
     try:
-        return features_of(recording, reading.wave(recording), reading, *window)
+        wave = reading.wave(recording) if known is None else known
+        rows = features_of(recording, wave, reading, *window)
     except InputError as error:
         return str(error)
+    except Exception as error:  # a fault of ours in one file must not cost the others
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        return f"unexpected {type(error).__name__} in {where}: {error}; please report it"
+    fresh = with_wave and known is None and wave.kind == "rppg" and recording.video is not None
+    return rows, wave if fresh else None
 
 
 def features_of(

@@ -21,6 +21,7 @@ VERBS = (
     "evaluate",
     "predict",
     "convert",
+    "cache",
 )
 
 

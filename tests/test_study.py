@@ -58,6 +58,34 @@ def test_the_number_of_workers_changes_nothing(study, table) -> None:
     pd.testing.assert_frame_equal(extract(Folder(study), workers=2), table)
 
 
+def test_a_cluster_gives_the_same_table(study, table) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+    ) as cluster:
+        rows = extract(Folder(study), scheduler=cluster.scheduler_address)
+    pd.testing.assert_frame_equal(rows, table)
+
+
+def test_what_was_kept_gives_the_same_table(study, table, tmp_path) -> None:
+    for _ in range(2):
+        pd.testing.assert_frame_equal(extract(Folder(study), cache=tmp_path), table)
+
+
+def test_a_fault_of_the_package_in_one_recording_is_reported_with_its_place(study) -> None:
+    def broken():
+        raise ZeroDivisionError("oh")
+
+    bad = Recording("synthetic", "x", signals={"bvp": broken})
+    rows = extract([bad, *list(Folder(study))[:1]])
+    assert len(rows) == 1
+    assert "ZeroDivisionError in test_study.py" in rows.attrs["failures"][0]["reason"]
+
+
 def test_one_unreadable_recording_is_reported_and_the_rest_is_kept(study, caplog) -> None:
     bad = Recording("synthetic", "x", video=Video(Path("nowhere.mp4")))
     rows = extract([bad, *list(Folder(study))[:2]])

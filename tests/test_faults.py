@@ -1,0 +1,193 @@
+"""Faults: kills, full and read-only disks, two processes: nothing is lost, nothing is half-written.
+
+`make faults` does it with many kills (``EMOTION_RPPG_KILLS``); here there is one.
+"""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emotion_rppg import study as study_module
+from emotion_rppg.cache import Cache, beside_name
+from emotion_rppg.cli import app
+from emotion_rppg.datasets.synthetic import write_study
+
+CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))
+
+
+def run(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def started(*words: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "emotion_rppg.cli", *map(str, words)]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("s") / "study"
+    return write_study(place, people=4, trials=3, duration_s=60.0, video=False)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder, tmp_path_factory) -> bytes:
+    out = tmp_path_factory.mktemp("whole") / "t.csv"
+    assert run("features", folder, "--out", out).exit_code == 0
+    assert sorted(p.name for p in out.parent.iterdir()) == ["run.json", "t.columns.md", "t.csv"]
+    return out.read_bytes()
+
+
+@pytest.fixture
+def redone(monkeypatch) -> list[str]:
+    """Names of the recordings that are extracted from now on in this process."""
+    names: list[str] = []
+    extract_one = study_module._guarded
+
+    def counted(recording, *rest):
+        names.append(recording.name)
+        return extract_one(recording, *rest)
+
+    monkeypatch.setattr(study_module, "_guarded", counted)
+    return names
+
+
+def until_kept(process: subprocess.Popen, out: Path, count: int) -> int:
+    """Wait until so many results are kept beside the output, or the process has ended."""
+    kept = Cache(beside_name(out))
+    while process.poll() is None and len(kept.entries()) < count:
+        time.sleep(0.002)
+    return len(kept.entries())
+
+
+@pytest.mark.parametrize("kill", range(KILLS))
+def test_after_a_kill_only_the_unfinished_is_redone(
+    kill, folder, undisturbed, redone, tmp_path
+) -> None:
+    out = tmp_path / "t.csv"
+    process = started("features", folder, "--out", out)
+    until_kept(process, out, random.Random(kill).randint(1, 4))
+    ended = process.poll() is not None  # a busy machine may look too late
+    if not ended:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    kept = len(Cache(beside_name(out)).entries())
+    assert not out.exists() or kept == 0 or kept == 12
+    result = run("features", folder, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert len(redone) == len(set(redone)) == 12 - kept
+    if not ended:
+        assert 0 < len(redone) < 12
+    assert out.read_bytes() == undisturbed
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json", "t.columns.md", "t.csv"]
+
+
+def test_control_c_leaves_what_is_finished(folder, undisturbed, redone, tmp_path) -> None:
+    out = tmp_path / "t.csv"
+    process = started("features", folder, "--out", out, "--workers", 2)
+    until_kept(process, out, 2)
+    if process.poll() is not None:
+        pytest.skip("the machine is so busy that the run ended before it was interrupted")
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert b"Traceback" not in said
+    assert said.count(b"\n") == 1, said
+    kept = len(Cache(beside_name(out)).entries())
+    assert kept >= 2
+    assert run("features", folder, "--out", out).exit_code == 0
+    assert len(redone) == 12 - kept
+    assert out.read_bytes() == undisturbed
+
+
+def test_a_changed_file_or_option_is_redone(folder, redone, tmp_path, monkeypatch) -> None:
+    kept = tmp_path / "kept"
+    words = ("features", folder, "--out", tmp_path / "t.csv", "--cache", kept)
+    assert run(*words).exit_code == 0
+    assert len(redone) == 12
+    assert run(*words).exit_code == 0
+    assert len(redone) == 12
+    assert run(*words, "--step", 20).exit_code == 0
+    assert len(redone) == 24
+    changed = sorted((folder / "signals").iterdir())[0]
+    os.utime(changed)
+    assert run(*words).exit_code == 0
+    assert len(redone) == 25
+    said = json.loads(run("cache", kept, "--json").stdout)
+    assert said["folders"][0]["results"] == 25
+    monkeypatch.setenv("EMOTION_RPPG_CACHE", str(kept))
+    assert "25 results" in run("cache", "--clear").stdout
+    assert list(kept.iterdir()) == []
+
+
+def test_another_length_of_window_decodes_no_video_again(tmp_path, monkeypatch) -> None:
+    words = ("features", CLIP, "--out", tmp_path / "t.csv", "--cache", tmp_path / "kept")
+    assert run(*words, "--whole").exit_code == 0
+    monkeypatch.setattr("emotion_rppg.pulse.inference.estimate", None)
+    assert run(*words, "--length", 10, "--step", 5).exit_code == 0
+    assert run(*words, "--whole", "--method", "green").exit_code == 2
+
+
+# ---- disks -------------------------------------------------------------------------------------
+
+
+def full(*args: object, **kwargs: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("writer", ["tables.write_table", "provenance.write_run"])
+def test_a_full_disk_is_one_sentence_and_nothing_finished_is_lost(
+    writer, folder, undisturbed, redone, tmp_path, monkeypatch
+) -> None:
+    out = tmp_path / "t.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr(f"emotion_rppg.{writer}", full)
+        result = run("features", folder, "--out", out)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("emotion-rppg: cannot write: No space left on device")
+    assert run("features", folder, "--out", out).exit_code == 0
+    assert len(redone) == 12
+    assert out.read_bytes() == undisturbed
+
+
+def test_a_disk_that_fills_while_writing_leaves_the_old_table(folder, tmp_path) -> None:
+    """The system's own limit on a file's size stands for the disk: the writes truly fail."""
+    out = tmp_path / "t.csv"
+    out.write_text("old")
+    script = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from emotion_rppg.cli import app\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))\n"
+        "app(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", script, "features", str(folder), "--out", str(out)]
+    said = subprocess.run(command, capture_output=True, text=True)
+    assert said.returncode == 2, said.stderr
+    assert "cannot write" in said.stderr
+    assert "Traceback" not in said.stderr
+    assert out.read_text() == "old"
+    assert not list(tmp_path.glob(".t-*"))
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    folder, redone, tmp_path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", Path("/proc")):
+        result = run("features", folder, "--out", place / "t.csv")
+        assert result.exit_code == 2, result.output
+        assert "cannot write" in result.stderr
+    assert redone == []
