@@ -101,6 +101,18 @@ def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+@contextmanager
+def _hushed(name: str) -> Iterator[None]:
+    """Warnings of one logger are not shown while the block runs."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def _say(text: str, as_json: bool, result: dict[str, Any]) -> None:
     """The result for a person, or for a program."""
     typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
@@ -276,8 +288,8 @@ def features(
             "encoder": encoder,
         }
         recordings = _recordings(paths or [], dataset, root)
-        logging.getLogger("emotion_rppg.study").setLevel(logging.ERROR)  # failures are listed below
-        with beside(out) as kept, _progress("extracting") as progress:
+        # what fails is listed at the end, not in the middle of the bar
+        with _hushed("emotion_rppg.study"), beside(out) as kept, _progress("extracting") as bar:
             table = extract(
                 recordings,
                 **options,
@@ -285,7 +297,7 @@ def features(
                 scheduler=scheduler,
                 cache=kept if (keep := chosen(cache)) is None else Cache(keep),
                 device=device,
-                progress=progress,
+                progress=bar,
             )
             write_table(table, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
