@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,7 +237,9 @@ def pulse(
 
 @app.command()
 def features(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Videos, CSVs, folders.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Videos, CSVs, E4, EDF, BIDS, folders.")
+    ] = None,
     out: Out = Path("table.csv"),
     dataset: Dataset = None,
     root: Root = None,
@@ -253,6 +256,9 @@ def features(
         str, typer.Option(help="Trial (its name) or first seconds (a number) to compare with.")
     ] = "",
     encoder: Annotated[Path | None, typer.Option(help="Encoder folder: adds emb_000…")] = None,
+    bids: Annotated[
+        Path | None, typer.Option(help="Write the waves here, too, as BIDS _physio.tsv.gz.")
+    ] = None,
     region: Region = "face",
     face: Face = None,
     workers: Workers = 1,
@@ -269,12 +275,16 @@ def features(
     """
     with _plainly():
         from emotion_rppg.cache import Cache, beside, chosen
+        from emotion_rppg.checkpoints import check_folder
+        from emotion_rppg.datasets.bids import write_bids
         from emotion_rppg.provenance import write_run
         from emotion_rppg.report.dictionary import write_dictionary
-        from emotion_rppg.study import extract
+        from emotion_rppg.study import extract, waves
         from emotion_rppg.tables import check_ending, write_table
 
         check_ending(out)
+        if bids is not None:
+            check_folder(bids)
         options: dict[str, Any] = {
             "method": method,
             "weights": weights,
@@ -290,15 +300,19 @@ def features(
         recordings = _recordings(paths or [], dataset, root)
         # what fails is listed at the end, not in the middle of the bar
         with _hushed("emotion_rppg.study"), beside(out) as kept, _progress("extracting") as bar:
+            store = kept if (keep := chosen(cache)) is None else Cache(keep)
             table = extract(
                 recordings,
                 **options,
                 workers=workers,
                 scheduler=scheduler,
-                cache=kept if (keep := chosen(cache)) is None else Cache(keep),
+                cache=store,
                 device=device,
                 progress=bar,
             )
+            if bids is not None:
+                how = {k: options[k] for k in ("method", "weights", "source", "region", "face")}
+                write_bids(bids, waves(recordings, **how, device=device, cache=store))
             write_table(table, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
             given = list(paths or [])
@@ -327,7 +341,13 @@ def _recordings(paths: list[Path], dataset: str | None, root: Path | None) -> li
     if (dataset is None) == (not paths):
         raise InputError("give either paths, or --dataset NAME with --root DIR")
     if dataset is None:
-        return [recording for path in paths for recording in as_recordings(path)]
+        found = [recording for path in paths for recording in as_recordings(path)]
+        for name, count in Counter(recording.name for recording in found).items():
+            if count > 1:
+                raise InputError(
+                    f"two inputs are called {name}: give the folder above them instead"
+                )
+        return found
     from emotion_rppg.report.cards import dataset_class
 
     if root is None:

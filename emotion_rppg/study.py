@@ -261,7 +261,7 @@ def _outcomes(
         else:
             todo.append(number)
     jobs = (
-        (items[n], reading, kept_wave(items[n], reading, store), store is not None, *window)
+        (items[n], reading, _kept_wave(items[n], reading, store), store is not None, *window)
         for n in todo
     )
     for position, outcome in as_done(_guarded, jobs, workers=workers, scheduler=scheduler):
@@ -298,13 +298,38 @@ def _rows_key(recording: Recording, reading: Reading, window: tuple[Any, ...]) -
         return None  # it will be said when it is read
 
 
-def kept_wave(recording: Recording, reading: Reading, store: Cache | None) -> Signal | None:
+def _kept_wave(recording: Recording, reading: Reading, store: Cache | None) -> Signal | None:
     """The recording's camera wave, if it is kept."""
     try:
         kept = None if store is None else store.get(_wave_key(recording, reading))
     except InputError:
         return None
     return kept if isinstance(kept, Signal) else None
+
+
+def waves(
+    recordings: Iterable[Recording] | str | Path | Video,
+    *,
+    method: str | Path | Callable[..., np.ndarray] = "pos",
+    source: str = "auto",
+    region: str = "face",
+    face: int | None = None,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    cache: Cache | str | Path | None = None,
+) -> Iterator[tuple[Recording, Signal]]:
+    """Each recording with the wave that `extract` reads from it; unreadable ones are left out.
+
+    Parameters are those of `extract`; a camera wave that its ``cache`` has is not read again.
+    """
+    reading = Reading(method, source, region, face, weights, device)
+    store = Cache(cache) if isinstance(cache, str | Path) else cache
+    for recording in as_recordings(recordings):
+        try:
+            wave = _kept_wave(recording, reading, store)
+            yield recording, reading.wave(recording) if wave is None else wave
+        except InputError as error:
+            _log.warning("%s: %s", recording.name, error)
 
 
 def _guarded(

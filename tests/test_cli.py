@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.tables import read_table
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 VERBS = (
@@ -92,6 +94,30 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
     assert said["rows"] == 1
     assert "bad" in said["failures"][0]["recording"]
     assert (tmp_path / "t.columns.md").read_text().count("\n| ") > 30
+
+
+def test_waves_written_as_bids_give_the_same_table(tmp_path) -> None:
+    write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
+    bids, tables = tmp_path / "bids", [tmp_path / "a.csv", tmp_path / "b.csv"]
+    words = ("features", tmp_path / "s", "--whole", "--out", tables[0], "--bids", bids)
+    assert run(*words).exit_code == 0
+    assert run(*words).exit_code == 0  # our own folder is replaced
+    again = run("features", bids, "--whole", "--out", tables[1])
+    assert again.exit_code == 0, again.output
+    first, second = (read_table(path) for path in tables)
+    for name in ("dataset", "subject", "session", "trial", "source"):
+        assert sorted(first[name]) == sorted(second[name])
+    by = ["subject", "trial"]
+    rates = [t.sort_values(by)["rmssd_ms"].to_numpy() for t in (first, second)]
+    np.testing.assert_allclose(*rates, rtol=1e-5)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x.txt").write_text("x")
+    words = ("features", tmp_path / "s", "--out", tables[0], "--bids", tmp_path / "mine")
+    assert "not an output" in refused(*words)
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path) -> None:
+    assert "two inputs are called" in refused("features", CLIP, CLIP, "--out", tmp_path / "t.csv")
 
 
 def test_doctor_looks_at_everything_and_offers_cures() -> None:

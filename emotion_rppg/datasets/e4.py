@@ -1,17 +1,150 @@
-"""Files of the Empatica E4 wrist band: one column, first the start (Unix s, UTC), then the rate."""
+"""The Empatica E4 wrist band: one file a sensor, first its start (Unix s, UTC), then its rate.
+
+A session is a folder, or the zip that the maker's site gives out, with BVP.csv and, beside it,
+HR.csv, IBI.csv and tags.csv. Each file has a clock of its own; here all count from the first
+sample of the pulse.
+"""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from emotion_rppg.datasets.safely import open_zip
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Signal
+
+PULSE = "BVP.csv"
+_LARGEST = 1 << 30  # bytes of one file in a zip: some three months of pulse
+_JOINED_S = 0.02  # intervals of IBI.csv that meet within it are neighbours; it writes 1/64 s
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of the band, on the clock of its first pulse sample.
+
+    ``start_s`` is that sample's Unix time; ``tags_s`` are the presses of the button; ``beats``
+    (None without IBI.csv) are those that the band itself found.
+    """
+
+    start_s: float
+    signals: dict[str, Callable[[], Signal]] = field(default_factory=dict)
+    tags_s: tuple[float, ...] = ()
+    beats: Beats | None = None
+
+
+def is_e4(path: str | Path) -> bool:
+    """Whether a folder, or a zip, holds an E4 session; only names and two lines are read."""
+    path = Path(path)
+    try:
+        return (path.is_dir() or path.suffix.lower() == ".zip") and bool(_clock(path, PULSE))
+    except InputError:
+        return False
+
+
+def read_session(path: str | Path) -> Session:
+    """What a session's folder or zip holds; waves are read when asked for.
+
+    Raises
+    ------
+    InputError
+        No BVP.csv there, or a file that is not of that form.
+    """
+    path = Path(path)
+    start_s, _ = _clock(path, PULSE)
+    signals: dict[str, Callable[[], Signal]] = {"bvp": partial(read_member, path, PULSE, "bvp")}
+    names = _names(path)
+    if "HR.csv" in names:
+        signals["hr"] = partial(_read_later, path, "HR.csv", "hr", start_s)
+    tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
+    beats = _beats(path, start_s) if "IBI.csv" in names else None
+    return Session(start_s, signals, _tags(path, tags[0], start_s) if tags else (), beats)
+
+
+def read_member(path: Path, name: str, kind: str | None = None) -> Signal:
+    """A sensor's file of the session as a signal that begins at 0 s."""
+    return _parsed(_text(path, name), path / name, kind)[0]
+
+
+def _read_later(path: Path, name: str, kind: str, origin_s: float) -> Signal:
+    """The same on the pulse's clock: the heart rate begins ten seconds after it."""
+    text = _text(path, name)
+    (signal, start_s) = _parsed(text, path / name, kind)
+    return Signal(signal.samples, signal.rate_hz, kind=kind, start_s=start_s - origin_s)
+
+
+def _beats(path: Path, origin_s: float) -> Beats | None:
+    """IBI.csv: time of each beat after the file's start, and the interval that it closes."""
+    text = _text(path, "IBI.csv")
+    head, _, rest = text.partition("\n")
+    where = path / "IBI.csv"
+    try:
+        start_s = float(head.split(",")[0])
+        rows = np.loadtxt(io.StringIO(rest), delimiter=",", ndmin=2) if rest.strip() else None
+    except ValueError as error:
+        raise InputError(f"{where}: {error}: want time and interval in seconds a line") from None
+    if rows is None:
+        return None  # the band found none
+    if rows.shape[1] != 2 or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
+        raise InputError(f"{where}: want two columns, an increasing time and its interval")
+    late = start_s - origin_s
+    ends, begins = rows[:, 0] + late, rows[:, 0] - rows[:, 1] + late
+    alone = np.r_[True, begins[1:] - ends[:-1] > _JOINED_S]
+    times = np.sort(np.r_[ends, begins[alone]])
+    times = times[np.r_[True, np.diff(times) > 1e-6]]
+    return Beats(times, gaps=[(ends[k - 1], begins[k]) for k in np.flatnonzero(alone) if k])
+
+
+def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
+    try:
+        return tuple(float(line) - origin_s for line in _text(path, name).split())
+    except ValueError as error:
+        raise InputError(f"{path / name}: {error}: want one Unix time a line") from None
+
+
+def _names(path: Path) -> dict[str, str]:
+    """File names of the session, to where they lie: in a zip perhaps one folder down."""
+    if path.is_dir():
+        return {p.name: p.name for p in path.iterdir() if p.is_file()}
+    with open_zip(path) as archive:
+        inside = archive.names
+    inside = [name for name in inside if not name.startswith("__MACOSX")]
+    places = sorted((n for n in inside if n.split("/")[-1] == PULSE), key=lambda n: n.count("/"))
+    if not places:
+        return {}
+    if len(places) > 1 and places[0].count("/") == places[1].count("/"):
+        raise InputError(f"{path} holds {len(places)} sessions: unpack it, a folder each")
+    root = places[0].removesuffix(PULSE)
+    found = [name for name in inside if name.rpartition("/")[0] == root.rstrip("/")]
+    return {name.split("/")[-1]: name for name in found}
+
+
+def _text(path: Path, name: str, size: int = _LARGEST) -> str:
+    """The first ``size`` characters of a session's file."""
+    names = _names(path)
+    if name not in names:
+        raise InputError(f"no {name} in {str(path)!r}: the E4 session is incomplete, get it again")
+    try:
+        if path.is_dir():
+            with (path / name).open(encoding="utf-8-sig") as file:
+                return file.read(size)
+        with open_zip(path) as archive:
+            return archive.read(names[name], limit_bytes=_LARGEST).read(size).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path / name} cannot be read: {error}") from error
+
+
+def _clock(path: Path, name: str) -> tuple[float, float]:
+    return _checked_clock(_text(path, name, 200), path / name)
 
 
 def read_e4(path: str | Path, kind: str | None = None) -> tuple[Signal, float]:
-    """A signal on the clock of its own beginning (0 s), and that beginning in Unix seconds.
+    """A sensor's file on the clock of its own beginning (0 s), and that beginning in Unix seconds.
 
     Raises
     ------
@@ -21,27 +154,41 @@ def read_e4(path: str | Path, kind: str | None = None) -> tuple[Signal, float]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no file {str(path)!r}: the E4 folder is incomplete, unpack it again")
-    start_s, rate_hz = e4_clock(path)
-    try:
-        samples = np.loadtxt(path, delimiter=",", skiprows=2, ndmin=1)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}: want one number a line after start and rate") from None
-    if samples.ndim != 1 or not len(samples):
-        raise InputError(f"{path} holds samples of shape {samples.shape}: want one column of them")
-    return Signal(samples, rate_hz, kind=kind), start_s
+    return _parsed(_text(path.parent, path.name), path, kind)
 
 
 def e4_clock(path: Path) -> tuple[float, float]:
     """Start (Unix s) and rate (Hz) from the first two lines; nothing more is read."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            start_s, rate_hz = (float(file.readline().split(",")[0]) for _ in range(2))
-    except (OSError, ValueError) as error:
+            text = file.read(200)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    return _checked_clock(text, path)
+
+
+def _parsed(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
+    start_s, rate_hz = _checked_clock(text, where)
+    body = text.split("\n", 2)[2] if text.count("\n") > 1 else ""
+    try:
+        found = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=1) if body.strip() else ()
+    except ValueError as error:
+        raise InputError(f"{where}: {error}: want one number a line after start and rate") from None
+    samples = np.asarray(found, dtype=float)
+    if samples.ndim != 1 or not len(samples):
+        raise InputError(f"{where} holds samples of shape {samples.shape}: want one column of them")
+    return Signal(samples, rate_hz, kind=kind), start_s
+
+
+def _checked_clock(text: str, where: Path) -> tuple[float, float]:
+    try:
+        start_s, rate_hz = (float(line.split(",")[0]) for line in (text + "\n\n").split("\n")[:2])
+    except ValueError as error:
         raise InputError(
-            f"{path} does not begin with a start time and a rate ({error}): is it an E4 file?"
+            f"{where} does not begin with a start time and a rate ({error}): is it an E4 file?"
         ) from error
     if not (start_s > 1e8 and 0 < rate_hz <= 1000):
         raise InputError(
-            f"{path} begins with {start_s:g} and {rate_hz:g}: want Unix seconds and a rate in Hz"
+            f"{where} begins with {start_s:g} and {rate_hz:g}: want Unix seconds and a rate in Hz"
         )
     return start_s, rate_hz

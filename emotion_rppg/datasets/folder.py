@@ -23,9 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.checkpoints import MANIFEST_FACTS, whole_file
-from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, kinds_in, read_signal
+from emotion_rppg.datasets.bids import ENDING as PHYSIO
+from emotion_rppg.datasets.bids import who_in_physio
+from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
+from emotion_rppg.datasets.e4 import PULSE, is_e4
+from emotion_rppg.datasets.files import OPENERS, Reader, is_signal_file, signals_in
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
+from emotion_rppg.signals import PULSE_KINDS, Signal
 from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
@@ -40,9 +45,10 @@ __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 class Folder:
     """Recordings of a folder, in the manifest's order, or in that of the files' names.
 
-    Without a manifest each video and each signal CSV is a recording of its own; files in a
-    sub-folder are trials of the person the sub-folder is named after; folders inside that one
-    are sessions, not more people.
+    Without a manifest each video and each signal file (a CSV, an E4 session's folder or zip, a BIDS
+    ``_physio.tsv.gz``, an EDF or BDF) is a recording of its own; files in a sub-folder are trials
+    of the person the sub-folder is named after; folders inside that one are sessions, not more
+    people.
 
     Raises
     ------
@@ -76,7 +82,10 @@ class Folder:
                 "(`emotion-rppg init FOLDER` writes one), or of videos and signal CSVs"
             )
         manifest = self.root / MANIFEST
-        self._recordings = self._listed(manifest) if manifest.is_file() else self._found()
+        if is_e4(self.root):
+            self._recordings = [recording_of(self.root)]
+        else:
+            self._recordings = self._listed(manifest) if manifest.is_file() else self._found()
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
@@ -85,27 +94,32 @@ class Folder:
         return len(self._recordings)
 
     def _found(self) -> list[Recording]:
-        """One recording a file, without a manifest."""
+        """One recording a file (or E4 session), without a manifest."""
         out: list[Recording] = []
-        name = self.root.resolve().name
-        for path in _files(self.root):
-            subject, session, trial = _who(self.root, path)
+        left_out: list[str] = []
+        for path in _entries(self.root):
             if path.suffix.lower() in VIDEOS:
-                out.append(Recording(name, subject, session, trial, video=Video(path)))
-            elif path.suffix.lower() == ".csv":
+                out.append(Recording(self._name, *_who(self.root, path), video=Video(path)))
+            elif is_signal_file(path):
                 try:
-                    kinds = kinds_in(path)
-                except InputError:
-                    continue  # some other table that lies there too
-                signals = {kind: partial(read_signal, path, kind) for kind in kinds}
-                out.append(Recording(name, subject, session, trial, signals=signals))
+                    out.append(_of_signals(path, self._name, _who(self.root, path)))
+                except InputError as error:
+                    if not _is_table(path):
+                        left_out.append(str(error))
+        if left_out:
+            _log.warning("%d files left out as no recordings: %s", len(left_out), left_out[0])
         if not out:
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
-                f"({', '.join(VIDEOS)}) or CSVs with time_s and one of "
-                f"{', '.join(SIGNAL_COLUMNS)}"
+                f"({', '.join(VIDEOS)}), CSVs with time_s and one of "
+                f"{', '.join(SIGNAL_COLUMNS)}, E4 sessions or other signal files "
+                f"({', '.join(OPENERS)})" + (f". Left out: {left_out[0]}" if left_out else "")
             )
-        return _without_twins(out)
+        return _without_twins(_united(out))
+
+    @property
+    def _name(self) -> str:
+        return self.root.resolve().name
 
     def _listed(self, manifest: Path) -> list[Recording]:
         """The manifest's rows, each checked before anything is read."""
@@ -151,10 +165,10 @@ class Folder:
         signals: dict[str, Any] = {}
         for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
             path = self._inside(name, where)
-            for kind in kinds_in(path):
+            for kind, read in signals_in(path).items():
                 if kind in signals:
                     raise InputError(f"{where}: {name!r} is a second {kind}: keep one of them")
-                signals[kind] = partial(_stretch, path, kind, start, end)
+                signals[kind] = partial(_stretch, path, read, start, end)
         if video is None and not signals:
             raise InputError(f"{where}: neither a video nor a signal: name at least one file")
         return Recording(
@@ -172,7 +186,7 @@ class Folder:
         """The file a manifest names; never one outside the study's folder."""
         try:
             path = (self.root / name).resolve()
-            found = path.is_file()
+            found = path.is_file() or is_e4(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{where}: {name[:60]!r} is no name of a file: {error}") from error
         if not path.is_relative_to(self.root.resolve()):
@@ -190,15 +204,55 @@ class Folder:
 
 
 def recording_of(path: str | Path) -> Recording:
-    """A single video or signal CSV as a recording."""
+    """A single video, signal file or E4 session as a recording."""
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no file {str(path)!r}")
-    name = path.resolve().parent.name
-    if path.suffix.lower() != ".csv":
-        return Recording(name, path.stem, video=Video(path))
-    signals = {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
-    return Recording(name, path.stem, signals=signals)
+    place = path.resolve()
+    if is_signal_file(path):
+        name = place.name if path.is_dir() else place.name.split(".")[0]
+        return _of_signals(path, place.parent.name, (name, "1", "1"))
+    return Recording(place.parent.name, path.stem, video=Video(path))
+
+
+def _of_signals(path: Path, dataset: str, who: tuple[str, str, str]) -> Recording:
+    """A signal file's recording; a BIDS file says itself whose it is."""
+    signals = dict(signals_in(path))
+    if not signals.keys() & set(PULSE_KINDS):
+        raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
+    if path.name.endswith(PHYSIO):
+        said = who_in_physio(path)
+        dataset, who = said["dataset"] or dataset, (said["subject"], said["session"], said["trial"])
+    return Recording(dataset, *who, signals=signals)
+
+
+def _entries(root: Path) -> list[Path]:
+    """Files, and E4 sessions in place of the files in them."""
+    files = _files(root)
+    sessions = {p.parent for p in files if p.name == PULSE and is_e4(p.parent)}
+    return sorted({p.parent if p.parent in sessions else p for p in files})
+
+
+def _is_table(path: Path) -> bool:
+    """Whether this package wrote it: tables of features and results may lie beside the data."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(400).startswith(("dataset,", "subject,", "task,", "start_s,"))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _united(recordings: Sequence[Recording]) -> list[Recording]:
+    """Signals of one BIDS recording that lie in several files become one recording."""
+    out: dict[str, Recording] = {}
+    for number, r in enumerate(recordings):
+        first = out.get(r.name)
+        mixed = first is not None and (r.video or first.video or r.signals.keys() & first.signals)
+        if first is None or mixed or not _ending(r) == _ending(first) == ".gz":
+            out[r.name if first is None else f"{r.name} {number}"] = r
+        else:
+            out[r.name] = replace(first, signals={**first.signals, **r.signals})
+    return list(out.values())
 
 
 def write_template(folder: str | Path) -> Path:
@@ -244,9 +298,10 @@ def _who(root: Path, path: Path) -> tuple[str, str, str]:
     would sit on both sides of a split.
     """
     inside = path.parent.relative_to(root).parts
+    name = path.name if path.is_dir() else path.stem
     if not inside:
-        return path.stem, "1", "1"
-    return inside[0], "/".join(inside[1:]) or "1", path.stem
+        return name, "1", "1"
+    return inside[0], "/".join(inside[1:]) or "1", name
 
 
 def _warn_of_doubles(subjects: set[str]) -> None:
@@ -258,9 +313,9 @@ def _warn_of_doubles(subjects: set[str]) -> None:
             _log.warning("subjects %r and %r: one person? They count as two", other, subject)
 
 
-def _stretch(path: Path, kind: str, start_s: float | None, end_s: float | None) -> Any:
+def _stretch(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Signal:
     """The trial's part of a signal file, its clock set to the trial's beginning."""
-    signal = read_signal(path, kind)
+    signal = read()
     if start_s is None and end_s is None:
         return signal
     begin = 0.0 if start_s is None else start_s
@@ -385,10 +440,18 @@ def _seconds(row: Mapping[str, str], column: str, where: str) -> float | None:
 def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
     """Files that differ only in their ending become trials with that ending in the name."""
     names = [r.name for r in recordings]
-    out = []
-    for r in recordings:
-        if names.count(r.name) > 1:
-            ending = r.video.path.suffix if r.video is not None else ".csv"
-            r = replace(r, trial=r.trial + ending)
-        out.append(r)
-    return out
+    return [
+        replace(r, trial=r.trial + _ending(r)) if names.count(r.name) > 1 else r for r in recordings
+    ]
+
+
+def _ending(recording: Recording) -> str:
+    """Ending of the file a recording is read from."""
+    if recording.video is not None:
+        return recording.video.path.suffix
+    path = next((a for a in _arguments(recording) if isinstance(a, Path)), None)
+    return path.suffix if path is not None else ""
+
+
+def _arguments(recording: Recording) -> tuple[Any, ...]:
+    return tuple(a for read in recording.signals.values() for a in getattr(read, "args", ()))

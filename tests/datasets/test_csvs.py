@@ -35,3 +35,21 @@ def test_other_columns_may_hold_anything(tmp_path) -> None:
     path = tmp_path / "s.csv"
     path.write_text("time_s,said,ecg,,\n" + rows)
     np.testing.assert_allclose(read_signal(path).samples, VALUES)
+
+
+def test_stamps_that_repeat_only_by_rounding_keep_every_sample(tmp_path, caplog) -> None:
+    t = np.arange(1000) / 125
+    wave = np.sin(2 * np.pi * 1.2 * t)
+    rows = "\n".join(f"{time:.2f},{value:.5f}" for time, value in zip(t, wave, strict=True))
+    (tmp_path / "a.csv").write_text(f"time_s,bvp\n{rows}")
+    read = read_signal(tmp_path / "a.csv")
+    assert read.rate_hz == pytest.approx(125, rel=1e-3)
+    assert len(read) == 1000
+    np.testing.assert_allclose(read.samples, wave, atol=1e-4)
+    assert "repeated" not in caplog.text
+    late = t.copy()
+    late[500:504] = late[500]  # four samples came at once, after a pause: no rounding
+    rows = "\n".join(f"{time:.3f},{value:.5f}" for time, value in zip(late, wave, strict=True))
+    (tmp_path / "b.csv").write_text(f"time_s,bvp\n{rows}")
+    read_signal(tmp_path / "b.csv")
+    assert "3 repeated" in caplog.text

@@ -1,0 +1,243 @@
+"""Signal files of every form: the planted rate is found, whatever it is wrapped in."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion_rppg import extract, find_beats
+from emotion_rppg.datasets.e4 import is_e4, read_session
+from emotion_rppg.datasets.files import OPENERS, signals_in
+from emotion_rppg.datasets.folder import Folder, recording_of
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import DatasetNotFound
+
+START = 1_644_227_574
+
+
+def pulse(bpm: float, rate_hz: float, seconds: float = 40.0) -> np.ndarray:
+    t = np.arange(int(seconds * rate_hz)) / rate_hz
+    return 30 * np.sin(2 * np.pi * bpm / 60 * t) + 8 * np.sin(4 * np.pi * bpm / 60 * t)
+
+
+def write_csv(folder: Path, bpm: float) -> Path:
+    wave = pulse(bpm, 50.0)
+    lines = ["time_s,bvp", *(f"{k / 50:.3f},{v:.3f}" for k, v in enumerate(wave))]
+    path = folder / "c.csv"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def write_e4(folder: Path, bpm: float) -> Path:
+    place = folder / "E4"
+    place.mkdir(parents=True, exist_ok=True)
+    wave = "\n".join(f"{v:.2f}" for v in pulse(bpm, 64.0))
+    (place / "BVP.csv").write_text(f"{START}.000000\n64.000000\n{wave}\n")
+    (place / "HR.csv").write_text(f"{START + 10}.000000\n1.000000\n" + f"{bpm}\n" * 30)
+    (place / "IBI.csv").write_text(f"{START}.000000, IBI\n3.0,0.75\n3.75,0.75\n9.0,0.8\n")
+    (place / "tags.csv").write_text(f"{START + 20.5}\n")
+    return place
+
+
+def write_zip(folder: Path, bpm: float, inner: str = "") -> Path:
+    place = write_e4(folder / "unzipped", bpm)
+    path = folder / "session.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in place.iterdir():
+            archive.write(file, inner + file.name)
+    for file in place.iterdir():
+        file.unlink()
+    return path
+
+
+def write_physio(folder: Path, bpm: float) -> Path:
+    path = folder / "sub-01_task-rest_physio.tsv.gz"
+    rows = "\n".join(f"{v:.3f}\t0" for v in pulse(bpm, 100.0))
+    path.write_bytes(gzip.compress(rows.encode()))
+    facts = {"SamplingFrequency": 100, "StartTime": -2.5, "Columns": ["cardiac", "trigger"]}
+    (folder / "sub-01_task-rest_physio.json").write_text(json.dumps(facts))
+    return path
+
+
+def write_edf(folder: Path, bpm: float, ending: str = "edf") -> Path:
+    pyedflib = pytest.importorskip("pyedflib")
+    path = folder / f"night.{ending}"
+    kind = pyedflib.FILETYPE_BDFPLUS if ending == "bdf" else pyedflib.FILETYPE_EDFPLUS
+    writer = pyedflib.EdfWriter(str(path), 2, file_type=kind)
+    top = {"dimension": "uV", "physical_max": 100, "physical_min": -100, "sample_frequency": 128}
+    size = {"digital_max": 32767, "digital_min": -32768}
+    writer.setSignalHeaders([{"label": n, **top, **size} for n in ("EEG Fpz", "Plethysmo")])
+    wave = pulse(bpm, 128.0)
+    writer.writeSamples([np.random.default_rng(0).normal(0, 20, len(wave)), wave])
+    writer.close()
+    return path
+
+
+def write_bdf(folder: Path, bpm: float) -> Path:
+    return write_edf(folder, bpm, "bdf")
+
+
+WRITERS = {
+    ".csv": write_csv,
+    "_physio.tsv.gz": write_physio,
+    ".zip": write_zip,
+    ".edf": write_edf,
+    ".bdf": write_bdf,
+    "": write_e4,
+}
+
+
+def test_every_form_is_tested() -> None:
+    assert set(OPENERS) | {""} == set(WRITERS)
+
+
+@pytest.mark.parametrize("ending", WRITERS)
+def test_the_planted_rate_is_found_in_the_planted_channel(ending, tmp_path) -> None:
+    path = WRITERS[ending](tmp_path, 72.0)
+    wave = signals_in(path)["bvp"]()
+    assert wave.kind == "bvp"
+    assert wave.duration_s == pytest.approx(40.0, abs=0.03)
+    assert 60e3 / np.median(find_beats(wave).intervals_ms) == pytest.approx(72.0, abs=0.3)
+
+
+@pytest.mark.parametrize("ending", [e for e in WRITERS if e])
+def test_a_file_cut_anywhere_is_read_or_refused_with_its_name(ending, tmp_path) -> None:
+    path = WRITERS[ending](tmp_path, 72.0)
+    whole = path.read_bytes()
+    for size in (0, 1, 100, 300, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        said = ""
+        try:
+            signals_in(path)["bvp"]()
+        except InputError as error:
+            said = str(error)
+        assert not said or path.name.split(".")[0] in said
+
+
+def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
+    for ending, write in WRITERS.items():
+        place = tmp_path / "study" / f"p{ending.rpartition('.')[2]}"
+        place.mkdir(parents=True)
+        write(place, 60.0 + 5 * len(ending))
+    (tmp_path / "study" / "notes.csv").write_text("name,age\nx,3\n")
+    clip = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
+    (tmp_path / "study" / "face.mp4").write_bytes(clip.read_bytes())
+    table = extract(tmp_path / "study", length_s=None)
+    assert len(table) == len(WRITERS) + 1
+    assert not table.duplicated(["dataset", "subject", "session", "trial"]).any()
+    for ending in WRITERS:
+        who = "01" if ending == "_physio.tsv.gz" else f"p{ending.rpartition('.')[2]}"
+        rows = table[table["subject"] == who]
+        assert (rows["hr_bpm"] - 60 - 5 * len(ending)).abs().max() < 0.5, (ending, rows)
+
+
+# ---- the E4 ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrapped", ["folder", "zip", "folder in a zip"])
+def test_all_clocks_of_an_e4_count_from_its_pulse(wrapped, tmp_path) -> None:
+    if wrapped == "folder":
+        path = write_e4(tmp_path, 72.0)
+    else:
+        path = write_zip(tmp_path, 72.0, "A01/" if "in" in wrapped else "")
+    assert is_e4(path)
+    session = read_session(path)
+    assert session.start_s == START
+    assert session.tags_s == (20.5,)
+    rate = session.signals["hr"]()
+    assert (rate.start_s, rate.rate_hz, rate.kind) == (10.0, 1.0, "hr")
+    assert session.beats.times_s.tolist() == [2.25, 3.0, 3.75, 8.2, 9.0]
+    np.testing.assert_allclose(session.beats.intervals_ms, [750, 750, 800])
+
+
+def test_what_is_no_session_is_told(tmp_path) -> None:
+    assert not is_e4(tmp_path)
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04nonsense")
+    assert not is_e4(tmp_path / "a.zip")
+    with pytest.raises(InputError, match=r"a\.zip"):
+        read_session(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("x.txt", "x")
+    with pytest.raises(InputError, match=r"no BVP\.csv"):
+        read_session(tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr("../BVP.csv", f"{START}.0\n64.0\n1\n2\n")
+    with pytest.raises(InputError, match="outside"):
+        read_session(tmp_path / "c.zip")
+
+
+def test_the_bands_own_beats_agree_with_its_pulse(real_data) -> None:
+    path = real_data / "stress_predict" / "Raw_data" / "S02"
+    session = read_session(path)
+    wave = session.signals["bvp"]()
+    device = session.beats
+    ours = find_beats(wave)
+
+    def off_by(shift_s: float) -> float:
+        at = device.interval_times_s + shift_s
+        read = np.interp(at, ours.interval_times_s, ours.intervals_ms)
+        return float(np.median(np.abs(read - device.intervals_ms)))
+
+    shifts = np.arange(-5.0, 5.1, 0.5)
+    errors = [off_by(shift) for shift in shifts]
+    assert abs(shifts[int(np.argmin(errors))]) <= 1.0, errors
+    assert min(errors) < 0.7 * np.median(errors)
+    assert all(0 < tag < wave.duration_s for tag in session.tags_s)
+
+
+def test_an_e4_folder_and_its_parent_are_both_a_path(tmp_path) -> None:
+    write_e4(tmp_path / "anna", 72.0)
+    assert [r.name for r in Folder(tmp_path)] == [f"{tmp_path.name}/anna/1/E4"]
+    assert [r.name for r in Folder(tmp_path / "anna" / "E4")] == ["anna/E4/1/1"]
+    assert recording_of(tmp_path / "anna" / "E4").read("bvp").rate_hz == 64.0
+
+
+def test_a_manifest_may_name_any_form(tmp_path) -> None:
+    write_e4(tmp_path, 72.0)
+    (tmp_path / "manifest.csv").write_text(
+        "subject,trial,signal,start_s,end_s\n1,calm,E4,5,20\n1,late,E4,20,40\n"
+    )
+    calm, late = Folder(tmp_path)
+    assert calm.read("bvp").duration_s == pytest.approx(15.0)
+    assert (late.read("bvp").start_s, late.read("bvp").duration_s) == (0.0, pytest.approx(20.0))
+
+
+def test_what_is_left_out_is_said(tmp_path, caplog) -> None:
+    write_csv(tmp_path, 60.0)
+    (tmp_path / "notes.csv").write_text("name,age\nx,3\n")
+    (tmp_path / "table.csv").write_text("dataset,subject\nx,3\n")
+    assert len(Folder(tmp_path)) == 1
+    assert "1 files left out" in caplog.text
+    assert "notes.csv" in caplog.text
+    (tmp_path / "c.csv").unlink()
+    with pytest.raises(DatasetNotFound, match=r"notes\.csv"):
+        Folder(tmp_path)
+
+
+def test_a_json_beside_a_csv_gives_it_a_clock_and_names(tmp_path) -> None:
+    wave = pulse(72.0, 100.0)
+    (tmp_path / "named.csv").write_text("ECG,PPG\n" + "\n".join(f"0,{v:.3f}" for v in wave))
+    (tmp_path / "bare.csv").write_text("\n".join(f"7,{v:.3f}" for v in wave))
+    with pytest.raises(InputError, match=r"a named\.json with"):
+        signals_in(tmp_path / "named.csv")
+    (tmp_path / "named.json").write_text('{"SamplingFrequency": 100}')
+    facts = {"SamplingFrequency": 100.0, "StartTime": 2, "Columns": ["counter", "ppg"]}
+    (tmp_path / "bare.json").write_text(json.dumps(facts))
+    for name, start_s in (("named", 0.0), ("bare", 2.0)):
+        read = signals_in(tmp_path / f"{name}.csv")["bvp"]()
+        assert (read.rate_hz, read.start_s, len(read)) == (100.0, start_s, len(wave))
+        np.testing.assert_allclose(read.samples, wave, atol=1e-3)
+    (tmp_path / "bare.json").write_text('{"SamplingFrequency": -1}')
+    with pytest.raises(InputError, match=r"bare\.json: want SamplingFrequency in Hz"):
+        signals_in(tmp_path / "bare.csv")
+
+
+def test_names_of_other_tools_are_known(real_data) -> None:
+    path = real_data / "contact" / "bidmc" / "bidmc_01_Signals.csv"
+    found = signals_in(path)
+    assert list(found) == ["bvp", "ecg"]
+    rates = [60e3 / np.median(find_beats(read()).intervals_ms) for read in found.values()]
+    assert rates[0] == pytest.approx(rates[1], abs=1.0)
