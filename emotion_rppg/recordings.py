@@ -19,7 +19,9 @@ class Card:
     """Facts of a data set; they build its page and the README's table.
 
     ``scales`` gives each label's lowest and highest possible value, so that a task can halve it
-    at its midpoint: ``{"arousal": (1, 9)}``.
+    at its midpoint: ``{"arousal": (1, 9)}``. ``verified`` is "verified on real files" or "from
+    documents": a reader and its fake that were made from one document test only each other.
+    ``bibtex`` is the entry to cite; ``report_to`` says who wants to hear of a file that disagrees.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Card:
     url: str = ""
     traps: tuple[str, ...] = ()
     verified: str = "from documents"
+    bibtex: str = ""
+    report_to: str = "the issues of emotion_rppg, with what `emotion-rppg datasets NAME` printed"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ hyperventilation.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.e4 import e4_clock, read_e4
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.rows import load_rows, whole
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
@@ -49,6 +50,13 @@ class StressPredict:
             "the E4's own IBI.csv leaves out most of the stress tasks",
         ),
         verified="verified on real files (people 1–18)",
+        bibtex="""@article{iqbal2022stresspredict,
+  author = {Iqbal, Talha and Simpkin, Andrew J. and Roshan, Davood and others},
+  title = {Stress Monitoring Using Wearable Sensors: A Pilot Study and Stress-Predict Dataset},
+  journal = {Sensors},
+  volume = {22}, number = {21}, pages = {8135}, year = {2022},
+  doi = {10.3390/s22218135}
+}""",
     )
 
     def __init__(self, root: str | Path) -> None:
@@ -72,17 +80,25 @@ class StressPredict:
 
     @classmethod
     def write_fake(cls, folder: str | Path, *, seconds: int = 40) -> Path:
-        """The real layout: two people, rest then stress, with a planted 66 and then 90 bpm."""
+        """The real layout: two people, rest then stress at another heart rate (truth.json)."""
         folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
         (folder / LABELS).parent.mkdir(parents=True)
         rows = ["Participant,HR,respr,Time(sec),Label"]
-        for person in (2, 3):
+        for number, person in enumerate((2, 3)):
+            rest, stress = rate_of(2 * number), rate_of(2 * number + 1)
             start = 1_644_227_574 + 10_000 * person
             place = folder / "Raw_data" / f"S{person:02d}"
             place.mkdir(parents=True)
             t = np.arange(64 * seconds) / 64
-            rate = np.where(t < seconds / 2, 66.0, 90.0)
+            rate = np.where(t < seconds / 2, rest, stress)
             wave = 30 * np.sin(2 * np.pi * np.cumsum(rate / 60) / 64)
+            decoy = "\n".join(f"{v:.2f}" for v in pulse(DECOY_BPM, seconds, 4))
+            (place / "EDA.csv").write_text(f"{start}.00\n4.000000\n{decoy}\n", encoding="utf-8")
+            truth |= {
+                f"{cls.card.name}/{person:02d}/1/{k}": {"bvp": bpm}
+                for k, bpm in enumerate((rest, stress), 1)
+            }
             lines = [f"{start}.00", "64.000000", *(f"{v:.2f}" for v in wave)]
             (place / "BVP.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
             rows += [
@@ -90,7 +106,7 @@ class StressPredict:
                 for k in range(seconds)
             ]
         (folder / LABELS).write_text("\n".join(rows) + "\n", encoding="utf-8")
-        return folder
+        return write_truth(folder, truth)
 
 
 def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
@@ -134,27 +150,16 @@ def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
             f"no labels: expected {LABELS.as_posix()} in {str(path.parents[1])!r}"
         )
     out: dict[int, list[tuple[int, int, int]]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-        if missing:
-            raise InputError(f"{path} lacks the columns {', '.join(missing)}")
-        for row in reader:
-            person, second, label = (_whole(row[name], path, reader.line_num) for name in COLUMNS)
-            if label not in (0, 1):
-                raise InputError(f"{path}, line {reader.line_num}: Label is {label}, want 0 or 1")
-            runs = out.setdefault(person, [])
-            if runs and runs[-1][1:] == (second, label):
-                runs[-1] = (runs[-1][0], second + 1, label)
-            elif runs and second < runs[-1][1]:
-                raise InputError(f"{path}, line {reader.line_num}: the seconds go back")
-            else:
-                runs.append((second, second + 1, label))
+    for line, row in load_rows(path, COLUMNS):
+        where = f"{path}, line {line}"
+        person, second, label = (whole(row[name], where, name) for name in COLUMNS)
+        if label not in (0, 1):
+            raise InputError(f"{where}: Label is {label}, want 0 or 1")
+        runs = out.setdefault(person, [])
+        if runs and runs[-1][1:] == (second, label):
+            runs[-1] = (runs[-1][0], second + 1, label)
+        elif runs and second < runs[-1][1]:
+            raise InputError(f"{where}: the seconds go back")
+        else:
+            runs.append((second, second + 1, label))
     return out
-
-
-def _whole(text: str | None, path: Path, line: int) -> int:
-    try:
-        return int(float(text or ""))
-    except ValueError:
-        raise InputError(f"{path}, line {line}: {text!r} is not a whole number") from None

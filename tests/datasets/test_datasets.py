@@ -1,6 +1,18 @@
-"""Laws over every data set, and the plain sentences of the folder reader."""
+"""Laws over every data set, and the plain sentences of the folder reader.
+
+They walk DATASETS, so a new reader is tested by its line there. For them each reader has
+
+- ``card``: facts, with ``bibtex`` where there is something to cite, and ``verified``;
+- ``__init__(root)``: lists recordings and opens neither video nor signal (labels alone);
+- ``write_fake(folder) -> Path``: the real layout with seconds of content, at least two people;
+  every recording beats at a rate of its own (`fakes.rate_of(k)`), every channel beside the pulse
+  at `fakes.DECOY_BPM`; it ends with ``return write_truth(folder, {recording.name: {kind: bpm}})``,
+  which names each bvp, ecg or rppg signal of each recording and nothing else.
+"""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +20,13 @@ import pytest
 
 from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.csvs import kinds_in, read_signal
-from emotion_rppg.datasets.folder import Folder, recording_of, write_template
+from emotion_rppg.datasets.fakes import TRUTH, read_truth
+from emotion_rppg.datasets.folder import VIDEOS, Folder, recording_of, write_template
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
+from emotion_rppg.features.beats import find_beats
 from emotion_rppg.recordings import Card, DatasetNotFound
+from emotion_rppg.signals import PULSE_KINDS
 from emotion_rppg.video.frames import read_frames
 
 EACH = pytest.mark.parametrize("name", DATASETS)
@@ -38,17 +53,133 @@ def test_recordings_are_unique_and_always_in_the_same_order(name, fakes) -> None
 def test_labels_lie_within_their_scale(name, fakes) -> None:
     for recording in DATASETS[name](fakes[name]):
         for label, value in recording.labels.items():
-            low, high = recording.scales[label]
-            assert low <= value <= high
+            low, high = recording.scales.get(label, (-np.inf, np.inf))
+            assert isinstance(value, str) or low <= value <= high
+            assert isinstance(value, str) or label in recording.scales
 
 
 @EACH
 def test_views_of_one_recording_last_equally_long(name, fakes) -> None:
     for recording in DATASETS[name](fakes[name]):
-        lengths = [recording.read(kind).duration_s for kind in recording.signals]
+        waves = {kind: recording.read(kind) for kind in recording.signals}
+        lengths = [wave.duration_s for kind, wave in waves.items() if kind in PULSE_KINDS]
         if recording.video is not None:
-            lengths.append(sum(1 for _ in read_frames(recording.video)) / 30.0)
+            times = [frame.time_s for frame in read_frames(recording.video)]
+            lengths.append((times[-1] - times[0]) * len(times) / (len(times) - 1))
         assert max(lengths) - min(lengths) < 0.2
+
+
+@EACH
+def test_the_planted_rate_is_found_in_each_recording_and_no_other(name, fakes) -> None:
+    """Another person's, trial's or channel's pulse has another rate."""
+    truth = read_truth(fakes[name])
+    found = list(DATASETS[name](fakes[name]))
+    assert sorted(truth) == sorted(r.name for r in found)
+    for recording in found:
+        pulses = {kind for kind in recording.signals if kind in PULSE_KINDS}
+        assert pulses == set(truth[recording.name])
+        for kind in pulses:
+            wave = recording.read(kind)
+            assert wave.kind == kind
+            bpm = 60e3 / np.median(find_beats(wave).intervals_ms)
+            assert bpm == pytest.approx(truth[recording.name][kind], abs=1.9), recording.name
+
+
+@pytest.fixture(scope="module")
+def opened():
+    """Paths that Python opens while the list is on; an audit hook cannot be taken away again."""
+    paths: list[str] = []
+    watching = [True]
+
+    def note(event: str, args: tuple) -> None:
+        if watching[0] and event == "open" and isinstance(args[0], str | Path):
+            paths.append(str(args[0]))
+
+    sys.addaudithook(note)
+    yield paths
+    watching[0] = False
+
+
+@EACH
+def test_listing_opens_no_file_a_recording(name, fakes, opened) -> None:
+    """Headers and tables of labels may be opened: each once or so, and no video."""
+    opened.clear()
+    listed = list(DATASETS[name](fakes[name]))
+    inside = [p for p in opened if p.startswith(str(fakes[name]))]
+    assert not [p for p in inside if p.lower().endswith((*VIDEOS, ".pkl", ".dat", ".bdf", ".png"))]
+    assert len(inside) <= 3 + 3 * len(listed)
+
+
+DAMAGES = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "cut off": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 5]),
+    "no text": lambda path: path.write_bytes(bytes(range(256)) * 3),
+}
+
+
+@EACH
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_named_or_not_missed(name, damage, fakes, tmp_path) -> None:
+    """One file of each ending and depth, damaged in a copy: our own error, naming it, or none."""
+    kinds = {}
+    for path in sorted(fakes[name].rglob("*.*")):
+        inside = path.relative_to(fakes[name])
+        if path.is_file() and path.name != TRUTH and inside.parts[0] != "truth":
+            kinds.setdefault((path.suffix, len(inside.parts), path.parent.parent.name), inside)
+    for k, inside in enumerate(list(kinds.values())[:6]):
+        copy = shutil.copytree(fakes[name], tmp_path / str(k))
+        DAMAGES[damage](copy / inside)
+        said = refusal(DATASETS[name], copy)
+        assert not said or inside.name in said or inside.parent.name in said
+        shutil.rmtree(copy)
+
+
+@EACH
+def test_columns_are_found_by_name(name, fakes, tmp_path) -> None:
+    """A table whose columns stand in another order reads the same, or is refused."""
+    before = read_all(DATASETS[name](fakes[name]))
+    copy = shutil.copytree(fakes[name], tmp_path / fakes[name].name)
+    changed = [path for path in sorted(copy.rglob("*.csv")) if turned(path)]
+    if not changed:
+        return
+    said = refusal(DATASETS[name], copy)
+    if said:
+        assert any(path.name in said for path in changed)
+        return
+    after = read_all(DATASETS[name](copy))
+    assert after.keys() == before.keys()
+    for recording in before:
+        assert before[recording][0] == after[recording][0]
+        for mine, other in zip(before[recording][1], after[recording][1], strict=True):
+            np.testing.assert_allclose(mine, other)
+
+
+def refusal(cls, root: Path) -> str:
+    """What our own error says, listing or reading; nothing if all can be read."""
+    try:
+        read_all(cls(root))
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def read_all(dataset) -> dict[str, tuple]:
+    return {
+        r.name: (dict(r.labels), [r.read(k).samples for k in sorted(r.signals)]) for r in dataset
+    }
+
+
+def turned(path: Path) -> bool:
+    """Put the last column of a CSV first, if it has named columns."""
+    lines = path.read_text().splitlines()
+    comma = max(",;", key=lines[0].count)
+    rows = [line.split(comma) for line in lines]
+    named = all(cell[:1].isalpha() for cell in rows[0])
+    if not (named and len(rows[0]) > 1 and {len(row) for row in rows} == {len(rows[0])}):
+        return False
+    path.write_text("\n".join(comma.join([row[-1], *row[:-1]]) for row in rows) + "\n")
+    return True
 
 
 @EACH
@@ -65,7 +196,11 @@ def test_the_card_says_what_is_needed(name) -> None:
     assert isinstance(card, Card)
     assert card.name == name
     assert card.access
-    assert card.verified
+    assert card.licence
+    assert card.report_to
+    assert card.verified.startswith(("verified on real files", "from documents"))
+    assert bool(card.reference) == card.bibtex.startswith("@")
+    assert all(low < high for low, high in card.scales.values())
 
 
 def manifest(folder: Path, text: str, **facts: object) -> Path:

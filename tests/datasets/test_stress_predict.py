@@ -21,7 +21,7 @@ def test_each_stretch_of_a_label_is_a_recording_on_the_hours_clock(fake) -> None
         f"stress-predict/{s}/1/{k}" for s in ("02", "03") for k in (1, 2)
     ]
     assert [r.labels["stress"] for r in found] == [0, 1, 0, 1]
-    for recording, start, bpm in zip(found[:2], (0.0, 20.0), (66, 90), strict=True):
+    for recording, start, bpm in zip(found[:2], (0.0, 20.0), (54, 58), strict=True):
         wave = recording.read("bvp")
         assert (wave.start_s, wave.end_s) == (start, start + 20.0)
         assert 60e3 / np.median(find_beats(wave).intervals_ms) == pytest.approx(bpm, abs=1)
@@ -45,7 +45,7 @@ def test_what_is_wrong_is_named(fake, tmp_path) -> None:
     for change, message in (
         (("Label", "Stress"), "lacks the columns Label"),
         ((",0\n", ",2\n"), "want 0 or 1"),
-        ((",15.0,16442", ",15.0,x"), "not a whole number"),
+        ((",15.0,16442", ",15.0,x"), "want a number"),
     ):
         (fake / LABELS).write_text(labels.replace(*change))
         with pytest.raises(InputError, match=message):

@@ -1,0 +1,82 @@
+"""Small tables of data sets (ratings, protocols): text, rows by column name, numbers checked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from emotion_rppg.datasets.safely import MB, checked
+from emotion_rppg.errors import InputError
+
+
+def load_text(path: str | Path, *, limit_bytes: int = 200 * MB) -> str:
+    """A text file, UTF-8 with or without a byte order mark."""
+    path = checked(path, limit_bytes)
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"{path} is no UTF-8 text ({error}): download it again") from error
+
+
+def load_rows(
+    path: str | Path, columns: Sequence[str], *, comma: str = ","
+) -> list[tuple[int, dict[str, str]]]:
+    """Line number and cells of each row of a table with a header; blank rows are left out.
+
+    Raises
+    ------
+    InputError
+        A missing file, one that is no such table, a column that it lacks, or a row without a cell
+        of one of these columns (a file that was cut off).
+    """
+    path = Path(path)
+    reader = csv.DictReader(io.StringIO(load_text(path), newline=""), delimiter=comma)
+    out = []
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or []]
+        lacking = [name for name in columns if name not in reader.fieldnames]
+        if lacking:
+            raise InputError(
+                f"{path} lacks the columns {', '.join(lacking)}; it has: "
+                f"{', '.join(reader.fieldnames[:12])[:200] or 'nothing'}"
+            )
+        for row in reader:
+            cells = {str(k): (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
+            short = [name for name in columns if row[name] is None]
+            if short:
+                raise InputError(
+                    f"{path}, line {reader.line_num}: no {short[0]}: the file may be cut off"
+                )
+            out.append((reader.line_num, cells))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: no CSV ({error})") from error
+    return out
+
+
+def number(
+    text: str, where: str, name: str, low: float = -math.inf, high: float = math.inf
+) -> float:
+    """A finite number of a cell, within its scale; ``where`` is the file and line."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{where}: {name} is {text[:40]!r}, want a number")
+    if not low <= value <= high:
+        raise InputError(
+            f"{where}: {name} is {text[:40]}, outside its scale {low:g}–{high:g}: are the columns "
+            "in their places?"
+        )
+    return value
+
+
+def whole(text: str, where: str, name: str) -> int:
+    """A whole number of a cell."""
+    value = number(text, where, name)
+    if value != int(value):
+        raise InputError(f"{where}: {name} is {text[:40]!r}, not a whole number")
+    return int(value)
