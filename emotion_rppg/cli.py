@@ -402,15 +402,20 @@ def evaluate(
     root: Root = None,
     task: Annotated[list[str], typer.Option(help="Label to predict; repeat for more.")] = [],  # noqa: B006
     coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
-    split: Annotated[str, typer.Option(help="loso or subject_folds.")] = "loso",
-    heads: Annotated[str, typer.Option(help="Names with commas, or all.")] = "all",
+    split: Annotated[str, typer.Option(help="loso, subject_folds, trials_within …")] = "loso",
+    heads: Annotated[str, typer.Option(help="Names with commas, selected, or all.")] = "all",
     normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
     method: Method = "pos",
     source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
     length: Length = 60.0,
     step: Step = 30.0,
     ablate: Annotated[list[str], typer.Option(help="quality: leave those columns out.")] = [],  # noqa: B006
+    permutations: Annotated[int, typer.Option(min=0, help="For p: labels exchanged.")] = 0,
+    allow_unknown_training: Annotated[
+        bool, typer.Option("--allow-unknown-training", help="Networks that hide their people.")
+    ] = False,
     workers: Workers = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Dask: tcp://host:8786.")] = None,
     seed: int = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -420,7 +425,10 @@ def evaluate(
     Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
     """
     with _plainly():
+        import shutil
+
         from emotion_rppg.evaluation import evaluate as evaluated
+        from emotion_rppg.evaluation.splits import WORDS
         from emotion_rppg.report.evaluation import write_evaluation
         from emotion_rppg.tables import read_table
 
@@ -439,14 +447,21 @@ def evaluate(
             "coding": coding,
             "normalise": normalise,
             "ablate": ablate,
+            "permutations": permutations,
+            "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
+        kept = out.parent / f".{out.name}.folds"  # a stopped run goes on from there
         with _progress("evaluating") as progress:
-            results = evaluated(rows, **options, workers=workers, progress=progress)
+            results = evaluated(
+                rows, **options, workers=workers, scheduler=scheduler, keep=kept, progress=progress
+            )
         arguments = {"table": table, "dataset": dataset, "root": root, "method": method, **options}
         inputs = [path for path in (table, root) if path is not None]
         means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
+        shutil.rmtree(kept, ignore_errors=True)
         text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
+        text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
         _say(
             text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
         )

@@ -90,8 +90,45 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
         return tags
 
 
+class EqualPriors(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """An estimator that cannot weigh classes, made to speak of classes equally frequent.
+
+    Its probabilities are divided by the classes' shares in the training rows and made to add up to
+    one again (Saerens, Latinne and Decaestecker 2002); the prediction follows them.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: Any, y: Any) -> EqualPriors:
+        X, y = validate_data(self, X, y, ensure_all_finite="allow-nan")
+        check_classification_targets(y)
+        self.classes_, counts = np.unique(y, return_counts=True)
+        if len(self.classes_) < 2:
+            raise ValueError("the labels have one class only; a classifier needs at least two")
+        self.shares_ = counts / len(y)
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """(n, classes), rows add up to one."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
+        evened = self.estimator_.predict_proba(X) / self.shares_
+        return np.asarray(evened / evened.sum(axis=1, keepdims=True))
+
+    def predict(self, X: Any) -> np.ndarray:
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        return tags
+
+
 class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Probabilities for an estimator that has only a decision function.
+    """Probabilities for an estimator that has only a decision function, or sounder ones.
 
     Temperature scaling (Guo et al. 2017): one positive factor on the decision values, fitted on
     decisions about people (``groups``) the estimator had not seen, every class weighing the same.
@@ -100,7 +137,8 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    estimator : classifier with ``decision_function``
+    estimator : classifier with ``decision_function``, or with ``predict_proba`` (whose logarithms
+        are the decision values, then)
     folds : int
         Inner folds, group-disjoint if ``fit`` is given groups. Where classes or groups are too
         few for any fold the factor is 1.
@@ -126,7 +164,7 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """(n, classes), rows add up to one."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        return _softmax(self.factor_ * _per_class(self.estimator_.decision_function(X)))
+        return _softmax(self.factor_ * _decision(self.estimator_, X))
 
     def predict(self, X: Any) -> np.ndarray:
         best = self.predict_proba(X).argmax(axis=1)
@@ -139,7 +177,7 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         for train, test in self._splits(X, y, groups):
             if len(np.unique(y[train])) == len(self.classes_):
                 fitted = clone(self.estimator).fit(X[train], y[train])
-                decisions.append(_per_class(fitted.decision_function(X[test])))
+                decisions.append(_decision(fitted, X[test]))
                 truth.append(y[test])
         if not decisions:
             return 1.0
@@ -165,6 +203,13 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
         return tags
+
+
+def _decision(fitted: Any, X: np.ndarray) -> np.ndarray:
+    """(n, classes) values whose softmax is to be tempered."""
+    if hasattr(fitted, "decision_function"):
+        return _per_class(fitted.decision_function(X))
+    return np.log(np.maximum(fitted.predict_proba(X), 1e-6))
 
 
 def _per_class(decision: np.ndarray) -> np.ndarray:

@@ -25,9 +25,13 @@ DEEP = {"SequenceHead": SequenceHead, "SequenceRegressor": SequenceRegressor}
 # Beside scikit-learn's own estimators and NumPy's arrays, which skops knows to be harmless.
 TRUSTED = (
     "emotion_rppg.emotion.linear.Calibrated",
+    "emotion_rppg.emotion.linear.EqualPriors",
     "emotion_rppg.emotion.linear.OnFeatures",
+    "emotion_rppg.emotion.selection.Selected",
     "numpy.dtype",  # SimpleImputer remembers one; it only names a kind of number
-    "sklearn.tree._tree.Tree",  # arrays walked by index: the indices are checked after loading
+    # the next two are arrays walked by index: the indices are checked after loading
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.tree._tree.Tree",
 )
 
 
@@ -141,7 +145,8 @@ def _read_skops(content: bytes, file: Path) -> Any:
         ) from error
     except Exception as error:  # whatever a garbled archive makes skops stumble over
         raise InputError(f"{file} is damaged ({error}); copy the model folder again") from error
-    if not all(_sound(tree) for tree in _trees(head)):
+    sound = all(_sound(tree) for tree in _trees(head))
+    if not (sound and all(_sound_boosting(part) for part in _boosted(head))):
         raise InputError(f"{file} holds a decision tree that leads nowhere: it was not made by us")
     return head
 
@@ -160,6 +165,32 @@ def _trees(part: Any) -> Iterator[Any]:
             yield from _trees(item)
     elif isinstance(part, np.ndarray) and part.dtype == object:
         yield from _trees(part.ravel().tolist())
+
+
+def _boosted(part: Any) -> Iterator[Any]:
+    """Every estimator of boosted trees inside an estimator, and every such tree that has none."""
+    from sklearn.base import BaseEstimator
+
+    if hasattr(part, "_predictors"):
+        yield part
+    elif isinstance(part, BaseEstimator):
+        yield from _boosted(list(vars(part).values()))
+    elif isinstance(part, list | tuple):
+        for item in part:
+            yield from _boosted(item)
+
+
+def _sound_boosting(head: Any) -> bool:
+    """As :func:`_sound`, of the trees of histogram gradient boosting; none splits categories."""
+    for tree in (tree for each in head._predictors for tree in each):
+        nodes, place = tree.nodes, np.arange(len(tree.nodes))
+        inner = nodes["is_leaf"] == 0
+        inside = (nodes["left"] > place) & (nodes["left"] < len(nodes))
+        inside &= (nodes["right"] > place) & (nodes["right"] < len(nodes))
+        inside &= (nodes["feature_idx"] >= 0) & (nodes["feature_idx"] < head.n_features_in_)
+        if nodes["is_categorical"].any() or not len(nodes) or not np.all(inside[inner]):
+            return False
+    return True
 
 
 def _sound(tree: Any) -> bool:

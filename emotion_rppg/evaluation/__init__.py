@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.evaluation.splits import loso, subject_folds
+from emotion_rppg.evaluation.splits import (
+    first_minutes,
+    leaky_windows,
+    loso,
+    sessions_within,
+    subject_folds,
+    trials_within,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,6 +22,10 @@ if TYPE_CHECKING:
 SPLITS = {
     "loso": loso,
     "subject_folds": subject_folds,
+    "trials_within": trials_within,
+    "sessions_within": sessions_within,
+    "first_minutes": first_minutes,
+    "leaky_windows": leaky_windows,
 }
 
 

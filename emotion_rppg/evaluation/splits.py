@@ -1,4 +1,7 @@
-"""Who is trained on and who is tested: splits of a table by person, from its identities alone."""
+"""Who is trained on and who is tested: splits of a table, from its identities alone.
+
+``UNIT`` says what of a split is never on both sides, ``WORDS`` what it is, for every report.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.evaluation.normalise import ends_s
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -15,6 +19,28 @@ if TYPE_CHECKING:
 
 Fold = tuple[np.ndarray, np.ndarray]
 FOLDS = 5
+FIRST_S = 240.0  # of a new person that ``first_minutes`` may learn from
+
+UNIT = {
+    "loso": "person",
+    "subject_folds": "person",
+    "trials_within": "trial",
+    "sessions_within": "session",
+    "first_minutes": "moment",
+    "leaky_windows": "window",
+}
+WORDS = {
+    "loso": "leave one subject out: each person is tested by heads that saw only other people",
+    "subject_folds": "people dealt at random into five folds: nobody is on both sides",
+    "trials_within": "leave one trial out within a person: heads saw that person's other trials "
+    "and nobody else; says nothing about new people",
+    "sessions_within": "leave one session out within a person: heads saw that person's other "
+    "sessions and nobody else; says nothing about new people",
+    "first_minutes": f"heads saw the other people and, with labels, the first {FIRST_S:g} s of the "
+    "tested person, which are not scored",
+    "leaky_windows": "LEAKY: windows dealt at random, so that neighbouring and overlapping windows "
+    "of one trial are on both sides; shows what leakage is worth, is evidence of nothing",
+}
 
 
 def loso(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
@@ -27,6 +53,64 @@ def subject_folds(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
     """People dealt at random into five folds (or as many as there are people)."""
     names = np.random.default_rng(seed).permutation(_names(table))
     yield from _by_people(table, np.array_split(names, min(FOLDS, len(names))))
+
+
+def trials_within(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
+    """Leave one trial out within a person: learned from the person's other trials alone."""
+    del seed
+    yield from _within_people(table, unit_names(table, "trial"), "trials")
+
+
+def sessions_within(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
+    """Leave one session out within a person: learned from the person's other sessions alone."""
+    del seed
+    yield from _within_people(table, unit_names(table, "session"), "sessions")
+
+
+def first_minutes(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
+    """The other people and the tested person's first minutes, labels included; then the rest.
+
+    A window that reaches over the border is on neither side.
+    """
+    del seed
+    ends, person = ends_s(table), people(table).to_numpy()
+    early = ends <= FIRST_S + 1e-6
+    late = ends - table["duration_s"].to_numpy(dtype=float) >= FIRST_S - 1e-6
+    for name in _names(table):
+        own = person == name
+        yield np.flatnonzero(~own | early), np.flatnonzero(own & late)
+
+
+def leaky_windows(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
+    """Windows dealt at random into five folds: the field's commonest leak, to show its worth."""
+    order = np.random.default_rng(seed).permutation(len(table))
+    for tested in np.array_split(order, min(FOLDS, len(order))):
+        yield np.setdiff1d(order, tested), np.sort(tested)
+
+
+def unit_names(table: pd.DataFrame, unit: str) -> np.ndarray:
+    """Name of each row's person, session of a person, or trial of a session."""
+    names = people(table)
+    for column in ("session", "trial")[: ("person", "session", "trial").index(unit)]:
+        names = names + "/" + table[column].astype(str)
+    return np.asarray(names)
+
+
+def overlapping(table: pd.DataFrame, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Which training rows share seconds of one trial with a tested row, (len(train),)."""
+    trial = unit_names(table, "trial")
+    start = table["start_s"].to_numpy(dtype=float)
+    end = start + table["duration_s"].to_numpy(dtype=float)
+    tested: dict[str, list[int]] = {}
+    for row in test:
+        tested.setdefault(trial[row], []).append(row)
+    out = np.zeros(len(train), dtype=bool)
+    for k, row in enumerate(train):
+        rows = tested.get(trial[row])
+        out[k] = rows is not None and bool(
+            np.any((start[rows] < end[row] - 1e-6) & (end[rows] > start[row] + 1e-6))
+        )
+    return out
 
 
 def _names(table: pd.DataFrame) -> list[str]:
@@ -44,3 +128,16 @@ def _by_people(table: pd.DataFrame, groups: list) -> Iterator[Fold]:
     for group in groups:
         tested = np.isin(person, list(group))
         yield np.flatnonzero(~tested), np.flatnonzero(tested)
+
+
+def _within_people(table: pd.DataFrame, unit: np.ndarray, what: str) -> Iterator[Fold]:
+    person = people(table).to_numpy()
+    some = False
+    for name in np.unique(unit):
+        tested = unit == name
+        rest = (person == person[tested][0]) & ~tested
+        if rest.any():
+            some = True
+            yield np.flatnonzero(rest), np.flatnonzero(tested)
+    if not some:
+        raise InputError(f"nobody has two or more {what}: leaving one out leaves nothing")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-DUMMY_NAMES = ("majority", "stratified", "mean")
+DUMMY_NAMES = ("majority", "stratified", "subject_prior", "mean")
 BY = ["target", "coding", "split", "normalise", "head"]
 
 
@@ -72,8 +73,9 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
     -------
     DataFrame
         ``target, coding, split, normalise, head, metric, dummy, people, mean, ci_low, ci_high,
-        effect, p``: p by a paired Wilcoxon test over people, Holm-corrected over the heads of a
-        target; people whose score is undefined are not counted.
+        effect, p, leaky``: p by a paired Wilcoxon test over people, Holm-corrected over the heads
+        of a target; people whose score is undefined are not counted. Where labels were permuted,
+        ``p_permutation`` is the share of permutations that did as well.
     """
     import pandas as pd
 
@@ -82,7 +84,49 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
     for metric in chosen:
         for _, task in results.groupby(BY[:-1], sort=False):
             rows += _of_one_task(task, metric)
-    return pd.DataFrame(rows)
+    out = pd.DataFrame(rows)
+    if "leaky" in results:
+        out["leaky"] = bool(results["leaky"].any())
+    null = results.attrs.get("null")
+    if null is None or null.empty:
+        return out
+    found = null.groupby(["target", "head"])["p"].first()
+    keys = zip(out["target"], out["head"], out["metric"], strict=True)
+    permuted = ("balanced_accuracy", "ccc")
+    out["p_permutation"] = [
+        found.get((t, h), float("nan")) if m in permuted else float("nan") for t, h, m in keys
+    ]
+    return out
+
+
+def between_heads(results: pd.DataFrame, *, metric: str = "balanced_accuracy") -> pd.DataFrame:
+    """Every two heads (dummies apart) compared over the same people.
+
+    Returns
+    -------
+    DataFrame
+        ``target, head, other, people, difference`` (mean of head less other), ``effect``
+        (rank-biserial, −1 to 1), ``p``: paired Wilcoxon, Holm-corrected over all pairs of a target.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for target, task in results.groupby("target", sort=False):
+        wide = task.pivot_table(index="subject", columns="head", values=metric, dropna=False)
+        names = [n for n in dict.fromkeys(task["head"]) if n not in DUMMY_NAMES and n in wide]
+        pairs = []
+        for a, b in combinations(names, 2):
+            both = wide[[a, b]].dropna()
+            p, effect = paired_test(both[a].to_numpy(), both[b].to_numpy())
+            difference = float((both[a] - both[b]).mean()) if len(both) else float("nan")
+            facts = {"target": target, "head": a, "other": b, "people": len(both)}
+            pairs.append({**facts, "difference": difference, "effect": effect, "p": p})
+        tested = [row for row in pairs if np.isfinite(row["p"])]
+        for row, p in zip(tested, holm(np.array([r["p"] for r in tested])), strict=True):
+            row["p"] = float(p)
+        rows += pairs
+    columns = ["target", "head", "other", "people", "difference", "effect", "p"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _of_one_task(task: pd.DataFrame, metric: str) -> list[dict[str, Any]]:

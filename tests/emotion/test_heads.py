@@ -58,7 +58,10 @@ def fit(name, X, y, people, **layout):
 @pytest.mark.parametrize("name", ALL)
 def test_scikit_learns_own_checks(name):
     made = clone(ALL[name])
-    quick = {"max_epochs": 8, "estimator__n_estimators": 20}
+    quick = {"max_epochs": 8, "estimator__n_estimators": 20, "folds": 2}
+    if name.startswith("boosting"):
+        quick["estimator__max_iter"] = 10
+    quick |= {"estimator__estimator__n_neighbors": 5, "estimator__n_neighbors": 5}
     made.set_params(**{k: v for k, v in quick.items() if k in made.get_params()})
     expected = EXPECTED_FAILURES.get(name, {})
     assert len(expected) <= 2
@@ -243,8 +246,8 @@ def test_numbers_are_learnt_by_the_heads_for_numbers():
 def test_the_tables_hold_what_they_say():
     assert all(is_classifier(h) for h in [*HEADS.values(), *DUMMIES.values()])
     assert all(is_regressor(h) for h in [*HEADS_REGRESSION.values(), *DUMMIES_REGRESSION.values()])
-    assert {"logistic", "svm", "forest", "lstm"} <= set(HEADS)
-    assert set(DUMMIES) == {"majority", "stratified"}
+    assert {"logistic", "svm", "forest", "lstm", "lda", "knn", "boosting", "svm_poly"} <= set(HEADS)
+    assert set(DUMMIES) == {"majority", "stratified", "subject_prior"}
 
 
 @pytest.mark.parametrize("name", DUMMIES)

@@ -126,6 +126,17 @@ def test_a_tree_that_leads_outside_is_refused(tmp_path, wrong):
         load_head(tmp_path, "x")
 
 
+@pytest.mark.parametrize(("field", "wrong"), [("left", 10**6), ("right", 0), ("feature_idx", 99)])
+def test_a_boosted_tree_that_leads_outside_is_refused(tmp_path, field, wrong):
+    head, _ = fitted("boosting")
+    nodes = head.pipeline_[-1]._predictors[0][0].nodes
+    assert nodes["is_leaf"][0] == 0
+    nodes[field][0] = wrong
+    plant(tmp_path, skops.io.dumps(head))
+    with pytest.raises(InputError, match="leads nowhere"):
+        load_head(tmp_path, "x")
+
+
 def test_a_head_that_could_not_be_read_back_is_not_written(tmp_path):
     with pytest.raises(InputError, match="cannot be saved"):
         save_head(OnFeatures(FunctionTransformer(func=os.getcwd)), tmp_path, "x")

@@ -14,6 +14,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.evaluation.normalise import ends_s
 from emotion_rppg.evaluation.run import Leak
+from emotion_rppg.evaluation.splits import UNIT, WORDS
 from emotion_rppg.evaluation.statistics import bootstrap_ci, holm, paired_test, summary
 from emotion_rppg.windows import people
 
@@ -57,7 +58,8 @@ def mean_of(results: pd.DataFrame, head: str, metric: str = "balanced_accuracy")
 
 # ---- splits ------------------------------------------------------------------------------------
 
-EACH = pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
+BY_PERSON = {name: split for name, split in SPLITS.items() if UNIT[name] == "person"}
+EACH = pytest.mark.parametrize("split", BY_PERSON.values(), ids=BY_PERSON)
 
 
 @EACH
@@ -86,6 +88,11 @@ def test_the_order_of_rows_does_not_change_who_is_tested_together(split) -> None
 def test_one_person_cannot_be_split(split) -> None:
     with pytest.raises(InputError, match="needs two or more"):
         list(split(study(1), seed=0))
+
+
+def test_every_split_says_what_it_is() -> None:
+    assert set(UNIT) == set(WORDS) == set(SPLITS)
+    assert WORDS["leaky_windows"].startswith("LEAKY")
 
 
 def test_the_same_id_in_two_data_sets_is_two_people() -> None:
@@ -155,7 +162,7 @@ def test_the_columns_of_results_are_the_documented_ones() -> None:
     first = ["task", "target", "coding", "split", "normalise", "head", "subject", "n"]
     assert list(results)[:8] == first
     assert {"balanced_accuracy", "macro_f1", "auroc"} < set(results)
-    assert len(results) == 3 * 4
+    assert len(results) == 4 * 4
 
 
 # ---- honesty of the protocol -------------------------------------------------------------------
@@ -338,5 +345,6 @@ def test_the_summary_counts_people_and_tests_against_the_dummy() -> None:
     assert means.set_index("head")["dummy"].to_dict() == {
         "majority": True,
         "stratified": True,
+        "subject_prior": True,
         "logistic": False,
     }

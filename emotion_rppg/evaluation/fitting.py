@@ -1,0 +1,67 @@
+"""One head on one fold: fitted on the training rows, asked about the tested ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from emotion_rppg.emotion.inputs import Matrix, fit_on
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One head on one fold of one task; plain data, so that it can go to another process."""
+
+    name: str
+    head: Any
+    inputs: Matrix
+    y: np.ndarray
+    groups: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    usable: np.ndarray
+    classes: int
+    seed: int
+
+
+class Said(NamedTuple):
+    """Predictions (n,) and class probabilities (n, classes) of a job's tested rows.
+
+    ``chosen`` is what an inner selection took, else empty.
+    """
+
+    predicted: np.ndarray
+    chances: np.ndarray
+    chosen: str = ""
+
+
+def run_job(job: Job) -> Said:
+    """Fit on the training people; a window without features is told what is commonest there."""
+    train = job.train[job.usable[job.train]]
+    y = job.y[train].astype(int) if job.classes else job.y[train]
+    said, chances = _commonest(job)
+    seen = job.usable[job.test]
+    if not (len(train) and seen.any() and (not job.classes or len(np.unique(y)) > 1)):
+        return Said(said, chances)
+    head = fit_on(job.head, job.inputs, train, y, groups=job.groups[train], random_state=job.seed)
+    tested = job.test[seen]
+    # who is asked about: only the dummy that knows nothing else has use for it
+    who = {"groups": job.groups[tested]} if getattr(head, "knows_people", False) else {}
+    said[seen] = head.predict(job.inputs.X[tested], **who)
+    if job.classes and hasattr(head, "predict_proba"):
+        chances[seen] = 0.0
+        found = head.predict_proba(job.inputs.X[tested], **who)
+        chances[np.ix_(seen, head.classes_.astype(int))] = found
+    elif job.classes:
+        chances[seen] = np.nan
+    return Said(said, chances, getattr(head, "chosen_", ""))
+
+
+def _commonest(job: Job) -> tuple[np.ndarray, np.ndarray]:
+    """The training's commonest class and its shares (its mean, of numbers) for every tested row."""
+    whole = job.y[job.train]
+    common = float(np.bincount(whole.astype(int)).argmax()) if job.classes else float(whole.mean())
+    shares = np.array([(whole == k).mean() for k in range(job.classes)])
+    return np.full(len(job.test), common), np.tile(shares, (len(job.test), 1))

@@ -1,0 +1,50 @@
+"""Which heads stand in an evaluation: names, one's own estimators, the dummies, ``selected``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion.selection import Selected
+from emotion_rppg.emotion.storage import DEEP
+from emotion_rppg.errors import InputError
+
+SELECTED = "selected"
+
+
+def chosen_heads(heads: Any, classification: bool) -> dict[str, Any]:
+    """Heads by name, the dummies first.
+
+    ``"all"`` is every head of the table and ``"selected"``. Candidates of ``"selected"`` are the
+    heads it is named with; alone or with all, those that are no networks (which would be fitted
+    some five times for each fold).
+    """
+    known = HEADS if classification else HEADS_REGRESSION
+    dummies = DUMMIES if classification else DUMMIES_REGRESSION
+    classic = {n: head for n, head in known.items() if type(head).__name__ not in DEEP}
+    if isinstance(heads, Mapping):
+        return {**dummies, **heads}
+    if isinstance(heads, str) and heads == "all":
+        return {**dummies, **known, SELECTED: Selected(list(classic.items()))}
+    if isinstance(heads, str) or not isinstance(heads, Sequence):
+        heads = [heads]
+    chosen: dict[str, Any] = {}
+    for head in heads:
+        if not isinstance(head, str):
+            chosen[_free_name(type(head).__name__, chosen)] = head
+        elif head in known:
+            chosen[head] = known[head]
+        elif head not in (*dummies, SELECTED):
+            every = ", ".join([*known, *dummies, SELECTED])
+            raise InputError(f"unknown head {head!r}; known: {every}")
+    if SELECTED in [head for head in heads if isinstance(head, str)]:
+        candidates = chosen if len(chosen) > 1 else classic
+        chosen = {**chosen, SELECTED: Selected(list(candidates.items()))}
+    return {**dummies, **chosen}
+
+
+def _free_name(name: str, taken: Mapping[str, Any]) -> str:
+    """The name, numbered where it is taken: two estimators of one class are two heads."""
+    numbered = (f"{name}_{k}" for k in range(2, len(taken) + 3))
+    return name if name not in taken else next(n for n in numbered if n not in taken)
