@@ -51,7 +51,8 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
     unseen = int((table["reason"].fillna("") != "").sum()) if "reason" in table else 0
     text = [
         f"{len(table)} windows of {people(table).nunique()} people. Each head was fitted and "
-        f"tested with the split “{first['split']}”: {WORDS.get(first['split'], 'one of one’s own')}. "
+        f"tested with the split “{first['split']}”: "
+        f"{WORDS.get(first['split'], 'one of one’s own')}. "
         "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
         f"Targets: {'; '.join(sorted(set(results['target'] + ' (' + results['coding'] + ')')))}. "
         f"Normalisation: {first['normalise']}.",
@@ -95,8 +96,8 @@ def scores(means: pd.DataFrame) -> list[Section]:
             figures=[(figures.scores(shown), caption)],
             table=shown[[c for c in (*_SHOWN, "p_permutation") if c in shown]],
             table_caption="The unit is the person. p: paired Wilcoxon test over people against "
-            "the first dummy, Holm-corrected over the heads; effect: rank-biserial, −1 to 1; p_permutation: "
-            "share of permutations of the labels, between trials or runs of equal label within a "
+            "the first dummy, Holm-corrected over the heads; effect: rank-biserial, −1 to 1; "
+            "p_permutation: share of permutations of the labels, between trials or runs of equal label within a "
             "person, on which the head did as well.",
         )
     ]
