@@ -53,7 +53,7 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
         self.pipeline_ = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),
-            clone(self.estimator),
+            self._for_so_many(len(X)),
         ).fit(X[:, : self.n_features], y)
         if hasattr(self.pipeline_, "classes_"):
             self.classes_ = self.pipeline_.classes_
@@ -69,6 +69,12 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
     @_has("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
         return self._ask("decision_function", X)
+
+    def _for_so_many(self, rows: int) -> Any:
+        """A clone of the estimator; of neighbours it asks for no more than there are."""
+        estimator = clone(self.estimator)
+        wanted = estimator.get_params().get("n_neighbors", 0)
+        return estimator.set_params(n_neighbors=rows) if wanted > rows else estimator
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy of a classifier, R² of a regressor."""

@@ -61,7 +61,6 @@ def test_scikit_learns_own_checks(name):
     quick = {"max_epochs": 8, "estimator__n_estimators": 20, "folds": 2}
     if name.startswith("boosting"):
         quick["estimator__max_iter"] = 10
-    quick |= {"estimator__estimator__n_neighbors": 5, "estimator__n_neighbors": 5}
     made.set_params(**{k: v for k, v in quick.items() if k in made.get_params()})
     expected = EXPECTED_FAILURES.get(name, {})
     assert len(expected) <= 2
