@@ -97,7 +97,7 @@ def scores(means: pd.DataFrame) -> list[Section]:
             table=shown[[c for c in (*_SHOWN, "p_permutation") if c in shown]],
             table_caption="The unit is the person. p: paired Wilcoxon test over people against "
             "the first dummy, Holm-corrected over the heads; effect: rank-biserial, −1 to 1; "
-            "p_permutation: share of permutations of the labels, between trials or runs of equal label "
-            "within a person, on which the head did as well.",
+            "p_permutation: share of permutations of the labels, between trials or runs of equal "
+            "label within a person, on which the head did as well.",
         )
     ]
