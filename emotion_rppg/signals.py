@@ -251,6 +251,8 @@ class Beats:
         The stretch that was looked at; default: first to last beat.
     corrected : bool array (n,), optional
         Beats that artefact correction moved or put in.
+    timing_sd_s : array (n,), optional
+        Standard error of each time, s, by the noise of the wave; NaN where it is not known.
 
     Examples
     --------
@@ -268,6 +270,7 @@ class Beats:
     kind: str | None = None
     span_s: tuple[float, float] | None = None
     corrected: np.ndarray | None = None
+    timing_sd_s: np.ndarray | None = None
     _joined: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -285,7 +288,7 @@ class Beats:
                 "were milliseconds given?"
             )
         object.__setattr__(self, "times_s", times)
-        for name, kind in (("confidence", float), ("corrected", bool)):
+        for name, kind in (("confidence", float), ("corrected", bool), ("timing_sd_s", float)):
             value = getattr(self, name)
             if value is None:
                 continue
@@ -355,6 +358,7 @@ class Beats:
             times_s=self.times_s[keep],
             confidence=None if self.confidence is None else self.confidence[keep],
             corrected=None if self.corrected is None else self.corrected[keep],
+            timing_sd_s=None if self.timing_sd_s is None else self.timing_sd_s[keep],
             gaps=[
                 (max(g, start_s), min(h, end_s)) for g, h in self.gaps if h > start_s and g < end_s
             ],

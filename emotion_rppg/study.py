@@ -19,7 +19,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.parallel import as_done
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import PULSE_KINDS, Beats, Signal
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
 
 if TYPE_CHECKING:
@@ -368,6 +368,7 @@ def features_of(
     windows = cut(beats, wave, length_s=length_s, step_s=step_s, facts=facts)
     table = windows.table
     table.insert(0, "quality", [_mean_quality(signal) for signal in windows.signals])
+    table.insert(1, "timing_sd_ms", [_timing_sd_ms(part) for part in windows.beats])
     parts = [FAMILIES[name](windows.beats, windows.signals) for name in families]
     table = pd.concat([table, *parts], axis=1)
     reasons = [_distrust(signal) for signal in windows.signals]
@@ -385,6 +386,13 @@ def _mean_quality(signal: Signal | None) -> float:
     if signal is None or signal.quality is None or not len(signal):
         return float("nan")
     return float(np.mean(signal.quality))
+
+
+def _timing_sd_ms(beats: Beats) -> float:
+    """Root mean square of the standard errors of a window's beats, NaN where none is known."""
+    if beats.timing_sd_s is None or not np.isfinite(beats.timing_sd_s).any():
+        return float("nan")
+    return 1e3 * float(np.sqrt(np.nanmean(beats.timing_sd_s**2)))
 
 
 def _distrust(signal: Signal | None) -> str:

@@ -24,7 +24,7 @@ IDENTITY = (
     "network",  # the network that read it; empty for classic methods
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
 )
-QUALITY = ("quality", "coverage", "corrected_share")
+QUALITY = ("quality", "timing_sd_ms", "coverage", "corrected_share")
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 
 

@@ -50,7 +50,9 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     -------
     Beats
         ``confidence`` 0–1: how like its neighbours each beat looks; ``corrected``: moved or put
-        in by artefact correction; ``gaps``: unseen, or no pulse to be told from noise.
+        in by artefact correction; ``gaps``: unseen, or no pulse to be told from noise;
+        ``timing_sd_s``: the standard error of each time of a camera's beats, by the noise of its
+        wave, NaN for corrected ones.
 
     Raises
     ------
@@ -71,10 +73,8 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     parts = []
     for first, stop in _runs(signal):
         run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz)
-        times, confidence = _without_false_ends(
-            *_in_run(run, signal.kind, fiducial), run.duration_s
-        )
-        parts.append((signal.start_s + first / signal.rate_hz + times, confidence))
+        times, told = _without_false_ends(*_in_run(run, signal.kind, fiducial), run.duration_s)
+        parts.append((signal.start_s + first / signal.rate_hz + times, told))
     return _assembled(signal, parts)
 
 
@@ -99,8 +99,11 @@ def _filled(samples: np.ndarray) -> np.ndarray:
 
 
 def _in_run(run: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
-    """Beat times (s from the run's start) and confidence, block by block for bounded memory."""
-    times, confidence = [np.zeros(0)], [np.zeros(0)]
+    """Beat times (s from the run's start), block by block for bounded memory.
+
+    And what is told of each, (n, 2): confidence, and standard error in s or NaN.
+    """
+    times, told = [np.zeros(0)], [np.zeros((0, 2))]
     borders = np.arange(0, max(run.duration_s - OVERLAP_S, 1), BLOCK_S)
     for start, end in zip(borders, [*borders[1:], run.duration_s + 1], strict=True):
         block = run.crop(start - OVERLAP_S, end + OVERLAP_S)
@@ -110,26 +113,26 @@ def _in_run(run: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarr
         if len(times[-1]):  # the beat on the border counts once
             own &= found > times[-1][-1] + 0.2
         times.append(found[own])
-        confidence.append(sure[own])
-    return np.concatenate(times), np.concatenate(confidence)
+        told.append(sure[own])
+    return np.concatenate(times), np.concatenate(told)
 
 
 def _without_false_ends(
-    times: np.ndarray, confidence: np.ndarray, end_s: float
+    times: np.ndarray, told: np.ndarray, end_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Beats less those at either end whose interval fits none: the edge of the wave made them."""
     while len(times) > 4:
         interval = np.diff(times)
         first, last = np.median(interval[1:9]), np.median(interval[-9:-1])
         if abs(interval[0] / first - 1) > (EDGE_SHARE if times[0] < first / 2 else END_SHARE):
-            times, confidence = times[1:], confidence[1:]
+            times, told = times[1:], told[1:]
         elif abs(interval[-1] / last - 1) > (
             EDGE_SHARE if end_s - times[-1] < last / 2 else END_SHARE
         ):
-            times, confidence = times[:-1], confidence[:-1]
+            times, told = times[:-1], told[:-1]
         else:
             break
-    return times, confidence
+    return times, told
 
 
 def _flat(samples: np.ndarray) -> bool:
@@ -140,42 +143,47 @@ def _flat(samples: np.ndarray) -> bool:
 
 
 def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
-    """Beat times (s from the block's start) and confidence of a pulse wave without NaN."""
+    """Beat times (s from the start) in a pulse wave without NaN, and what is told of each."""
     if _flat(block.samples):
-        return np.zeros(0), np.zeros(0)
+        return _no_beats()
     slow = block.resample(WORK_HZ) if block.rate_hz > WORK_HZ else block
     even, clock, wave = _bent(slow)
     if len(wave) < 3 * PER_BEAT:
-        return np.zeros(0), np.zeros(0)
+        return _no_beats()
     if kind == "rppg":
-        times, lead_s = _by_phase(wave, even, clock, fiducial)
+        times, error, lead_s = _by_phase(wave, even, clock, fiducial)
     else:
         times, lead_s = np.interp(_by_shape(wave, fiducial) / PER_BEAT, even, clock), 0.0
+        error = np.full(len(times), np.nan)
     at = PER_BEAT * np.interp(times, clock, even)
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
     keep &= (times >= 0) & (times < clock[-1])
-    return times[keep], confidence[keep]
+    return times[keep], np.column_stack([confidence, error])[keep]
+
+
+def _no_beats() -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros(0), np.zeros((0, 2))
 
 
 def _by_phase(
     wave: np.ndarray, even: np.ndarray, clock: np.ndarray, fiducial: str
-) -> tuple[np.ndarray, float]:
-    """Times of a camera's beats, s, and by how much the fiducial point comes before them."""
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Times and their errors of a camera's beats, s, and how far before them the fiducial is."""
     smooth = _banded(wave, CAMERA_BAND)
-    times = beat_times(smooth, clock, np.interp(beat_counts(wave, PER_BEAT), even, clock))
+    times, error = beat_times(smooth, clock, np.interp(beat_counts(wave, PER_BEAT), even, clock))
     times = np.maximum.accumulate(times)
     at = np.rint(PER_BEAT * np.interp(times, clock, even)).astype(int)
     whole = at[(at >= PER_BEAT) & (at < len(wave) - PER_BEAT)]
     if not len(whole):
-        return times, 0.0
+        return times, error, 0.0
     shape = smooth[whole[:, None] + np.arange(-PER_BEAT, PER_BEAT + 1)].mean(axis=0)
     middle = slice(int(0.6 * PER_BEAT), int(1.4 * PER_BEAT))
     peak = middle.start + int(np.argmax(shape[middle]))
     point = _between(*_fiducial_points(shape, np.array([peak]), fiducial))[0]
-    return times, float((1 - point / PER_BEAT) * np.median(np.diff(times)))
+    return times, error, float((1 - point / PER_BEAT) * np.median(np.diff(times)))
 
 
 def _by_shape(wave: np.ndarray, fiducial: str) -> np.ndarray:
@@ -256,13 +264,16 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
-    """R peaks by NeuroKit2 (Makowski et al. 2021), placed between samples by a parabola."""
+    """R peaks by NeuroKit2 (Makowski et al. 2021), placed between samples by a parabola.
+
+    And what is told of each, as of a pulse's.
+    """
     import warnings
 
     import neurokit2 as nk
 
     if _flat(block.samples):
-        return np.zeros(0), np.zeros(0)
+        return _no_beats()
     rate = round(block.rate_hz)
     if rate < 200 or abs(rate - block.rate_hz) > 1e-6:  # NeuroKit2 wants whole hertz
         rate = max(rate, 500)
@@ -273,12 +284,13 @@ def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
             clean = nk.ecg_clean(fine, sampling_rate=rate)
             found = nk.ecg_peaks(clean, sampling_rate=rate)[1]["ECG_R_Peaks"]
         except (ValueError, IndexError, ZeroDivisionError):  # nothing like a heart in it
-            return np.zeros(0), np.zeros(0)
+            return _no_beats()
     found = np.asarray(found, dtype=float)
     peaks = np.unique(found[np.isfinite(found)].astype(int))
     if len(peaks) < 3:
-        return np.zeros(0), np.zeros(0)
-    return _between(clean, peaks) / rate, _likeness(clean, peaks, max(int(0.1 * rate), 2))
+        return _no_beats()
+    sure = _likeness(clean, peaks, max(int(0.1 * rate), 2))
+    return _between(clean, peaks) / rate, np.column_stack([sure, np.full(len(sure), np.nan)])
 
 
 # ---- putting together --------------------------------------------------------------------------
@@ -288,11 +300,12 @@ def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Be
     """Each stretch corrected; what was not seen, or is no pulse, marked as a gap."""
     least, least_of_three = (of[signal.kind or ""] for of in (LEAST_CONFIDENCE, LEAST_OF_THREE))
     gaps = _unseen(signal)
-    times, confidence = [np.zeros(0)], [np.zeros(0)]
+    times, told = [np.zeros(0)], [np.zeros((0, 2))]
     corrected = [np.zeros(0, dtype=bool)]
     if not any(len(at) for at, _ in parts):
         gaps = [(signal.start_s, signal.end_s)] if len(signal) else []
-    for at, sure in parts:
+    for at, known in parts:
+        sure = known[:, 0]
         trusted = (_around(sure, 9) >= least) & (_around(sure, 3) >= least_of_three)
         for first, stop, good in _stretches(trusted):
             if not good:
@@ -301,18 +314,22 @@ def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Be
             fixed, touched = correct(at[first:stop])
             times.append(fixed)
             corrected.append(touched)
-            confidence.append(np.interp(fixed, at[first:stop], sure[first:stop]))
+            own = (np.interp(fixed, at[first:stop], column[first:stop]) for column in known.T)
+            told.append(np.column_stack(list(own)))
+            told[-1][touched, 1] = np.nan
     all_times = np.concatenate(times)
     keep = (all_times >= signal.start_s) & (all_times < signal.end_s)
     for start, end in _unseen(signal):
         keep &= ~((all_times > start) & (all_times < end))
+    sure, error = np.concatenate(told)[keep].T
     return Beats(
         all_times[keep],
-        np.concatenate(confidence)[keep],
+        sure,
         gaps,
         kind=signal.kind,
         span_s=(signal.start_s, signal.end_s),
         corrected=np.concatenate(corrected)[keep],
+        timing_sd_s=error if signal.kind == "rppg" else None,
     )
 
 

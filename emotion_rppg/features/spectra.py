@@ -44,7 +44,7 @@ def _psd(intervals: bytes) -> tuple[np.ndarray, np.ndarray]:
     grid = np.arange(at[0], at[-1] + 1 / GRID_HZ, 1 / GRID_HZ)
     even = np.where(grid <= at[-1], make_interp_spline(at, nn, k=2)(grid), nn[-1])
     even = even - even.mean()
-    length = len(even) // 2
+    length = int(2 / (2 * GRID_HZ / (len(even) / 2)) * GRID_HZ)  # half, rounded as NeuroKit2 does
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
     pieces = np.lib.stride_tricks.sliding_window_view(even, length)[:: length - length // 2]
     power = np.abs(np.fft.rfft(pieces * window, 2 * length, axis=1)) ** 2

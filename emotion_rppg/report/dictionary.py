@@ -24,6 +24,8 @@ _FIXED = {
     "network": "the trained network that read it; empty for classic methods",
     "trained_on": "JSON {data set: [subjects]} that network was trained on, or `unknown`",
     "quality": "mean pulse quality in the window, 0–1; empty where it was not measured",
+    "timing_sd_ms": "standard error of a camera's beat times by the noise of its wave, root mean "
+    "square, ms; without delays that heart and face do not share; empty for contact signals",
     "reason": "why the features are empty, where they are",
     "encoder": "the beat encoder that made the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",

@@ -132,6 +132,19 @@ def test_a_burst_of_motion_is_a_gap_and_harms_no_beat_elsewhere() -> None:
     assert 1e3 * np.std(error) < 10
 
 
+def test_a_cameras_beats_say_how_sure_their_times_are_and_crops_keep_it() -> None:
+    signal = noisy(pulse(heart(60), 60, 30, "rppg"), 10)
+    beats = find_beats(signal)
+    error = beats.timing_sd_s
+    assert np.isfinite(error[~beats.corrected]).all()
+    assert np.isnan(error[beats.corrected]).all()
+    assert 2 < 1e3 * np.median(error[~beats.corrected]) < 15
+    np.testing.assert_array_equal(
+        beats.crop(20, 40).timing_sd_s, error[(beats.times_s >= 20) & (beats.times_s < 40)]
+    )
+    assert find_beats(pulse(heart(60), 60, 64, "bvp")).timing_sd_s is None
+
+
 @pytest.mark.parametrize("fiducial", FIDUCIALS)
 def test_camera_and_finger_mean_the_same_point_of_a_wave(fiducial: str) -> None:
     truth = heart(60)
