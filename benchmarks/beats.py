@@ -1,6 +1,7 @@
 """What beats and HRV are worth: ``python -m benchmarks.beats DATA`` prints bars and measures.
 
-DATA holds ``rppg_waveforms/ubfc_11_people.npz``, ``contact/neurokit/`` and ``stress_predict/``.
+DATA holds ``rppg_waveforms/ubfc_11_people.npz``, ``contact/neurokit/``, ``contact/vitallens/``,
+``no_pulse/`` and ``stress_predict/``.
 Accuracy on synthetic waves is a functional check, not evidence.
 """
 
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import refusals
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import FIDUCIALS, find_beats
 from emotion_rppg.metrics import beat_errors, pearson
@@ -32,6 +34,7 @@ class Row(NamedTuple):
     truth: np.ndarray  # heart rate (bpm), SDNN, RMSSD (ms)
     found: np.ndarray
     kept: bool
+    error: tuple[float, float]  # of a beat's time, ms: as told by the wave, as it was
 
 
 def measures(beats: Beats) -> np.ndarray:
@@ -60,12 +63,35 @@ def camera_rows(data: Path) -> Iterator[Row]:
     waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
     for person in sorted({name.split("_")[0] for name in waves}):
         times = waves[f"{person}_t"]
-        truth = measures(reference(times, waves[f"{person}_contact_ppg"]))
+        finger = waves[f"{person}_contact_ppg"]
+        truth = measures(reference(times, finger))
+        own = find_beats(Signal.from_times(times, finger, kind="bvp"))
         for method, sign in CAMERA.items():
             wave = waves[f"{person}_{method}"]
             signal = Signal.from_times(times[: len(wave)], sign * wave, kind="rppg")
             beats = find_beats(signal)
-            yield Row(person, method, truth, measures(beats), _kept(beats))
+            error = timing(beats, own.times_s)
+            yield Row(person, method, truth, measures(beats), _kept(beats), error)
+
+
+def timing(beats: Beats, truth_s: np.ndarray) -> tuple[float, float]:
+    """Error of a beat's time, ms: what ``timing_sd_s`` tells, and what it was.
+
+    Of beats within 150 ms of the truth's, less what drifts over fifteen beats: the pulse's delay
+    from heart to face and to finger changes, which no wave tells of.
+    """
+    from scipy.ndimage import median_filter
+
+    if len(beats) < 20 or beats.timing_sd_s is None:
+        return float("nan"), float("nan")
+    near = np.abs(beats.times_s[:, None] - truth_s).argmin(axis=1)
+    off = beats.times_s - truth_s[near]
+    off = off - np.median(off)
+    off = off[np.abs(off) < 0.15]
+    off = off - median_filter(off, 15)
+    off = off[np.abs(off) < 4 * 1.4826 * np.median(np.abs(off))]
+    told = np.sqrt(np.nanmean(beats.timing_sd_s**2))
+    return float(1e3 * told), float(1e3 * np.sqrt(np.mean(off**2)))
 
 
 def camera(data: Path) -> None:
@@ -90,6 +116,12 @@ def camera(data: Path) -> None:
         )
     r = pearson(truth[:, 2], found[:, 2])
     print(f"  r(RMSSD) {r:.2f} [{low:.2f}, {high:.2f}] (bar 0.7)")
+    told, was = np.array([row.error for row in kept]).T
+    print(
+        f"  error of a beat's time: told {np.median(told):.1f} ms, was {np.median(was):.1f} ms "
+        f"(medians; slow changes of delay apart), ratio {np.median(told / was):.2f}, "
+        f"r {pearson(told, was):.2f} over waves"
+    )
     limit(data, [row.person for row in kept])
 
 
@@ -292,6 +324,7 @@ def main(data: Path) -> None:
     others(data)
     synthetic()
     contact(data)
+    refusals.main(data)
     speed()
 
 

@@ -108,6 +108,12 @@ def test_most_of_white_noise_is_called_a_gap(kind: str) -> None:
     assert np.mean([beats.coverage for beats in found]) < 0.25
 
 
+def test_noise_of_the_hearts_own_band_is_doubted() -> None:
+    waves = [Signal(np.random.default_rng(s).normal(size=1800), 30, kind="rppg") for s in range(8)]
+    found = [find_beats(wave.bandpass(0.7, 4.0)) for wave in waves]
+    assert np.mean([beats.coverage for beats in found]) < 0.8
+
+
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
 def test_the_edges_of_a_wave_make_no_beats(kind: str) -> None:
     truth = heart(60)

@@ -67,6 +67,20 @@ def test_values_are_neurokits(ours: str, neurokit: dict[str, float]) -> None:
     assert value == pytest.approx(neurokit[NEUROKIT[ours]], rel=1e-6)
 
 
+@pytest.mark.parametrize(("n", "seed", "faster"), [(200, 2, 0.7), (171, 171, 1), (260, 1, 1)])
+def test_spectra_are_neurokits_whatever_the_length(n: int, seed: int, faster: float) -> None:
+    import neurokit2 as nk
+
+    steps = np.round(faster * np.diff(some_beats(n, seed=seed), prepend=0)).astype(int)
+    peaks = np.cumsum(steps)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = nk.hrv_frequency(peaks, sampling_rate=1000, normalize=False).iloc[0]
+    row = hrv.table([Beats(peaks / 1000)]).iloc[0]
+    assert row["lf_ms2"] == pytest.approx(theirs["HRV_LF"], rel=1e-6)
+    assert row["hf_ms2"] == pytest.approx(theirs["HRV_HF"], rel=1e-6)
+
+
 def test_where_definitions_differ_the_difference_is_the_documented_one(
     neurokit: dict[str, float],
 ) -> None:
