@@ -5,9 +5,11 @@ from typing import Any
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
+from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
     "folder": Folder,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,
+    "wesad": Wesad,
 }

@@ -1,0 +1,302 @@
+"""WESAD (Schmidt et al. 2018): wrist pulse and chest ECG through rest, stress, fun and meditation.
+
+`SX/SX.pkl` holds all signals on one clock with the protocol's labels at 700 Hz; `SX/SX_quest.csv`
+has the order of the conditions, their times and the ratings. Its times are *minutes.seconds*:
+``2.5`` is 2 min 50 s.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
+from emotion_rppg.datasets.rows import load_text, number
+from emotion_rppg.datasets.safely import checked, load_pickle
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, DatasetNotFound, Recording
+from emotion_rppg.signals import Signal
+
+CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
+NAMES = {1: "baseline", 2: "stress", 3: "amusement", 4: "meditation"}
+STRESS = {1: 0.0, 2: 1.0, 3: 0.0}  # the usual two classes; meditation is in neither
+_LABEL_HZ, _ECG_HZ, _BVP_HZ = 700.0, 700.0, 64.0
+_APART_S = 10.0  # how far labels and protocol may shift against each other within one session
+
+
+class Wesad:
+    """One recording for each rated condition of a person, in the order in which they came.
+
+    ``start_s`` of the signals counts from the beginning of the person's pickle. Reading checks
+    that the labels in the pickle follow the protocol of the questionnaire.
+    """
+
+    card = Card(
+        name="wesad",
+        title="WESAD",
+        people=15,
+        modalities=("bvp", "ecg"),
+        rates_hz={"bvp": _BVP_HZ, "ecg": _ECG_HZ},
+        scales={"arousal": (1, 9), "valence": (1, 9), "stress": (0, 1)},
+        access="open",
+        licence="for research, see the authors' readme",
+        reference=(
+            "Schmidt P, Reiss A, Duerichen R, Marberger C, Van Laerhoven K (2018). Introducing "
+            "WESAD, a multimodal dataset for wearable stress and affect detection. ICMI, 400–408."
+        ),
+        url="https://doi.org/10.1145/3242969.3242985",
+        traps=(
+            "times in quest.csv are minutes.seconds: 2.5 is 2 min 50 s",
+            "the order of conditions differs between people",
+            "one stress task a person: stress and speaking cannot be told apart",
+        ),
+        bibtex="""@inproceedings{schmidt2018wesad,
+  author = {Schmidt, Philip and Reiss, Attila and Duerichen, Robert and Marberger, Claus and
+            Van Laerhoven, Kristof},
+  title = {Introducing {WESAD}, a Multimodal Dataset for Wearable Stress and Affect Detection},
+  booktitle = {International Conference on Multimodal Interaction (ICMI)},
+  pages = {400--408}, year = {2018}, doi = {10.1145/3242969.3242985}
+}""",
+    )
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise DatasetNotFound(f"{str(root)!r} does not exist: want the folder of S2/, S3/ …")
+        people = [p for p in self.root.glob("S*") if p.is_dir() and p.name[1:].isdigit()]
+        files = [p / f"{p.name}.pkl" for p in sorted(people, key=lambda p: int(p.name[1:]))]
+        if not files:
+            raise DatasetNotFound(
+                f"no WESAD person under {str(root)!r}: expected S2/S2.pkl and S2/S2_quest.csv …"
+            )
+        self._recordings = [r for path in files for r in _of_person(path)]
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """The real layout: two people with different orders, each condition at its own rate."""
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for k, order in enumerate((list(CODES), ["Base", "Fun", "Medi 1", "TSST", "Medi 2"])):
+            name, rates = f"S{2 + k}", [rate_of(5 * k + i) for i in range(5)]
+            (folder / name).mkdir(parents=True)
+            for condition, bpm in zip(order, rates, strict=True):
+                key = f"{cls.card.name}/{2 + k}/1/{_trial(condition)}"
+                truth[key] = {"bvp": bpm, "ecg": bpm}
+            with (folder / name / f"{name}.pkl").open("wb") as file:
+                pickle.dump(_fake_person(name, order, rates, seconds), file, protocol=2)
+            quest = _fake_quest(name, order, seconds)
+            (folder / name / f"{name}_quest.csv").write_text(quest, encoding="utf-8")
+        return write_truth(folder, truth)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A row of the protocol: its name, START and END in seconds, ratings 1–9."""
+
+    name: str
+    start_s: float
+    end_s: float
+    valence: float
+    arousal: float
+
+
+def _trial(condition: str) -> str:
+    return condition.lower().replace(" ", "")
+
+
+def _of_person(path: Path) -> list[Recording]:
+    quest = path.with_name(f"{path.stem}_quest.csv")
+    if not path.is_file():
+        raise InputError(f"no file {str(path)!r}: the data set is incomplete, unpack it again")
+    out = []
+    for condition in read_quest(quest):
+        code = CODES[condition.name]
+        labels: dict[str, float | str] = {
+            "arousal": condition.arousal,
+            "valence": condition.valence,
+            "condition": NAMES[code],
+        }
+        if code in STRESS:
+            labels["stress"] = STRESS[code]
+        out.append(
+            Recording(
+                Wesad.card.name,
+                path.stem[1:],
+                trial=_trial(condition.name),
+                labels=labels,
+                scales={k: v for k, v in Wesad.card.scales.items() if k in labels},
+                signals={k: partial(_read, path, quest, condition.name, k) for k in ("bvp", "ecg")},
+            )
+        )
+    return out
+
+
+def minutes_seconds(text: str, where: str) -> float:
+    """Seconds of a time as quest.csv writes it: ``7.08`` is 428 s, ``2.5`` is 170 s."""
+    minutes, _, rest = text.strip().partition(".")
+    rest = rest.ljust(2, "0")
+    if not (minutes.isdecimal() and rest.isdecimal() and len(rest) == 2 and int(rest) < 60):
+        raise InputError(f"{where}: the time {text[:20]!r} is not minutes.seconds, as in 7.08")
+    return 60.0 * int(minutes) + int(rest)
+
+
+def read_quest(path: Path) -> list[Condition]:
+    """The rated conditions of a questionnaire, in their order.
+
+    Raises
+    ------
+    InputError
+        Lines that lack, conditions without times or ratings, times that go back.
+    """
+    rows: dict[str, list[list[str]]] = {}
+    for line in load_text(path).splitlines():
+        head, *cells = (cell.strip() for cell in line.split(";"))
+        rows.setdefault(head.lstrip("# ").upper(), []).append(cells)
+    lacking = [name for name in ("ORDER", "START", "END", "DIM") if name not in rows]
+    if lacking:
+        raise InputError(f"{path} lacks the line # {lacking[0]}: want the authors' questionnaire")
+    order, starts, ends = (rows[name][0] for name in ("ORDER", "START", "END"))
+    places = [k for k, name in enumerate(order) if name in CODES]
+    if sorted(order[k] for k in places) != sorted(CODES):
+        raise InputError(f"{path}: # ORDER has {', '.join(order)[:80]}: want {', '.join(CODES)}")
+    if len(rows["DIM"]) != len(places) or min(len(starts), len(ends)) <= max(places):
+        raise InputError(
+            f"{path}: {len(rows['DIM'])} lines # DIM and {len(starts)} times for {len(places)} "
+            "conditions: the file may be cut off"
+        )
+    out = []
+    for k, ratings in zip(places, rows["DIM"], strict=True):
+        where = f"{path}, {order[k]}"
+        if len(ratings) < 2:
+            raise InputError(f"{where}: want valence;arousal after # DIM")
+        valence, arousal = (
+            number(text, where, name, 1, 9)
+            for text, name in zip(ratings, ("valence", "arousal"), strict=False)
+        )
+        start, end = minutes_seconds(starts[k], where), minutes_seconds(ends[k], where)
+        out.append(Condition(order[k], start, end, valence, arousal))
+        if end <= start or (len(out) > 1 and start < out[-2].end_s):
+            raise InputError(f"{where}: the times {starts[k]}–{ends[k]} go back")
+    return out
+
+
+@dataclass(frozen=True)
+class _Person:
+    signals: dict[str, Signal]
+    blocks: dict[str, tuple[float, float]]
+
+
+def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
+    """A condition's part of one signal, on the pickle's clock."""
+    facts = checked(path, 3 * 10**9).stat()
+    person = _person(path, quest, facts.st_mtime_ns, facts.st_size)
+    return person.signals[kind].crop(*person.blocks[condition])
+
+
+@lru_cache(maxsize=1)  # a person's five conditions are read one after the other: open 1 GB once
+def _person(path: Path, quest: Path, _changed: int, _size: int) -> _Person:
+    content = load_pickle(path)
+    label = _channel(path, content, "label")
+    signals = {
+        "bvp": Signal(_channel(path, content, "signal", "wrist", "BVP"), _BVP_HZ, kind="bvp"),
+        "ecg": Signal(_channel(path, content, "signal", "chest", "ECG"), _ECG_HZ, kind="ecg"),
+    }
+    for kind, signal in signals.items():
+        if abs(signal.duration_s - len(label) / _LABEL_HZ) > 1.0:
+            raise InputError(
+                f"{path}: the {kind} at {signal.rate_hz:g} Hz lasts {signal.duration_s:.1f} s, the "
+                f"labels {len(label) / _LABEL_HZ:.1f} s: are the channels in their places?"
+            )
+    return _Person(signals, _blocks(path, label, read_quest(quest)))
+
+
+def _channel(path: Path, content: object, *keys: str) -> np.ndarray:
+    """One column of numbers in the pickle."""
+    for key in keys:
+        if not isinstance(content, dict) or key not in content:
+            raise InputError(f"{path} has no {'/'.join(keys)}: want the authors' pickle")
+        content = content[key]
+    values = np.asarray(content)
+    if values.dtype.kind not in "fiu" or values.size != len(np.atleast_1d(values)):
+        raise InputError(f"{path}: {'/'.join(keys)} has the shape {values.shape}: want one column")
+    return values.astype(float).reshape(-1)
+
+
+def _blocks(
+    path: Path, label: np.ndarray, protocol: list[Condition]
+) -> dict[str, tuple[float, float]]:
+    """Start and end (s, pickle's clock) of each condition, which must follow the protocol."""
+    edges = np.flatnonzero(np.diff(label, prepend=-1, append=-1))
+    runs = [(int(label[a]), a, b) for a, b in pairwise(edges)]
+    runs = [run for run in runs if run[0] in NAMES]
+    if [code for code, _, _ in runs] != [CODES[c.name] for c in protocol]:
+        found = ", ".join(NAMES[code] for code, _, _ in runs[:9]) or "none"
+        wanted = ", ".join(c.name for c in protocol)
+        raise InputError(f"{path} has the labels {found}; the questionnaire says {wanted}")
+    shifts = [a / _LABEL_HZ - c.start_s for (_, a, _), c in zip(runs, protocol, strict=True)]
+    if max(shifts) - min(shifts) > _APART_S:
+        raise InputError(
+            f"{path}: labels and questionnaire shift by {max(shifts) - min(shifts):.0f} s against "
+            "each other: are the questionnaire's times minutes.seconds, and of this person?"
+        )
+    return {
+        c.name: (a / _LABEL_HZ, b / _LABEL_HZ) for (_, a, b), c in zip(runs, protocol, strict=True)
+    }
+
+
+def _fake_person(
+    name: str, order: list[str], rates: list[float], seconds: int
+) -> dict[str, object]:
+    """Each condition's pulse after two seconds without a label; decoys in every other channel."""
+    gap, total = 2, 5 * (seconds + 2)
+
+    def joined(make: Callable[[float, float, float], np.ndarray], rate_hz: int) -> np.ndarray:
+        rest = np.zeros(gap * rate_hz)
+        parts = [part for bpm in rates for part in (rest, make(bpm, seconds, rate_hz))]
+        return np.concatenate(parts)[:, None]
+
+    def decoy(rate_hz: int, columns: int = 1) -> np.ndarray:
+        wave = pulse(DECOY_BPM, total, rate_hz).astype(np.float32)
+        return np.repeat(wave[:, None], columns, axis=1)
+
+    codes = [np.repeat([0, CODES[c]], [gap * 700, seconds * 700]) for c in order]
+    others = {key: decoy(700) for key in ("EMG", "EDA", "Temp", "Resp")}
+    return {
+        "subject": name,
+        "label": np.concatenate(codes).astype(np.int32),
+        "signal": {
+            "chest": {"ACC": decoy(700, 3), "ECG": joined(chest, 700), **others},
+            "wrist": {
+                "ACC": decoy(32, 3),
+                "BVP": joined(pulse, 64),
+                "EDA": decoy(4),
+                "TEMP": decoy(4),
+            },
+        },
+    }
+
+
+def _fake_quest(name: str, order: list[str], seconds: int) -> str:
+    """Times in minutes.seconds from a start 2 min 38 s before the pickle's: one of them is 2.4."""
+    starts = [158 + 2 + k * (seconds + 2) for k in range(5)]
+
+    def times(at: list[int]) -> str:
+        return ";".join(f"{t // 60}.{t % 60:02d}".removesuffix("0") for t in at)
+
+    lines = [f"# Subj;{name};;;;;", "# ORDER;" + ";".join([*order, "sRead"]) + ";"]
+    lines += [f"# START;{times(starts)};9.1;", f"# END;{times([t + seconds for t in starts])};9.3;"]
+    lines += [";;;;;;", *["# PANAS;1;2;3"] * 5, *["# STAI;1;2"] * 5]
+    lines += [f"# DIM;{3 + k};{8 - k};" for k in range(5)]
+    return "\n".join([*lines, "# SSSQ;1;2;"]) + "\n"

@@ -1,0 +1,101 @@
+"""WESAD: times in minutes.seconds, labels that follow the protocol, channels in their places."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+from emotion_rppg.datasets.safely import load_pickle
+from emotion_rppg.datasets.wesad import Wesad, minutes_seconds, read_quest
+from emotion_rppg.errors import InputError
+
+
+@pytest.fixture
+def fake(tmp_path):
+    return Wesad.write_fake(tmp_path / "wesad")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("7.08", 428), ("2.5", 170), ("39.55", 2395)])
+def test_times_are_minutes_and_seconds(text, seconds) -> None:
+    assert minutes_seconds(text, "here") == seconds
+
+
+@pytest.mark.parametrize("text", ["2.75", "2.123", "", "soon", "-1.2", "1e3"])
+def test_other_times_are_refused(text) -> None:
+    with pytest.raises(InputError, match=r"not minutes\.seconds"):
+        minutes_seconds(text, "here")
+
+
+def test_conditions_come_in_each_persons_order_with_their_ratings(fake) -> None:
+    found = list(Wesad(fake))
+    assert [r.trial for r in found[5:]] == ["base", "fun", "medi1", "tsst", "medi2"]
+    assert [r.labels["condition"] for r in found[5:8]] == ["baseline", "amusement", "meditation"]
+    assert [r.labels.get("stress") for r in found[5:]] == [0, 0, None, 1, None]
+    assert (found[1].labels["valence"], found[1].labels["arousal"]) == (4, 7)
+    for kind in ("bvp", "ecg"):
+        wave = found[1].read(kind)
+        assert wave.start_s == pytest.approx(12, abs=0.02)
+        assert wave.duration_s == pytest.approx(8, abs=0.02)
+
+
+def rewritten(path, change) -> None:
+    content = load_pickle(path)
+    change(content)
+    path.write_bytes(pickle.dumps(content, 2))
+
+
+def test_labels_of_another_order_or_channels_of_another_rate_are_refused(fake) -> None:
+    path = fake / "S2" / "S2.pkl"
+    whole = path.read_bytes()
+
+    def swap_labels(content) -> None:
+        content["label"] = np.where(content["label"] == 2, 3, content["label"])
+
+    def swap_channels(content) -> None:
+        content["signal"]["wrist"]["BVP"] = content["signal"]["wrist"]["EDA"]
+
+    def drop(content) -> None:
+        del content["signal"]["wrist"]["BVP"]
+
+    def widen(content) -> None:
+        content["signal"]["wrist"]["BVP"] = content["signal"]["wrist"]["ACC"]
+
+    for change, message in (
+        (swap_labels, "the questionnaire says"),
+        (swap_channels, "are the channels in their places"),
+        (drop, "has no signal/wrist/BVP"),
+        (widen, "want one column"),
+    ):
+        rewritten(path, change)
+        with pytest.raises(InputError, match=rf"S2\.pkl.*{message}"):
+            next(iter(Wesad(fake))).read("bvp")
+        path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("# DIM;3", "# DAM;3", "4 lines # DIM"),
+        ("# END", "# STOP", "lacks the line # END"),
+        ("TSST", "Tea", "# ORDER has"),
+        ("# START;2.4;", "# START;9.4;", "go back"),
+        ("# DIM;3;8", "# DIM;3;12", "outside its scale 1–9"),
+        ("# DIM;3;8", "# DIM;3", "cut off|want valence|want a number"),
+        ("# START;2.4;", "# START;2.40.1;", "not minutes"),
+    ],
+)
+def test_a_wrong_questionnaire_is_one_sentence(fake, old, new, message) -> None:
+    path = fake / "S2" / "S2_quest.csv"
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=message):
+        read_quest(path)
+
+
+def test_a_questionnaire_of_another_session_is_refused(fake) -> None:
+    path = fake / "S2" / "S2_quest.csv"
+    lines = path.read_text().splitlines()
+    late = [line.replace("# START;2.4;", "# START;2.05;") for line in lines]
+    assert late != lines
+    path.write_text("\n".join(late))
+    with pytest.raises(InputError, match="shift by 35 s"):
+        next(iter(Wesad(fake))).read("bvp")
