@@ -1,0 +1,257 @@
+"""DEAP (Koelstra et al. 2012): finger pulse, and for 22 people a face video, to 40 music videos.
+
+`data_preprocessed_python/sNN.dat` holds the trials in the order of ``Experiment_id``; the videos
+`face_video/sNN/sNN_trialTT.avi` are numbered in the order in which they were shown.
+`metadata/participant_ratings.csv` is what maps one to the other. Without a person's .dat the
+original `data_original/sNN.bdf` is read, whose trials are found by its status channel.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.rows import load_rows, number, whole
+from emotion_rppg.datasets.safely import checked, load_pickle, read_edf
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
+from emotion_rppg.signals import Signal
+
+RATINGS = "participant_ratings.csv"
+LABELS = ("valence", "arousal", "dominance", "liking")  # the order of the columns of `labels`
+COLUMNS = ("Participant_id", "Trial", "Experiment_id", *(name.capitalize() for name in LABELS))
+CHANNELS, PLETHYSMOGRAPH = 40, 38  # 36 is skin conductance, 37 breath, 39 temperature
+_RATE_HZ, _BASELINE_S = 128.0, 3.0
+_STIMULUS, _STIMULUS_S = 4, 60.0  # status of the BDF when a video begins, and how long it lasts
+
+
+class Deap:
+    """One recording a trial, numbered as shown; signals begin with the stimulus, at 0 s.
+
+    The three seconds before it, in the preprocessed files, are left out. Reading checks that the
+    ratings inside a .dat are those of the table's row.
+    """
+
+    card = Card(
+        name="deap",
+        title="DEAP",
+        people=32,
+        modalities=("video", "bvp"),
+        rates_hz={"video": 50.0, "bvp": _RATE_HZ},
+        scales=dict.fromkeys(LABELS, (1, 9)),
+        access="on request, Queen Mary University of London",
+        licence="end user licence agreement",
+        reference=(
+            "Koelstra S, Mühl C, Soleymani M, et al. (2012). DEAP: a database for emotion analysis "
+            "using physiological signals. IEEE Transactions on Affective Computing 3(1), 18–31."
+        ),
+        url="https://doi.org/10.1109/T-AFFC.2011.15",
+        traps=(
+            "channel 38 is the pulse; 39 is temperature",
+            "videos are numbered as shown, arrays by Experiment_id",
+            "the preprocessed pulse went through the filters of the EEG: its shape is not the "
+            "finger's",
+            "face videos of people 1–22 only, some trials missing",
+        ),
+        bibtex="""@article{koelstra2012deap,
+  author = {Koelstra, Sander and M{\\"u}hl, Christian and Soleymani, Mohammad and others},
+  title = {{DEAP}: A Database for Emotion Analysis Using Physiological Signals},
+  journal = {IEEE Transactions on Affective Computing},
+  volume = {3}, number = {1}, pages = {18--31}, year = {2012}, doi = {10.1109/T-AFFC.2011.15}
+}""",
+    )
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not self.root.is_dir():
+            raise DatasetNotFound(f"{str(root)!r} does not exist: want DEAP's folder")
+        places = [self.root / place / RATINGS for place in ("metadata", "metadata_csv", "")]
+        ratings = next((path for path in places if path.is_file()), None)
+        if ratings is None:
+            raise DatasetNotFound(
+                f"no DEAP under {str(root)!r}: expected metadata/{RATINGS}, which says which video "
+                "is which trial, and data_preprocessed_python/s01.dat …"
+            )
+        rows = read_ratings(ratings)
+        self._recordings = [r for person in sorted(rows) for r in self._of(person, rows[person])]
+        if not self._recordings:
+            raise DatasetNotFound(
+                f"{ratings} is there, but of none of its people anything else: expected "
+                "data_preprocessed_python/s01.dat …, data_original/s01.bdf … or face_video/s01/"
+            )
+
+    def __iter__(self) -> Iterator[Recording]:
+        return iter(self._recordings)
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def _of(self, person: int, trials: list[Trial]) -> list[Recording]:
+        """A person's recordings, in the order shown; nothing is opened."""
+        name = f"s{person:02d}"
+        files = (
+            (self.root / "data_preprocessed_python" / f"{name}.dat", _of_dat),
+            (self.root / "data_original" / f"{name}.bdf", _of_bdf),
+        )
+        source = next(((path, read) for path, read in files if path.is_file()), None)
+        shown = {p.stem: p for p in (self.root / "face_video" / name).glob("*.avi")}
+        out = []
+        for trial in trials:
+            video = shown.get(f"{name}_trial{trial.shown:02d}")
+            signals = (
+                {} if source is None else {"bvp": partial(source[1], source[0], trial, len(trials))}
+            )
+            if video is None and not signals:
+                continue
+            out.append(
+                Recording(
+                    self.card.name,
+                    f"{person:02d}",
+                    trial=f"{trial.shown:02d}",
+                    labels={
+                        **dict(zip(LABELS, trial.ratings, strict=True)),
+                        "stimulus": str(trial.experiment),
+                    },
+                    scales=dict(self.card.scales),
+                    video=None if video is None else Video(video),
+                    signals=signals,
+                )
+            )
+        return out
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
+        """The real layout: two people, shown in different orders; the first one was filmed.
+
+        Each clip's brightness is 40 + 20 × Experiment_id, by which it can be told.
+        """
+        from emotion_rppg.synthesis.cameras import write_video
+
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for name in ("data_preprocessed_python", "metadata", "face_video/s01"):
+            (folder / name).mkdir(parents=True)
+        rows = [",".join(COLUMNS)]
+        decoy = pulse(DECOY_BPM, _BASELINE_S + seconds, _RATE_HZ).astype(np.float32)
+        for person in (1, 2):
+            data = np.tile(decoy, (trials, CHANNELS, 1))
+            labels = np.zeros((trials, 4))
+            for k in range(trials):
+                experiment = (2 * k + person) % trials  # counted from 0
+                bpm = rate_of(trials * (person - 1) + k)
+                data[experiment, PLETHYSMOGRAPH] = pulse(bpm, _BASELINE_S + seconds, _RATE_HZ)
+                labels[experiment] = [2 + experiment, 8 - experiment, 5, 1.5 + person]
+                cells = ",".join(f"{value:g}" for value in labels[experiment])
+                rows.append(f"{person},{k + 1},{experiment + 1},{cells}")
+                truth[f"{cls.card.name}/{person:02d}/1/{k + 1:02d}"] = {"bvp": bpm}
+                if person == 1:
+                    clip = folder / "face_video" / "s01" / f"s01_trial{k + 1:02d}.avi"
+                    grey = np.full((32, 32, 3), 60 + 20 * experiment, np.uint8)
+                    write_video(clip, (grey for _ in range(50 * seconds)), 50.0)
+            with (folder / "data_preprocessed_python" / f"s{person:02d}.dat").open("wb") as file:
+                pickle.dump({"data": data, "labels": labels}, file, protocol=2)
+        (folder / "metadata" / RATINGS).write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return write_truth(folder, truth)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A row of the ratings: order shown and stimulus, both from 1; ratings 1–9 as in LABELS."""
+
+    shown: int
+    experiment: int
+    ratings: tuple[float, ...]
+
+
+def read_ratings(path: Path) -> dict[int, list[Trial]]:
+    """Person -> trials in the order shown.
+
+    Raises
+    ------
+    InputError
+        Lacking columns, ratings outside 1–9, or one trial or stimulus twice for a person.
+    """
+    out: dict[int, list[Trial]] = {}
+    for line, row in load_rows(path, COLUMNS):
+        where = f"{path}, line {line}"
+        person, shown, experiment = (whole(row[name], where, name) for name in COLUMNS[:3])
+        ratings = tuple(number(row[name], where, name, 1, 9) for name in COLUMNS[3:])
+        trials = out.setdefault(person, [])
+        if person < 1 or min(shown, experiment) < 1:
+            raise InputError(f"{where}: people, trials and stimuli count from 1")
+        if any(shown == t.shown or experiment == t.experiment for t in trials):
+            raise InputError(
+                f"{where}: participant {person} has the trial {shown} or the stimulus {experiment} "
+                "twice: want the authors' table"
+            )
+        trials.append(Trial(shown, experiment, ratings))
+    return {person: sorted(trials, key=lambda t: t.shown) for person, trials in out.items()}
+
+
+def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
+    """The trial's pulse from the preprocessed arrays, without the seconds before the stimulus."""
+    facts = checked(path, 10**9).stat()
+    waves, labels = _arrays(path, facts.st_mtime_ns, facts.st_size)
+    place = trial.experiment - 1
+    if len(waves) != trials or place >= trials:
+        raise InputError(
+            f"{path} holds {len(waves)} trials, {RATINGS} {trials}, among them stimulus "
+            f"{trial.experiment}: want both whole, as the authors distribute them"
+        )
+    if not np.allclose(labels[place], trial.ratings, atol=0.02):
+        raise InputError(
+            f"{path} rates stimulus {trial.experiment} {labels[place].round(2).tolist()}, "
+            f"{RATINGS} {list(trial.ratings)} (valence, arousal, dominance, liking): "
+            "not of one release"
+        )
+    return Signal(waves[place, round(_BASELINE_S * _RATE_HZ) :], _RATE_HZ, kind="bvp")
+
+
+@lru_cache(maxsize=1)  # a person's trials are read one after the other; the file has 100 MB
+def _arrays(path: Path, _changed: int, _size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pulse (trials, n) and ratings (trials, 4)."""
+    content = load_pickle(path)
+    if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
+        raise InputError(f"{path} lacks data and labels: want DEAP's preprocessed Python file")
+    data, labels = np.asarray(content["data"]), np.asarray(content["labels"])
+    wanted = data.ndim == 3 and data.shape[1] == CHANNELS and labels.shape == (len(data), 4)
+    if not (wanted and data.dtype.kind in "fiu" and labels.dtype.kind in "fiu"):
+        raise InputError(
+            f"{path} holds {data.shape} data and {labels.shape} labels: want numbers, "
+            f"(trials, {CHANNELS}, n) and (trials, 4)"
+        )
+    if data.shape[2] <= _BASELINE_S * _RATE_HZ:
+        raise InputError(f"{path}: {data.shape[2]} samples a trial end before the stimulus begins")
+    return data[:, PLETHYSMOGRAPH].astype(float), labels.astype(float)
+
+
+def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
+    """The trial's pulse from the original recording, where the trials stand as shown."""
+    facts = checked(path, 5 * 10**9).stat()
+    wave, starts = _original(path, facts.st_mtime_ns, facts.st_size)
+    if len(starts) != trials or trial.shown > trials:
+        raise InputError(
+            f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "
+            f"{trials}: which is trial {trial.shown} cannot be told"
+        )
+    begin = starts[trial.shown - 1]
+    part = wave.crop(begin, begin + _STIMULUS_S)
+    if not len(part):
+        raise InputError(f"{path} ends before trial {trial.shown} begins: it may be cut off")
+    return Signal(part.samples, part.rate_hz, kind="bvp", start_s=part.start_s - begin)
+
+
+@lru_cache(maxsize=1)
+def _original(path: Path, _changed: int, _size: int) -> tuple[Signal, tuple[float, ...]]:
+    """The whole pulse, and when each stimulus began (s)."""
+    found = read_edf(path, {"Plet": "bvp", "Status": None})
+    status = found["Status"]
+    code = np.rint(status.samples).astype(np.int64) & 0xFF
+    begins = np.flatnonzero((code == _STIMULUS) & (np.r_[0, code[:-1]] != _STIMULUS))
+    return found["Plet"], tuple(float(k) / status.rate_hz for k in begins)
