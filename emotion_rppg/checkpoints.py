@@ -84,10 +84,15 @@ def _said(path: Path) -> dict[str, Any]:
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A temporary path that becomes ``path`` only if the block ends without an error."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; want the name of a file to write")
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; want the name of a file to write")
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror}): choose another place") from error
     os.close(handle)
     fresh = Path(name)
     try:

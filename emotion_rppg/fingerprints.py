@@ -26,8 +26,9 @@ class Unknown(Exception):
 def fingerprint(*facts: Any) -> str | None:
     """A SHA-256 of the facts, of the files they name and of the code; None if one is unknown.
 
-    Files count by name, size, time of change and the bytes of both ends; folders by those of
-    their files; functions of this package by name and what they hold; arrays by every byte.
+    A file (a `Path`, or a text that a function is called with and that names one) counts by its
+    name, size, time of change and the bytes of both ends, wherever it lies; a folder by those of
+    its files; functions of this package by name and what they hold; arrays by every byte.
     Functions from elsewhere are unknown: their code may change unseen.
     """
     try:
@@ -52,9 +53,9 @@ def _told(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | np.generic):
         return [type(value).__name__, repr(value)]
     if isinstance(value, str):
-        return ["str", value, *_named(value)]
+        return ["str", value]
     if isinstance(value, Path):
-        return ["path", str(value), *_named(value)]
+        return ["path", value.name, *_named(value)]
     if isinstance(value, np.ndarray) and value.dtype != object:
         data = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return ["array", str(value.dtype), value.shape, data]
@@ -63,7 +64,9 @@ def _told(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return ["list", [_told(v) for v in value]]
     if isinstance(value, partial):
-        return ["call", _told(value.func), _told(value.args), _told(value.keywords)]
+        given = [*value.args, *value.keywords.values()]
+        files = [_named(v) for v in given if isinstance(v, str)]
+        return ["call", _told(value.func), _told(value.args), _told(value.keywords), files]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
         return [type(value).__qualname__, _told(fields)]

@@ -64,6 +64,8 @@ def _run(
         # joblib starts a worker afresh once it has grown by 300 MB, which importing a
         # scientific library does; the results are the same
         warnings.filterwarnings("ignore", "A worker stopped while", UserWarning)
+        # what an interruption cancels is said by whoever was interrupted
+        warnings.filterwarnings("ignore", r"\d+ tasks wh", UserWarning)
         away = client is not None
         with parallel_config(backend="dask", client=client) if away else nullcontext():
             run = Parallel(n_jobs=-1 if away else workers, return_as=order)

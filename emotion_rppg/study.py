@@ -281,7 +281,13 @@ def _view(recording: Recording, reading: Reading) -> list[Any]:
     """What of the recording is read, and how; an error where there is nothing to read."""
     kind = reading.kind(recording)
     camera = kind == "rppg" and recording.video is not None
-    return [kind, recording.video if camera else recording.signals[kind], reading]
+    folders = {
+        name: Path(given)
+        for name, given in (("method", reading.method), ("weights", reading.weights))
+        if isinstance(given, str) and Path(given).is_dir()
+    }  # a network counts by its files
+    seen = recording.video if camera else recording.signals[kind]
+    return [kind, seen, replace(reading, **folders)]  # type: ignore[arg-type]
 
 
 def _wave_key(recording: Recording, reading: Reading) -> str | None:

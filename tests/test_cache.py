@@ -81,9 +81,21 @@ def test_any_change_of_a_file_is_another_fingerprint(tmp_path) -> None:
 
 def test_a_folder_changes_with_its_files(tmp_path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    first = fingerprint(str(tmp_path))
+    first = fingerprint(tmp_path)
+    called = fingerprint(partial(read_signal, str(tmp_path)))
     (tmp_path / "model.safetensors").write_text("w")
-    assert fingerprint(str(tmp_path)) != first
+    assert fingerprint(tmp_path) != first
+    assert fingerprint(partial(read_signal, str(tmp_path))) != called
+
+
+def test_a_file_is_the_same_by_whatever_path_and_a_word_is_no_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "anna").mkdir()
+    (tmp_path / "a.csv").write_text("time_s,bvp")
+    assert fingerprint(Path("a.csv")) == fingerprint(tmp_path / "a.csv")
+    before = fingerprint({"subject": "anna"})
+    (tmp_path / "anna" / "b.csv").write_text("x")
+    assert fingerprint({"subject": "anna"}) == before
 
 
 def test_arrays_count_by_every_number_and_calls_by_their_arguments(tmp_path) -> None:
