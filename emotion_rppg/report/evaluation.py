@@ -10,6 +10,7 @@ from emotion_rppg.checkpoints import whole_folder
 from emotion_rppg.evaluation.splits import WORDS
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import figures
+from emotion_rppg.report.methods import methods
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.tables import write_table
 from emotion_rppg.windows import people
@@ -38,7 +39,7 @@ def write_evaluation(
         write_table(results, fresh / "results.csv")
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")
-        sections = [protocol(results, table), *scores(means)]
+        sections = [protocol(results, table), *scores(means), methods(results, arguments)]
         page = Page("Evaluation", "How well each head does on people it never saw.", sections)
         write_page(page, fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
