@@ -30,7 +30,7 @@ app.add_typer(train, name="train", no_args_is_help=True)
 
 Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
 Json = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps; openvino.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
 Region = Annotated[str, typer.Option(help="face, full, or x,y,w,h in pixels.")]
 Face = Annotated[int | None, typer.Option(help="Which face, 1 = the largest.", min=1)]
