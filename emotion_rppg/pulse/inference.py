@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import torch
 
 SIZE = 32  # pixels a side of the default network's face picture
-BUNDLED: dict[str, Path] = {}  # trained, by network's name
+BUNDLED = {"physnet": Path(__file__).parent / "weights" / "physnet"}  # trained networks
 KIND = "pulse"
 OPENVINO = "openvino"
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
@@ -400,8 +400,6 @@ def waveform_from_clip(
     InputError
         Another shape or type; too few frames.
     """
-    if network is None and "physnet" not in BUNDLED:
-        raise InputError("there is no bundled network yet: give network=DIR")
     net = network if isinstance(network, Network) else load_network(network or BUNDLED["physnet"])
     clip = np.asarray(clip)
     wanted = (net.size, net.size, 3)

@@ -1,0 +1,73 @@
+"""The network that comes with the package: small, documented, right on clips it never saw."""
+
+import json
+
+import numpy as np
+import pytest
+
+from emotion_rppg import estimate
+from emotion_rppg.checkpoints import load_tensors
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.inference import BUNDLED, SIZE, load_network, waveform_from_clip
+from emotion_rppg.quality import heart_rate, judge
+from emotion_rppg.signals import Signal
+from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
+
+FOLDER = BUNDLED["physnet"]
+
+
+def test_it_is_small_and_says_what_it_is() -> None:
+    assert sum(f.stat().st_size for f in FOLDER.glob("model.*")) < 4e6
+    assert len(load_tensors(FOLDER)) == 79
+    card = (FOLDER / "MODEL_CARD.md").read_text()
+    assert "emotion-rppg train pulse" in card
+    assert "synthetic" in card
+
+
+def test_it_saw_synthetic_clips_alone() -> None:
+    config = json.loads((FOLDER / "config.json").read_text())
+    assert list(config["trained_on"]) == ["synthetic-clips"]
+    for seeds in config["trained_on"]["synthetic-clips"]:
+        first, last = map(int, seeds.split("-"))
+        assert FIRST_TRAINING_SEED <= first < last
+
+
+def test_it_reads_clips_of_other_seeds_at_any_rate() -> None:
+    errors = []
+    for seed, rate_hz in ((1, 30.0), (2, 30.0), (3, 25.0), (4, 50.0), (5, 30.0)):
+        clip, wave = training_clip(seed, frames=round(12 * rate_hz), size=SIZE, rate_hz=rate_hz)
+        found = waveform_from_clip(clip, rate_hz=rate_hz)
+        rates = [heart_rate(Signal(w, rate_hz)) for w in (found, wave)]
+        errors.append(abs(rates[0] - rates[1]))
+    assert np.median(errors) < 1.0
+
+
+def test_it_needs_pictures_of_its_size() -> None:
+    with pytest.raises(InputError, match=rf"want uint8 \(frames, {SIZE}, {SIZE}, 3\)"):
+        waveform_from_clip(np.zeros((90, SIZE + 4, SIZE + 4, 3), np.uint8), rate_hz=30.0)
+
+
+def test_it_is_the_default_of_estimate(real_data) -> None:
+    path = real_data / "faces" / "known_rate" / "evm_face.mp4"
+    if not path.is_file():
+        pytest.skip("evm_face.mp4 is not there")
+    wave = estimate(path, device="cpu")
+    assert wave.rate_hz == load_network(FOLDER).rate_hz
+    assert 50 <= (judge(wave).hr_bpm or 0) <= 60
+
+
+def test_it_does_not_pretend_where_there_is_no_pulse(real_data) -> None:
+    paths = sorted((real_data / "no_pulse").glob("*.avi"))
+    if not paths:
+        pytest.skip("no_pulse is not there")
+    for path in paths:
+        assert judge(estimate(path, region="full", device="cpu")).hr_bpm is None
+
+
+def test_on_a_talking_face_it_agrees_with_pos_or_says_nothing(real_data) -> None:
+    path = real_data / "faces" / "talking_24fps.mp4"
+    if not path.is_file():
+        pytest.skip("talking_24fps.mp4 is not there")
+    said = judge(estimate(path, device="cpu"))
+    if said.hr_bpm is not None:
+        assert abs(said.hr_bpm - heart_rate(estimate(path, "pos"))) < 5
