@@ -2,15 +2,25 @@
 
 from typing import Any
 
+from emotion_rppg.datasets.case import Case
+from emotion_rppg.datasets.ceap import Ceap360VR
 from emotion_rppg.datasets.deap import Deap
+from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.kemocon import KEmoCon
+from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
+    "case": Case,
+    "ceap-360vr": Ceap360VR,
     "deap": Deap,
+    "emognition": Emognition,
     "folder": Folder,
+    "k-emocon": KEmoCon,
+    "popane": Popane,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,
     "wesad": Wesad,

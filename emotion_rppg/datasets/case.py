@@ -1,0 +1,146 @@
+"""CASE (Sharma et al. 2019): pulse and ECG while a joystick tells valence and arousal all along.
+
+`data/interpolated/physiological/sub_N.csv` has 1000 samples a second, `…/annotations/sub_N.csv`
+20; both tell milliseconds of one clock and the number of the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, numbered, on_clock, rated, read_columns
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+CLIPS = range(1, 9)  # 10, 11 and 12 are the start, the end and the blue screens between
+SCALE = (0.5, 9.5)
+RATE_HZ, RATING_HZ = 1000.0, 20.0
+HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
+
+
+class Case(Listed):
+    """A recording for each clip a person saw; its clock is that of the person's whole session."""
+
+    card = Card(
+        name="case",
+        title="CASE",
+        people=30,
+        modalities=("bvp", "ecg"),
+        rates_hz={"bvp": RATE_HZ, "ecg": RATE_HZ, "valence": RATING_HZ, "arousal": RATING_HZ},
+        scales={"valence": SCALE, "arousal": SCALE},
+        access="open",
+        licence="CC BY 4.0",
+        reference=(
+            "Sharma K, Castellini C, van den Broek EL, et al. (2019). A dataset of continuous "
+            "affect annotations and physiological signals for emotion analysis. Sci Data 6, 196."
+        ),
+        url="https://doi.org/10.1038/s41597-019-0209-0",
+        traps=(
+            "times are milliseconds in data/interpolated and seconds in data/raw",
+            "the joystick rests in the middle: 5 is also the rating of one who did not rate",
+            "people saw the clips in different orders, which the clip's number does not tell",
+            "no video of the faces was published",
+        ),
+        bibtex="""@article{sharma2019case,
+  author = {Sharma, Karan and Castellini, Claudio and van den Broek, Egon L. and others},
+  title = {A dataset of continuous affect annotations and physiological signals for emotion
+    analysis},
+  journal = {Scientific Data},
+  volume = {6}, pages = {196}, year = {2019},
+  doi = {10.1038/s41597-019-0209-0}
+}""",
+    )
+    inside = (".", "case_dataset", "case_dataset-master")
+    expected = "data/interpolated/annotations/sub_*.csv"
+
+    def recordings(self) -> Iterator[Recording]:
+        found = numbered(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
+        for person, ratings in found:
+            pulses = self.root / "data/interpolated/physiological" / ratings.name
+            for clip, span_s in _clips(ratings).items():
+                signals = {k: partial(_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
+                signals |= {k: partial(_rating, ratings, k, span_s) for k in self.card.scales}
+                yield Recording(
+                    self.card.name,
+                    str(person),
+                    trial=str(clip),
+                    scales=dict(self.card.scales),
+                    signals=signals,
+                )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people, two clips in different orders after a start screen, ratings at 20 Hz."""
+        folder, truth = Path(folder), {}
+        place = folder / "data" / "interpolated"
+        (place / "physiological").mkdir(parents=True)
+        (place / "annotations").mkdir()
+        for person, order in ((1, (10, 5, 2)), (2, (10, 2, 5))):
+            bpms = [DECOY_BPM, *(rate_of(2 * person + clip % 2) for clip in order[1:])]
+            video = np.repeat(order, int(RATE_HZ) * seconds)
+            bvp = np.concatenate([pulse(b, seconds, RATE_HZ) for b in bpms])
+            ecg = np.concatenate([chest(b, seconds, RATE_HZ) for b in bpms])
+            decoy = pulse(DECOY_BPM, 3 * seconds, RATE_HZ)
+            columns = [np.arange(len(video)), ecg, bvp, *[decoy] * 6, video]
+            path = place / "physiological" / f"sub_{person}.csv"
+            shape = ["%d", *["%.2f"] * 8, "%d"]
+            np.savetxt(path, np.stack(columns, 1), shape, delimiter=",", header=HEADER, comments="")
+            times = np.arange(0, len(video), 50)
+            rows = np.stack(
+                [times, 5 + times / len(video), 5 - times / len(video), video[times]], 1
+            )
+            path = place / "annotations" / f"sub_{person}.csv"
+            np.savetxt(
+                path, rows, "%g", delimiter=",", header="jstime,valence,arousal,video", comments=""
+            )
+            for clip, bpm in zip(order[1:], bpms[1:], strict=True):
+                truth[f"case/{person}/1/{clip}"] = {"bvp": bpm, "ecg": bpm}
+        return write_truth(folder, truth)
+
+
+def _clips(path: Path) -> dict[int, tuple[float, float]]:
+    """Clip to its start and end on the session's clock, seconds, in the clips' own order."""
+    table = read_columns(path, ("jstime", "video"))
+    times, video = table["jstime"], table["video"]
+    step = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
+    if not abs(step - 1e3 / RATING_HZ) < 5:
+        raise InputError(
+            f"{path}: jstime goes by {step:g}, want 50 (milliseconds at 20 Hz): is it of data/raw?"
+        )
+    edges = np.flatnonzero(np.diff(video)) + 1
+    out: dict[int, tuple[float, float]] = {}
+    for first, stop in zip(np.r_[0, edges], np.r_[edges, len(video)], strict=True):
+        clip = int(video[first]) if np.isfinite(video[first]) else 0
+        if clip not in CLIPS:
+            continue
+        if clip in out:
+            raise InputError(f"{path}: clip {clip} comes twice: want each of 1–8 once")
+        out[clip] = (times[first] / 1e3, times[stop - 1] / 1e3 + 1 / RATING_HZ)
+    return dict(sorted(out.items()))
+
+
+def _wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Signal:
+    table = read_columns(path, ("daqtime", kind, "video"))
+    times = table["daqtime"] / 1e3
+    inside = (times >= span_s[0]) & (times < span_s[1])
+    seen = table["video"][inside]
+    if not len(seen) or np.mean(seen == clip) < 0.9:
+        raise InputError(
+            f"{path} does not hold clip {clip} from {span_s[0]:g} to {span_s[1]:g} s, as the "
+            "annotations do: the file is cut off, or of another person"
+        )
+    return on_clock(path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s)
+
+
+def _rating(path: Path, kind: str, span_s: tuple[float, float]) -> Signal:
+    table = read_columns(path, ("jstime", kind))
+    times = table["jstime"] / 1e3
+    inside = (times >= span_s[0]) & (times < span_s[1])
+    wave = on_clock(path, times[inside], table[kind][inside], kind, rate_hz=RATING_HZ)
+    return rated(path, wave, SCALE)

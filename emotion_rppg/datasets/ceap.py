@@ -1,0 +1,179 @@
+"""CEAP-360VR (Xue et al. 2021): a wrist's pulse under a headset, rated with a joystick all along.
+
+`5_PhysioData/Raw/PN_Physio_RawData.json` has the Empatica E4's samples of each of eight videos in
+seconds from its beginning, `3_AnnotationData/Frame` the ratings at 25 Hz, `2_QuestionnaireData`
+the rating afterwards. `Transformed` and `Frame` signals went through a low-pass of 2 Hz or less.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock, rated
+from emotion_rppg.datasets.safely import load_json
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+SCALE = (1, 9)
+RATE_HZ, RATING_HZ = 64.0, 25.0
+ASKED = "2_QuestionnaireData/P{0}_Questionnaire_Data.json"
+RATED = "3_AnnotationData/Frame/P{0}_Annotation_FrameData.json"
+FELT = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
+LONGEST_S = 300.0
+
+
+class Ceap360VR(Listed):
+    """A recording for each video a person saw; its clock is the video's.
+
+    The signals ``valence`` and ``arousal`` are the joystick's, the labels of the same names the
+    rating after the video.
+    """
+
+    card = Card(
+        name="ceap-360vr",
+        title="CEAP-360VR",
+        people=32,
+        modalities=("bvp",),
+        rates_hz={"bvp": RATE_HZ, "valence": RATING_HZ, "arousal": RATING_HZ},
+        scales={"valence": SCALE, "arousal": SCALE},
+        access="open, in the authors' repository",
+        licence="CC BY-NC 4.0",
+        reference=(
+            "Xue T, El Ali A, Zhang T, et al. (2021). CEAP-360VR: a continuous physiological and "
+            "behavioral emotion annotation dataset for 360° VR videos. IEEE Trans Multimedia."
+        ),
+        url="https://github.com/cwi-dis/CEAP-360VR-Dataset",
+        traps=(
+            "the pulse in Transformed and Frame is filtered below 2 Hz and scaled: Raw is read",
+            "the E4's own intervals (IBI) are missing for people 2 and 12",
+            "faces are under a headset: there is no video of them",
+            "a rating held by the joystick and one after the video are two things",
+        ),
+        bibtex="""@article{xue2021ceap,
+  author = {Xue, Tong and El Ali, Abdallah and Zhang, Tianyi and others},
+  title = {{CEAP-360VR}: A Continuous Physiological and Behavioral Emotion Annotation Dataset for
+    360 {VR} Videos},
+  journal = {IEEE Transactions on Multimedia},
+  year = {2021},
+  doi = {10.1109/TMM.2021.3124080}
+}""",
+    )
+    inside = (".", "CEAP-360VR", "CEAP-360VR-Dataset/CEAP-360VR")
+    expected = ASKED.format("*")
+
+    def recordings(self) -> Iterator[Recording]:
+        for person, path in numbered(self.root, self.expected, lambda p: p.name.split("_")[0][1:]):
+            felt, rates = (self.root / name.format(person) for name in (FELT, RATED))
+            videos = _of_person(load_json(path), path)
+            for video, facts in _by_video(videos, "Video_SAMRating_VideoTime_Data", path).items():
+                given = {k: facts.get(k.title() + "Value") for k in self.card.scales}
+                signals = {"bvp": partial(_pulse, felt, video)}
+                signals |= {k: partial(_rating, rates, video, k) for k in self.card.scales}
+                yield Recording(
+                    self.card.name,
+                    str(person),
+                    trial=video,
+                    labels=labels(given, dict(self.card.scales), f"{path}, {video}"),
+                    scales=dict(self.card.scales),
+                    signals=signals,
+                )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 12) -> Path:
+        """Two people, two videos, with a temperature that beats at a decoy's rate."""
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for person in (2, 10):
+            asked: list[Any] = []
+            rates: list[Any] = []
+            felt: list[Any] = []
+            for video in ("V1", "V2"):
+                bpm = rate_of(len(truth))
+                truth[f"ceap-360vr/{person}/1/{video}"] = {"bvp": bpm}
+                asked.append({"VideoID": video, "ValenceValue": person % 9, "ArousalValue": 7})
+                ups = [
+                    {"TimeStamp": k / 25, "Valence": 5 + k / 100, "Arousal": 5 - k / 100}
+                    for k in range(25 * seconds)
+                ]
+                rates.append({"VideoID": video, "TimeStamp_Valence_Arousal": ups})
+                waves = {"BVP": (bpm, RATE_HZ), "SKT": (DECOY_BPM, 8.0), "EDA": (DECOY_BPM, 8.0)}
+                felt.append(
+                    {"VideoID": video}
+                    | {
+                        f"{name}_RawData": [
+                            {"TimeStamp": round(k / rate, 4), name: round(float(v), 3)}
+                            for k, v in enumerate(pulse(beat, seconds, rate))
+                        ]
+                        for name, (beat, rate) in waves.items()
+                    }
+                )
+            for name, top, inner, content in (
+                (ASKED, "QuestionnaireData", "Video_SAMRating_VideoTime_Data", asked),
+                (RATED, "ContinuousAnnotation_FrameData", "Video_Annotation_FrameData", rates),
+                (FELT, "Physio_RawData", "Video_Physio_RawData", felt),
+            ):
+                path = folder / name.format(person)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                whole = {top: [{"ParticipantID": f"P{person}", inner: content}]}
+                path.write_text(json.dumps(whole), encoding="utf-8")
+        return write_truth(folder, truth)
+
+
+def _of_person(content: Any, path: Path) -> dict[str, Any]:
+    """The one person's part of a file: {"…Data": [{…}]}."""
+    tops = list(content.values()) if isinstance(content, dict) else []
+    if len(tops) != 1 or not isinstance(tops[0], list) or len(tops[0]) != 1:
+        raise InputError(f"{path} is not laid out as the data set's files: want one person in it")
+    if not isinstance(tops[0][0], dict):
+        raise InputError(f"{path}: the person's part is no table of names: download it again")
+    return tops[0][0]
+
+
+def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
+    videos = person.get(name)
+    if not isinstance(videos, list) or not all(
+        isinstance(v, dict) and isinstance(v.get("VideoID"), str) for v in videos
+    ):
+        raise InputError(f"{path} lacks {name}, a list of parts with a VideoID each")
+    out = {v["VideoID"]: v for v in videos}
+    if len(out) != len(videos):
+        raise InputError(f"{path}: a VideoID comes twice in {name}")
+    return out
+
+
+def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
+    """Times in seconds and values of one part of one video."""
+    videos = _by_video(_of_person(kept(load_json, path), path), name, path)
+    rows = videos.get(video, {}).get(part)
+    try:
+        pairs = np.array([(row["TimeStamp"], row[column]) for row in rows or ()], float)
+        times, values = pairs[:, 0], pairs[:, 1]
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise InputError(
+            f"{path}: {video} has no {part} of TimeStamp and {column}: leave it out"
+        ) from error
+    if not -5 < times[0] < 5 or not times[-1] < LONGEST_S:
+        raise InputError(
+            f"{path}: {part} of {video} goes from {times[0]:g} to {times[-1]:g}: want seconds of "
+            "a video of a minute"
+        )
+    return times, values
+
+
+def _pulse(path: Path, video: str) -> Signal:
+    found = _samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
+    return on_clock(path, *found, "bvp", rate_hz=RATE_HZ)
+
+
+def _rating(path: Path, video: str, kind: str) -> Signal:
+    part = "TimeStamp_Valence_Arousal"
+    found = _samples(path, "Video_Annotation_FrameData", video, part, kind.title())
+    return rated(path, on_clock(path, *found, kind, rate_hz=RATING_HZ), SCALE)

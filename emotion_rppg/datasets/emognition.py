@@ -1,0 +1,188 @@
+"""Emognition (Saganowski et al. 2022): short films for nine emotions, two wrist bands, ratings.
+
+`<person>/<person>_<FILM>_STIMULUS_EMPATICA.json` has lists of [local time, value] for each signal;
+`<person>_QUESTIONNAIRES.json` the ratings after each film.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock
+from emotion_rppg.datasets.safely import load_json
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+BANDS = {  # which file and signal, and its rate; the first that is there is read
+    "EMPATICA": ("BVP", 64.0),
+    "SAMSUNG_WATCH": ("BVPProcessed", 20.0),
+}
+SAM = ("valence", "arousal", "motivation")
+EMOTIONS = (
+    "amusement",
+    "anger",
+    "awe",
+    "disgust",
+    "enthusiasm",
+    "fear",
+    "liking",
+    "sadness",
+    "surprise",
+)
+
+
+class Emognition(Listed):
+    """A recording for each film a person saw; its clock is 0 s at the band's first sample.
+
+    The pulse is the Empatica's at 64 Hz, or, where that band has no file, the watch's at 20 Hz.
+    """
+
+    card = Card(
+        name="emognition",
+        title="Emognition Wearable Dataset 2020",
+        people=43,
+        modalities=("bvp",),
+        rates_hz={"bvp": 64.0},
+        scales=dict.fromkeys(SAM, (1, 9)) | dict.fromkeys(EMOTIONS, (1, 5)),
+        access="on request, signed agreement",
+        licence="the authors' terms, research alone",
+        reference=(
+            "Saganowski S, Komoszyńska J, Behnke M, et al. (2022). Emognition dataset: emotion "
+            "recognition with self-reports, facial expressions, and physiology using wearables. "
+            "Sci Data 9, 158."
+        ),
+        url="https://doi.org/10.7910/DVN/R9WAF4",
+        traps=(
+            "times are local and without a zone: do not mix them with Unix times",
+            "films came in another order for each person, told in the questionnaires alone",
+            "bands are missing for some people (the Empatica for 48, the watch for 30)",
+            "nine emotions are rated on 1–5, valence, arousal and motivation on 1–9",
+            "the films of faces come apart and are not read",
+        ),
+        bibtex="""@article{saganowski2022emognition,
+  author = {Saganowski, Stanis{\\l}aw and Komoszy{\\\'n}ska, Joanna and Behnke, Maciej and others},
+  title = {Emognition dataset: emotion recognition with self-reports, facial expressions, and
+    physiology using wearables},
+  journal = {Scientific Data},
+  volume = {9}, pages = {158}, year = {2022},
+  doi = {10.1038/s41597-022-01262-0}
+}""",
+    )
+    inside = (".", "study_data")
+    expected = "*/*_QUESTIONNAIRES.json"
+
+    def recordings(self) -> Iterator[Recording]:
+        for person, path in numbered(self.root, self.expected, lambda p: p.parent.name):
+            for film, given in sorted(_ratings(path).items()):
+                found = _pulse_file(path.parent, person, film)
+                if found is None:
+                    continue
+                yield Recording(
+                    self.card.name,
+                    str(person),
+                    trial=film.lower(),
+                    labels=labels(given, dict(self.card.scales), f"{path}, {film}"),
+                    scales=dict(self.card.scales),
+                    signals={"bvp": partial(_pulse, *found)},
+                )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 12) -> Path:
+        """Two people, two films with their washout; the second person has no Empatica."""
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for person, band in ((22, "EMPATICA"), (48, "SAMSUNG_WATCH")):
+            name, rate = BANDS[band]
+            place = folder / str(person)
+            place.mkdir(parents=True)
+            asked = []
+            for film in ("BASELINE", "FEAR"):
+                bpm = rate_of(len(truth))
+                truth[f"emognition/{person}/1/{film.lower()}"] = {"bvp": bpm}
+                for phase, beat in (("STIMULUS", bpm), ("WASHOUT", DECOY_BPM)):
+                    content = {
+                        name: _stamped(pulse(beat, seconds, rate), rate),
+                        "TEMP": _stamped(pulse(DECOY_BPM, seconds, 4), 4),
+                    }
+                    path = place / f"{person}_{film}_{phase}_{band}.json"
+                    path.write_text(json.dumps(content), encoding="utf-8")
+                asked.append(
+                    {
+                        "movie": film,
+                        "emotions": {e.upper(): 1 + k % 5 for k, e in enumerate(EMOTIONS)},
+                        "sam": {
+                            "VALENCE": 9 - len(truth),
+                            "AROUSAL": 1 + len(truth),
+                            "MOTIVATION": 5,
+                        },
+                    }
+                )
+            whole = {"metadata": {"id": person}, "questionnaires": asked}
+            path = place / f"{person}_QUESTIONNAIRES.json"
+            path.write_text(json.dumps(whole), encoding="utf-8")
+        return write_truth(folder, truth)
+
+
+def _stamped(wave: np.ndarray, rate_hz: float) -> list[list[Any]]:
+    """Samples across midnight, as the files write time: a colon before the fraction."""
+    begin = np.datetime64("2020-07-16T23:59:55.000000")
+    stamps = begin + (np.arange(len(wave)) / rate_hz * 1e6).astype("timedelta64[us]")
+    return [
+        [str(s).replace(".", ":"), round(float(v), 3)] for s, v in zip(stamps, wave, strict=True)
+    ]
+
+
+def _ratings(path: Path) -> dict[str, dict[str, Any]]:
+    """Film to its ratings, from the questionnaires of a person."""
+    content = load_json(path)
+    asked = content.get("questionnaires") if isinstance(content, dict) else None
+    out: dict[str, dict[str, Any]] = {}
+    for part in asked if isinstance(asked, list) else []:
+        film = part.get("movie") if isinstance(part, dict) else None
+        answers = [part.get("sam"), part.get("emotions")] if isinstance(film, str) else []
+        if not answers or not all(isinstance(a, dict) for a in answers) or film in out:
+            raise InputError(f"{path}: want each film once, with movie, sam and emotions")
+        out[str(film)] = {k: answers[0].get(k.upper()) for k in SAM} | {
+            k: answers[1].get(k.upper()) for k in EMOTIONS
+        }
+    if not out:
+        raise InputError(f"{path} has no questionnaires: download it again")
+    return out
+
+
+def _pulse_file(place: Path, person: int, film: str) -> tuple[Path, str, float] | None:
+    for band, (name, rate_hz) in BANDS.items():
+        path = place / f"{person}_{film}_STIMULUS_{band}.json"
+        if path.is_file():
+            return path, name, rate_hz
+    return None
+
+
+def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
+    content = kept(load_json, path)
+    rows = content.get(name) if isinstance(content, dict) else None
+    try:
+        stamps = [_iso(stamp) for stamp, _ in rows or ()]
+        times = np.array(stamps, dtype="datetime64[us]")
+        values = np.array([value for _, value in rows or ()], dtype=float)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: {name} is no list of [time, value] ({error})") from error
+    if len(times) < 2:
+        raise InputError(f"{path} has no {name}: leave the film out")
+    seconds = (times - times[0]) / np.timedelta64(1, "s")
+    return on_clock(path, seconds, values, "bvp", rate_hz=rate_hz)
+
+
+def _iso(stamp: str) -> str:
+    """``…T11:02:03:250000`` with a point before the fraction."""
+    date, clock = stamp.split("T")
+    hours, minutes, seconds, *fraction = clock.replace(".", ":").split(":")
+    return f"{date}T{hours}:{minutes}:{seconds}" + (f".{fraction[0]}" if fraction else "")

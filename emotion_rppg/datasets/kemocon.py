@@ -1,0 +1,193 @@
+"""K-EmoCon (Park et al. 2020): debates of two people, rated by both and by five others.
+
+`raw/e4_data/<pid>/E4_BVP.csv` has Unix milliseconds, `metadata/subjects.csv` says when a debate
+began and ended; each row of a rating belongs to the five seconds before its own ``seconds``.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, on_clock, rated, read_columns
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+_log = logging.getLogger(__name__)
+SCALE = (1, 5)
+RATE_HZ, RATING_S = 64.0, 5.0
+PEOPLE = Path("metadata") / "subjects.csv"
+BVP = "raw/e4_data/{0}/E4_BVP.csv"
+RATERS = {  # prefix of the signal's name -> file
+    "": "raw/emotion_annotations/self_annotations/P{0}.self.csv",
+    "partner_": "raw/emotion_annotations/partner_annotations/P{0}.partner.csv",
+    "external_": "raw/emotion_annotations/aggregated_external_annotations/P{0}.external.csv",
+}
+DEVICES = {31: "A013E1", 32: "A01A3A"}  # two bands wrote into one file
+
+
+class KEmoCon(Listed):
+    """A recording for each person's debate; its clock is 0 s where the debate begins.
+
+    ``valence`` and ``arousal`` are the person's own ratings, ``partner_…`` those of the other one
+    in the debate, ``external_…`` those of five raters together. People without a pulse are left
+    out and named in the log.
+    """
+
+    card = Card(
+        name="k-emocon",
+        title="K-EmoCon",
+        people=32,
+        modalities=("bvp",),
+        rates_hz={"bvp": RATE_HZ, "valence": 1 / RATING_S, "arousal": 1 / RATING_S},
+        scales={"valence": SCALE, "arousal": SCALE},
+        access="on request, at Zenodo; the videos apart, under their own agreement",
+        licence="the authors' terms",
+        reference=(
+            "Park CY, Cha N, Kang S, et al. (2020). K-EmoCon, a multimodal sensor dataset for "
+            "continuous emotion recognition in naturalistic conversations. Sci Data 7, 293."
+        ),
+        url="https://doi.org/10.1038/s41597-020-00630-y",
+        traps=(
+            "two wrist bands wrote into one file of people 31 and 32: keep one of them",
+            "the Polar's file is a heart rate at 1 Hz, no ECG, whatever it is called",
+            "times of signals are Unix milliseconds, those of ratings seconds of the debate",
+            "a pulse is there for about two thirds of the people",
+            "two people share a debate: split by debate where their moods may travel",
+        ),
+        bibtex="""@article{park2020kemocon,
+  author = {Park, Cheul Young and Cha, Narae and Kang, Soowon and others},
+  title = {{K-EmoCon}, a multimodal sensor dataset for continuous emotion recognition in
+    naturalistic conversations},
+  journal = {Scientific Data},
+  volume = {7}, pages = {293}, year = {2020},
+  doi = {10.1038/s41597-020-00630-y}
+}""",
+    )
+    expected = PEOPLE.as_posix()
+
+    def recordings(self) -> Iterator[Recording]:
+        table = read_columns(self.root / PEOPLE, ("pid", "initTime", "startTime", "endTime"))
+        lacking = []
+        for pid, start_ms, end_ms in sorted(
+            zip(table["pid"].astype(int), table["startTime"], table["endTime"], strict=True)
+        ):
+            _check_times(self.root / PEOPLE, pid, start_ms, end_ms)
+            path = self.root / BVP.format(pid)
+            if not path.parent.is_dir():
+                lacking.append(str(pid))
+                continue
+            signals = {"bvp": partial(_pulse, path, pid, start_ms, end_ms)}
+            for prefix, name in RATERS.items():
+                file = self.root / name.format(pid)
+                if file.is_file():
+                    signals |= {
+                        prefix + kind: partial(_rating, file, kind, prefix + kind)
+                        for kind in self.card.scales
+                    }
+            yield Recording(
+                self.card.name,
+                str(pid),
+                trial="debate",
+                scales=dict(self.card.scales),
+                signals=signals,
+            )
+        if lacking:
+            _log.warning("k-emocon: no wrist band of people %s, left out", ", ".join(lacking))
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 20) -> Path:
+        """Three people of whom one wore no band; person 31's file holds two bands."""
+        folder, truth = Path(folder), {}
+        (folder / "metadata").mkdir(parents=True)
+        rows = ["pid,initTime,startTime,endTime"]
+        for number, pid in enumerate((1, 2, 31)):
+            start = 1_550_000_000_000 + 10_000_000 * pid
+            rows.append(f"{pid},{start - 30_000},{start},{start + 1000 * seconds}")
+            for k, name in enumerate(RATERS.values()):
+                _write_rating(folder / name.format(pid), seconds, 2 + k)
+            if pid == 2:
+                continue
+            times = start - 10_000 + np.round(np.arange(64 * (seconds + 20)) * 1e3 / 64)
+            bpm = rate_of(number)
+            bands = {DEVICES.get(pid, "A00000"): bpm}
+            bands |= {"A01525": DECOY_BPM} if pid in DEVICES else {}
+            waves = {b: pulse(rate, seconds + 20, RATE_HZ) for b, rate in bands.items()}
+            lines = ["timestamp,value,device_serial"]
+            lines += [
+                f"{t:.0f},{w[k]:.3f},{b}" for k, t in enumerate(times) for b, w in waves.items()
+            ]
+            path = folder / BVP.format(pid)
+            path.parent.mkdir(parents=True)
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            truth[f"k-emocon/{pid}/1/debate"] = {"bvp": bpm}
+        (folder / PEOPLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
+        return write_truth(folder, truth)
+
+
+def _write_rating(path: Path, seconds: int, arousal: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [f"{t},{arousal},{6 - arousal},1" for t in range(5, seconds + 1, 5)]
+    path.write_text("\n".join(["seconds,arousal,valence,cheerful", *rows]) + "\n", encoding="utf-8")
+
+
+def _check_times(path: Path, pid: int, start_ms: float, end_ms: float) -> None:
+    if not (1e12 < start_ms < end_ms < start_ms + 1e7):
+        raise InputError(
+            f"{path}: the debate of person {pid} goes from {start_ms:g} to {end_ms:g}: want Unix "
+            "milliseconds, some minutes apart"
+        )
+
+
+def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
+    table = read_columns(path, ("timestamp", "value"))
+    times, values = (table["timestamp"] - start_ms) / 1e3, table["value"]
+    mine = _of_one_band(path, pid)
+    order = np.argsort(times[mine], kind="stable")  # a band that wrote late wrote out of order
+    span_s = (0.0, (end_ms - start_ms) / 1e3)
+    return on_clock(
+        path, times[mine][order], values[mine][order], "bvp", rate_hz=RATE_HZ, span_s=span_s
+    )
+
+
+def _of_one_band(path: Path, pid: int) -> np.ndarray:
+    """Which rows are of the one band that is to be read, bool (n,)."""
+    serials = kept(_serials, path)
+    bands = sorted(set(serials))
+    if len(bands) == 1:
+        return np.ones(len(serials), bool)
+    if DEVICES.get(pid) not in bands:
+        raise InputError(
+            f"{path} holds several devices ({', '.join(bands)}): keep the rows of the one that "
+            f"person {pid} wore"
+        )
+    return serials == DEVICES[pid]
+
+
+def _serials(path: Path) -> np.ndarray:
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, usecols=["device_serial"], dtype=str, encoding="utf-8-sig")
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path} lacks the column device_serial: unpack it again") from error
+    return np.asarray(table["device_serial"].fillna("").str.strip().to_numpy(dtype=str))
+
+
+def _rating(path: Path, column: str, kind: str) -> Signal:
+    """One value for each five seconds; a row's ``seconds`` is the end of its five."""
+    table = read_columns(path, ("seconds", column))
+    row = table["seconds"] / RATING_S - 1
+    if not len(row) or np.abs(row - np.round(row)).max() > 1e-6 or (np.diff(row) <= 0).any():
+        raise InputError(f"{path}: seconds are not 5, 10, 15 …: want one row for each five seconds")
+    if row[0] < 0 or row[-1] > 10 * len(row) + 100:
+        raise InputError(f"{path}: seconds go from {5 * row[0] + 5:g} to {5 * row[-1] + 5:g}")
+    samples = np.full(round(row[-1]) + 1, np.nan)
+    samples[row.round().astype(int)] = table[column]
+    return rated(path, Signal(samples, 1 / RATING_S, kind=kind), SCALE)
