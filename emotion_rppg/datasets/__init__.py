@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from emotion_rppg.datasets.amigos import Amigos
 from emotion_rppg.datasets.case import Case
 from emotion_rppg.datasets.ceap import Ceap360VR
 from emotion_rppg.datasets.deap import Deap
+from emotion_rppg.datasets.dreamer import Dreamer
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.kemocon import KEmoCon
@@ -14,9 +16,11 @@ from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
+    "amigos": Amigos,
     "case": Case,
     "ceap-360vr": Ceap360VR,
     "deap": Deap,
+    "dreamer": Dreamer,
     "emognition": Emognition,
     "folder": Folder,
     "k-emocon": KEmoCon,

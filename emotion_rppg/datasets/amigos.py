@@ -1,0 +1,137 @@
+"""AMIGOS (Miranda-Correa et al. 2021): ECG under sixteen short and four long films, rated on 1–9.
+
+`data_preprocessed/Data_Preprocessed_P01.mat` has ``joined_data{film}`` (n, 17) at 128 Hz, 14 EEG,
+ECG right, ECG left, GSR, and ``labels_selfassessment{film}``; the first five seconds are rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, labels, numbered
+from emotion_rppg.datasets.safely import load_mat
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+RATE_HZ, REST_S = 128.0, 5.0
+CHANNELS, ECG_RIGHT = 17, 14
+RATINGS = ("arousal", "valence", "dominance", "liking", "familiarity")  # in the file's order
+
+
+class Amigos(Listed):
+    """A recording for each film a person saw; 0 s is where the film begins, after the rest.
+
+    ``ecg`` is the right arm's lead. Films that a person missed are empty in the file and are left
+    out; so are ratings that were not given.
+    """
+
+    card = Card(
+        name="amigos",
+        title="AMIGOS",
+        people=40,
+        modalities=("ecg",),
+        rates_hz={"ecg": RATE_HZ},
+        scales=dict.fromkeys(RATINGS, (1, 9)),
+        access="signed agreement, Queen Mary University of London",
+        licence="the authors' terms, research alone",
+        reference=(
+            "Miranda-Correa JA, Abadi MK, Sebe N, Patras I (2021). AMIGOS: a dataset for affect, "
+            "personality and mood research on individuals and groups. IEEE Trans Affect Comput "
+            "12(2), 479–493."
+        ),
+        url="https://doi.org/10.1109/TAFFC.2018.2884461",
+        traps=(
+            "arousal stands before valence in the ratings, other than in DEAP",
+            "the first five seconds of each film are rest",
+            "people 8, 24 and 28 did not see the long films",
+            "long films were seen alone by some people and in groups of four by others",
+            "the films of faces come in archives of their own and are not read",
+        ),
+        bibtex="""@article{mirandacorrea2021amigos,
+  author = {Miranda-Correa, Juan Abdon and Abadi, Mojtaba Khomami and Sebe, Nicu and Patras,
+    Ioannis},
+  title = {{AMIGOS}: A Dataset for Affect, Personality and Mood Research on Individuals and Groups},
+  journal = {IEEE Transactions on Affective Computing},
+  volume = {12}, number = {2}, pages = {479--493}, year = {2021},
+  doi = {10.1109/TAFFC.2018.2884461}
+}""",
+    )
+    inside = (".", "data_preprocessed")
+    expected = "Data_Preprocessed_P*.mat"
+
+    def recordings(self) -> Iterator[Recording]:
+        found = numbered(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
+        for person, path in found:
+            rows = load_mat(path, ["labels_selfassessment"])["labels_selfassessment"]
+            for film, row in enumerate(rows, 1):
+                given = np.asarray(row, dtype=float).ravel()
+                if not given.size:
+                    continue
+                if len(given) < len(RATINGS):
+                    raise InputError(f"{path}: film {film} has {len(given)} ratings, want 12")
+                values: dict[str, Any] = dict(zip(RATINGS, given[: len(RATINGS)], strict=True))
+                yield Recording(
+                    self.card.name,
+                    f"{person:02d}",
+                    trial=f"{film:02d}",
+                    labels=labels(values, dict(self.card.scales), f"{path}, film {film}"),
+                    scales=dict(self.card.scales),
+                    signals={"ecg": partial(_ecg, path, film)},
+                )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people with three films, of which the second missed one."""
+        from scipy.io import savemat
+
+        place = Path(folder) / "data_preprocessed"
+        place.mkdir(parents=True)
+        truth: dict[str, dict[str, float]] = {}
+        for person in (1, 8):
+            data, asked = np.empty((1, 3), object), np.empty((1, 3), object)
+            for film in range(3):
+                data[0, film], asked[0, film] = np.empty((0, 0)), np.empty((0, 0))
+                if (person, film) == (8, 2):
+                    continue
+                bpm = rate_of(len(truth))
+                truth[f"amigos/{person:02d}/1/{film + 1:02d}"] = {"ecg": bpm}
+                wave = np.r_[chest(DECOY_BPM, REST_S, RATE_HZ), chest(bpm, seconds, RATE_HZ)]
+                table = np.tile(pulse(DECOY_BPM, REST_S + seconds, RATE_HZ)[:, None], CHANNELS)
+                table[:, ECG_RIGHT] = wave
+                data[0, film] = table
+                asked[0, film] = np.array([[2.0 + film, 8.0, 5, 5, 1, *[0] * 7]])
+            content = {"joined_data": data, "labels_selfassessment": asked}
+            savemat(place / f"Data_Preprocessed_P{person:02d}.mat", content, do_compression=True)
+        return write_truth(folder, truth)
+
+
+def _leads(path: Path) -> list[np.ndarray]:
+    """The right arm's ECG of each film, rest and all; the EEG is let go."""
+    out = []
+    for film, table in enumerate(load_mat(path, ["joined_data"])["joined_data"], 1):
+        table = np.asarray(table, dtype=float)
+        if table.size and (table.ndim != 2 or table.shape[1] != CHANNELS):
+            raise InputError(
+                f"{path}: film {film} has the shape {table.shape}, want (samples, {CHANNELS}): is "
+                "it the preprocessed data?"
+            )
+        out.append(table[:, ECG_RIGHT].copy() if table.size else np.empty(0))
+    return out
+
+
+def _ecg(path: Path, film: int) -> Signal:
+    waves = kept(_leads, path)
+    wave = waves[film - 1] if film <= len(waves) else np.empty(0)
+    begin = round(REST_S * RATE_HZ)
+    if len(wave) <= begin:
+        raise InputError(f"{path}: film {film} was rated but has no signals: leave it out")
+    if not np.isfinite(wave).any():
+        raise InputError(f"{path}: the ECG of film {film} is empty: leave it out")
+    return Signal(wave[begin:], RATE_HZ, kind="ecg")

@@ -1,0 +1,132 @@
+"""DREAMER (Katsigiannis & Ramzan 2018): a two-lead ECG under eighteen films, rated on 1–5.
+
+One file, `DREAMER.mat`, holds everyone: ``Data{person}.ECG.stimuli{film}`` (n, 2) at 256 Hz, and
+``ScoreValence`` and its kin, one value a film.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, labels
+from emotion_rppg.datasets.safely import load_mat
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+RATE_HZ, FILMS, SCALE = 256.0, 18, (1, 5)
+FILE = "DREAMER.mat"
+RATINGS = ("valence", "arousal", "dominance")
+
+
+class Dreamer(Listed):
+    """A recording for each film a person saw; its clock is 0 s where the film begins.
+
+    ``ecg`` is the first of the two leads. The file holds all labels: it is read when listed.
+    """
+
+    card = Card(
+        name="dreamer",
+        title="DREAMER",
+        people=23,
+        modalities=("ecg",),
+        rates_hz={"ecg": RATE_HZ},
+        scales=dict.fromkeys(RATINGS, SCALE),
+        access="on request, at Zenodo",
+        licence="the authors' terms",
+        reference=(
+            "Katsigiannis S, Ramzan N (2018). DREAMER: a database for emotion recognition through "
+            "EEG and ECG signals from wireless low-cost off-the-shelf devices. IEEE J Biomed "
+            "Health Inform 22(1), 98–107."
+        ),
+        url="https://doi.org/10.1109/JBHI.2017.2688239",
+        traps=(
+            "ratings are on 1–5: their midpoint is 3, and who counts 3 as high gets other classes",
+            "ECG and EEG have other rates (256 and 128 Hz)",
+            "the 61 s of rest before each film are another part of the file, and are not read",
+        ),
+        bibtex="""@article{katsigiannis2018dreamer,
+  author = {Katsigiannis, Stamos and Ramzan, Naeem},
+  title = {{DREAMER}: A Database for Emotion Recognition Through {EEG} and {ECG} Signals From
+    Wireless Low-cost Off-the-Shelf Devices},
+  journal = {IEEE Journal of Biomedical and Health Informatics},
+  volume = {22}, number = {1}, pages = {98--107}, year = {2018},
+  doi = {10.1109/JBHI.2017.2688239}
+}""",
+    )
+    expected = FILE
+
+    def recordings(self) -> Iterator[Recording]:
+        path = self.root / FILE
+        for number, person in enumerate(kept(_people, path), 1):
+            for film in range(person["films"]):
+                given = {name: person[name][film] for name in RATINGS}
+                yield Recording(
+                    self.card.name,
+                    f"{number:02d}",
+                    trial=f"{film + 1:02d}",
+                    labels=labels(given, dict(self.card.scales), f"{path}, person {number}"),
+                    scales=dict(self.card.scales),
+                    signals={"ecg": partial(_ecg, path, number - 1, film)},
+                )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people, all films, films of two lengths; EEG and rest beat at a decoy's rate."""
+        from scipy.io import savemat
+
+        folder = Path(folder)
+        folder.mkdir(parents=True)
+        truth: dict[str, dict[str, float]] = {}
+        people = np.empty(2, object)
+        rest = chest(DECOY_BPM, 2, RATE_HZ)
+        for number in range(2):
+            ecg, still, eeg = (np.empty(FILMS, object) for _ in range(3))
+            for film in range(FILMS):
+                bpm = rate_of(number * 7 + film)
+                wave = chest(bpm, seconds + film % 2, RATE_HZ)
+                ecg[film] = np.stack([wave, 0.5 * wave], 1)
+                still[film] = np.stack([rest, rest], 1)
+                eeg[film] = np.tile(pulse(DECOY_BPM, 1, 128)[:, None], 14)
+                truth[f"dreamer/{number + 1:02d}/1/{film + 1:02d}"] = {"ecg": bpm}
+            people[number] = {
+                "ECG": {"baseline": still, "stimuli": ecg},
+                "EEG": {"baseline": eeg, "stimuli": eeg},
+            } | {f"Score{k.title()}": 1.0 + (np.arange(FILMS) + number) % 5 for k in RATINGS}
+        content = {"Data": people, "ECG_SamplingRate": RATE_HZ, "noOfSubjects": 2.0}
+        savemat(folder / FILE, {"DREAMER": content}, do_compression=True)
+        return write_truth(folder, truth)
+
+
+def _people(path: Path) -> list[dict[str, Any]]:
+    """Ratings and the first lead of each person; the EEG is let go."""
+    content = load_mat(path, ["DREAMER"])["DREAMER"]
+    try:
+        rate_hz = float(content.get("ECG_SamplingRate", RATE_HZ))
+        people = [_of_person(part) for part in content["Data"]]
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not laid out as DREAMER's file ({type(error).__name__}: {error}): want "
+            "DREAMER.Data with ECG.stimuli and scores for each person; download it again"
+        ) from error
+    if rate_hz != RATE_HZ:
+        raise InputError(f"{path}: the ECG has {rate_hz:g} samples a second, want {RATE_HZ:g}")
+    return people
+
+
+def _of_person(part: Any) -> dict[str, Any]:
+    leads = [np.asarray(wave, dtype=float)[:, 0] for wave in part["ECG"]["stimuli"]]
+    scores = {k: np.atleast_1d(part[f"Score{k.title()}"]).astype(float) for k in RATINGS}
+    if any(len(score) != len(leads) for score in scores.values()):
+        raise ValueError(f"{len(leads)} films, but other numbers of scores")
+    return {"ecg": leads, "films": len(leads)} | scores
+
+
+def _ecg(path: Path, person: int, film: int) -> Signal:
+    return Signal(kept(_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")
