@@ -172,7 +172,7 @@ def init(folder: Path) -> None:
 def datasets(
     name: Annotated[str | None, typer.Argument(help="One data set.")] = None,
     root: Root = None,
-    cite: Annotated[bool, typer.Option("--cite", help="Print its reference.")] = False,
+    cite: Annotated[bool, typer.Option("--cite", help="Print its BibTeX.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the data sets, describe one, or check a download with --root.
@@ -186,7 +186,7 @@ def datasets(
             typer.echo(json.dumps(cards.listed()) if as_json else cards.as_text())
             return
         if cite:
-            typer.echo(cards.card(name).reference)
+            typer.echo(cards.cited(name))
             return
         found = cards.described(name, root)
         typer.echo(json.dumps(found) if as_json else cards.described_as_text(found))

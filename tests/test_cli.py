@@ -172,6 +172,21 @@ def test_datasets_lists_and_describes() -> None:
     listed = json.loads(run("datasets", "--json").stdout)
     assert {card["name"] for card in listed} >= {"folder", "synthetic"}
     assert "scales" in run("datasets", "synthetic").output
+    assert "from documents" in run("datasets").output
+    assert run("datasets", "wesad", "--cite").stdout.startswith("@inproceedings{schmidt2018wesad,")
+    assert "nothing to cite" in refused("datasets", "folder", "--cite")
+
+
+def test_datasets_checks_a_download(tmp_path) -> None:
+    from emotion_rppg.datasets.stress_predict import StressPredict
+
+    root = StressPredict.write_fake(tmp_path / "sp")
+    found = json.loads(run("datasets", "stress-predict", "--root", root, "--json").stdout)["found"]
+    assert (found["people"], found["recordings"], found["views"]) == (2, 4, {"bvp": 4})
+    assert found["problems"] == ["2 people, the card says 35"]
+    shown = run("datasets", "stress-predict", "--root", root).output
+    assert "looks wrong: 1" in shown
+    assert "stress: 0.0: 2, 1.0: 2" in shown
 
 
 def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.datasets import DATASETS
+from emotion_rppg.datasets.checks import problems
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
 
@@ -31,20 +32,33 @@ def listed() -> list[dict[str, Any]]:
 
 def as_text() -> str:
     """One line a data set."""
-    rows = [("name", "people", "what", "labels", "access")]
+    rows = [("name", "people", "what", "labels", "verified", "access")]
     for each in DATASETS.values():
         c: Card = each.card
         people = "any" if c.people is None else str(c.people)
-        rows.append((c.name, people, ", ".join(c.modalities), ", ".join(c.scales) or "–", c.access))
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+        labels = ", ".join(c.scales) or "–"
+        rows.append((c.name, people, ", ".join(c.modalities), labels, _verified(c), c.access))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     )
 
 
+def _verified(c: Card) -> str:
+    return "on real files" if c.verified.startswith("verified on real files") else "from documents"
+
+
+def cited(name: str) -> str:
+    """What to cite: BibTeX where there is any."""
+    c = card(name)
+    if not c.reference:
+        raise InputError(f"{name} is nobody's publication: there is nothing to cite")
+    return c.bibtex or c.reference
+
+
 def described(name: str, root: Path | None) -> dict[str, Any]:
-    """A card, and with a root what lies there: people, recordings, signals, labels."""
+    """A card, and with a root what lies there: people, recordings, signals, labels, problems."""
     facts: dict[str, Any] = asdict(card(name))
     if root is None:
         return facts
@@ -60,6 +74,7 @@ def described(name: str, root: Path | None) -> dict[str, Any]:
         "recordings": len(recordings),
         "views": {k: n for k, n in kinds.items() if n},
         "labels": {label: dict(sorted(values.items())) for label, values in labels.items()},
+        "problems": problems(card(name), recordings),
     }
     return facts
 
@@ -67,10 +82,17 @@ def described(name: str, root: Path | None) -> dict[str, Any]:
 def described_as_text(facts: dict[str, Any]) -> str:
     """The same for a person: one fact a line."""
     lines = [
-        f"{key:<11} {_shown(value)}" for key, value in facts.items() if value and key != "found"
+        f"{key:<11} {_shown(value)}"
+        for key, value in facts.items()
+        if value and key not in ("found", "bibtex")
     ]
     for key, value in facts.get("found", {}).items():
-        lines.append(f"found {key:<11} {_shown(value)}")
+        if key != "problems":
+            lines.append(f"found {key:<11} {_shown(value)}")
+    if "found" in facts:
+        wrong = facts["found"]["problems"]
+        lines.append(f"looks wrong: {len(wrong)}" if wrong else "nothing looks wrong")
+        lines += [f"  {sentence}" for sentence in wrong]
     return "\n".join(lines)
 
 

@@ -1,0 +1,52 @@
+"""What looks wrong in a download: people who are missing, rates that differ, files that fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+
+_RATE_OFF = 0.02  # share by which a rate may differ from the card's
+_SEEN = 0.5  # share of samples that should have been seen
+
+
+def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
+    """A sentence for each thing that disagrees with the card; a recording a person is read."""
+    people: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        people.setdefault(recording.subject, []).append(recording)
+    out = []
+    if card.people is not None and len(people) != card.people:
+        out.append(f"{len(people)} people, the card says {card.people}")
+    counts = [len(trials) for trials in people.values()]
+    usual = max(sorted(set(counts)), key=counts.count)
+    out += [
+        f"subject {subject}: {len(trials)} recordings, the others have {usual}"
+        for subject, trials in people.items()
+        if len(trials) != usual
+    ]
+    for trials in people.values():
+        out += _of_recording(card, trials[0])
+    return out
+
+
+def _of_recording(card: Card, recording: Recording) -> list[str]:
+    """Signals that cannot be read, are flat or unseen, or run at another rate than the card's."""
+    out = []
+    for kind in recording.signals:
+        try:
+            signal = recording.read(kind)
+        except InputError as error:
+            out.append(str(error))
+            continue
+        said = card.rates_hz.get(kind)
+        if said is not None and abs(signal.rate_hz - said) > _RATE_OFF * said:
+            out.append(f"{recording.name}: {kind} at {signal.rate_hz:g} Hz, the card says {said:g}")
+        if signal.coverage < _SEEN:
+            out.append(f"{recording.name}: {signal.coverage:.0%} of the {kind} was seen")
+        elif np.nanmax(signal.samples) == np.nanmin(signal.samples):
+            out.append(f"{recording.name}: the {kind} is flat")
+    return out

@@ -1,0 +1,43 @@
+"""Checking a download: what disagrees with the card is said, what agrees is not."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from emotion_rppg.datasets.checks import problems
+from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Recording
+from emotion_rppg.signals import Signal
+
+CARD = replace(Folder.card, people=3, rates_hz={"bvp": 64.0})
+WAVE = Signal(np.sin(np.arange(640) / 9), 64, kind="bvp")
+
+
+def recordings(**bvp) -> list[Recording]:
+    """Three people with two trials each; ``p1=…`` puts another pulse into a first trial."""
+    return [
+        Recording("d", name, trial=trial, signals={"bvp": bvp.get(name, WAVE)})
+        for name in ("p1", "p2", "p3")
+        for trial in "12"
+    ]
+
+
+def test_a_whole_download_has_no_problem() -> None:
+    assert problems(CARD, recordings()) == []
+
+
+def test_what_disagrees_is_said() -> None:
+    def broken() -> Signal:
+        raise InputError("x.csv cannot be read")
+
+    unseen = np.where(np.arange(640) < 500, np.nan, WAVE.samples)
+    for changed, said in (
+        ({"p1": replace(WAVE, rate_hz=128)}, "d/p1/1/1: bvp at 128 Hz, the card says 64"),
+        ({"p2": replace(WAVE, samples=np.ones(640))}, "d/p2/1/1: the bvp is flat"),
+        ({"p3": replace(WAVE, samples=unseen)}, "d/p3/1/1: 22% of the bvp was seen"),
+        ({"p1": broken}, "x.csv cannot be read"),
+    ):
+        assert problems(CARD, recordings(**changed)) == [said]
+    assert problems(CARD, recordings()[:5]) == ["subject p3: 1 recordings, the others have 2"]
+    assert problems(CARD, recordings()[:4]) == ["2 people, the card says 3"]
