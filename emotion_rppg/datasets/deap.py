@@ -129,7 +129,8 @@ class Deap:
     def write_fake(cls, folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
         """The real layout: two people, shown in different orders; the first one was filmed.
 
-        Each clip's brightness is 40 + 20 × Experiment_id, by which it can be told.
+        Each clip's brightness is 40 + 20 × Experiment_id, by which it can be told. The channel is
+        written as a number, for the reader's own constant would follow the reader's mistake.
         """
         from emotion_rppg.synthesis.cameras import write_video
 
@@ -145,7 +146,7 @@ class Deap:
             for k in range(trials):
                 experiment = (2 * k + person) % trials  # counted from 0
                 bpm = rate_of(trials * (person - 1) + k)
-                data[experiment, PLETHYSMOGRAPH] = pulse(bpm, _BASELINE_S + seconds, _RATE_HZ)
+                data[experiment, 38] = pulse(bpm, _BASELINE_S + seconds, _RATE_HZ)
                 labels[experiment] = [2 + experiment, 8 - experiment, 5, 1.5 + person]
                 cells = ",".join(f"{value:g}" for value in labels[experiment])
                 rows.append(f"{person},{k + 1},{experiment + 1},{cells}")

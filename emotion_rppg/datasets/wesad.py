@@ -271,7 +271,8 @@ def _fake_person(
         wave = pulse(DECOY_BPM, total, rate_hz).astype(np.float32)
         return np.repeat(wave[:, None], columns, axis=1)
 
-    codes = [np.repeat([0, CODES[c]], [gap * 700, seconds * 700]) for c in order]
+    written = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}  # not the reader's own
+    codes = [np.repeat([0, written[c]], [gap * 700, seconds * 700]) for c in order]
     others = {key: decoy(700) for key in ("EMG", "EDA", "Temp", "Resp")}
     return {
         "subject": name,
