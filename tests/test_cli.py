@@ -92,8 +92,8 @@ def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
     assert not list(tmp_path.glob("t.*"))
 
 
-def test_physnet_asks_for_weights(tmp_path) -> None:
-    assert "--weights" in refused("pulse", CLIP)
+def test_a_network_without_weights_asks_for_them() -> None:
+    assert "--weights" in refused("pulse", CLIP, "--method", "cnn3d")
 
 
 def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:

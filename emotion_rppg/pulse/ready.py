@@ -38,18 +38,17 @@ def folded(module: nn.Module) -> nn.Module:
     return fresh.requires_grad_(False)
 
 
-class Ready(nn.Module):
+class Ready:
     """(batch, 3, frames, h, w) -> (batch, frames), channels last where that is faster: on a CPU."""
 
     def __init__(self, module: nn.Module, device: str) -> None:
-        super().__init__()
         self.last = device == "cpu"
         self.module = folded(module).to(device)
         for weight in self.module.parameters():
             if self.last and weight.ndim == 5:
                 weight.data = weight.contiguous(memory_format=torch.channels_last_3d)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Tensor) -> Tensor:
         if self.last:
             x = x.contiguous(memory_format=torch.channels_last_3d)
         out: Tensor = self.module(x)

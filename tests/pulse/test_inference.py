@@ -181,9 +181,10 @@ def test_a_name_is_no_folder_that_happens_to_lie_there(
     network_folder, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "physnet").mkdir()
+    for name in ("cnn3d", "physnet"):
+        (tmp_path / name).mkdir()
     with pytest.raises(InputError, match="--weights DIR"):
-        estimate(CLIP, "physnet")
+        estimate(CLIP, "cnn3d")
     found = estimate(CLIP, "physnet", weights=network_folder, device="cpu")
     assert np.isfinite(found.samples).all()
 
