@@ -30,8 +30,13 @@ def run(*words: object):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
+# a process started in the background by a shell ignores Ctrl-C, and so would its children
+HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+VERB = HEEDING + "from emotion_rppg.cli import main; main()"
+
+
 def started(*words: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "emotion_rppg.cli", *map(str, words)]
+    command = [sys.executable, "-c", VERB, *map(str, words)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
