@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from benchmarks import beats, speed
+from benchmarks import beats, presets, speed
 
 FOLDER = os.environ.get("EMOTION_RPPG_DATA", "")
 
@@ -13,6 +13,8 @@ FOLDER = os.environ.get("EMOTION_RPPG_DATA", "")
 def main() -> None:
     print("# Speed and memory\n")
     speed.main()
+    print("\n# Waves of the frozen test clips\n")
+    presets.main(["pos", "physnet"])
     print("\n# Beats and HRV\n")
     if Path(FOLDER, "rppg_waveforms").is_dir():
         beats.main(Path(FOLDER))

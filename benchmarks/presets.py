@@ -12,32 +12,20 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg import Beats, Signal, estimate, find_beats
+from benchmarks.beats import measures
+from emotion_rppg import Signal, estimate, find_beats
 from emotion_rppg.metrics import beat_errors, wave_correlation
 from emotion_rppg.quality import heart_rate, judge, snr_db
 from emotion_rppg.synthesis.presets import PRESETS, Truth, write_clip
 
-COLUMNS = ("HR error", "SNR dB", "r", "jitter ms", "F1", "RMSSD error", "believed")
-
-
-def rmssd(beats: Beats) -> float:
-    intervals = beats.intervals_ms
-    return float(np.sqrt(np.mean(np.diff(intervals) ** 2))) if len(intervals) > 2 else float("nan")
-
 
 def row(wave: Signal, truth: Truth) -> list[float]:
-    """What `COLUMNS` names, for one clip."""
-    true = Beats(truth.beats_s)
-    bpm = 60e3 / float(np.mean(true.intervals_ms))
-    beats = find_beats(wave)
-    errors = beat_errors(beats, true)
-    r, _ = wave_correlation(wave.bandpass(0.6, 4).samples, _banded(truth.wave), wave.rate_hz)
+    """Error of the rate, SNR, r, jitter, F1, error of RMSSD, and whether the rate is believed."""
+    (bpm, _, rmssd), beats = measures(truth.beats), find_beats(wave)
+    errors = beat_errors(beats, truth.beats)
+    r, _ = wave_correlation(*(w.bandpass(0.6, 4).samples for w in (wave, truth.wave)), wave.rate_hz)
     found = [abs(heart_rate(wave) - bpm), snr_db(wave, bpm), r, errors.jitter_ms, errors.f1]
-    return [*found, abs(rmssd(beats) - rmssd(true)), float(judge(wave).hr_bpm is not None)]
-
-
-def _banded(wave: np.ndarray) -> np.ndarray:
-    return Signal(wave, 30.0).bandpass(0.6, 4).samples
+    return [*found, abs(measures(beats)[2] - rmssd), float(judge(wave).hr_bpm is not None)]
 
 
 def main(methods: list[str], name: str = "moderate", clips: int | None = None) -> None:

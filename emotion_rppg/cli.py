@@ -425,8 +425,7 @@ def evaluate(
     Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
     """
     with _plainly():
-        import shutil
-
+        from emotion_rppg.cache import beside
         from emotion_rppg.evaluation import evaluate as evaluated
         from emotion_rppg.evaluation.splits import WORDS
         from emotion_rppg.report.evaluation import write_evaluation
@@ -451,15 +450,12 @@ def evaluate(
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
-        kept = out.parent / f".{out.name}.folds"  # a stopped run goes on from there
-        with _progress("evaluating") as progress:
-            results = evaluated(
-                rows, **options, workers=workers, scheduler=scheduler, keep=kept, progress=progress
-            )
         arguments = {"table": table, "dataset": dataset, "root": root, "method": method, **options}
         inputs = [path for path in (table, root) if path is not None]
-        means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
-        shutil.rmtree(kept, ignore_errors=True)
+        how: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+        with beside(out) as kept, _progress("evaluating") as bar:  # a stopped run goes on there
+            results = evaluated(rows, **options, **how, keep=kept.folder, progress=bar)
+            means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
         text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
         text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
         _say(
@@ -582,13 +578,7 @@ def live(
             camera_frames(number) if number is not None else replayed(Path(camera), paced=paced)
         )
         for reading in watch(source, method, region=region, device=device):
-            rate = "–" if reading.hr_bpm is None else f"{reading.hr_bpm:.0f}"
-            rmssd = "" if reading.rmssd_ms != reading.rmssd_ms else f" · {reading.rmssd_ms:.0f} ms"
-            why = f" · {reading.reason}" if reading.reason else ""
-            text = (
-                f"{reading.time_s:7.1f} s  {rate} bpm · quality {reading.quality:.2f}{rmssd}{why}"
-            )
-            typer.echo(json.dumps(reading.as_json()) if as_json else text)
+            typer.echo(json.dumps(reading.as_json()) if as_json else str(reading))
             if seconds is not None and reading.time_s >= seconds:
                 return
 

@@ -99,45 +99,34 @@ def _detector() -> str:
 
 def _codecs() -> str:
     """Write and read back a few frames of H.264, the whole video path in one; then the others."""
-    frames = _read_back("libx264")
-    others = {name: _reads(encoder) for name, encoder in _OTHER_CODECS.items()}
+    frames = _read_back("h264")
+    others = {name: _reads(codec) for name, codec in _OTHER_CODECS.items()}
     good = [name for name, ok in others.items() if ok]
     bad = [name for name, ok in others.items() if not ok]
     text = f"H.264 written and read ({frames} frames); also {', '.join(good) or 'none'}"
     return text + (f"; not {', '.join(bad)}" if bad else "")
 
 
-def _reads(encoder: str) -> bool:
+def _reads(codec: str) -> bool:
     try:
-        return _read_back(encoder) > 1
+        return _read_back(codec) > 1
     except Exception:  # whatever stands in the way, this codec is not read
         return False
 
 
-def _read_back(encoder: str) -> int:
-    import imageio_ffmpeg
+def _read_back(codec: str) -> int:
     import numpy as np
 
-    from emotion_rppg.recordings import Video
+    from emotion_rppg.synthesis.cameras import write_video
     from emotion_rppg.video.frames import read_frames
 
-    quiet = ["-x265-params", "log-level=none"] if encoder == "libx265" else []
+    frames = [np.full((64, 64, 3), grey, np.uint8) for grey in (90, 128, 160)]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "probe.mkv"
-        writer = imageio_ffmpeg.write_frames(
-            str(path),
-            (64, 64),
-            fps=30,
-            codec=encoder,
-            output_params=quiet,
-            quality=None,
-            ffmpeg_log_level="quiet",
-        )
-        writer.send(None)
-        for grey in (90, 128, 160):
-            writer.send(np.full((64, 64, 3), grey, np.uint8))
-        writer.close()
-        return sum(1 for _ in read_frames(Video(path)))
+        if codec == "mjpeg":  # the file's ending chooses it
+            path = write_video(Path(folder) / "probe.avi", frames, 30.0)
+        else:
+            path = write_video(Path(folder) / "probe.mp4", frames, 30.0, codec=codec)
+        return sum(1 for _ in read_frames(path))
 
 
 def _ffmpeg() -> str:
@@ -179,7 +168,7 @@ def _package() -> str:
 
 
 _REINSTALL = "reinstall in a fresh environment: pip install emotion-rppg"
-_OTHER_CODECS = {"HEVC": "libx265", "MPEG-4": "mpeg4", "VP9": "libvpx-vp9", "MJPEG": "mjpeg"}
+_OTHER_CODECS = {"HEVC": "hevc", "MPEG-4": "mpeg4", "VP9": "vp9", "MJPEG": "mjpeg"}
 _LOOKS: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("emotion-rppg", _package, ""),
     ("python", _python, "use Python 3.11–3.13"),
@@ -207,5 +196,4 @@ _EXTRAS = (
     ("cluster", "distributed", "for Dask"),
     ("app", "gradio", "for the web page"),
     ("files", "pyedflib", "for EDF, BDF, MATLAB 7.3 and HDF5 files"),
-    ("curves", "tensorboardX", "for training curves"),
 )

@@ -55,6 +55,12 @@ class Reading:
     dropped: int
     wave: Signal
 
+    def __str__(self) -> str:
+        rate = "–" if self.hr_bpm is None else f"{self.hr_bpm:.0f}"
+        rmssd = "" if np.isnan(self.rmssd_ms) else f" · RMSSD {self.rmssd_ms:.0f} ms"
+        why = f" · {self.reason}" if self.reason else ""
+        return f"{self.time_s:7.1f} s  {rate} bpm · quality {self.quality:.2f}{rmssd}{why}"
+
     def as_json(self) -> dict[str, object]:
         """Plain values: numbers that are not known are None."""
         rmssd = None if np.isnan(self.rmssd_ms) else round(self.rmssd_ms, 1)

@@ -104,7 +104,7 @@ class Amigos(Listed):
                 truth[f"amigos/{person:02d}/1/{film + 1:02d}"] = {"ecg": bpm}
                 wave = np.r_[chest(DECOY_BPM, REST_S, RATE_HZ), chest(bpm, seconds, RATE_HZ)]
                 table = np.tile(pulse(DECOY_BPM, REST_S + seconds, RATE_HZ)[:, None], CHANNELS)
-                table[:, ECG_RIGHT] = wave
+                table[:, 14] = wave  # as a number: the reader's constant would follow its mistake
                 data[0, film] = table
                 asked[0, film] = np.array([[2.0 + film, 8.0, 5, 5, 1, *[0] * 7]])
             content = {"joined_data": data, "labels_selfassessment": asked}

@@ -11,14 +11,15 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept
 from emotion_rppg.datasets.rows import load_rows, number, whole
-from emotion_rppg.datasets.safely import checked, load_pickle, read_edf
+from emotion_rppg.datasets.safely import load_pickle, read_edf
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.signals import Signal
@@ -31,7 +32,7 @@ _RATE_HZ, _BASELINE_S = 128.0, 3.0
 _STIMULUS, _STIMULUS_S = 4, 60.0  # status of the BDF when a video begins, and how long it lasts
 
 
-class Deap:
+class Deap(Listed):
     """One recording a trial, numbered as shown; signals begin with the stimulus, at 0 s.
 
     The three seconds before it, in the preprocessed files, are left out. Reading checks that the
@@ -67,30 +68,24 @@ class Deap:
 }""",
     )
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
-            raise DatasetNotFound(f"{str(root)!r} does not exist: want DEAP's folder")
+    expected = f"**/{RATINGS}"
+
+    def recordings(self) -> Iterator[Recording]:
         places = [self.root / place / RATINGS for place in ("metadata", "metadata_csv", "")]
         ratings = next((path for path in places if path.is_file()), None)
         if ratings is None:
             raise DatasetNotFound(
-                f"no DEAP under {str(root)!r}: expected metadata/{RATINGS}, which says which video "
-                "is which trial, and data_preprocessed_python/s01.dat …"
+                f"{RATINGS} lies deep within {str(self.root)!r}: expected it in metadata/, beside "
+                "data_preprocessed_python/ or face_video/; give the folder above these"
             )
         rows = read_ratings(ratings)
-        self._recordings = [r for person in sorted(rows) for r in self._of(person, rows[person])]
-        if not self._recordings:
+        found = [r for person in sorted(rows) for r in self._of(person, rows[person])]
+        if not found:
             raise DatasetNotFound(
                 f"{ratings} is there, but of none of its people anything else: expected "
                 "data_preprocessed_python/s01.dat …, data_original/s01.bdf … or face_video/s01/"
             )
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
-
-    def __len__(self) -> int:
-        return len(self._recordings)
+        return iter(found)
 
     def _of(self, person: int, trials: list[Trial]) -> list[Recording]:
         """A person's recordings, in the order shown; nothing is opened."""
@@ -197,8 +192,7 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
 
 def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
     """The trial's pulse from the preprocessed arrays, without the seconds before the stimulus."""
-    facts = checked(path, 10**9).stat()
-    waves, labels = _arrays(path, facts.st_mtime_ns, facts.st_size)
+    waves, labels = kept(_arrays, path)
     place = trial.experiment - 1
     if len(waves) != trials or place >= trials:
         raise InputError(
@@ -214,8 +208,7 @@ def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
     return Signal(waves[place, round(_BASELINE_S * _RATE_HZ) :], _RATE_HZ, kind="bvp")
 
 
-@lru_cache(maxsize=1)  # a person's trials are read one after the other; the file has 100 MB
-def _arrays(path: Path, _changed: int, _size: int) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Pulse (trials, n) and ratings (trials, 4)."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
@@ -234,8 +227,7 @@ def _arrays(path: Path, _changed: int, _size: int) -> tuple[np.ndarray, np.ndarr
 
 def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     """The trial's pulse from the original recording, where the trials stand as shown."""
-    facts = checked(path, 5 * 10**9).stat()
-    wave, starts = _original(path, facts.st_mtime_ns, facts.st_size)
+    wave, starts = kept(_original, path)
     if len(starts) != trials or trial.shown > trials:
         raise InputError(
             f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "
@@ -248,8 +240,7 @@ def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     return Signal(part.samples, part.rate_hz, kind="bvp", start_s=part.start_s - begin)
 
 
-@lru_cache(maxsize=1)
-def _original(path: Path, _changed: int, _size: int) -> tuple[Signal, tuple[float, ...]]:
+def _original(path: Path) -> tuple[Signal, tuple[float, ...]]:
     """The whole pulse, and when each stimulus began (s)."""
     found = read_edf(path, {"Plet": "bvp", "Status": None})
     status = found["Status"]

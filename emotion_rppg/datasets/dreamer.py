@@ -91,7 +91,8 @@ class Dreamer(Listed):
             for film in range(FILMS):
                 bpm = rate_of(number * 7 + film)
                 wave = chest(bpm, seconds + film % 2, RATE_HZ)
-                ecg[film] = np.stack([wave, 0.5 * wave], 1)
+                other = chest(DECOY_BPM, seconds + film % 2, RATE_HZ)  # in truth the same heart
+                ecg[film] = np.stack([wave, other], 1)
                 still[film] = np.stack([rest, rest], 1)
                 eeg[film] = np.tile(pulse(DECOY_BPM, 1, 128)[:, None], 14)
                 truth[f"dreamer/{number + 1:02d}/1/{film + 1:02d}"] = {"ecg": bpm}

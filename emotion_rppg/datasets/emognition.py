@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
+
+_log = logging.getLogger(__name__)
 
 BANDS = {  # which file and signal, and its rate; the first that is there is read
     "EMPATICA": ("BVP", 64.0),
@@ -84,6 +87,7 @@ class Emognition(Listed):
             for film, given in sorted(_ratings(path).items()):
                 found = _pulse_file(path.parent, person, film)
                 if found is None:
+                    _log.warning("%s: no pulse of the film %s, left out", path, film)
                     continue
                 yield Recording(
                     self.card.name,

@@ -7,6 +7,7 @@ extent (`on_clock`).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -15,13 +16,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from emotion_rppg.datasets.rows import number
 from emotion_rppg.datasets.safely import GB, checked
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
 
 
-class Listed:
+class Listed(ABC):
     """Recordings in a fixed order; ``recordings()`` names them and opens labels alone.
 
     ``inside`` are folders under which the set may lie within its root, ``expected`` is a glob of
@@ -53,15 +55,16 @@ class Listed:
     def __len__(self) -> int:
         return len(self._recordings)
 
+    @abstractmethod
     def recordings(self) -> Iterator[Recording]:
-        raise NotImplementedError
+        """What the folder holds, in a fixed order."""
 
 
-def numbered(root: Path, pattern: str, number: Callable[[Path], str]) -> list[tuple[int, Path]]:
+def numbered(root: Path, pattern: str, name_of: Callable[[Path], str]) -> list[tuple[int, Path]]:
     """Files of a pattern in the order of the number in their names: 2 before 10."""
     out = []
     for path in root.glob(pattern):
-        text = number(path)
+        text = name_of(path)
         if not text.isdecimal():
             raise InputError(f"{path} is not named as expected: {text!r} is no number ({pattern})")
         out.append((int(text), path))
@@ -173,28 +176,13 @@ def rated(path: Path, wave: Signal, scale: tuple[float, float]) -> Signal:
     return replace(wave, samples=np.clip(wave.samples, low, high))
 
 
-def label(value: Any, scale: tuple[float, float], where: str) -> float | None:
-    """A rating as a number within its scale; None where it is empty."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        if value in (None, ""):
-            return None
-        raise InputError(f"{where} is {value!r}, want a number") from None
-    if np.isnan(number):
-        return None
-    if not scale[0] <= number <= scale[1]:
-        raise InputError(f"{where} is {number:g}, outside its scale {scale[0]:g}–{scale[1]:g}")
-    return number
-
-
 def labels(
     values: dict[str, Any], scales: dict[str, tuple[float, float]], where: str
 ) -> dict[str, float | str]:
-    """Those ratings that were given."""
-    out: dict[str, float | str] = {}
-    for name, value in values.items():
-        number = label(value, scales[name], f"{where}: {name}")
-        if number is not None:
-            out[name] = number
-    return out
+    """Those ratings that were given, as numbers within their scales; empty cells are left out."""
+    given = {
+        name: value
+        for name, value in values.items()
+        if value not in (None, "") and value == value  # NaN is not itself
+    }
+    return {name: number(str(value), where, name, *scales[name]) for name, value in given.items()}

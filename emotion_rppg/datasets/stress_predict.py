@@ -15,6 +15,7 @@ import numpy as np
 
 from emotion_rppg.datasets.e4 import e4_clock, read_e4
 from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed
 from emotion_rppg.datasets.rows import load_rows, whole
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
@@ -24,7 +25,7 @@ LABELS = Path("Processed_data") / "Improved_All_Combined_hr_rsp_binary.csv"
 COLUMNS = ("Participant", "Time(sec)", "Label")
 
 
-class StressPredict:
+class StressPredict(Listed):
     """One recording for each stretch of a person's hour whose label stays the same.
 
     Trials are numbered in order; ``start_s`` of their signals counts from the E4's first sample.
@@ -59,24 +60,12 @@ class StressPredict:
 }""",
     )
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
-            raise DatasetNotFound(f"{str(root)!r} does not exist: want the folder of Raw_data/")
-        files = sorted(self.root.glob("Raw_data/S*/BVP.csv"))
-        if not files:
-            raise DatasetNotFound(
-                f"no stress-predict files under {str(root)!r}: expected Raw_data/S01/BVP.csv … "
-                "and Processed_data/; get them from the authors' repository"
-            )
+    expected = "Raw_data/S*/BVP.csv"
+
+    def recordings(self) -> Iterator[Recording]:
         stretches = _stretches(self.root / LABELS)
-        self._recordings = [r for path in files for r in _of_person(path, stretches)]
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
-
-    def __len__(self) -> int:
-        return len(self._recordings)
+        for path in sorted(self.root.glob(self.expected)):
+            yield from _of_person(path, stretches)
 
     @classmethod
     def write_fake(cls, folder: str | Path, *, seconds: int = 40) -> Path:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept
 from emotion_rppg.datasets.rows import load_text, number
-from emotion_rppg.datasets.safely import checked, load_pickle
+from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
-from emotion_rppg.recordings import Card, DatasetNotFound, Recording
+from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
 
 CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
@@ -30,7 +31,7 @@ _LABEL_HZ, _ECG_HZ, _BVP_HZ = 700.0, 700.0, 64.0
 _APART_S = 10.0  # how far labels and protocol may shift against each other within one session
 
 
-class Wesad:
+class Wesad(Listed):
     """One recording for each rated condition of a person, in the order in which they came.
 
     ``start_s`` of the signals counts from the beginning of the person's pickle. Reading checks
@@ -65,23 +66,12 @@ class Wesad:
 }""",
     )
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        if not self.root.is_dir():
-            raise DatasetNotFound(f"{str(root)!r} does not exist: want the folder of S2/, S3/ …")
+    expected = "S*/S*.pkl"
+
+    def recordings(self) -> Iterator[Recording]:
         people = [p for p in self.root.glob("S*") if p.is_dir() and p.name[1:].isdigit()]
-        files = [p / f"{p.name}.pkl" for p in sorted(people, key=lambda p: int(p.name[1:]))]
-        if not files:
-            raise DatasetNotFound(
-                f"no WESAD person under {str(root)!r}: expected S2/S2.pkl and S2/S2_quest.csv …"
-            )
-        self._recordings = [r for path in files for r in _of_person(path)]
-
-    def __iter__(self) -> Iterator[Recording]:
-        return iter(self._recordings)
-
-    def __len__(self) -> int:
-        return len(self._recordings)
+        for person in sorted(people, key=lambda p: int(p.name[1:])):
+            yield from _of_person(person / f"{person.name}.pkl")
 
     @classmethod
     def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
@@ -192,21 +182,14 @@ def read_quest(path: Path) -> list[Condition]:
     return out
 
 
-@dataclass(frozen=True)
-class _Person:
-    signals: dict[str, Signal]
-    blocks: dict[str, tuple[float, float]]
-
-
 def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
     """A condition's part of one signal, on the pickle's clock."""
-    facts = checked(path, 3 * 10**9).stat()
-    person = _person(path, quest, facts.st_mtime_ns, facts.st_size)
-    return person.signals[kind].crop(*person.blocks[condition])
+    label, signals = kept(_of_pickle, path)
+    return signals[kind].crop(*_blocks(path, label, read_quest(quest))[condition])
 
 
-@lru_cache(maxsize=1)  # a person's five conditions are read one after the other: open 1 GB once
-def _person(path: Path, quest: Path, _changed: int, _size: int) -> _Person:
+def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
+    """Labels and heart signals of a person; the other gigabyte is let go."""
     content = load_pickle(path)
     label = _channel(path, content, "label")
     signals = {
@@ -219,7 +202,7 @@ def _person(path: Path, quest: Path, _changed: int, _size: int) -> _Person:
                 f"{path}: the {kind} at {signal.rate_hz:g} Hz lasts {signal.duration_s:.1f} s, the "
                 f"labels {len(label) / _LABEL_HZ:.1f} s: are the channels in their places?"
             )
-    return _Person(signals, _blocks(path, label, read_quest(quest)))
+    return label, signals
 
 
 def _channel(path: Path, content: object, *keys: str) -> np.ndarray:

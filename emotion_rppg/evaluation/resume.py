@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from emotion_rppg import __version__
-from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.cache import Cache
 from emotion_rppg.evaluation.fitting import Job, Said, run_job
+from emotion_rppg.fingerprints import code
 
 
 def key(job: Job, inputs: str) -> str:
@@ -18,7 +16,7 @@ def key(job: Job, inputs: str) -> str:
     # the head by its class and parameters: two settings of one head are two results
     head = f"{type(job.head).__module__}.{type(job.head).__name__} {job.head!r}"
     parameters = sorted(f"{k}={v!r}" for k, v in job.head.get_params().items())
-    text = f"{__version__} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs}"
+    text = f"{code()} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs}"
     digest = hashlib.sha256(text.encode())
     for part in (job.y, job.train, job.test, job.usable, "\n".join(map(str, job.groups)).encode()):
         digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
@@ -32,20 +30,21 @@ def digest(job: Job) -> str:
     return found.hexdigest()
 
 
-def read(folder: Path, name: str) -> Said | None:
+def read(kept: Cache, name: str) -> Said | None:
     """What was kept under that key, or None; a damaged file counts as none."""
-    try:
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as kept:
-            return Said(kept["predicted"], kept["chances"], str(kept["chosen"]))
-    except (OSError, ValueError, KeyError, BadZipFile):
+    table = kept.get(name)
+    if table is None:
         return None
+    said = table.drop(columns=["predicted", "chosen"]).to_numpy()  # type: ignore[union-attr]
+    return Said(table["predicted"].to_numpy(), said, table["chosen"].iloc[0])  # type: ignore[index]
 
 
-def run_and_keep(job: Job, folder: Path | None, name: str) -> Said:
-    """Run the job and, where there is a folder, keep what it said, whole or not at all."""
+def run_and_keep(job: Job, kept: Cache | None, name: str) -> Said:
+    """Run the job and, where there is a place, keep what it said, whole or not at all."""
+    import pandas as pd
+
     said = run_job(job)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / f"{name}.npz") as fresh, fresh.open("wb") as file:
-            np.savez(file, predicted=said.predicted, chances=said.chances, chosen=said.chosen)
+    if kept is not None:
+        table = pd.DataFrame(said.chances, columns=[f"p_{k}" for k in range(said.chances.shape[1])])
+        kept.keep(name, table.assign(predicted=said.predicted, chosen=said.chosen))
     return said

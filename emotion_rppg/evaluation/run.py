@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.cache import Cache
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION
 from emotion_rppg.emotion.inputs import Matrix, matrix
 from emotion_rppg.emotion.tasks import Task, class_names, code
@@ -130,7 +131,9 @@ def evaluate(
         for name in ([target] if isinstance(target, str) else target)
     ]
     jobs = [job for plan in plans for job in plan.jobs]
-    said = iter(_outcomes(jobs, workers, scheduler, None if keep is None else Path(keep), progress))
+    said = iter(
+        _outcomes(jobs, workers, scheduler, None if keep is None else Cache(keep), progress)
+    )
     rows, tables = [], []
     for plan in plans:
         parts = [predictions(table, job, plan.task, next(said)) for job in plan.jobs]
@@ -212,7 +215,7 @@ def _outcomes(
     jobs: list[Job],
     workers: int,
     scheduler: str | None,
-    keep: Path | None,
+    keep: Cache | None,
     progress: Progress | None,
 ) -> list[Said]:
     """What each job said, in the order of the jobs; those kept from an earlier run are read."""

@@ -267,7 +267,9 @@ def pick_device(device: str) -> str:
     if device == "auto":
         return next((name for name, available in there.items() if available), "cpu")
     if device.split(":")[0] not in ("cpu", *there):
-        raise InputError(f"unknown device {device!r}; known: auto, cpu, cuda, mps, openvino")
+        raise InputError(
+            f"unknown device {device!r}; known: auto, cpu, cuda, mps; to read, openvino"
+        )
     if not there.get(device.split(":")[0], True):
         raise InputError(f"no {device} device on this machine: use --device cpu or auto")
     return device

@@ -7,11 +7,12 @@ preset's numbers are settled before the first network is trained and are not tou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.synthesis.cameras import write_video
 from emotion_rppg.synthesis.faces import Face, face
 from emotion_rppg.synthesis.people import Person, heart
@@ -49,10 +50,10 @@ PRESETS = {"moderate": Preset()}
 
 @dataclass(frozen=True)
 class Truth:
-    """``beats_s`` when each pulse reaches the face; ``wave`` (n,) blood volume at the frames."""
+    """``beats`` are when each pulse reaches the face; ``wave`` is blood volume at the frames."""
 
-    beats_s: np.ndarray
-    wave: np.ndarray
+    beats: Beats
+    wave: Signal
     codec: str
     tone: float
 
@@ -64,28 +65,28 @@ def write_clip(preset: Preset, number: int, path: str | Path) -> Truth:
     person = Person(seed)
     arousal, valence = draw.uniform(1, 9, 2)
     body = heart(person, arousal, valence, preset.seconds, random_state=seed)
-    times = np.arange(round(preset.seconds * preset.rate_hz)) / preset.rate_hz
-    wave = blood(body, FACE, rate_hz=preset.rate_hz, random_state=seed).samples
-    wave = (wave - wave.mean()) / wave.std()
+    wave = blood(body, FACE, rate_hz=preset.rate_hz, random_state=seed)
+    wave = replace(wave, samples=(wave.samples - wave.samples.mean()) / wave.samples.std())
     codec, quality = preset.codecs[number % len(preset.codecs)]
     head = face(person.tone, size=preset.size, strength=preset.strength, random_state=seed)
-    frames = _frames(preset, head, wave, times, draw)
+    frames = _frames(preset, head, wave, draw)
     write_video(path, frames, preset.rate_hz, crf=quality, codec=codec)
     at = arrivals(body, FACE, random_state=seed)
-    return Truth(at[(at > 0) & (at < preset.seconds)], wave, codec, person.tone)
+    return Truth(Beats(at[(at > 0) & (at < preset.seconds)]), wave, codec, person.tone)
 
 
 def _frames(
-    preset: Preset, head: Face, wave: np.ndarray, times_s: np.ndarray, draw: np.random.Generator
+    preset: Preset, head: Face, wave: Signal, draw: np.random.Generator
 ) -> Iterator[np.ndarray]:
     import cv2
 
+    times_s = wave.times_s
     size, mid = preset.size, (preset.size - 1) / 2
     x, y = (_jumps(draw, times_s, preset.jumps_hz, preset.jumps_px) for _ in "xy")
     turn = _jumps(draw, times_s, preset.jumps_hz, preset.turns_deg)
     light = _passing(draw, times_s, preset.passing) * _screen(draw, times_s, preset.screen)
     noise = draw.normal(0, preset.noise, (8, size + 32, size + 32, 3)).astype(np.float32)
-    for k, pulse in enumerate(wave):
+    for k, pulse in enumerate(wave.samples):
         move = cv2.getRotationMatrix2D((mid, mid), turn[k], 1.0)
         move[:, 2] += x[k], y[k]
         picture = head.picture - head.pulse * np.float32(pulse)
