@@ -39,7 +39,7 @@ def test_amigos_checks_channels_and_scales(tmp_path) -> None:
         found[1].read("ecg")
     asked[0, 0] = np.full((1, 12), 12.0)
     savemat(path, {"joined_data": data, "labels_selfassessment": asked})
-    with pytest.raises(InputError, match="film 1: arousal is 12.0, outside its scale 1–9"):
+    with pytest.raises(InputError, match=r"film 1: arousal is 12\.0, outside its scale 1–9"):
         Amigos(tmp_path / "a")
 
 
