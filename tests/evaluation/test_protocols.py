@@ -225,7 +225,7 @@ def test_a_stopped_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch) ->
     monkeypatch.setattr(resume, "run_job", counted)
     with pytest.raises(KeyboardInterrupt):
         evaluate(table, target="arousal", heads=QUICK, keep=tmp_path)
-    damaged = sorted(tmp_path.glob("*.npz"))
+    damaged = sorted(tmp_path.glob("*.kept"))
     assert len(damaged) == 6
     damaged[0].write_bytes(b"half a fil")
     again = evaluate(table, target="arousal", heads=QUICK, keep=tmp_path)
