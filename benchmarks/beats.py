@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks import refusals
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import FIDUCIALS, find_beats
-from emotion_rppg.metrics import beat_errors, pearson
+from emotion_rppg.metrics import BeatMeasures, beat_errors, beat_measures, pearson
 from emotion_rppg.signals import Beats, Signal
 
 CAMERA = {"rppg_pos_face": -1, "rppg_pos_wholeframe": -1, "rppg_chrom_face": 1}  # polarity
@@ -31,17 +31,10 @@ LEAST_CONFIDENCE, LEAST_COVERAGE = 0.7, 0.85  # the quality gate
 class Row(NamedTuple):
     person: str
     method: str
-    truth: np.ndarray  # heart rate (bpm), SDNN, RMSSD (ms)
-    found: np.ndarray
+    truth: BeatMeasures  # heart rate (bpm), SDNN, RMSSD (ms)
+    found: BeatMeasures
     kept: bool
     error: tuple[float, float]  # of a beat's time, ms: as told by the wave, as it was
-
-
-def measures(beats: Beats) -> np.ndarray:
-    if len(beats.successive_ms) < 3:
-        return np.full(3, np.nan)
-    ibi = beats.intervals_ms
-    return np.array([60e3 / ibi.mean(), ibi.std(ddof=1), np.sqrt(np.mean(beats.successive_ms**2))])
 
 
 def reference(times_s: np.ndarray, samples: np.ndarray) -> Beats:
@@ -64,14 +57,14 @@ def camera_rows(data: Path) -> Iterator[Row]:
     for person in sorted({name.split("_")[0] for name in waves}):
         times = waves[f"{person}_t"]
         finger = waves[f"{person}_contact_ppg"]
-        truth = measures(reference(times, finger))
+        truth = beat_measures(reference(times, finger))
         own = find_beats(Signal.from_times(times, finger, kind="bvp"))
         for method, sign in CAMERA.items():
             wave = waves[f"{person}_{method}"]
             signal = Signal.from_times(times[: len(wave)], sign * wave, kind="rppg")
             beats = find_beats(signal)
             error = timing(beats, own.times_s)
-            yield Row(person, method, truth, measures(beats), _kept(beats), error)
+            yield Row(person, method, truth, beat_measures(beats), _kept(beats), error)
 
 
 def timing(beats: Beats, truth_s: np.ndarray) -> tuple[float, float]:
@@ -132,7 +125,7 @@ def limit(data: Path, people: list[str]) -> None:
     for person in sorted(set(people)):
         times, wave = waves[f"{person}_t"], waves[f"{person}_contact_ppg"]
         ours = find_beats(Signal.from_times(times, wave, kind="bvp"))
-        pairs.append((measures(reference(times, wave)), measures(ours)))
+        pairs.append((beat_measures(reference(times, wave)), beat_measures(ours)))
     truth, found = np.array(pairs).swapaxes(0, 1)
     error = np.abs(found - truth).mean(axis=0)
     print(
@@ -161,7 +154,7 @@ def _agreed(minute: Signal) -> np.ndarray | None:
     found = [find_beats(minute, fiducial=point) for point in FIDUCIALS]
     if min(b.coverage for b in found) < 0.97 or min(_sure(b) for b in found) < 0.85:
         return None
-    each = np.array([measures(b) for b in found])
+    each = np.array([beat_measures(b) for b in found])
     middle = np.asarray(np.median(each, axis=0))
     alike = np.ptp(each[:, 1:], axis=0) <= np.array([0.1, 0.2]) * middle[1:]
     return middle if alike.all() else None
@@ -173,7 +166,7 @@ def others(data: Path) -> None:
     known = list(minutes(data))
     for snr_db in (20, 10, 5):
         beats = [find_beats(_as_camera(m, snr_db, k)) for k, (_, m, _) in enumerate(known)]
-        kept = [(m[2], measures(b)) for m, b in zip(known, beats, strict=True) if _kept(b)]
+        kept = [(m[2], beat_measures(b)) for m, b in zip(known, beats, strict=True) if _kept(b)]
         truth, found = np.array(kept).swapaxes(0, 1)
         error = np.abs(found - truth).mean(axis=0)
         bias = 100 * np.median(found[:, 2] / truth[:, 2] - 1)
@@ -276,7 +269,7 @@ def _bias(level: float, bpm: float, snr_db: float) -> float:
     for seed in range(4):
         truth = heart(120, bpm, level, seed)
         beats = find_beats(wave_of(truth, 120, snr_db, seed))
-        found.append(measures(beats)[2] / measures(_within(truth, 120))[2] - 1)
+        found.append(beat_measures(beats)[2] / beat_measures(_within(truth, 120))[2] - 1)
     return float(np.median(found))
 
 
@@ -286,7 +279,7 @@ def contact(data: Path) -> None:
     table = pd.read_csv(data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
     print("one heart by finger and chest, 5 min (bpm, SDNN, RMSSD; bar: within 2 ms)")
     for column, kind in (("PPG", "bvp"), ("ECG", "ecg")):
-        found = measures(find_beats(Signal(table[column].to_numpy(), 100, kind=kind)))
+        found = beat_measures(find_beats(Signal(table[column].to_numpy(), 100, kind=kind)))
         print(f"  {kind} " + " ".join(f"{value:6.2f}" for value in found))
 
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.beats import measures
 from emotion_rppg import Signal, estimate, find_beats
-from emotion_rppg.metrics import beat_errors, wave_correlation
-from emotion_rppg.quality import heart_rate, judge, snr_db
+from emotion_rppg.evaluation.pulse import measured
 from emotion_rppg.synthesis.presets import PRESETS, Truth, write_clip
 
 
 def row(wave: Signal, truth: Truth) -> list[float]:
     """Error of the rate, SNR, r, jitter, F1, error of RMSSD, and whether the rate is believed."""
-    (bpm, _, rmssd), beats = measures(truth.beats), find_beats(wave)
-    errors = beat_errors(beats, truth.beats)
-    r, _ = wave_correlation(*(w.bandpass(0.6, 4).samples for w in (wave, truth.wave)), wave.rate_hz)
-    found = [abs(heart_rate(wave) - bpm), snr_db(wave, bpm), r, errors.jitter_ms, errors.f1]
-    return [*found, abs(measures(beats)[2] - rmssd), float(judge(wave).hr_bpm is not None)]
+    found: dict[str, Any] = measured(wave, find_beats(wave), truth.wave, truth.beats)
+    rate, rmssd = found["hr_bpm"] - found["hr_true_bpm"], found["rmssd_ms"] - found["rmssd_true_ms"]
+    plain = [found[name] for name in ("snr_db", "r", "beat_jitter_ms", "beat_f1")]
+    return [abs(rate), *plain, abs(rmssd), 1 - found["withheld"]]
 
 
 def main(methods: list[str], name: str = "moderate", clips: int | None = None) -> None:

@@ -397,6 +397,8 @@ def kept(
 @app.command()
 def evaluate(
     out: Out = Path("evaluation"),
+    stage: Annotated[str, typer.Option(help="emotion, or pulse: --methods on videos.")] = "emotion",
+    methods: Annotated[str, typer.Option(help="Of stage pulse: pos,physnet,DIR.")] = "pos,physnet",
     table: Annotated[Path | None, typer.Option(help="A feature table.")] = None,
     dataset: Dataset = None,
     root: Root = None,
@@ -425,6 +427,12 @@ def evaluate(
     Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
     """
     with _plainly():
+        if stage == "pulse":
+            how = {"workers": workers, "scheduler": scheduler, "device": device}
+            _evaluate_pulse(out, dataset, root, methods, allow_unknown_training, as_json, **how)
+            return
+        if stage != "emotion":
+            raise InputError(f"unknown stage {stage!r}; known: emotion, pulse")
         from emotion_rppg.cache import beside
         from emotion_rppg.evaluation import evaluate as evaluated
         from emotion_rppg.evaluation.splits import WORDS
@@ -452,15 +460,48 @@ def evaluate(
         }
         arguments = {"table": table, "dataset": dataset, "root": root, "method": method, **options}
         inputs = [path for path in (table, root) if path is not None]
-        how: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+        run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with beside(out) as kept, _progress("evaluating") as bar:  # a stopped run goes on there
-            results = evaluated(rows, **options, **how, keep=kept.folder, progress=bar)
+            results = evaluated(rows, **options, **run, keep=kept.folder, progress=bar)
             means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
         text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
         text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
         _say(
             text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
         )
+
+
+def _evaluate_pulse(
+    out: Path,
+    dataset: str | None,
+    root: Path | None,
+    methods: str,
+    allow_unknown_training: bool,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Stage one against a contact sensor."""
+    from emotion_rppg.cache import beside
+    from emotion_rppg.checkpoints import check_folder
+    from emotion_rppg.evaluation.pulse import evaluate_pulse
+    from emotion_rppg.report.pulse import wide, write_pulse_evaluation
+
+    if dataset is None or root is None:
+        raise InputError("give the data set with videos: --dataset NAME --root DIR")
+    check_folder(out)
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    options: dict[str, Any] = {"methods": names, "allow_unknown_training": allow_unknown_training}
+    arguments = {"stage": "pulse", "dataset": dataset, "root": root, **options}
+    with beside(out) as kept, _progress("reading") as bar:  # a stopped run goes on there
+        results = evaluate_pulse(
+            _recordings([], dataset, root), **options, **how, keep=kept.folder, progress=bar
+        )
+        scores = write_pulse_evaluation(results, out, arguments=arguments, inputs=[root])
+    failed = results.attrs["failures"]
+    text = f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
+    text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
+    summary = json.loads(scores.to_json(orient="records"))
+    _say(text, as_json, {"out": str(out), "summary": summary, "failures": failed})
 
 
 def _extracted(

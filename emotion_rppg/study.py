@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def extract(
         if isinstance(outcome, str)
     ]
     if not tables:
-        raise InputError(_all_failed(failures))
+        raise InputError(all_failed(failures))
     table = _joined(tables)
     if baseline is not None:
         table = beside_baseline(table, baseline)
@@ -231,7 +232,8 @@ def _check_families(families: Sequence[str]) -> None:
             raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")
 
 
-def _all_failed(failures: list[dict[str, str]]) -> str:
+def all_failed(failures: list[dict[str, str]]) -> str:
+    """One sentence of why nothing could be read."""
     first = failures[0]
     if len(failures) == 1:
         return first["reason"]
@@ -277,7 +279,7 @@ def _outcomes(
         yield number, rows
 
 
-def _view(recording: Recording, reading: Reading) -> list[Any]:
+def view(recording: Recording, reading: Reading) -> list[Any]:
     """What of the recording is read, and how; an error where there is nothing to read."""
     kind = reading.kind(recording)
     camera = kind == "rppg" and recording.video is not None
@@ -294,12 +296,12 @@ def _wave_key(recording: Recording, reading: Reading) -> str | None:
     """Fingerprint of a camera's wave; None for a contact signal, which is quick to read again."""
     if recording.video is None or reading.kind(recording) != "rppg":
         return None
-    return fingerprint("wave", _view(recording, reading))
+    return fingerprint("wave", view(recording, reading))
 
 
 def _rows_key(recording: Recording, reading: Reading, window: tuple[Any, ...]) -> str | None:
     try:
-        return fingerprint("rows", _view(recording, reading), reading.facts(recording), window)
+        return fingerprint("rows", view(recording, reading), reading.facts(recording), window)
     except InputError:
         return None  # it will be said when it is read
 
@@ -338,19 +340,31 @@ def waves(
             _log.warning("%s: %s", recording.name, error)
 
 
-def _guarded(
-    recording: Recording, reading: Reading, known: Signal | None, with_wave: bool, *window: Any
-) -> tuple[pd.DataFrame, Signal | None] | str:
-    """One recording's rows, or why there are none: one bad file does not stop a study."""
+def or_reason(work: Callable[[], T]) -> T | str:
+    """What the work gives, or why it gave nothing: one bad file does not stop a study."""
     try:
-        wave = reading.wave(recording) if known is None else known
-        rows = features_of(recording, wave, reading, *window)
+        return work()
     except InputError as error:
         return str(error)
     except Exception as error:  # a fault of ours in one file must not cost the others
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}, line {last.lineno}"
         return f"unexpected {type(error).__name__} in {where}: {error}; please report it"
+
+
+def _guarded(
+    recording: Recording, reading: Reading, known: Signal | None, with_wave: bool, *window: Any
+) -> tuple[pd.DataFrame, Signal | None] | str:
+    """One recording's rows, and its wave if that is to be kept, or why there are none."""
+
+    def read() -> tuple[pd.DataFrame, Signal]:
+        wave = reading.wave(recording) if known is None else known
+        return features_of(recording, wave, reading, *window), wave
+
+    done = or_reason(read)
+    if isinstance(done, str):
+        return done
+    rows, wave = done
     fresh = with_wave and known is None and wave.kind == "rppg" and recording.video is not None
     return rows, wave if fresh else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,33 @@ def bootstrap_ci(
     draw = np.random.default_rng(random_state)
     means = known[draw.integers(0, len(known), (draws, len(known)))].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def clustered_ci(
+    values: np.ndarray,
+    people: np.ndarray,
+    statistic: Callable[..., float],
+    *,
+    level: float = 0.95,
+    draws: int = 1000,
+    random_state: int = 0,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a statistic of rows, drawing people with all their rows.
+
+    ``statistic`` is given the columns of ``values`` (n, k). NaN with fewer than two people, or
+    where it is undefined for half of the draws.
+    """
+    rows = [np.flatnonzero(people == one) for one in np.unique(people)]
+    if len(rows) < 2:
+        return float("nan"), float("nan")
+    picks = np.random.default_rng(random_state).integers(0, len(rows), (draws, len(rows)))
+    drawn = (values[np.concatenate([rows[k] for k in pick])] for pick in picks)
+    found = np.array([statistic(*sample.T) for sample in drawn])
+    found = found[np.isfinite(found)]
+    if len(found) < draws / 2:
+        return float("nan"), float("nan")
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -1,0 +1,271 @@
+"""How well waves read from faces agree with a contact sensor: a row a recording and method.
+
+The reference is the contact PPG of the recording, or its ECG where it has none: rates are counted
+from its beats, not read from a spectrum that was filtered like the camera's (which hides errors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_rppg.cache import Cache
+from emotion_rppg.errors import InputError
+from emotion_rppg.evaluation.folds import refuse_trained_on
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.metrics import (
+    beat_errors,
+    beat_measures,
+    macc,
+    macc_chance,
+    rate_errors,
+    wave_correlation,
+)
+from emotion_rppg.parallel import as_done
+from emotion_rppg.quality import LEAST_S, heart_rate, judge, snr_db
+from emotion_rppg.recordings import Recording
+from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.study import Reading, all_failed, as_recordings, or_reason, view
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONTACT = ("bvp", "ecg")  # references, the better one first
+WINDOW_S = 30.0  # of the rates that are judged window by window; they do not overlap
+BAND_HZ = (0.6, 4.0)  # of waves that are compared
+LARGEST_LAG_S = 0.25  # more is half a beat of a fast heart: it could not be told from polarity
+
+
+def evaluate_pulse(
+    recordings: Iterable[Recording] | str | Path,
+    *,
+    methods: Sequence[str | Path | Callable[..., np.ndarray]],
+    allow_unknown_training: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    keep: str | Path | None = None,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Read every recording that has a video and a contact pulse by every method, and compare.
+
+    Parameters
+    ----------
+    methods : sequence of str, path or function
+        As ``estimate`` takes them.
+    allow_unknown_training : bool
+        Accept a network that does not say whom it was trained on; ``unknown_training`` says so.
+    keep : path, optional
+        A folder that keeps each finished recording, so that a run that was stopped goes on there.
+
+    Returns
+    -------
+    DataFrame
+        A row a recording and method: identity, labels, what `measured` gives for the whole of it,
+        and the errors of its windows' rates (``window_mae_bpm`` …). ``attrs["windows"]`` has a
+        row a window of 30 s, ``attrs["failures"]`` what could not be read, with the reason.
+
+    Raises
+    ------
+    Leak
+        A network was trained on a person of the set, or does not say on whom.
+    InputError
+        An unknown method or device; no recording could be read.
+    """
+    import pandas as pd
+
+    from emotion_rppg.pulse.inference import chosen_method
+
+    for method in methods:
+        chosen_method(method, None, device)  # what is unknown or missing is said before the work
+    readings = [Reading(method, "rppg", device=device) for method in methods]
+    jobs = [(recording, how) for recording in as_recordings(recordings) for how in readings]
+    facts = [or_reason(lambda job=job: _facts(*job)) for job in jobs]  # type: ignore[misc]
+    known = pd.DataFrame([fact for fact in facts if not isinstance(fact, str)])
+    unknown = bool(len(known)) and refuse_trained_on(
+        known, np.ones(len(known), bool), allow_unknown_training
+    )
+    found: dict[int, pd.DataFrame | str] = {k: f for k, f in enumerate(facts) if isinstance(f, str)}
+    left = [k for k in range(len(jobs)) if k not in found]
+    store = None if keep is None else Cache(keep)
+    for number, rows in _outcomes({k: jobs[k] for k in left}, store, workers, scheduler):
+        found[number] = rows
+        if progress is not None:
+            progress(len(found), len(jobs))
+    return _assembled(jobs, found, unknown)
+
+
+def _outcomes(
+    jobs: dict[int, tuple[Recording, Reading]],
+    store: Cache | None,
+    workers: int,
+    scheduler: str | None,
+) -> Iterator[tuple[int, pd.DataFrame | str]]:
+    """Each job's number with its rows, or why there are none; the kept ones come first."""
+    import pandas as pd
+
+    keys = {k: None if store is None else _key(*job) for k, job in jobs.items()}
+    left = []
+    for number, key in keys.items():
+        kept = None if store is None else store.get(key)
+        if isinstance(kept, pd.DataFrame):
+            yield number, kept
+        else:
+            left.append(number)
+    done = as_done(_compared, (jobs[k] for k in left), workers=workers, scheduler=scheduler)
+    for position, rows in done if left else ():
+        if store is not None and not isinstance(rows, str):
+            store.keep(keys[left[position]], rows)
+        yield left[position], rows
+
+
+def _facts(recording: Recording, how: Reading) -> dict[str, object]:
+    """Identity of a recording that can be judged."""
+    if recording.video is None:
+        raise InputError(f"{recording.name} has no video to read")
+    if not set(CONTACT) & set(recording.signals):
+        raise InputError(f"{recording.name} has no contact pulse (bvp or ecg) to compare with")
+    return how.facts(recording)
+
+
+def _key(recording: Recording, how: Reading) -> str | None:
+    truth = [recording.signals.get(kind) for kind in CONTACT]
+    return fingerprint("pulse", view(recording, how), how.facts(recording), truth)
+
+
+def _compared(recording: Recording, how: Reading) -> pd.DataFrame | str:
+    return or_reason(lambda: compared(recording, how))
+
+
+def compared(recording: Recording, how: Reading) -> pd.DataFrame:
+    """What `measured` gives for a recording (first row) and for its windows, read that way."""
+    import pandas as pd
+
+    kind = next(kind for kind in CONTACT if kind in recording.signals)
+    contact, wave = recording.read(kind), how.wave(recording)
+    beats, truth = find_beats(wave), find_beats(contact)
+    start, end = max(wave.start_s, contact.start_s), min(wave.end_s, contact.end_s)
+    if end - start < LEAST_S:
+        raise InputError(
+            f"{recording.name}: its video and its {kind} share {max(end - start, 0):.1f} s: want "
+            f"{LEAST_S:g} s on one clock"
+        )
+    starts = start + WINDOW_S * np.arange(int((end - start) / WINDOW_S + 1e-6))
+    spans = [(start, end), *((at, at + WINDOW_S) for at in starts)]
+    rows = [
+        {
+            "span": "window" if k else "recording",
+            "start_s": a,
+            "duration_s": b - a,
+            "reference": kind,
+            **measured(
+                wave.crop(a, b),
+                beats.crop(a, b),
+                contact.crop(a, b) if kind == "bvp" else None,
+                truth.crop(a, b),
+            ),
+        }
+        for k, (a, b) in enumerate(spans)
+    ]
+    return pd.DataFrame(rows).assign(**how.facts(recording))
+
+
+def measured(
+    wave: Signal, beats: Beats, contact: Signal | None, truth: Beats
+) -> dict[str, float | str]:
+    """What a camera's wave and its beats are worth against the true ones of the same stretch.
+
+    ``contact`` is the true wave, where there is one. ``r`` is signed: below zero the wave is upside
+    down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where `judge` gives no
+    rate, for the ``reason``; every other number is there whether it was withheld or not.
+    """
+    true, own, errors = beat_measures(truth), beat_measures(beats), beat_errors(beats, truth)
+    verdict = judge(wave)
+    return {
+        "hr_true_bpm": true.hr_bpm,
+        "hr_bpm": heart_rate(wave),
+        "snr_db": snr_db(wave, true.hr_bpm),
+        **_agreement(wave, contact),
+        "beat_f1": errors.f1,
+        "beat_jitter_ms": errors.jitter_ms,
+        "beat_delay_ms": errors.offset_ms,
+        "sdnn_true_ms": true.sdnn_ms,
+        "sdnn_ms": own.sdnn_ms,
+        "rmssd_true_ms": true.rmssd_ms,
+        "rmssd_ms": own.rmssd_ms,
+        "coverage": wave.coverage,
+        "beat_coverage": beats.coverage,
+        "reference_coverage": truth.coverage,
+        "quality": verdict.quality,
+        "withheld": float(verdict.hr_bpm is None),
+        "reason": verdict.reason or "",
+    }
+
+
+def _agreement(wave: Signal, contact: Signal | None) -> dict[str, float]:
+    """Correlation and lag over all that both saw; MACC over its longest stretch."""
+    nothing = dict.fromkeys(("r", "lag_ms", "macc", "macc_chance"), float("nan"))
+    if contact is None:
+        return nothing
+    at = np.interp(wave.times_s, contact.times_s, contact.samples, left=np.nan, right=np.nan)
+    a = wave.bandpass(*BAND_HZ)
+    b = Signal(at, wave.rate_hz).bandpass(*BAND_HZ)
+    both = Signal(a.samples + b.samples, wave.rate_hz).runs()
+    if not both:
+        return nothing
+    upright, inverted = (
+        wave_correlation(sign * a.samples, b.samples, wave.rate_hz, within_s=LARGEST_LAG_S)
+        for sign in (1, -1)
+    )
+    r, lag_s = upright if not inverted[0] > upright[0] else (-inverted[0], inverted[1])
+    first, stop = max(both, key=lambda run: run[1] - run[0])
+    pair = a.samples[first:stop], b.samples[first:stop]
+    return {"r": r, "lag_ms": 1e3 * lag_s, "macc": macc(*pair), "macc_chance": macc_chance(*pair)}
+
+
+def _assembled(
+    jobs: list[tuple[Recording, Reading]], found: dict[int, pd.DataFrame | str], unknown: bool
+) -> pd.DataFrame:
+    """Rows of recordings in the order of the jobs; the windows and failures beside them."""
+    import pandas as pd
+
+    failures = [
+        {"recording": recording.name, "method": str(how.method), "reason": found[k]}
+        for k, (recording, how) in enumerate(jobs)
+        if isinstance(found[k], str)
+    ]
+    tables = [_with_windows(t) for k in range(len(jobs)) if not isinstance(t := found[k], str)]
+    if not tables:
+        raise InputError(all_failed(failures) if failures else "there is no recording to read")
+    table = _ordered(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
+    whole = table["span"] == "recording"
+    results = table[whole].drop(columns="span").reset_index(drop=True)
+    windows = table[~whole].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True)
+    results.attrs |= {"windows": windows, "failures": failures}
+    return results
+
+
+WINDOW_ERRORS = ("window_mae_bpm", "window_rmse_bpm", "window_mape_pct", "window_r")
+
+
+def _with_windows(table: pd.DataFrame) -> pd.DataFrame:
+    """With the errors of the windows' rates in the row of their recording."""
+    inside = table[table["span"] == "window"]
+    errors = rate_errors(inside["hr_bpm"].to_numpy(), inside["hr_true_bpm"].to_numpy())
+    whole = table["span"] == "recording"
+    values: dict[str, Any] = dict(zip(WINDOW_ERRORS, errors, strict=True))
+    return table.assign(**{name: whole.map({True: v}) for name, v in values.items()})
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Identity first, then labels, then measures."""
+    from emotion_rppg.windows import IDENTITY, LABEL, SCALE
+
+    first = [c for c in IDENTITY if c in table]
+    labels = [c for c in table if c.startswith(LABEL)]
+    rest = [c for c in table if c not in first and not c.startswith((LABEL, SCALE))]
+    return table[first + labels + rest]

@@ -1,0 +1,121 @@
+"""From rows of recordings to statements about methods: scores with intervals over people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from emotion_rppg.evaluation.statistics import clustered_ci
+from emotion_rppg.metrics import pearson, rmse
+from emotion_rppg.windows import LABEL, people
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUPS = ("skin_tone", "motion", "light", "codec")  # labels that split the recordings
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _mean_error(found: np.ndarray, true: np.ndarray) -> float:
+    return _mean(np.abs(found - true))
+
+
+def _mean_percentage(found: np.ndarray, true: np.ndarray) -> float:
+    return 100 * _mean(np.abs(found / true - 1))
+
+
+class Score(NamedTuple):
+    """A statistic of columns; ``rows``: recordings, windows, or given (what was not withheld)."""
+
+    rows: str
+    columns: tuple[str, ...]
+    of: Callable[..., float]
+
+
+_RATES = ("hr_bpm", "hr_true_bpm")
+SCORES: dict[str, Score] = {
+    "hr_mae_bpm": Score("recordings", _RATES, _mean_error),
+    "hr_rmse_bpm": Score("recordings", _RATES, rmse),
+    "hr_mape_pct": Score("recordings", _RATES, _mean_percentage),
+    "hr_r": Score("recordings", _RATES, pearson),
+    "hr_mae_given_bpm": Score("given", _RATES, _mean_error),
+    "window_mae_bpm": Score("windows", _RATES, _mean_error),
+    "window_rmse_bpm": Score("windows", _RATES, rmse),
+    "window_mape_pct": Score("windows", _RATES, _mean_percentage),
+    "window_r": Score("windows", _RATES, pearson),
+    "snr_db": Score("recordings", ("snr_db",), _mean),
+    "macc": Score("recordings", ("macc",), _mean),
+    "macc_chance": Score("recordings", ("macc_chance",), _mean),
+    "beat_f1": Score("recordings", ("beat_f1",), _mean),
+    "beat_jitter_ms": Score("recordings", ("beat_jitter_ms",), _mean),
+    "sdnn_mae_ms": Score("recordings", ("sdnn_ms", "sdnn_true_ms"), _mean_error),
+    "rmssd_mae_ms": Score("recordings", ("rmssd_ms", "rmssd_true_ms"), _mean_error),
+    "coverage": Score("recordings", ("coverage",), _mean),
+    "quality": Score("recordings", ("quality",), _mean),
+    "withheld": Score("recordings", ("withheld",), _mean),
+}
+
+
+def pulse_summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Scores of each method, over all and by the labels of ``GROUPS`` that the recordings have.
+
+    Returns
+    -------
+    DataFrame
+        ``group, method, score, people, n, value, ci_low, ci_high``: the 95 % interval is a
+        bootstrap over people with all their rows (NaN with fewer than two of them); ``n`` is how
+        many rows, of recordings or windows, have the number.
+    """
+    import pandas as pd
+
+    windows = results.attrs["windows"]
+    rows: list[dict[str, Any]] = []
+    for group, keep in _groups(results):
+        for method in dict.fromkeys(results["method"]):
+            mine = {
+                "recordings": keep(results[results["method"] == method]),
+                "windows": keep(windows[windows["method"] == method]),
+            }
+            whole = mine["recordings"]
+            mine["given"] = whole[whole["withheld"] == 0]
+            for name, score in SCORES.items():
+                rows.append({"group": group, "method": method, **_scored(name, score, mine)})
+    return pd.DataFrame(rows)
+
+
+def _groups(
+    results: pd.DataFrame,
+) -> list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]]:
+    """Name of each group, and what takes its rows out of a table."""
+    found: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [("all", lambda t: t)]
+    for label in (LABEL + name for name in GROUPS if LABEL + name in results):
+        for value in sorted(results[label].dropna().unique(), key=str):
+
+            def those(table: pd.DataFrame, label: str = label, value: Any = value) -> pd.DataFrame:
+                return table[table[label] == value]
+
+            found.append((f"{label.removeprefix(LABEL)} = {value}", those))
+    return found
+
+
+def _scored(name: str, score: Score, mine: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    table = mine[score.rows]
+    values = table[list(score.columns)].to_numpy(float)
+    known = np.isfinite(values).all(axis=1)
+    values, who = values[known], people(table)[known].to_numpy()
+    low, high = clustered_ci(values, who, score.of)
+    value = score.of(*values.T) if len(values) else float("nan")
+    return {
+        "score": name,
+        "people": len(np.unique(who)),
+        "n": len(values),
+        "value": value,
+        "ci_low": low,
+        "ci_high": high,
+    }
