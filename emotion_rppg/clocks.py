@@ -25,22 +25,37 @@ def frame_times(stamps_s: np.ndarray) -> np.ndarray:
     are even, or fewer than ninety, are given back as they are. A camera that changes its rate
     stays followed, but for half a second about the change.
     """
-    from scipy.ndimage import median_filter
-
     n, steps = len(stamps_s), np.diff(stamps_s)
     if n < 2 * AROUND:
         return stamps_s
     off = np.abs(steps / np.median(steps) - 1) > UNEVEN[0]
     if off.mean() < UNEVEN[1]:
         return stamps_s
-    mean = (stamps_s[AHEAD:] - stamps_s[:-AHEAD]) / AHEAD
-    step = median_filter(mean, 2 * AROUND + 1, mode="nearest")
-    step = np.r_[step, np.full(AHEAD, step[-1])]
+    step = _camera_step(stamps_s)
     after = np.r_[stamps_s, stamps_s[-1] + step[-1] * np.arange(1, AHEAD + 1)]
     ahead = np.lib.stride_tricks.sliding_window_view(after, AHEAD + 1)
     latest = (ahead - step[:, None] * np.arange(AHEAD + 1)).min(axis=1)
     taken = _evened(latest, step)
     return np.asarray(taken + np.median(stamps_s - taken))
+
+
+def _camera_step(stamps_s: np.ndarray) -> np.ndarray:
+    """The camera's own step about each frame, (n,), s: lost frames make it no longer.
+
+    Where computers stamp frames in bursts a single step tells nothing; fifteen of them do, once
+    it is known how many frames they were. That comes from the shortest such spans near by, or,
+    where every span has lost some, from the usual single step.
+    """
+    from scipy.ndimage import median_filter, percentile_filter
+
+    span = stamps_s[AHEAD:] - stamps_s[:-AHEAD]
+    near = 2 * AROUND + 1
+    shortest = percentile_filter(span / AHEAD, 25, near, mode="nearest")
+    single = median_filter(np.diff(stamps_s), near, mode="nearest")[: len(span)]
+    step = np.where(single > 0.8 * shortest, np.minimum(single, shortest), shortest)
+    frames = np.maximum(np.floor(span / step + 0.25), AHEAD)  # in doubt, none was lost
+    step = median_filter(span / frames, near, mode="nearest")
+    return np.r_[step, np.full(AHEAD, step[-1])]
 
 
 def _evened(taken: np.ndarray, step: np.ndarray) -> np.ndarray:

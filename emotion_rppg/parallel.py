@@ -1,17 +1,38 @@
-"""Many jobs on several processes or machines, their results in order or as they are done."""
+"""Many jobs on several processes or machines, or one thread ahead of another."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from emotion_rppg.errors import InputError
 
 _PATIENCE_S = 20.0  # to reach a scheduler
+_AHEAD = 4  # of pictures, which may be large
+Item = TypeVar("Item")
 Jobs = Iterable[tuple[Any, ...]]
+
+
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items, made by a thread of their own, which begins at once and stays four ahead."""
+    source, end = iter(items), object()
+    thread = ThreadPoolExecutor(1)
+    waiting = deque(thread.submit(next, source, end) for _ in range(_AHEAD))
+
+    def taken() -> Iterator[Item]:
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(thread.submit(next, source, end))
+                yield cast(Item, item)
+        finally:
+            thread.shutdown(cancel_futures=True)
+
+    return taken()
 
 
 def in_order(

@@ -42,6 +42,20 @@ def test_lost_frames_stay_lost() -> None:
     assert error_ms(found, taken).std() < 10
 
 
+@pytest.mark.parametrize("lost", [0.02, 0.05])
+def test_frames_lost_now_and_then_do_not_slow_the_camera(lost: float) -> None:
+    draw = np.random.default_rng(1)
+    taken = TAKEN[draw.uniform(size=len(TAKEN)) > lost]
+    stamps = np.maximum.accumulate(taken + draw.exponential(0.006, len(taken)))
+    before, after = (error_ms(t, taken) for t in (stamps, frame_times(stamps)))
+    assert after.std() < 0.8 * before.std()
+
+
+def test_stamps_in_pairs_are_told_apart() -> None:
+    stamps = np.repeat(TAKEN[1::2], 2) + 1e-4 * np.arange(len(TAKEN)) % 2e-4
+    assert error_ms(frame_times(stamps), TAKEN).std() < 2
+
+
 @pytest.mark.parametrize("stamps", [TAKEN, np.round(TAKEN, 3), np.sort(TAKEN[:50] ** 1.01)])
 def test_even_and_short_clocks_are_left_alone(stamps: np.ndarray) -> None:
     np.testing.assert_array_equal(frame_times(stamps), stamps)

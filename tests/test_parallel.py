@@ -1,13 +1,15 @@
 """Jobs on processes and clusters: the same results in the same order wherever they run."""
 
+import itertools
 import operator
 import os
+import threading
 import time
 
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.parallel import as_done, in_order
+from emotion_rppg.parallel import ahead, as_done, in_order
 
 
 def slow_square(x: int, pause_s: float) -> int:
@@ -32,6 +34,39 @@ def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
     found = list(as_done(slow_square, JOBS, workers=2))
     assert sorted(found) == [(0, 9), (1, 16), (2, 25)]
     assert found[-1] == (0, 9)
+
+
+def test_a_thread_begins_at_once_and_stays_a_few_items_ahead() -> None:
+    made = []
+
+    def source():
+        for k in range(20):
+            made.append(k)
+            yield k
+
+    items = ahead(source())
+    assert next(items) == 0
+    time.sleep(0.2)
+    assert made == [0, 1, 2, 3, 4]
+    assert list(items) == list(range(1, 20))
+
+
+def test_what_goes_wrong_ahead_comes_after_what_went_well() -> None:
+    def source():
+        yield 1
+        raise InputError("torn")
+
+    items = ahead(source())
+    assert next(items) == 1
+    with pytest.raises(InputError, match="torn"):
+        next(items)
+
+
+def test_a_thread_ahead_ends_with_its_reader() -> None:
+    items = ahead(itertools.count())
+    next(items)
+    items.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")]
 
 
 def test_a_dead_worker_is_explained() -> None:

@@ -8,6 +8,8 @@ their whole shape (timing.py).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from emotion_rppg.errors import InputError
@@ -35,6 +37,7 @@ UNSURE = 0.055
 # By which the first and last interval may differ from those near them; where the beat lies less
 # than half an interval from the edge of the wave, which makes peaks.
 END_SHARE, EDGE_SHARE = 0.25, 0.15
+OUTWEIGHS = 10.0  # spreads of what a drift lies under: a weaker one is left to the filters
 REFRACTORY = 0.5  # of the local interval
 
 
@@ -138,8 +141,9 @@ def _without_false_ends(
     return times, told
 
 
-def _flat(samples: np.ndarray) -> bool:
-    return bool(np.ptp(samples) <= 1e-9 * np.abs(samples).max())
+def _flat(samples: np.ndarray, like: np.ndarray) -> bool:
+    """Whether nothing but rounding is left of samples as large as those of ``like``."""
+    return bool(np.ptp(samples) <= 1e-9 * np.abs(like).max())
 
 
 # ---- pulse waves -----------------------------------------------------------------------------
@@ -147,9 +151,10 @@ def _flat(samples: np.ndarray) -> bool:
 
 def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
     """Beat times (s from the start) in a pulse wave without NaN, and what is told of each."""
-    if _flat(block.samples):
+    level = replace(block, samples=_level(block.samples))
+    if _flat(level.samples, block.samples):
         return _no_beats()
-    slow = block.resample(WORK_HZ) if block.rate_hz > WORK_HZ else block
+    slow = level.resample(WORK_HZ) if level.rate_hz > WORK_HZ else level
     even, clock, wave = _bent(slow)
     if len(wave) < 3 * PER_BEAT:
         return _no_beats()
@@ -165,6 +170,14 @@ def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.nda
     keep = np.diff(times, prepend=-np.inf) > 0.2
     keep &= (times >= 0) & (times < clock[-1])
     return times[keep], np.column_stack([confidence, error])[keep]
+
+
+def _level(samples: np.ndarray) -> np.ndarray:
+    """Samples less a cubic that outweighs them: filters make more of its ends than of a pulse."""
+    at = np.linspace(-1, 1, len(samples))
+    drift = np.polynomial.Chebyshev.fit(at, samples, 3)(at)
+    rest = np.asarray(samples - drift)
+    return rest if drift.std() > OUTWEIGHS * rest.std() else samples
 
 
 def _no_beats() -> tuple[np.ndarray, np.ndarray]:
@@ -275,7 +288,7 @@ def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
 
     import neurokit2 as nk
 
-    if _flat(block.samples):
+    if _flat(block.samples, block.samples):
         return _no_beats()
     rate = round(block.rate_hz)
     if rate < 200 or abs(rate - block.rate_hz) > 1e-6:  # NeuroKit2 wants whole hertz

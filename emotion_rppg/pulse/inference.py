@@ -16,6 +16,7 @@ import numpy as np
 
 from emotion_rppg.checkpoints import load_state, load_tensors, read_config
 from emotion_rppg.errors import InputError
+from emotion_rppg.parallel import ahead
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.classical import detrend
 from emotion_rppg.quality import per_sample
@@ -115,8 +116,9 @@ def estimate(
         Unreadable video, no face in it, unknown method, missing weights.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
+    # decoding goes on while torch and the network are loaded, and while the network reads
+    looks = ahead(follow(video, region=region, face=face, detector=detector))
     chosen = chosen_method(method, weights, device)
-    looks = follow(video, region=region, face=face, detector=detector)
     looks = looks if progress is None else _watched(looks, video, progress)
     if isinstance(chosen, Network):
         wave = _read_by_network(looks, chosen)
@@ -326,11 +328,12 @@ def overlap_add(
     *,
     chunk: int,
 ) -> np.ndarray:
-    """A network's wave over any number of pictures, (n,), holding one chunk of them at a time.
+    """A network's wave over any number of pictures, (n,), holding a chunk and a half of them.
 
     Chunks overlap by half; their standardised waves are weighted by a Hann window, added, and
-    divided by the weights' sum. The last chunk of a stretch ends with it. A stretch of one chunk
-    or less is one plain forward pass. NaN where there is no picture, or too short a stretch.
+    divided by the weights' sum. The last chunk of a stretch is longer, up to its end; a stretch
+    of less than a chunk and a half is one plain forward pass. NaN where there is no picture, or
+    too short a stretch.
     """
     parts: list[np.ndarray] = []
     run = _Run(network, chunk)
@@ -348,39 +351,35 @@ class _Run:
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
         self.network, self.chunk = network, chunk
-        self.held: list[np.ndarray] = []  # the newest pictures, at most one chunk
-        self.n, self.done_to = 0, 0
-        self.total: list[np.ndarray] = []  # (start, wave × weight, weight) of each chunk
-        self.starts: list[int] = []
-        # an offset half-sample Hann: never zero, so that every sample has a weight
-        self.weight = np.sin(np.pi * (np.arange(chunk) + 0.5) / chunk) ** 2
+        self.held: list[np.ndarray] = []  # the newest pictures, less than a chunk and a half
+        self.n = 0
+        self.read: list[tuple[int, np.ndarray]] = []  # first picture and wave of each chunk
 
     def add(self, picture: np.ndarray) -> None:
         self.held.append(picture)
         self.n += 1
-        if len(self.held) > self.chunk:
-            self.held.pop(0)
-        if self.n >= self.chunk and (self.n - self.chunk) % (self.chunk // 2) == 0:
-            self._chunk()
+        half = self.chunk // 2
+        if len(self.held) == self.chunk + half:
+            self._read(self.chunk)
+            del self.held[:half]
 
-    def _chunk(self) -> None:
-        self.starts.append(self.n - len(self.held))
-        self.total.append(_standard(self.network(np.stack(self.held))))
-        self.done_to = self.n
+    def _read(self, frames: int) -> None:
+        wave = self.network(np.stack(self.held[:frames]))
+        self.read.append((self.n - len(self.held), _standard(wave)))
 
     def finish(self) -> np.ndarray:
         if self.n == 0:
             return np.empty(0)
         if self.n < min(self.chunk, SHORTEST_FRAMES):
             return np.full(self.n, np.nan)
-        if self.done_to < self.n:
-            self._chunk()
-        wave, weights = np.zeros(self.n), np.zeros(self.n)
-        for start, part in zip(self.starts, self.total, strict=True):
-            weight = self.weight if len(part) == self.chunk else np.ones(len(part))
-            wave[start : start + len(part)] += weight * part
-            weights[start : start + len(part)] += weight
-        return _standard(wave / weights)
+        self._read(len(self.held))
+        total, weights = np.zeros(self.n), np.zeros(self.n)
+        for start, wave in self.read:
+            # half a sample off a Hann window's zeros, so that every sample has a weight
+            weight = np.sin(np.pi * (np.arange(len(wave)) + 0.5) / len(wave)) ** 2
+            total[start : start + len(wave)] += weight * wave
+            weights[start : start + len(wave)] += weight
+        return _standard(total / weights)
 
 
 def waveform_from_clip(

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -56,6 +57,18 @@ def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_m
     assert beats.span_s == pytest.approx((0, 60), abs=1 / rate_hz)
 
 
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+@pytest.mark.parametrize("bend", [1, 2])
+def test_a_drift_a_thousand_times_the_pulse_hides_no_beat(kind: str, bend: int) -> None:
+    signal = pulse(heart(60), 60, 30, kind)
+    even = find_beats(signal)
+    drifting = find_beats(
+        replace(signal, samples=signal.samples + 1e3 * (signal.times_s / 60) ** bend)
+    )
+    assert beat_errors(drifting, even).f1 > 0.98
+    assert beat_errors(drifting, even).jitter_ms < 2
+
+
 @pytest.mark.parametrize("rmssd_ms", [20, 40, 80, 120])
 def test_the_band_leaves_rmssd_as_it_is(rmssd_ms: float) -> None:
     truth = heart(120, rmssd_ms=rmssd_ms, bpm=80)
@@ -92,8 +105,15 @@ def test_what_was_not_seen_is_a_gap_and_holds_no_beat(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["rppg", "bvp", "ecg"])
 @pytest.mark.parametrize(
     "samples",
-    [np.zeros(0), np.zeros(3), np.zeros(900), np.full(900, 7.7), np.full(900, np.nan)],
-    ids=["empty", "three", "zeros", "flat", "unseen"],
+    [
+        np.zeros(0),
+        np.zeros(3),
+        np.zeros(900),
+        np.full(900, 7.7),
+        np.linspace(0, 1e3, 900),
+        np.full(900, np.nan),
+    ],
+    ids=["empty", "three", "zeros", "flat", "drift alone", "unseen"],
 )
 def test_where_there_is_no_wave_there_are_no_beats(kind: str, samples: np.ndarray) -> None:
     beats = find_beats(Signal(samples, 30, kind=kind))

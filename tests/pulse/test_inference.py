@@ -119,18 +119,18 @@ def test_a_hole_between_frames_is_not_bridged() -> None:
     assert [p is None for p in even] == [False, *[True] * 10, False, False]
 
 
-@pytest.mark.parametrize("n", [40, 100, 101, 250, 733])
+@pytest.mark.parametrize("n", [40, 100, 149, 150, 250, 733])
 def test_overlap_add_is_seamless(n) -> None:
     clip = np.random.default_rng(2).uniform(0, 255, (n, 2, 2, 3))
     clip += 30 * np.sin(np.arange(n) / 4)[:, None, None, None]
     wave = overlap_add(iter(clip), lambda c: z(mean_green(c)), chunk=100)
     assert len(wave) == n
-    if n <= 100:
+    if n < 150:
         np.testing.assert_allclose(wave, z(mean_green(clip)), atol=1e-9)
     assert np.corrcoef(wave, mean_green(clip))[0, 1] > 0.98
 
 
-def test_overlap_add_holds_one_chunk_whatever_the_length() -> None:
+def test_overlap_add_holds_a_chunk_and_a_half_whatever_the_length() -> None:
     most = 0
 
     def network(clip: np.ndarray) -> np.ndarray:
@@ -140,7 +140,7 @@ def test_overlap_add_holds_one_chunk_whatever_the_length() -> None:
 
     endless = (np.full((2, 2, 3), k % 7, np.float32) for k in range(2000))
     overlap_add(endless, network, chunk=64)
-    assert most == 64
+    assert 64 <= most < 96
 
 
 def test_pictures_that_are_missing_part_the_wave() -> None:
