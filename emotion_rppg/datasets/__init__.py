@@ -13,6 +13,8 @@ from emotion_rppg.datasets.kemocon import KEmoCon
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
+from emotion_rppg.datasets.ubfc_phys import UbfcPhys
+from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
 from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
@@ -27,5 +29,7 @@ DATASETS: dict[str, Any] = {
     "popane": Popane,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,
+    "ubfc-phys": UbfcPhys,
+    "ubfc-rppg": UbfcRppg,
     "wesad": Wesad,
 }

@@ -43,6 +43,18 @@ def chest(bpm: float, duration_s: float, rate_hz: float) -> np.ndarray:
     return wave
 
 
+def write_face(path: str | Path, wave: np.ndarray, rate_hz: float) -> Path:
+    """A film of a small face under that blood volume, a frame a sample, still and evenly lit."""
+    from emotion_rppg.synthesis.cameras import Camera, film, write_video
+    from emotion_rppg.synthesis.faces import face
+
+    still = Camera(motion_px=0, light=0, noise=0.5)
+    blood = (wave - wave.mean()) / wave.std()
+    return write_video(
+        path, film(face(0.2, size=64, strength=0.04), blood, rate_hz, still), rate_hz
+    )
+
+
 def write_truth(folder: str | Path, rates: Mapping[str, Mapping[str, float]]) -> Path:
     """Write truth.json: a recording's name -> the kind of a signal -> its heart rate in bpm."""
     path = Path(folder) / TRUTH

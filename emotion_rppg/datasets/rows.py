@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from emotion_rppg.datasets.safely import MB, checked
 from emotion_rppg.errors import InputError
 
@@ -53,6 +55,26 @@ def load_rows(
             out.append((reader.line_num, cells))
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: no CSV ({error})") from error
+    return out
+
+
+def load_numbers(path: str | Path, *, comma: str | None = None) -> np.ndarray:
+    """Bare numbers without a header, (rows, columns); ``comma=None``: spaces or tabs between.
+
+    Raises
+    ------
+    InputError
+        A missing or empty file, a cell that is no number, or lines of unequal length.
+    """
+    lines = [line for line in load_text(path).splitlines() if line.strip()]
+    try:
+        out = np.array([[float(cell) for cell in line.split(comma)] for line in lines])
+    except ValueError as error:
+        raise InputError(
+            f"{path} is no table of bare numbers ({error}): it may be cut off; download it again"
+        ) from error
+    if not out.size:
+        raise InputError(f"{path} is empty: download it again")
     return out
 
 

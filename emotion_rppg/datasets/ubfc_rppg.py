@@ -1,0 +1,152 @@
+"""UBFC-rPPG (Bobbia et al. 2019): faces at a screen with a finger's pulse oximeter, no ratings.
+
+DATASET_2: `subjectN/vid.avi` with `ground_truth.txt`, three lines of a value for each frame: pulse,
+heart rate, seconds. DATASET_1: `N-gt/vid.avi` with `gtdump.xmp`, comma-separated: milliseconds,
+heart rate, oxygen saturation, pulse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
+from emotion_rppg.datasets.listed import Listed, on_clock
+from emotion_rppg.datasets.rows import load_numbers
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording, Video
+from emotion_rppg.signals import Signal
+
+_PEOPLE_BPM = (30, 220)  # where a heart rate, and a saturation in percent, can lie
+_SATURATION = (80, 100)
+_LATE_S = 1.0  # what the pulse may begin after the video
+
+
+class UbfcRppg(Listed):
+    """A recording a person, on the video's clock; ``part`` tells DATASET_1 from DATASET_2."""
+
+    card = Card(
+        name="ubfc-rppg",
+        title="UBFC-rPPG",
+        people=50,
+        modalities=("video", "bvp"),
+        rates_hz={"video": 30.0},
+        scales={},
+        access="open, the authors' page",
+        licence="the authors' terms, research alone",
+        reference=(
+            "Bobbia S, Macwan R, Benezeth Y, Mansouri A, Dubois J (2019). Unsupervised skin tissue "
+            "segmentation for remote photoplethysmography. Pattern Recognit Lett 124, 82–90."
+        ),
+        url="https://doi.org/10.1016/j.patrec.2017.10.017",
+        traps=(
+            "the pulse of DATASET_2 was brought to the frames, 30 Hz: too coarse for its shape",
+            "DATASET_1 has some 62 samples a second, and milliseconds where DATASET_2 has seconds",
+            "the oximeter's heart rate stands beside the pulse: a line or column off reads that",
+            "whether a person is in both parts is not told: hold out one part whole",
+            "no ratings: for the pulse alone",
+        ),
+        bibtex="""@article{bobbia2019unsupervised,
+  author = {Bobbia, Serge and Macwan, Richard and Benezeth, Yannick and Mansouri, Alamin and Dubois,
+    Julien},
+  title = {Unsupervised skin tissue segmentation for remote photoplethysmography},
+  journal = {Pattern Recognition Letters},
+  volume = {124}, pages = {82--90}, year = {2019}, doi = {10.1016/j.patrec.2017.10.017}
+}""",
+    )
+    expected = "**/vid.avi"
+
+    def recordings(self) -> Iterator[Recording]:
+        for film in sorted(self.root.glob(self.expected), key=_place):
+            part, read, truth = next(
+                (
+                    (part, read, film.with_name(name))
+                    for part, name, read in (
+                        ("DATASET_2", "ground_truth.txt", _of_lines),
+                        ("DATASET_1", "gtdump.xmp", _of_columns),
+                    )
+                    if film.with_name(name).is_file()
+                ),
+                ("", None, film),
+            )
+            if read is None:
+                raise InputError(
+                    f"{film.parent} has neither ground_truth.txt (DATASET_2) nor gtdump.xmp "
+                    "(DATASET_1) beside its video: download it again"
+                )
+            yield Recording(
+                self.card.name,
+                film.parent.name,
+                labels={"part": part},
+                video=Video(film),
+                signals={"bvp": partial(read, truth)},
+            )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people of each part; their heart rates and saturations waver like decoys."""
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for name in ("subject3", "subject12", "5-gt", "after-exercise"):
+            second = name.startswith("subject")
+            bpm, rate = rate_of(len(truth)), 30.0 if second else 62.0
+            truth[f"ubfc-rppg/{name}/1/1"] = {"bvp": bpm}
+            place = folder / ("DATASET_2" if second else "DATASET_1") / name
+            place.mkdir(parents=True)
+            write_face(place / "vid.avi", pulse(bpm, seconds, 30), 30.0)
+            wave, decoy = (pulse(b, seconds, rate) for b in (bpm, DECOY_BPM))
+            times = np.arange(len(wave)) / rate
+            if second:
+                rows = np.stack([wave, 70 + decoy, times])
+                np.savetxt(place / "ground_truth.txt", rows, "%.7e")
+            else:
+                columns = np.stack([np.rint(1e3 * times), 70 + decoy, 97 + decoy, wave], 1)
+                np.savetxt(place / "gtdump.xmp", columns, "%.6g", delimiter=",")
+        return write_truth(folder, truth)
+
+
+def _place(film: Path) -> tuple[object, ...]:
+    """A person's place in the list: folders first, then 3 before 12."""
+    found = re.search(r"\d+", film.parent.name)
+    return film.parent.parent, int(found[0]) if found else 10**6, film.parent.name
+
+
+def _of_lines(path: Path) -> Signal:
+    """DATASET_2; the first sample is that of the first frame, whatever time stands there."""
+    table = load_numbers(path)
+    if len(table) != 3:
+        raise InputError(
+            f"{path} has {len(table)} lines, want three of equal length: pulse, heart rate, seconds"
+        )
+    _within(path, "heart rate (line 2)", table[1], _PEOPLE_BPM)
+    return on_clock(path, table[2] - table[2, 0], table[0], "bvp", rate_hz=30.0)
+
+
+def _of_columns(path: Path) -> Signal:
+    """DATASET_1; its milliseconds count from the video's beginning."""
+    table = load_numbers(path, comma=",")
+    if table.shape[1] != 4:
+        raise InputError(
+            f"{path} has {table.shape[1]} columns, want four: milliseconds, heart rate, saturation "
+            "and pulse"
+        )
+    _within(path, "heart rate (column 2)", table[:, 1], _PEOPLE_BPM)
+    _within(path, "saturation (column 3)", table[:, 2], _SATURATION)
+    times = table[:, 0] / 1e3
+    if not 0 <= times[0] <= _LATE_S:
+        raise InputError(f"{path} begins at {times[0]:g} s, want the video's beginning, 0 s")
+    return on_clock(path, times, table[:, 3], "bvp", rate_hz=62.0)
+
+
+def _within(path: Path, name: str, values: np.ndarray, scale: tuple[float, float]) -> None:
+    """Refuse a column whose middle is not what it should hold."""
+    middle = float(np.median(values))
+    if not scale[0] <= middle <= scale[1]:
+        raise InputError(
+            f"{path}: the {name} is {middle:g} in the middle, want {scale[0]}–{scale[1]}: are the "
+            "rows or columns in their places?"
+        )

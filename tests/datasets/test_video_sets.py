@@ -1,0 +1,134 @@
+"""Traps of sets with films of faces: which film, which clock, which column, which unit."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emotion_rppg.datasets.fakes import read_truth
+from emotion_rppg.datasets.ubfc_phys import UbfcPhys
+from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
+from emotion_rppg.errors import InputError
+from emotion_rppg.video.frames import read_frames
+
+SETS = (UbfcPhys, UbfcRppg)
+
+
+@pytest.fixture(scope="module")
+def fakes(tmp_path_factory) -> dict[type, Path]:
+    place = tmp_path_factory.mktemp("films")
+    return {each: each.write_fake(place / each.card.name) for each in SETS}
+
+
+@pytest.fixture
+def copied(fakes, tmp_path):
+    """A data set's fake, copied so that a test may change it."""
+    return lambda each: shutil.copytree(fakes[each], tmp_path / each.card.name)
+
+
+def phase(times_s, values, bpm: float) -> complex:
+    """Size and phase of the beat of that rate, over whole beats."""
+    whole = times_s < times_s[0] + np.floor((times_s[-1] - times_s[0]) * bpm / 60) * 60 / bpm
+    turn = np.exp(-2j * np.pi * bpm / 60 * times_s[whole])
+    return complex(np.mean((values - values.mean())[whole] * turn))
+
+
+@pytest.mark.parametrize("each", SETS, ids=lambda each: each.card.name)
+def test_film_and_contact_beat_at_once(each, fakes) -> None:
+    """The skin darkens with the pulse, at its rate and on its clock, in each recording's film."""
+    truth = read_truth(fakes[each])
+    for recording in [r for r in each(fakes[each]) if r.video is not None]:
+        ((kind, bpm),) = truth[recording.name].items()
+        wave = recording.read(kind)
+        frames = [(f.time_s, -f.image[..., 1].mean()) for f in read_frames(recording.video)]
+        film = phase(*np.array(frames).T, bpm)
+        contact = phase(wave.times_s, wave.samples, bpm)
+        late_s = np.angle(film / contact) / (2 * np.pi) * 60 / bpm
+        assert abs(film) > 0.1, recording.name
+        assert late_s == pytest.approx(0, abs=0.03), recording.name
+
+
+def test_tasks_groups_and_scores_of_ubfc_phys(copied, caplog) -> None:
+    fake = copied(UbfcPhys)
+    found = list(UbfcPhys(fake))
+    assert [(r.subject, r.trial) for r in found] == [
+        (person, task) for person in ("2", "10") for task in ("T1", "T2", "T3")
+    ]
+    assert [r.labels["stress"] for r in found[:3]] == [0, 1, 1]
+    assert found[1].labels["condition"] == "speech"
+    assert (found[0].labels["group"], found[3].labels["group"]) == ("test", "ctrl")
+    assert found[0].labels["cognitive_before"] == 1.5
+    assert found[0].labels["confidence_after"] == 2.5
+    assert [r.video is None for r in found] == [False] * 3 + [True] * 3
+    (fake / "s2/selfReportedAnx_s2.csv").write_text("15,22.5\n12.5,17.5\n35,25\n")
+    (fake / "s2/bvp_s2_T2.csv").unlink()
+    (fake / "s10/bvp_s10_T3.csv").unlink()
+    found = list(UbfcPhys(fake))
+    assert len(found) == 5  # a film without its pulse is a recording, neither is none
+    assert "selfReportedAnx_s2.csv: scores beyond 1–4" in caplog.text
+    assert "cognitive_before" not in found[0].labels
+
+
+def test_ubfc_phys_refuses_what_is_not_its_pulse(copied) -> None:
+    fake = copied(UbfcPhys)
+    wave, skin = fake / "s2/bvp_s2_T1.csv", fake / "s2/eda_s2_T1.csv"
+    text = wave.read_text()
+    recording = next(iter(UbfcPhys(fake)))
+    for changed, message in (
+        (skin.read_text(), r"bvp_s2_T1\.csv lasts 0\.5 s at 64 Hz, eda_s2_T1\.csv 8\.0 s"),
+        (text[: len(text) // 2] + "\n", "one of them is cut off"),
+        ("bvp\n" + text, r"bvp_s2_T1\.csv is no table of bare numbers"),
+        (text.replace("\n", ",1\n"), "has 2 columns, want one"),
+    ):
+        wave.write_text(changed)
+        with pytest.raises(InputError, match=message):
+            recording.read("bvp")
+    (fake / "s2/selfReportedAnx_s2.csv").write_text("1.5,1.25,3.5\n2.25,1.75,2.5\n")
+    with pytest.raises(InputError, match=r"selfReportedAnx_s2\.csv has 2 rows and 3 columns"):
+        UbfcPhys(fake)
+    (fake / "s2/info_s2.txt").write_text("s2\nf\n2019-11-04\n")
+    shutil.copy(fake / "s10/selfReportedAnx_s10.csv", fake / "s2/selfReportedAnx_s2.csv")
+    with pytest.raises(InputError, match=r"info_s2\.txt: the third line is '2019-11-04'"):
+        UbfcPhys(fake)
+
+
+def test_both_parts_of_ubfc_rppg_are_read_and_ordered(copied) -> None:
+    fake = copied(UbfcRppg)
+    found = list(UbfcRppg(fake))
+    assert [r.subject for r in found] == ["5-gt", "after-exercise", "subject3", "subject12"]
+    assert [r.labels["part"] for r in found] == ["DATASET_1"] * 2 + ["DATASET_2"] * 2
+    rates = [r.read("bvp").rate_hz for r in found]
+    assert rates == [62, 62, 30, 30]
+    assert [r.subject for r in UbfcRppg(fake / "DATASET_2")] == ["subject3", "subject12"]
+
+
+def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
+    fake = copied(UbfcRppg)
+    first, _, third, _ = UbfcRppg(fake)
+    path = fake / "DATASET_2/subject3/ground_truth.txt"
+    pulse, rate, times = path.read_text().splitlines()
+    in_ms = " ".join(str(1e3 * float(t)) for t in times.split())
+    for lines, message in (
+        ((rate, pulse, times), r"ground_truth\.txt: the heart rate \(line 2\) is .* in the middle"),
+        ((pulse, rate, in_ms), "bvp has 0.03 samples a second, the documents say 30"),
+        ((pulse, rate), "has 2 lines, want three"),
+        ((pulse, rate, times[: len(times) // 2]), "no table of bare numbers"),
+    ):
+        path.write_text("\n".join(lines))
+        with pytest.raises(InputError, match=message):
+            third.read("bvp")
+    path = fake / "DATASET_1/5-gt/gtdump.xmp"
+    table = np.loadtxt(path, delimiter=",")
+    for columns, message in (
+        (table[:, [0, 2, 1, 3]], r"gtdump\.xmp: the saturation \(column 3\) is .* want 80–100"),
+        (table[:, [0, 1, 1, 2, 3]], "has 5 columns, want four"),
+        (np.add(table, [9e3, 0, 0, 0]), "begins at 9 s, want the video's beginning"),
+        (table * [1e-3, 1, 1, 1], "samples a second, the documents say 62"),
+    ):
+        np.savetxt(path, columns, "%.6g", delimiter=",")
+        with pytest.raises(InputError, match=message):
+            first.read("bvp")
+    path.unlink()
+    with pytest.raises(InputError, match=r"5-gt has neither ground_truth\.txt"):
+        UbfcRppg(fake)
