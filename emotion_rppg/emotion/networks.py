@@ -21,7 +21,10 @@ _LIMIT = 8.0  # standard deviations: one absurd interval must not drown the othe
 
 
 class Standardise(nn.Module):
-    """Channels to mean 0 and deviation 1 by the training set's statistics; NaN becomes 0."""
+    """Channels to mean 0 and deviation 1 by the training set's statistics; NaN becomes 0.
+
+    A channel that training never saw has the mean NaN and stays 0: nothing was learned about it.
+    """
 
     mean: Tensor
     scale: Tensor
@@ -40,14 +43,14 @@ class Standardise(nn.Module):
         variance = torch.where(seen, flat - mean, 0.0).square().sum(0) / n
         scale = variance.sqrt()
         flat_line = scale <= 1e-9 * mean.abs() + 1e-12  # constant up to rounding: leave its size
-        self.mean.copy_(mean)
+        self.mean.copy_(torch.where(seen.any(0), mean, torch.nan))
         self.scale.copy_(torch.where(flat_line, 1.0, scale))
         return self
 
     def forward(self, values: Tensor) -> Tensor:
         """(…, channels) -> (…, channels)"""
         scaled = ((values - self.mean) / self.scale).clamp(-_LIMIT, _LIMIT)
-        return torch.where(values.isnan(), 0.0, scaled)
+        return torch.where(scaled.isnan(), 0.0, scaled)
 
 
 class Encoder(nn.Module):

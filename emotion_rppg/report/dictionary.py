@@ -30,7 +30,10 @@ _FIXED = {
     "encoder": "the beat encoder that made the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",
     "seq_ibi_ms": "inter-beat intervals in order, ms, as text; nan marks a gap",
-    "seq_confidence": "confidence of each interval's closing beat, 0–1, as text",
+    "seq_confidence": "lower confidence of each interval's two beats, 0–1, as text",
+    "seq_amplitude_au": "height of the pulse that begins each interval, sensor's unit, as text",
+    "seq_rise_ms": "foot to peak of that pulse, ms, as text",
+    "seq_width_ms": "width of that pulse at half its height, ms, as text",
 }
 
 

@@ -133,6 +133,7 @@ def test_standardising_minds_missing_flat_and_huge_values():
     standard = Standardise(3).fit(values)
     torch.testing.assert_close(standard(values), torch.tensor([[-1.0, 0, 0], [1, 0, 0], [0, 0, 0]]))
     assert standard(torch.tensor([1e12, 5.0, 0.0])).abs().max() <= 8
+    assert standard(torch.tensor([2.0, 5.0, 9.0]))[2] == 0  # nothing was learned about it
 
 
 def test_lengths_count_to_the_last_known_token():
