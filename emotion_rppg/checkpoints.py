@@ -80,6 +80,11 @@ def _said(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def checkpoint_beside(out: Path) -> Path:
+    """Where the state of a training lies until its folder is written."""
+    return out.with_name(f".{out.name}.checkpoint.pt")
+
+
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A temporary path that becomes ``path`` only if the block ends without an error."""

@@ -685,8 +685,20 @@ def train_encoder(
     out: Out = Path("encoder"),
     cell: Annotated[str, typer.Option(help="lstm, gru or rnn.")] = "lstm",
     hidden: Annotated[int, typer.Option(min=1, help="Size of the embedding.")] = 32,
+    layers: Annotated[int, typer.Option(min=1)] = 1,
+    bidirectional: Annotated[bool, typer.Option("--bidirectional")] = False,
+    pooling: Annotated[str, typer.Option(help="last, mean or attention.")] = "last",
+    reads: Annotated[str, typer.Option(help="What it is given: beats or tachogram.")] = "beats",
+    writes: Annotated[str | None, typer.Option(help="What is to be written: the same.")] = None,
+    order: Annotated[str, typer.Option(help="Writing: reverse or forward.")] = "reverse",
+    scheduled_sampling: Annotated[
+        bool, typer.Option("--scheduled-sampling", help="Tell the value before, ever more rarely.")
+    ] = False,
+    masked: Annotated[float, typer.Option(help="Share of beats that are hidden.")] = 0.0,
     epochs: Annotated[int, typer.Option(min=1)] = 60,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
     seed: int = 0,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Pretrain a beat encoder on tables, without their labels (a sequence autoencoder).
@@ -694,19 +706,38 @@ def train_encoder(
     Example: emotion-rppg train encoder --table table.csv --out encoder
     """
     with _plainly():
+        from emotion_rppg.checkpoints import check_folder, checkpoint_beside
         from emotion_rppg.provenance import write_run
         from emotion_rppg.study import pretrain_encoder
         from emotion_rppg.tables import read_table
 
-        options: dict[str, Any] = {"cell": cell, "hidden": hidden, "epochs": epochs}
+        check_folder(out)
+        checkpoint = checkpoint_beside(out)
+        options: dict[str, Any] = {
+            "cell": cell,
+            "hidden": hidden,
+            "layers": layers,
+            "bidirectional": bidirectional,
+            "pooling": pooling,
+            "reads": reads,
+            "writes": writes,
+            "order": order,
+            "scheduled_sampling": scheduled_sampling,
+            "masked": masked,
+            "epochs": epochs,
+        }
         with _progress("training") as progress:
             encoder = pretrain_encoder(
                 [read_table(path) for path in table],
                 **options,
                 random_state=seed,
+                device=device,
+                checkpoint=checkpoint,
+                resume=resume,
                 progress=progress,
             )
         encoder.save(out)
+        checkpoint.unlink(missing_ok=True)
         write_run(out, "train encoder", {"table": table, **options, "seed": seed}, table)
         _say(str(out), as_json, {"out": str(out)})
 

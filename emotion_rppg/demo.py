@@ -118,7 +118,7 @@ def train_small_encoder(folder: Path, *, seed: int, bar: Any) -> Path:
     import numpy as np
 
     from emotion_rppg.datasets.synthetic import NAME
-    from emotion_rppg.emotion.encoder import pretrain
+    from emotion_rppg.emotion.pretraining import pretrain
     from emotion_rppg.features import sequences
     from emotion_rppg.synthesis.people import Person, heart
 

@@ -453,10 +453,9 @@ def _embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
     import pandas as pd
 
     from emotion_rppg.emotion.encoder import load_encoder
-    from emotion_rppg.features.sequences import tokens
 
     trained = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
-    vectors = trained.embed(tokens(table))
+    vectors = trained.embed(trained.tokens(table))
     names = [f"{EMBEDDING}{i:03d}" for i in range(vectors.shape[1])]
     seen = trained.trained_on
     return table.assign(
@@ -560,17 +559,33 @@ def read_like(
     return table if model.encoder is None else _embedded(table, model.encoder), wave
 
 
-def pretrain_encoder(tables: Sequence[pd.DataFrame], **options: Any) -> Pretrained:
+def pretrain_encoder(
+    tables: Sequence[pd.DataFrame],
+    *,
+    reads: str = "beats",
+    writes: str | None = None,
+    **options: Any,
+) -> Pretrained:
     """A beat encoder pretrained on the tables' sequences, without their labels.
 
+    ``reads`` is what the encoder is given and ``writes`` what the decoder is to write, names of
+    ``features.sequences.INPUTS``; default: what was read.
+
     The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
-    its embeddings. Options are those of :func:`emotion_rppg.emotion.encoder.pretrain`.
+    its embeddings. Options are those of :func:`emotion_rppg.emotion.pretraining.pretrain`.
     """
     import pandas as pd
 
-    from emotion_rppg.emotion.encoder import pretrain
-    from emotion_rppg.features.sequences import tokens
+    from emotion_rppg.emotion.pretraining import pretrain
+    from emotion_rppg.features.sequences import INPUTS
 
+    writes = reads if writes is None else writes
+    for name in (reads, writes):
+        if name not in INPUTS:
+            raise InputError(f"unknown sequence {name!r}; known: {', '.join(INPUTS)}")
     table = pd.concat(list(tables), ignore_index=True)
     people = {str(d): sorted(set(t["subject"].astype(str))) for d, t in table.groupby("dataset")}
-    return pretrain(tokens(table), trained_on=people, **options)
+    targets = None if writes == reads else INPUTS[writes](table)
+    return pretrain(
+        INPUTS[reads](table), targets=targets, reads=reads, trained_on=people, **options
+    )

@@ -217,7 +217,9 @@ def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None
     table = tmp_path / "t.csv"
     assert run("features", tmp_path / "s", "--whole", "--out", table).exit_code == 0
     words = ("train", "encoder", "--table", table, "--epochs", 2, "--hidden", 4)
-    assert run(*words, "--out", tmp_path / "e").exit_code == 0
+    assert run(*words, "--out", tmp_path / "e", "--writes", "tachogram", "--resume").exit_code == 0
+    assert not list(tmp_path.glob(".e*"))
+    assert "unknown sequence" in refused(*words, "--out", tmp_path / "f", "--reads", "ecg")
     more = run(
         "features", tmp_path / "s", "--whole", "--encoder", tmp_path / "e", "--out", table, "--json"
     )

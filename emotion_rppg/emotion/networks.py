@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +53,36 @@ class Standardise(nn.Module):
         return torch.where(scaled.isnan(), 0.0, scaled)
 
 
+class Stem(nn.Module):
+    """Strided convolutions that make few steps of a wave's many samples.
+
+    ``strides`` are those of the layers: (4, 4, 2) makes one step of 32 samples.
+    """
+
+    def __init__(self, channels: int, width: int, strides: Sequence[int]) -> None:
+        super().__init__()
+        if any(stride < 1 for stride in strides):
+            raise InputError(f"strides are whole numbers above 0, got {tuple(strides)}")
+        inputs = [channels, *[width] * (len(strides) - 1)]
+        self.layers = nn.ModuleList(
+            nn.Conv1d(n, width, 2 * stride + 1, stride=stride, padding=stride)
+            for n, stride in zip(inputs, strides, strict=True)
+        )
+        self.strides = tuple(strides)
+
+    def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, time, channels), (batch,) -> (batch, steps, width), (batch,)
+
+        Behind a sequence's end there is silence, whatever it is batched with.
+        """
+        x = values.transpose(1, 2)
+        for layer, stride in zip(self.layers, self.strides, strict=True):
+            there = torch.arange(x.shape[2], device=x.device) < lengths[:, None]
+            x = layer(x * there[:, None]).relu()
+            lengths = (lengths + stride - 1) // stride
+        return x.transpose(1, 2), lengths
+
+
 class Encoder(nn.Module):
     """A recurrent network over beat tokens, pooled over the beats that are there.
 
@@ -74,6 +104,8 @@ class Encoder(nn.Module):
     pooling : {"mean", "attention", "last"}
         Mean over the beats, a learned weighting of them (softmax of one score a beat), or the
         last state (of both directions).
+    strides : sequence of int
+        Of a convolution `Stem` before the recurrent network, for waves; default: none.
     """
 
     def __init__(
@@ -85,6 +117,7 @@ class Encoder(nn.Module):
         layers: int = 1,
         bidirectional: bool = False,
         pooling: str = "mean",
+        strides: Sequence[int] = (),
     ) -> None:
         super().__init__()
         if cell not in CELLS:
@@ -93,8 +126,13 @@ class Encoder(nn.Module):
             raise InputError(f"unknown pooling {pooling!r}; known: {', '.join(POOLINGS)}")
         self.pooling, self.cell = pooling, cell
         self.standardise = Standardise(channels)
+        self.stem = Stem(channels, hidden, strides) if strides else None
         self.recurrent: nn.RNNBase = CELLS[cell](
-            channels, hidden, num_layers=layers, bidirectional=bidirectional, batch_first=True
+            hidden if strides else channels,
+            hidden,
+            num_layers=layers,
+            bidirectional=bidirectional,
+            batch_first=True,
         )
         start(self.recurrent)
         self.dim = hidden * (2 if bidirectional else 1)
@@ -105,19 +143,25 @@ class Encoder(nn.Module):
         if not bool((lengths > 0).any()):
             return tokens.new_zeros(len(tokens), self.dim)
         steps = lengths.clamp(min=1)  # an empty sequence takes one step and is wiped at the end
-        states = self._states(self.standardise(tokens[:, : int(steps.max())]), steps)
-        pooled = self._pool(states, steps)
+        values = self.standardise(tokens[:, : int(steps.max())])
+        if self.stem is not None:
+            values, steps = self.stem(values, steps)
+        pooled = self._pool(self._states(values, steps), steps)
         return pooled * (lengths > 0).to(pooled)[:, None]
 
     def gates(self, sequence: np.ndarray | Tensor) -> Gates:
-        """First layer's gates over one sequence, (time, channels) -> (time, hidden) each.
+        """First layer's gates over one sequence, (time, channels) -> (steps, hidden) each.
 
-        Only an LSTM has them.
+        Only an LSTM has them. Steps are those that the stem makes; without one, times.
         """
         if not isinstance(self.recurrent, nn.LSTM):
             raise InputError(f"gates are those of an LSTM; this encoder's cell is {self.cell!r}")
         tokens = torch.as_tensor(np.asarray(sequence)).to(self.standardise.mean)
-        return lstm_gates(self.recurrent, self.standardise(tokens))
+        values = self.standardise(tokens)
+        if self.stem is not None:
+            with torch.no_grad():
+                values = self.stem(values[None], torch.tensor([len(values)]))[0][0]
+        return lstm_gates(self.recurrent, values)
 
     def _states(self, tokens: Tensor, steps: Tensor) -> Tensor:
         """(batch, time, channels), (batch,) -> (batch, time, dim), meaningless behind the end.

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from emotion_rppg.checkpoints import (
     check_folder,
+    checkpoint_beside,
     load_state,
     load_tensors,
     read_config,
@@ -143,7 +144,7 @@ def train(
     """
     recipe = recipe or Recipe()
     out = Path(out)
-    checkpoint = out.with_name(f".{out.name}.checkpoint.pt")
+    checkpoint = checkpoint_beside(out)
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     check_folder(out)
@@ -151,7 +152,7 @@ def train(
     if init is not None:
         load_state(module, load_tensors(init), str(init))
         trained_on = _together(trained_on, read_config(init).get("trained_on", "unknown"))
-    fabric = lightning_fabric.Fabric(**_place(device, devices), precision=cast(Any, precision))
+    fabric = lightning_fabric.Fabric(**place(device, devices), precision=cast(Any, precision))
     fabric.launch()
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
     first = 0
@@ -192,7 +193,7 @@ def _together(
     return {name: sorted({*people.get(name, ()), *more.get(name, ())}) for name in sets}
 
 
-def _place(device: str, devices: int) -> dict[str, Any]:
+def place(device: str, devices: int) -> dict[str, Any]:
     """Fabric's words for a device such as ``cuda:1``, or for so many of a kind."""
     kind, _, number = pick_device(device).partition(":")
     one = number and kind != "cpu"

@@ -19,8 +19,8 @@ from emotion_rppg.pulse.inference import estimate
 from emotion_rppg.pulse.training import (
     Recipe,
     _loader,
-    _place,
     negative_pearson,
+    place,
     recording_clips,
     synthetic_clips,
 )
@@ -164,9 +164,9 @@ def test_a_loss_that_is_no_number_ends_training_and_says_why(tmp_path) -> None:
 
 def test_a_device_may_be_one_of_several(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert _place("cuda:1", 1) == {"accelerator": "cuda", "devices": [1]}
-    assert _place("cuda", 2) == {"accelerator": "cuda", "devices": 2}
-    assert _place("cpu", 2) == {"accelerator": "cpu", "devices": 2}
+    assert place("cuda:1", 1) == {"accelerator": "cuda", "devices": [1]}
+    assert place("cuda", 2) == {"accelerator": "cuda", "devices": 2}
+    assert place("cpu", 2) == {"accelerator": "cpu", "devices": 2}
 
 
 def test_processes_share_out_the_clips_of_each_step() -> None:
