@@ -5,11 +5,13 @@ from typing import Any
 from emotion_rppg.datasets.amigos import Amigos
 from emotion_rppg.datasets.case import Case
 from emotion_rppg.datasets.ceap import Ceap360VR
+from emotion_rppg.datasets.cohface import Cohface
 from emotion_rppg.datasets.deap import Deap
 from emotion_rppg.datasets.dreamer import Dreamer
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.kemocon import KEmoCon
+from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
@@ -21,11 +23,13 @@ DATASETS: dict[str, Any] = {
     "amigos": Amigos,
     "case": Case,
     "ceap-360vr": Ceap360VR,
+    "cohface": Cohface,
     "deap": Deap,
     "dreamer": Dreamer,
     "emognition": Emognition,
     "folder": Folder,
     "k-emocon": KEmoCon,
+    "mahnob-hci": MahnobHci,
     "popane": Popane,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,

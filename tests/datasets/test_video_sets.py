@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotion_rppg.datasets.cohface import Cohface
 from emotion_rppg.datasets.fakes import read_truth
+from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
 from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import read_frames
 
-SETS = (UbfcPhys, UbfcRppg)
+SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface)
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +134,135 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     path.unlink()
     with pytest.raises(InputError, match=r"5-gt has neither ground_truth\.txt"):
         UbfcRppg(fake)
+
+
+def changed(path: Path, *pairs: tuple[str, str]) -> None:
+    text = path.read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path.write_text(text)
+
+
+def test_a_session_of_mahnob_is_the_film_alone_on_both_clocks(copied) -> None:
+    fake = copied(MahnobHci)
+    found = list(MahnobHci(fake))
+    assert [(r.subject, r.trial) for r in found] == [("01", "2"), ("01", "10"), ("02", "132")]
+    first = found[0]
+    assert (first.video.start_s, first.video.end_s) == pytest.approx((2.5, 10.5), abs=1e-6)
+    wave = first.read("ecg")
+    assert (wave.start_s, wave.duration_s) == (0, 8)
+    assert dict(first.labels) == {
+        **{"arousal": 3, "valence": 8, "control": 5, "predictability": 1},
+        **{"emotion": "joy", "stimulus": "52.avi"},
+    }
+    path = fake / "Sessions/2/session.xml"
+    # the section now begins 1.5 s after the film did: the recording does, too
+    changed(path, ("6097", f"{60.97 * 104}"), ("4410000", "4586400"))
+    cut = next(iter(MahnobHci(fake)))
+    assert (cut.video.start_s, cut.video.end_s) == pytest.approx((0, 6.5), abs=1e-6)
+    wave = cut.read("ecg")
+    assert wave.start_s == pytest.approx(0, abs=1 / 256)
+    np.testing.assert_array_equal(wave.samples, first.read("ecg").samples[384:])
+
+
+def test_mahnob_without_its_films_has_the_ecg(copied, caplog) -> None:
+    fake = copied(MahnobHci)
+    whole = [r.read("ecg").samples for r in MahnobHci(fake)]
+    for path in fake.rglob("*.avi"):
+        path.unlink()
+    bare = list(MahnobHci(fake))
+    assert [r.video for r in bare] == [None] * 3
+    for recording, samples in zip(bare, whole, strict=True):
+        np.testing.assert_array_equal(recording.read("ecg").samples, samples)
+    (fake / "Sessions/10/P1-Rec1-2009.07.09.17.53.46_C1 trigger _C_Section_10.avi").touch()
+    changed(fake / "Sessions/10/session.xml", ('type="Gaze"', 'type="Other"'))
+    assert [r.video for r in MahnobHci(fake)] == [None] * 3
+    assert "10/session.xml names no table of the eye tracker" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('vidRate="60.97"', 'vidRate="25"', "vidRate is 25, want 60.97 frames a second"),
+        ('audRate="44100"', 'audRate="22050"', "AudioSampleNumber at 22050 Hz do not go together"),
+        ('audEndSmp="4917150"', 'audEndSmp="4990000"', "11.5 s of video and 13.2 s of audio"),
+        ('feltArsl="3"', 'feltArsl="0"', "feltArsl is 0, outside its scale 1–9"),
+        ('feltEmo="4"', 'feltEmo="9"', "feltEmo is 9, known are 0 neutral"),
+        ('feltVlnc="8" ', "", "session.xml lacks feltVlnc"),
+        ('filename="P1-Rec1-All', 'filename="../P1-Rec1-All', "want a file beside it"),
+        (
+            'audBeginSmp="4410000" audEndSmp="4917150"',
+            'audBeginSmp="8820000" audEndSmp="9327150"',
+            "-97.5 to",
+        ),
+    ],
+)
+def test_a_session_of_mahnob_that_disagrees_is_refused(copied, old, new, message) -> None:
+    fake = copied(MahnobHci)
+    changed(fake / "Sessions/2/session.xml", (old, new))
+    with pytest.raises(InputError, match=message):
+        MahnobHci(fake)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("MovieEnd", "MovieStart", "has 2 MovieStart and 0 MovieEnd"),
+        ("Timestamp", "Time", "has no header with Timestamp, Event, AudioSampleNumber"),
+        ("7000\t\t4410000", "7\t\t4410000", "do not go together"),
+    ],
+)
+def test_an_eye_trackers_table_that_disagrees_is_refused(copied, old, new, message) -> None:
+    fake = copied(MahnobHci)
+    changed(fake / "Sessions/2/P1-Rec1-All-Data-New_Section_2.tsv", (old, new))
+    with pytest.raises(InputError, match=rf"Section_2\.tsv.*{message}"):
+        MahnobHci(fake)
+
+
+def test_status_events_of_mahnob_are_checked_against_the_film(copied) -> None:
+    fake = copied(MahnobHci)
+    first, second, _ = MahnobHci(fake)
+    gaze = fake / "Sessions/10/P1-Rec1-All-Data-New_Section_10.tsv"
+    changed(gaze, ("17500\tMovieEnd", "15500\tMovieEnd"))
+    second = list(MahnobHci(fake))[1]
+    with pytest.raises(InputError, match=r"Trial10_emotion\.bdf: .* 8\.0 s apart, .* 6\.0 s"):
+        second.read("ecg")
+    path = fake / "Sessions/2/Part_1_S_Trial2_emotion.bdf"
+    with path.open("r+b") as file:  # the header names EXG2 and Status: blind both in turn
+        head = file.read(256 * 8)
+        for name, message in (
+            (b"EXG2  ", "has no channel EXG2"),
+            (b"Status", "has no channel Status"),
+        ):
+            file.seek(0)
+            file.write(head.replace(name, b"EXG9  ", 1))
+            file.flush()
+            with pytest.raises(InputError, match=rf"Trial2_emotion\.bdf {message}"):
+                first.read("ecg")
+
+
+def test_cohface_checks_its_clock(copied) -> None:
+    import h5py
+
+    fake = copied(Cohface)
+    found = list(Cohface(fake))
+    assert [(r.subject, r.trial) for r in found] == [
+        ("2", "0"),
+        ("2", "3"),
+        ("10", "0"),
+        ("10", "3"),
+    ]
+    path = fake / "2/0/data.hdf5"
+    times, wave = np.arange(2048) / 256, found[0].read("bvp").samples
+    for content, message in (
+        ({"pulse": wave, "time": 1e3 * times}, "samples a second, the documents say 256"),
+        ({"pulse": wave, "time": times + 60}, "begins at 60 s, want the video's beginning"),
+        ({"pulse": wave[:500], "time": times}, "500 numbers of pulse for 2048 of time"),
+        ({"respiration": wave, "time": times}, "lacks pulse; it has: time"),
+    ):
+        with h5py.File(path, "w") as file:
+            for name, values in content.items():
+                file[name] = values
+        with pytest.raises(InputError, match=rf"data\.hdf5.*{message}"):
+            found[0].read("bvp")

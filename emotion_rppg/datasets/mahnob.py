@@ -1,0 +1,301 @@
+"""MAHNOB-HCI (Soleymani et al. 2012): ECG and face under film excerpts, four ratings of each.
+
+`Sessions/N/session.xml` names the files and holds ratings, rates and where the section begins in
+video and audio. The eye tracker's table joins the clocks: its events tell when the film began in
+its own milliseconds, its audio sample numbers put these on the section's audio, which the video
+follows. In the BDF two status events stand at the film's beginning, 30 s in, and its end.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_face, write_truth
+from emotion_rppg.datasets.listed import Listed, numbered
+from emotion_rppg.datasets.rows import load_text, number, whole
+from emotion_rppg.datasets.safely import load_xml, read_edf
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording, Video
+from emotion_rppg.signals import Signal
+
+_log = logging.getLogger(__name__)
+
+RATINGS = {
+    "arousal": "feltArsl",
+    "valence": "feltVlnc",
+    "control": "feltCtrl",
+    "predictability": "feltPred",
+}
+EMOTIONS = {  # the keys that people pressed
+    0: "neutral",
+    1: "anger",
+    2: "disgust",
+    3: "fear",
+    4: "joy",
+    5: "sadness",
+    6: "surprise",
+    11: "amusement",
+    12: "anxiety",
+}
+LEAD = "EXG2"  # on the upper left of the chest
+GAZE = ("Timestamp", "Event", "AudioSampleNumber")
+CLOCKS = ("vidRate", "vidBeginSmp", "vidEndSmp", "audRate", "audBeginSmp", "audEndSmp")
+BEFORE_S, VIDEO_HZ = 30.0, (55.0, 65.0)
+_APART_S = 1.0  # by which two clocks may disagree about how long something lasted
+_OUTSIDE_S = 5.0  # how much of a film may lie outside of its section's video
+
+
+class MahnobHci(Listed):
+    """A recording a film that was rated; 0 s is its beginning, or the video's if that comes later.
+
+    ``trial`` is the number of the session's folder, ``stimulus`` the film, ``emotion`` the key that
+    was pressed. Without the video file, or without an eye tracker, there is the ECG alone.
+    """
+
+    card = Card(
+        name="mahnob-hci",
+        title="MAHNOB-HCI",
+        people=27,
+        modalities=("video", "ecg"),
+        rates_hz={"video": 60.97, "ecg": 256.0},
+        scales=dict.fromkeys(RATINGS, (1, 9)),
+        access="signed agreement, mahnob-db.eu",
+        licence="end user licence agreement, research alone",
+        reference=(
+            "Soleymani M, Lichtenauer J, Pun T, Pantic M (2012). A multimodal database for affect "
+            "recognition and implicit tagging. IEEE Trans Affect Comput 3(1), 42–55."
+        ),
+        url="https://doi.org/10.1109/T-AFFC.2011.25",
+        traps=(
+            "the BDF begins 30 s before the film, the video does not: they share no first sample",
+            "frames come at 60.97 a second: a player that says 25 or 60 shifts every beat",
+            "sessions of implicit tagging have no ratings and are left out",
+            "a film's number is not its place in the order in which a person saw them",
+            "27 of the 30 people have both video and ECG",
+        ),
+        bibtex="""@article{soleymani2012mahnob,
+  author = {Soleymani, Mohammad and Lichtenauer, Jeroen and Pun, Thierry and Pantic, Maja},
+  title = {A Multimodal Database for Affect Recognition and Implicit Tagging},
+  journal = {IEEE Transactions on Affective Computing},
+  volume = {3}, number = {1}, pages = {42--55}, year = {2012}, doi = {10.1109/T-AFFC.2011.25}
+}""",
+    )
+    inside = (".", "Sessions")
+    expected = "*/session.xml"
+
+    def recordings(self) -> Iterator[Recording]:
+        for session, path in numbered(self.root, self.expected, lambda p: p.parent.name):
+            root = load_xml(path)
+            if RATINGS["arousal"] not in root.attrib:
+                continue
+            subject = whole(_fact(path, root.find("subject"), "id"), str(path), "subject")
+            video, stretch = _video(path, root)
+            yield Recording(
+                self.card.name,
+                f"{subject:02d}",
+                trial=str(session),
+                labels=_labels(path, root),
+                scales=dict(self.card.scales),
+                video=video,
+                signals={"ecg": partial(_ecg, _file(path, root, "type", "Physiological"), stretch)},
+            )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people with two films and a session without ratings; decoys before and after."""
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for session, person in ((2, 1), (10, 1), (132, 2)):
+            bpm = rate_of(len(truth))
+            truth[f"mahnob-hci/{person:02d}/1/{session}"] = {"ecg": bpm}
+            place = folder / "Sessions" / str(session)
+            place.mkdir(parents=True)
+            _write_session(place, session, person, bpm, seconds)
+        place = folder / "Sessions" / "5"
+        place.mkdir()
+        (place / "session.xml").write_text('<session sessionId="5"><subject id="1"/></session>')
+        return write_truth(folder, truth)
+
+
+def _write_session(place: Path, session: int, person: int, bpm: float, seconds: int) -> None:
+    """A session whose video begins 2.5 s before the film and 100 s after the audio's first sample.
+
+    Everything is written as a literal: the reader's names would follow the reader's mistakes.
+    """
+    import pyedflib
+
+    names = {
+        "film": f"P{person}-Rec1-2009.07.09.17.53.46_C1 trigger _C_Section_{session}.avi",
+        "gaze": f"P{person}-Rec1-All-Data-New_Section_{session}.tsv",
+        "body": f"Part_{person}_S_Trial{session}_emotion.bdf",
+    }
+    end = 103.5 + seconds
+    (place / "session.xml").write_text(
+        f'<session sessionId="{session}" isStim="1" mediaFile="{50 + session}.avi" feltEmo="4" '
+        f'feltArsl="{2 + person}" feltVlnc="8" feltCtrl="5" feltPred="1" vidRate="60.97" '
+        f'vidBeginSmp="6097" vidEndSmp="{60.97 * end}" audRate="44100" audBeginSmp="4410000" '
+        f'audEndSmp="{44100 * end:.0f}">\n <subject id="{person}" gender="F"/>\n'
+        f' <track type="Video" color="1" filename="{names["film"]}">\n'
+        f'  <track type="Gaze" filename="{names["gaze"]}"/>\n </track>\n'
+        f' <track type="Physiological" filename="{names["body"]}"/>\n</session>\n'
+    )
+    head = ["Properties", *[""] * 21, "Timestamp\tEvent\tAudioSampleNumber"]
+    rows = [f"{7000 + 500 * k}\t\t{44100 * (100 + k / 2):.0f}" for k in range(2 * seconds + 6)]
+    rows[5:5] = ["9500\tMovieStart\t"]  # 102.5 s in the audio
+    rows += [f"{9500 + 1000 * seconds}\tMovieEnd\t"]
+    (place / names["gaze"]).write_text("\n".join([*head, *rows]) + "\n")
+    parts = [(DECOY_BPM, 2.5), (bpm, seconds), (DECOY_BPM, 1)]
+    write_face(place / names["film"], np.concatenate([chest(*p, 60.97) for p in parts]), 60.97)
+    parts = [(DECOY_BPM, 30), (bpm, seconds), (DECOY_BPM, 5)]
+    status = np.full(256 * (35 + seconds), 0x100000)  # one of the amplifier's own bits
+    status[256 * 30 : 256 * 30 + 9] += 16
+    status[256 * (30 + seconds) : 256 * (30 + seconds) + 9] += 32
+    decoy = pulse(DECOY_BPM, 35 + seconds, 256)
+    waves = dict.fromkeys(("Fp1", "EXG1", "EXG2", "EXG3", "GSR1", "Resp", "Status"), decoy)
+    waves |= {"EXG2": np.concatenate([chest(*p, 256) for p in parts]), "Status": status}
+    with pyedflib.EdfWriter(
+        str(place / names["body"]), len(waves), file_type=pyedflib.FILETYPE_BDF
+    ) as file:
+        for k, label in enumerate(waves):
+            top = 8388607 if label == "Status" else 10
+            header: dict[str, str | int | float | None] = {"label": label, "dimension": ""}
+            header |= {"physical_max": top, "physical_min": -top - (label == "Status")}
+            header |= {"digital_max": 8388607, "digital_min": -8388608, "sample_frequency": 256}
+            file.setSignalHeader(k, header | {"prefilter": "", "transducer": ""})
+        file.writeSamples([np.asarray(wave, dtype=float) for wave in waves.values()])
+
+
+def _fact(path: Path, element: ElementTree.Element | None, name: str) -> str:
+    value = None if element is None else element.get(name)
+    if value is None:
+        raise InputError(f"{path} lacks {name}: want the session.xml of the authors")
+    return value
+
+
+def _file(path: Path, root: ElementTree.Element, name: str, value: str) -> Path | None:
+    """The file that the session names for a kind of track, beside the session's own."""
+    track = next((item for item in root.iter() if item.get(name) == value), None)
+    if track is None:
+        return None
+    file = _fact(path, track, "filename")
+    if Path(file).name != file:
+        raise InputError(f"{path} names {file[:60]!r}, want a file beside it")
+    return path.with_name(file)
+
+
+def _labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
+    where = str(path)
+    code = whole(_fact(path, root, "feltEmo"), where, "feltEmo")
+    if code not in EMOTIONS:
+        raise InputError(
+            f"{path}: feltEmo is {code}, known are "
+            + ", ".join(f"{k} {name}" for k, name in EMOTIONS.items())
+        )
+    ratings = {
+        label: number(_fact(path, root, name), where, name, 1, 9) for label, name in RATINGS.items()
+    }
+    return {**ratings, "emotion": EMOTIONS[code], "stimulus": _fact(path, root, "mediaFile")}
+
+
+def _video(
+    path: Path, root: ElementTree.Element
+) -> tuple[Video | None, tuple[float, float, float] | None]:
+    """The video while the film was shown; how long the film lasted, and the part of it seen."""
+    film, gaze = _file(path, root, "color", "1"), _file(path, root, "type", "Gaze")
+    if film is None or not film.is_file():
+        return None, None
+    if gaze is None:
+        _log.warning("%s names no table of the eye tracker: its video cannot be aligned", path)
+        return None, None
+    begin, end = _shown(gaze, number(_fact(path, root, "audRate"), str(path), "audRate", 1))
+    first, lasts = _section(path, root)
+    start_s, end_s = max(begin - first, 0.0), min(end - first, lasts)
+    late_s = start_s - (begin - first)
+    if late_s > _OUTSIDE_S or end - first - end_s > _OUTSIDE_S or end_s <= start_s:
+        raise InputError(
+            f"{gaze}: the film goes from {begin - first:.1f} to {end - first:.1f} s of a video of "
+            f"{lasts:.1f} s ({path.name}): are both of the same session?"
+        )
+    return Video(film, start_s, end_s), (end - begin, late_s, late_s + end_s - start_s)
+
+
+def _section(path: Path, root: ElementTree.Element) -> tuple[float, float]:
+    """When the section begins on the audio's clock, s, and how long it lasts; both media agree."""
+    facts = {name: number(_fact(path, root, name), str(path), name, 0) for name in CLOCKS}
+    if not VIDEO_HZ[0] < facts["vidRate"] < VIDEO_HZ[1]:
+        raise InputError(f"{path}: vidRate is {facts['vidRate']:g}, want 60.97 frames a second")
+    film, audio = (
+        (facts[f"{k}EndSmp"] - facts[f"{k}BeginSmp"]) / facts[f"{k}Rate"] for k in ("vid", "aud")
+    )
+    if abs(film - audio) > _APART_S:
+        raise InputError(
+            f"{path}: the section has {film:.1f} s of video and {audio:.1f} s of audio: its clocks "
+            "cannot be joined"
+        )
+    return facts["audBeginSmp"] / facts["audRate"], film
+
+
+def _shown(path: Path, audio_hz: float) -> tuple[float, float]:
+    """When the film began and ended, in seconds of the audio."""
+    cells = [line.split("\t") for line in load_text(path).splitlines()]
+    head = next((k for k, row in enumerate(cells) if set(GAZE) <= set(row)), None)
+    if head is None:
+        raise InputError(f"{path} has no header with {', '.join(GAZE)}: download it again")
+    time, event, audio = (cells[head].index(name) for name in GAZE)
+    rows = [row for row in cells[head + 1 :] if len(row) > max(time, event, audio)]
+
+    def seconds(row: list[str]) -> float:
+        return number(row[time], str(path), GAZE[0]) / 1e3
+
+    apart = np.array(
+        [number(r[audio], str(path), GAZE[2]) / audio_hz - seconds(r) for r in rows if r[audio]]
+    )
+    if not apart.size or np.ptp(apart) > _APART_S:
+        raise InputError(
+            f"{path}: Timestamp (ms) and AudioSampleNumber at {audio_hz:g} Hz do not go together: "
+            "another unit, or not of this session?"
+        )
+    found = [[seconds(r) for r in rows if r[event] == name] for name in ("MovieStart", "MovieEnd")]
+    if [len(times) for times in found] != [1, 1] or found[0] >= found[1]:
+        raise InputError(
+            f"{path} has {len(found[0])} MovieStart and {len(found[1])} MovieEnd, want one of each "
+            "in this order: the file may be cut off"
+        )
+    middle = float(np.median(apart))
+    return found[0][0] + middle, found[1][0] + middle
+
+
+def _ecg(path: Path | None, stretch: tuple[float, float, float] | None) -> Signal:
+    """The ECG while the film was shown, or while its video shows it."""
+    if path is None:
+        raise InputError("the session.xml names no physiological file: leave the session out")
+    found = read_edf(path, {LEAD: "ecg", "Status": None})
+    begin, end = _events(path, found["Status"])
+    lasts, first, stop = stretch or (end - begin, 0.0, end - begin)
+    if abs(end - begin - lasts) > _APART_S:
+        raise InputError(
+            f"{path}: the status events are {end - begin:.1f} s apart, the eye tracker's "
+            f"{lasts:.1f} s: they are not of one film"
+        )
+    part = found[LEAD].crop(begin + first, begin + stop)
+    return Signal(part.samples, part.rate_hz, kind="ecg", start_s=part.start_s - begin - first)
+
+
+def _events(path: Path, status: Signal) -> tuple[float, float]:
+    """Seconds of the first two triggers: where the lower 16 bits leave zero."""
+    code = np.rint(status.samples).astype(np.int64) & 0xFFFF
+    found = np.flatnonzero((code[1:] != 0) & (code[:-1] == 0)) + 1
+    times = found / status.rate_hz
+    if len(times) < 2 or abs(times[0] - BEFORE_S) > 2 * _APART_S:
+        said = ", ".join(f"{t:.1f}" for t in times[:4]) or "none"
+        raise InputError(
+            f"{path}: status events at {said} s, want the film's beginning at {BEFORE_S:g} s and "
+            "its end: the file may be cut off, or of another part of the study"
+        )
+    return float(times[0]), float(times[1])
