@@ -753,7 +753,12 @@ def train_pulse(
     frames: Annotated[int, typer.Option(min=16, help="Frames a clip.")] = 128,
     normalisation: Annotated[str, typer.Option(help="temporal, diff_normalised …")] = "temporal",
     learning_rate: float = 3e-3,
+    loss: Annotated[
+        str, typer.Option(help="pearson, lag_tolerant, pearson+frequency …")
+    ] = "pearson",
     varied: Annotated[float, typer.Option(help="Share of lifelike synthetic clips.")] = 0.75,
+    validation: Annotated[float, typer.Option(help="Share of the people to hold out.")] = 0.0,
+    patience: Annotated[int, typer.Option(min=1, help="Validations without a better one.")] = 10,
     init: Annotated[Path | None, typer.Option(help="Trained network to begin with.")] = None,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that make clips.")] = 0,
     devices: Annotated[int, typer.Option(min=1)] = 1,
@@ -769,7 +774,7 @@ def train_pulse(
     """
     with _plainly():
         from emotion_rppg.provenance import write_run
-        from emotion_rppg.pulse.training import Recipe, recording_clips, synthetic_clips
+        from emotion_rppg.pulse.training import Recipe, sources
         from emotion_rppg.pulse.training import train as run_training
 
         recipe = Recipe(
@@ -779,19 +784,20 @@ def train_pulse(
             steps=steps,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            loss=loss,
             varied=varied,
+            validation=validation,
+            patience=patience,
             seed=seed,
         )
-        if dataset is None:
-            clips, people = synthetic_clips(recipe)
-        else:
-            clips, people = recording_clips(_recordings([], dataset, root), recipe)
+        found = sources(None if dataset is None else _recordings([], dataset, root), recipe)
         with _progress("training") as progress:
             run_training(
-                clips,
+                found.clips,
                 out,
                 recipe=recipe,
-                trained_on=people,
+                validation=found.validation,
+                trained_on=found.people,
                 init=init,
                 device=device,
                 devices=devices,

@@ -19,31 +19,22 @@ from emotion_rppg.pulse.inference import estimate
 from emotion_rppg.pulse.training import (
     Recipe,
     _loader,
-    negative_pearson,
     place,
     recording_clips,
+    sources,
     synthetic_clips,
 )
 from emotion_rppg.pulse.training import train as run_training
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 
-CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
+ROOT = Path(__file__).parents[2]
+CLIP = ROOT / "data" / "synthetic_clip.mp4"
 SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2)
 
 
 def train(clips, out, **options):
     return run_training(clips, out, device="cpu", **options)
-
-
-def test_negative_pearson_is_one_minus_r() -> None:
-    x = torch.sin(torch.linspace(0, 20, 100))
-    pairs = torch.stack([x, x, x]), torch.stack([3 * x + 5, -x, torch.ones(100)])
-    each = [negative_pearson(a[None], b[None]).item() for a, b in zip(*pairs, strict=True)]
-    assert each == pytest.approx([0.0, 2.0, 1.0], abs=1e-4)
-    flat = torch.zeros(1, 100, requires_grad=True)
-    negative_pearson(flat, x[None]).backward()
-    assert torch.isfinite(flat.grad).all()
 
 
 def test_the_loss_falls(tmp_path) -> None:
@@ -84,8 +75,10 @@ def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
 
 
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
-    clips, who = synthetic_clips(SMALL)
-    whole = train(clips, tmp_path / "whole", recipe=SMALL, trained_on=who)
+    recipe = replace(SMALL, loss="pearson+lag_tolerant", validation=0.5, validate_every=2)
+    clips, held_out, who = sources(None, recipe)
+    how = {"recipe": recipe, "validation": held_out, "trained_on": who}
+    whole = train(clips, tmp_path / "whole", **how)
 
     class Killed(BaseException):
         pass
@@ -96,7 +89,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
         return clips(index)
 
     with pytest.raises(Killed):
-        train(dies_at_step_4, tmp_path / "killed", recipe=SMALL, checkpoint_every=2)
+        train(dies_at_step_4, tmp_path / "killed", **how, checkpoint_every=2)
     assert not (tmp_path / "killed").exists()
     asked = []
 
@@ -104,11 +97,12 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
         asked.append(index)
         return clips(index)
 
-    resumed = train(watched, tmp_path / "killed", recipe=SMALL, resume=True, trained_on=who)
+    resumed = train(watched, tmp_path / "killed", **how, resume=True)
     assert min(asked) == 4 * SMALL.batch_size
     a, b = load_tensors(whole), load_tensors(resumed)
     assert all(torch.equal(a[name], b[name]) for name in a)
-    assert (whole / "config.json").read_text() == (resumed / "config.json").read_text()
+    for name in ("config.json", "curve.csv", "validation.csv"):
+        assert (whole / name).read_text() == (resumed / name).read_text()
 
 
 def test_resuming_with_another_recipe_is_refused(tmp_path) -> None:
@@ -192,7 +186,7 @@ from pathlib import Path
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.training import Recipe, negative_pearson, synthetic_clips, train
+from emotion_rppg.pulse.training import Recipe, negative_pearson, sources, train
 
 def same_gradients(k):
     torch.manual_seed(0)
@@ -207,15 +201,17 @@ def same_gradients(k):
 
 def main():
     torch.set_num_threads(1)
-    recipe = Recipe(size=16, frames=16, steps=4, batch_size=2)
-    clips, asked = synthetic_clips(recipe)[0], []
-    out = Path(sys.argv[1])
-    train(lambda i: asked.append(i) or clips(i), out, recipe=recipe, device="cpu", devices=2)
+    recipe = Recipe(size=16, frames=16, steps=4, batch_size=2, validation=0.5, validate_every=2)
+    clips, held_out, _ = sources(None, recipe)
+    asked, out = [], Path(sys.argv[1])
+    how = {"recipe": recipe, "validation": held_out, "device": "cpu", "devices": 2}
+    train(lambda i: asked.append(i) or clips(i), out, **how)
     k = distributed.get_rank()
     assert asked == [k, k + 2, k + 4, k + 6], asked
     same_gradients(k)
     if k == 0:
-        print("steps", len((out / "curve.csv").read_text().splitlines()) - 1)
+        print("steps", *(len((out / f"{n}.csv").read_text().splitlines()) - 1
+                         for n in ("curve", "validation")))
 
 if __name__ == "__main__":
     main()
@@ -230,9 +226,9 @@ def test_two_processes_give_the_gradients_of_one_and_share_its_steps(tmp_path) -
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)},
     )
-    assert "steps 4" in run.stdout, run.stderr[-2000:]
+    assert "steps 4 2" in run.stdout, run.stderr[-2000:]
 
 
 def test_recordings_without_video_or_pulse_are_refused() -> None:
