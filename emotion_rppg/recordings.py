@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
@@ -52,12 +54,17 @@ class Video:
     region : str, optional
         Where the skin is, if the data set knows: ``"full"`` or ``"x,y,w,h"`` in pixels. It takes
         the place of ``region="face"``, the default of ``estimate``.
+    frames : function, optional
+        For what is no video file (a folder of pictures, an array): without arguments, gives the
+        time in seconds and the picture, uint8 RGB (h, w, 3), of each frame of the whole of
+        ``path``. A function of a module, so that other processes can have it.
     """
 
     path: Path
     start_s: float = 0.0
     end_s: float | None = None
     region: str | None = None
+    frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from emotion_rppg.datasets.amigos import Amigos
+from emotion_rppg.datasets.bp4d import Bp4dPlus
 from emotion_rppg.datasets.case import Case
 from emotion_rppg.datasets.ceap import Ceap360VR
 from emotion_rppg.datasets.cohface import Cohface
@@ -10,9 +11,13 @@ from emotion_rppg.datasets.deap import Deap
 from emotion_rppg.datasets.dreamer import Dreamer
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.ibvp import Ibvp
 from emotion_rppg.datasets.kemocon import KEmoCon
 from emotion_rppg.datasets.mahnob import MahnobHci
+from emotion_rppg.datasets.mmpd import Mmpd
 from emotion_rppg.datasets.popane import Popane
+from emotion_rppg.datasets.pure import Pure
+from emotion_rppg.datasets.scamps import Scamps
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
@@ -21,6 +26,7 @@ from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
     "amigos": Amigos,
+    "bp4d-plus": Bp4dPlus,
     "case": Case,
     "ceap-360vr": Ceap360VR,
     "cohface": Cohface,
@@ -28,9 +34,13 @@ DATASETS: dict[str, Any] = {
     "dreamer": Dreamer,
     "emognition": Emognition,
     "folder": Folder,
+    "ibvp": Ibvp,
     "k-emocon": KEmoCon,
     "mahnob-hci": MahnobHci,
+    "mmpd": Mmpd,
     "popane": Popane,
+    "pure": Pure,
+    "scamps": Scamps,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,
     "ubfc-phys": UbfcPhys,

@@ -55,6 +55,14 @@ def write_face(path: str | Path, wave: np.ndarray, rate_hz: float) -> Path:
     )
 
 
+def pictures(bpm: float, duration_s: float, rate_hz: float, *, size: int = 32) -> np.ndarray:
+    """Skin that fills the picture and pulses: uint8 RGB (n, size, size, 3)."""
+    wave = pulse(bpm, duration_s, rate_hz)[:, None, None, None]
+    light = np.linspace(0.9, 1.1, size)[:, None, None]
+    skin = np.array([180, 130, 110]) * light - wave * np.array([1.5, 3.0, 2.0])
+    return np.broadcast_to(skin, (len(wave), size, size, 3)).round().astype(np.uint8)
+
+
 def write_truth(folder: str | Path, rates: Mapping[str, Mapping[str, float]]) -> Path:
     """Write truth.json: a recording's name -> the kind of a signal -> its heart rate in bpm."""
     path = Path(folder) / TRUTH

@@ -220,6 +220,23 @@ def load_hdf5(
     return _wanted(path, found, names)
 
 
+def slabs(
+    path: str | Path, name: str, *, axis: int, step: int, limit_bytes: int = 30 * GB
+) -> Iterator[np.ndarray]:
+    """An array of an HDF5 file in slabs of so many along one axis, for bounded memory."""
+    path = checked(path, limit_bytes)
+    import h5py
+
+    with _told(path, "HDF5"), h5py.File(path, "r") as file:
+        item = file.get(name)
+        if not isinstance(item, h5py.Dataset) or item.ndim <= axis:
+            raise InputError(f"{path} has no array {name} of {axis + 1} axes or more")
+        if item.is_virtual or item.external:
+            raise InputError(f"{path} points into other files and was not read")
+        for start in range(0, item.shape[axis], step):
+            yield item[(slice(None),) * axis + (slice(start, start + step),)]
+
+
 def _of_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
     import h5py
 
@@ -311,7 +328,7 @@ class Archive:
 
     def read(self, name: str, *, limit_bytes: int = 500 * MB) -> IO[bytes]:
         """One member's bytes; more than the limit once unpacked is refused, whatever it claims."""
-        if name not in self.names:
+        if name not in self._archive.NameToInfo:
             raise InputError(f"{self.path} has no member {name!r}")
         with _told(self.path, "a zip archive"), self._archive.open(name) as member:
             content = member.read(limit_bytes + 1)

@@ -158,7 +158,7 @@ def _watched(
     looks: Iterator[Look], video: Video, progress: Callable[[int, int], None]
 ) -> Iterator[Look]:
     """The same frames, counted; silent where the container does not say how many there are."""
-    total = describe(video.path).frames
+    total = None if video.frames is not None else describe(video.path).frames
     for n, look in enumerate(looks, 1):
         if total and n % 30 == 0:
             progress(min(n, total), total)

@@ -10,6 +10,7 @@ import logging
 import math
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -116,9 +117,7 @@ def read_frames(video: Video | str | Path) -> Iterator[Frame]:
         No such file, not a video, or fewer than two frames in the stretch.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
-    capture = _open(video.path)
-    try:
-        frames = _stretch(capture, video)
+    with _frames(video) as frames:
         first, second = next(frames, None), next(frames, None)
         if first is None or second is None:
             raise InputError(_too_few(video, 0 if first is None else 1))
@@ -126,8 +125,37 @@ def read_frames(video: Video | str | Path) -> Iterator[Frame]:
         yield second
         del first, second  # else they would live as long as the stream
         yield from frames
+
+
+@contextmanager
+def _frames(video: Video) -> Iterator[Iterator[Frame]]:
+    """The frames of a file, which is closed afterwards, or of a data set's own pictures."""
+    if video.frames is not None:
+        yield _given(video)
+        return
+    capture = _open(video.path)
+    try:
+        yield _stretch(capture, video)
     finally:
         capture.release()
+
+
+def _given(video: Video) -> Iterator[Frame]:
+    assert video.frames is not None
+    end = math.inf if video.end_s is None else video.end_s
+    index, last = 0, -math.inf
+    for time_s, picture in video.frames():
+        if not last < time_s < math.inf:
+            raise InputError(
+                f"{video.path}: a picture of {time_s:g} s follows one of {last:g} s: want times "
+                "that increase"
+            )
+        last = time_s
+        if time_s >= end - 1e-6:
+            return
+        if time_s >= video.start_s - 1e-6:
+            yield Frame(index, time_s - video.start_s, picture)
+            index += 1
 
 
 def _open(path: Path) -> Any:
@@ -159,9 +187,9 @@ def _too_few(video: Video, found: int) -> str:
             f"{video.path} has {found} frame(s) between {video.start_s:g} s and {end}: "
             "want at least 2; check the stretch against the video's length"
         )
-    if not found:
+    if not found and video.frames is None:
         return _not_a_video(video.path)
-    return f"{video.path} has one frame: want at least 2 to see a pulse; is it a picture?"
+    return f"{video.path} has {found} frame(s): want at least 2 to see a pulse; is it a picture?"
 
 
 def _promised(capture: Any) -> int | None:

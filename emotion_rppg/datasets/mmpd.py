@@ -1,0 +1,141 @@
+"""MMPD (Tang et al. 2023): phones film faces of four skin tones, in four lights and four motions.
+
+`subjectN/pN_K.mat` holds everything of one minute: ``video`` of 0–1 (frames, height, width, 3) and
+``GT_ppg`` at 30 a second, and the conditions as words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import pictures, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, labels, numbered
+from emotion_rppg.datasets.pictures import Timed, eight_bits
+from emotion_rppg.datasets.safely import GB, load_mat
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording, Video
+from emotion_rppg.signals import Signal
+
+RATE_HZ = 30.0
+LIMIT_BYTES = 10 * GB
+WORDS = {"light": "light", "motion": "motion", "exercise": "exercise", "glasses": "glasser"}
+MOTIONS = {"Watching Videos": "Walking"}  # of older versions of the files
+TONE = "skin_color"
+
+
+class Mmpd(Listed):
+    """A recording for each experiment of a person; its clock is 0 s at the first picture.
+
+    A file's whole video is in memory while it is read. Conditions are labels, ``skin_tone`` the
+    Fitzpatrick type.
+    """
+
+    card = Card(
+        name="mmpd",
+        title="MMPD",
+        people=33,
+        modalities=("video", "bvp"),
+        rates_hz={"video": RATE_HZ, "bvp": RATE_HZ},
+        scales={"skin_tone": (1, 6)},
+        access="on request, signed agreement",
+        licence="the authors' terms, academic research alone",
+        reference=(
+            "Tang J, Chen K, Wang Y, et al. (2023). MMPD: multi-domain mobile video physiology "
+            "dataset. arXiv:2302.03840."
+        ),
+        url="https://doi.org/10.48550/arXiv.2302.03840",
+        traps=(
+            "the full set is 320×240 pixels (370 GB), the mini set 80×60: name the one you used",
+            "older files call walking 'Watching Videos': it is read as Walking",
+            "the files' key for glasses is 'glasser'",
+            "no emotions: a set to evaluate stage one on, by skin tone, light and motion",
+        ),
+        bibtex="""@misc{tang2023mmpd,
+  author = {Tang, Jiankai and Chen, Kequan and Wang, Yuntao and Shi, Yuanchun and Patel, Shwetak and
+    McDuff, Daniel and Liu, Xin},
+  title = {{MMPD}: Multi-Domain Mobile Video Physiology Dataset},
+  year = {2023}, eprint = {2302.03840}, archivePrefix = {arXiv}
+}""",
+    )
+    expected = "subject*/p*_*.mat"
+
+    def recordings(self) -> Iterator[Recording]:
+        found = numbered(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
+        by_person = [(_person(path), number, path) for number, path in found]
+        for person, number, path in sorted(by_person):
+            yield Recording(
+                self.card.name,
+                f"{person:02d}",
+                trial=f"{number:02d}",
+                labels=_conditions(path, dict(self.card.scales)),
+                scales=dict(self.card.scales),
+                video=Video(path, frames=partial(_frames, path)),
+                signals={"bvp": partial(_bvp, path)},
+            )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people, three experiments."""
+        from scipy.io import savemat
+
+        truth = {}
+        kinds = (("LED-low", "Stationary"), ("Nature", "Watching Videos"), ("LED-high", "Talking"))
+        for k, (person, number) in enumerate(((1, 0), (1, 10), (2, 0))):
+            bpm, place = rate_of(k), Path(folder) / f"subject{person}"
+            place.mkdir(parents=True, exist_ok=True)
+            content = {
+                "video": pictures(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255,
+                "GT_ppg": pulse(bpm, seconds, RATE_HZ)[None],
+                "light": kinds[k][0],
+                "motion": kinds[k][1],
+                "exercise": "False",
+                "skin_color": np.array([[3 + k]]),
+                "gender": "female",
+                "glasser": "True",
+                "hair_cover": "False",
+                "makeup": "False",
+            }
+            savemat(place / f"p{person}_{number}.mat", content, do_compression=True)
+            truth[f"mmpd/{person:02d}/1/{number:02d}"] = {"bvp": bpm}
+        return write_truth(folder, truth)
+
+
+def _person(path: Path) -> int:
+    number = path.parent.name.removeprefix("subject")
+    if not number.isdecimal() or not path.name.startswith(f"p{number}_"):
+        raise InputError(f"{path} is not named as expected: want subjectN/pN_K.mat")
+    return int(number)
+
+
+def _conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str, float | str]:
+    content = load_mat(path, [*WORDS.values(), TONE], limit_bytes=LIMIT_BYTES)
+    words: dict[str, float | str] = {
+        name: str(np.ravel(content[key])[0]) for name, key in WORDS.items()
+    }
+    words["motion"] = MOTIONS.get(str(words["motion"]), words["motion"])
+    tone: Any = np.ravel(content[TONE])[0]
+    return words | labels({"skin_tone": tone}, scales, str(path))
+
+
+def _frames(path: Path) -> Timed:
+    video = load_mat(path, ["video"], limit_bytes=LIMIT_BYTES)["video"]
+    if video.ndim != 4 or video.shape[3] != 3:
+        raise InputError(f"{path}: video has the shape {video.shape}, want (frames, h, w, 3)")
+    for k, picture in enumerate(video):
+        yield k / RATE_HZ, eight_bits(picture, str(path))
+
+
+def _bvp(path: Path) -> Signal:
+    return Signal(kept(_wave, path), RATE_HZ, kind="bvp")
+
+
+def _wave(path: Path) -> np.ndarray:
+    wave = np.ravel(load_mat(path, ["GT_ppg"], limit_bytes=LIMIT_BYTES)["GT_ppg"]).astype(float)
+    if len(wave) < RATE_HZ:
+        raise InputError(f"{path}: GT_ppg has {len(wave)} samples, want some 1800: copy it again")
+    return wave

@@ -1,0 +1,136 @@
+"""PURE (Stricker et al. 2014): ten people, six ways to move the head, pictures beside a finger.
+
+`NN-MM/NN-MM/Image<nanoseconds>.png` are the frames of person NN in setup MM, `NN-MM/NN-MM.json` the
+pulse oximeter; the stamps of both are of one clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, on_clock
+from emotion_rppg.datasets.pictures import Timed, of_files, write_pictures
+from emotion_rppg.datasets.safely import load_json
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording, Video
+from emotion_rppg.signals import Signal
+
+SETUPS = {
+    "01": "steady",
+    "02": "talking",
+    "03": "slow translation",
+    "04": "fast translation",
+    "05": "small rotation",
+    "06": "medium rotation",
+}
+RATE_HZ, VIDEO_HZ = 60.0, 30.0
+
+
+class Pure(Listed):
+    """A recording for each person and setup; its clock is 0 s at the first picture."""
+
+    card = Card(
+        name="pure",
+        title="PURE",
+        people=10,
+        modalities=("video", "bvp"),
+        rates_hz={"video": VIDEO_HZ, "bvp": RATE_HZ},
+        scales={},
+        access="on request",
+        licence="the authors' terms, research alone",
+        reference=(
+            "Stricker R, Müller S, Gross HM (2014). Non-contact video-based pulse rate measurement "
+            "on a mobile service robot. IEEE RO-MAN, 1056–1062."
+        ),
+        url="https://doi.org/10.1109/ROMAN.2014.6926392",
+        traps=(
+            "pulse and pictures are matched by their stamps: by count they drift apart",
+            "no emotions: a set to evaluate stage one on, by the label motion",
+        ),
+        bibtex="""@inproceedings{stricker2014noncontact,
+  author = {Stricker, Ronny and M{\\"u}ller, Steffen and Gross, Horst-Michael},
+  title = {Non-contact Video-based Pulse Rate Measurement on a Mobile Service Robot},
+  booktitle = {IEEE International Symposium on Robot and Human Interactive Communication},
+  pages = {1056--1062}, year = {2014},
+  doi = {10.1109/ROMAN.2014.6926392}
+}""",
+    )
+    expected = "[0-9][0-9]-[0-9][0-9]/*.json"
+
+    def recordings(self) -> Iterator[Recording]:
+        for path in sorted(self.root.glob(self.expected)):
+            person, _, setup = path.stem.partition("-")
+            if setup not in SETUPS:
+                raise InputError(f"{path} is of setup {setup!r}: want {', '.join(SETUPS)}")
+            folder = path.with_suffix("")
+            yield Recording(
+                self.card.name,
+                person,
+                trial=setup,
+                labels={"motion": SETUPS[setup]},
+                video=Video(folder, frames=partial(_frames, folder)),
+                signals={"bvp": partial(_bvp, path, folder)},
+            )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people, two setups; the finger's stamps begin before the camera's."""
+        truth = {}
+        for k, name in enumerate(("01-01", "01-02", "02-01")):
+            bpm, begin = rate_of(k), 1392643993642815000 + k
+            place = Path(folder) / name
+            stamps = [begin + round(i / VIDEO_HZ * 1e9) for i in range(int(seconds * VIDEO_HZ))]
+            clip = pictures(bpm, seconds, VIDEO_HZ)
+            write_pictures(place / name, [f"Image{s}.png" for s in stamps], clip)
+            wave = pulse(bpm, seconds + 2, RATE_HZ)
+            rows = [
+                {
+                    "Timestamp": begin - 10**9 + round(i / RATE_HZ * 1e9),
+                    "Value": {"waveform": round(50 + 20 * v), "pulseRate": int(DECOY_BPM)},
+                }
+                for i, v in enumerate(wave)
+            ]
+            content = {"/FullPackage": rows, "/Image": [{"Timestamp": s} for s in stamps]}
+            (place / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+            truth[f"pure/{name[:2]}/1/{name[3:]}"] = {"bvp": bpm}
+        return write_truth(folder, truth)
+
+
+def _taken(folder: Path) -> list[tuple[int, Path]]:
+    """Stamp in nanoseconds and path of each picture, in their order."""
+    found = []
+    for path in folder.glob("*.png"):
+        stamp = path.stem.removeprefix("Image")
+        if not stamp.isdecimal():
+            raise InputError(f"{path} is not named as expected: want Image<nanoseconds>.png")
+        found.append((int(stamp), path))
+    if not found:
+        raise InputError(f"{folder} holds no pictures Image<nanoseconds>.png: unpack them there")
+    return sorted(found)
+
+
+def _frames(folder: Path) -> Timed:
+    taken = _taken(folder)
+    return of_files(((stamp - taken[0][0]) / 1e9, path) for stamp, path in taken)
+
+
+def _bvp(path: Path, folder: Path) -> Signal:
+    begin, end = (_taken(folder)[k][0] for k in (0, -1))
+    content = kept(load_json, path)
+    try:
+        rows = content["/FullPackage"]
+        times = np.array([(int(row["Timestamp"]) - begin) / 1e9 for row in rows])
+        wave = np.array([row["Value"]["waveform"] for row in rows], dtype=float)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} is not laid out as PURE's files ({error!r}): want /FullPackage with Timestamp "
+            "and Value.waveform"
+        ) from error
+    span_s = (0.0, (end - begin) / 1e9 + 1 / VIDEO_HZ)
+    return on_clock(path, times, wave, "bvp", rate_hz=RATE_HZ, span_s=span_s)

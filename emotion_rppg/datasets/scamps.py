@@ -1,0 +1,100 @@
+"""SCAMPS (McDuff et al. 2022): 2,800 rendered faces with the blood flow that was drawn into them.
+
+`PNNNNNN.mat` (HDF5) holds 20 s of one face: ``RawFrames`` of 0–1 (3, width, height, frames) and
+``d_ppg`` at 30 a second. Pictures are read a second at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed
+from emotion_rppg.datasets.pictures import Timed, eight_bits
+from emotion_rppg.datasets.safely import GB, load_hdf5, slabs
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording, Video
+from emotion_rppg.signals import Signal
+
+RATE_HZ = 30.0
+
+
+class Scamps(Listed):
+    """A recording for each face, each a person; its clock is 0 s at the first picture."""
+
+    card = Card(
+        name="scamps",
+        title="SCAMPS",
+        people=2800,
+        modalities=("video", "bvp"),
+        rates_hz={"video": RATE_HZ, "bvp": RATE_HZ},
+        scales={},
+        access="open",
+        licence="the authors' terms",
+        reference=(
+            "McDuff D, Wander M, Liu X, et al. (2022). SCAMPS: synthetics for camera measurement "
+            "of physiological signals. NeurIPS Datasets and Benchmarks."
+        ),
+        url="https://github.com/danmcduff/scampsdataset",
+        traps=(
+            "rendered, not filmed: what holds here need not hold on faces",
+            "its authors say that it is not made for emotion recognition",
+            "about 600 GB; the first ten faces come as an archive of their own",
+        ),
+        bibtex="""@inproceedings{mcduff2022scamps,
+  author = {McDuff, Daniel and Wander, Miah and Liu, Xin and Hill, Brian L. and Hernandez, Javier
+    and Lester, Jonathan and Baltrusaitis, Tadas},
+  title = {{SCAMPS}: Synthetics for Camera Measurement of Physiological Signals},
+  booktitle = {Advances in Neural Information Processing Systems, Datasets and Benchmarks},
+  year = {2022}
+}""",
+    )
+    inside = (".", "scamps_videos", "scamps_videos_example")
+    expected = "P*.mat"
+
+    def recordings(self) -> Iterator[Recording]:
+        for path in sorted(self.root.glob(self.expected)):
+            yield Recording(
+                self.card.name,
+                path.stem,
+                video=Video(path, frames=partial(_frames, path)),
+                signals={"bvp": partial(_bvp, path)},
+            )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two faces; breathing beats at a decoy's rate."""
+        import h5py
+
+        folder, truth = Path(folder), {}
+        folder.mkdir(parents=True)
+        for k in range(2):
+            bpm, name = rate_of(k), f"P{k + 1:06d}"
+            clip = pictures(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255
+            with h5py.File(folder / f"{name}.mat", "w") as file:
+                file["RawFrames"] = clip.transpose(3, 2, 1, 0)
+                file["d_ppg"] = pulse(bpm, seconds, RATE_HZ)[:, None]
+                file["d_br"] = pulse(DECOY_BPM, seconds, RATE_HZ)[:, None]
+            truth[f"scamps/{name}/1/1"] = {"bvp": bpm}
+        return write_truth(folder, truth)
+
+
+def _frames(path: Path) -> Timed:
+    k = 0
+    for slab in slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
+        if slab.ndim != 4 or len(slab) != 3:
+            raise InputError(f"{path}: RawFrames has the shape {slab.shape}, want (3, w, h, n)")
+        for picture in slab.transpose(3, 2, 1, 0):
+            yield k / RATE_HZ, eight_bits(picture, str(path))
+            k += 1
+
+
+def _bvp(path: Path) -> Signal:
+    wave = np.ravel(load_hdf5(path, ["d_ppg"], limit_bytes=3 * GB)["d_ppg"]).astype(float)
+    if len(wave) < RATE_HZ:
+        raise InputError(f"{path}: d_ppg has {len(wave)} samples, want 600: download it again")
+    return Signal(wave, RATE_HZ, kind="bvp")
