@@ -458,7 +458,10 @@ def evaluate(
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
-        arguments = {"table": table, "dataset": dataset, "root": root, "method": method, **options}
+        arguments: dict[str, Any] = {"table": table, **options}
+        if table is None:
+            read = {"method": method, "source": source, "length": length, "step": step}
+            arguments = {"dataset": dataset, "root": root, **read, **options}
         inputs = [path for path in (table, root) if path is not None]
         run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with beside(out) as kept, _progress("evaluating") as bar:  # a stopped run goes on there

@@ -201,7 +201,8 @@ def _page(
 ) -> Page:
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.inference import estimate
-    from emotion_rppg.report.evaluation import protocol, scores
+    from emotion_rppg.report.evaluation import protocol
+    from emotion_rppg.report.outcomes import names_of_classes, scores
 
     assert first.video is not None
     pos = estimate(first.video, "pos")
@@ -267,7 +268,7 @@ def _page(
                 ],
             ),
             protocol(results, table),
-            *scores(means),
+            scores(results, means, names_of_classes(results, table)),
         ],
     )
 

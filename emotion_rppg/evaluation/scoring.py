@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 CLASS_SCORES = ("balanced_accuracy", "macro_f1", "auroc", "mcc", "ece")
 NUMBER_SCORES = ("ccc", "pearson", "rmse")
+_WHEN = ("session", "trial", "start_s", "duration_s")
 
 
 def predictions(table: pd.DataFrame, job: Job, task: Task, said: Said) -> pd.DataFrame:
@@ -29,6 +30,7 @@ def predictions(table: pd.DataFrame, job: Job, task: Task, said: Said) -> pd.Dat
             "target": task.target,
             "head": job.name,
             "subject": people(part).to_numpy(),
+            **{name: part[name].to_numpy() for name in _WHEN},
             "row": job.test,
             "truth": job.y[job.test],
             "predicted": said.predicted,

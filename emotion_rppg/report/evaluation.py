@@ -1,4 +1,4 @@
-"""What `evaluate` leaves behind: results.csv, summary.csv, report.html, run.json."""
+"""What `evaluate` leaves behind: scores, predictions, their summary, report.html, run.json."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation.splits import WORDS
 from emotion_rppg.provenance import write_run
-from emotion_rppg.report import figures
+from emotion_rppg.report import outcomes
 from emotion_rppg.report.methods import methods
 from emotion_rppg.report.page import Page, Section, write_page
+from emotion_rppg.report.people import data
 from emotion_rppg.tables import write_table
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-_SHOWN = ("target", "head", "people", "mean", "ci_low", "ci_high", "effect", "p")
 
 
 def write_evaluation(
@@ -30,39 +29,51 @@ def write_evaluation(
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
 ) -> pd.DataFrame:
-    """Write the folder, whole or not at all, and give the summary over people."""
+    """Write the folder, whole or not at all, and give the summary over people.
+
+    ``predictions.parquet`` has every scored window of every head: person, trial, time, row of the
+    table, true class, predicted class and the chances of the classes (``p_0`` …).
+    """
     from emotion_rppg.evaluation.statistics import between_heads, summary
 
     means = summary(results)
     pairs = between_heads(results, metric=str(means["metric"].iloc[0]))
+    names = outcomes.names_of_classes(results, table)
     with whole_folder(out) as fresh:
         write_table(results, fresh / "results.csv")
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")
-        sections = [protocol(results, table), *scores(means), methods(results, arguments)]
-        page = Page("Evaluation", "How well each head does on people it never saw.", sections)
-        write_page(page, fresh / "report.html")
+        write_table(results.attrs["predictions"], fresh / "predictions.parquet")
+        sections = [
+            protocol(results, table),
+            *data(results, table, names),
+            outcomes.scores(results, means, names),
+            *outcomes.null(results, means),
+            *outcomes.pairs(pairs),
+            outcomes.other_scores(results),
+            *outcomes.mistakes(results, names),
+            *outcomes.calibration(results, names),
+            methods(results, arguments),
+        ]
+        lead = f"How well each head tells {' and '.join(names)} on what it never saw."
+        write_page(Page("Evaluation", lead, sections), fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
     return means
 
 
 def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
-    """How it was done, in words: people, rows, split, coding, normalisation, exclusions."""
+    """How it was done, in words: people, windows, split, coding, normalisation."""
     first = results.iloc[0]
-    unseen = int((table["reason"].fillna("") != "").sum()) if "reason" in table else 0
+    told = [Task(t, first["coding"]).rule(table) for t in dict.fromkeys(results["target"])]
     text = [
-        f"{len(table)} windows of {people(table).nunique()} people. Each head was fitted and "
-        f"tested with the split “{first['split']}”: "
+        f"{len(table)} windows of {people(table).nunique()} people "
+        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. Each head "
+        f"was fitted and tested with the split “{first['split']}”: "
         f"{WORDS.get(first['split'], 'one of one’s own')}. "
         "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
-        f"Targets: {'; '.join(sorted(set(results['target'] + ' (' + results['coding'] + ')')))}. "
-        f"Normalisation: {first['normalise']}.",
-        f"{unseen} windows showed no pulse to trust; they stayed in the test with the majority "
-        "class of the training people as their prediction.",
+        f"Target: {'; '.join(told)}.",
+        f"Normalisation “{first['normalise']}”: {NORMALISED.get(first['normalise'], 'one’s own')}.",
     ]
-    for target, counts in results.attrs.get("excluded", {}).items():
-        said = "; ".join(f"{reason}: {n}" for reason, n in counts.items())
-        text.append(f"Windows set aside or without features, {target}: {said}.")
     if bool("unknown_training" in results and results["unknown_training"].any()):
         text.append(
             "A network that made these rows does not say whom it was trained on: it may have seen "
@@ -70,6 +81,23 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
         )
     warning = WORDS["leaky_windows"] if first["split"] == "leaky_windows" else _warning(table)
     return Section("Protocol", text, warning=warning)
+
+
+NORMALISED = {
+    "none": "nothing is known of a person when they are tested",
+    "calibration": "the mean of each person's first minutes was taken off their features, without "
+    "labels; windows that reach into those minutes are not scored",
+    "transductive": "each person's features were standardised by the mean and spread of their "
+    "whole recording, without labels; not possible while somebody is still being recorded",
+}
+
+
+def _windows(table: pd.DataFrame) -> str:
+    """Length and source of the windows."""
+    lengths = table["duration_s"].round(1).drop_duplicates().sort_values()
+    span = f"{lengths.iloc[0]:g}" + (f" to {lengths.iloc[-1]:g}" if len(lengths) > 1 else "")
+    sources = " and ".join(sorted(set(table["source"].astype(str)))) if "source" in table else ""
+    return f"{span} s long" + (f", of {sources} signals" if sources else "")
 
 
 def _warning(table: pd.DataFrame) -> str:
@@ -81,24 +109,3 @@ def _warning(table: pd.DataFrame) -> str:
             "scores show that the chain works; they are no evidence about real people."
         )
     return ""
-
-
-def scores(means: pd.DataFrame) -> list[Section]:
-    """The figure against the dummies, and the table behind it."""
-    metric = str(means["metric"].iloc[0])
-    shown = means[means["metric"] == metric]
-    caption = (
-        f"{metric.replace('_', ' ').capitalize()}: mean over people with its 95 % bootstrap "
-        "interval. Grey: dummies that never look at the pulse. Dotted: chance."
-    )
-    return [
-        Section(
-            "Results",
-            figures=[(figures.scores(shown), caption)],
-            table=shown[[c for c in (*_SHOWN, "p_permutation") if c in shown]],
-            table_caption="The unit is the person. p: paired Wilcoxon test over people against "
-            "the first dummy, Holm-corrected over the heads; effect: rank-biserial, −1 to 1; "
-            "p_permutation: share of permutations of the labels, between trials or runs of equal "
-            "label within a person, on which the head did as well.",
-        )
-    ]

@@ -97,28 +97,6 @@ def feature_by_label(table: pd.DataFrame, target: str, names: list[str]) -> Figu
     return figure
 
 
-def scores(summary: pd.DataFrame, *, metric: str = "balanced_accuracy") -> Figure:
-    """Mean over people with its confidence interval, a row a head; dummies are grey.
-
-    ``summary`` has the columns target, head, dummy, mean, ci_low, ci_high.
-    """
-    targets = list(dict.fromkeys(summary["target"]))
-    height = 0.9 + 0.32 * summary["head"].nunique()
-    figure = Figure(figsize=(9, height), layout="constrained")
-    axes = figure.subplots(1, len(targets), sharex=True, squeeze=False)[0]
-    for axis, target in zip(axes, targets, strict=True):
-        rows = summary[summary["target"] == target].iloc[::-1].reset_index(drop=True)
-        for y, row in rows.iterrows():
-            colour = GREY if row["dummy"] else BLUE
-            axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=colour, lw=2)
-            axis.plot(row["mean"], y, "o", color=colour, ms=6)
-        axis.axvline(0.5, color=INK, lw=0.8, ls=":")
-        axis.set_yticks(range(len(rows)), rows["head"])
-        axis.set(title=target, xlabel=metric.replace("_", " ") + " (mean over people, 95 % CI)")
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
 def bland_altman(rates: pd.DataFrame) -> Figure:
     """Difference of found and true heart rate over their mean, a panel a method (1986).
 

@@ -1,0 +1,143 @@
+"""Figures of an evaluation: scores of people, mistakes, calibration, the null, what a head uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from emotion_rppg import metrics
+from emotion_rppg.report.figures import BLUE, GREY, INK, RED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def people(
+    results: pd.DataFrame, means: pd.DataFrame, *, metric: str, chance: float | None
+) -> Figure:
+    """Every person's score as a dot, a row a head, with mean and interval; dummies are grey.
+
+    ``results`` is one target's, as ``evaluate`` gives it; ``means`` its rows of ``summary``.
+    """
+    rows = means.iloc[::-1].reset_index(drop=True)
+    figure = Figure(figsize=(9, 1.0 + 0.42 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    for y, row in rows.iterrows():
+        colour = GREY if row["dummy"] else BLUE
+        own = results.loc[results["head"] == row["head"], metric].dropna().sort_values()
+        # side by side by rank, so that equal scores stay countable
+        apart = 0.26 * (np.arange(len(own)) % 5 - 2) / 2
+        axis.plot(own, y + apart, "o", ms=3.5, color=colour, alpha=0.45, mec="none")
+        axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=INK, lw=2.2)
+        axis.plot(row["mean"], y, "D", color=INK, mfc="white", ms=6, mew=1.6)
+    if chance is not None:
+        axis.axvline(chance, color=INK, lw=0.9, ls=":")
+    axis.set_yticks(range(len(rows)), rows["head"])
+    axis.set(xlabel=in_words(metric), ylim=(-0.6, len(rows) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
+    """One matrix a head: windows of a true class (row) called each class; shade is its share.
+
+    ``counts`` maps heads to (classes, classes) numbers of windows.
+    """
+    figure, axes = _panels(len(counts), width=2.25 + 0.1 * len(names), height=2.4)
+    for axis, (head, matrix) in zip(axes, counts.items(), strict=True):
+        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for (i, j), n in np.ndenumerate(matrix):
+            axis.text(
+                j,
+                i,
+                f"{share[i, j]:.0%}\n{n}",
+                ha="center",
+                va="center",
+                fontsize=8.5 if len(names) < 4 else 7,
+                color="white" if share[i, j] > 0.55 else INK,
+            )
+        axis.set_title(head, fontsize=10)
+        axis.set_xticks(range(len(names)), names, fontsize=9)
+        axis.set_yticks(range(len(names)), names, fontsize=9, rotation=90, va="center")
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+    figure.supxlabel("predicted", fontsize=9)
+    figure.supylabel("true", fontsize=9)
+    return figure
+
+
+def reliability(said: pd.DataFrame, heads: Sequence[str], *, bins: int = 10) -> Figure:
+    """How often the high class came true where a head gave it some chance; dot area is windows.
+
+    ``said`` is one target's predictions with two classes. Dashed: where a head whose
+    probabilities are right for equally frequent classes lies at this data's class shares.
+    """
+    share = float(said.loc[said["head"] == heads[0], "truth"].mean())
+    grid = np.linspace(0, 1, 101)
+    shifted = grid * share / np.maximum(grid * share + (1 - grid) * (1 - share), 1e-12)
+    figure, axes = _panels(len(heads), width=2.25, height=2.45, sharex=True, sharey=True)
+    for axis, head in zip(axes, heads, strict=True):
+        own = said[said["head"] == head]
+        truth, chance = own["truth"].to_numpy(float), own["p_1"].to_numpy(float)
+        axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=":")
+        axis.plot(grid, shifted, color=GREY, lw=0.9, ls="--")
+        x, y, n = _binned(truth, chance, bins)
+        axis.plot(x, y, color=BLUE, lw=1)
+        axis.scatter(x, y, s=6 + 90 * n / n.sum(), color=BLUE, lw=0)
+        axis.set_title(f"{head} · ECE {metrics.ece(truth, chance):.2f}", fontsize=10)
+        axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        axis.set_xticks([0, 0.5, 1])
+        axis.set_yticks([0, 0.5, 1])
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("chance given to the high class", fontsize=9)
+    figure.supylabel("share that was high", fontsize=9)
+    return figure
+
+
+def null(found: pd.DataFrame, *, metric: str) -> Figure:
+    """What each head reached on permuted labels (grey) and on the true ones (line)."""
+    heads = list(dict.fromkeys(found["head"]))
+    figure = Figure(figsize=(9, 1.0 + 0.36 * len(heads)), layout="constrained")
+    axis = figure.subplots()
+    for y, head in enumerate(reversed(heads)):
+        own = found[found["head"] == head]
+        scores = own["score"].dropna().sort_values()
+        apart = 0.24 * (np.arange(len(scores)) % 5 - 2) / 2
+        axis.plot(scores, y + apart, "o", ms=3, color=GREY, alpha=0.5, mec="none")
+        axis.plot([own["observed"].iloc[0]] * 2, [y - 0.36, y + 0.36], color=RED, lw=2)
+    axis.set_yticks(range(len(heads)), reversed(heads))
+    axis.set(xlabel=f"{in_words(metric)}, mean over people", ylim=(-0.6, len(heads) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def in_words(metric: str) -> str:
+    """``balanced_accuracy`` as a reader says it."""
+    short = {"auroc": "AUROC", "mcc": "MCC", "ece": "ECE", "ccc": "CCC", "rmse": "RMSE"}
+    return short.get(metric, metric.replace("macro_f1", "macro F1").replace("_", " "))
+
+
+def _binned(
+    truth: np.ndarray, chance: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean chance, share that came true, and windows, of each bin that has any."""
+    where = np.minimum((chance * bins).astype(int), bins - 1)
+    filled = np.unique(where)
+    x = np.array([chance[where == k].mean() for k in filled])
+    y = np.array([truth[where == k].mean() for k in filled])
+    return x, y, np.array([np.sum(where == k) for k in filled])
+
+
+def _panels(n: int, *, width: float, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
+    """A figure of ``n`` panels in rows as wide as the page."""
+    across = max(1, min(n, int(9.2 // width)))
+    down = -(-n // across)
+    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, **shared).ravel()
+    for empty in axes[n:]:
+        empty.set_visible(False)
+    return figure, list(axes[:n])

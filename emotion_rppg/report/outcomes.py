@@ -1,0 +1,180 @@
+"""What came out, as sections of a report: scores, nulls, pairs, mistakes, chances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_rppg.emotion.tasks import Task, class_names
+from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES
+from emotion_rppg.evaluation.statistics import DUMMY_NAMES, summary
+from emotion_rppg.report import charts
+from emotion_rppg.report.page import Section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Names = Mapping[str, tuple[str, ...]]
+
+
+def names_of_classes(results: pd.DataFrame, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Target to the names of its classes; none where it is a number."""
+    coding = str(results["coding"].iloc[0])
+    return {t: class_names(table, Task(t, coding)) for t in dict.fromkeys(results["target"])}
+
+
+def scores(results: pd.DataFrame, means: pd.DataFrame, names: Names) -> Section:
+    """Every head against the dummies, a figure a target, and the table behind them."""
+    metric = str(means["metric"].iloc[0])
+    drawn = []
+    for target, classes in names.items():
+        chance = 1 / len(classes) if classes else None
+        own, rows = (part[part["target"] == target] for part in (results, means))
+        caption = (
+            f"{target}: {charts.in_words(metric)}. A dot is a person, a diamond the mean over "
+            "people, the bar its 95 % bootstrap interval. Grey: dummies that never look at the "
+            "pulse." + (" Dotted: chance." if chance else "")
+        )
+        drawn.append((charts.people(own, rows, metric=metric, chance=chance), caption))
+    table = means[["target", "head", "people"]].copy()
+    table[charts.in_words(metric)] = means["mean"]
+    table["95 % interval"] = _intervals(means, 3)
+    table["effect"] = means["effect"]
+    table["p, Wilcoxon"] = [_p(p) for p in means["p"]]
+    if "p_permutation" in means:
+        table["p, permutation"] = [_p(p) for p in means["p_permutation"]]
+    first = next((head for head in means["head"] if head in DUMMY_NAMES), "the first dummy")
+    return Section(
+        "Results",
+        _choices(results),
+        drawn,
+        table,
+        "The unit is the person. p, Wilcoxon: paired signed-rank test over people against "
+        f"“{first}”, Holm-corrected over the heads; effect: rank-biserial, −1 to 1. p, "
+        "permutation: share of permutations of the labels within people on which the head did "
+        "as well, not corrected for the number of heads.",
+    )
+
+
+def _choices(results: pd.DataFrame) -> list[str]:
+    """How often inner folds chose which head."""
+    said = results.attrs["predictions"]
+    if "chosen" not in said:
+        return []
+    text = []
+    for target, own in said[said["chosen"] != ""].groupby("target", sort=False):
+        each = own.groupby("chosen")["subject"].nunique().sort_values(ascending=False)
+        told = ", ".join(f"{head} for {n} people" for head, n in each.items())
+        text.append(f"“selected”, {target}: inner folds of the training people chose {told}.")
+    return text
+
+
+def other_scores(results: pd.DataFrame) -> Section:
+    """Every score that was computed, mean over people with its interval."""
+    import pandas as pd
+
+    wanted = [name for name in (*CLASS_SCORES, *NUMBER_SCORES) if name in results]
+    wanted = [name for name in wanted if results[name].notna().any()]
+    parts = summary(results, metrics=wanted)
+    table = parts[["target", "head"]].drop_duplicates().reset_index(drop=True)
+    for metric in wanted:
+        rows = parts[parts["metric"] == metric]
+        spans = zip(rows["mean"], _intervals(rows, 2), strict=True)
+        each = ["" if mean != mean else f"{mean:.2f} {span}" for mean, span in spans]
+        column = pd.DataFrame({**{c: rows[c].to_numpy() for c in ("target", "head")}, metric: each})
+        table = table.merge(column, on=["target", "head"], how="left")
+    return Section(
+        "All scores",
+        table=table.rename(columns={m: charts.in_words(m) for m in wanted}),
+        table_caption="Mean over people and its 95 % bootstrap interval, descriptive: no test. "
+        "A score that is undefined for a person (AUROC of one class alone) is left out of the "
+        "mean, not guessed. ECE is computed person by person here; few windows raise it.",
+    )
+
+
+def null(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
+    """The scores on permuted labels, where labels were permuted."""
+    found = results.attrs.get("null")
+    if found is None or found.empty:
+        return []
+    metric = str(means["metric"].iloc[0])
+    drawn = [
+        (
+            charts.null(own, metric=metric),
+            f"{target}: mean over people on permuted labels (grey, a dot a permutation) and on "
+            "the true labels (red).",
+        )
+        for target, own in found.groupby("target", sort=False)
+    ]
+    return [Section("Against labels that mean nothing", figures=drawn)]
+
+
+def pairs(found: pd.DataFrame) -> list[Section]:
+    """Every two heads compared over the same people."""
+    if found.empty:
+        return []
+    table = found.assign(p=[_p(p) for p in found["p"]])
+    return [
+        Section(
+            "Heads against each other",
+            table=table,
+            table_caption="difference: mean over people of head less other; effect: "
+            "rank-biserial, −1 to 1; p: paired Wilcoxon test, Holm-corrected over the pairs of a "
+            "target. A large p does not show that two heads are equal.",
+        )
+    ]
+
+
+def mistakes(results: pd.DataFrame, names: Names) -> list[Section]:
+    """Confusion matrices of every head, summed over people."""
+    said = results.attrs["predictions"]
+    drawn = []
+    for target, classes in names.items():
+        own = said[said["target"] == target]
+        if classes:
+            counts = {h: _counts(part, len(classes)) for h, part in own.groupby("head", sort=False)}
+            caption = (
+                f"{target}: windows of each true class (row) by what they were called, summed "
+                "over people; shares are of the row."
+            )
+            drawn.append((charts.confusion(counts, classes), caption))
+    return [Section("Mistakes", figures=drawn)] if drawn else []
+
+
+def calibration(results: pd.DataFrame, names: Names) -> list[Section]:
+    """Reliability curves of the heads that give chances, for two classes."""
+    said = results.attrs["predictions"]
+    drawn = []
+    for target, classes in names.items():
+        own = said[said["target"] == target]
+        sure = own[own["p_1"].notna()] if len(classes) == 2 else own.iloc[:0]
+        heads = [h for h in dict.fromkeys(sure["head"]) if h not in DUMMY_NAMES]
+        if heads:
+            caption = (
+                f"{target}: how often “{classes[1]}” was true where it was given some chance; "
+                "windows of all people together, dot areas by their number; ECE over ten bins. "
+                "Dotted: right chances. Dashed: right chances of equally frequent classes, which "
+                f"the heads are fitted for, at the {sure['truth'].mean():.0%} that "
+                f"“{classes[1]}” has here."
+            )
+            drawn.append((charts.reliability(sure, heads), caption))
+    return [Section("Are the chances right?", figures=drawn)] if drawn else []
+
+
+def _counts(said: pd.DataFrame, classes: int) -> np.ndarray:
+    """(classes, classes) windows: true class by row, predicted by column."""
+    flat = said["truth"].to_numpy(int) * classes + said["predicted"].to_numpy(int)
+    return np.bincount(flat, minlength=classes**2).reshape(classes, classes)
+
+
+def _intervals(rows: pd.DataFrame, digits: int) -> list[str]:
+    return [
+        "" if low != low else f"[{low:.{digits}f}, {high:.{digits}f}]"
+        for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)
+    ]
+
+
+def _p(value: Any) -> str:
+    return "" if value != value else "< 0.001" if value < 0.001 else f"{value:.3f}"

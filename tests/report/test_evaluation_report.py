@@ -1,0 +1,122 @@
+"""What a reviewer reads in the report is what the evaluation found."""
+
+import html
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg import metrics
+from emotion_rppg.report import charts, figures, outcomes
+from emotion_rppg.report.people import data
+from emotion_rppg.tables import read_table
+
+NAMES = {"arousal": ("low", "high")}
+
+
+def text_of(folder: Path) -> str:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return html.unescape(re.sub(r"<[^>]+>", " ", page))
+
+
+def test_every_scored_window_is_kept_with_who_when_and_what_was_said(folder, table) -> None:
+    said = read_table(folder / "predictions.parquet")
+    plain = said[said["head"] == "plain"]
+    assert sorted(plain["row"]) == list(table.index[table["label_arousal"].notna()])
+    asked = table.loc[plain["row"]]
+    for column in ("session", "trial", "start_s", "duration_s"):
+        assert (plain[column].to_numpy() == asked[column].to_numpy()).all()
+    np.testing.assert_allclose(plain["p_0"] + plain["p_1"], 1)
+    results = read_table(folder / "results.csv")
+    for _, row in results[results["head"] == "plain"].iterrows():
+        own = plain[plain["subject"] == row["subject"]]
+        by_hand = metrics.balanced_accuracy(own["truth"], own["predicted"])
+        assert by_hand == pytest.approx(row["balanced_accuracy"])
+
+
+def test_the_page_says_who_was_left_out_and_why(folder) -> None:
+    text = text_of(folder)
+    assert "60 windows; 12 have no label; 48 were scored." in text
+    assert "4 of 5 people were tested" in text
+    assert (
+        "47 of 48 scored windows have features (coverage 97.9%; lowest of a person 91.7%)" in text
+    )
+    assert "no pulse <to> trust (1)" in text
+    assert re.search(r"d/s0\s+12\s+0\s+0\s+0\s+0\s+0\s+no label", text)
+    assert "arousal is high where its rating is strictly above (>) the middle" in text
+
+
+def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> None:
+    titles = re.findall(r"<h2>(.*?)</h2>", (folder / "report.html").read_text(encoding="utf-8"))
+    assert titles == [
+        "Protocol",
+        "Data: arousal",
+        "Results",
+        "Against labels that mean nothing",
+        "All scores",
+        "Mistakes",
+        "Are the chances right?",
+        "Methods",
+    ]  # one head: no pairs
+    p = results.attrs["null"]["p"].iloc[0]
+    assert re.search(
+        rf"plain\s+4\s+[\d.]+\s+\[[\d., ]+\]\s+[\d.-]+\s+[\d.]+\s+{p:.3f}", text_of(folder)
+    )
+
+
+def test_confusion_counts_are_the_windows(results) -> None:
+    (section,) = outcomes.mistakes(results, NAMES)
+    axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
+    assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results["head"]))
+    said = results.attrs["predictions"]
+    own = said[said["head"] == "plain"]
+    shown = [t.get_text() for t in axes[-1].texts]
+    for k, (truth, predicted) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+        n = int(((own["truth"] == truth) & (own["predicted"] == predicted)).sum())
+        assert shown[k] == f"{n / (own['truth'] == truth).sum():.0%}\n{n}"
+
+
+def test_right_chances_lie_on_the_diagonal() -> None:
+    draw = np.random.default_rng(0)
+    chance = draw.uniform(size=20000)
+    said = pd.DataFrame({"head": "h", "truth": draw.uniform(size=20000) < chance, "p_1": chance})
+    axis = charts.reliability(said, ["h"]).axes[0]
+    curve = axis.lines[-1].get_xydata()
+    assert len(curve) == 10
+    assert np.abs(curve[:, 0] - curve[:, 1]).max() < 0.05
+    assert "ECE 0.01" in axis.get_title() or "ECE 0.00" in axis.get_title()
+
+
+def test_chances_of_equal_classes_lie_on_the_dashed_line() -> None:
+    """High is one row in five: the line is where right odds of equal classes come to lie."""
+    draw = np.random.default_rng(0)
+    truth = draw.uniform(size=40000) < 0.2
+    seen = draw.normal(np.where(truth, 0.7, -0.7))
+    said = pd.DataFrame({"head": "h", "truth": truth, "p_1": 1 / (1 + np.exp(-2 * 0.7 * seen))})
+    axis = charts.reliability(said, ["h"]).axes[0]
+    dashed, curve = axis.lines[1].get_xydata(), axis.lines[2].get_xydata()
+    expected = np.interp(curve[:, 0], dashed[:, 0], dashed[:, 1])
+    assert np.abs(curve[:, 1] - expected).max() < 0.05
+
+
+def test_each_person_is_a_dot_and_dummies_are_grey(results) -> None:
+    from emotion_rppg.evaluation.statistics import summary
+
+    axis = charts.people(results, summary(results), metric="balanced_accuracy", chance=0.5).axes[0]
+    dots = [line for line in axis.lines if line.get_alpha()]
+    assert [len(line.get_xdata()) for line in dots] == [4] * 4
+    assert [line.get_color() for line in dots] == [figures.BLUE, *[figures.GREY] * 3]
+    assert sorted(dots[0].get_xdata()) == sorted(
+        results.loc[results["head"] == "plain", "balanced_accuracy"]
+    )
+
+
+def test_a_large_study_lists_only_those_who_were_not_tested(results, table, monkeypatch) -> None:
+    from emotion_rppg.report import people
+
+    monkeypatch.setattr(people, "MOST_ROWS", 4)
+    (section,) = data(results, table, NAMES)
+    assert list(section.table["person"]) == ["d/s0"]
+    assert "Only people who were not tested" in section.table_caption
