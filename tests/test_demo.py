@@ -26,7 +26,7 @@ def test_the_whole_chain_leaves_what_it_promises(tmp_path, monkeypatch) -> None:
     for name in ("report.html", "table.csv", "results.csv", "summary.csv", "run.json"):
         assert (out / name).stat().st_size > 100, name
     html = (out / "report.html").read_text(encoding="utf-8")
-    assert html.count("<img") == 5
+    assert html.count("<img") == 6
     assert "no evidence about real people" in html
     table = pd.read_csv(out / "table.csv")
     assert {"hr_bpm", "rmssd_ms", "seq_ibi_ms", "emb_000", "label_arousal"} <= set(table)
