@@ -58,6 +58,9 @@ class Video:
         For what is no video file (a folder of pictures, an array): without arguments, gives the
         time in seconds and the picture, uint8 RGB (h, w, 3), of each frame of the whole of
         ``path``. A function of a module, so that other processes can have it.
+    times : function, optional
+        Without arguments: the second of each frame, (n,), where the data set wrote down what its
+        container does not tell. Default: the container's own times.
     """
 
     path: Path
@@ -65,6 +68,7 @@ class Video:
     end_s: float | None = None
     region: str | None = None
     frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None
+    times: Callable[[], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))

@@ -13,6 +13,7 @@ from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.ibvp import Ibvp
 from emotion_rppg.datasets.kemocon import KEmoCon
+from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.mmpd import Mmpd
 from emotion_rppg.datasets.popane import Popane
@@ -22,6 +23,7 @@ from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
 from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
+from emotion_rppg.datasets.vipl_hr import ViplHr
 from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
@@ -36,6 +38,7 @@ DATASETS: dict[str, Any] = {
     "folder": Folder,
     "ibvp": Ibvp,
     "k-emocon": KEmoCon,
+    "lgi-ppgi": LgiPpgi,
     "mahnob-hci": MahnobHci,
     "mmpd": Mmpd,
     "popane": Popane,
@@ -45,5 +48,6 @@ DATASETS: dict[str, Any] = {
     "synthetic": Synthetic,
     "ubfc-phys": UbfcPhys,
     "ubfc-rppg": UbfcRppg,
+    "vipl-hr": ViplHr,
     "wesad": Wesad,
 }

@@ -154,6 +154,22 @@ def on_clock(
     return wave if span_s is None else cover(path, wave, *span_s)
 
 
+def frame_seconds(path: Path, stamps_s: np.ndarray) -> np.ndarray:
+    """Seconds of a film's frames from the first, for ``Video(times=…)``; their rate is checked."""
+    seconds: np.ndarray = stamps_s - stamps_s[0]
+    if len(seconds) < 2 or not 5 < (len(seconds) - 1) / max(seconds[-1], 1e-9) < 130:
+        raise InputError(
+            f"{path} tells {len(seconds)} frames in {seconds[-1]:.4g} s: is it of the film beside "
+            "it, and its time in the unit that the documents say?"
+        )
+    return seconds
+
+
+def film_lasts(seconds: np.ndarray) -> float:
+    """How long frames at these seconds are seen, the last one for a usual step."""
+    return float(seconds[-1] - seconds[0]) * len(seconds) / (len(seconds) - 1)
+
+
 def cover(path: Path, wave: Signal, start_s: float, end_s: float) -> Signal:
     """The part of a signal from start to end, which must be there but for a second."""
     if wave.start_s > start_s + 1 or wave.end_s < end_s - 1:

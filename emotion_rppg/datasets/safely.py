@@ -144,7 +144,7 @@ def load_json(path: str | Path, *, limit_bytes: int = 500 * MB) -> Any:
 def load_xml(path: str | Path, *, limit_bytes: int = 50 * MB) -> ElementTree.Element:
     """The root of an XML file. A document type, through which entities come, is refused."""
     path = checked(path, limit_bytes)
-    builder = _NoEntities(DEEPEST)
+    builder = _NoEntities(path, DEEPEST)
     parser = ElementTree.XMLParser(target=builder)
     with _told(path, "XML"):
         parser.feed(path.read_bytes())
@@ -152,14 +152,14 @@ def load_xml(path: str | Path, *, limit_bytes: int = 50 * MB) -> ElementTree.Ele
 
 
 class _NoEntities(ElementTree.TreeBuilder):
-    def __init__(self, deepest: int) -> None:
+    def __init__(self, path: Path, deepest: int) -> None:
         super().__init__()
-        self.depth, self.deepest = 0, deepest
+        self.path, self.depth, self.deepest = path, 0, deepest
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise InputError(
-            f"the XML declares a document type ({name}), through which entities could be "
-            "expanded, and was not read: want the file as its authors distribute it"
+            f"{self.path}: the XML declares a document type ({name}), through which entities could "
+            "be expanded, and was not read: want the file as its authors distribute it"
         )
 
     def start(self, tag: Any, attrs: dict[Any, Any], /) -> ElementTree.Element:

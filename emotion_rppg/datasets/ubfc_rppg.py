@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
-from emotion_rppg.datasets.listed import Listed, on_clock
+from emotion_rppg.datasets.listed import Listed, frame_seconds, kept, on_clock
 from emotion_rppg.datasets.rows import load_numbers
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording, Video
@@ -82,7 +82,7 @@ class UbfcRppg(Listed):
                 self.card.name,
                 film.parent.name,
                 labels={"part": part},
-                video=Video(film),
+                video=Video(film, times=partial(_frames, truth) if read is _of_lines else None),
                 signals={"bvp": partial(read, truth)},
             )
 
@@ -93,11 +93,12 @@ class UbfcRppg(Listed):
         truth: dict[str, dict[str, float]] = {}
         for name in ("subject3", "subject12", "5-gt", "after-exercise"):
             second = name.startswith("subject")
-            bpm, rate = rate_of(len(truth)), 30.0 if second else 62.0
+            bpm, rate = rate_of(len(truth)), 29.0 if second else 62.0
             truth[f"ubfc-rppg/{name}/1/1"] = {"bvp": bpm}
             place = folder / ("DATASET_2" if second else "DATASET_1") / name
             place.mkdir(parents=True)
-            write_face(place / "vid.avi", pulse(bpm, seconds, 30), 30.0)
+            film = pulse(bpm, seconds, rate if second else 30)
+            write_face(place / "vid.avi", film, 30.0)  # whatever its frames' times are
             wave, decoy = (pulse(b, seconds, rate) for b in (bpm, DECOY_BPM))
             times = np.arange(len(wave)) / rate
             if second:
@@ -117,13 +118,23 @@ def _place(film: Path) -> tuple[object, ...]:
 
 def _of_lines(path: Path) -> Signal:
     """DATASET_2; the first sample is that of the first frame, whatever time stands there."""
+    table = kept(_lines, path)
+    _within(path, "heart rate (line 2)", table[1], _PEOPLE_BPM)
+    return on_clock(path, _frames(path), table[0], "bvp", rate_hz=30.0)
+
+
+def _frames(path: Path) -> np.ndarray:
+    """Seconds of DATASET_2's frames."""
+    return frame_seconds(path, kept(_lines, path)[2])
+
+
+def _lines(path: Path) -> np.ndarray:
     table = load_numbers(path)
     if len(table) != 3:
         raise InputError(
             f"{path} has {len(table)} lines, want three of equal length: pulse, heart rate, seconds"
         )
-    _within(path, "heart rate (line 2)", table[1], _PEOPLE_BPM)
-    return on_clock(path, table[2] - table[2, 0], table[0], "bvp", rate_hz=30.0)
+    return table
 
 
 def _of_columns(path: Path) -> Signal:

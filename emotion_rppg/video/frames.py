@@ -102,9 +102,9 @@ def read_frames(video: Video | str | Path) -> Iterator[Frame]:
     """Frames of the stretch ``start_s <= time < end_s``, one at a time.
 
     Memory does not grow with length. Times are the container's presentation times, relative to
-    ``video.start_s`` and strictly increasing; where the container has none (raw streams) they
-    are index / rate, with a logged warning. A torn file gives the frames before the tear, with a
-    logged warning.
+    ``video.start_s`` and strictly increasing, or those of ``video.times``; where the container has
+    none (raw streams) they are index / rate, with a logged warning. A torn file gives the frames
+    before the tear, with a logged warning.
 
     Yields
     ------
@@ -204,7 +204,10 @@ def _stretch(capture: Any, video: Video) -> Iterator[Frame]:
     index = 0
     again: Iterator[np.ndarray] | None = None
     stuck = _stuck(video.path)
-    for number, time_s in enumerate(_clock(capture, video.path)):
+    clock = _clock(capture, video.path)
+    if video.times is not None:
+        clock = _told(clock, video.path, video.times())
+    for number, time_s in enumerate(clock):
         if time_s >= end - 1e-6:
             return
         if time_s < video.start_s - 1e-6:
@@ -264,6 +267,20 @@ def _clock(capture: Any, path: Path) -> Iterator[float]:
         log.warning(
             "%s: only %d of %d frames can be decoded; is it cut off?", path, count, promised
         )
+
+
+def _told(clock: Iterator[float], path: Path, times_s: np.ndarray) -> Iterator[float]:
+    """Times that the data set tells, a frame each, in place of the container's."""
+    if times_s.ndim != 1 or not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
+        raise InputError(
+            f"{path}: the times that come with it do not increase: want a second for each frame"
+        )
+    last = -math.inf
+    for time, _ in zip(times_s, clock, strict=False):
+        last = max(float(time), last + 1e-6)
+        yield last
+    if next(clock, None) is not None:
+        log.warning("%s has more than the %d frames with a time, left out", path, len(times_s))
 
 
 def to_rgb(cv2: ModuleType, image: np.ndarray) -> np.ndarray:

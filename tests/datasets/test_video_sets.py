@@ -8,13 +8,15 @@ import pytest
 
 from emotion_rppg.datasets.cohface import Cohface
 from emotion_rppg.datasets.fakes import read_truth
+from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
 from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
+from emotion_rppg.datasets.vipl_hr import ViplHr
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import read_frames
 
-SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface)
+SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface, ViplHr, LgiPpgi)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +103,7 @@ def test_both_parts_of_ubfc_rppg_are_read_and_ordered(copied) -> None:
     assert [r.subject for r in found] == ["5-gt", "after-exercise", "subject3", "subject12"]
     assert [r.labels["part"] for r in found] == ["DATASET_1"] * 2 + ["DATASET_2"] * 2
     rates = [r.read("bvp").rate_hz for r in found]
-    assert rates == [62, 62, 30, 30]
+    assert rates == [62, 62, 30, 30]  # frames come at 29: put on an even grid of the documents'
     assert [r.subject for r in UbfcRppg(fake / "DATASET_2")] == ["subject3", "subject12"]
 
 
@@ -113,7 +115,7 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     in_ms = " ".join(str(1e3 * float(t)) for t in times.split())
     for lines, message in (
         ((rate, pulse, times), r"ground_truth\.txt: the heart rate \(line 2\) is .* in the middle"),
-        ((pulse, rate, in_ms), "bvp has 0.03 samples a second, the documents say 30"),
+        ((pulse, rate, in_ms), "tells 232 frames in 7966 s"),
         ((pulse, rate), "has 2 lines, want three"),
         ((pulse, rate, times[: len(times) // 2]), "no table of bare numbers"),
     ):
@@ -266,3 +268,73 @@ def test_cohface_checks_its_clock(copied) -> None:
                 file[name] = values
         with pytest.raises(InputError, match=rf"data\.hdf5.*{message}"):
             found[0].read("bvp")
+
+
+def test_vipl_hr_times_the_frames_and_leaves_out_near_infrared(copied) -> None:
+    fake = copied(ViplHr)
+    found = list(ViplHr(fake))
+    assert [(r.subject, r.session, r.trial) for r in found] == [
+        ("2", "v1", "source1"),
+        ("2", "v10", "source1"),
+        ("10", "v1", "source1"),
+        ("10", "v1", "source2"),
+    ]
+    frames = [f.time_s for f in read_frames(found[0].video)]
+    assert (len(frames), frames[-1]) == (200, pytest.approx(7.96))  # the container says 6.6 s
+    assert found[3].video.times is None
+    (fake / "data/p1-5").mkdir()
+    (fake / "data/p2").rename(fake / "data/p1-5/p2")
+    assert [r.name for r in ViplHr(fake)] == [r.name for r in found]
+
+
+def test_vipl_hr_checks_the_pulses_rate(copied) -> None:
+    fake = copied(ViplHr)
+    first, *_, phone = ViplHr(fake)
+    for recording, place in (
+        (first, fake / "data/p2/v1/source1"),
+        (phone, phone.video.path.parent),
+    ):
+        path = place / "wave.csv"
+        lines = path.read_text().splitlines()
+        path.write_text("\n".join(lines[: 50 * 8 + 1]))  # as if 50 samples came a second
+        with pytest.raises(
+            InputError, match=r"wave\.csv has 400 samples in 8\.0 s, 50\.0 a second"
+        ):
+            recording.read("bvp")
+    (phone.video.path.parent / "gt_HR.csv").unlink()
+    with pytest.raises(InputError, match=r"gt_HR\.csv"):
+        phone.read("bvp")
+    path = fake / "data/p2/v1/source1/time.txt"
+    np.savetxt(path, np.loadtxt(path) / 1e3)
+    for read in (lambda: first.read("bvp"), lambda: list(read_frames(first.video))):
+        with pytest.raises(InputError, match=r"time\.txt tells 200 frames in 0\.00796 s"):
+            read()
+
+
+def test_lgi_ppgi_ends_pulse_and_film_together(copied) -> None:
+    fake = copied(LgiPpgi)
+    found = list(LgiPpgi(fake))
+    assert [r.name for r in found] == [
+        f"lgi-ppgi/{person}/1/{activity}"
+        for person in ("alex", "cpi")
+        for activity in ("gym", "resting")
+    ]
+    wave = found[0].read("bvp")
+    assert (wave.start_s, wave.end_s) == (0, pytest.approx(8, abs=0.02))
+    path = fake / "alex/alex_gym/cms50_stream_handler.xml"
+    text = path.read_text()
+    for changed_text, message in (
+        (
+            "\n".join([*text.splitlines()[:400], "</stream>"]),
+            r"lasts 6\.7 s at 60 Hz, its film 8\.0",
+        ),
+        (text.replace("value2>", "other>"), "has 0 samples with value2"),
+        (text.replace("<value2>60<", "<value2>high<", 1), "value2 is 'high', want a number"),
+        ("<!DOCTYPE x>" + text, "declares a document type"),
+    ):
+        path.write_text(changed_text)
+        with pytest.raises(InputError, match=rf"cms50_stream_handler\.xml.*{message}"):
+            found[0].read("bvp")
+    path.parent.rename(fake / "alex/gym")
+    with pytest.raises(InputError, match="gym is not named as expected: want person_activity"):
+        LgiPpgi(fake)

@@ -190,3 +190,17 @@ def test_facts_of_a_file(clip: Path) -> None:
     assert (facts.width, facts.height, facts.frames, facts.rotation) == (160, 120, 90, 0)
     assert facts.rate_hz == pytest.approx(30)
     assert facts.duration_s == pytest.approx(3)
+
+
+def test_times_that_a_data_set_tells_take_the_place_of_the_containers(clip: Path, caplog) -> None:
+    n = len(list(read_frames(clip)))
+    told = np.arange(n) / 25
+    told[5] = told[4]  # stamped in a burst
+    found = [f.time_s for f in read_frames(Video(clip, 1.0, times=lambda: told))]
+    assert len(found) == n - 25
+    assert found[1] == pytest.approx(0.04)
+    assert not caplog.records
+    assert len(list(read_frames(Video(clip, times=lambda: told[:50])))) == 50
+    assert "more than the 50 frames with a time" in caplog.text
+    with pytest.raises(InputError, match="do not increase"):
+        list(read_frames(Video(clip, times=lambda: told[::-1])))

@@ -1,0 +1,134 @@
+"""LGI-PPGI (Pilz et al. 2018): six people resting, turning the head, talking, and in the gym.
+
+`alex/alex_gym/` (perhaps in `id1/` …) has `cv_camera_sensor_stream_handler.avi`, in
+`cv_camera_sensor_timer_stream_handler.xml` the milliseconds of its frames (``value1``), and in
+`cms50_stream_handler.xml` heart rate (``value1``) and pulse (``value2``), 60 samples a second
+without times. No ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
+from emotion_rppg.datasets.listed import Listed, film_lasts, frame_seconds
+from emotion_rppg.datasets.rows import number
+from emotion_rppg.datasets.safely import load_xml
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording, Video
+from emotion_rppg.signals import Signal
+
+FILM = "cv_camera_sensor_stream_handler.avi"
+CLOCK = "cv_camera_sensor_timer_stream_handler.xml"
+PULSE = "cms50_stream_handler.xml"
+RATE_HZ = 60.0
+_EARLY = 0.2  # share of the film by which the oximeter may have begun before it
+
+
+class LgiPpgi(Listed):
+    """A recording an activity, on the film's clock; pulse and film are taken to end together."""
+
+    card = Card(
+        name="lgi-ppgi",
+        title="LGI-PPGI",
+        people=6,
+        modalities=("video", "bvp"),
+        rates_hz={"video": 25.0, "bvp": RATE_HZ},
+        scales={},
+        access="was open; its authors' page offers no download any more",
+        licence="CC BY 4.0",
+        reference=(
+            "Pilz CS, Zaunseder S, Krajewski J, Blazek V (2018). Local group invariance for heart "
+            "rate estimation from face videos in the wild. CVPR Workshops, 1254–1262."
+        ),
+        url="https://github.com/partofthestars/LGI-PPGI-DB",
+        traps=(
+            "the oximeter starts first and has no times: both are taken to end together",
+            "frames are timed by an XML of their own, not by the container",
+            "value1 is the heart rate in one XML and the time in the other",
+            "6 of the 25 people of the paper were ever public",
+            "no ratings: for the pulse alone",
+        ),
+        bibtex="""@inproceedings{pilz2018local,
+  author = {Pilz, Christian S. and Zaunseder, Sebastian and Krajewski, Jarek and Blazek, Vladimir},
+  title = {Local Group Invariance for Heart Rate Estimation from Face Videos in the Wild},
+  booktitle = {CVPR Workshops}, pages = {1254--1262}, year = {2018}
+}""",
+    )
+    expected = f"**/{PULSE}"
+
+    def recordings(self) -> Iterator[Recording]:
+        for path in sorted(self.root.glob(self.expected), key=lambda p: p.parent.name):
+            subject, _, activity = path.parent.name.rpartition("_")
+            if not subject:
+                raise InputError(f"{path.parent} is not named as expected: want person_activity")
+            film = path.with_name(FILM)
+            times = partial(_times, path.with_name(CLOCK))
+            yield Recording(
+                self.card.name,
+                subject,
+                trial=activity,
+                labels={"condition": activity},
+                video=Video(film, times=times) if film.is_file() else None,
+                signals={"bvp": partial(_bvp, path)},
+            )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people, two activities; the oximeter begins with 1.5 s of a decoy."""
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        for person in ("alex", "cpi"):
+            for activity in ("gym", "resting"):
+                bpm = rate_of(len(truth))
+                truth[f"lgi-ppgi/{person}/1/{activity}"] = {"bvp": bpm}
+                place = folder / person / f"{person}_{activity}"
+                place.mkdir(parents=True)
+                film = pulse(bpm, seconds, 25)
+                write_face(place / "cv_camera_sensor_stream_handler.avi", film, 30.0)
+                wave = np.r_[pulse(DECOY_BPM, 1.5, 60), pulse(bpm, seconds, 60)]
+                beats = [(80.0, round(60 + 50 * v)) for v in wave]
+                text = _written("<value1>{:g}</value1><value2>{}</value2>", beats)
+                (place / "cms50_stream_handler.xml").write_text(text)
+                stamps = [(1000 * k / 25, 0) for k in range(1, len(film) + 1)]
+                text = _written("<value0>{1}</value0><value1>{0:.3f}</value1>", stamps)
+                (place / "cv_camera_sensor_timer_stream_handler.xml").write_text(text)
+        return write_truth(folder, truth)
+
+
+def _written(shape: str, rows: list[tuple[float, int]]) -> str:
+    """A stream's XML: value0, value1 … for the samples, each with values of its own."""
+    items = (f"<value{k}>{shape.format(*row)}</value{k}>" for k, row in enumerate(rows))
+    return "<stream>\n" + "\n".join(items) + "\n</stream>\n"
+
+
+def _stream(path: Path, name: str) -> np.ndarray:
+    """That value of each sample of a stream."""
+    root = load_xml(path)
+    found = [item.findtext(name) for item in root.iter() if item is not root and len(item)]
+    texts = [text for text in found if text is not None]
+    if len(texts) < 2:
+        raise InputError(f"{path} has {len(texts)} samples with {name}: download it again")
+    return np.array([number(text, str(path), name) for text in texts])
+
+
+def _times(path: Path) -> np.ndarray:
+    return frame_seconds(path, _stream(path, "value1") / 1e3)
+
+
+def _bvp(path: Path) -> Signal:
+    """The pulse while the film lasts: its last sample is taken with the last frame."""
+    wave = Signal(_stream(path, "value2"), RATE_HZ, kind="bvp")
+    lasts = film_lasts(_times(path.with_name(CLOCK)))
+    early = wave.duration_s - lasts
+    if not -0.5 / RATE_HZ < early < _EARLY * lasts + 1:
+        raise InputError(
+            f"{path} lasts {wave.duration_s:.1f} s at {RATE_HZ:g} Hz, its film {lasts:.1f} s: the "
+            "pulse is cut off, or has another rate"
+        )
+    shifted = Signal(wave.samples, RATE_HZ, kind="bvp", start_s=-early)
+    return shifted.crop(0, lasts)
