@@ -9,7 +9,7 @@ import errno
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -437,16 +437,16 @@ def evaluate(
         from emotion_rppg.evaluation import evaluate as evaluated
         from emotion_rppg.evaluation.splits import WORDS
         from emotion_rppg.report.evaluation import write_evaluation
+        from emotion_rppg.study import extract, waves
         from emotion_rppg.tables import read_table
 
         if not task:
             raise InputError("say what to predict: --task arousal (repeat it for more)")
-        if (table is None) == (dataset is None):
-            raise InputError("give either --table FILE, or --dataset NAME with --root DIR")
-        if table is not None:
-            rows = read_table(table)
-        else:
-            rows = _extracted(dataset, root, method, source, length, step, workers, device)
+        if table is None and dataset is None:
+            raise InputError("give --table FILE, or --dataset NAME with --root DIR")
+        recordings = [] if dataset is None else _recordings([], dataset, root)
+        read: dict[str, Any] = {"method": method, "source": source, "device": device}
+        windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
         options: dict[str, Any] = {
             "target": task,
             "heads": heads.split(",") if heads != "all" else "all",
@@ -459,14 +459,31 @@ def evaluate(
             "seed": seed,
         }
         arguments: dict[str, Any] = {"table": table, **options}
-        if table is None:
-            read = {"method": method, "source": source, "length": length, "step": step}
-            arguments = {"dataset": dataset, "root": root, **read, **options}
+        if dataset is not None:
+            given = {"dataset": dataset, "root": root, "method": method, "source": source}
+            arguments = {"table": table, **given, "length": length, "step": step, **options}
         inputs = [path for path in (table, root) if path is not None]
         run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with beside(out) as kept, _progress("evaluating") as bar:  # a stopped run goes on there
-            results = evaluated(rows, **options, **run, keep=kept.folder, progress=bar)
-            means = write_evaluation(results, rows, out, arguments=arguments, inputs=inputs)
+            if table is not None:
+                rows = read_table(table)
+            else:
+                rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
+            results = evaluated(
+                rows, **options, **run, importance=5, keep=kept.folder, progress=bar
+            )
+
+            def waves_of(names: Sequence[str]) -> Iterator[Any]:
+                return waves([r for r in recordings if r.person in names], **read, cache=kept)
+
+            means = write_evaluation(
+                results,
+                rows,
+                out,
+                arguments=arguments,
+                inputs=inputs,
+                waves=waves_of if recordings else None,
+            )
         text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
         text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
         _say(
@@ -505,33 +522,6 @@ def _evaluate_pulse(
     text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
     summary = json.loads(scores.to_json(orient="records"))
     _say(text, as_json, {"out": str(out), "summary": summary, "failures": failed})
-
-
-def _extracted(
-    dataset: str | None,
-    root: Path | None,
-    method: str,
-    source: str,
-    length: float,
-    step: float,
-    workers: int,
-    device: str,
-) -> Any:
-    """The feature table of a data set, with a progress bar."""
-    from emotion_rppg.study import extract
-
-    recordings = _recordings([], dataset, root)
-    with _progress("extracting") as progress:
-        return extract(
-            recordings,
-            method=method,
-            source=source,
-            length_s=length,
-            step_s=step,
-            workers=workers,
-            device=device,
-            progress=progress,
-        )
 
 
 @app.command()

@@ -38,14 +38,26 @@ class Said(NamedTuple):
 
 
 def run_job(job: Job) -> Said:
-    """Fit on the training people; a window without features is told what is commonest there."""
+    """Fit on the training people and ask about the tested windows."""
+    return asked(fitted(job), job)
+
+
+def fitted(job: Job) -> Any | None:
+    """The head, fitted on the training's windows with features; None where nothing can be told."""
     train = job.train[job.usable[job.train]]
     y = job.y[train].astype(int) if job.classes else job.y[train]
+    able = len(train) and job.usable[job.test].any() and (not job.classes or len(np.unique(y)) > 1)
+    if not able:
+        return None
+    return fit_on(job.head, job.inputs, train, y, groups=job.groups[train], random_state=job.seed)
+
+
+def asked(head: Any | None, job: Job) -> Said:
+    """What a fitted head says of the tested windows; without features, what is commonest."""
     said, chances = _commonest(job)
-    seen = job.usable[job.test]
-    if not (len(train) and seen.any() and (not job.classes or len(np.unique(y)) > 1)):
+    if head is None:
         return Said(said, chances)
-    head = fit_on(job.head, job.inputs, train, y, groups=job.groups[train], random_state=job.seed)
+    seen = job.usable[job.test]
     tested = job.test[seen]
     # who is asked about: only the dummy that knows nothing else has use for it
     who = {"groups": job.groups[tested]} if getattr(head, "knows_people", False) else {}

@@ -26,6 +26,7 @@ from emotion_rppg.evaluation.folds import (
     split_name,
 )
 from emotion_rppg.evaluation.heads import chosen_heads
+from emotion_rppg.evaluation.importance import explained, losses
 from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import mean_over_people, null_scores, p_value
 from emotion_rppg.evaluation.scoring import predictions, scores_of_people
@@ -61,6 +62,7 @@ def evaluate(
     ablate: Sequence[str] = (),
     allow_unknown_training: bool = False,
     permutations: int = 0,
+    importance: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
     keep: str | Path | None = None,
@@ -98,6 +100,10 @@ def evaluate(
         How often each head is fitted afresh on labels exchanged within people
         (:mod:`emotion_rppg.evaluation.permutation`); ``attrs["null"]`` has the scores and
         ``summary`` the p value.
+    importance : int
+        How often each group of columns is exchanged between the tested windows of a person, for
+        one head (:mod:`emotion_rppg.evaluation.importance`); ``attrs["importance"]`` has what
+        each person's score loses.
     workers : int
         Processes; the numbers do not depend on it.
     scheduler : str, optional
@@ -159,6 +165,9 @@ def evaluate(
         results.attrs["null"] = _null(
             plans, table, results, permutations, seed, workers, scheduler, progress
         )
+    if importance:
+        found = [_losses(plan, results, importance, workers, scheduler) for plan in plans]
+        results.attrs["importance"] = pd.concat(found, ignore_index=True)
     return results
 
 
@@ -232,6 +241,22 @@ def _outcomes(
         if progress is not None:
             progress(len(found), len(jobs))
     return [found[k] for k in range(len(jobs))]
+
+
+def _losses(
+    plan: _Plan, results: pd.DataFrame, repeats: int, workers: int, scheduler: str | None
+) -> pd.DataFrame:
+    """Target, head, subject, group of columns, and what the score loses without it."""
+    import pandas as pd
+
+    said = results.attrs["predictions"]
+    head = explained(plan.jobs, said.loc[said["target"] == plan.task.target, "chosen"].tolist())
+    jobs = [job for job in plan.jobs if job.name == head]
+    found = losses(jobs, repeats=repeats, workers=workers, scheduler=scheduler) if jobs else []
+    columns = ["target", "head", "subject", "group", "drop"]
+    return pd.DataFrame(found, columns=columns[2:]).assign(target=plan.task.target, head=head)[
+        columns
+    ]
 
 
 def _null(

@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emotion_rppg import metrics
+from emotion_rppg.evaluation.statistics import bootstrap_ci
 from emotion_rppg.report.figures import BLUE, GREY, INK, RED
+from emotion_rppg.signals import Beats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +92,8 @@ def reliability(said: pd.DataFrame, heads: Sequence[str], *, bins: int = 10) -> 
         axis.scatter(x, y, s=6 + 90 * n / n.sum(), color=BLUE, lw=0)
         axis.set_title(f"{head} · ECE {metrics.ece(truth, chance):.2f}", fontsize=10)
         axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
-        axis.set_xticks([0, 0.5, 1])
-        axis.set_yticks([0, 0.5, 1])
+        axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
+        axis.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
     figure.supxlabel("chance given to the high class", fontsize=9)
     figure.supylabel("share that was high", fontsize=9)
@@ -112,6 +114,66 @@ def null(found: pd.DataFrame, *, metric: str) -> Figure:
     axis.set_yticks(range(len(heads)), reversed(heads))
     axis.set(xlabel=f"{in_words(metric)}, mean over people", ylim=(-0.6, len(heads) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def importance(found: pd.DataFrame, *, metric: str) -> Figure:
+    """What people's scores lose without each group of columns: dots, mean and interval.
+
+    ``found`` has the columns group, subject, drop, of one target and head.
+    """
+    groups = found.groupby("group")["drop"].mean().sort_values().index
+    figure = Figure(figsize=(9, 1.0 + 0.36 * len(groups)), layout="constrained")
+    axis = figure.subplots()
+    for y, group in enumerate(groups):
+        own = found.loc[found["group"] == group, "drop"].dropna().sort_values()
+        apart = 0.24 * (np.arange(len(own)) % 5 - 2) / 2
+        axis.plot(own, y + apart, "o", ms=3.5, color=BLUE, alpha=0.45, mec="none")
+        axis.plot(bootstrap_ci(own.to_numpy()), [y, y], color=INK, lw=2.2)
+        axis.plot(own.mean(), y, "D", color=INK, mfc="white", ms=6, mew=1.6)
+    axis.axvline(0, color=INK, lw=0.9, ls=":")
+    axis.set_yticks(range(len(groups)), groups)
+    axis.set(xlabel=f"{in_words(metric)} lost without it", ylim=(-0.6, len(groups) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def over_time(said: pd.DataFrame, names: Sequence[str], beats: Sequence[Beats] = ()) -> Figure:
+    """One person's recordings: inter-beat intervals above, what a head said of each window below.
+
+    ``said`` has the windows of one head and person with ``middle_s`` on the person's own clock,
+    truth, predicted and, with two classes, ``p_1``; shaded: windows that are truly high. ``beats``
+    are the recordings' on the same clock; without them ``hr_bpm`` of the windows is drawn.
+    """
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    minutes = said["middle_s"].to_numpy() / 60
+    half = said["duration_s"].to_numpy() / 120
+    if beats:
+        for part in beats:
+            intervals = np.where(part.joined, 1e3 * np.diff(part.times_s), np.nan)
+            above.plot(part.times_s[1:] / 60, intervals, color=RED, lw=0.6)
+        above.set_ylabel("interval (ms)")
+    else:
+        above.plot(minutes, said["hr_bpm"], "o", ms=2.5, color=RED)
+        above.set_ylabel("heart rate (bpm)")
+    if len(names) == 2:
+        for axis in (above, below):
+            for at, wide in zip(minutes[said["truth"] == 1], half[said["truth"] == 1], strict=True):
+                axis.axvspan(at - wide, at + wide, color="#f7e8d0", lw=0)
+        below.plot(minutes, said["p_1"], "o", ms=3, color=BLUE)
+        below.axhline(0.5, color=INK, lw=0.8, ls=":")
+        below.set(ylim=(-0.05, 1.05), ylabel=f"chance of {names[1]}")
+    else:
+        below.plot(minutes, said["truth"], "_", ms=7, color=INK, label="true")
+        below.plot(minutes, said["predicted"], "o", ms=3, color=BLUE, label="predicted")
+        if names:
+            below.set_yticks(range(len(names)), names)
+        below.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    below.set_xlabel("minutes of this person's recordings")
+    for axis in (above, below):
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels()
     return figure
 
 

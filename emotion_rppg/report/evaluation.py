@@ -11,6 +11,7 @@ from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation.splits import WORDS
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import outcomes
+from emotion_rppg.report.examples import Waves, examples
 from emotion_rppg.report.methods import methods
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.people import data
@@ -28,8 +29,12 @@ def write_evaluation(
     *,
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
+    waves: Waves | None = None,
 ) -> pd.DataFrame:
     """Write the folder, whole or not at all, and give the summary over people.
+
+    ``waves`` gives recordings and waves of the people it is named, for the examples; without it
+    they are drawn from the table alone.
 
     ``predictions.parquet`` has every scored window of every head: person, trial, time, row of the
     table, true class, predicted class and the chances of the classes (``p_0`` …).
@@ -37,7 +42,8 @@ def write_evaluation(
     from emotion_rppg.evaluation.statistics import between_heads, summary
 
     means = summary(results)
-    pairs = between_heads(results, metric=str(means["metric"].iloc[0]))
+    metric = str(means["metric"].iloc[0])
+    pairs = between_heads(results, metric=metric)
     names = outcomes.names_of_classes(results, table)
     with whole_folder(out) as fresh:
         write_table(results, fresh / "results.csv")
@@ -53,6 +59,8 @@ def write_evaluation(
             outcomes.other_scores(results),
             *outcomes.mistakes(results, names),
             *outcomes.calibration(results, names),
+            *outcomes.importance(results, means),
+            *examples(results, table, names, metric=metric, waves=waves),
             methods(results, arguments),
         ]
         lead = f"How well each head tells {' and '.join(names)} on what it never saw."

@@ -111,6 +111,29 @@ def null(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
     return [Section("Against labels that mean nothing", figures=drawn)]
 
 
+def importance(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
+    """What the explained head of each target uses."""
+    found = results.attrs.get("importance")
+    if found is None or found.empty:
+        return []
+    drawn = [
+        (
+            charts.importance(own, metric=str(means["metric"].iloc[0])),
+            f"{target}, head “{own['head'].iloc[0]}”: what each person's score loses (dots; mean "
+            "and 95 % interval) when the values of a group of columns are exchanged between that "
+            "person's tested windows. The heads are those of the folds, not fitted anew.",
+        )
+        for target, own in found.groupby("target", sort=False)
+    ]
+    text = (
+        "Permutation importance on held-out windows. What loses nothing without a group does not "
+        "use it to tell a person's windows apart, or makes up for it by another group; where every "
+        "dot is at zero, the head is not given the group. Where “signal quality” costs much, the "
+        "head may read movement instead of the heart: repeat with --ablate quality."
+    )
+    return [Section("What the head uses", [text], drawn)]
+
+
 def pairs(found: pd.DataFrame) -> list[Section]:
     """Every two heads compared over the same people."""
     if found.empty:

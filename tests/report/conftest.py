@@ -48,7 +48,7 @@ def table() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def results(table: pd.DataFrame) -> pd.DataFrame:
     heads = {"plain": OnFeatures(LogisticRegression())}
-    return evaluate(table, target="arousal", heads=heads, permutations=5)
+    return evaluate(table, target="arousal", heads=heads, permutations=5, importance=2)
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from emotion_rppg import metrics
+from emotion_rppg.cli import app
+from emotion_rppg.datasets.stress_predict import StressPredict
+from emotion_rppg.recordings import Recording
 from emotion_rppg.report import charts, figures, outcomes
+from emotion_rppg.report.examples import examples
 from emotion_rppg.report.people import data
+from emotion_rppg.signals import Signal
 from emotion_rppg.tables import read_table
 
 NAMES = {"arousal": ("low", "high")}
@@ -58,6 +64,8 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
         "All scores",
         "Mistakes",
         "Are the chances right?",
+        "What the head uses",
+        "Examples: arousal",
         "Methods",
     ]  # one head: no pairs
     p = results.attrs["null"]["p"].iloc[0]
@@ -120,3 +128,63 @@ def test_a_large_study_lists_only_those_who_were_not_tested(results, table, monk
     (section,) = data(results, table, NAMES)
     assert list(section.table["person"]) == ["d/s0"]
     assert "Only people who were not tested" in section.table_caption
+
+
+def beating(bpm: float, seconds: float) -> Signal:
+    t = np.arange(int(64 * seconds)) / 64
+    return Signal(np.sin(2 * np.pi * bpm / 60 * t), 64.0, kind="bvp")
+
+
+def test_examples_are_the_best_the_median_and_the_worst(results, table) -> None:
+    asked = []
+
+    def waves(names):
+        asked.extend(names)
+        for name in names:
+            for trial in range(4):
+                yield Recording("d", name[2:], "1", str(trial)), beating(75, 120)
+
+    (section,) = examples(results, table, NAMES, metric="balanced_accuracy", waves=waves)
+    scores = results[results["head"] == "plain"].set_index("subject")["balanced_accuracy"]
+    assert scores[asked[0]] == scores.max()
+    assert scores[asked[-1]] == scores.min()
+    assert len(section.figures) == len(asked) + 1  # the last: their waves
+    above, below = section.figures[0][0].axes
+    assert len(above.lines) == 4  # beats of four recordings, one behind the other
+    begins = [line.get_xdata()[0] for line in above.lines]
+    np.testing.assert_allclose(np.diff(begins), 2, atol=0.02)
+    intervals = np.concatenate([line.get_ydata() for line in above.lines])
+    assert abs(np.nanmedian(intervals) - 800) < 5
+    said = results.attrs["predictions"].query("head == 'plain' and subject == @asked[0]")
+    assert sorted(below.lines[0].get_ydata()) == sorted(said["p_1"])
+
+
+def test_without_signals_the_examples_come_from_the_table(results, table) -> None:
+    (section,) = examples(results, table, NAMES, metric="balanced_accuracy")
+    assert len(section.figures) == 3
+    assert "heart rate by window" in section.text[0]
+
+
+def test_numbers_and_many_classes_are_drawn_over_time() -> None:
+    said = pd.DataFrame(
+        {"middle_s": [30.0, 60.0], "duration_s": 60.0, "hr_bpm": 70.0, "truth": [2.0, 0.0]}
+    ).assign(predicted=[1.0, 0.0])
+    for names in ((), ("calm", "glad", "tense")):
+        below = charts.over_time(said, names).axes[1]
+        assert list(below.lines[0].get_ydata()) == [2.0, 0.0]
+        assert list(below.lines[1].get_ydata()) == [1.0, 0.0]
+
+
+def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> None:
+    root = tmp_path / "fake"
+    StressPredict.write_fake(root)
+    words = f"evaluate --dataset stress-predict --root {root} --task stress --heads logistic"
+    out = tmp_path / "result"
+    run = CliRunner().invoke(
+        app, [*words.split(), "--length", "10", "--step", "5", "--out", str(out)]
+    )
+    assert run.exit_code == 0, run.output
+    text = text_of(out)
+    assert "intervals between beats" in text
+    assert f"emotion-rppg {words.split(' --task')[0]}" in text
+    assert "--source auto --length 10.0 --step 5.0 --task stress" in text

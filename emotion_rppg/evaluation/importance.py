@@ -1,0 +1,134 @@
+"""What a head uses: the score it loses when a group of columns means nothing in the test.
+
+Permutation importance (Breiman 2001) on people the head never saw: the head of each fold stays as
+it was fitted, and a group's values are exchanged between the tested windows of one person. Columns
+that say nearly the same (rate and mean interval) are exchanged together: one by one, each would
+be made up for by the others. Levels that differ between people stay, so that what is measured is
+what the head uses to tell one person's windows apart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg import metrics
+from emotion_rppg.baselines import VS_BASELINE
+from emotion_rppg.emotion.inputs import Matrix
+from emotion_rppg.emotion.storage import DEEP
+from emotion_rppg.evaluation.fitting import Job, asked, fitted
+from emotion_rppg.evaluation.statistics import DUMMY_NAMES
+from emotion_rppg.parallel import in_order
+from emotion_rppg.windows import EMBEDDING, QUALITY
+
+SEQUENCE_OF_BEATS = "beat sequence"
+_RATE = ("hr_bpm", "mean_nn_ms", "median_nn_ms", "n_beats")
+_SPECTRUM = ("vlf_", "lf_", "hf_", "ln_hf", "total_power", "resp_rate")
+_NONLINEAR = ("sd1_", "sd2_", "csi", "cvi", "apen", "sampen", "dfa_", "higuchi")
+
+
+def group_of(name: str) -> str:
+    """The group of columns that a feature is exchanged with.
+
+    Examples
+    --------
+    >>> group_of("mean_nn_ms"), group_of("hf_ms2"), group_of("skin_conductance")
+    ('heart rate', 'spectrum, breathing', 'other columns')
+    """
+    from emotion_rppg.features import hrv, morphology
+
+    name = name.removesuffix(VS_BASELINE)
+    if name in QUALITY:
+        return "signal quality"
+    if name in _RATE:
+        return "heart rate"
+    if name.startswith(EMBEDDING):
+        return "embedding"
+    if name in morphology.COLUMNS:
+        return "pulse shape"
+    if name not in hrv.COLUMNS:
+        return "other columns"
+    if name.startswith(_SPECTRUM):
+        return "spectrum, breathing"
+    return "nonlinear" if name.startswith(_NONLINEAR) else "variability in time"
+
+
+def groups_of(inputs: Matrix) -> dict[str, np.ndarray]:
+    """Group to the numbers of its columns in ``inputs.X``; the beat tokens are one group."""
+    found: dict[str, list[int]] = {}
+    for k, name in enumerate(inputs.names):
+        found.setdefault(group_of(name), []).append(k)
+    tokens = list(range(inputs.n_features, inputs.X.shape[1]))
+    return {n: np.array(k) for n, k in {**found, SEQUENCE_OF_BEATS: tokens}.items() if k}
+
+
+def explained(jobs: Sequence[Job], chosen: Sequence[str] = ()) -> str | None:
+    """The head to explain: what `selected` chose most often, else the first that is no network.
+
+    Networks would be fitted once more for each fold; dummies use nothing.
+    """
+    names = dict.fromkeys(job.name for job in jobs)
+    for name, _ in Counter(name for name in chosen if name in names).most_common(1):
+        return name
+    heads = {job.name: type(job.head).__name__ for job in jobs}
+    able = (n for n, kind in heads.items() if n not in DUMMY_NAMES and kind not in _COSTLY)
+    return next(able, None)
+
+
+_COSTLY = {*DEEP, "Selected"}
+
+
+def losses(
+    jobs: Sequence[Job], *, repeats: int, workers: int = 1, scheduler: str | None = None
+) -> list[dict[str, Any]]:
+    """What each person's score loses without each group, of all the folds of one head.
+
+    Returns
+    -------
+    list of dict
+        ``subject, group, drop``: balanced accuracy (CCC of numbers) over the person's windows,
+        less that with the group exchanged, mean over the repeats.
+    """
+    calls = ((job, repeats) for job in jobs)
+    found = list(in_order(_with_exchanges, calls, workers=workers, scheduler=scheduler))
+    rows = np.concatenate([job.test for job in jobs])
+    truth, person = jobs[0].y[rows], jobs[0].groups[rows]
+    score = metrics.balanced_accuracy if jobs[0].classes else metrics.ccc
+    whole = np.concatenate([plain for plain, _ in found])
+    drops = []
+    for group in groups_of(jobs[0].inputs):
+        exchanged = np.concatenate([each[group] for _, each in found], axis=1)
+        for name in np.unique(person):
+            own = person == name
+            less = [score(truth[own], said[own]) for said in exchanged]
+            drop = score(truth[own], whole[own]) - np.mean(less)
+            drops.append({"subject": name, "group": group, "drop": float(drop)})
+    return drops
+
+
+def _with_exchanges(job: Job, repeats: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """What a fold's head says of its tested rows, and of them with each group exchanged.
+
+    (n,), and for each group (repeats, n).
+    """
+    head = fitted(job)
+    out = {}
+    for number, (group, columns) in enumerate(groups_of(job.inputs).items()):
+        draw = np.random.default_rng([job.seed, number])
+        said = [asked(head, _exchanged(job, columns, draw)).predicted for _ in range(repeats)]
+        out[group] = np.stack(said)
+    return asked(head, job).predicted, out
+
+
+def _exchanged(job: Job, columns: np.ndarray, draw: np.random.Generator) -> Job:
+    """The job with those columns exchanged between the tested windows of each person."""
+    X = job.inputs.X.copy()
+    tested = job.test[job.usable[job.test]]
+    for name in np.unique(job.groups[tested]):
+        own = tested[job.groups[tested] == name]
+        X[np.ix_(own, columns)] = X[np.ix_(draw.permutation(own), columns)]
+    return replace(job, inputs=replace(job.inputs, X=X))

@@ -1,0 +1,84 @@
+"""A head loses what it uses, and nothing else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from emotion_rppg import evaluate
+from emotion_rppg.emotion import HEADS
+from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.evaluation.fitting import Job, run_job
+from emotion_rppg.evaluation.importance import explained, group_of, groups_of
+from emotion_rppg.features import hrv, morphology
+
+from .test_evaluation import QUICK, study
+
+
+def drops(table: pd.DataFrame, **options) -> pd.Series:
+    found = evaluate(table, target="arousal", heads=QUICK, importance=5, **options)
+    return found.attrs["importance"].groupby("group")["drop"].mean()
+
+
+def test_what_carries_the_rating_is_what_the_score_loses() -> None:
+    lost = drops(study(effect=8.0))
+    assert lost["heart rate"] > 0.2
+    assert abs(lost["variability in time"]) < 0.05
+    assert abs(lost["signal quality"]) < 0.05
+    assert "signal quality" not in drops(study(effect=8.0), ablate=("quality",))
+
+
+def test_what_only_tells_people_apart_loses_nothing() -> None:
+    """Exchanged within a person, a level of theirs stays what it was."""
+    table = study(effect=8.0)
+    table["level"] = table["subject"].str[1:].astype(float)
+    found = evaluate(table, target="arousal", heads=QUICK, importance=2).attrs["importance"]
+    assert (found.loc[found["group"] == "other columns", "drop"] == 0).all()
+    assert set(found["subject"]) == {f"d/s{k}" for k in range(8)}
+
+
+def test_asking_changes_no_score_and_gives_the_same_again() -> None:
+    table = study(4, effect=8.0)
+    results = evaluate(table, target="arousal", heads=QUICK, importance=2)
+    again = evaluate(table, target="arousal", heads=QUICK, importance=2)
+    assert results.equals(evaluate(table, target="arousal", heads=QUICK))
+    pd.testing.assert_frame_equal(again.attrs["importance"], results.attrs["importance"])
+
+
+def test_columns_of_every_family_have_a_group() -> None:
+    names = [*hrv.COLUMNS, *morphology.COLUMNS]
+    assert "other columns" not in {group_of(name) for name in names}
+    assert group_of("rmssd_ms_vs_baseline") == group_of("rmssd_ms")
+
+
+@pytest.fixture
+def job() -> Job:
+    from emotion_rppg.emotion.inputs import matrix
+
+    table = study(3).assign(seq_ibi_ms="800 810 790")
+    inputs, n = matrix(table), len(table)
+    rows = np.arange(n)
+    y = (table["label_arousal"] > 5).to_numpy(float)
+    groups = table["subject"].to_numpy()
+    return Job("a", DummyClassifier(), inputs, y, groups, rows, rows, rows >= 0, 2, 0)
+
+
+def test_every_column_is_in_one_group(job) -> None:
+    groups = groups_of(job.inputs)
+    assert sorted(np.concatenate(list(groups.values()))) == list(range(job.inputs.X.shape[1]))
+    assert len(groups["beat sequence"]) == job.inputs.longest * job.inputs.n_token_channels
+
+
+def test_a_network_or_a_dummy_is_not_explained(job) -> None:
+    from dataclasses import replace
+
+    near = OnFeatures(KNeighborsClassifier())
+    jobs = [
+        replace(job, name=name, head=head)
+        for name, head in {"majority": job.head, "lstm": HEADS["lstm"], "near": near}.items()
+    ]
+    assert explained(jobs) == "near"
+    assert explained(jobs[:2]) is None
+    assert explained(jobs, ["", "lstm", "near", "near"]) == "near"
+    assert len(run_job(job).predicted) == len(job.test)
