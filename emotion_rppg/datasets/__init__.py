@@ -3,10 +3,12 @@
 from typing import Any
 
 from emotion_rppg.datasets.amigos import Amigos
+from emotion_rppg.datasets.ascertain import Ascertain
 from emotion_rppg.datasets.bp4d import Bp4dPlus
 from emotion_rppg.datasets.case import Case
 from emotion_rppg.datasets.ceap import Ceap360VR
 from emotion_rppg.datasets.cohface import Cohface
+from emotion_rppg.datasets.dalia import PpgDalia
 from emotion_rppg.datasets.deap import Deap
 from emotion_rppg.datasets.dreamer import Dreamer
 from emotion_rppg.datasets.emognition import Emognition
@@ -28,6 +30,7 @@ from emotion_rppg.datasets.wesad import Wesad
 
 DATASETS: dict[str, Any] = {
     "amigos": Amigos,
+    "ascertain": Ascertain,
     "bp4d-plus": Bp4dPlus,
     "case": Case,
     "ceap-360vr": Ceap360VR,
@@ -42,6 +45,7 @@ DATASETS: dict[str, Any] = {
     "mahnob-hci": MahnobHci,
     "mmpd": Mmpd,
     "popane": Popane,
+    "ppg-dalia": PpgDalia,
     "pure": Pure,
     "scamps": Scamps,
     "stress-predict": StressPredict,

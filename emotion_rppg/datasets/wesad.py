@@ -2,13 +2,15 @@
 
 `SX/SX.pkl` holds all signals on one clock with the protocol's labels at 700 Hz; `SX/SX_quest.csv`
 has the order of the conditions, their times and the ratings. Its times are *minutes.seconds*:
-``2.5`` is 2 min 50 s.
+``2.5`` is 2 min 50 s. Of a person without a pickle the wrist's pulse alone is read, from the raw
+E4 session `SX/SX_E4_Data.zip` (or the folder of that name).
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -16,8 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
-from emotion_rppg.datasets.listed import Listed, kept
+from emotion_rppg.datasets.e4 import PULSE, read_member
+from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, cover, kept
+from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, fake_signals, heart
 from emotion_rppg.datasets.rows import load_text, number
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
@@ -27,15 +31,23 @@ from emotion_rppg.signals import Signal
 CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
 NAMES = {1: "baseline", 2: "stress", 3: "amusement", 4: "meditation"}
 STRESS = {1: 0.0, 2: 1.0, 3: 0.0}  # the usual two classes; meditation is in neither
-_LABEL_HZ, _ECG_HZ, _BVP_HZ = 700.0, 700.0, 64.0
+_LABEL_HZ = 700.0
 _APART_S = 10.0  # how far labels and protocol may shift against each other within one session
+# Person -> how long after a condition's START its labels begin, in seconds of the raw E4's clock,
+# as inferred from the released labels. The labels leave out some 20 s of each condition.
+E4_LATE_S = {
+    **{2: 1423.6, 3: 1039.4, 4: 1408.9, 5: 1196.7, 6: 1172.3, 7: 1145.7, 8: 1051.0, 9: 928.8},
+    **{10: 1203.8, 11: 1130.9, 13: 1202.5, 14: 1299.5, 15: 1152.5, 16: 1304.4, 17: 1188.2},
+}
+_TRIMMED_S = 20.0
 
 
 class Wesad(Listed):
     """One recording for each rated condition of a person, in the order in which they came.
 
     ``start_s`` of the signals counts from the beginning of the person's pickle. Reading checks
-    that the labels in the pickle follow the protocol of the questionnaire.
+    that the labels in the pickle follow the protocol of the questionnaire. Without the pickle it
+    counts from the beginning of the E4 session, and conditions are placed by `E4_LATE_S`.
     """
 
     card = Card(
@@ -43,7 +55,7 @@ class Wesad(Listed):
         title="WESAD",
         people=15,
         modalities=("bvp", "ecg"),
-        rates_hz={"bvp": _BVP_HZ, "ecg": _ECG_HZ},
+        rates_hz={"bvp": BVP_HZ, "ecg": ECG_HZ},
         scales={"arousal": (1, 9), "valence": (1, 9), "stress": (0, 1)},
         access="open",
         licence="for research, see the authors' readme",
@@ -55,6 +67,8 @@ class Wesad(Listed):
         traps=(
             "times in quest.csv are minutes.seconds: 2.5 is 2 min 50 s",
             "the order of conditions differs between people",
+            "the raw E4's clock is not the questionnaire's: they differ by 15 to 24 minutes, which "
+            "no file tells; without the pickle, offsets inferred from its labels are used",
             "one stress task a person: stress and speaking cannot be told apart",
         ),
         bibtex="""@inproceedings{schmidt2018wesad,
@@ -66,7 +80,7 @@ class Wesad(Listed):
 }""",
     )
 
-    expected = "S*/S*.pkl"
+    expected = "S*/S*_quest.csv"
 
     def recordings(self) -> Iterator[Recording]:
         people = [p for p in self.root.glob("S*") if p.is_dir() and p.name[1:].isdigit()]
@@ -75,7 +89,7 @@ class Wesad(Listed):
 
     @classmethod
     def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """The real layout: two people with different orders, each condition at its own rate."""
+        """Two people with different orders, a rate each condition; of a third the raw E4 alone."""
         folder = Path(folder)
         truth: dict[str, dict[str, float]] = {}
         for k, order in enumerate((list(CODES), ["Base", "Fun", "Medi 1", "TSST", "Medi 2"])):
@@ -88,6 +102,7 @@ class Wesad(Listed):
                 pickle.dump(_fake_person(name, order, rates, seconds), file, protocol=2)
             quest = _fake_quest(name, order, seconds)
             (folder / name / f"{name}_quest.csv").write_text(quest, encoding="utf-8")
+        truth |= _write_fake_e4(folder / "S9", list(CODES), seconds)
         return write_truth(folder, truth)
 
 
@@ -108,8 +123,12 @@ def _trial(condition: str) -> str:
 
 def _of_person(path: Path) -> list[Recording]:
     quest = path.with_name(f"{path.stem}_quest.csv")
-    if not path.is_file():
-        raise InputError(f"no file {str(path)!r}: the data set is incomplete, unpack it again")
+    band = sorted(path.parent.glob(f"{path.stem}_E4_Data*"))  # the folder before the zip
+    if not path.is_file() and not band:
+        raise InputError(
+            f"no file {str(path)!r}, nor a raw {path.stem}_E4_Data.zip: the data set is "
+            "incomplete, unpack it again"
+        )
     out = []
     for condition in read_quest(quest):
         code = CODES[condition.name]
@@ -127,7 +146,11 @@ def _of_person(path: Path) -> list[Recording]:
                 trial=_trial(condition.name),
                 labels=labels,
                 scales={k: v for k, v in Wesad.card.scales.items() if k in labels},
-                signals={k: partial(_read, path, quest, condition.name, k) for k in ("bvp", "ecg")},
+                signals=(
+                    {k: partial(_read, path, quest, condition.name, k) for k in ("bvp", "ecg")}
+                    if path.is_file()
+                    else {"bvp": partial(_read_band, band[0], path.stem, condition)}
+                ),
             )
         )
     return out
@@ -188,33 +211,25 @@ def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
     return signals[kind].crop(*_blocks(path, label, read_quest(quest))[condition])
 
 
+def _read_band(path: Path, person: str, condition: Condition) -> Signal:
+    """A condition's part of the raw E4's pulse, where the released labels have it."""
+    late_s = E4_LATE_S.get(int(person[1:]))
+    if late_s is None:
+        raise InputError(
+            f"{path}: how the clocks of E4 and questionnaire differ is known of people "
+            f"{', '.join(map(str, E4_LATE_S))} alone: want {person}.pkl"
+        )
+    begin, end = condition.start_s + late_s, condition.end_s + late_s - _TRIMMED_S
+    if end <= begin:
+        raise InputError(f"{path}: {condition.name} is too short: want more than {_TRIMMED_S:g} s")
+    return cover(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
+
+
 def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     """Labels and heart signals of a person; the other gigabyte is let go."""
     content = load_pickle(path)
-    label = _channel(path, content, "label")
-    signals = {
-        "bvp": Signal(_channel(path, content, "signal", "wrist", "BVP"), _BVP_HZ, kind="bvp"),
-        "ecg": Signal(_channel(path, content, "signal", "chest", "ECG"), _ECG_HZ, kind="ecg"),
-    }
-    for kind, signal in signals.items():
-        if abs(signal.duration_s - len(label) / _LABEL_HZ) > 1.0:
-            raise InputError(
-                f"{path}: the {kind} at {signal.rate_hz:g} Hz lasts {signal.duration_s:.1f} s, the "
-                f"labels {len(label) / _LABEL_HZ:.1f} s: are the channels in their places?"
-            )
-    return label, signals
-
-
-def _channel(path: Path, content: object, *keys: str) -> np.ndarray:
-    """One column of numbers in the pickle."""
-    for key in keys:
-        if not isinstance(content, dict) or key not in content:
-            raise InputError(f"{path} has no {'/'.join(keys)}: want the authors' pickle")
-        content = content[key]
-    values = np.asarray(content)
-    if values.dtype.kind not in "fiu" or values.size != len(np.atleast_1d(values)):
-        raise InputError(f"{path}: {'/'.join(keys)} has the shape {values.shape}: want one column")
-    return values.astype(float).reshape(-1)
+    label = channel(path, content, "label")
+    return label, heart(path, content, len(label) / _LABEL_HZ)
 
 
 def _blocks(
@@ -242,34 +257,31 @@ def _blocks(
 def _fake_person(
     name: str, order: list[str], rates: list[float], seconds: int
 ) -> dict[str, object]:
-    """Each condition's pulse after two seconds without a label; decoys in every other channel."""
-    gap, total = 2, 5 * (seconds + 2)
-
-    def joined(make: Callable[[float, float, float], np.ndarray], rate_hz: int) -> np.ndarray:
-        rest = np.zeros(gap * rate_hz)
-        parts = [part for bpm in rates for part in (rest, make(bpm, seconds, rate_hz))]
-        return np.concatenate(parts)[:, None]
-
-    def decoy(rate_hz: int, columns: int = 1) -> np.ndarray:
-        wave = pulse(DECOY_BPM, total, rate_hz).astype(np.float32)
-        return np.repeat(wave[:, None], columns, axis=1)
-
+    """Each condition's pulse after two seconds without a label."""
     written = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}  # not the reader's own
-    codes = [np.repeat([0, written[c]], [gap * 700, seconds * 700]) for c in order]
-    others = {key: decoy(700) for key in ("EMG", "EDA", "Temp", "Resp")}
+    codes = [np.repeat([0, written[c]], [2 * 700, seconds * 700]) for c in order]
     return {
         "subject": name,
         "label": np.concatenate(codes).astype(np.int32),
-        "signal": {
-            "chest": {"ACC": decoy(700, 3), "ECG": joined(chest, 700), **others},
-            "wrist": {
-                "ACC": decoy(32, 3),
-                "BVP": joined(pulse, 64),
-                "EDA": decoy(4),
-                "TEMP": decoy(4),
-            },
-        },
+        "signal": fake_signals(rates, seconds, 2),
     }
+
+
+def _write_fake_e4(folder: Path, order: list[str], seconds: int) -> dict[str, dict[str, float]]:
+    """S9's questionnaire and E4 session: the rest of the session beats at the decoy's rate."""
+    quest = _fake_quest(folder.name, order, seconds + 20)
+    ends = [929 + 158 + (k + 1) * (seconds + 22) for k in range(5)]
+    wave, truth = pulse(DECOY_BPM, ends[-1], 64), {}
+    for k, end in enumerate(ends):
+        first = end - 20 - seconds  # the labels' beginning, to a fifth of a second
+        wave[first * 64 : (end - 20) * 64] = pulse(rate_of(10 + k), seconds, 64)
+        truth[f"wesad/9/1/{_trial(order[k])}"] = {"bvp": rate_of(10 + k)}
+    lines = ["1495437325.00", "64.000000", *(f"{value:.2f}" for value in wave)]
+    folder.mkdir()
+    (folder / "S9_quest.csv").write_text(quest, encoding="utf-8")
+    with zipfile.ZipFile(folder / "S9_E4_Data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("BVP.csv", "\n".join(lines) + "\n")
+    return truth
 
 
 def _fake_quest(name: str, order: list[str], seconds: int) -> str:

@@ -28,9 +28,9 @@ def test_other_times_are_refused(text) -> None:
 
 def test_conditions_come_in_each_persons_order_with_their_ratings(fake) -> None:
     found = list(Wesad(fake))
-    assert [r.trial for r in found[5:]] == ["base", "fun", "medi1", "tsst", "medi2"]
+    assert [r.trial for r in found[5:10]] == ["base", "fun", "medi1", "tsst", "medi2"]
     assert [r.labels["condition"] for r in found[5:8]] == ["baseline", "amusement", "meditation"]
-    assert [r.labels.get("stress") for r in found[5:]] == [0, 0, None, 1, None]
+    assert [r.labels.get("stress") for r in found[5:10]] == [0, 0, None, 1, None]
     assert (found[1].labels["valence"], found[1].labels["arousal"]) == (4, 7)
     for kind in ("bvp", "ecg"):
         wave = found[1].read(kind)
@@ -98,4 +98,39 @@ def test_a_questionnaire_of_another_session_is_refused(fake) -> None:
     assert late != lines
     path.write_text("\n".join(late))
     with pytest.raises(InputError, match="shift by 35 s"):
+        next(iter(Wesad(fake))).read("bvp")
+
+
+def test_without_a_pickle_the_raw_band_is_read_on_its_own_clock(fake) -> None:
+    raw = [r for r in Wesad(fake) if r.subject == "9"]
+    assert [sorted(r.signals) for r in raw] == [["bvp"]] * 5
+    wave = raw[1].read("bvp")
+    assert (wave.start_s, wave.end_s) == pytest.approx(
+        (928.8 + 158 + 32, 928.8 + 158 + 40), abs=0.05
+    )
+    assert raw[1].labels == next(r for r in Wesad(fake) if r.name == "wesad/2/1/tsst").labels
+
+
+def test_a_band_that_cannot_be_set_on_the_clock_is_refused(fake) -> None:
+    one = next(r for r in Wesad(fake) if r.name == "wesad/9/1/medi2")
+    (fake / "S9").rename(fake / "S12")
+    for name in ("quest.csv", "E4_Data.zip"):
+        (fake / "S12" / f"S9_{name}").rename(fake / "S12" / f"S12_{name}")
+    with pytest.raises(InputError, match=r"S12_E4_Data\.zip: how the clocks .* want S12\.pkl"):
+        next(r for r in Wesad(fake) if r.subject == "12").read("bvp")
+    with pytest.raises(InputError, match=r"S9_E4_Data\.zip"):
+        one.read("bvp")
+    folder = fake / "S2" / "S2_E4_Data"
+    folder.mkdir()
+    (folder / "BVP.csv").write_text("1495437325.00\n64.0\n" + "1.0\n" * 640)
+    (fake / "S2" / "S2.pkl").unlink()
+    with pytest.raises(InputError, match=r"S2_E4_Data/BVP\.csv: .*too short|is too short"):
+        next(iter(Wesad(fake))).read("bvp")
+    quest = fake / "S2" / "S2_quest.csv"
+    quest.write_text(
+        quest.read_text()
+        .replace("# END;2.48", "# END;2.49")
+        .replace("# START;2.4;", "# START;2.1;")
+    )
+    with pytest.raises(InputError, match=r"BVP\.csv: bvp lasts from 0\.0 to 10\.0 s"):
         next(iter(Wesad(fake))).read("bvp")

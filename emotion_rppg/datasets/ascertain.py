@@ -1,0 +1,135 @@
+"""ASCERTAIN (Subramanian et al. 2018): a two-lead ECG under 36 film clips, and how they felt.
+
+`ASCERTAIN_Raw/ECGData/Movie_PNN/ECG_ClipK.mat` has milliseconds in its first column;
+`ASCERTAIN_Features/Dt_SelfReports.mat` has ``Ratings`` (dimensions, people, clips).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
+from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock
+from emotion_rppg.datasets.safely import load_mat
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Signal
+
+RATE_HZ, PEOPLE, CLIPS = 256.0, 58, 36
+DIMENSIONS = 5  # arousal and valence, then engagement, liking and familiarity
+SCALES: dict[str, tuple[float, float]] = {"arousal": (0.0, 6.0), "valence": (-3.0, 3.0)}
+REPORTS = "ASCERTAIN_Features/Dt_SelfReports.mat"
+
+
+class Ascertain(Listed):
+    """A recording for each clip a person saw; its clock is 0 s at the file's first sample.
+
+    ``ecg`` is the first of the two leads. Clips are numbered as in the ratings, not as shown.
+    """
+
+    card = Card(
+        name="ascertain",
+        title="ASCERTAIN",
+        people=PEOPLE,
+        modalities=("ecg",),
+        rates_hz={"ecg": RATE_HZ},
+        scales=SCALES,
+        access="signed agreement, University of Trento",
+        licence="end user licence agreement",
+        reference=(
+            "Subramanian R, Wache J, Abadi MK, Vieriu RL, Winkler S, Sebe N (2018). ASCERTAIN: "
+            "emotion and personality recognition using commercial sensors. IEEE Trans Affect "
+            "Comput 9(2), 147–160."
+        ),
+        url="https://doi.org/10.1109/TAFFC.2016.2625250",
+        traps=(
+            "arousal is on 0–6 and valence on −3–3: their midpoints are 3 and 0",
+            "arousal stands before valence in the ratings, other than in DEAP",
+            "files of six columns and more have the ECG in columns 4 and 5, others in 1 and 2",
+            "engagement, liking and familiarity are left out: no document told their scales",
+            "faces are landmarks alone: no video was published",
+            "some clips are marked bad in the authors' table of quality, which is not read",
+        ),
+        bibtex="""@article{subramanian2018ascertain,
+  author = {Subramanian, Ramanathan and Wache, Julia and Abadi, Mojtaba Khomami and Vieriu, Radu L.
+    and Winkler, Stefan and Sebe, Nicu},
+  title = {{ASCERTAIN}: Emotion and Personality Recognition Using Commercial Sensors},
+  journal = {IEEE Transactions on Affective Computing},
+  volume = {9}, number = {2}, pages = {147--160}, year = {2018},
+  doi = {10.1109/TAFFC.2016.2625250}
+}""",
+    )
+    inside = (".", "ASCERTAIN")
+    expected = "ASCERTAIN_Raw/ECGData/Movie_P*/ECG_Clip*.mat"
+
+    def recordings(self) -> Iterator[Recording]:
+        reports = self.root / REPORTS
+        ratings = kept(_ratings, reports)
+        people = numbered(self.root, "ASCERTAIN_Raw/ECGData/Movie_P*", lambda p: p.name[7:])
+        for person, folder in people:
+            clips = numbered(folder, "ECG_Clip*.mat", lambda p: p.stem[8:])
+            for clip, path in clips:
+                if not (1 <= person <= ratings.shape[1] and 1 <= clip <= ratings.shape[2]):
+                    raise InputError(
+                        f"{reports} rates {ratings.shape[1]} people and {ratings.shape[2]} clips, "
+                        f"{path} is none of them: not of one release"
+                    )
+                given = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
+                yield Recording(
+                    self.card.name,
+                    f"{person:02d}",
+                    trial=f"{clip:02d}",
+                    labels=labels(given, SCALES, f"{reports}, person {person}, clip {clip}"),
+                    scales=SCALES,
+                    signals={"ecg": partial(_ecg, path)},
+                )
+
+    @classmethod
+    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
+        """Two people and three clips each, in files of three and of six columns."""
+        from scipy.io import savemat
+
+        folder = Path(folder)
+        truth: dict[str, dict[str, float]] = {}
+        ratings = np.full((5, 58, 36), np.nan)
+        for person in (1, 12):
+            place = folder / "ASCERTAIN_Raw" / "ECGData" / f"Movie_P{person:02d}"
+            place.mkdir(parents=True)
+            for clip in (1, 2, 10):
+                bpm = rate_of(len(truth))
+                decoy = pulse(DECOY_BPM, seconds, RATE_HZ)
+                wide = clip == 2
+                table = np.tile(decoy[:, None], 6 if wide else 3)
+                table[:, 0] = 40 + 1e3 * np.arange(len(table)) / 256
+                table[:, 4 if wide else 1] = chest(bpm, seconds, RATE_HZ)
+                content = {"Data_ECG": table, "timeECG": np.array([[2013.0, 5, 7, 9, 1, 2]])}
+                savemat(place / f"ECG_Clip{clip}.mat", content, do_compression=True)
+                ratings[:, person - 1, clip - 1] = [person % 7, clip % 5 - 2, 3, 4, 0]
+                truth[f"ascertain/{person:02d}/1/{clip:02d}"] = {"ecg": bpm}
+        (folder / "ASCERTAIN_Features").mkdir()
+        savemat(folder / "ASCERTAIN_Features" / "Dt_SelfReports.mat", {"Ratings": ratings})
+        return write_truth(folder, truth)
+
+
+def _ratings(path: Path) -> np.ndarray:
+    """(5 dimensions, people, clips)."""
+    ratings = np.asarray(load_mat(path, ["Ratings"])["Ratings"])
+    if ratings.dtype.kind not in "fiu" or ratings.ndim != 3 or len(ratings) != DIMENSIONS:
+        raise InputError(
+            f"{path}: Ratings has the shape {ratings.shape}, want numbers, ({DIMENSIONS}, "
+            f"{PEOPLE}, {CLIPS}): is it the authors' file?"
+        )
+    return ratings.astype(float)
+
+
+def _ecg(path: Path) -> Signal:
+    table = np.asarray(load_mat(path, ["Data_ECG"])["Data_ECG"])
+    if table.dtype.kind not in "fiu" or table.ndim != 2 or table.shape[1] < 3 or len(table) < 2:
+        raise InputError(f"{path}: Data_ECG has the shape {table.shape}, want time and two leads")
+    lead = table[:, 4 if table.shape[1] >= 6 else 1].astype(float)
+    times_s = (table[:, 0] - table[0, 0]).astype(float) / 1e3
+    return on_clock(path, times_s, lead, "ecg", rate_hz=RATE_HZ)
