@@ -527,8 +527,9 @@ def _evaluate_pulse(
 @app.command()
 def predict(
     given: Annotated[Path, typer.Argument(metavar="VIDEO|CSV", help="A face video or a signal.")],
-    model: Annotated[Path, typer.Option(help="Model folder from `train emotion`.")],
+    model: Annotated[Path, typer.Option(help="Model folder from `train emotion`, or stress.")],
     out: Out = Path("prediction"),
+    calibrate: Annotated[Path | None, typer.Option(help="The same person at rest.")] = None,
     region: Region = "face",
     face: Face = None,
     weights: Weights = None,
@@ -544,20 +545,18 @@ def predict(
         from emotion_rppg.study import load, read_like
 
         trained = load(model)
+        how: dict[str, Any] = {"region": region, "face": face, "weights": weights, "device": device}
+        rest = None
+        if calibrate is not None:
+            with _progress("reading the rest") as progress:
+                rest, _ = read_like(trained, calibrate, **how, progress=progress)
         with _progress("reading") as progress:
-            table, wave = read_like(
-                trained,
-                given,
-                region=region,
-                face=face,
-                weights=weights,
-                device=device,
-                progress=progress,
-            )
-        rows = trained.predict(table)
-        arguments = {"given": given, "model": model, "region": region, "face": face}
+            table, wave = read_like(trained, given, **how, progress=progress)
+        rows = trained.predict(table, rest=rest)
+        arguments = {"given": given, "model": model, "calibrate": calibrate, "region": region}
+        inputs = [path for path in (given, calibrate, model) if path is not None and path.exists()]
         said = write_prediction(
-            rows, wave, trained, out, arguments=arguments, inputs=[given, model]
+            rows, wave, trained, out, arguments=arguments | {"face": face}, inputs=inputs
         )
         _say(f"{said['text']}\n{out / 'report.html'}", as_json, said["json"])
 
@@ -644,6 +643,7 @@ def train_emotion(
     head: Annotated[str, typer.Option(help="logistic, svm, forest or lstm.")] = "logistic",
     coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
     encoder: Annotated[Path | None, typer.Option(help="Encoder that made emb_000…")] = None,
+    normalise: Annotated[str, typer.Option(help="none, or calibration.")] = "none",
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
@@ -656,16 +656,11 @@ def train_emotion(
         from emotion_rppg.study import fit
         from emotion_rppg.tables import read_table
 
-        arguments = {"table": table, "target": target, "head": head, "coding": coding, "seed": seed}
+        options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
+        options |= {"normalise": normalise}
+        arguments = {"table": table, **options, "seed": seed}
         with _progress("fitting"):
-            model = fit(
-                read_table(table),
-                target=target,
-                head=head,
-                coding=coding,
-                encoder=encoder,
-                random_state=seed,
-            )
+            model = fit(read_table(table), **options, encoder=encoder, random_state=seed)
         model.save(out)
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""

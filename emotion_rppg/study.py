@@ -471,6 +471,7 @@ def fit(
     head: Any = "logistic",
     coding: str = "midpoint",
     encoder: Any = None,
+    normalise: str = "none",
     random_state: int = 0,
 ) -> Model:
     """Fit a head on every labelled row of the table, one for each target.
@@ -486,6 +487,9 @@ def fit(
     encoder : folder or Pretrained, optional
         The encoder that made the table's embeddings; it travels inside the model, so that
         ``predict`` can read a video.
+    normalise : {"none", "calibration"}
+        ``"calibration"``: features are differences from each person's first four minutes;
+        ``predict`` then needs a recording of rest.
     """
     from emotion_rppg.emotion.model import fit as fit_model
 
@@ -495,6 +499,7 @@ def fit(
         head=head,
         coding=coding,
         encoder=encoder,
+        normalise=normalise,
         random_state=random_state,
     )
 
@@ -510,6 +515,7 @@ def predict(
     video_or_table: str | Path | Video | pd.DataFrame,
     model: Model | str | Path,
     *,
+    calibrate: str | Path | Video | pd.DataFrame | None = None,
     device: str = "auto",
     weights: str | Path | None = None,
     region: str = "face",
@@ -520,6 +526,13 @@ def predict(
     A video (or signal CSV) is read the way the model's training table was. Where the model
     cannot say anything its columns are empty and ``reason`` says why.
 
+    Parameters
+    ----------
+    model : Model, folder or name
+        ``"stress"`` comes along; see its card.
+    calibrate : file, Video or table, optional
+        The same person at rest, for a model fitted with ``normalise="calibration"``.
+
     Returns
     -------
     DataFrame
@@ -529,12 +542,15 @@ def predict(
     from emotion_rppg.emotion.model import Model as ModelType
 
     trained = model if isinstance(model, ModelType) else load(model)
-    if isinstance(video_or_table, str | Path | Video):
-        table, _ = read_like(
-            trained, video_or_table, device=device, weights=weights, region=region, face=face
-        )
-        return trained.predict(table)
-    return trained.predict(video_or_table)
+    how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
+    table, rest = (
+        read_like(trained, given, **how)[0] if isinstance(given, str | Path | Video) else given
+        for given in (video_or_table, calibrate)
+    )
+    assert table is not None
+    for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
+        _log.warning("%s", shift)
+    return trained.predict(table, rest=rest)
 
 
 def read_like(

@@ -14,7 +14,8 @@ import numpy as np
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, write_json
 from emotion_rppg.emotion.encoder import load_encoder
-from emotion_rppg.emotion.inputs import fit_on, matrix
+from emotion_rppg.emotion.inputs import Matrix, fit_on, matrix
+from emotion_rppg.emotion.levels import CALIBRATION_S, calibrated, level_of
 from emotion_rppg.emotion.tasks import Task, class_names, code
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import EMBEDDING, SEQUENCE, people
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
     from emotion_rppg.emotion.encoder import Pretrained
 
 KIND, ENCODER = "emotion", "encoder"
+BUNDLED = {"stress": Path(__file__).parent / "weights" / "stress"}  # models that come along
 SYNTHETIC = "synthetic"
 SYNTHETIC_NOTE = (
     "Trained on synthetic people: shows that the chain works; says nothing about real people."
 )
+CALIBRATED = "Compares people with their own rest: needs a recording of it for everybody"
+FITTED = ("none", "calibration")
 _SHORTEST = 0.9  # of the trained window: below it a window is not what the heads have seen
 _SHOWN = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
 
@@ -51,6 +55,8 @@ class Model:
         How the training table was made: ``method, source, length_s, families, networks``.
     trained_on : dict
         ``{data set: [subjects]}``, everybody whose rows or whose networks taught this model.
+    calibration_s : float, optional
+        Seconds of rest whose mean was taken off each person's features; None: nothing was.
     """
 
     heads: dict[str, Any]
@@ -62,17 +68,22 @@ class Model:
     trained_on: dict[str, list[str]]
     note: str = ""
     encoder: Pretrained | None = None
+    calibration_s: float | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
         return tuple(self.heads)
 
-    def predict(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Class and probabilities for each row; empty with a reason where nothing can be said."""
+    def predict(self, table: pd.DataFrame, *, rest: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Class and probabilities for each row; empty with a reason where nothing can be said.
+
+        ``rest`` has windows of the same people at rest: a model that compares people with their
+        own calibration (``calibration_s``) needs it, others refuse it.
+        """
         shown = table[[c for c in _SHOWN if c in table]].copy()
         reasons = self._reasons(table)
         able = np.array([not reason for reason in reasons])
-        inputs = matrix(table, names=self.names, longest=self.longest).X[able]
+        inputs = (self._inputs(table).X - self._levels(table, rest))[able]
         for target, head in self.heads.items():
             names = self.classes[target]
             shown[target] = ""
@@ -91,11 +102,49 @@ class Model:
             shown.loc[able, target] = [names[k] for k in best]
         return shown.assign(reason=reasons)
 
+    def shift(self, source: str) -> str:
+        """A sentence if signals of another kind taught this model; nothing else is known of it."""
+        taught = self.made_from["source"]
+        if not taught or source in taught.split(", "):
+            return ""
+        return f"It learned from {taught} and is given {source}: how well it does there is unknown."
+
+    def _inputs(self, table: pd.DataFrame) -> Matrix:
+        return matrix(table, names=self.names, longest=self.longest)
+
+    def _levels(self, table: pd.DataFrame, rest: pd.DataFrame | None) -> np.ndarray:
+        """What is usual in the person of each row, (n, columns) or 0."""
+        if self.calibration_s is None:
+            if rest is not None:
+                raise InputError(
+                    "this model does not compare people with their own rest: leave the recording "
+                    "of rest out, or fit one with normalise='calibration'"
+                )
+            return np.zeros((len(table), 1))
+        if rest is None:
+            raise InputError(
+                "this model compares people with their own rest: give a recording of it "
+                f"(--calibrate FILE, calibrate=…), best of {self.calibration_s:g} s or more"
+            )
+        known = np.array([not reason for reason in self._reasons(rest)])
+        inputs, whose, asked = self._inputs(rest), people(rest).to_numpy(), people(table).to_numpy()
+        alone = len(set(whose)) == len(set(asked)) == 1  # one person, whatever the files are called
+        out = np.empty((len(table), inputs.X.shape[1]))
+        for person in np.unique(asked):
+            rows = known & (alone | (whose == person))
+            if not rows.any():
+                raise InputError(
+                    f"no window of the recording of rest can be used for {person}: want "
+                    f"{self.made_from['length_s'] or 60:g} s or more of a clear pulse at rest"
+                )
+            out[asked == person] = level_of(inputs, rows)[0]
+        return out
+
     def _reasons(self, table: pd.DataFrame) -> list[str]:
         """Why a row is outside what the model was trained for, or nothing."""
         wanted = self.made_from["length_s"]
         given = table["reason"].fillna("") if "reason" in table else [""] * len(table)
-        features = matrix(table, names=self.names, longest=self.longest).X[:, : len(self.names)]
+        features = self._inputs(table).X[:, : len(self.names)]
         out = []
         for reason, length, row in zip(given, table["duration_s"], features, strict=True):
             if not reason and wanted is not None and length < _SHORTEST * wanted:
@@ -133,6 +182,7 @@ class Model:
             "made_from": self.made_from,
             "trained_on": self.trained_on,
             "note": self.note,
+            "calibration_s": self.calibration_s,
         }
 
     def card(self) -> str:
@@ -148,6 +198,7 @@ class Model:
             f"- Learned from: {who}",
             f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
+            *([] if self.calibration_s is None else [f"- {CALIBRATED}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
             "How well it does on people it never saw: see the evaluation it was chosen by.",
@@ -164,15 +215,24 @@ def fit(
     head: Any = "logistic",
     coding: str = "midpoint",
     encoder: Any = None,
+    normalise: str = "none",
     random_state: int = 0,
 ) -> Model:
     """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
-    inputs = matrix(table)
+    if normalise not in FITTED:
+        raise InputError(
+            f"a model cannot be fitted with the normalisation {normalise!r}: want one of "
+            f"{', '.join(FITTED)}; what else there is needs the whole recording of a new person"
+        )
+    inputs, reference = matrix(table), np.zeros(len(table), dtype=bool)
+    if normalise == "calibration":
+        inputs, reference = calibrated(inputs, table)
     heads, classes, codings = {}, {}, {}
     for name in [target] if isinstance(target, str) else target:
         task = Task(name, coding)
         y = code(table, task)
         usable = np.isfinite(y) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
+        usable &= ~reference
         classes[name], codings[name] = class_names(table, task), task.rule(table)
         _check_labels(y[usable], classes[name], name)
         heads[name] = fit_on(
@@ -194,6 +254,7 @@ def fit(
         trained_on=seen,
         note=SYNTHETIC_NOTE if SYNTHETIC in seen else "",
         encoder=load_encoder(encoder) if isinstance(encoder, str | Path) else encoder,
+        calibration_s=CALIBRATION_S if normalise == "calibration" else None,
     )
 
 
@@ -251,9 +312,11 @@ def _made_from(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def load(folder: str | Path) -> Model:
-    """Read a model folder; nothing in it can run code."""
+    """Read a model folder, or one that comes along by its name; nothing in it can run code."""
     from emotion_rppg.emotion.storage import load_head
 
+    if not Path(folder).exists():
+        folder = BUNDLED.get(str(folder), folder)
     config = read_config(folder)
     if config.get("kind") != KIND:
         raise InputError(
@@ -271,6 +334,7 @@ def load(folder: str | Path) -> Model:
             made_from=config["made_from"],
             trained_on=config["trained_on"],
             note=config.get("note", ""),
+            calibration_s=config.get("calibration_s"),
             encoder=load_encoder(inside) if (inside := Path(folder) / ENCODER).is_dir() else None,
         )
     except (KeyError, TypeError, AttributeError) as error:

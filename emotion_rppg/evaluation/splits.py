@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotion_rppg.emotion.levels import ends_s
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation.normalise import ends_s
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:

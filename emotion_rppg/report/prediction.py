@@ -37,7 +37,8 @@ def write_prediction(
     """Write the folder and give what to print: ``{"text": …, "json": …}``."""
     verdict = judge(wave)
     beats = find_beats(wave)
-    said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model)
+    notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
+    said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model, notes)
     name = wave.kind or "pulse"
     drawn = figures.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
     intervals = figures.tachogram({name: beats})
@@ -59,7 +60,7 @@ def write_prediction(
                 list(model.codings.values()),
                 table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
                 table_caption="One row a window. Empty: the model cannot say; see the reason.",
-                warning=model.note,
+                warning=" ".join(notes),
             ),
         ]
         page = Page("Prediction", "From one recording; not a diagnosis, not a fact.", sections)
@@ -75,6 +76,7 @@ def _said(
     reason: str | None,
     wave: Signal,
     model: Model,
+    notes: list[str],
 ) -> dict[str, Any]:
     rate = f"{hr_bpm:.1f} bpm" if hr_bpm is not None else f"heart rate withheld ({reason})"
     lines = [f"{rate} · quality {quality:.2f} · {wave}"]
@@ -82,13 +84,13 @@ def _said(
         span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
         told = row["reason"] or ", ".join(_told(row, t, model) for t in model.targets)
         lines.append(f"{span}: {told}")
-    lines += [model.note] if model.note else []
+    lines += notes
     content: dict[str, Any] = {
         "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
         "quality": None if quality != quality else round(quality, 3),
         "face_coverage": round(wave.coverage, 3) if wave.kind == "rppg" else None,
         "windows": json.loads(rows.to_json(orient="records")),
-        "note": model.note,
+        "note": " ".join(notes),
     }
     if reason:
         content["reason"] = reason

@@ -9,10 +9,10 @@ from sklearn.linear_model import LogisticRegression
 
 from emotion_rppg import evaluate
 from emotion_rppg.emotion import DUMMIES
+from emotion_rppg.emotion.levels import ends_s
 from emotion_rppg.emotion.linear import OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS
-from emotion_rppg.evaluation.normalise import ends_s
 from emotion_rppg.evaluation.run import Leak
 from emotion_rppg.evaluation.splits import UNIT, WORDS
 from emotion_rppg.evaluation.statistics import bootstrap_ci, holm, paired_test, summary
