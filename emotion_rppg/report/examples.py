@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from emotion_rppg.evaluation.normalise import ends_s
+from emotion_rppg.emotion.levels import ends_s
 from emotion_rppg.evaluation.statistics import DUMMY_NAMES
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.recordings import Recording
