@@ -233,6 +233,8 @@ def _assembled(
     """Rows of recordings in the order of the jobs; the windows and failures beside them."""
     import pandas as pd
 
+    from emotion_rppg.evaluation.kept import Kept
+
     failures = [
         {"recording": recording.name, "method": str(how.method), "reason": found[k]}
         for k, (recording, how) in enumerate(jobs)
@@ -245,7 +247,7 @@ def _assembled(
     whole = table["span"] == "recording"
     results = table[whole].drop(columns="span").reset_index(drop=True)
     windows = table[~whole].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True)
-    results.attrs |= {"windows": windows, "failures": failures}
+    results.attrs |= {"windows": Kept(windows), "failures": failures}
     return results
 
 

@@ -115,7 +115,8 @@ def evaluate(
     -------
     DataFrame
         One row a target, head and person. ``attrs["predictions"]`` has every scored window,
-        ``attrs["excluded"]`` counts the rows left out, by reason.
+        ``attrs["excluded"]`` counts the rows left out, by reason, ``attrs["heads"]`` has the
+        heads' settings.
 
     Raises
     ------
@@ -126,6 +127,8 @@ def evaluate(
         Unknown names, fewer than two people, no labels.
     """
     import pandas as pd
+
+    from emotion_rppg.evaluation.kept import Kept
 
     table = table.reset_index(drop=True)
     plain = matrix(table, ablate=ablate)
@@ -159,15 +162,16 @@ def evaluate(
         unknown_training=any(plan.unknown_training for plan in plans),
         leaky=split_name(split) == "leaky_windows",
     )
-    results.attrs["predictions"] = pd.concat(tables, ignore_index=True)
+    results.attrs["predictions"] = Kept(pd.concat(tables, ignore_index=True))
+    results.attrs["ablate"] = tuple(ablate)
+    results.attrs["heads"] = {job.name: " ".join(repr(job.head).split()) for job in jobs}
     results.attrs["excluded"] = {plan.task.target: plan.excluded for plan in plans}
     if permutations:
-        results.attrs["null"] = _null(
-            plans, table, results, permutations, seed, workers, scheduler, progress
-        )
+        null = _null(plans, table, results, permutations, seed, workers, scheduler, progress)
+        results.attrs["null"] = Kept(null)
     if importance:
         found = [_losses(plan, results, importance, workers, scheduler) for plan in plans]
-        results.attrs["importance"] = pd.concat(found, ignore_index=True)
+        results.attrs["importance"] = Kept(pd.concat(found, ignore_index=True))
     return results
 
 

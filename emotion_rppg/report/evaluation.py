@@ -61,7 +61,7 @@ def write_evaluation(
             *outcomes.calibration(results, names),
             *outcomes.importance(results, means),
             *examples(results, table, names, metric=metric, waves=waves),
-            methods(results, arguments),
+            methods(results, table, arguments),
         ]
         lead = f"How well each head tells {' and '.join(names)} on what it never saw."
         write_page(Page("Evaluation", lead, sections), fresh / "report.html")

@@ -1,4 +1,4 @@
-"""The methods paragraph of an evaluation's report, its versions, and how to repeat it."""
+"""The methods of an evaluation's report: signals, features, heads, statistics, how to repeat it."""
 
 from __future__ import annotations
 
@@ -6,40 +6,150 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from emotion_rppg.emotion.inputs import feature_names
 from emotion_rppg.provenance import versions
 from emotion_rppg.report.page import Section
+from emotion_rppg.report.references import cited
+from emotion_rppg.windows import SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # arguments of `evaluate` as its options spell them; whatever else is given keeps its name
 _OPTIONS = {"target": "task"}
+_SOURCES = {
+    "rppg": "Beats of camera waves are counted by the wave's phase and timed by their whole shape.",
+    "bvp": "Beats of contact pulse waves are their peaks, in a band that follows the heart rate.",
+    "ecg": "Beats of ECGs are R peaks by NeuroKit2 (Makowski et al. 2021).",
+}
+_PARTS = {  # parts of heads, by how their class is called
+    "OnFeatures": "what is missing becomes the median of the training rows, then every feature is "
+    "scaled to mean 0 and variance 1 there (OnFeatures)",
+    "EqualPriors": "probabilities are divided by the classes' shares in the training, so that they "
+    "speak of classes equally frequent (EqualPriors; Saerens et al. 2002)",
+    "Calibrated": "probabilities by temperature scaling on training people whom the inner fit had "
+    "not seen (Calibrated; Guo et al. 2017)",
+    "Sequence": "recurrent networks such as the LSTM (Hochreiter and Schmidhuber 1997) over the "
+    "beats beside the features, stopped early by training people held out (Sequence…)",
+    "Selected": "“selected” is the candidate that does best, by mean over people, in inner folds "
+    "of the training people",
+}
 
 
-def methods(results: pd.DataFrame, arguments: Mapping[str, Any]) -> Section:
+def methods(results: pd.DataFrame, table: pd.DataFrame, arguments: Mapping[str, Any]) -> Section:
     """What was computed, after whom, with which versions, and the command that does it again."""
+    heads = results.attrs.get("heads", {})
     text = [
+        _signals(table),
+        _features(results, table),
+        *_heads(heads),
         "The person is the unit: scores are computed over each person's windows and averaged over "
-        "people; intervals are percentile bootstraps over people (Efron and Tibshirani 1993). "
-        "Heads are compared by Wilcoxon's signed-rank test (1945) over people with Holm's "
-        "correction (1979) and the rank-biserial correlation as effect (Kerby 2014).",
+        f"people. {_scores(results)} Intervals are percentile bootstraps over people (Efron and "
+        "Tibshirani 1993). Heads are compared with the first dummy and with each other by "
+        "Wilcoxon's signed-rank test (Wilcoxon 1945) over people, with Holm's correction (Holm "
+        "1979) and the rank-biserial correlation as effect (Kerby 2014).",
         *_permutations(results),
         "Versions: " + ", ".join(f"{name} {found}" for name, found in versions().items()) + ".",
     ]
-    return Section("Methods", text, code=command(arguments))
+    shown = None
+    if heads:
+        import pandas as pd
+
+        settings = {name: _short(text) for name, text in heads.items()}
+        shown = pd.DataFrame({"head": list(settings), "settings": list(settings.values())})
+    full = cited(" ".join(text))
+    if full:
+        text.append("References: " + " ".join(full))
+    caption = "Heads as scikit-learn prints them: what is not shown has the versions' defaults."
+    return Section("Methods", text, table=shown, table_caption=caption, code=command(arguments))
+
+
+def _signals(table: pd.DataFrame) -> str:
+    """Which data, which signals, how cameras were read, how beats were found."""
+    from emotion_rppg.datasets import DATASETS
+    from emotion_rppg.pulse import METHODS
+
+    said = []
+    for name in sorted(set(table["dataset"].astype(str))):
+        card = DATASETS[name].card if name in DATASETS else None
+        said += [f"Data: {card.title}: {card.reference}"] if card and card.reference else []
+    said += [_SOURCES[source] for source in _named(table, "source") if source in _SOURCES]
+    for name in _named(table, "method"):
+        told = (METHODS[name].__doc__ or "").split("\n")[0] if name in METHODS else ""
+        said.append(f"Videos were read with {name}" + (f": {told}" if told else "."))
+    said += [f"Pulse network: {name}." for name in _named(table, "network")]
+    said.append(
+        "Extra, missed and misplaced beats are corrected (Lipponen and Tarvainen 2019); nothing is "
+        "computed across a gap."
+    )
+    return " ".join(said)
+
+
+def _named(table: pd.DataFrame, column: str) -> list[str]:
+    """What stands in a column of identities, empty text apart."""
+    return sorted(set(table[column].dropna().astype(str)) - {""}) if column in table else []
+
+
+def _features(results: pd.DataFrame, table: pd.DataFrame) -> str:
+    """How many columns, what was left out, whose definitions."""
+    ablate = results.attrs.get("ablate", ())
+    sequence = "sequence" not in ablate and any(str(c).startswith(SEQUENCE) for c in table)
+    return (
+        f"{len(feature_names(table, ablate=ablate))} columns are features"
+        + (f" (left out: {', '.join(ablate)})" if ablate else "")
+        + (", the beat sequences of the windows stand beside them" if sequence else "")
+        + ". Variability is computed as the Task Force 1996 defines it, a feature only where the "
+        "window is long enough for it"
+        + (
+            "; of a pulse it is pulse-rate variability, which is not the heart's own (Schäfer and "
+            "Vagedes 2013)."
+            if set(_named(table, "source")) - {"ecg"}
+            else "."
+        )
+    )
+
+
+def _heads(heads: Mapping[str, str]) -> list[str]:
+    """What the heads are made of, named by the parts that stand in their settings."""
+    found = [words for part, words in _PARTS.items() if any(part in h for h in heads.values())]
+    if not heads:
+        return []
+    text = "Heads are scikit-learn estimators (Pedregosa et al. 2011), fitted inside each fold"
+    return [text + "".join(f"; {words}" for words in found) + "."]
+
+
+def _scores(results: pd.DataFrame) -> str:
+    if "balanced_accuracy" in results:
+        return (
+            "Balanced accuracy is the mean recall over the classes that a person has (Brodersen et "
+            "al. 2010); the expected calibration error has ten equal bins (Naeini et al. 2015)."
+        )
+    return "CCC is the concordance correlation coefficient (Lin 1989)."
 
 
 def _permutations(results: pd.DataFrame) -> list[str]:
     null = results.attrs.get("null")
-    if null is None or null.empty:
-        return ["No permutation test was asked for (--permutations)."]
-    n = int(null.groupby(["target", "head"]).size().iloc[0])
-    return [
-        f"The null distribution: {n} times the labels were exchanged between the trials, or runs "
-        "of equal label, of each person, and every head was fitted afresh. Windows were not "
-        "exchanged: they resemble their neighbours. p counts the true labels among the "
-        "permutations (Phipson and Smyth 2010)."
-    ]
+    said = ["No permutation test was asked for (--permutations)."]
+    if null is not None and not null.empty:
+        n = int(null.groupby(["target", "head"]).size().iloc[0])
+        said = [
+            f"The null distribution: {n} times the labels were exchanged between the trials, or "
+            "runs of equal label, of each person, and every head was fitted afresh. Windows were "
+            "not exchanged: they resemble their neighbours. p counts the true labels among the "
+            "permutations (Phipson and Smyth 2010), so that none is below "
+            f"{1 / (n + 1):.2g}."
+        ]
+    found = results.attrs.get("importance")
+    if found is not None and not found.empty:
+        said.append(
+            "Importance is the score that is lost when a group of columns is exchanged between the "
+            "tested windows of a person (after Breiman 2001)."
+        )
+    return said
+
+
+def _short(text: str, most: int = 260) -> str:
+    return text if len(text) <= most else text[:most] + " …"
 
 
 def command(arguments: Mapping[str, Any]) -> str:

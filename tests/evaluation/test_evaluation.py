@@ -145,6 +145,14 @@ def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
     assert honest < 0.65
 
 
+def test_many_results_can_be_printed_sliced_and_joined() -> None:
+    results = evaluate(study(20, trials=2), target="arousal", heads=QUICK)
+    assert len(results) > 60
+    assert f"[{len(results)} rows" in repr(results)
+    assert results.head().attrs["predictions"] is results.attrs["predictions"]
+    assert len(pd.concat([results, results.head()])) == len(results) + 5
+
+
 def test_dummies_stand_beside_and_know_nothing() -> None:
     results = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
     assert set(DUMMIES) < set(results["head"])

@@ -1,8 +1,12 @@
 """The report says how it was done and how to do it again."""
 
+import re
+
 import pandas as pd
 
+from emotion_rppg.pulse import METHODS
 from emotion_rppg.report.methods import command, methods
+from emotion_rppg.report.references import REFERENCES
 
 
 def test_the_command_is_one_the_command_line_would_take() -> None:
@@ -17,8 +21,45 @@ def test_the_command_is_one_the_command_line_would_take() -> None:
     )
 
 
-def test_the_null_is_described_only_where_there_was_one() -> None:
-    results = pd.DataFrame({"head": ["a"]})
-    assert "No permutation test" in " ".join(methods(results, {}).text)
-    results.attrs["null"] = pd.DataFrame({"target": "t", "head": "a", "score": [0.5] * 19})
-    assert "19 times the labels were exchanged" in " ".join(methods(results, {}).text)
+def test_the_null_is_described_only_where_there_was_one(results, table) -> None:
+    told = " ".join(methods(results, table, {}).text)
+    assert "5 times the labels were exchanged" in told
+    assert "none is below 0.17" in told
+    bare = results.copy()
+    bare.attrs = {**results.attrs, "null": None}
+    assert "No permutation test" in " ".join(methods(bare, table, {}).text)
+
+
+def test_whatever_is_cited_stands_in_full_below(results, table) -> None:
+    every = dict.fromkeys(("OnFeatures", "EqualPriors", "Calibrated", "Sequence", "Selected"), "")
+    bare = pd.concat([table.assign(source="ecg"), *(table.assign(method=name) for name in METHODS)])
+    results = results.copy()
+    results.attrs = {**results.attrs, "heads": {name: f"{name}()" for name in every}}
+    *told, references = methods(results, bare, {}).text
+    assert references.startswith("References: ")
+    named = re.findall(r"([A-Z][\w-]+(?:,? (?:and|et al\.|[A-Z][\w-]+))* \d{4})", " ".join(told))
+    assert len(named) >= 15
+    for one in named:
+        assert f"{one}. " in references, one
+    assert set(REFERENCES) - {"Lin 1989"} == {key for key in REFERENCES if key in references}
+
+
+def test_the_data_set_and_the_way_to_read_faces_are_cited(results, table) -> None:
+    filmed = table.assign(dataset="stress-predict", source="rppg", method="pos")
+    told = methods(results, filmed, {}).text[0]
+    assert "Iqbal T, Simpkin AJ" in told
+    assert "POS (Wang et al. 2017)" in told
+    assert "counted by the wave's phase" in told
+
+
+def test_what_was_left_out_is_said(results, table) -> None:
+    assert "3 columns are features. " in methods(results, table, {}).text[1]
+    less = results.copy()
+    less.attrs = {**results.attrs, "ablate": ("quality",)}
+    assert "2 columns are features (left out: quality)" in methods(less, table, {}).text[1]
+
+
+def test_settings_are_those_that_were_fitted(results, table) -> None:
+    shown = methods(results, table, {}).table.set_index("head")["settings"]
+    assert shown["plain"] == "OnFeatures(estimator=LogisticRegression())"
+    assert shown["majority"] == "DummyClassifier()"
