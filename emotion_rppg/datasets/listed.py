@@ -138,9 +138,9 @@ def on_clock(
     span_s : (start, end), optional
         The stretch wanted; a file that leaves out more than a second at either end is cut off.
     """
-    steps = np.diff(times_s)
-    if len(times_s) < 2 or not np.isfinite(times_s).all() or (steps < 0).any():
+    if len(times_s) < 2 or not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
         raise InputError(f"{path}: the times of {kind} are no clock: want seconds that increase")
+    steps = np.diff(times_s)
     step = float(np.median(steps[steps > 0])) if (steps > 0).any() else np.inf
     rate = 1 / step if (1 / step) / rate_hz > 1.2 else (len(times_s) - 1) / np.ptp(times_s)
     if not 0.5 < rate / rate_hz < 1.2:

@@ -47,8 +47,7 @@ LEAD = "EXG2"  # on the upper left of the chest
 GAZE = ("Timestamp", "Event", "AudioSampleNumber")
 CLOCKS = ("vidRate", "vidBeginSmp", "vidEndSmp", "audRate", "audBeginSmp", "audEndSmp")
 BEFORE_S, VIDEO_HZ = 30.0, (55.0, 65.0)
-_APART_S = 1.0  # by which two clocks may disagree about how long something lasted
-_OUTSIDE_S = 5.0  # how much of a film may lie outside of its section's video
+_APART_S, _OUTSIDE_S = 1.0, 5.0  # clocks may disagree by; a film may lie beside its video by
 
 
 class MahnobHci(Listed):
@@ -77,7 +76,6 @@ class MahnobHci(Listed):
             "frames come at 60.97 a second: a player that says 25 or 60 shifts every beat",
             "sessions of implicit tagging have no ratings and are left out",
             "a film's number is not its place in the order in which a person saw them",
-            "27 of the 30 people have both video and ECG",
         ),
         bibtex="""@article{soleymani2012mahnob,
   author = {Soleymani, Mohammad and Lichtenauer, Jeroen and Pun, Thierry and Pantic, Maja},
@@ -151,7 +149,8 @@ def _write_session(place: Path, session: int, person: int, bpm: float, seconds: 
     rows += [f"{9500 + 1000 * seconds}\tMovieEnd\t"]
     (place / names["gaze"]).write_text("\n".join([*head, *rows]) + "\n")
     parts = [(DECOY_BPM, 2.5), (bpm, seconds), (DECOY_BPM, 1)]
-    write_face(place / names["film"], np.concatenate([chest(*p, 60.97) for p in parts]), 60.97)
+    beats = np.concatenate([chest(*p, 60.97) for p in parts])
+    write_face(place / names["film"], np.convolve(beats, np.hanning(41), "same"), 60.97)
     parts = [(DECOY_BPM, 30), (bpm, seconds), (DECOY_BPM, 5)]
     status = np.full(256 * (35 + seconds), 0x100000)  # one of the amplifier's own bits
     status[256 * 30 : 256 * 30 + 9] += 16

@@ -1,6 +1,7 @@
 """Traps of sets with films of faces: which film, which clock, which column, which unit."""
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,16 @@ SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface, ViplHr, LgiPpgi)
 
 
 @pytest.fixture(scope="module")
-def fakes(tmp_path_factory) -> dict[type, Path]:
+def fake_of(tmp_path_factory):
+    """A data set's fake, written when first asked for."""
     place = tmp_path_factory.mktemp("films")
-    return {each: each.write_fake(place / each.card.name) for each in SETS}
+    return cache(lambda each: each.write_fake(place / each.card.name))
 
 
 @pytest.fixture
-def copied(fakes, tmp_path):
-    """A data set's fake, copied so that a test may change it."""
-    return lambda each: shutil.copytree(fakes[each], tmp_path / each.card.name)
+def copied(fake_of, tmp_path):
+    """The same, copied so that a test may change it."""
+    return lambda each: shutil.copytree(fake_of(each), tmp_path / each.card.name)
 
 
 def phase(times_s, values, bpm: float) -> complex:
@@ -39,10 +41,10 @@ def phase(times_s, values, bpm: float) -> complex:
 
 
 @pytest.mark.parametrize("each", SETS, ids=lambda each: each.card.name)
-def test_film_and_contact_beat_at_once(each, fakes) -> None:
+def test_film_and_contact_beat_at_once(each, fake_of) -> None:
     """The skin darkens with the pulse, at its rate and on its clock, in each recording's film."""
-    truth = read_truth(fakes[each])
-    for recording in [r for r in each(fakes[each]) if r.video is not None]:
+    truth = read_truth(fake_of(each))
+    for recording in [r for r in each(fake_of(each)) if r.video is not None]:
         ((kind, bpm),) = truth[recording.name].items()
         wave = recording.read(kind)
         frames = [(f.time_s, -f.image[..., 1].mean()) for f in read_frames(recording.video)]
@@ -260,6 +262,7 @@ def test_cohface_checks_its_clock(copied) -> None:
     for content, message in (
         ({"pulse": wave, "time": 1e3 * times}, "samples a second, the documents say 256"),
         ({"pulse": wave, "time": times + 60}, "begins at 60 s, want the video's beginning"),
+        ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "are no clock"),
         ({"pulse": wave[:500], "time": times}, "500 numbers of pulse for 2048 of time"),
         ({"respiration": wave, "time": times}, "lacks pulse; it has: time"),
     ):
