@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from benchmarks import beats, presets, speed
+from benchmarks import beats, presets, reliability, speed
 
 FOLDER = os.environ.get("EMOTION_RPPG_DATA", "")
 
@@ -18,6 +18,8 @@ def main() -> None:
     print("\n# Beats and HRV\n")
     if Path(FOLDER, "rppg_waveforms").is_dir():
         beats.main(Path(FOLDER))
+        print("\n# Quality of real waves, by which a rate is given or withheld")
+        reliability.tables(reliability.real(Path(FOLDER)))
     else:
         print("not measured: set EMOTION_RPPG_DATA to the folder of real recordings")
 

@@ -95,7 +95,7 @@ class Reading:
             "session": recording.session,
             "trial": recording.trial,
             "source": kind,
-            "method": _method_name(self.method) if camera else "",
+            "method": method_name(self.method) if camera else "",
             "network": network,
             "trained_on": trained_on,
         }
@@ -104,7 +104,8 @@ class Reading:
         return known
 
 
-def _method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
+def method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
+    """What the column ``method`` calls it."""
     if callable(method):
         return getattr(method, "__name__", type(method).__name__)
     return Path(method).name if Path(method).is_dir() else str(method)

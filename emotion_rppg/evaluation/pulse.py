@@ -29,7 +29,14 @@ from emotion_rppg.parallel import as_done
 from emotion_rppg.quality import LEAST_S, heart_rate, judge, snr_db
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
-from emotion_rppg.study import Reading, all_failed, as_recordings, or_reason, view
+from emotion_rppg.study import (
+    Reading,
+    all_failed,
+    as_recordings,
+    method_name,
+    or_reason,
+    view,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +87,7 @@ def evaluate_pulse(
 
     from emotion_rppg.pulse.inference import chosen_method
 
+    _check_names([method_name(method) for method in methods])
     for method in methods:
         chosen_method(method, None, device)  # what is unknown or missing is said before the work
     readings = [Reading(method, "rppg", device=device) for method in methods]
@@ -121,6 +129,14 @@ def _outcomes(
         if store is not None and not isinstance(rows, str):
             store.keep(keys[left[position]], rows)
         yield left[position], rows
+
+
+def _check_names(names: list[str]) -> None:
+    """Rows are told apart by the method's name."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None or not names:
+        what = "no method" if twice is None else f"{twice!r} twice"
+        raise InputError(f"the methods name {what}: want one or more, each with a name of its own")
 
 
 def _facts(recording: Recording, how: Reading) -> dict[str, object]:

@@ -14,7 +14,8 @@ from emotion_rppg.windows import LABEL, people
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUPS = ("skin_tone", "motion", "light", "codec")  # labels that split the recordings
+# labels that split the recordings
+GROUPS = ("skin_tone", "motion", "light", "codec", "camera", "condition")
 
 
 def _mean(values: np.ndarray) -> float:
@@ -100,7 +101,8 @@ def _groups(
             def those(table: pd.DataFrame, label: str = label, value: Any = value) -> pd.DataFrame:
                 return table[table[label] == value]
 
-            found.append((f"{label.removeprefix(LABEL)} = {value}", those))
+            shown = f"{value:g}" if isinstance(value, float) else value
+            found.append((f"{label.removeprefix(LABEL)} = {shown}", those))
     return found
 
 

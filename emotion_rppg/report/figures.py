@@ -97,53 +97,6 @@ def feature_by_label(table: pd.DataFrame, target: str, names: list[str]) -> Figu
     return figure
 
 
-def bland_altman(rates: pd.DataFrame) -> Figure:
-    """Difference of found and true heart rate over their mean, a panel a method (1986).
-
-    ``rates`` has the columns method, hr_bpm, hr_true_bpm, withheld. Lines: the mean difference and
-    1.96 standard deviations about it, over all rows. Hollow: the rate was withheld.
-    """
-    names = list(dict.fromkeys(rates["method"]))
-    figure = Figure(figsize=(9, 3.2 * -(-len(names) // 3)), layout="constrained")
-    axes = figure.subplots(-(-len(names) // 3), min(len(names), 3), sharey=True, squeeze=False)
-    for axis, name in zip(axes.flat, names, strict=False):
-        rows = rates[rates["method"] == name].dropna(subset=["hr_bpm", "hr_true_bpm"])
-        mean, off = (rows["hr_bpm"] + rows["hr_true_bpm"]) / 2, rows["hr_bpm"] - rows["hr_true_bpm"]
-        given = rows["withheld"] == 0
-        axis.plot(mean[given], off[given], "o", ms=3.5, color=BLUE, alpha=0.7, mec="none")
-        axis.plot(mean[~given], off[~given], "o", ms=3.5, mfc="none", mec=GREY)
-        for times in (-1.96, 0, 1.96):
-            level = off.mean() + times * off.std(ddof=0)
-            axis.axhline(level, color=INK, lw=0.8, ls=":" if times else "-")
-        axis.set(title=name, xlabel="mean of both (bpm)")
-        axis.spines[["top", "right"]].set_visible(False)
-    for axis in axes.flat[len(names) :]:
-        axis.set_visible(False)
-    axes[0, 0].set_ylabel("found less true (bpm)")
-    return figure
-
-
-def errors_by_method(summary: pd.DataFrame, names: Mapping[str, str]) -> Figure:
-    """Value and 95 % interval of each named score, a panel each, a row a method.
-
-    ``summary`` has the columns method, score, value, ci_low, ci_high; ``names`` the axes' labels.
-    """
-    methods = list(dict.fromkeys(summary["method"]))
-    figure = Figure(figsize=(9, 0.9 + 0.32 * len(methods)), layout="constrained")
-    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
-    for axis, (score, label) in zip(axes, names.items(), strict=True):
-        rows = summary[summary["score"] == score].set_index("method")
-        for y, method in enumerate(reversed(methods)):
-            row = rows.loc[method]
-            axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=BLUE, lw=2)
-            axis.plot(row["value"], y, "o", color=BLUE, ms=6)
-        axis.set(xlabel=label, xlim=(0, None))
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylim(-0.6, len(methods) - 0.4)
-    axes[0].set_yticks(range(len(methods)), methods[::-1])
-    return figure
-
-
 def as_data_uri(figure: Figure) -> str:
     """The figure as a PNG inside a data: URI, for a page that fetches nothing."""
     buffer = io.BytesIO()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
 from emotion_rppg.provenance import versions, write_run
-from emotion_rppg.report import figures
+from emotion_rppg.report import charts
 from emotion_rppg.report.methods import command
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.tables import write_table
@@ -108,7 +108,7 @@ def _scores(scores: pd.DataFrame, group: str) -> Section:
         f"{own['people'].max()} people. In brackets: 95 % bootstrap interval over people, each "
         "drawn with all their recordings."
     )
-    drawn = [(figures.errors_by_method(own, _DRAWN), "Lower is better. " + caption)]
+    drawn = [(charts.errors_by_method(own, _DRAWN), "Lower is better. " + caption)]
     title = "Results" if group == "all" else group
     return Section(title, figures=drawn, table=wide(scores, group=group), table_caption=caption)
 
@@ -121,7 +121,7 @@ def _agreement(results: pd.DataFrame) -> Section:
         f"Bland and Altman (1986): a point each {what}; hollow where the rate was withheld. Lines: "
         "mean difference and 95 % limits of agreement."
     )
-    return Section("Agreement of heart rates", figures=[(figures.bland_altman(shown), caption)])
+    return Section("Agreement of heart rates", figures=[(charts.bland_altman(shown), caption)])
 
 
 def _words() -> list[str]:

@@ -1,0 +1,160 @@
+"""Is `quality` the chance that a rate is right within 3 bpm? ``python -m benchmarks.reliability``.
+
+Windows of 10 and 30 s, the next beginning where one ends, of the frozen test clips and, with a
+folder of real recordings (``python -m benchmarks.reliability DATA``), of real waves that have a
+reference. Of each group by quality: what it says on average -> how many were right (windows).
+
+Right is within 3 bpm of the mean rate of the true beats. Where a heart changes its rate within a
+window, its spectrum has a highest peak elsewhere: so the rates that are given are also compared
+with what the same spectrum finds in the true wave, which leaves the camera's part of the error.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.beats import CAMERA, reference
+from emotion_rppg import Beats, Signal, Video, estimate, find_beats
+from emotion_rppg.evaluation.statistics import clustered_ci
+from emotion_rppg.metrics import beat_measures, ece
+from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse.inference import read_by_colour
+from emotion_rppg.quality import heart_rate, judge
+from emotion_rppg.synthesis.presets import PRESETS, write_clip
+from emotion_rppg.video.faces import follow, skin_mean
+
+RIGHT_BPM = 3.0
+LENGTHS_S = (10, 30)
+BINS = 5
+CLASSIC = ("pos", "chrom", "green")
+LEAST_SEEN = 0.95  # of a window, by the reference
+
+
+class Wave(NamedTuple):
+    source: str
+    person: str
+    wave: Signal
+    truth: Beats
+    true_wave: Signal | None = None
+
+
+class Row(NamedTuple):
+    person: str
+    quality: float
+    right: bool
+    same: float  # right by the spectrum of the true wave; NaN without one
+    given: bool
+
+
+def clips(name: str = "moderate") -> Iterator[Wave]:
+    preset = PRESETS[name]
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(preset.clips):
+            path = Path(folder) / f"{number}.mp4"
+            truth = write_clip(preset, number, path)
+            colours = [(look.time_s, skin_mean(look)) for look in follow(Video(path))]
+            for method in CLASSIC:
+                wave = read_by_colour(colours, METHODS[method])
+                yield Wave(f"preset {name}, {method}", str(number), wave, truth.beats, truth.wave)
+            wave = estimate(path, "physnet")
+            yield Wave(f"preset {name}, physnet", str(number), wave, truth.beats, truth.wave)
+            path.unlink()
+
+
+def cameras(data: Path) -> Iterator[Wave]:
+    """The 11 people of whom the weights of `quality` were fitted, too."""
+    waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
+    for person in sorted({name.split("_")[0] for name in waves}):
+        times = waves[f"{person}_t"]
+        finger = waves[f"{person}_contact_ppg"]
+        truth, contact = reference(times, finger), Signal.from_times(times, finger, kind="bvp")
+        for method, sign in CAMERA.items():
+            wave = waves[f"{person}_{method}"]
+            signal = Signal.from_times(times[: len(wave)], sign * wave, kind="rppg")
+            yield Wave("camera, 11 people", person, signal, truth, contact)
+
+
+def contact(data: Path) -> Iterator[Wave]:
+    """Finger PPG beside an ECG: at rest, in intensive care, still, speaking, turning the head."""
+    import pandas as pd
+
+    pairs = []
+    rest = pd.read_csv(data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
+    pairs.append(("rest", rest["PPG"], rest["ECG"], 100.0))
+    care = pd.read_csv(data / "contact" / "bidmc" / "bidmc_01_Signals.csv")
+    care.columns = care.columns.str.strip()
+    pairs.append(("care", care["PLETH"], care["II"], 125.0))
+    for path in sorted((data / "contact" / "ncku").glob("125_*.csv")):
+        table = pd.read_csv(path, header=None)
+        pairs.append(("ncku", table[2], table[3], 50.0))
+    for person, finger, chest, rate in pairs:
+        truth = find_beats(Signal(chest.to_numpy(float), rate, kind="ecg"))
+        wave = Signal(finger.to_numpy(float), rate, kind="bvp")
+        yield Wave("contact PPG against ECG", person, wave, truth)
+
+
+def rows(each: Wave, length_s: float) -> Iterator[Row]:
+    """One a window whose reference saw enough."""
+    wave, truth = each.wave, each.truth
+    first, last = max(wave.start_s, truth.span_s[0]), min(wave.end_s, truth.span_s[1] + 1)
+    for at in np.arange(first, last - length_s + 1e-6, length_s):
+        true, piece = truth.crop(at, at + length_s), wave.crop(at, at + length_s)
+        bpm = beat_measures(true).hr_bpm
+        if true.coverage >= LEAST_SEEN and np.isfinite(bpm):
+            said, found = judge(piece), heart_rate(piece)
+            same = float("nan")
+            if each.true_wave is not None:
+                known = heart_rate(each.true_wave.crop(at, at + length_s))
+                same = float(abs(found - known) <= RIGHT_BPM)
+            right = bool(abs(found - bpm) <= RIGHT_BPM)
+            yield Row(each.person, said.quality, right, same, said.hr_bpm is not None)
+
+
+def line(source: str, found: list[Row]) -> str:
+    quality = np.array([row.quality for row in found])
+    right = np.array([row.right for row in found], float)
+    where = np.minimum((quality * BINS).astype(int), BINS - 1)
+    cells = [
+        f"{quality[where == k].mean():.2f} -> {right[where == k].mean():.2f} ({np.sum(where == k)})"
+        if (where == k).any()
+        else "–"
+        for k in range(BINS)
+    ]
+    given = np.array([row.given for row in found])
+    said = same = "–"
+    if given.any():
+        people = np.array([row.person for row in found])
+        low, high = clustered_ci(right[given, None], people[given], lambda x: float(x.mean()))
+        said = f"{right[given].mean():.0%} [{low:.0%}, {high:.0%}] of {given.sum()}"
+        share = np.mean([row.same for row in found if row.given])
+        same = f"{share:.0%}" if np.isfinite(share) else "–"
+    shown = [source, *cells, f"{ece(right, quality, bins=BINS):.2f}", said, same]
+    return f"| {' | '.join(shown)} |"
+
+
+def tables(waves: list[Wave]) -> None:
+    edges = " | ".join(f"{k / BINS:.1f}–{(k + 1) / BINS:.1f}" for k in range(BINS))
+    for length_s in LENGTHS_S:
+        print(f"\nwindows of {length_s} s\n")
+        print(f"| waves | {edges} | ECE | right where a rate is given | by spectra |")
+        print("|---|" + "---|" * (BINS + 3))
+        for source in dict.fromkeys(wave.source for wave in waves):
+            found = [row for wave in waves if wave.source == source for row in rows(wave, length_s)]
+            if found:
+                print(line(source, found))
+
+
+def real(data: Path) -> list[Wave]:
+    return [*cameras(data), *contact(data)]
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # NeuroKit2's
+    tables([*clips(), *(real(Path(sys.argv[1])) if len(sys.argv) > 1 else [])])
