@@ -43,8 +43,10 @@ WEIGHTS = {"constant": -2.8, "snr_db": 0.58, "rhythm": 8.0, "log_duration": 1.5}
 class Judgement:
     """``hr_bpm`` is None when it is not to be trusted; ``reason`` then says why, in a sentence.
 
-    ``quality`` is 0–1: how probable it is that the rate is right within 3 bpm, as far as the
-    waves tell that it was fitted to.
+    ``quality`` is 0–1, fitted as the chance that the rate is within 3 bpm of what the same spectrum
+    finds in a contact sensor's wave. Measured against the mean rate of the true beats it says too
+    little of weak but steady pulses and too much where a heart changes its rate within the window
+    (docs/quality.md).
     """
 
     hr_bpm: float | None

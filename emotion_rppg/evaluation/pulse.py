@@ -204,6 +204,7 @@ def measured(
     return {
         "hr_true_bpm": true.hr_bpm,
         "hr_bpm": heart_rate(wave),
+        "beat_hr_bpm": own.hr_bpm,
         "snr_db": snr_db(wave, true.hr_bpm),
         **_agreement(wave, contact),
         "beat_f1": errors.f1,

@@ -46,6 +46,7 @@ SCORES: dict[str, Score] = {
     "hr_mape_pct": Score("recordings", _RATES, _mean_percentage),
     "hr_r": Score("recordings", _RATES, pearson),
     "hr_mae_given_bpm": Score("given", _RATES, _mean_error),
+    "beat_hr_mae_bpm": Score("recordings", ("beat_hr_bpm", "hr_true_bpm"), _mean_error),
     "window_mae_bpm": Score("windows", _RATES, _mean_error),
     "window_rmse_bpm": Score("windows", _RATES, rmse),
     "window_mape_pct": Score("windows", _RATES, _mean_percentage),

@@ -25,7 +25,8 @@ _DRAWN = {
 _MEANINGS = (
     "hr_…: one rate a recording (the median over its windows of 20 s, by the spectrum) against the "
     "mean rate of the contact sensor's beats; hr_mae_given_bpm: of those alone that were not "
-    "withheld. window_…: the same for each 30 s, without overlap.",
+    "withheld; beat_hr_mae_bpm: the mean rate of the wave's own beats instead. window_…: as hr_…, "
+    "for each 30 s, without overlap.",
     "snr_db: power within 6 bpm of the true rate and its double over the rest of 0.67–4 Hz. macc: "
     "highest |r| with the contact wave over circular shifts; macc_chance: the same for waves of "
     "the same spectra whose beats are elsewhere, so what exceeds it is timing.",

@@ -54,6 +54,7 @@ def test_the_same_heart_has_no_error() -> None:
     assert found["lag_ms"] == 0.0
     assert found["withheld"] == 0.0
     assert abs(found["hr_bpm"] - found["hr_true_bpm"]) < 0.5
+    assert found["beat_hr_bpm"] == pytest.approx(found["hr_true_bpm"], abs=0.2)
     assert found["rmssd_ms"] == pytest.approx(found["rmssd_true_ms"], abs=1)
 
 
