@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs bench faults clean
+.PHONY: demo test lint docs pages bench faults fuzz clean
 demo: $(READY)
 	$(BIN)/emotion-rppg demo --out demo
 
@@ -26,6 +26,14 @@ bench: $(READY)
 # a hundred kills at random moments, where `make test` has one
 faults: $(READY)
 	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py
+
+# ten thousand damaged files for each parser, where `make test` has a few
+fuzz: $(READY)
+	EMOTION_RPPG_FUZZ=10000 $(BIN)/python -m pytest tests/datasets/test_fuzz.py
+
+# the table of data sets in the README, and their page
+pages: $(READY)
+	$(BIN)/python -m emotion_rppg.report.dataset_pages
 
 clean:
 	rm -rf $(VENV) demo site .mypy_cache .ruff_cache .pytest_cache

@@ -189,12 +189,14 @@ def read_physio(path: str | Path, kind: str | None = None) -> Signal:
 
 
 def _rows(path: Path, width: int) -> np.ndarray:
+    import zlib
+
     import pandas as pd
 
     try:
         table = pd.read_csv(path, sep="\t", header=None, na_values=["n/a"], compression="gzip")
         rows = table.to_numpy(dtype=float)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read ({error}): want numbers between tabs, without a header"
         ) from error

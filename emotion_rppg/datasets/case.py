@@ -45,6 +45,8 @@ class Case(Listed):
             "times are milliseconds in data/interpolated and seconds in data/raw",
             "the joystick rests in the middle: 5 is also the rating of one who did not rate",
             "people saw the clips in different orders, which the clip's number does not tell",
+            "the recordings of the EPiC challenge of 2023 are these people's: never test on one "
+            "what was trained on the other",
             "no video of the faces was published",
         ),
         bibtex="""@article{sharma2019case,

@@ -33,6 +33,18 @@ def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
     return out
 
 
+def rates_found(recordings: Sequence[Recording]) -> dict[str, float]:
+    """Rate (Hz) of each kind of signal, of the first person whose first recording can be read."""
+    out: dict[str, float] = {}
+    for recording in {r.subject: r for r in reversed(recordings)}.values():
+        for kind in recording.signals.keys() - out.keys():
+            try:
+                out[kind] = recording.read(kind).rate_hz
+            except InputError:
+                continue  # `problems` says so
+    return dict(sorted(out.items()))
+
+
 def _of_recording(card: Card, recording: Recording) -> list[str]:
     """Signals that cannot be read, are flat or unseen, or run at another rate than the card's."""
     out = []

@@ -272,7 +272,7 @@ def _check_clock(path: Path, times: np.ndarray, lines: np.ndarray) -> None:
             f"{path}: time_s goes by {step:g} from row to row, too slow to see a pulse: "
             "want seconds; were milliseconds or sample numbers given?"
         )
-    if (times[-1] - times[0]) / step > _MOST_FILLING * len(times) + 1e6:
+    if times[-1] - times[0] > (_MOST_FILLING * len(times) + 1e6) * step:
         raise InputError(
             f"{path}: time_s leaps by {forward.max():g} s before line "
             f"{lines[int(steps.argmax()) + 1]}: want one clock; split the file there"

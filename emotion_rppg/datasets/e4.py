@@ -90,7 +90,8 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
         raise InputError(f"{where}: {error}: want time and interval in seconds a line") from None
     if rows is None:
         return None  # the band found none
-    if rows.shape[1] != 2 or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
+    whole = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
+    if not whole or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
         raise InputError(f"{where}: want two columns, an increasing time and its interval")
     late = start_s - origin_s
     ends, begins = rows[:, 0] + late, rows[:, 0] - rows[:, 1] + late

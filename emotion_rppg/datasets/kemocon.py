@@ -74,6 +74,8 @@ class KEmoCon(Listed):
 
     def recordings(self) -> Iterator[Recording]:
         table = read_columns(self.root / PEOPLE, ("pid", "initTime", "startTime", "endTime"))
+        if not np.isin(table["pid"], np.arange(1000)).all():
+            raise InputError(f"{self.root / PEOPLE}: pid is no number of a person")
         lacking = []
         for pid, start_ms, end_ms in sorted(
             zip(table["pid"].astype(int), table["startTime"], table["endTime"], strict=True)
@@ -184,7 +186,7 @@ def _rating(path: Path, column: str, kind: str) -> Signal:
     """One value for each five seconds; a row's ``seconds`` is the end of its five."""
     table = read_columns(path, ("seconds", column))
     row = table["seconds"] / RATING_S - 1
-    if not len(row) or np.abs(row - np.round(row)).max() > 1e-6 or (np.diff(row) <= 0).any():
+    if not len(row) or not np.all(np.abs(row - np.round(row)) < 1e-6) or (np.diff(row) <= 0).any():
         raise InputError(f"{path}: seconds are not 5, 10, 15 …: want one row for each five seconds")
     if row[0] < 0 or row[-1] > 10 * len(row) + 100:
         raise InputError(f"{path}: seconds go from {5 * row[0] + 5:g} to {5 * row[-1] + 5:g}")

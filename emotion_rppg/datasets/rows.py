@@ -13,6 +13,8 @@ import numpy as np
 from emotion_rppg.datasets.safely import MB, checked
 from emotion_rppg.errors import InputError
 
+_LARGEST_WHOLE = 2**53  # beyond it a float leaves out whole numbers
+
 
 def load_text(path: str | Path, *, limit_bytes: int = 200 * MB) -> str:
     """A text file, UTF-8 with or without a byte order mark."""
@@ -99,6 +101,6 @@ def number(
 def whole(text: str, where: str, name: str) -> int:
     """A whole number of a cell."""
     value = number(text, where, name)
-    if value != int(value):
+    if value != int(value) or abs(value) > _LARGEST_WHOLE:
         raise InputError(f"{where}: {name} is {text[:40]!r}, not a whole number")
     return int(value)

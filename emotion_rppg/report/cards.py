@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.checks import problems
+from emotion_rppg.datasets.checks import problems, rates_found
 from emotion_rppg.errors import InputError
-from emotion_rppg.recordings import Card
+from emotion_rppg.recordings import Card, Recording
 
 
 def dataset_class(name: str) -> Any:
@@ -37,7 +37,7 @@ def as_text() -> str:
         c: Card = each.card
         people = "any" if c.people is None else str(c.people)
         labels = ", ".join(c.scales) or "–"
-        rows.append((c.name, people, ", ".join(c.modalities), labels, _verified(c), c.access))
+        rows.append((c.name, people, ", ".join(c.modalities), labels, verified(c), c.access))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
@@ -45,7 +45,7 @@ def as_text() -> str:
     )
 
 
-def _verified(c: Card) -> str:
+def verified(c: Card) -> str:
     return "on real files" if c.verified.startswith("verified on real files") else "from documents"
 
 
@@ -72,11 +72,19 @@ def described(name: str, root: Path | None) -> dict[str, Any]:
     facts["found"] = {
         "people": len({r.person for r in recordings}),
         "recordings": len(recordings),
+        "a person": _trials(recordings),
         "views": {k: n for k, n in kinds.items() if n},
         "labels": {label: dict(sorted(values.items())) for label, values in labels.items()},
+        "rates_hz": rates_found(recordings),
         "problems": problems(card(name), recordings),
     }
     return facts
+
+
+def _trials(recordings: list[Recording]) -> str:
+    """Recordings a person: 40, or the fewest and the most."""
+    counts = sorted(Counter(r.person for r in recordings).values())
+    return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
 
 
 def described_as_text(facts: dict[str, Any]) -> str:

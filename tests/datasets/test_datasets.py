@@ -32,14 +32,6 @@ from emotion_rppg.video.frames import read_frames
 EACH = pytest.mark.parametrize("name", DATASETS)
 
 
-@pytest.fixture(scope="module")
-def fakes(tmp_path_factory) -> dict[str, Path]:
-    return {
-        name: cls.write_fake(tmp_path_factory.mktemp("fakes") / name)
-        for name, cls in DATASETS.items()
-    }
-
-
 @EACH
 def test_recordings_are_unique_and_always_in_the_same_order(name, fakes) -> None:
     first, again = list(DATASETS[name](fakes[name])), list(DATASETS[name](fakes[name]))

@@ -1,0 +1,311 @@
+"""Damaged files: whatever a parser is given, it reads it or says InputError; it never crashes.
+
+`make fuzz` gives each parser 10,000 inputs (``EMOTION_RPPG_FUZZ``); here there are a few. An input
+is a file that the parser reads, cut off, overwritten, with lines lost, doubled or out of order, or
+with odd numbers in its cells; the same file's own bytes keep it near what is believed.
+"""
+
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emotion_rppg.datasets import DATASETS
+from emotion_rppg.datasets.bids import read_physio
+from emotion_rppg.datasets.csvs import kinds_in, read_signal
+from emotion_rppg.datasets.e4 import is_e4, read_e4, read_session
+from emotion_rppg.datasets.fakes import TRUTH
+from emotion_rppg.datasets.folder import VIDEOS, Folder
+from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
+from emotion_rppg.datasets.listed import read_columns
+from emotion_rppg.datasets.rows import load_numbers, load_rows, whole
+from emotion_rppg.datasets.safely import (
+    load_hdf5,
+    load_json,
+    load_mat,
+    load_pickle,
+    load_xml,
+    open_zip,
+    read_edf,
+)
+from emotion_rppg.errors import InputError
+
+INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
+
+
+def fuzzed(few: int) -> settings:
+    """As many inputs as are asked for; always the same ones where these are few."""
+    return settings(
+        max_examples=INPUTS or few,
+        deadline=None,
+        derandomize=not INPUTS,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+ODD = (b"", b"nan", b"inf", b"-1", b"0", b"1e308", b"1e-320", b"9" * 30, b"x", b'"', b"\0", b"0x1f")
+PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".raw", *VIDEOS)
+
+
+@st.composite
+def damages(draw) -> Callable[[bytes], bytes]:
+    """A way to damage a file, scaled to whatever length it has."""
+    kind = draw(st.sampled_from(sorted(WAYS)))
+    at, width = draw(st.floats(0, 1)), draw(st.floats(0, 0.2))
+    odd = draw(st.sampled_from(ODD) | st.binary(max_size=12))
+    return lambda raw: WAYS[kind](raw, at, width, odd)
+
+
+def _cell(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
+    """Another number in the place of one."""
+    begin = int(at * len(raw))
+    found = re.compile(rb"-?\d[\d.eE+-]*").search(raw, begin, begin + 4096)
+    return raw if found is None else raw[: found.start()] + odd + raw[found.end() :]
+
+
+def _lines(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
+    """A few lines moved to the end, doubled or lost."""
+    lines = raw.split(b"\n")
+    k, n = int(at * len(lines)), 1 + int(width * len(lines))
+    part = [lines[k : k + n], [], lines[k : k + n] * 2][len(odd) % 3]
+    return b"\n".join(lines[:k] + lines[k + n :] + part if len(odd) % 2 else lines[:k] + part)
+
+
+WAYS: dict[str, Callable[[bytes, float, float, bytes], bytes]] = {
+    "cell": _cell,
+    "lines": _lines,
+    "cut": lambda raw, at, width, odd: raw[: int(at * len(raw))] + odd,
+    "head": lambda raw, at, width, odd: odd + raw[min(len(odd), int(at * 64)) :],
+    "over": lambda raw, at, width, odd: (
+        raw[: int(at * len(raw))] + odd + raw[int(at * len(raw)) + len(odd) :]
+    ),
+    "early": lambda raw, at, width, odd: raw[: int(at * 600)] + odd + raw[int(at * 600) + 1 :],
+    "lost": lambda raw, at, width, odd: (
+        raw[: int(at * len(raw))] + raw[int((at + width) * len(raw)) :]
+    ),
+    "only": lambda raw, at, width, odd: odd * int(1 + 20 * width),
+}
+
+
+def survives(read: Callable[[], object]) -> None:
+    """Read, or refused by our own error."""
+    with suppress(InputError):
+        read()
+
+
+# ---- parsers of one file ---------------------------------------------------------------------
+
+TABLE = b"Participant,Time(sec),Label\n" + b"".join(
+    b"%d,%d,%d\n" % (k // 5, k, k % 2) for k in range(20)
+)
+WAVE = b"time_s,bvp,quality\n" + b"".join(
+    b"%.2f,%.3f,1\n" % (k / 50, np.sin(k / 8)) for k in range(60)
+)
+E4 = b"1495437325.00\n64.000000\n" + b"".join(b"%.2f\n" % np.sin(k / 9) for k in range(80))
+IBI = b"1495437325.00, IBI\n1.5,0.8\n2.3,0.8\n4.1,0.9\n"
+HEADER = b"subject,session,trial,signal,start_s,end_s,label_arousal\n"
+MANIFEST = HEADER + b"1,1,a,a.csv,0,1,5\n2,1,a,b.csv,,,3\n"
+FACTS = b'{"dataset": "mine", "scales": {"arousal": [1, 9]}}'
+SIDECAR = b'{"SamplingFrequency": 50, "StartTime": 0.5, "Columns": ["cardiac", "trigger"]}'
+XML = b'<session sessionId="2"><subject id="1"/><track color="1" filename="a.avi"/></session>'
+
+
+def _pickle() -> bytes:
+    content = {
+        "signal": {"BVP": np.sin(np.arange(50.0))[:, None]},
+        "label": np.arange(9),
+        "s": "S2",
+    }
+    return pickle.dumps(content, protocol=2)
+
+
+def _mat() -> bytes:
+    from io import BytesIO
+
+    from scipy.io import savemat
+
+    file = BytesIO()
+    cells = np.empty(2, object)
+    cells[:] = [np.eye(3), np.arange(4.0)]
+    savemat(file, {"data": cells, "rate": 256.0, "s": {"a": 1.0, "b": "word"}}, do_compression=True)
+    return file.getvalue()
+
+
+def _hdf5(folder: Path) -> bytes:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(folder / "x.hdf5", "w") as file:
+        file["pulse"] = np.sin(np.arange(99.0))
+        file.create_group("g")["time"] = np.arange(99) / 30
+    return (folder / "x.hdf5").read_bytes()
+
+
+def _edf(folder: Path) -> bytes:
+    pyedflib = pytest.importorskip("pyedflib")
+    path = folder / "x.bdf"
+    with pyedflib.EdfWriter(str(path), 1, file_type=pyedflib.FILETYPE_BDF) as file:
+        header = {"label": "EXG1", "dimension": "uV", "sample_frequency": 32}
+        header |= {"physical_max": 4, "physical_min": -4, "digital_max": 8388607}
+        file.setSignalHeader(
+            0, header | {"digital_min": -8388608, "prefilter": "", "transducer": ""}
+        )
+        file.writeSamples([np.sin(np.arange(96.0))])
+    return path.read_bytes()
+
+
+def _zip(folder: Path) -> bytes:
+    with zipfile.ZipFile(folder / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("BVP.csv", E4)
+        archive.writestr("IBI.csv", IBI)
+    return (folder / "x.zip").read_bytes()
+
+
+def _gz(folder: Path) -> bytes:
+    import gzip
+
+    rows = b"".join(b"%.3f\t%d\n" % (np.sin(k / 8), k % 2) for k in range(60))
+    (folder / "p_physio.json").write_bytes(SIDECAR)
+    return gzip.compress(rows)
+
+
+def _session(path: Path) -> object:
+    session = read_session(path)
+    return is_e4(path), [read() for read in session.signals.values()]
+
+
+def _zipped(path: Path) -> object:
+    with open_zip(path) as archive:
+        return [archive.read(name) for name in archive.names]
+
+
+def _study(path: Path) -> object:
+    return [r.read(kind) for r in Folder(path.parent) for kind in r.signals]
+
+
+BESIDE = {
+    "a.csv": WAVE,
+    "b.csv": WAVE,
+    "BVP.csv": E4,
+    "HR.csv": E4,
+    "IBI.csv": IBI,
+    "tags.csv": b"1495437330\n",
+}
+# what is parsed -> name of the file, its content whole, how it is read
+PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
+    "rows": ("t.csv", TABLE, lambda p: load_rows(p, ("Participant", "Label"))),
+    "numbers": ("t.txt", b"1 2 3\n4 5 6\n7.5 8 9\n", load_numbers),
+    "columns": ("t.csv", TABLE, lambda p: read_columns(p, ("Participant", "Label"))),
+    "csv": ("s.csv", WAVE, lambda p: [read_signal(p, kind) for kind in kinds_in(p)]),
+    "e4": ("BVP.csv", E4, read_e4),
+    "e4 session": ("IBI.csv", IBI, lambda p: _session(p.parent)),
+    "e4 tags": ("tags.csv", b"1495437330.5\n1495437350\n", lambda p: _session(p.parent)),
+    "e4 zip": ("x.zip", _zip, _session),
+    "bids": ("p_physio.tsv.gz", _gz, read_physio),
+    "manifest": ("manifest.csv", MANIFEST, _study),
+    "pickle": ("x.pkl", lambda folder: _pickle(), load_pickle),
+    "json": ("x.json", FACTS, load_json),
+    "xml": ("x.xml", XML, load_xml),
+    "mat": ("x.mat", lambda folder: _mat(), load_mat),
+    "hdf5": ("x.hdf5", _hdf5, load_hdf5),
+    "edf": ("x.bdf", _edf, read_edf),
+    "zip": ("x.zip", _zip, _zipped),
+}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_parser_reads_or_refuses_any_bytes(name, tmp_path) -> None:
+    file, whole, read = PARSERS[name]
+    for beside, content in BESIDE.items():
+        (tmp_path / beside).write_bytes(content)
+    raw = whole if isinstance(whole, bytes) else whole(tmp_path)
+    path = tmp_path / file
+    path.write_bytes(raw)
+    read(path)
+
+    @fuzzed(20)
+    @given(damage=damages())
+    def any_input(damage) -> None:
+        path.write_bytes(damage(raw))
+        survives(lambda: read(path))
+
+    any_input()
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_reader_lists_and_reads_or_refuses_any_bytes(name, fakes) -> None:
+    root = fakes[name]
+    paths = [
+        path
+        for path in sorted(root.rglob("*.*"))
+        if path.is_file() and path.suffix.lower() not in PICTURES and path.name != TRUTH
+    ]
+    reader = DATASETS[name]
+
+    def read(which: int) -> None:
+        """The list, and what one of its recordings holds."""
+        found = list(reader(root))
+        recording = found[which % len(found)]
+        for kind in recording.signals:
+            recording.read(kind)
+
+    @fuzzed(5)  # reading a whole set takes its time
+    @given(path=st.sampled_from(paths), damage=damages(), which=st.integers(0, 40))
+    def any_input(path, damage, which) -> None:
+        raw = path.read_bytes()
+        path.write_bytes(damage(raw))
+        try:
+            survives(lambda: read(which))
+        finally:
+            path.write_bytes(raw)
+
+    any_input()
+
+
+# ---- what it found ---------------------------------------------------------------------------
+
+
+def test_a_physio_file_whose_compressed_block_is_damaged_is_refused(tmp_path) -> None:
+    raw = _gz(tmp_path)
+    path = tmp_path / "p_physio.tsv.gz"
+    path.write_bytes(raw[:12] + b"\xff" * 30 + raw[42:])
+    with pytest.raises(InputError, match=r"p_physio\.tsv\.gz cannot be read"):
+        read_physio(path)
+
+
+@pytest.mark.parametrize("row", ["nan,0.8", "2.3,inf", "inf,inf"])
+def test_intervals_of_a_band_that_are_no_numbers_are_refused(tmp_path, row) -> None:
+    (tmp_path / "BVP.csv").write_bytes(E4)
+    (tmp_path / "IBI.csv").write_text(f"1495437325.00, IBI\n1.5,0.8\n{row}\n")
+    with pytest.raises(InputError, match=r"IBI\.csv: want two columns"):
+        read_session(tmp_path)
+
+
+def test_a_clock_whose_steps_are_next_to_nothing_is_refused(tmp_path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time_s,bvp\n0,1\n1e-320,2\n2e-320,3\n5,4\n")
+    with pytest.raises(InputError, match=r"s\.csv: time_s leaps by 5 s"):
+        read_signal(path)
+
+
+def test_a_person_of_thirty_digits_is_no_whole_number() -> None:
+    with pytest.raises(InputError, match="not a whole number"):
+        whole("9" * 30, "ratings.csv, line 2", "Participant_id")
+
+
+def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path) -> None:
+    fake = KEmoCon.write_fake(tmp_path / "k")
+    rating, people = fake / RATERS[""].format(1), fake / PEOPLE
+    rating.write_text("seconds,arousal,valence\n5,1,2\nnan,1,2\n")
+    with pytest.raises(InputError, match="seconds are not 5, 10"):
+        next(iter(KEmoCon(fake))).read("arousal")
+    people.write_text(people.read_text().replace("\n1,", "\n1e40,"))
+    with pytest.raises(InputError, match="pid is no number of a person"):
+        KEmoCon(fake)
