@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from benchmarks import beats, presets, reliability, speed
+from benchmarks import beats, memory, presets, reliability, speed
 
 FOLDER = os.environ.get("EMOTION_RPPG_DATA", "")
 
@@ -15,6 +15,8 @@ def main() -> None:
     speed.main()
     print("\n# Waves of the frozen test clips\n")
     presets.main(["pos", "physnet"])
+    print("\n# How far back recurrent networks look")
+    memory.main()
     print("\n# Beats and HRV\n")
     if Path(FOLDER, "rppg_waveforms").is_dir():
         beats.main(Path(FOLDER))
