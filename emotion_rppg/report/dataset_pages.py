@@ -1,4 +1,4 @@
-"""The README's table of data sets and docs/datasets.md, made of the cards: `make docs`."""
+"""The README's table of data sets and docs/datasets.md, made of the cards: `make pages`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
 from emotion_rppg.report.cards import verified
 
-BEGIN = "<!-- data sets: made by `make docs` -->"
+BEGIN = "<!-- data sets: made by `make pages` -->"
 END = "<!-- end of data sets -->"
 PAGE = "docs/datasets.md"
 HEAD = """# Data sets
 
-Made of the readers' cards by `make docs`; `emotion-rppg datasets` prints the same facts, `datasets
+Made of the readers' cards by `make pages`; `emotion-rppg datasets` prints the same facts, `datasets
 NAME --root DIR` checks a download, `--cite` prints BibTeX.
 
 A reader *verified on real files* read the set itself. One made *from documents* was written from
@@ -43,7 +43,7 @@ ADD = """## To add a data set: one file and one line
 
 Every test that walks `DATASETS` then runs: order, labels within their scale, the planted rate in
 each recording and in no neighbour, damaged files that are named, columns found by name, `make
-fuzz`. `make docs` writes the set's row and section. `case.py` and `dreamer.py` are short examples;
+fuzz`. `make pages` writes the set's row and section. `case.py` and `dreamer.py` are short examples;
 files are opened through `safely`, `rows`, `e4` and `listed.read_columns`, none by a bare pickle.
 """
 
@@ -110,7 +110,7 @@ def _scales(scales: Mapping[str, tuple[float, float]]) -> str:
     """Ratings by scale: arousal, valence 1–9; stress 0–1."""
     names: dict[tuple[float, float], list[str]] = {}
     for name, scale in scales.items():
-        names.setdefault(tuple(scale), []).append(name)
+        names.setdefault((scale[0], scale[1]), []).append(name)
     return "; ".join(
         f"{', '.join(n)} {low:g}–{high:g}".replace("-", "−") for (low, high), n in names.items()
     )

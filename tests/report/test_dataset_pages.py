@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_readmes_table_is_what_the_cards_give() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert in_readme(text) == text, "run `make docs`"
+    assert in_readme(text) == text, "run `make pages`"
     rows = text.split(BEGIN)[1].split(END)[0].strip().splitlines()
     assert len(rows) == 2 + len(DATASETS)
     with pytest.raises(InputError, match="no table of data sets"):
@@ -22,7 +22,7 @@ def test_the_readmes_table_is_what_the_cards_give() -> None:
 
 
 def test_the_page_is_what_the_cards_give() -> None:
-    assert (ROOT / PAGE).read_text(encoding="utf-8") == page(), "run `make docs`"
+    assert (ROOT / PAGE).read_text(encoding="utf-8") == page(), "run `make pages`"
 
 
 @pytest.mark.parametrize("name", DATASETS)
