@@ -164,6 +164,7 @@ def evaluate(
     )
     results.attrs["predictions"] = Kept(pd.concat(tables, ignore_index=True))
     results.attrs["ablate"] = tuple(ablate)
+    results.attrs["calibration_s"] = calibration_s
     results.attrs["heads"] = {job.name: " ".join(repr(job.head).split()) for job in jobs}
     results.attrs["excluded"] = {plan.task.target: plan.excluded for plan in plans}
     if permutations:

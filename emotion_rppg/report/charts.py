@@ -48,7 +48,10 @@ def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
 
     ``counts`` maps heads to (classes, classes) numbers of windows.
     """
-    figure, axes = _panels(len(counts), width=2.25 + 0.1 * len(names), height=2.4)
+    wide = max(map(len, names)) > 5  # names that would run into each other
+    figure, axes = _panels(len(counts), width=2.9 if wide else 2.25, height=2.9 if wide else 2.4)
+    across = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if wide else {}
+    down = {} if wide else {"rotation": 90, "va": "center"}
     for axis, (head, matrix) in zip(axes, counts.items(), strict=True):
         share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -63,8 +66,8 @@ def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
                 color="white" if share[i, j] > 0.55 else INK,
             )
         axis.set_title(head, fontsize=10)
-        axis.set_xticks(range(len(names)), names, fontsize=9)
-        axis.set_yticks(range(len(names)), names, fontsize=9, rotation=90, va="center")
+        axis.set_xticks(range(len(names)), names, fontsize=9, **across)
+        axis.set_yticks(range(len(names)), names, fontsize=9, **down)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
     figure.supxlabel("predicted", fontsize=9)

@@ -80,7 +80,8 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
         f"{WORDS.get(first['split'], 'one of one’s own')}. "
         "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
         f"Target: {'; '.join(told)}.",
-        f"Normalisation “{first['normalise']}”: {NORMALISED.get(first['normalise'], 'one’s own')}.",
+        f"Normalisation “{first['normalise']}”: {_normalised(results)}.",
+        *_traps(table),
     ]
     if bool("unknown_training" in results and results["unknown_training"].any()):
         text.append(
@@ -93,11 +94,25 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
 
 NORMALISED = {
     "none": "nothing is known of a person when they are tested",
-    "calibration": "the mean of each person's first minutes was taken off their features, without "
-    "labels; windows that reach into those minutes are not scored",
+    "calibration": "the mean of each person's first {seconds:g} s was taken off their features, "
+    "without labels; windows that reach into that time are not scored",
     "transductive": "each person's features were standardised by the mean and spread of their "
     "whole recording, without labels; not possible while somebody is still being recorded",
 }
+
+
+def _normalised(results: pd.DataFrame) -> str:
+    words = NORMALISED.get(results["normalise"].iloc[0], "one’s own")
+    return words.format(seconds=results.attrs.get("calibration_s", float("nan")))
+
+
+def _traps(table: pd.DataFrame) -> list[str]:
+    """What the cards of the data sets warn of."""
+    from emotion_rppg.datasets import DATASETS
+
+    names = sorted(set(table["dataset"].astype(str)) & set(DATASETS))
+    traps = [trap for name in names for trap in DATASETS[name].card.traps]
+    return [f"Known of these data: {'; '.join(traps)}."] if traps else []
 
 
 def _windows(table: pd.DataFrame) -> str:

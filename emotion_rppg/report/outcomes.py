@@ -46,15 +46,21 @@ def scores(results: pd.DataFrame, means: pd.DataFrame, names: Names) -> Section:
     if "p_permutation" in means:
         table["p, permutation"] = [_p(p) for p in means["p_permutation"]]
     first = next((head for head in means["head"] if head in DUMMY_NAMES), "the first dummy")
+    caption = (
+        "The unit is the person. p, Wilcoxon: paired signed-rank test over people against "
+        f"“{first}”, Holm-corrected over the heads; effect: rank-biserial, −1 to 1."
+    )
+    if "p_permutation" in means:
+        caption += (
+            " p, permutation: share of permutations of the labels within people on which the head "
+            "did as well, not corrected for the number of heads."
+        )
     return Section(
         "Results",
         _choices(results),
         drawn,
         table,
-        "The unit is the person. p, Wilcoxon: paired signed-rank test over people against "
-        f"“{first}”, Holm-corrected over the heads; effect: rank-biserial, −1 to 1. p, "
-        "permutation: share of permutations of the labels within people on which the head did "
-        "as well, not corrected for the number of heads.",
+        caption,
     )
 
 

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from emotion_rppg import metrics
+from emotion_rppg import evaluate, metrics
 from emotion_rppg.cli import app
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report import charts, figures, outcomes
+from emotion_rppg.report.evaluation import protocol
 from emotion_rppg.report.examples import examples
 from emotion_rppg.report.people import data
 from emotion_rppg.signals import Signal
@@ -186,5 +187,13 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
     assert run.exit_code == 0, run.output
     text = text_of(out)
     assert "intervals between beats" in text
+    assert "Known of these data: the label is the task, not a rating" in text
+    assert "p, permutation" not in text
     assert f"emotion-rppg {words.split(' --task')[0]}" in text
     assert "--source auto --length 10.0 --step 5.0 --task stress" in text
+
+
+def test_the_protocol_names_the_seconds_of_the_calibration(table) -> None:
+    how = {"heads": [], "normalise": "calibration", "calibration_s": 150.0}
+    text = " ".join(protocol(evaluate(table, target="arousal", **how), table).text)
+    assert "the mean of each person's first 150 s was taken off" in text
