@@ -36,7 +36,11 @@ def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
 def rates_found(recordings: Sequence[Recording]) -> dict[str, float]:
     """Rate (Hz) of each kind of signal, of the first person whose first recording can be read."""
     out: dict[str, float] = {}
-    for recording in {r.subject: r for r in reversed(recordings)}.values():
+    seen: set[str] = set()
+    for recording in recordings:
+        if recording.subject in seen:
+            continue
+        seen.add(recording.subject)
         for kind in recording.signals.keys() - out.keys():
             try:
                 out[kind] = recording.read(kind).rate_hz

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from emotion_rppg.datasets.checks import problems
+from emotion_rppg.datasets.checks import problems, rates_found
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
@@ -41,3 +41,11 @@ def test_what_disagrees_is_said() -> None:
         assert problems(CARD, recordings(**changed)) == [said]
     assert problems(CARD, recordings()[:5]) == ["subject p3: 1 recordings, the others have 2"]
     assert problems(CARD, recordings()[:4]) == ["2 people, the card says 3"]
+
+
+def test_rates_are_those_of_the_first_person_who_can_be_read() -> None:
+    def broken() -> Signal:
+        raise InputError("x.csv cannot be read")
+
+    assert rates_found(recordings(p1=broken, p2=replace(WAVE, rate_hz=32))) == {"bvp": 32}
+    assert rates_found(recordings(p1=broken, p2=broken, p3=broken)) == {}
