@@ -1,7 +1,8 @@
 """Results kept on disk by what they were made from: never stale, as any change is another name.
 
 The same mechanism serves a run that goes on after a kill (:func:`beside`: kept next to the output
-until that is whole) and results shared between runs (``--cache DIR``).
+until that is whole) and results shared between runs (``--cache DIR``): tables, waves, and the face
+pictures that networks learn from.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class Cache:
         if self.folder.exists() and not self.folder.is_dir():
             raise InputError(f"{str(folder)!r} is a file; want a folder for kept results")
 
-    def get(self, key: str | None) -> pd.DataFrame | Signal | None:
+    def get(self, key: str | None) -> pd.DataFrame | Signal | dict[str, np.ndarray] | None:
         """The result kept under that fingerprint, or None; ``key=None`` names nothing."""
         if key is None:
             return None
@@ -76,10 +77,12 @@ class Cache:
         content, digest = data[:-_DIGEST], data[-_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             return None
-        return _table(content) if content[:4] == b"PAR1" else _wave(content)
+        return _table(content) if content[:4] == b"PAR1" else _arrays(content)
 
-    def keep(self, key: str | None, result: pd.DataFrame | Signal) -> None:
-        """Keep a table or a wave; ``key=None`` keeps nothing."""
+    def keep(
+        self, key: str | None, result: pd.DataFrame | Signal | Mapping[str, np.ndarray]
+    ) -> None:
+        """Keep a table, a wave, or arrays by name; ``key=None`` keeps nothing."""
         if key is None:
             return
         content = io.BytesIO()
@@ -88,6 +91,8 @@ class Cache:
             clock = np.array([result.rate_hz, result.start_s])
             kind = np.array(result.kind or "")
             np.savez(content, samples=result.samples, clock=clock, kind=kind, quality=quality)
+        elif isinstance(result, Mapping):
+            np.savez(content, **result)
         else:
             result.to_parquet(content)
         data = content.getvalue()
@@ -119,8 +124,10 @@ def _table(content: bytes) -> pd.DataFrame:
     return pd.read_parquet(io.BytesIO(content))
 
 
-def _wave(content: bytes) -> Signal:
+def _arrays(content: bytes) -> Signal | dict[str, np.ndarray]:
     with np.load(io.BytesIO(content), allow_pickle=False) as held:
+        if "clock" not in held:
+            return dict(held)
         rate_hz, start_s = held["clock"]
         return Signal(
             held["samples"],

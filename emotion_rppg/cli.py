@@ -752,6 +752,7 @@ def train_pulse(
     devices: Annotated[int, typer.Option(min=1)] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    cache: KeepIn = None,
     seed: int = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -761,6 +762,7 @@ def train_pulse(
     Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
     """
     with _plainly():
+        from emotion_rppg.cache import Cache, chosen
         from emotion_rppg.provenance import write_run
         from emotion_rppg.pulse.training import Recipe, sources
         from emotion_rppg.pulse.training import train as run_training
@@ -778,7 +780,9 @@ def train_pulse(
             patience=patience,
             seed=seed,
         )
-        found = sources(None if dataset is None else _recordings([], dataset, root), recipe)
+        read = None if dataset is None else _recordings([], dataset, root)
+        keep = chosen(cache)
+        found = sources(read, recipe, cache=None if keep is None else Cache(keep))
         with _progress("training") as progress:
             run_training(
                 found.clips,

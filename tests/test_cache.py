@@ -37,6 +37,15 @@ def test_a_table_comes_back_as_it_was(tmp_path) -> None:
     pd.testing.assert_frame_equal(Cache(tmp_path).get(KEY), table)
 
 
+def test_pictures_come_back_as_they_were(tmp_path) -> None:
+    arrays = {"pictures": np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3), "at": np.array(0.5)}
+    Cache(tmp_path).keep(KEY, arrays)
+    again = Cache(tmp_path).get(KEY)
+    assert again.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(again[name], array, strict=True)
+
+
 def test_what_is_damaged_counts_as_absent(tmp_path) -> None:
     kept = Cache(tmp_path)
     assert kept.get(KEY) is None

@@ -32,11 +32,13 @@ def digest(job: Job) -> str:
 
 def read(kept: Cache, name: str) -> Said | None:
     """What was kept under that key, or None; a damaged file counts as none."""
+    import pandas as pd
+
     table = kept.get(name)
-    if table is None:
+    if not isinstance(table, pd.DataFrame):
         return None
-    said = table.drop(columns=["predicted", "chosen"]).to_numpy()  # type: ignore[union-attr]
-    return Said(table["predicted"].to_numpy(), said, table["chosen"].iloc[0])  # type: ignore[index]
+    said = table.drop(columns=["predicted", "chosen"]).to_numpy()
+    return Said(table["predicted"].to_numpy(), said, table["chosen"].iloc[0])
 
 
 def run_and_keep(job: Job, kept: Cache | None, name: str) -> Said:

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
+from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.pulse.inference import pictures_at
 from emotion_rppg.pulse.recipe import Recipe
-from emotion_rppg.recordings import Recording
+from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.faces import follow
 
@@ -33,21 +35,26 @@ class Sources(NamedTuple):
     people: People | str
 
 
-def sources(recordings: Sequence[Recording] | None, recipe: Recipe) -> Sources:
-    """Of recordings, or synthetic (None), as the recipe splits them."""
+def sources(
+    recordings: Sequence[Recording] | None, recipe: Recipe, *, cache: Cache | None = None
+) -> Sources:
+    """Of recordings, or synthetic (None), as the recipe splits them.
+
+    ``cache`` keeps the face pictures of the recordings' videos for later trainings.
+    """
     learned, held_out = recordings, None
     if recordings is not None and recipe.validation:
         learned, held_out = split_people(recordings, recipe)
     if learned is None:
         clips, people = synthetic_clips(recipe)
     else:
-        clips, people = recording_clips(learned, recipe)
+        clips, people = recording_clips(learned, recipe, cache=cache)
     if not recipe.validation:
         return Sources(clips, None, people)
     if held_out is None:
         seen = recipe.steps * recipe.batch_size
         return Sources(clips, lambda index: clips(seen + index), people)
-    validation, others = recording_clips(held_out, recipe)
+    validation, others = recording_clips(held_out, recipe, cache=cache)
     return Sources(clips, validation, together(people, others))
 
 
@@ -109,7 +116,7 @@ def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
 
 
 def recording_clips(
-    recordings: Sequence[Recording], recipe: Recipe
+    recordings: Sequence[Recording], recipe: Recipe, *, cache: Cache | None = None
 ) -> tuple[ClipSource, dict[str, list[str]]]:
     """Clips from those recordings that have a video and a contact pulse, and the people in them.
 
@@ -121,7 +128,7 @@ def recording_clips(
     for r in recordings:
         if r.video is None or "bvp" not in r.signals:
             continue
-        found = [(c, w) for c, w in _paired(r, recipe) if len(w) >= recipe.frames]
+        found = [(c, w) for c, w in _paired(r, recipe, cache) if len(w) >= recipe.frames]
         stretches += found
         if found and r.subject not in people.setdefault(r.dataset, []):
             people[r.dataset].append(r.subject)
@@ -141,16 +148,38 @@ def recording_clips(
     return source, people
 
 
-def _paired(recording: Recording, recipe: Recipe) -> list[tuple[np.ndarray, np.ndarray]]:
+def _paired(
+    recording: Recording, recipe: Recipe, cache: Cache | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Stretches of seen face, uint8 (frames, size, size, 3), with the contact pulse beneath."""
     assert recording.video is not None
     bvp = recording.read("bvp")
     bvp = bvp.bandpass(0.5, min(8.0, 0.45 * bvp.rate_hz))
-    start, stream = pictures_at(follow(recording.video), size=recipe.size, rate_hz=recipe.rate_hz)
-    pictures = [None if p is None else np.rint(p).astype(np.uint8) for p in stream]
-    times = start + np.arange(len(pictures)) / recipe.rate_hz
+    face = _face(recording.video, recipe, cache)
+    times = face["start_s"] + np.arange(len(face["pictures"])) / recipe.rate_hz
     wave = np.interp(times, bvp.times_s, bvp.samples, left=np.nan, right=np.nan)
-    seen = Signal(np.where([p is not None for p in pictures], wave, np.nan), recipe.rate_hz)
-    return [
-        (np.stack([p for p in pictures[a:b] if p is not None]), wave[a:b]) for a, b in seen.runs()
-    ]
+    seen = Signal(np.where(face["seen"], wave, np.nan), recipe.rate_hz)
+    return [(face["pictures"][a:b], wave[a:b]) for a, b in seen.runs()]
+
+
+def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.ndarray]:
+    """A video's face as uint8 ``pictures`` (n, size, size, 3) from ``start_s``, where ``seen``."""
+    if cache is None:
+        return _followed(video, recipe)
+    key = fingerprint("face", video, recipe.size, recipe.rate_hz)
+    kept = cache.get(key)
+    if not isinstance(kept, dict):
+        kept = _followed(video, recipe)
+        cache.keep(key, kept)
+    return kept
+
+
+def _followed(video: Video, recipe: Recipe) -> dict[str, np.ndarray]:
+    start, stream = pictures_at(follow(video), size=recipe.size, rate_hz=recipe.rate_hz)
+    blank = np.zeros((recipe.size, recipe.size, 3), np.uint8)
+    found = [None if p is None else np.rint(p).astype(np.uint8) for p in stream]
+    return {
+        "pictures": np.stack([blank if p is None else p for p in found]),
+        "seen": np.array([p is not None for p in found]),
+        "start_s": np.array(start),
+    }

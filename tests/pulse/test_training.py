@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import torch
 
+from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import sources as pulse_sources
 from emotion_rppg.pulse.inference import estimate
 from emotion_rppg.pulse.training import (
     Recipe,
@@ -250,6 +252,36 @@ def test_recordings_give_faces_with_the_pulse_beneath_them() -> None:
     assert np.corrcoef(green, below)[0, 1] < -0.5  # more blood is darker, at the same time
     np.testing.assert_array_equal(clip, clips(5)[0])
     assert not np.array_equal(clip, clips(6)[0])
+
+
+def test_faces_are_followed_once_and_again_where_anything_changed(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(CLIP.read_bytes())
+    wave = Signal(np.sin(np.arange(1200) / 8), 50.0, kind="bvp")
+    one = Recording("d", "1", video=Video(path, region="full"), signals={"bvp": wave})
+    followed = []
+    real = pulse_sources.follow
+    monkeypatch.setattr(pulse_sources, "follow", lambda v: followed.append(v) or real(v))
+
+    def clips(recipe=SMALL, recording=one, cache=Cache(tmp_path / "kept")):  # noqa: B008
+        return recording_clips([recording], recipe, cache=cache)[0](0)
+
+    plain, first, again = clips(cache=None), clips(), clips()
+    assert len(followed) == 2, "kept by the first that had a cache"
+    for made in (first, again):
+        np.testing.assert_array_equal(made[0], plain[0])
+        np.testing.assert_array_equal(made[1], plain[1])
+    for entry in Cache(tmp_path / "kept").entries():
+        entry.path.write_bytes(entry.path.read_bytes()[:-1])
+    clips()
+    clips(replace(SMALL, size=20))
+    clips(replace(SMALL, rate_hz=25.0))
+    clips(recording=replace(one, video=replace(one.video, start_s=1.0)))
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
+    clips()
+    assert len(followed) == 7, "damaged, another size, rate and stretch, another file"
+    clips(replace(SMALL, seed=3, frames=40))
+    assert len(followed) == 7, "which clips are drawn changes no face"
 
 
 def test_an_unknown_recipe_is_refused() -> None:
