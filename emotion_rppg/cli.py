@@ -616,6 +616,22 @@ def live(
                 return
 
 
+@app.command("app")
+def web_page(
+    model: Annotated[Path | None, typer.Option(help="Model folder: adds the emotion.")] = None,
+    port: Annotated[int | None, typer.Option(help="Default: the first free from 7860.")] = None,
+) -> None:
+    """Serve a web page on this machine alone: a face video in, pulse and HRV out.
+
+    Example: emotion-rppg app --model model
+    """
+    with _plainly():
+        from emotion_rppg.app import page, serve
+
+        with page(model) as blocks:
+            serve(blocks, port=port)
+
+
 @app.command()
 def demo(
     out: Out = Path("demo"),

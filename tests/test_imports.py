@@ -21,7 +21,7 @@ ORDER = (
     ("study", "live"),
     ("evaluation",),
     ("report",),
-    ("demo", "doctor"),
+    ("demo", "doctor", "app"),
     ("cli",),
 )
 LEVEL = {stage: level for level, stages in enumerate(ORDER) for stage in stages}
