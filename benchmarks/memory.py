@@ -155,13 +155,20 @@ def draw_figure(
     widths = dict(zip(NETWORKS, (1.5, 1.5, 6, 3.5, 1.5), strict=True))  # one may hide another
     for axis, (problem, rows) in zip(axes, scores.items(), strict=False):
         for name, row in rows.items():
-            axis.plot(LENGTHS, np.maximum(row, 0), styles[name], lw=widths[name], label=name)
+            axis.plot(
+                LENGTHS,
+                np.maximum(row, 0),
+                styles[name],
+                lw=widths[name],
+                zorder=9 - widths[name],
+                label=name,
+            )
         axis.set(xscale="log", xlabel="length", title=problem.__name__, ylim=(-0.05, 1.05))
         axis.set_xticks(LENGTHS, [str(length) for length in LENGTHS], minor=False)
         axis.minorticks_off()
     axes[0].set_ylabel("score")
     for name, row in far.items():
-        axes[2].semilogy(row, styles[name], lw=widths[name])
+        axes[2].semilogy(row, styles[name], lw=widths[name], zorder=9 - widths[name])
     axes[2].set(xlabel="steps back", title="gradient before training", ylim=(1e-12, 10))
     for axis in axes:
         axis.spines[["top", "right"]].set_visible(False)
