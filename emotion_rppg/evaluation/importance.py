@@ -119,12 +119,12 @@ def _with_exchanges(job: Job, repeats: int) -> tuple[np.ndarray, dict[str, np.nd
     out = {}
     for number, (group, columns) in enumerate(groups_of(job.inputs).items()):
         draw = np.random.default_rng([job.seed, number])
-        said = [asked(head, _exchanged(job, columns, draw)).predicted for _ in range(repeats)]
+        said = [asked(head, exchanged(job, columns, draw)).predicted for _ in range(repeats)]
         out[group] = np.stack(said)
     return asked(head, job).predicted, out
 
 
-def _exchanged(job: Job, columns: np.ndarray, draw: np.random.Generator) -> Job:
+def exchanged(job: Job, columns: np.ndarray, draw: np.random.Generator) -> Job:
     """The job with those columns exchanged between the tested windows of each person."""
     X = job.inputs.X.copy()
     tested = job.test[job.usable[job.test]]

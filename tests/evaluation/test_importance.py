@@ -10,7 +10,12 @@ from emotion_rppg import evaluate
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.linear import OnFeatures
 from emotion_rppg.evaluation.fitting import Job, run_job
-from emotion_rppg.evaluation.importance import explained, group_of, groups_of
+from emotion_rppg.evaluation.importance import (
+    exchanged,
+    explained,
+    group_of,
+    groups_of,
+)
 from emotion_rppg.features import hrv, morphology
 
 from .test_evaluation import QUICK, study
@@ -27,16 +32,6 @@ def test_what_carries_the_rating_is_what_the_score_loses() -> None:
     assert abs(lost["variability in time"]) < 0.05
     assert abs(lost["signal quality"]) < 0.05
     assert "signal quality" not in drops(study(effect=8.0), ablate=("quality",))
-
-
-def test_what_only_tells_people_apart_loses_nothing() -> None:
-    """Exchanged within a person, a level of theirs stays what it was."""
-    table = study(effect=8.0)
-    table["level"] = table["subject"].str[1:].astype(float)
-    several = {"split": "subject_folds", "heads": QUICK, "importance": 2}  # people in one fold
-    found = evaluate(table, target="arousal", **several).attrs["importance"]
-    assert (found.loc[found["group"] == "other columns", "drop"] == 0).all()
-    assert set(found["subject"]) == {f"d/s{k}" for k in range(8)}
 
 
 def test_asking_changes_no_score_and_gives_the_same_again() -> None:
@@ -63,6 +58,18 @@ def job() -> Job:
     y = (table["label_arousal"] > 5).to_numpy(float)
     groups = table["subject"].to_numpy()
     return Job("a", DummyClassifier(), inputs, y, groups, rows, rows, rows >= 0, 2, 0)
+
+
+def test_values_are_exchanged_within_a_person_and_a_group_alone(job) -> None:
+    columns = groups_of(job.inputs)["heart rate"]
+    X, made = job.inputs.X, exchanged(job, columns, np.random.default_rng(0)).inputs.X
+    np.testing.assert_array_equal(np.delete(made, columns, 1), np.delete(X, columns, 1))
+    assert (made[:, columns] != X[:, columns]).any()
+    for name in np.unique(job.groups):
+        own = job.groups == name
+        np.testing.assert_array_equal(
+            np.sort(made[own][:, columns], axis=0), np.sort(X[own][:, columns], axis=0)
+        )
 
 
 def test_every_column_is_in_one_group(job) -> None:
