@@ -63,10 +63,12 @@ def test_what_goes_wrong_ahead_comes_after_what_went_well() -> None:
 
 
 def test_a_thread_ahead_ends_with_its_reader() -> None:
+    before = set(threading.enumerate())
     items = ahead(itertools.count())
     next(items)
+    assert set(threading.enumerate()) - before
     items.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("ThreadPoolExecutor")]
+    assert not set(threading.enumerate()) - before
 
 
 def test_a_dead_worker_is_explained() -> None:

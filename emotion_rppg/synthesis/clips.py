@@ -2,8 +2,8 @@
 
 `training_clip` is quick and plain. With ``varied=True`` it also draws what makes real video hard:
 hair, glasses and beards, speech, blinks and nodding, light from one side and a room that does not
-move with the head, gamma, cameras of 15–60 frames a second with frames repeated, 4:2:0 colour and
-real H.264 or Motion JPEG.
+move with the head, a screen whose scenes change, gamma, cameras of 15–60 frames a second with
+frames repeated, 4:2:0 colour and real H.264 or Motion JPEG.
 """
 
 from __future__ import annotations
@@ -174,6 +174,14 @@ def _light(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
     return gain.astype(np.float32)
 
 
+def _scenes(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
+    """Gain (n, 3) of a screen's light, which leaps and changes its tint from scene to scene."""
+    scene = np.cumsum(draw.uniform(size=n) < draw.uniform(0.2, 2) / rate_hz)
+    bright = draw.normal(0, draw.uniform(0.003, 0.04), (scene[-1] + 1, 1))
+    tint = draw.normal(0, draw.uniform(0, 0.01), (scene[-1] + 1, 3))
+    return np.clip(1 + bright + tint, 0.8, 1.2)[scene].astype(np.float32)
+
+
 def _leave_blocks(draw: np.random.Generator, clip: np.ndarray) -> None:
     """Offsets of blocks that stand for some frames, and a jump of all of them at key frames."""
     n, size = clip.shape[:2]
@@ -252,6 +260,8 @@ def _filmed(
     talk *= (wander(draw, n, rate_hz, 0.3) > 0) & (draw.uniform() < 0.5)
     blink = np.convolve(draw.uniform(size=n) < 0.25 / rate_hz, np.hanning(0.3 * rate_hz + 3))[:n]
     light, side = _light(draw, n, rate_hz), _patches(draw, px, 0.75, 1.25)[..., None]
+    if draw.uniform() < 0.4:
+        light *= _scenes(draw, n, rate_hz)
     behind = draw.uniform(10, 230, 3) * _patches(draw, px, 0.4, 1.6)[..., None]
     behind = behind.astype(np.float32)
     mouth, eyes = scene.mouth[..., None], scene.eyes[..., None]

@@ -43,7 +43,7 @@ def test_a_person_is_on_one_side_and_both_sides_have_somebody(share) -> None:
 
 
 def test_training_never_sees_who_is_held_out_and_all_are_written_down(monkeypatch) -> None:
-    def paired(recording: Recording, recipe: Recipe):
+    def paired(recording: Recording, recipe: Recipe, cache: object):
         grey = np.full((40, 16, 16, 3), int(recording.subject), np.uint8)
         return [(grey, np.zeros(40))]
 

@@ -5,7 +5,7 @@ import pytest
 
 from emotion_rppg.pulse.classical import pos
 from emotion_rppg.signals import Signal
-from emotion_rppg.synthesis.clips import training_clip
+from emotion_rppg.synthesis.clips import _scenes, training_clip
 
 
 @pytest.mark.parametrize("varied", [False, True])
@@ -53,3 +53,12 @@ def test_clips_of_dark_skin_show_less_pulse() -> None:
     by_tone = np.array(slopes)[np.argsort(tones)]
     light, dark = np.median(by_tone[:200]), np.median(by_tone[-200:])
     assert 0.002 < dark < 0.82 * light < 0.015
+
+
+def test_a_screens_light_leaps_and_stays() -> None:
+    gain = _scenes(np.random.default_rng(3), 900, 30.0)
+    leaps = np.flatnonzero(np.abs(np.diff(gain, axis=0)).max(axis=1) > 0)
+    assert 3 <= len(leaps) <= 90, "some scenes, each of many frames"
+    assert gain.min() >= 0.8
+    assert gain.max() <= 1.2
+    assert gain.std() > 1e-3
