@@ -169,7 +169,17 @@ def page(model_folder: Path | None = None) -> Iterator[Any]:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     with TemporaryDirectory(prefix="emotion-rppg-app-") as place:
         os.environ["GRADIO_TEMP_DIR"] = place
-        yield _blocks(load(model_folder) if model_folder else None)
+        yield _blocks(_model(model_folder))
+
+
+def _model(folder: Path | None) -> Model | None:
+    model = load(folder) if folder else None
+    if model is not None and model.calibration_s is not None:
+        raise InputError(
+            f"the model {str(folder)!r} compares people with their own rest, for which the page has "
+            "no place: use `emotion-rppg predict --calibrate REST`"
+        )
+    return model
 
 
 def _blocks(model: Model | None) -> Any:

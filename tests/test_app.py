@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion_rppg.app import LONGEST_S, analyse
+from emotion_rppg.app import LONGEST_S, analyse, page
 from emotion_rppg.errors import InputError
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
@@ -67,3 +67,8 @@ def test_the_page_reads_an_upload_serves_nothing_else_and_leaves_nothing() -> No
     run = [sys.executable, "-c", VISIT, str(CLIP)]  # by itself: the server leaves sockets open
     done = subprocess.run(run, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_that_needs_rest_is_refused_when_the_page_starts() -> None:
+    with pytest.raises(InputError, match="for which the page has no place"), page(Path("stress")):
+        pass
