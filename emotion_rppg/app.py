@@ -176,8 +176,8 @@ def _model(folder: Path | None) -> Model | None:
     model = load(folder) if folder else None
     if model is not None and model.calibration_s is not None:
         raise InputError(
-            f"the model {str(folder)!r} compares people with their own rest, for which the page has "
-            "no place: use `emotion-rppg predict --calibrate REST`"
+            f"the model {str(folder)!r} compares people with their own rest, for which the page "
+            "has no place: use `emotion-rppg predict --calibrate REST`"
         )
     return model
 
