@@ -1,0 +1,186 @@
+"""Why PhysNet pools time and brings it back, and where a plain RNN loses the long past.
+
+``python -m benchmarks.ablation RESULTS.csv [FIGURE.svg]``: every network of the table is trained
+with one budget on clips of 32, 64, 128 and 256 frames and reads the same unseen clips. A row is
+written when a network is done; the same command goes on after an interruption (about an hour on one
+core). Drawn clips and one seed each: it compares networks, and says nothing of faces.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.presets import row
+from emotion_rppg import find_beats
+from emotion_rppg.pulse.inference import CHUNK_S, load_network, overlap_add
+from emotion_rppg.pulse.networks import NETWORKS
+from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
+from emotion_rppg.signals import Signal
+from emotion_rppg.synthesis.clips import training_clip
+from emotion_rppg.synthesis.presets import Truth
+
+LENGTHS = (32, 64, 128, 256)
+FRAMES_A_STEP, STEPS = 512, 200
+SIZE, RATE_HZ = 16, 30.0
+TEST_SEED, TESTS, TEST_FRAMES = 1_900_000_000, 16, 900  # no training seed comes near
+SEEN = 1e-3  # an input frame counts as seen from this share of the strongest one's gradient
+PAST = 96  # frames of the past in the profile
+MEASURES = ("hr_error_bpm", "r", "jitter_ms", "beat_f1", "rmssd_error_ms")  # medians of clips
+COLUMNS = (
+    "network", "normalisation", "frames", "parameters", "mflop_a_frame", "sees", *MEASURES, "past"
+)  # fmt: skip
+
+
+def recipe(network: str, normalisation: str, frames: int) -> Recipe:
+    """The budget that all have: so many frames a step, so many steps."""
+    return Recipe(
+        network=network,
+        normalisation=normalisation,
+        size=SIZE,
+        frames=frames,
+        steps=STEPS,
+        batch_size=FRAMES_A_STEP // frames,
+        learning_rate=2e-3,
+        seed=7,
+    )
+
+
+def measured(given: Recipe) -> dict[str, Any]:
+    """A network trained by the recipe: what it costs, what it sees, how well it reads."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, people = synthetic_clips(given)
+        out = train(source, Path(folder) / given.network, recipe=given, trained_on=people)
+        network = load_network(out, device="cpu")
+    module = NETWORKS[given.network](**given.options)
+    profile = past(network.module, module)
+    found = np.array([_read(network, TEST_SEED + k) for k in range(TESTS)])
+    scores = [float(np.nanmedian(column)) for column in found.T[[0, 2, 3, 4, 5]]]
+    return {
+        "network": given.network,
+        "normalisation": given.normalisation,
+        "frames": given.frames,
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "mflop_a_frame": f"{flops(module) / 1e6:.1f}",
+        "sees": int((profile > SEEN).sum()),
+        **{name: f"{value:.3f}" for name, value in zip(MEASURES, scores, strict=True)},
+        "past": " ".join(f"{value:.2e}" for value in profile),
+    }
+
+
+def _read(network: Any, seed: int) -> list[float]:
+    clip, wave = training_clip(seed, frames=TEST_FRAMES, size=SIZE, rate_hz=RATE_HZ)
+    heard = Signal(wave, RATE_HZ, kind="bvp")
+    found = overlap_add(clip, network, chunk=round(CHUNK_S * RATE_HZ))
+    truth = Truth(find_beats(heard), heard, codec="none", tone=0.0)
+    return row(Signal(found, RATE_HZ, kind="rppg"), truth)
+
+
+def past(read: Any, module: nn.Module, *, frames: int = 256, tries: int = 4) -> np.ndarray:
+    """How much the newest output owes to inputs 0, 1, 2 … frames before it, (PAST,), 1 at most.
+
+    The norm of the gradient of one late output by each input frame, mean over random inputs.
+    """
+    draw = torch.Generator().manual_seed(0)
+    found = np.zeros(PAST)
+    at = frames - 33  # the frames after it are no past
+    for _ in range(tries):
+        clip = torch.randn((1, 3, frames, SIZE, SIZE), generator=draw).requires_grad_()
+        read(clip)[0, at].backward()
+        assert clip.grad is not None
+        by_frame = clip.grad.square().sum((0, 1, 3, 4)).sqrt().numpy()
+        found += by_frame[at::-1][:PAST]
+    return found / found.max()
+
+
+def flops(module: nn.Module, *, frames: int = 128) -> float:
+    """Floating-point operations a frame: what torch counts, and 2 for each recurrent weight."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module.eval()(torch.zeros(1, 3, frames, SIZE, SIZE))
+    counted: float = counter.get_total_flops() / frames
+    recurrent = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
+    return counted + 2 * sum(w.numel() for part in recurrent for w in part.parameters())
+
+
+def plans() -> list[Recipe]:
+    """What memory is worth with frame differences; the package's own normalisation beside it.
+
+    The slow ConvLSTM comes last, so that an interrupted run has compared most.
+    """
+    names = sorted(NETWORKS, key=lambda name: name == "cnn2d_convlstm")
+    lengths = [recipe(name, "diff_normalised", n) for name in names[:-1] for n in LENGTHS]
+    lengths.sort(key=lambda plan: -plan.frames)
+    rest = [recipe(names[-1], "diff_normalised", n) for n in LENGTHS]
+    return [*lengths, *rest, *(recipe(name, "temporal", 128) for name in names)]
+
+
+def main(arguments: Sequence[str]) -> None:
+    torch.set_num_threads(1)
+    path = Path(arguments[0])
+    done = _rows(path) if path.is_file() else []
+    with path.open("a", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        if not done:
+            writer.writeheader()
+        for plan in plans():
+            if any(_same(plan, row) for row in done):
+                continue
+            writer.writerow(measured(plan))
+            file.flush()
+    rows = _rows(path)
+    print(table(rows))
+    if len(arguments) > 1:
+        draw(rows).savefig(arguments[1])
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _same(plan: Recipe, row: dict[str, str]) -> bool:
+    wanted = (plan.network, plan.normalisation, str(plan.frames))
+    return wanted == (row["network"], row["normalisation"], row["frames"])
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Markdown, a row a network and length of clip."""
+    shown = COLUMNS[:-1]
+    lines = [f"| {' | '.join(shown)} |", "|" + "---|" * len(shown)]
+    return "\n".join([*lines, *(f"| {' | '.join(row[c] for c in shown)} |" for row in rows)])
+
+
+def draw(rows: list[dict[str, str]]) -> Any:
+    """Jitter by length of clip, and what the newest output owes to the past."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name in NETWORKS:
+        mine = [r for r in rows if r["network"] == name and r["normalisation"] != "temporal"]
+        mine.sort(key=lambda r: int(r["frames"]))
+        left.plot([int(r["frames"]) for r in mine], [float(r["jitter_ms"]) for r in mine], "o-")
+        profile = [r["past"] for r in mine if r["frames"] == "128"]
+        if profile:
+            right.semilogy(np.array(profile[0].split(), float), label=name)
+    left.set(xscale="log", xlabel="frames a training clip", ylabel="beat jitter (ms)")
+    left.set_xticks(LENGTHS, labels=[str(n) for n in LENGTHS])
+    left.minorticks_off()
+    right.set(xlabel="frames back", ylabel="share of the strongest", ylim=(1e-5, 1.5))
+    right.legend(fontsize=8)
+    return figure
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["ablation.csv"])
