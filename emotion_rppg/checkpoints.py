@@ -1,14 +1,17 @@
 """A trained network is a folder: model.safetensors (numbers alone) + config.json (what they are).
 
-Nothing here can run code from disk: safetensors holds arrays, JSON holds text.
+Nothing here can run code from disk: safetensors holds arrays, JSON holds text, and of what
+torch.save wrote only tensors and plain containers are read.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
+# what torch.load raises on damaged files and on pickles that want to run something
+_UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, OSError, EOFError)
+_UNREADABLE += (LookupError, ValueError, AssertionError, AttributeError, TypeError)
 
 
 @contextmanager
@@ -83,6 +89,46 @@ def _said(path: Path) -> dict[str, Any]:
 def checkpoint_beside(out: Path) -> Path:
     """Where the state of a training lies until its folder is written."""
     return out.with_name(f".{out.name}.checkpoint.pt")
+
+
+def keep_state(path: Path, identity: str, state: Mapping[str, Any]) -> None:
+    """Write the state of a training; ``identity`` tells which training it belongs to."""
+    import torch
+
+    with whole_file(path) as fresh:
+        torch.save({**state, "identity": identity}, fresh)
+
+
+def kept_state(path: Path, identity: str) -> dict[str, Any]:
+    """What `keep_state` wrote.
+
+    Raises
+    ------
+    InputError
+        A damaged file, or the state of another training.
+    """
+    state = load_plain(path)
+    if not isinstance(state, dict) or state.get("identity") != identity:
+        raise InputError(
+            f"{path} was made by another training (other data, recipe or version): resume with "
+            "those, or delete the file to begin anew"
+        )
+    return state
+
+
+def load_plain(path: Path) -> Any:
+    """Tensors and plain containers as torch.save wrote them; nothing in the file can run."""
+    import torch
+
+    try:
+        with warnings.catch_warnings():  # of unusual pickles, which are read or refused anyway
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise InputError(
+            f"{path} is not a checkpoint of plain tensors and was not opened: want a file that "
+            "torch.save wrote from a state_dict; a damaged one has to be copied or made again"
+        ) from error
 
 
 @contextmanager

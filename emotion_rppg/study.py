@@ -400,7 +400,7 @@ def features_of(
         for column in measured:
             empty = np.nan if table[column].dtype.kind in "fi" else ""
             table[column] = table[column].mask(blank, empty)
-    return _ordered(table)
+    return ordered(table)
 
 
 def _mean_quality(signal: Signal | None) -> float:
@@ -425,7 +425,8 @@ def _distrust(signal: Signal | None) -> str:
     return judge(signal).reason or ""
 
 
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns of identity first, then labels with their scales, then what was measured."""
     first = [c for c in IDENTITY if c in table]
     labels = [c for c in table if c.startswith((LABEL, SCALE))]
     rest = [c for c in table if c not in first and c not in labels]
@@ -437,7 +438,7 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     columns = list(dict.fromkeys(c for table in tables for c in table))
-    return _ordered(
+    return ordered(
         pd.DataFrame(
             {
                 c: pd.concat(

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.checkpoints import keep_state, kept_state
+from emotion_rppg.devices import place
 from emotion_rppg.emotion.encoder import Pretrained
 from emotion_rppg.emotion.networks import lengths_of, small_and_repeatable
 from emotion_rppg.emotion.seq2seq import ORDERS, Autoencoder, build, checked, turned
@@ -150,20 +151,14 @@ class Checkpoint:
     resume: bool
 
     def keep(self, parts: Mapping[str, Any], losses: list[float]) -> None:
-        state = {name: part.state_dict() for name, part in parts.items()}
-        with whole_file(self.path) as fresh:
-            torch.save({**state, "identity": self.identity, "losses": losses}, fresh)
+        state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
+        keep_state(self.path, self.identity, {**state, "losses": losses})
 
     def restore(self, parts: Mapping[str, Any]) -> list[float]:
         """Set the parts to what was kept, if anything was; the losses of the epochs done."""
         if not self.resume or not self.path.is_file():
             return []
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
-        if state["identity"] != self.identity:
-            raise InputError(
-                f"{self.path} was made by another training (other tables, options or version): "
-                "resume with those, or delete the file to begin anew"
-            )
+        state = kept_state(self.path, self.identity)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return [float(loss) for loss in state["losses"]]
@@ -180,8 +175,6 @@ def _train(
 ) -> list[float]:
     """The loop: shuffled batches, masked loss, gradients clipped to norm 1."""
     from lightning_fabric import Fabric
-
-    from emotion_rppg.pulse.training import place
 
     fabric = Fabric(**place(device, 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=how.learning_rate)

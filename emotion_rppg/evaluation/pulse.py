@@ -35,8 +35,10 @@ from emotion_rppg.study import (
     as_recordings,
     method_name,
     or_reason,
+    ordered,
     view,
 )
+from emotion_rppg.windows import SCALE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -260,7 +262,8 @@ def _assembled(
     tables = [_with_windows(t) for k in range(len(jobs)) if not isinstance(t := found[k], str)]
     if not tables:
         raise InputError(all_failed(failures) if failures else "there is no recording to read")
-    table = _ordered(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
+    table = ordered(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
+    table = table.drop(columns=[name for name in table if name.startswith(SCALE)])
     whole = table["span"] == "recording"
     results = table[whole].drop(columns="span").reset_index(drop=True)
     windows = table[~whole].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True)
@@ -278,13 +281,3 @@ def _with_windows(table: pd.DataFrame) -> pd.DataFrame:
     whole = table["span"] == "recording"
     values: dict[str, Any] = dict(zip(WINDOW_ERRORS, errors, strict=True))
     return table.assign(**{name: whole.map({True: v}) for name, v in values.items()})
-
-
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """Identity first, then labels, then measures."""
-    from emotion_rppg.windows import IDENTITY, LABEL, SCALE
-
-    first = [c for c in IDENTITY if c in table]
-    labels = [c for c in table if c.startswith(LABEL)]
-    rest = [c for c in table if c not in first and not c.startswith((LABEL, SCALE))]
-    return table[first + labels + rest]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.checkpoints import load_state, load_tensors, read_config
+from emotion_rppg.devices import pick_device
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import ahead
 from emotion_rppg.pulse import METHODS
@@ -259,22 +260,6 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
         return Network(OpenVino(module), config, "cpu")
     where = pick_device(device)
     return Network(Ready(module, where), config, where)
-
-
-def pick_device(device: str) -> str:
-    """``auto`` is the best there is; a device that is asked for and missing is an error."""
-    import torch
-
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next((name for name, available in there.items() if available), "cpu")
-    if device.split(":")[0] not in ("cpu", *there):
-        raise InputError(
-            f"unknown device {device!r}; known: auto, cpu, cuda, mps; to read, openvino"
-        )
-    if not there.get(device.split(":")[0], True):
-        raise InputError(f"no {device} device on this machine: use --device cpu or auto")
-    return device
 
 
 def _read_by_network(looks: Iterator[Look], network: Network) -> Signal:

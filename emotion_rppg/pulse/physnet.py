@@ -7,8 +7,6 @@ checkpoints load.
 
 from __future__ import annotations
 
-import pickle
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion_rppg.checkpoints import load_state
+from emotion_rppg.checkpoints import load_plain, load_state
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.normalise import detrended
 
 SHORTEST, SMALLEST = 4, 16  # frames; pixels a side
-# what torch.load raises on damaged files and on pickles that want to run something
-_UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, EOFError)
-_UNREADABLE += (LookupError, ValueError, AssertionError, AttributeError, TypeError)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
 
 
@@ -148,15 +143,7 @@ def load_public(path: str | Path) -> PhysNet:
 def _tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"no checkpoint {str(path)!r}")
-    try:
-        with warnings.catch_warnings():  # of unusual pickles, which are read or refused anyway
-            warnings.simplefilter("ignore", UserWarning)
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
-        raise InputError(
-            f"{path} is not a checkpoint of plain tensors and was not opened: want a file that "
-            "torch.save wrote from a state_dict"
-        ) from error
+    content: Any = load_plain(path)
     while isinstance(content, Mapping):
         inner = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
         if inner is None:

@@ -22,15 +22,16 @@ from torch.utils.data import DataLoader, Dataset
 from emotion_rppg.checkpoints import (
     check_folder,
     checkpoint_beside,
+    keep_state,
+    kept_state,
     load_state,
     load_tensors,
     read_config,
-    whole_file,
     whole_folder,
 )
+from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.curves import write_curves
-from emotion_rppg.pulse.inference import pick_device
 from emotion_rppg.pulse.losses import LOSSES, named_loss, negative_pearson
 from emotion_rppg.pulse.networks import NETWORKS, save_network
 from emotion_rppg.pulse.normalise import NORMALISATIONS
@@ -150,13 +151,6 @@ def train(
     return out
 
 
-def place(device: str, devices: int) -> dict[str, Any]:
-    """Fabric's words for a device such as ``cuda:1``, or for so many of a kind."""
-    kind, _, number = pick_device(device).partition(":")
-    one = number and kind != "cpu"
-    return {"accelerator": kind, "devices": [int(number)] if one else devices}
-
-
 def _new(recipe: Recipe) -> torch.nn.Module:
     """The untrained network of the recipe's seed; the caller's random numbers are left alone."""
     with torch.random.fork_rng(devices=[]):
@@ -214,13 +208,11 @@ def _keep(
     state = {
         "module": module.state_dict(),
         "optimiser": optimiser.state_dict(),
-        "recipe": json.dumps(asdict(recipe)),
         "step": step,
         "curve": curve,
         "validation": None if watch is None else watch.state(),
     }
-    with whole_file(path) as fresh:
-        torch.save(state, fresh)
+    keep_state(path, json.dumps(asdict(recipe)), state)
 
 
 def _restore(
@@ -230,12 +222,7 @@ def _restore(
     recipe: Recipe,
     watch: Validation | None,
 ) -> tuple[int, list[tuple[int, float]]]:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["recipe"] != json.dumps(asdict(recipe)):
-        raise InputError(
-            f"{path} was made by another recipe ({state['recipe']}): resume with that one, or "
-            "delete the file to begin anew"
-        )
+    state = kept_state(path, json.dumps(asdict(recipe)))
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     if watch is not None and state["validation"] is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emotion_rppg.devices import pick_device
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference import (
     _at_rate,
@@ -15,7 +16,6 @@ from emotion_rppg.pulse.inference import (
     estimate,
     load_network,
     overlap_add,
-    pick_device,
     waveform_from_clip,
 )
 from emotion_rppg.pulse.training import Recipe, synthetic_clips, train

@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from emotion_rppg.cache import Cache
-from emotion_rppg.checkpoints import load_tensors
+from emotion_rppg.checkpoints import checkpoint_beside, load_tensors
+from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import sources as pulse_sources
 from emotion_rppg.pulse.inference import estimate
 from emotion_rppg.pulse.training import (
     Recipe,
     _loader,
-    place,
     recording_clips,
     sources,
     synthetic_clips,
@@ -117,8 +117,12 @@ def test_resuming_with_another_recipe_is_refused(tmp_path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         train(clips, tmp_path / "net", recipe=SMALL, checkpoint_every=2, progress=stop)
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError, match="another training"):
         train(clips, tmp_path / "net", recipe=other, resume=True)
+    checkpoint = checkpoint_beside(tmp_path / "net")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"net\.checkpoint\.pt is not a checkpoint of"):
+        train(clips, tmp_path / "net", recipe=SMALL, resume=True)
 
 
 def test_the_folder_says_who_taught_it(tmp_path) -> None:
