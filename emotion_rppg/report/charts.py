@@ -94,7 +94,7 @@ def reliability(said: pd.DataFrame, heads: Sequence[str], *, bins: int = 10) -> 
         axis.plot(x, y, color=BLUE, lw=1)
         axis.scatter(x, y, s=6 + 90 * n / n.sum(), color=BLUE, lw=0)
         axis.set_title(f"{head} · ECE {metrics.ece(truth, chance):.2f}", fontsize=10)
-        axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal")
+        axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
