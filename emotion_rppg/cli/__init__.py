@@ -1,0 +1,12 @@
+"""The command line: each verb parses its arguments, calls the package and prints. No computation.
+
+Heavy imports stand inside the verbs, so that `--help` answers at once.
+"""
+
+from emotion_rppg.cli import here, reading, evaluating, training, watching  # noqa: F401, I001 (order of --help)
+from emotion_rppg.cli.verbs import app
+
+
+def main() -> None:
+    """The console script."""
+    app()

@@ -1,0 +1,5 @@
+"""`python -m emotion_rppg.cli`."""
+
+from emotion_rppg.cli import main
+
+main()

@@ -1,0 +1,145 @@
+"""`evaluate`: both stages on people that were never seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from emotion_rppg.cli.console import plainly, progress_bar, recordings_of, say
+from emotion_rppg.cli.options import Dataset, Device, Json, Length, Method, Out, Root, Step, Workers
+from emotion_rppg.cli.verbs import app
+from emotion_rppg.errors import InputError
+
+
+@app.command()
+def evaluate(
+    out: Out = Path("evaluation"),
+    stage: Annotated[str, typer.Option(help="emotion, or pulse: --methods on videos.")] = "emotion",
+    methods: Annotated[str, typer.Option(help="Of stage pulse: pos,physnet,DIR.")] = "pos,physnet",
+    table: Annotated[Path | None, typer.Option(help="A feature table.")] = None,
+    dataset: Dataset = None,
+    root: Root = None,
+    task: Annotated[list[str], typer.Option(help="Label to predict; repeat for more.")] = [],  # noqa: B006
+    coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
+    split: Annotated[str, typer.Option(help="loso, subject_folds, trials_within …")] = "loso",
+    heads: Annotated[str, typer.Option(help="Names with commas, selected, or all.")] = "all",
+    normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
+    method: Method = "pos",
+    source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
+    length: Length = 60.0,
+    step: Step = 30.0,
+    ablate: Annotated[list[str], typer.Option(help="quality: leave those columns out.")] = [],  # noqa: B006
+    permutations: Annotated[int, typer.Option(min=0, help="For p: labels exchanged.")] = 0,
+    allow_unknown_training: Annotated[
+        bool, typer.Option("--allow-unknown-training", help="Networks that hide their people.")
+    ] = False,
+    workers: Workers = 1,
+    scheduler: Annotated[str | None, typer.Option(help="Dask: tcp://host:8786.")] = None,
+    seed: int = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Evaluate heads on people they never saw, beside dummies, with confidence intervals.
+
+    Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
+    """
+    with plainly():
+        if stage == "pulse":
+            how = {"workers": workers, "scheduler": scheduler, "device": device}
+            _evaluate_pulse(out, dataset, root, methods, allow_unknown_training, as_json, **how)
+            return
+        if stage != "emotion":
+            raise InputError(f"unknown stage {stage!r}; known: emotion, pulse")
+        from emotion_rppg.cache import beside
+        from emotion_rppg.evaluation import evaluate as evaluated
+        from emotion_rppg.evaluation.splits import WORDS
+        from emotion_rppg.report.evaluation import write_evaluation
+        from emotion_rppg.study import extract, waves
+        from emotion_rppg.tables import read_table
+
+        if not task:
+            raise InputError("say what to predict: --task arousal (repeat it for more)")
+        if table is None and dataset is None:
+            raise InputError("give --table FILE, or --dataset NAME with --root DIR")
+        recordings = [] if dataset is None else recordings_of([], dataset, root)
+        read: dict[str, Any] = {"method": method, "source": source, "device": device}
+        windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
+        options: dict[str, Any] = {
+            "target": task,
+            "heads": heads.split(",") if heads != "all" else "all",
+            "split": split,
+            "coding": coding,
+            "normalise": normalise,
+            "ablate": ablate,
+            "permutations": permutations,
+            "allow_unknown_training": allow_unknown_training,
+            "seed": seed,
+        }
+        arguments: dict[str, Any] = {"table": table, **options}
+        if dataset is not None:
+            given = {"dataset": dataset, "root": root, "method": method, "source": source}
+            arguments = {"table": table, **given, "length": length, "step": step, **options}
+        inputs = [path for path in (table, root) if path is not None]
+        run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+        with beside(out) as kept, progress_bar("evaluating") as bar:  # a stopped run goes on there
+            if table is not None:
+                rows = read_table(table)
+            else:
+                rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
+            results = evaluated(
+                rows, **options, **run, importance=5, keep=kept.folder, progress=bar
+            )
+
+            def waves_of(names: Sequence[str]) -> Iterator[Any]:
+                return waves([r for r in recordings if r.person in names], **read, cache=kept)
+
+            means = write_evaluation(
+                results,
+                rows,
+                out,
+                arguments=arguments,
+                inputs=inputs,
+                waves=waves_of if recordings else None,
+            )
+        text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
+        text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
+        say(
+            text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
+        )
+
+
+def _evaluate_pulse(
+    out: Path,
+    dataset: str | None,
+    root: Path | None,
+    methods: str,
+    allow_unknown_training: bool,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Stage one against a contact sensor."""
+    from emotion_rppg.cache import beside
+    from emotion_rppg.checkpoints import check_folder
+    from emotion_rppg.evaluation.pulse import evaluate_pulse
+    from emotion_rppg.report.pulse import wide, write_pulse_evaluation
+
+    if dataset is None or root is None:
+        raise InputError("give the data set with videos: --dataset NAME --root DIR")
+    check_folder(out)
+    names = [name.strip() for name in methods.split(",") if name.strip()]
+    options: dict[str, Any] = {"methods": names, "allow_unknown_training": allow_unknown_training}
+    arguments = {"stage": "pulse", "dataset": dataset, "root": root, **options}
+    with beside(out) as kept, progress_bar("reading") as bar:  # a stopped run goes on there
+        results = evaluate_pulse(
+            recordings_of([], dataset, root), **options, **how, keep=kept.folder, progress=bar
+        )
+        scores = write_pulse_evaluation(results, out, arguments=arguments, inputs=[root])
+    failed = results.attrs["failures"]
+    text = f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
+    text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
+    summary = json.loads(scores.to_json(orient="records"))
+    say(text, as_json, {"out": str(out), "summary": summary, "failures": failed})

@@ -1,0 +1,25 @@
+"""Arguments that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
+Json = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps; openvino.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
+Region = Annotated[str, typer.Option(help="face, full, or x,y,w,h in pixels.")]
+Face = Annotated[int | None, typer.Option(help="Which face, 1 = the largest.", min=1)]
+Weights = Annotated[Path | None, typer.Option(help="Folder of a trained pulse network.")]
+Method = Annotated[str, typer.Option(help="green, chrom, pos …, or the folder of a network.")]
+Length = Annotated[float, typer.Option(help="Window length in seconds.")]
+Step = Annotated[float, typer.Option(help="Seconds from one window's start to the next.")]
+Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]
+Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in.")]
+Scheduler = Annotated[str | None, typer.Option(help="A Dask scheduler, tcp://host:port.")]
+KeepIn = Annotated[
+    Path | None, typer.Option("--cache", help="Keep results here for later runs, too.")
+]
