@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar, cast
@@ -15,6 +15,7 @@ from emotion_rppg.errors import InputError
 _PATIENCE_S = 20.0  # to reach a scheduler
 _AHEAD = 4  # of pictures, which may be large
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 Jobs = Iterable[tuple[Any, ...]]
 
 
@@ -56,16 +57,28 @@ def in_order(
     yield from _run(function, jobs, "generator", workers, scheduler)
 
 
-def as_done(
-    function: Callable[..., Any], jobs: Jobs, *, workers: int = 1, scheduler: str | None = None
-) -> Iterator[tuple[int, Any]]:
-    """Number of the job, from 0, and its result, in the order in which they are done.
+def unless_kept(
+    function: Callable[..., Result],
+    jobs: Sequence[tuple[Any, ...]],
+    kept: Callable[[int], Result | None],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Iterator[tuple[int, Result, bool]]:
+    """Each job's number, its result and whether that is new: the kept ones, then as they are done.
 
-    What is kept as it comes is not lost behind a slower job. Parameters and errors are those of
-    :func:`in_order`.
+    What comes is not lost behind a slower job. ``kept(number)`` is an earlier run's result or None;
+    the other parameters and the errors are those of :func:`in_order`.
     """
-    numbered = ((function, number, job) for number, job in enumerate(jobs))
-    yield from _run(_numbered, numbered, "generator_unordered", workers, scheduler)
+    left = []
+    for number in range(len(jobs)):
+        if (found := kept(number)) is None:
+            left.append(number)
+        else:
+            yield number, found, False
+    numbered = ((function, number, jobs[number]) for number in left)
+    for number, result in _run(_numbered, numbered, "generator_unordered", workers, scheduler):
+        yield number, result, True
 
 
 def _numbered(function: Callable[..., Any], number: int, job: tuple[Any, ...]) -> tuple[int, Any]:

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from emotion_rppg import study as study_module
 from emotion_rppg.cache import Cache, beside_name
 from emotion_rppg.cli import app
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.study import Reading, extraction
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))
@@ -60,13 +60,13 @@ def undisturbed(folder, tmp_path_factory) -> bytes:
 def redone(monkeypatch) -> list[str]:
     """Names of the recordings that are extracted from now on in this process."""
     names: list[str] = []
-    extract_one = study_module._guarded
+    extract_one = extraction._guarded
 
     def counted(recording, *rest):
         names.append(recording.name)
         return extract_one(recording, *rest)
 
-    monkeypatch.setattr(study_module, "_guarded", counted)
+    monkeypatch.setattr(extraction, "_guarded", counted)
     return names
 
 
@@ -220,8 +220,8 @@ def test_a_network_that_was_trained_anew_is_another_result(tmp_path) -> None:
     keys = []
     for weights in (b"first", b"other"):
         (tmp_path / "model.safetensors").write_bytes(weights)
-        reading = study_module.Reading(method=str(tmp_path))
-        keys.append(study_module._rows_key(recording, reading, (60.0,)))
+        reading = Reading(method=str(tmp_path))
+        keys.append(extraction._rows_key(recording, reading, (60.0,)))
     assert None not in keys
     assert keys[0] != keys[1]
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.parallel import ahead, as_done, in_order
+from emotion_rppg.parallel import ahead, in_order, unless_kept
 
 
 def slow_square(x: int, pause_s: float) -> int:
@@ -30,10 +30,22 @@ def test_results_come_in_the_order_of_the_jobs(workers) -> None:
 
 
 def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
-    list(as_done(slow_square, [(1, 0.0)] * 2, workers=2))  # both processes are up
-    found = list(as_done(slow_square, JOBS, workers=2))
-    assert sorted(found) == [(0, 9), (1, 16), (2, 25)]
-    assert found[-1] == (0, 9)
+    list(in_order(slow_square, [(1, 0.0)] * 2, workers=2))  # both processes are up
+    found = list(unless_kept(slow_square, JOBS, lambda k: None, workers=2))
+    assert sorted(found) == [(0, 9, True), (1, 16, True), (2, 25, True)]
+    assert found[-1] == (0, 9, True)
+
+
+def test_what_is_kept_comes_first_and_is_not_run_again() -> None:
+    run = []
+
+    def square(x: int, pause_s: float) -> int:
+        run.append(x)
+        return x * x
+
+    found = list(unless_kept(square, JOBS, {1: 16}.get))
+    assert found == [(1, 16, False), (0, 9, True), (2, 25, True)]
+    assert run == [3, 5]
 
 
 def test_a_thread_begins_at_once_and_stays_a_few_items_ahead() -> None:
@@ -94,7 +106,8 @@ def test_a_cluster_gives_the_same_results(monkeypatch) -> None:
     ) as cluster:
         where = cluster.scheduler_address
         assert list(in_order(operator.mul, [(3, 3), (4, 4)], scheduler=where)) == [9, 16]
-        assert sorted(as_done(operator.mul, [(3, 3), (4, 4)], scheduler=where)) == [(0, 9), (1, 16)]
+        found = unless_kept(operator.mul, [(3, 3), (4, 4)], {0: 8}.get, scheduler=where)
+        assert sorted(found) == [(0, 8, False), (1, 16, True)]
     bare = distributed.LocalCluster(
         n_workers=0, processes=False, protocol="tcp://", dashboard_address=None
     )

@@ -25,7 +25,7 @@ from emotion_rppg.metrics import (
     rate_errors,
     wave_correlation,
 )
-from emotion_rppg.parallel import as_done
+from emotion_rppg.parallel import unless_kept
 from emotion_rppg.quality import LEAST_S, heart_rate, judge, snr_db
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
@@ -118,19 +118,18 @@ def _outcomes(
     """Each job's number with its rows, or why there are none; the kept ones come first."""
     import pandas as pd
 
-    keys = {k: None if store is None else _key(*job) for k, job in jobs.items()}
-    left = []
-    for number, key in keys.items():
-        kept = None if store is None else store.get(key)
-        if isinstance(kept, pd.DataFrame):
-            yield number, kept
-        else:
-            left.append(number)
-    done = as_done(_compared, (jobs[k] for k in left), workers=workers, scheduler=scheduler)
-    for position, rows in done if left else ():
-        if store is not None and not isinstance(rows, str):
-            store.keep(keys[left[position]], rows)
-        yield left[position], rows
+    numbers = list(jobs)
+    keys = [None if store is None else _key(*job) for job in jobs.values()]
+
+    def kept(position: int) -> pd.DataFrame | None:
+        rows = None if store is None else store.get(keys[position])
+        return rows if isinstance(rows, pd.DataFrame) else None
+
+    run = unless_kept(_compared, list(jobs.values()), kept, workers=workers, scheduler=scheduler)
+    for position, rows, new in run:
+        if store is not None and new and not isinstance(rows, str):
+            store.keep(keys[position], rows)
+        yield numbers[position], rows
 
 
 def _check_names(names: list[str]) -> None:

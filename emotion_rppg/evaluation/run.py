@@ -30,7 +30,7 @@ from emotion_rppg.evaluation.importance import explained, losses
 from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import mean_over_people, null_scores, p_value
 from emotion_rppg.evaluation.scoring import predictions, scores_of_people
-from emotion_rppg.parallel import as_done
+from emotion_rppg.parallel import unless_kept
 from emotion_rppg.windows import QUALITY, people
 
 if TYPE_CHECKING:
@@ -235,15 +235,17 @@ def _outcomes(
     """What each job said, in the order of the jobs; those kept from an earlier run are read."""
     matrix_of = resume.digest(jobs[0]) if keep is not None else ""
     names = ["" if keep is None else resume.key(job, matrix_of) for job in jobs]
+    calls = [(job, keep, name) for job, name in zip(jobs, names, strict=True)]
     found: dict[int, Said] = {}
-    if keep is not None:
-        found = {k: s for k, n in enumerate(names) if (s := resume.read(keep, n)) is not None}
-    left = [k for k in range(len(jobs)) if k not in found]
-    calls = ((jobs[k], keep, names[k]) for k in left)
-    done = as_done(resume.run_and_keep, calls, workers=workers, scheduler=scheduler)
-    for number, said in done if left else ():
-        found[left[number]] = said
-        if progress is not None:
+    for number, said, new in unless_kept(
+        resume.run_and_keep,
+        calls,
+        lambda number: None if keep is None else resume.read(keep, names[number]),
+        workers=workers,
+        scheduler=scheduler,
+    ):
+        found[number] = said
+        if progress is not None and new:
             progress(len(found), len(jobs))
     return [found[k] for k in range(len(jobs))]
 

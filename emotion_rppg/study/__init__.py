@@ -1,0 +1,37 @@
+"""Where the stages are joined: recordings → feature table → fitted model → predictions."""
+
+from emotion_rppg.study.extraction import (
+    all_failed,
+    extract,
+    features_of,
+    or_reason,
+    ordered,
+)
+from emotion_rppg.study.models import fit, load, predict, pretrain_encoder, read_like
+from emotion_rppg.study.readings import (
+    Progress,
+    Reading,
+    as_recordings,
+    method_name,
+    view,
+    waves,
+)
+
+__all__ = [
+    "Progress",
+    "Reading",
+    "all_failed",
+    "as_recordings",
+    "extract",
+    "features_of",
+    "fit",
+    "load",
+    "method_name",
+    "or_reason",
+    "ordered",
+    "predict",
+    "pretrain_encoder",
+    "read_like",
+    "view",
+    "waves",
+]

@@ -1,0 +1,302 @@
+"""Recordings → feature table: a row a window, resumable, one bad file does not stop a study."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from emotion_rppg.baselines import beside_baseline
+from emotion_rppg.cache import Cache
+from emotion_rppg.errors import InputError
+from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.parallel import unless_kept
+from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
+from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+_Outcome: TypeAlias = "tuple[pd.DataFrame, Signal | None] | str"
+
+
+def extract(
+    recordings: Iterable[Recording] | str | Path | Video,
+    *,
+    method: str | Path | Callable[..., np.ndarray] = "pos",
+    length_s: float | None = 60.0,
+    step_s: float | None = 30.0,
+    families: Sequence[str] = ("hrv", "sequence"),
+    baseline: str | float | None = None,
+    encoder: Any = None,
+    source: str = "auto",
+    region: str = "face",
+    face: int | None = None,
+    weights: str | Path | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    cache: Cache | str | Path | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Feature table of a study: one row a window.
+
+    Beats are found once a recording, so no window has filter edges. Windows of a camera wave
+    that shows no pulse to trust keep their row, with empty features and the reason.
+
+    Parameters
+    ----------
+    recordings : iterable of Recording, or path
+        A data set, a list, or the path of a folder, a video or a signal CSV.
+    method : str, path or function
+        How a video is read: a name of ``METHODS``, a network's folder, or a function
+        ``(rgb (n, 3), rate_hz) -> (n,)``.
+    length_s : float or None
+        Window length in seconds; None: the whole recording.
+    families : sequence of str
+        Names in ``FAMILIES``.
+    baseline : str or float, optional
+        The name of a trial, or each recording's first so many seconds: beside every feature stands
+        its difference from there, ``rmssd_ms_vs_baseline`` (:mod:`emotion_rppg.baselines`).
+    encoder : folder or Pretrained, optional
+        A trained beat encoder; its embeddings become the columns ``emb_000`` …
+    source : {"auto", "rppg", "bvp", "ecg"}
+        Which view of the heart to read; auto: the video if there is one.
+    workers : int
+        Processes.
+    scheduler : str, optional
+        ``tcp://host:port`` of a Dask scheduler, whose workers take the place of ``workers``.
+    cache : Cache or folder, optional
+        Keeps each recording's rows and camera wave as soon as they are done, and gives them back
+        as long as input, parameters and code are the same (:mod:`emotion_rppg.cache`).
+
+    Returns
+    -------
+    DataFrame
+        ``attrs["failures"]`` lists the recordings that could not be read, with the reason.
+
+    Raises
+    ------
+    InputError
+        If no recording could be read at all.
+    """
+    items = as_recordings(recordings)
+    if not items:
+        raise InputError("there is no recording to extract from")
+    reading = Reading(method, source, region, face, weights, device)
+    _check_families(families)
+    store = Cache(cache) if isinstance(cache, str | Path) else cache
+    window = (length_s, step_s, tuple(families))
+    found: dict[int, pd.DataFrame | str] = {}
+    for number, outcome in _outcomes(items, reading, window, store, workers, scheduler):
+        found[number] = outcome
+        if isinstance(outcome, str):
+            _log.warning("%s: %s", items[number].name, outcome)
+        if progress is not None:
+            progress(len(found), len(items))
+    outcomes = [found[number] for number in range(len(items))]
+    tables = [outcome for outcome in outcomes if not isinstance(outcome, str)]
+    failures = [
+        {"recording": recording.name, "reason": outcome}
+        for recording, outcome in zip(items, outcomes, strict=True)
+        if isinstance(outcome, str)
+    ]
+    if not tables:
+        raise InputError(all_failed(failures))
+    table = _joined(tables)
+    if baseline is not None:
+        table = beside_baseline(table, baseline)
+    if encoder is not None:
+        table = embedded(table, encoder)
+    table.attrs["failures"] = failures
+    return table
+
+
+def _check_families(families: Sequence[str]) -> None:
+    from emotion_rppg.features import FAMILIES
+
+    for name in families:
+        if name not in FAMILIES:
+            raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")
+
+
+def all_failed(failures: list[dict[str, str]]) -> str:
+    """One sentence of why nothing could be read."""
+    first = failures[0]
+    if len(failures) == 1:
+        return first["reason"]
+    return (
+        f"none of {len(failures)} recordings could be read; the first, {first['recording']}: "
+        f"{first['reason']}"
+    )
+
+
+def _outcomes(
+    items: Sequence[Recording],
+    reading: Reading,
+    window: tuple[Any, ...],
+    store: Cache | None,
+    workers: int,
+    scheduler: str | None,
+) -> Iterator[tuple[int, pd.DataFrame | str]]:
+    """Each recording's number with its rows, or why there are none; the kept ones come first."""
+    import pandas as pd
+
+    keys = [None if store is None else _rows_key(r, reading, window) for r in items]
+
+    def kept(number: int) -> _Outcome | None:
+        rows = None if store is None else store.get(keys[number])
+        return (rows, None) if isinstance(rows, pd.DataFrame) else None
+
+    jobs = [(item, reading, store, *window) for item in items]
+    run = unless_kept(_guarded, jobs, kept, workers=workers, scheduler=scheduler)
+    for number, outcome, new in run:
+        if isinstance(outcome, str):
+            yield number, outcome
+            continue
+        rows, wave = outcome
+        if store is not None and new:
+            if wave is not None:
+                store.keep(wave_key(items[number], reading), wave)
+            store.keep(keys[number], rows)
+        yield number, rows
+
+
+def _rows_key(recording: Recording, reading: Reading, window: tuple[Any, ...]) -> str | None:
+    try:
+        return fingerprint("rows", view(recording, reading), reading.facts(recording), window)
+    except InputError:
+        return None  # it will be said when it is read
+
+
+def or_reason(work: Callable[[], T]) -> T | str:
+    """What the work gives, or why it gave nothing: one bad file does not stop a study."""
+    try:
+        return work()
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # a fault of ours in one file must not cost the others
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}, line {last.lineno}"
+        return f"unexpected {type(error).__name__} in {where}: {error}; please report it"
+
+
+def _guarded(recording: Recording, reading: Reading, store: Cache | None, *window: Any) -> _Outcome:
+    """One recording's rows, and its wave if that is to be kept, or why there are none."""
+    known = kept_wave(recording, reading, store)
+
+    def read() -> tuple[pd.DataFrame, Signal]:
+        wave = reading.wave(recording) if known is None else known
+        return features_of(recording, wave, reading, *window), wave
+
+    done = or_reason(read)
+    if isinstance(done, str):
+        return done
+    rows, wave = done
+    camera = wave.kind == "rppg" and recording.video is not None
+    return rows, wave if camera and store is not None and known is None else None
+
+
+def features_of(
+    recording: Recording,
+    wave: Signal,
+    reading: Reading,
+    length_s: float | None,
+    step_s: float | None,
+    families: Sequence[str],
+) -> pd.DataFrame:
+    """Feature rows of one recording whose wave has been read."""
+    import pandas as pd
+
+    from emotion_rppg.features import FAMILIES
+    from emotion_rppg.features.beats import find_beats
+
+    facts = reading.facts(recording)
+    beats = find_beats(wave)
+    windows = cut(beats, wave, length_s=length_s, step_s=step_s, facts=facts)
+    table = windows.table
+    table.insert(0, "quality", [_mean_quality(signal) for signal in windows.signals])
+    table.insert(1, "timing_sd_ms", [_timing_sd_ms(part) for part in windows.beats])
+    parts = [FAMILIES[name](windows.beats, windows.signals) for name in families]
+    table = pd.concat([table, *parts], axis=1)
+    reasons = [_distrust(signal) for signal in windows.signals]
+    table["reason"] = reasons
+    blank = np.array([reason != "" for reason in reasons])
+    if blank.any():
+        measured = [c for part in parts for c in part if c not in ("coverage", "corrected_share")]
+        for column in measured:
+            empty = np.nan if table[column].dtype.kind in "fi" else ""
+            table[column] = table[column].mask(blank, empty)
+    return ordered(table)
+
+
+def _mean_quality(signal: Signal | None) -> float:
+    if signal is None or signal.quality is None or not len(signal):
+        return float("nan")
+    return float(np.mean(signal.quality))
+
+
+def _timing_sd_ms(beats: Beats) -> float:
+    """Root mean square of the standard errors of a window's beats, NaN where none is known."""
+    if beats.timing_sd_s is None or not np.isfinite(beats.timing_sd_s).any():
+        return float("nan")
+    return 1e3 * float(np.sqrt(np.nanmean(beats.timing_sd_s**2)))
+
+
+def _distrust(signal: Signal | None) -> str:
+    """Why a camera wave is not to be trusted, or nothing. Contact sensors speak for themselves."""
+    if signal is None or signal.kind != "rppg":
+        return ""
+    from emotion_rppg.quality import judge
+
+    return judge(signal).reason or ""
+
+
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns of identity first, then labels with their scales, then what was measured."""
+    first = [c for c in IDENTITY if c in table]
+    labels = [c for c in table if c.startswith((LABEL, SCALE))]
+    rest = [c for c in table if c not in first and c not in labels]
+    return table[first + labels + rest]
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """All rows; a column that only some recordings have is empty for the others."""
+    import pandas as pd
+
+    columns = list(dict.fromkeys(c for table in tables for c in table))
+    return ordered(
+        pd.DataFrame(
+            {
+                c: pd.concat(
+                    [t[c] if c in t else pd.Series(np.nan, t.index, dtype=object) for t in tables],
+                    ignore_index=True,
+                )
+                for c in columns
+            }
+        ).infer_objects()
+    )
+
+
+def embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    from emotion_rppg.emotion.encoder import load_encoder
+
+    trained = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
+    vectors = trained.embed(trained.tokens(table))
+    names = [f"{EMBEDDING}{i:03d}" for i in range(vectors.shape[1])]
+    seen = trained.trained_on
+    return table.assign(
+        encoder=Path(encoder).name if isinstance(encoder, str | Path) else "encoder",
+        encoder_trained_on=seen if isinstance(seen, str) else json.dumps(seen),
+    ).join(pd.DataFrame(vectors, columns=names, index=table.index))

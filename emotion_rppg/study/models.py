@@ -1,0 +1,165 @@
+"""Feature tables → models and encoders; videos and signals → predictions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.recordings import Video
+from emotion_rppg.signals import Signal
+from emotion_rppg.study.extraction import embedded, features_of
+from emotion_rppg.study.readings import Progress, Reading, as_recordings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emotion_rppg.emotion.encoder import Pretrained
+    from emotion_rppg.emotion.model import Model
+
+_log = logging.getLogger(__name__)
+
+
+def fit(
+    table: pd.DataFrame,
+    *,
+    target: str | Sequence[str],
+    head: Any = "logistic",
+    coding: str = "midpoint",
+    encoder: Any = None,
+    normalise: str = "none",
+    random_state: int = 0,
+) -> Model:
+    """Fit a head on every labelled row of the table, one for each target.
+
+    How well it does on people it never saw is for ``evaluate`` to say, not for this.
+
+    Parameters
+    ----------
+    target : str or sequence of str
+        ``"arousal"`` for the column ``label_arousal``.
+    head : str or estimator
+        A name of ``HEADS`` or a scikit-learn estimator.
+    encoder : folder or Pretrained, optional
+        The encoder that made the table's embeddings; it travels inside the model, so that
+        ``predict`` can read a video.
+    normalise : {"none", "calibration"}
+        ``"calibration"``: features are differences from each person's first four minutes;
+        ``predict`` then needs a recording of rest.
+    """
+    from emotion_rppg.emotion.model import fit as fit_model
+
+    return fit_model(
+        table,
+        target=target,
+        head=head,
+        coding=coding,
+        encoder=encoder,
+        normalise=normalise,
+        random_state=random_state,
+    )
+
+
+def load(folder: str | Path) -> Model:
+    """A model folder as ``Model.save`` or ``emotion-rppg train emotion`` wrote it."""
+    from emotion_rppg.emotion.model import load as load_model
+
+    return load_model(folder)
+
+
+def predict(
+    video_or_table: str | Path | Video | pd.DataFrame,
+    model: Model | str | Path,
+    *,
+    calibrate: str | Path | Video | pd.DataFrame | None = None,
+    device: str = "auto",
+    weights: str | Path | None = None,
+    region: str = "face",
+    face: int | None = None,
+) -> pd.DataFrame:
+    """Arousal, valence or whatever the model was fitted to, one row a window.
+
+    A video (or signal CSV) is read the way the model's training table was. Where the model
+    cannot say anything its columns are empty and ``reason`` says why.
+
+    Parameters
+    ----------
+    model : Model, folder or name
+        ``"stress"`` comes along; see its card.
+    calibrate : file, Video or table, optional
+        The same person at rest, for a model fitted with ``normalise="calibration"``.
+
+    Returns
+    -------
+    DataFrame
+        ``start_s, duration_s, hr_bpm, quality``; for each target ``<target>`` (the class's name)
+        and ``<target>_p_<class>``; ``reason``.
+    """
+    from emotion_rppg.emotion.model import Model as ModelType
+
+    trained = model if isinstance(model, ModelType) else load(model)
+    how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
+    table, rest = (
+        read_like(trained, given, **how)[0] if isinstance(given, str | Path | Video) else given
+        for given in (video_or_table, calibrate)
+    )
+    assert table is not None
+    for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
+        _log.warning("%s", shift)
+    return trained.predict(table, rest=rest)
+
+
+def read_like(
+    model: Model, given: str | Path | Video, *, progress: Progress | None = None, **reading: Any
+) -> tuple[pd.DataFrame, Signal]:
+    """Feature table and wave of one video or signal file, read as the model's training table was.
+
+    A file shorter than the model's window gives one row, which the model will not judge.
+    """
+    recording = as_recordings(given)[0]
+    made = model.made_from
+    if made["network"] and not reading.get("weights"):
+        raise InputError(
+            f"the model learned from pulses that the network {made['network']!r} read: "
+            "give its folder as weights (--weights DIR)"
+        )
+    length_s = made["length_s"]
+    step_s = None if length_s is None else length_s / 2
+    how = Reading(method=made["method"] or "pos", **reading)
+    wave = how.wave(recording, progress)
+    table = features_of(recording, wave, how, length_s, step_s, made["families"])
+    return table if model.encoder is None else embedded(table, model.encoder), wave
+
+
+def pretrain_encoder(
+    tables: Sequence[pd.DataFrame],
+    *,
+    reads: str = "beats",
+    writes: str | None = None,
+    **options: Any,
+) -> Pretrained:
+    """A beat encoder pretrained on the tables' sequences, without their labels.
+
+    ``reads`` is what the encoder is given and ``writes`` what the decoder is to write, names of
+    ``features.sequences.INPUTS``; default: what was read.
+
+    The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
+    its embeddings. Options are those of :func:`emotion_rppg.emotion.pretraining.pretrain`.
+    """
+    import pandas as pd
+
+    from emotion_rppg.emotion.pretraining import pretrain
+    from emotion_rppg.features.sequences import INPUTS
+
+    writes = reads if writes is None else writes
+    for name in (reads, writes):
+        if name not in INPUTS:
+            raise InputError(f"unknown sequence {name!r}; known: {', '.join(INPUTS)}")
+    table = pd.concat(list(tables), ignore_index=True)
+    people = {str(d): sorted(set(t["subject"].astype(str))) for d, t in table.groupby("dataset")}
+    targets = None if writes == reads else INPUTS[writes](table)
+    return pretrain(
+        INPUTS[reads](table), targets=targets, reads=reads, trained_on=people, **options
+    )
