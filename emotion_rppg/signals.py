@@ -11,6 +11,8 @@ from emotion_rppg.clocks import frame_times
 from emotion_rppg.errors import InputError
 
 PULSE_KINDS = ("rppg", "bvp", "ecg")
+SHORTEST_STEP_S = 1e-6  # from one sample to the next; less is another unit, or no clock
+_MOST_STEPS = 2**31  # of a grid: twelve days at 2000 Hz, 16 GB
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -107,9 +109,14 @@ class Signal:
         mean = np.divide(total, count, out=np.full(len(unique), np.nan), where=count > 0)
         step = float(np.median(np.diff(unique)))
         steps = np.diff(unique)  # their mean keeps the digits that rounded times lose
+        span = float(unique[-1] - unique[0])
+        if step < SHORTEST_STEP_S or span > _MOST_STEPS * step:
+            raise InputError(
+                f"times that go by {step:g} over {span:g} are no clock of a pulse: want seconds"
+            )
         even = steps[np.abs(steps - step) <= 0.5 * step]
         rate = 1.0 / float(even.mean()) if rate_hz is None else float(rate_hz)
-        n = int(np.floor((unique[-1] - unique[0]) * rate + 1e-6)) + 1
+        n = int(np.floor(span * rate + 1e-6)) + 1
         grid = unique[0] + np.arange(n) / rate
         known = np.isfinite(mean)
         if not known.any():

@@ -18,7 +18,7 @@ import numpy as np
 
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import SHORTEST_STEP_S, Signal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -267,10 +267,11 @@ def _check_clock(path: Path, times: np.ndarray, lines: np.ndarray) -> None:
     if not len(forward):
         return
     step = float(np.median(forward))
-    if step > _LONGEST_STEP_S:
+    if not SHORTEST_STEP_S <= step <= _LONGEST_STEP_S:
+        speed = "slow" if step > _LONGEST_STEP_S else "fast"
         raise InputError(
-            f"{path}: time_s goes by {step:g} from row to row, too slow to see a pulse: "
-            "want seconds; were milliseconds or sample numbers given?"
+            f"{path}: time_s goes by {step:g} from row to row, too {speed} to be seconds of a "
+            "pulse: were milliseconds or sample numbers given?"
         )
     if times[-1] - times[0] > (_MOST_FILLING * len(times) + 1e6) * step:
         raise InputError(

@@ -37,6 +37,7 @@ from emotion_rppg.datasets.safely import (
     read_edf,
 )
 from emotion_rppg.errors import InputError
+from emotion_rppg.signals import Signal
 
 INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
 
@@ -288,11 +289,18 @@ def test_intervals_of_a_band_that_are_no_numbers_are_refused(tmp_path, row) -> N
         read_session(tmp_path)
 
 
-def test_a_clock_whose_steps_are_next_to_nothing_is_refused(tmp_path) -> None:
+@pytest.mark.parametrize("last_s", ["3e-320", "5"])
+def test_a_clock_whose_steps_are_next_to_nothing_is_refused(tmp_path, last_s) -> None:
     path = tmp_path / "s.csv"
-    path.write_text("time_s,bvp\n0,1\n1e-320,2\n2e-320,3\n5,4\n")
-    with pytest.raises(InputError, match=r"s\.csv: time_s leaps by 5 s"):
+    path.write_text(f"time_s,bvp\n0,1\n1e-320,2\n2e-320,3\n{last_s},4\n")
+    with pytest.raises(InputError, match=r"s\.csv: time_s goes by .* too fast"):
         read_signal(path)
+
+
+@pytest.mark.parametrize("times", [[0.0, 1e-320, 2e-320], [0.0, 0.1, 0.2, 0.3, 1e12]])
+def test_times_without_a_rate_or_an_end_are_no_clock(times) -> None:
+    with pytest.raises(InputError, match="no clock of a pulse"):
+        Signal.from_times(times, times)
 
 
 def test_a_person_of_thirty_digits_is_no_whole_number() -> None:
