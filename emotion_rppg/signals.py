@@ -115,7 +115,8 @@ class Signal:
                 f"times that go by {step:g} over {span:g} are no clock of a pulse: want seconds"
             )
         even = steps[np.abs(steps - step) <= 0.5 * step]
-        rate = 1.0 / float(even.mean()) if rate_hz is None else float(rate_hz)
+        usual = float(even.mean()) if len(even) else step
+        rate = 1.0 / usual if rate_hz is None else float(rate_hz)
         n = int(np.floor(span * rate + 1e-6)) + 1
         grid = unique[0] + np.arange(n) / rate
         known = np.isfinite(mean)

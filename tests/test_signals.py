@@ -94,6 +94,11 @@ def test_clocks_that_cannot_be_read_are_refused(times: list[float]) -> None:
         Signal.from_times(np.array(times), np.zeros(len(times)))
 
 
+def test_two_unlike_steps_still_have_a_rate() -> None:
+    signal = Signal.from_times(np.array([0, 0.1, 0.5]), np.zeros(3))
+    assert signal.rate_hz == pytest.approx(1 / 0.25)
+
+
 def test_runs_are_what_was_seen() -> None:
     assert Signal(np.r_[np.nan, 1, 2, np.nan, np.nan, 3], 30).runs() == [(1, 3), (5, 6)]
     assert Signal(np.zeros(0), 30).runs() == []
