@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.errors import InputError
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".parquet")
+# how every CSV is read: numbers to their last digit, by the one of pandas' parsers that an exponent
+# of ten digits (5e3081327832, in a damaged file) does not crash
+AS_WRITTEN: dict[str, Any] = {"encoding": "utf-8-sig", "float_precision": "round_trip"}
 _TEXT = (
     "dataset",
     "subject",
@@ -58,9 +61,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
-        names = pd.read_csv(path, nrows=0, encoding="utf-8-sig").columns
+        names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
         text = [c for c in names if c in _TEXT or c.startswith((SEQUENCE, SCALE))]
-        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), encoding="utf-8-sig")
+        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), **AS_WRITTEN)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
         raise InputError(f"{path} is not a table that can be read: {error}") from error
     return table.fillna(dict.fromkeys(text, ""))

@@ -24,6 +24,7 @@ from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.tables import AS_WRITTEN
 
 ENDING = "_physio.tsv.gz"
 VERSION = "1.10.0"
@@ -194,7 +195,9 @@ def _rows(path: Path, width: int) -> np.ndarray:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep="\t", header=None, na_values=["n/a"], compression="gzip")
+        table = pd.read_csv(
+            path, sep="\t", header=None, na_values=["n/a"], compression="gzip", **AS_WRITTEN
+        )
         rows = table.to_numpy(dtype=float)
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(

@@ -19,6 +19,7 @@ import numpy as np
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import SHORTEST_STEP_S, Signal
+from emotion_rppg.tables import AS_WRITTEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -207,9 +208,9 @@ def _table(path: Path, layout: _Layout, wanted: list[str], dtype: type) -> pd.Da
                 names=range(n + 1),
                 index_col=False,
                 dtype={k: dtype if k in names else str for k in range(n + 1)},
-                encoding="utf-8-sig",
                 skipinitialspace=True,
                 skip_blank_lines=False,
+                **AS_WRITTEN,
             )
         except pd.errors.EmptyDataError:
             table = pd.DataFrame(columns=range(n + 1), dtype=dtype)

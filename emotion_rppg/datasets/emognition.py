@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -185,8 +186,12 @@ def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
     return on_clock(path, seconds, values, "bvp", rate_hz=rate_hz)
 
 
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[:.](\d+))?", re.ASCII)
+
+
 def _iso(stamp: str) -> str:
     """``…T11:02:03:250000`` with a point before the fraction."""
-    date, clock = stamp.split("T")
-    hours, minutes, seconds, *fraction = clock.replace(".", ":").split(":")
-    return f"{date}T{hours}:{minutes}:{seconds}" + (f".{fraction[0]}" if fraction else "")
+    parts = _STAMP.fullmatch(stamp)
+    if parts is None:
+        raise ValueError(f"{stamp!r} is no date and time")
+    return parts[1] + (f".{parts[2]}" if parts[2] else "")

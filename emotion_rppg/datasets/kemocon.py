@@ -18,6 +18,7 @@ from emotion_rppg.datasets.listed import Listed, kept, on_clock, rated, read_col
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
+from emotion_rppg.tables import AS_WRITTEN
 
 _log = logging.getLogger(__name__)
 SCALE = (1, 5)
@@ -176,7 +177,7 @@ def _serials(path: Path) -> np.ndarray:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, usecols=["device_serial"], dtype=str, encoding="utf-8-sig")
+        table = pd.read_csv(path, usecols=["device_serial"], dtype=str, **AS_WRITTEN)
     except (ValueError, OSError) as error:
         raise InputError(f"{path} lacks the column device_serial: unpack it again") from error
     return np.asarray(table["device_serial"].fillna("").str.strip().to_numpy(dtype=str))
@@ -186,7 +187,8 @@ def _rating(path: Path, column: str, kind: str) -> Signal:
     """One value for each five seconds; a row's ``seconds`` is the end of its five."""
     table = read_columns(path, ("seconds", column))
     row = table["seconds"] / RATING_S - 1
-    if not len(row) or not np.all(np.abs(row - np.round(row)) < 1e-6) or (np.diff(row) <= 0).any():
+    whole = len(row) and np.isfinite(row).all() and (np.abs(row - np.round(row)) < 1e-6).all()
+    if not whole or (np.diff(row) <= 0).any():
         raise InputError(f"{path}: seconds are not 5, 10, 15 …: want one row for each five seconds")
     if row[0] < 0 or row[-1] > 10 * len(row) + 100:
         raise InputError(f"{path}: seconds go from {5 * row[0] + 5:g} to {5 * row[-1] + 5:g}")

@@ -21,6 +21,7 @@ from emotion_rppg.datasets.safely import GB, checked
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
+from emotion_rppg.tables import AS_WRITTEN
 
 
 class Listed(ABC):
@@ -48,6 +49,11 @@ class Listed(ABC):
             )
         self.root = found[0]
         self._recordings = list(self.recordings())
+        if not self._recordings:
+            raise DatasetNotFound(
+                f"{str(self.root)!r} holds files of {self.card.title}, but not one recording: "
+                "unpack all of its archives there"
+            )
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
@@ -110,7 +116,7 @@ def _table(path: Path) -> Any:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, encoding="utf-8-sig", comment="#", low_memory=False)
+        table = pd.read_csv(path, comment="#", low_memory=False, **AS_WRITTEN)
     except (ValueError, OSError) as error:
         said = str(error).strip().splitlines()[0]
         raise InputError(f"{path} cannot be read as a CSV ({said}): download it again") from error

@@ -22,6 +22,7 @@ from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.bids import read_physio
 from emotion_rppg.datasets.csvs import kinds_in, read_signal
 from emotion_rppg.datasets.e4 import is_e4, read_e4, read_session
+from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.fakes import TRUTH
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
@@ -38,6 +39,7 @@ from emotion_rppg.datasets.safely import (
 )
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
+from emotion_rppg.tables import read_table
 
 INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
 
@@ -314,6 +316,36 @@ def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path
     rating.write_text("seconds,arousal,valence\n5,1,2\nnan,1,2\n")
     with pytest.raises(InputError, match="seconds are not 5, 10"):
         next(iter(KEmoCon(fake))).read("arousal")
+    rating.write_text("seconds,arousal,valence\n5,1,2\ninf,1,2\n")
+    with pytest.raises(InputError, match="seconds are not 5, 10"):
+        next(iter(KEmoCon(fake))).read("arousal")
     people.write_text(people.read_text().replace("\n1,", "\n1e40,"))
     with pytest.raises(InputError, match="pid is no number of a person"):
         KEmoCon(fake)
+
+
+def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
+    fake = KEmoCon.write_fake(tmp_path / "k")
+    (fake / PEOPLE).write_text("pid,initTime,startTime,endTime\n")
+    with pytest.raises(InputError, match="not one recording"):
+        KEmoCon(fake)
+
+
+@pytest.mark.parametrize("exponent", ["3081327832", "-3081327832"])
+def test_an_exponent_of_ten_digits_is_read_or_refused(tmp_path, exponent) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n1,2\n3,5e{exponent}\n")
+    survives(lambda: read_columns(path, ("a", "b")))
+    survives(lambda: read_table(path))
+    path.write_text(f"time_s,bvp\n0,1\n0.1,5e{exponent}\n0.2,3\n")
+    survives(lambda: read_signal(path))
+
+
+def test_a_stamp_of_emognition_with_a_zone_is_refused(tmp_path) -> None:
+    fake = Emognition.write_fake(tmp_path / "e")
+    recording = next(iter(Emognition(fake)))
+    recording.read("bvp")
+    for path in fake.rglob("*_STIMULUS_EMPATICA.json"):
+        path.write_text(re.sub(r"(T\d\d:\d\d:\d\d)", r"\1+01", path.read_text()))
+    with pytest.raises(InputError, match="no date and time"):
+        recording.read("bvp")
