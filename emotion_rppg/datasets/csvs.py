@@ -219,20 +219,20 @@ def _table(path: Path, layout: _Layout, wanted: list[str], dtype: type) -> pd.Da
 
 def _numbers(column: pd.Series, path: Path, comma: str, lines: np.ndarray) -> np.ndarray:
     """Finite floats or NaN; a decimal comma is read where no comma parts the cells."""
-    import pandas as pd
-
     if column.dtype == float:
         numbers = column.to_numpy()
     else:
-        texts = column.astype("string").str.strip()
-        if comma != ",":
-            texts = texts.str.replace(",", ".", regex=False)
-        numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        empty = texts.fillna("").str.lower().isin(("", "nan")).to_numpy()
-        for row in np.flatnonzero(np.isnan(numbers) & ~empty)[:1]:
-            raise InputError(
-                f"{path}, line {lines[row]}: {column.name} is {texts.iloc[row]!r}, want a number"
-            )
+        numbers = np.full(len(column), np.nan)
+        for row, cell in enumerate(column.fillna("").str.strip()):
+            text = cell if comma == "," else cell.replace(",", ".")
+            if text.lower() in ("", "nan"):
+                continue
+            try:  # not pandas.to_numeric, which an exponent of ten digits crashes
+                numbers[row] = float(text)
+            except ValueError as error:
+                raise InputError(
+                    f"{path}, line {lines[row]}: {column.name} is {text!r}, want a number"
+                ) from error
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 

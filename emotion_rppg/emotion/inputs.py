@@ -156,10 +156,8 @@ def fit_on(
 
 
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
-    import pandas as pd
-
     try:
-        values = pd.to_numeric(table[name]).to_numpy(dtype=float, na_value=np.nan)
+        values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise InputError(f"column {name!r} holds something else than numbers: {error}") from error
     return np.where(np.isfinite(values), values, np.nan)

@@ -95,9 +95,10 @@ def opened():
 @EACH
 def test_listing_opens_no_file_a_recording(name, fakes, opened) -> None:
     """Headers and tables of labels may be opened: each once or so, and no video."""
+    root = fakes[name]  # laid down here, if nobody asked for it before
     opened.clear()
-    listed = list(DATASETS[name](fakes[name]))
-    inside = [p for p in opened if p.startswith(str(fakes[name]))]
+    listed = list(DATASETS[name](root))
+    inside = [p for p in opened if p.startswith(str(root))]
     assert not [p for p in inside if p.lower().endswith((*VIDEOS, ".pkl", ".dat", ".bdf", ".png"))]
     assert len(inside) <= 3 + 3 * len(listed)
 
