@@ -38,14 +38,14 @@ class Ascertain(Listed):
         modalities=("ecg",),
         rates_hz={"ecg": RATE_HZ},
         scales=SCALES,
-        access="signed agreement, University of Trento",
+        access="from the authors' page",
         licence="end user licence agreement",
         reference=(
             "Subramanian R, Wache J, Abadi MK, Vieriu RL, Winkler S, Sebe N (2018). ASCERTAIN: "
             "emotion and personality recognition using commercial sensors. IEEE Trans Affect "
             "Comput 9(2), 147–160."
         ),
-        url="https://doi.org/10.1109/TAFFC.2016.2625250",
+        url="https://ascertain-dataset.github.io",
         traps=(
             "arousal is on 0–6 and valence on −3–3: their midpoints are 3 and 0",
             "arousal stands before valence in the ratings, other than in DEAP",
