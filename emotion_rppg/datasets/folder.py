@@ -12,36 +12,31 @@ gives the scales of the labels: ``{"dataset": "my_study", "scales": {"arousal": 
 from __future__ import annotations
 
 import csv
-import io
 import json
 import logging
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from emotion_rppg.checkpoints import MANIFEST_FACTS, whole_file
+from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
 from emotion_rppg.datasets.bids import who_in_physio
 from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.datasets.e4 import PULSE, is_e4
 from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
-from emotion_rppg.datasets.files import OPENERS, Reader, is_signal_file, signals_in
+from emotion_rppg.datasets.files import OPENERS, is_signal_file, signals_in
+from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import PULSE_KINDS
 from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
 VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp")
-MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
-NEEDED = ("subject", "trial")
-KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
 
 __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 
@@ -89,7 +84,7 @@ class Folder:
         if is_e4(self.root):
             self._recordings = [recording_of(self.root)]
         else:
-            self._recordings = self._listed(manifest) if manifest.is_file() else self._found()
+            self._recordings = listed(self.root) if manifest.is_file() else self._found()
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
@@ -124,80 +119,6 @@ class Folder:
     @property
     def _name(self) -> str:
         return self.root.resolve().name
-
-    def _listed(self, manifest: Path) -> list[Recording]:
-        """The manifest's rows, each checked before anything is read."""
-        dataset, scales = _facts(self.root / FACTS)
-        dataset = dataset or self.root.resolve().name
-        rows = _rows(manifest)
-        out: list[Recording] = []
-        seen: dict[tuple[str, str, str], int] = {}
-        for number, row in rows:
-            where = f"{MANIFEST}, line {number}"
-            key = (row["subject"], row.get("session") or "1", row["trial"])
-            if key in seen:
-                raise InputError(
-                    f"{where}: subject {key[0]}, session {key[1]}, trial {key[2]} stands on line "
-                    f"{seen[key]} already: give each trial its own name"
-                )
-            seen[key] = number
-            out.append(self._recording(dataset, key, row, scales, where))
-        if not out:
-            raise DatasetNotFound(f"{manifest} has no row: fill it in, one line a trial")
-        _warn_of_doubles({r.subject for r in out})
-        for name in set(scales) - {name for r in out for name in r.labels}:
-            _log.warning("%s gives the scale of %r, but no trial has such a label", FACTS, name)
-        return out
-
-    def _recording(
-        self,
-        dataset: str,
-        key: tuple[str, str, str],
-        row: Mapping[str, str],
-        scales: Mapping[str, tuple[float, float]],
-        where: str,
-    ) -> Recording:
-        labels = _labels(row, scales, where)
-        start = _seconds(row, "start_s", where)
-        end = _seconds(row, "end_s", where)
-        if end is not None and end <= (start or 0.0):
-            raise InputError(f"{where}: end_s {end:g} is not after start_s {start or 0:g}")
-        video = None
-        if row.get("video"):
-            path = self._inside(row["video"], where)
-            video = Video(path, start or 0.0, end, row.get("region") or None)
-        signals: dict[str, Any] = {}
-        for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
-            path = self._inside(name, where)
-            for kind, read in signals_in(path).items():
-                if kind in signals:
-                    raise InputError(f"{where}: {name!r} is a second {kind}: keep one of them")
-                signals[kind] = partial(_stretch, path, read, start, end)
-        if video is None and not signals:
-            raise InputError(f"{where}: neither a video nor a signal: name at least one file")
-        return Recording(
-            dataset,
-            key[0],
-            key[1],
-            key[2],
-            labels=labels,
-            scales={name: scales[name] for name in labels if name in scales},
-            video=video,
-            signals=signals,
-        )
-
-    def _inside(self, name: str, where: str) -> Path:
-        """The file a manifest names; never one outside the study's folder."""
-        try:
-            path = (self.root / name).resolve()
-            found = path.is_file() or is_e4(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{where}: {name[:60]!r} is no name of a file: {error}") from error
-        if not path.is_relative_to(self.root.resolve()):
-            raise InputError(f"{where}: {name!r} lies outside the study's folder: copy it inside")
-        if not found:
-            raise InputError(f"{where}: no file {name!r} in {str(self.root)!r}")
-        return self.root / name
 
     @classmethod
     def write_fake(cls, folder: str | Path) -> Path:
@@ -320,139 +241,6 @@ def _who(root: Path, path: Path) -> tuple[str, str, str]:
     if not inside:
         return name, "1", "1"
     return inside[0], "/".join(inside[1:]) or "1", name
-
-
-def _warn_of_doubles(subjects: set[str]) -> None:
-    """One person under two names would sit on both sides of a split."""
-    first: dict[str, str] = {}
-    for subject in sorted(subjects):
-        other = first.setdefault(subject.casefold().lstrip("0"), subject)
-        if other != subject:
-            _log.warning("subjects %r and %r: one person? They count as two", other, subject)
-
-
-def _stretch(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Signal:
-    """The trial's part of a signal file, its clock set to the trial's beginning."""
-    signal = read()
-    if start_s is None and end_s is None:
-        return signal
-    begin = 0.0 if start_s is None else start_s
-    part = signal.crop(begin, math.inf if end_s is None else end_s)
-    if not len(part):
-        raise InputError(f"{path} has no sample between {begin:g} and {end_s} s")
-    return replace(part, start_s=part.start_s - begin)
-
-
-def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line numbers and cells of the manifest."""
-    try:
-        text = manifest.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{manifest} is not UTF-8 text: save it as CSV UTF-8") from error
-    if not text.strip():
-        raise InputError(f"{manifest} is empty: want a header with {', '.join(KNOWN)}, label_NAME")
-    comma = max(",;\t", key=text.lstrip().partition("\n")[0].count)
-    lines = io.StringIO(text, newline="")  # line ends within quotes belong to the cell
-    reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
-    try:
-        return _checked(reader, manifest, decimal_comma=comma == ";")
-    except csv.Error as error:
-        raise InputError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from error
-
-
-def _checked(
-    reader: csv.DictReader[str], manifest: Path, *, decimal_comma: bool
-) -> list[tuple[int, dict[str, str]]]:
-    header = [name.strip() for name in reader.fieldnames or []]
-    reader.fieldnames = header
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice or LABEL in header:
-        raise InputError(
-            f"{manifest} has the columns {', '.join(header)}: want each name once, and a name "
-            f"after {LABEL}"
-        )
-    missing = [name for name in NEEDED if name not in header]
-    if missing or not {"video", "signal"} & set(header):
-        lacking = ", ".join([*missing, *([] if {"video", "signal"} & set(header) else ["video"])])
-        raise InputError(f"{manifest} lacks the columns {lacking}; it has: {', '.join(header)}")
-    rows = []
-    for row in reader:
-        if any(row.pop("_more", [])):
-            raise InputError(f"{MANIFEST}, line {reader.line_num}: more cells than the header has")
-        cells = {name: (value or "").strip() for name, value in row.items()}
-        if decimal_comma:
-            numbers = [n for n in cells if n.startswith(LABEL) or n in ("start_s", "end_s")]
-            cells |= {name: cells[name].replace(",", ".") for name in numbers}
-        if not any(cells.values()) or cells["subject"].startswith("#"):
-            continue
-        for name in NEEDED:
-            if not cells[name]:
-                raise InputError(f"{MANIFEST}, line {reader.line_num}: no {name}")
-        rows.append((reader.line_num, cells))
-    return rows
-
-
-def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
-    """The data set's name, empty if not given, and the scales of its labels."""
-    if not path.is_file():
-        return "", {}
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8-sig"))
-        scales = {str(name): (low, high) for name, (low, high) in facts.get("scales", {}).items()}
-        for name, (low, high) in scales.items():
-            if not -math.inf < low < high < math.inf:
-                raise ValueError(f"the scale of {name} is {low}–{high}")
-        dataset = facts.get("dataset") or ""
-        if not isinstance(dataset, str):
-            raise ValueError(f"dataset is {dataset!r}")
-    except (ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path} is not as wanted ({error}): "
-            'want {"dataset": "name", "scales": {"arousal": [1, 9]}}'
-        ) from error
-    return dataset, scales
-
-
-def _labels(
-    row: Mapping[str, str], scales: Mapping[str, tuple[float, float]], where: str
-) -> dict[str, float | str]:
-    """Numbers within their scale, words as they are; an empty cell, or nan, is no label."""
-    labels: dict[str, float | str] = {}
-    for column, text in row.items():
-        if not column.startswith(LABEL) or not text:
-            continue
-        name = column.removeprefix(LABEL)
-        try:
-            value = float(text)
-            if math.isnan(value):
-                continue
-        except ValueError:
-            if name in scales:
-                raise InputError(f"{where}: {column} is {text!r}, want a number") from None
-            labels[name] = text
-            continue
-        if math.isinf(value):
-            raise InputError(f"{where}: {column} is {text!r}, want a number")
-        low, high = scales.get(name, (-math.inf, math.inf))
-        if not low <= value <= high:
-            raise InputError(
-                f"{where}: {column} is {text}, outside its scale {low:g}–{high:g} ({FACTS})"
-            )
-        labels[name] = value
-    return labels
-
-
-def _seconds(row: Mapping[str, str], column: str, where: str) -> float | None:
-    text = row.get(column, "")
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"{where}: {column} is {text!r}, want seconds from the file's start")
-    return value
 
 
 def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from emotion_rppg.pulse import classical
 
+KIND = "pulse"  # of the model folders of this stage, as their config.json says
 METHODS = {
     "green": classical.green,
     "ica": classical.ica,

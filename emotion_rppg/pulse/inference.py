@@ -18,7 +18,7 @@ from emotion_rppg.checkpoints import load_state, load_tensors, read_config
 from emotion_rppg.devices import pick_device
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import ahead
-from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse import KIND, METHODS
 from emotion_rppg.pulse.classical import detrend
 from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 SIZE = 32  # pixels a side of the default network's face picture
 BUNDLED = {"physnet": Path(__file__).parent / "weights" / "physnet"}  # trained networks
-KIND = "pulse"
 OPENVINO = "openvino"
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged

@@ -10,7 +10,7 @@ from torch import nn
 
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CARD, CONFIG, save_tensors, write_json
-from emotion_rppg.pulse.inference import KIND
+from emotion_rppg.pulse import KIND
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.rivals import (
     CNN2DLSTM,
