@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from emotion_rppg.datasets.matfiles import read_mat
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 
@@ -176,10 +177,10 @@ class _NoEntities(ElementTree.TreeBuilder):
 def load_mat(
     path: str | Path, names: Sequence[str] | None = None, *, limit_bytes: int = 3 * GB
 ) -> dict[str, Any]:
-    """Variables of a MATLAB file: structs as dicts, cells as lists or object arrays.
+    """Variables of a MATLAB file: structs as dicts, cells as object arrays.
 
-    Files of version 5 through SciPy, of version 7.3 (HDF5) through h5py; there arrays keep the
-    order of their axes on disk, which is MATLAB's reversed.
+    Of version 5 (:mod:`emotion_rppg.datasets.matfiles`) or of version 7.3, which is HDF5: there
+    arrays keep the order of their axes on disk, which is MATLAB's reversed.
 
     Parameters
     ----------
@@ -189,11 +190,9 @@ def load_mat(
     path = checked(path, limit_bytes)
     if _is_hdf5(path):
         return load_hdf5(path, names, limit_bytes=limit_bytes)
-    from scipy.io import loadmat
-
     with _told(path, "a MATLAB file"):
-        found = loadmat(path, simplify_cells=True, variable_names=names)
-    return _wanted(path, {k: v for k, v in found.items() if not k.startswith("__")}, names)
+        found = read_mat(path, names)
+    return _wanted(path, found, names)
 
 
 def _is_hdf5(path: Path) -> bool:

@@ -131,7 +131,7 @@ def _pickle() -> bytes:
     return pickle.dumps(content, protocol=2)
 
 
-def _mat() -> bytes:
+def _mat(*, packed: bool) -> bytes:
     from io import BytesIO
 
     from scipy.io import savemat
@@ -139,7 +139,8 @@ def _mat() -> bytes:
     file = BytesIO()
     cells = np.empty(2, object)
     cells[:] = [np.eye(3), np.arange(4.0)]
-    savemat(file, {"data": cells, "rate": 256.0, "s": {"a": 1.0, "b": "word"}}, do_compression=True)
+    content = {"data": cells, "rate": 256.0, "s": {"a": 1.0, "b": "word"}}
+    savemat(file, content, do_compression=packed)
     return file.getvalue()
 
 
@@ -216,7 +217,8 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "pickle": ("x.pkl", lambda folder: _pickle(), load_pickle),
     "json": ("x.json", FACTS, load_json),
     "xml": ("x.xml", XML, load_xml),
-    "mat": ("x.mat", lambda folder: _mat(), load_mat),
+    "mat": ("x.mat", lambda folder: _mat(packed=True), load_mat),
+    "mat plain": ("x.mat", lambda folder: _mat(packed=False), load_mat),
     "hdf5": ("x.hdf5", _hdf5, load_hdf5),
     "edf": ("x.bdf", _edf, read_edf),
     "zip": ("x.zip", _zip, _zipped),
