@@ -1,5 +1,9 @@
 """Stage three: heads that turn features and beat sequences into arousal, valence, emotion."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
@@ -12,11 +16,27 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR
 
-from emotion_rppg.emotion.deep import SequenceHead, SequenceRegressor
+from emotion_rppg.emotion.deep import (
+    MultiTaskHead,
+    MultiTaskRegressor,
+    SequenceHead,
+    SequenceRegressor,
+)
 from emotion_rppg.emotion.dummies import SubjectPrior
+from emotion_rppg.emotion.ensemble import Average
 from emotion_rppg.emotion.linear import Calibrated, EqualPriors, OnFeatures
 
-__all__ = ["DUMMIES", "DUMMIES_REGRESSION", "HEADS", "HEADS_REGRESSION"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "DUMMIES",
+    "DUMMIES_REGRESSION",
+    "HEADS",
+    "HEADS_REGRESSION",
+    "WITH_ENCODER",
+    "heads_for",
+]
 
 # Unfitted scikit-learn estimators of the array that inputs.matrix makes; inputs.fitted_to tells a
 # clone how wide its features are. Every class weighs the same ("balanced"): scores are balanced
@@ -46,7 +66,9 @@ HEADS = {
             random_state=0,
         )
     ),
+    "mlp": SequenceHead(reads="features"),
     "lstm": SequenceHead(),
+    "cnn": SequenceHead(cell="conv", layers=2),
 }
 
 # The same for the coding "as_is" of numbers, under names of their own where they are not the same.
@@ -60,8 +82,18 @@ HEADS_REGRESSION = {
             max_iter=60, max_leaf_nodes=8, min_samples_leaf=10, early_stopping=False, random_state=0
         )
     ),
+    "mlp": SequenceRegressor(reads="features"),
     "lstm": SequenceRegressor(),
+    "cnn": SequenceRegressor(cell="conv", layers=2),
 }
+
+# Made of others: late fusion, the mean of a linear head, trees, and a network of beats; and one
+# network for all the targets that are asked for together.
+_LATE = ("forest", "lstm")
+HEADS["average"] = Average([(name, HEADS[name]) for name in ("logistic", *_LATE)])
+HEADS["multitask"] = MultiTaskHead()
+HEADS_REGRESSION["average"] = Average([(n, HEADS_REGRESSION[n]) for n in ("ridge", *_LATE)])
+HEADS_REGRESSION["multitask"] = MultiTaskRegressor()
 
 # What any head must beat. "majority" always says the commonest class, with the classes' shares as
 # probabilities; "stratified" draws classes with those shares; "subject_prior" knows who a person is
@@ -72,3 +104,17 @@ DUMMIES = {
     "subject_prior": SubjectPrior(),
 }
 DUMMIES_REGRESSION = {"mean": DummyRegressor(strategy="mean")}
+WITH_ENCODER = "with an encoder's folder (--encoder DIR) also lstm_pretrained"
+
+
+def heads_for(*, numbers: bool, encoder: str | Path | None = None) -> dict[str, Any]:
+    """The heads for classes, or for ``numbers``.
+
+    With an encoder's folder (``train encoder``) there is ``lstm_pretrained`` beside them: the head
+    ``lstm``, whose training begins with that encoder.
+    """
+    heads = HEADS_REGRESSION if numbers else HEADS
+    if encoder is None:
+        return heads
+    kind = SequenceRegressor if numbers else SequenceHead
+    return {**heads, "lstm_pretrained": kind(encoder=str(encoder))}

@@ -136,6 +136,12 @@ class Pretrained:
         return Path(folder)
 
 
+def beginnings(head: Any) -> list[Pretrained]:
+    """The encoders with which a head, or any that it is made of, begins its training."""
+    given = {k: v for k, v in head.get_params().items() if k.rpartition("__")[2] == "encoder"}
+    return [load_encoder(folder) for folder in given.values() if folder is not None]
+
+
 def load_encoder(folder: str | Path) -> Pretrained:
     """Read an encoder folder.
 

@@ -139,20 +139,20 @@ def fit_on(
     y: np.ndarray,
     *,
     groups: np.ndarray,
+    others: np.ndarray | None = None,
     random_state: int,
 ) -> Any:
     """A clone of the head, laid out for the matrix, seeded, and fitted on some of its rows.
 
-    ``y`` and ``groups`` (people) belong to those rows. Heads that keep people apart in their inner
-    splits are given the groups.
+    ``y``, ``groups`` (people) and ``others`` (other targets) belong to those rows. Heads that keep
+    people apart in their inner splits are given the groups, those of several targets the others.
     """
-    from sklearn.utils.validation import has_fit_parameter
+    from emotion_rppg.emotion.selection import asked_for
 
     head = fitted_to(head, inputs)
     seeds = [name for name in head.get_params() if name.rpartition("__")[2] == "random_state"]
     head.set_params(**dict.fromkeys(seeds, random_state))
-    apart = {"groups": groups} if has_fit_parameter(head, "groups") else {}
-    return head.fit(inputs.X[rows], y, **apart)
+    return head.fit(inputs.X[rows], y, **asked_for(head, groups=groups, others=others))
 
 
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ import numpy as np
 
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, write_json
-from emotion_rppg.emotion.encoder import load_encoder
+from emotion_rppg.emotion.encoder import beginnings, load_encoder
 from emotion_rppg.emotion.inputs import Matrix, fit_on, matrix
 from emotion_rppg.emotion.levels import CALIBRATION_S, calibrated, level_of
-from emotion_rppg.emotion.tasks import Task, class_names, code
+from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import EMBEDDING, SEQUENCE, people
 
@@ -228,22 +228,24 @@ def fit(
     if normalise == "calibration":
         inputs, reference = calibrated(inputs, table)
     heads, classes, codings = {}, {}, {}
-    for name in [target] if isinstance(target, str) else target:
-        task = Task(name, coding)
-        y = code(table, task)
+    tasks = [Task(name, coding) for name in ([target] if isinstance(target, str) else target)]
+    for task in tasks:
+        name, y, others = task.target, code(table, task), others_than(table, task, tasks)
         usable = np.isfinite(y) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
         usable &= ~reference
         classes[name], codings[name] = class_names(table, task), task.rule(table)
         _check_labels(y[usable], classes[name], name)
         heads[name] = fit_on(
-            _head(head, bool(classes[name])),
+            _head(head, bool(classes[name]), encoder),
             inputs,
             usable,
             y[usable].astype(int) if classes[name] else y[usable],
             groups=people(table)[usable].to_numpy(),
+            others=None if others is None else others[usable],
             random_state=random_state,
         )
-    seen = _everybody(table)
+    seen = _everybody(table, heads.values())
+    embeds = any(str(column).startswith(EMBEDDING) for column in table)
     return Model(
         heads=heads,
         classes=classes,
@@ -253,19 +255,22 @@ def fit(
         made_from=_made_from(table),
         trained_on=seen,
         note=SYNTHETIC_NOTE if SYNTHETIC in seen else "",
-        encoder=load_encoder(encoder) if isinstance(encoder, str | Path) else encoder,
+        encoder=(load_encoder(encoder) if isinstance(encoder, str | Path) else encoder)
+        if embeds
+        else None,
         calibration_s=CALIBRATION_S if normalise == "calibration" else None,
     )
 
 
-def _head(head: Any, classification: bool) -> Any:
-    from emotion_rppg.emotion import HEADS, HEADS_REGRESSION
+def _head(head: Any, classification: bool, encoder: Any) -> Any:
+    from emotion_rppg.emotion import WITH_ENCODER, heads_for
 
-    known = HEADS if classification else HEADS_REGRESSION
+    folder = encoder if isinstance(encoder, str | Path) else None
+    known = heads_for(numbers=not classification, encoder=folder)
     if not isinstance(head, str):
         return head
     if head not in known:
-        raise InputError(f"unknown head {head!r}; known: {', '.join(known)}")
+        raise InputError(f"unknown head {head!r}; known: {', '.join(known)}; {WITH_ENCODER}")
     return known[head]
 
 
@@ -280,8 +285,8 @@ def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
         )
 
 
-def _everybody(table: pd.DataFrame) -> dict[str, list[str]]:
-    """People of the rows, and those the pulse network and the encoder were trained on."""
+def _everybody(table: pd.DataFrame, heads: Iterable[Any]) -> dict[str, list[str]]:
+    """People of the rows, and those the pulse network and the encoders were trained on."""
     seen: dict[str, set[str]] = defaultdict(set)
     for dataset, part in table.groupby(table["dataset"].astype(str)):
         seen[str(dataset)] |= set(part["subject"].astype(str))
@@ -290,6 +295,9 @@ def _everybody(table: pd.DataFrame) -> dict[str, list[str]]:
             if text.startswith("{"):
                 for dataset, subjects in json.loads(text).items():
                     seen[dataset] |= set(map(str, subjects))
+    for who in (encoder.trained_on for head in heads for encoder in beginnings(head)):
+        for dataset, subjects in {} if isinstance(who, str) else who.items():
+            seen[dataset] |= set(map(str, subjects))
     return {dataset: sorted(subjects) for dataset, subjects in sorted(seen.items())}
 
 

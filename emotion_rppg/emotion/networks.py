@@ -210,30 +210,28 @@ def small_and_repeatable(seed: int) -> Iterator[None]:
 
 
 class Fusion(nn.Module):
-    """Features and a beat sequence together: the network of the deep head."""
+    """Features and a beat sequence side by side, or either alone: the network of the deep heads.
+
+    ``n_features`` 0 leaves the features out, ``encoder`` None the sequence.
+    """
 
     def __init__(
-        self,
-        n_features: int,
-        n_token_channels: int,
-        outputs: int,
-        *,
-        hidden: int,
-        dropout: float,
-        **encoder: Any,
+        self, n_features: int, encoder: Any, outputs: int, *, hidden: int, dropout: float
     ) -> None:
         super().__init__()
+        self.encoder = encoder
         self.standardise = Standardise(n_features)
-        self.encoder = (
-            Encoder(n_token_channels, hidden=hidden, **encoder) if n_token_channels else None
+        self.features = (
+            nn.Sequential(nn.Linear(n_features, hidden), nn.ReLU()) if n_features else None
         )
-        self.features = nn.Sequential(nn.Linear(n_features, hidden), nn.ReLU())
-        width = hidden + (self.encoder.dim if self.encoder is not None else 0)
+        width = (hidden if n_features else 0) + (0 if encoder is None else encoder.dim)
         self.classify = nn.Sequential(nn.Dropout(dropout), nn.Linear(width, outputs))
 
     def forward(self, features: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
         """(batch, features), (batch, time, channels), (batch,) -> (batch, outputs)"""
-        parts = [self.features(self.standardise(features))]
+        parts = []
+        if self.features is not None:
+            parts.append(self.features(self.standardise(features)))
         if self.encoder is not None:
             parts.append(self.encoder(tokens, lengths))
         return self.classify(torch.cat(parts, dim=1))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import _BaseComposition
@@ -14,7 +15,33 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 from emotion_rppg import metrics
 
 
-class Selected(_BaseComposition, BaseEstimator):
+class Several(_BaseComposition, BaseEstimator):
+    """An estimator made of named ones, of the kind of the first."""
+
+    candidates: Any
+    predict: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return dict(self._get_params("candidates", deep=deep))
+
+    def set_params(self, **params: Any) -> Several:
+        self._set_params("candidates", **params)
+        return self
+
+    def score(self, X: Any, y: Any) -> float:
+        """Accuracy of a classifier, R² of a regressor."""
+        return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags, own = super().__sklearn_tags__(), get_tags(self.candidates[0][1])
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class Selected(Several):
     """The candidate that does best on inner folds of the training people, fitted on all of them.
 
     Inner folds are group-disjoint: nobody is on both sides. A candidate's score is the mean over
@@ -41,14 +68,7 @@ class Selected(_BaseComposition, BaseEstimator):
         self.folds = folds
         self.random_state = random_state
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        return dict(self._get_params("candidates", deep=deep))
-
-    def set_params(self, **params: Any) -> Selected:
-        self._set_params("candidates", **params)
-        return self
-
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Selected:
+    def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> Selected:
         X, y = validate_data(
             self, X, y, ensure_all_finite="allow-nan", y_numeric=is_regressor(self)
         )
@@ -56,11 +76,11 @@ class Selected(_BaseComposition, BaseEstimator):
             self.classes_ = np.unique(y)
         parts = list(self._splits(X, groups))
         self.scores_ = {
-            name: self._score(head, X, y, groups, parts) for name, head in self.candidates
+            name: self._score(head, X, y, groups, others, parts) for name, head in self.candidates
         }
         finite = {n: s if np.isfinite(s) else -np.inf for n, s in self.scores_.items()}
         self.chosen_ = max(finite, key=lambda name: finite[name])
-        self.estimator_ = _fitted(dict(self.candidates)[self.chosen_], X, y, groups)
+        self.estimator_ = fitted(dict(self.candidates)[self.chosen_], X, y, groups, others)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -80,15 +100,17 @@ class Selected(_BaseComposition, BaseEstimator):
         n = min(self.folds, len(np.unique(groups)))
         return GroupKFold(n).split(X, groups=groups) if n > 1 else []
 
-    def _score(self, head: Any, X: np.ndarray, y: np.ndarray, groups: Any, parts: Any) -> float:
+    def _score(
+        self, head: Any, X: np.ndarray, y: np.ndarray, groups: Any, others: Any, parts: Any
+    ) -> float:
         measure = metrics.ccc if is_regressor(self) else metrics.balanced_accuracy
         names = np.zeros(len(y)) if groups is None else np.asarray(groups)
         said = np.empty(len(y), dtype=np.asarray(y).dtype if not is_regressor(self) else float)
         done = np.zeros(len(y), dtype=bool)
         for train, test in parts:
             if is_regressor(self) or len(np.unique(y[train])) == len(self.classes_):
-                inner = None if groups is None else names[train]
-                said[test] = _fitted(head, X[train], y[train], inner).predict(X[test])
+                beside = (None if part is None else part[train] for part in (groups, others))
+                said[test] = fitted(head, X[train], y[train], *beside).predict(X[test])
                 done[test] = True
         each = [
             measure(y[done & (names == one)], said[done & (names == one)])
@@ -97,15 +119,16 @@ class Selected(_BaseComposition, BaseEstimator):
         known = np.array(each)[np.isfinite(each)]
         return float(known.mean()) if len(known) else float("nan")
 
-    def __sklearn_tags__(self) -> Any:
-        tags, own = super().__sklearn_tags__(), get_tags(self.candidates[0][1])
-        tags.estimator_type = own.estimator_type
-        tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
-        tags.target_tags.required = True
-        tags.input_tags.allow_nan = True
-        return tags
+
+def fitted(head: Any, X: np.ndarray, y: np.ndarray, groups: Any = None, others: Any = None) -> Any:
+    """A clone of the head, fitted, and told of the people and other targets if it asks for them."""
+    return clone(head).fit(X, y, **asked_for(head, groups=groups, others=others))
 
 
-def _fitted(head: Any, X: np.ndarray, y: np.ndarray, groups: Any) -> Any:
-    apart = groups is not None and has_fit_parameter(head, "groups")
-    return clone(head).fit(X, y, **({"groups": groups} if apart else {}))
+def asked_for(head: Any, **known: Any) -> dict[str, Any]:
+    """What of all that is known beside the labels the head's ``fit`` has a parameter for."""
+    return {
+        name: value
+        for name, value in known.items()
+        if value is not None and has_fit_parameter(head, name)
+    }

@@ -17,13 +17,27 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.checkpoints import load_state, whole_file, write_json
-from emotion_rppg.emotion.deep import SequenceHead, SequenceRegressor
+from emotion_rppg.checkpoints import whole_file, write_json
+from emotion_rppg.emotion.deep import (
+    MultiTaskHead,
+    MultiTaskRegressor,
+    SequenceHead,
+    SequenceRegressor,
+)
 from emotion_rppg.errors import InputError
 
-DEEP = {"SequenceHead": SequenceHead, "SequenceRegressor": SequenceRegressor}
+DEEP: dict[str, type[Any]] = {
+    "SequenceHead": SequenceHead,
+    "SequenceRegressor": SequenceRegressor,
+    "MultiTaskHead": MultiTaskHead,
+    "MultiTaskRegressor": MultiTaskRegressor,
+}
+_FITTED: tuple[str, ...] = ("n_features_in_", "n_outputs_", "n_epochs_", "pretrained_")
+_FITTED += ("classes_", "mean_", "scale_")
 # Beside scikit-learn's own estimators and NumPy's arrays, which skops knows to be harmless.
 TRUSTED = (
+    *(f"emotion_rppg.emotion.deep.{name}" for name in DEEP),  # within another: arrays alone
+    "emotion_rppg.emotion.ensemble.Average",
     "emotion_rppg.emotion.linear.Calibrated",
     "emotion_rppg.emotion.linear.EqualPriors",
     "emotion_rppg.emotion.linear.OnFeatures",
@@ -33,6 +47,12 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
+
+
+def has_network(head: Any) -> bool:
+    """Whether an estimator is a deep head or is made of one: slow to fit."""
+    parts = (head, *head.get_params().values())
+    return any(type(part).__name__ in DEEP for part in parts)
 
 
 def save_head(head: Any, folder: str | Path, name: str) -> None:
@@ -89,34 +109,29 @@ def load_head(folder: str | Path, name: str) -> Any:
         raise InputError(f"{path} is damaged ({error}); copy the model folder again") from error
 
 
-def _described(head: SequenceHead | SequenceRegressor) -> dict[str, Any]:
+def _described(head: Any) -> dict[str, Any]:
     """What a deep head is beside its numbers, in JSON's terms."""
-    fitted: dict[str, Any] = {"n_features_in_": head.n_features_in_, "n_epochs_": head.n_epochs_}
-    if isinstance(head, SequenceHead):
-        fitted["classes_"] = head.classes_.tolist()
-    else:
-        fitted |= {"mean_": head.mean_, "scale_": head.scale_}
-    return {"parameters": head.get_params(), "fitted": fitted}
+    fitted = {name: getattr(head, name) for name in _FITTED if hasattr(head, name)}
+    if "classes_" in fitted:
+        fitted["classes_"] = fitted["classes_"].tolist()
+    # the encoder it began with is in the numbers now; where that lay is of no use to others
+    return {"parameters": {**head.get_params(), "encoder": None}, "fitted": fitted}
 
 
 def _rebuilt(kind: type[Any], facts: dict[str, Any], content: bytes, where: str) -> Any:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    head = kind(**facts["parameters"])
-    for attribute in ("n_features_in_", "n_epochs_", "classes_", "mean_", "scale_"):
-        if attribute in facts["fitted"]:
-            setattr(head, attribute, facts["fitted"][attribute])
-    outputs = 1
-    if kind is SequenceHead:
+    head, fitted = kind(**facts["parameters"]), facts["fitted"]
+    for attribute in _FITTED:
+        if attribute in fitted:
+            setattr(head, attribute, fitted[attribute])
+    if issubclass(kind, SequenceHead):
         head.classes_ = np.array(head.classes_)
-        outputs = len(head.classes_)
-    module = head.build(outputs).double()
     try:
-        load_state(module, load(content), where)
+        head.restore(load(content), where)
     except SafetensorError as error:
         raise InputError(f"{where} is damaged ({error}); copy the model folder again") from error
-    head.module_ = module.eval()
     return head
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -122,6 +122,20 @@ def code(table: pd.DataFrame, task: Task) -> np.ndarray:
     else:
         classes = (ratings > _cuts(table, task)).astype(float)
     return np.where(np.isfinite(ratings), classes, np.nan)
+
+
+def others_than(table: pd.DataFrame, task: Task, tasks: Sequence[Task]) -> np.ndarray | None:
+    """Labels of the other tasks of the same kind (classes or numbers), (n, tasks), as `code`.
+
+    None where there is no other.
+    """
+    number = not class_names(table, task)
+    columns = [
+        code(table, other)
+        for other in tasks
+        if other != task and number == (not class_names(table, other))
+    ]
+    return np.column_stack(columns) if columns else None
 
 
 def class_names(table: pd.DataFrame, task: Task) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ class Job:
     usable: np.ndarray
     classes: int
     seed: int
+    others: np.ndarray | None = None  # (n, targets) of a head that learns several at once
 
 
 class Said(NamedTuple):
@@ -49,7 +50,15 @@ def fitted(job: Job) -> Any | None:
     able = len(train) and job.usable[job.test].any() and (not job.classes or len(np.unique(y)) > 1)
     if not able:
         return None
-    return fit_on(job.head, job.inputs, train, y, groups=job.groups[train], random_state=job.seed)
+    return fit_on(
+        job.head,
+        job.inputs,
+        train,
+        y,
+        groups=job.groups[train],
+        others=None if job.others is None else job.others[train],
+        random_state=job.seed,
+    )
 
 
 def asked(head: Any | None, job: Job) -> Said:

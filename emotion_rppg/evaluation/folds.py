@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,34 +98,51 @@ def refuse_scored_calibration(test: np.ndarray, unscored: np.ndarray) -> None:
         )
 
 
-def refuse_trained_on(table: pd.DataFrame, rows: np.ndarray, allow_unknown: bool) -> bool:
-    """Raise if a network or encoder behind any row learned from somebody who will be tested.
+def refuse_trained_on(
+    table: pd.DataFrame, rows: np.ndarray, allow_unknown: bool, *, heads: Iterable[Any] = ()
+) -> bool:
+    """Raise if what made a row, or what a head begins with, learned from somebody tested.
 
     Returns whether any does not say whom it learned from (which is allowed, then).
     """
     tested = set(people(table)[rows])
     unknown = False
-    for column, what in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
-        for text in sorted(set(table[column].dropna().astype(str))) if column in table else []:
-            if text == "unknown" and not allow_unknown:
-                raise Leak(
-                    f"rows were made by a {what} that does not say whom it was trained on: "
-                    "allow_unknown_training=True (--allow-unknown-training) accepts it, and the "
-                    "results will carry the doubt"
-                )
-            unknown |= text == "unknown"
-            if text in ("", "unknown"):
-                continue
-            both = sorted(_seen(column, text) & tested)
-            if both:
-                raise Leak(
-                    f"the {what} that made these rows was trained on {', '.join(both[:4])}: "
-                    f"testing on them flatters it; train the {what} on other people"
-                )
+    for what, text in _learned(table, heads):
+        if text == "unknown" and not allow_unknown:
+            raise Leak(
+                f"there is a {what} that does not say whom it was trained on: "
+                "allow_unknown_training=True (--allow-unknown-training) accepts it, and the "
+                "results will carry the doubt"
+            )
+        unknown |= text == "unknown"
+        if text in ("", "unknown"):
+            continue
+        both = sorted(_seen(what, text) & tested)
+        if both:
+            raise Leak(
+                f"the {what} was trained on {', '.join(both[:4])}: "
+                "testing on them flatters it; train it on other people"
+            )
     return unknown
 
 
-def _seen(column: str, text: str) -> set[str]:
+def _learned(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Whatever learned before this evaluation, and whom from, as JSON."""
+    from emotion_rppg.emotion.encoder import beginnings
+
+    for column, what in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
+        for text in sorted(set(table[column].dropna().astype(str))) if column in table else []:
+            yield f"{what} that made these rows", text
+    for head in heads:
+        for encoder in beginnings(head):
+            who = encoder.trained_on
+            yield (
+                "encoder that a head begins with",
+                who if isinstance(who, str) else json.dumps(who),
+            )
+
+
+def _seen(what: str, text: str) -> set[str]:
     """People named in a cell of ``trained_on``."""
     try:
         subjects_of = json.loads(text)
@@ -134,6 +151,7 @@ def _seen(column: str, text: str) -> set[str]:
     except (ValueError, AttributeError):
         pass
     raise InputError(
-        f'column {column} says {text[:60]!r}; want JSON such as {{"data set": ["subject", …]}}, '
+        f"trained_on of the {what} says {text[:60]!r}; want JSON such as "
+        '{"data set": ["subject", …]}, '
         '"unknown", or nothing where nobody was trained on'
     )

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, WITH_ENCODER, heads_for
 from emotion_rppg.emotion.selection import Selected
-from emotion_rppg.emotion.storage import DEEP
+from emotion_rppg.emotion.storage import has_network
 from emotion_rppg.errors import InputError
 
-SELECTED = "selected"
+SELECTED, MULTITASK = "selected", "multitask"
 
 
-def chosen_heads(heads: Any, classification: bool) -> dict[str, Any]:
+def chosen_heads(
+    heads: Any, classification: bool, *, several: bool, encoder: str | Path | None
+) -> dict[str, Any]:
     """Heads by name, the dummies first.
 
-    ``"all"`` is every head of the table and ``"selected"``. Candidates of ``"selected"`` are the
+    ``"all"`` is every head of the table and ``"selected"``; ``"multitask"`` only where there are
+    ``several`` targets: of one it is what ``"lstm"`` is. With an encoder's folder there is
+    ``"lstm_pretrained"``, too. Candidates of ``"selected"`` are the
     heads it is named with; alone or with all, those that are no networks (which would be fitted
     some five times for each fold).
     """
-    known = HEADS if classification else HEADS_REGRESSION
+    known = heads_for(numbers=not classification, encoder=encoder)
     dummies = DUMMIES if classification else DUMMIES_REGRESSION
-    classic = {n: head for n, head in known.items() if type(head).__name__ not in DEEP}
+    classic = {n: head for n, head in known.items() if not has_network(head)}
     if isinstance(heads, Mapping):
         return {**dummies, **heads}
     if isinstance(heads, str) and heads == "all":
-        return {**dummies, **known, SELECTED: Selected(list(classic.items()))}
+        whole = {n: head for n, head in known.items() if several or n != MULTITASK}
+        return {**dummies, **whole, SELECTED: Selected(list(classic.items()))}
     if isinstance(heads, str) or not isinstance(heads, Sequence):
         heads = [heads]
     chosen: dict[str, Any] = {}
@@ -37,7 +43,7 @@ def chosen_heads(heads: Any, classification: bool) -> dict[str, Any]:
             chosen[head] = known[head]
         elif head not in (*dummies, SELECTED):
             every = ", ".join([*known, *dummies, SELECTED])
-            raise InputError(f"unknown head {head!r}; known: {every}")
+            raise InputError(f"unknown head {head!r}; known: {every}; {WITH_ENCODER}")
     if SELECTED in [head for head in heads if isinstance(head, str)]:
         candidates = chosen if len(chosen) > 1 else classic
         chosen = {**chosen, SELECTED: Selected(list(candidates.items()))}

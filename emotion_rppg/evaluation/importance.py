@@ -19,7 +19,8 @@ import numpy as np
 from emotion_rppg import metrics
 from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.emotion.inputs import Matrix
-from emotion_rppg.emotion.storage import DEEP
+from emotion_rppg.emotion.selection import Selected
+from emotion_rppg.emotion.storage import has_network
 from emotion_rppg.evaluation.fitting import Job, asked, fitted
 from emotion_rppg.evaluation.statistics import DUMMY_NAMES
 from emotion_rppg.parallel import in_order
@@ -74,12 +75,9 @@ def explained(jobs: Sequence[Job], chosen: Sequence[str] = ()) -> str | None:
     names = dict.fromkeys(job.name for job in jobs)
     for name, _ in Counter(name for name in chosen if name in names).most_common(1):
         return name
-    heads = {job.name: type(job.head).__name__ for job in jobs}
-    able = (n for n, kind in heads.items() if n not in DUMMY_NAMES and kind not in _COSTLY)
+    heads = {job.name: job.head for job in jobs if job.name not in DUMMY_NAMES}
+    able = (n for n, h in heads.items() if not isinstance(h, Selected) and not has_network(h))
     return next(able, None)
-
-
-_COSTLY = {*DEEP, "Selected"}
 
 
 def losses(

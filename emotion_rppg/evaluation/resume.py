@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotion_rppg.cache import Cache
+from emotion_rppg.emotion.encoder import beginnings
 from emotion_rppg.evaluation.fitting import Job, Said, run_job
-from emotion_rppg.fingerprints import code
+from emotion_rppg.fingerprints import code, fingerprint
+
+if TYPE_CHECKING:
+    from emotion_rppg.emotion.encoder import Pretrained
 
 
 def key(job: Job, inputs: str) -> str:
@@ -16,11 +21,18 @@ def key(job: Job, inputs: str) -> str:
     # the head by its class and parameters: two settings of one head are two results
     head = f"{type(job.head).__module__}.{type(job.head).__name__} {job.head!r}"
     parameters = sorted(f"{k}={v!r}" for k, v in job.head.get_params().items())
+    parameters += [str(fingerprint(e.options, *_numbers(e))) for e in beginnings(job.head)]
     text = f"{code()} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs}"
     digest = hashlib.sha256(text.encode())
-    for part in (job.y, job.train, job.test, job.usable, "\n".join(map(str, job.groups)).encode()):
+    others = [] if job.others is None else [job.others]
+    names = "\n".join(map(str, job.groups)).encode()
+    for part in (job.y, job.train, job.test, job.usable, names, *others):
         digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
+
+
+def _numbers(encoder: Pretrained) -> list[np.ndarray]:
+    return [tensor.numpy() for tensor in encoder.encoder.state_dict().values()]
 
 
 def digest(job: Job) -> str:

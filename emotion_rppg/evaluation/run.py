@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emotion_rppg.cache import Cache
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION
-from emotion_rppg.emotion.inputs import Matrix, matrix
-from emotion_rppg.emotion.tasks import Task, class_names, code
-from emotion_rppg.errors import InputError
+from emotion_rppg.emotion.inputs import matrix
+from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation import resume
 from emotion_rppg.evaluation.fitting import Job, Said
-from emotion_rppg.evaluation.folds import (
-    Folds,
-    Leak,
-    Split,
-    make_folds,
-    refuse_scored_calibration,
-    refuse_trained_on,
-    split_name,
-)
-from emotion_rppg.evaluation.heads import chosen_heads
+from emotion_rppg.evaluation.folds import Leak, Split, split_name
 from emotion_rppg.evaluation.importance import explained, losses
 from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import mean_over_people, null_scores, p_value
+from emotion_rppg.evaluation.plans import Plan, make_plans
 from emotion_rppg.evaluation.scoring import predictions, scores_of_people
 from emotion_rppg.parallel import unless_kept
-from emotion_rppg.windows import QUALITY, people
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Leak", "evaluate"]
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """One task: its jobs, in the order of its results."""
-
-    task: Task
-    jobs: list[Job]
-    excluded: dict[str, int]
-    unknown_training: bool
 
 
 def evaluate(
@@ -60,6 +37,7 @@ def evaluate(
     normalise: Normalise = "none",
     calibration_s: float = 240.0,
     ablate: Sequence[str] = (),
+    encoder: str | Path | None = None,
     allow_unknown_training: bool = False,
     permutations: int = 0,
     importance: int = 0,
@@ -82,7 +60,8 @@ def evaluate(
     target : str or sequence of str
     heads : "all", name, names, estimators or {name: estimator}
         Of ``HEADS`` (``HEADS_REGRESSION`` for numbers), one's own scikit-learn estimators, or
-        ``"selected"``: the head that inner folds of the training people choose.
+        ``"selected"``: the head that inner folds of the training people choose. ``"multitask"``
+        learns all of the targets at once.
     split : str or function
         A name of ``SPLITS`` or a function ``(table, *, seed) -> (train, test)…``.
     coding : str
@@ -93,6 +72,9 @@ def evaluate(
         Of ``"calibration"``: how much of each person's beginning is the reference, and unscored.
     ablate : sequence of str
         ``("quality",)`` repeats the evaluation without the quality columns.
+    encoder : folder, optional
+        An encoder (``train encoder``) that learned from other people: adds ``lstm_pretrained``, the
+        head ``lstm`` whose training begins with it.
     allow_unknown_training : bool
         Accept rows made by a network that does not say whom it was trained on; the column
         ``unknown_training`` of the results says so.
@@ -133,12 +115,17 @@ def evaluate(
     table = table.reset_index(drop=True)
     plain = matrix(table, ablate=ablate)
     inputs, unscored = normalised(plain, table, how=normalise, calibration_s=calibration_s)
-    plans = [
-        _plan(
-            table, inputs, Task(name, coding), heads, split, unscored, allow_unknown_training, seed
-        )
-        for name in ([target] if isinstance(target, str) else target)
-    ]
+    plans = make_plans(
+        table,
+        inputs,
+        [Task(name, coding) for name in ([target] if isinstance(target, str) else target)],
+        heads=heads,
+        encoder=encoder,
+        split=split,
+        unscored=unscored,
+        allow_unknown=allow_unknown_training,
+        seed=seed,
+    )
     jobs = [job for plan in plans for job in plan.jobs]
     said = iter(
         _outcomes(jobs, workers, scheduler, None if keep is None else Cache(keep), progress)
@@ -176,55 +163,6 @@ def evaluate(
     return results
 
 
-def _plan(
-    table: pd.DataFrame,
-    inputs: Matrix,
-    task: Task,
-    heads: Any,
-    split: Split,
-    unscored: np.ndarray,
-    allow_unknown: bool,
-    seed: int,
-) -> _Plan:
-    y = code(table, task)
-    labelled = np.isfinite(y)
-    if not labelled.any():
-        raise InputError(f"no row of the table has a label for {task.target!r}")
-    names = class_names(table, task)
-    unknown = refuse_trained_on(table, labelled, allow_unknown)
-    folds = make_folds(table, split, seed=seed, labelled=labelled, unscored=unscored)
-    for _, test in folds.pairs:
-        refuse_scored_calibration(test, unscored)
-    usable = _usable(inputs)
-    groups = people(table).to_numpy()
-    jobs = [
-        Job(name, head, inputs, y, groups, train, test, usable, len(names), seed)
-        for name, head in chosen_heads(heads, bool(names)).items()
-        for train, test in folds.pairs
-    ]
-    return _Plan(task, jobs, _excluded(labelled, unscored, usable, folds), unknown)
-
-
-def _usable(inputs: Matrix) -> np.ndarray:
-    """Rows with any measured feature; a quality alone is none."""
-    measured = np.array([name not in QUALITY for name in inputs.names])
-    return np.asarray(np.isfinite(inputs.X[:, : inputs.n_features][:, measured]).any(axis=1))
-
-
-def _excluded(
-    labelled: np.ndarray, unscored: np.ndarray, usable: np.ndarray, folds: Folds
-) -> dict[str, int]:
-    """Rows left out, by reason; rows without features stay in the test and are counted too."""
-    tested = np.unique(np.concatenate([test for _, test in folds.pairs]))
-    return {
-        "no label": int((~labelled).sum()),
-        "calibration": int((labelled & unscored).sum()),
-        "never tested by the split": int((labelled & ~unscored).sum()) - len(tested),
-        "purged from training": folds.purged,
-        "tested without features": int((~usable[tested]).sum()),
-    }
-
-
 def _outcomes(
     jobs: list[Job],
     workers: int,
@@ -251,7 +189,7 @@ def _outcomes(
 
 
 def _losses(
-    plan: _Plan, results: pd.DataFrame, repeats: int, workers: int, scheduler: str | None
+    plan: Plan, results: pd.DataFrame, repeats: int, workers: int, scheduler: str | None
 ) -> pd.DataFrame:
     """Target, head, subject, group of columns, and what the score loses without it."""
     import pandas as pd
@@ -267,7 +205,7 @@ def _losses(
 
 
 def _null(
-    plans: list[_Plan],
+    plans: list[Plan],
     table: pd.DataFrame,
     results: pd.DataFrame,
     permutations: int,

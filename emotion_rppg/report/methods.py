@@ -29,8 +29,16 @@ _PARTS = {  # parts of heads, by how their class is called
     "speak of classes equally frequent (EqualPriors; Saerens et al. 2002)",
     "Calibrated": "probabilities by temperature scaling on training people whom the inner fit had "
     "not seen (Calibrated; Guo et al. 2017)",
-    "Sequence": "recurrent networks such as the LSTM (Hochreiter and Schmidhuber 1997) over the "
-    "beats beside the features, stopped early by training people held out (Sequence…)",
+    "Sequence": "networks over the beats beside the features, recurrent such as the LSTM "
+    "(Hochreiter and Schmidhuber 1997) unless the settings say otherwise, stopped early by "
+    "training people held out (Sequence…)",
+    "reads='features'": "a network of the features alone (reads='features')",
+    "cell='conv'": "convolutions over the beats in the LSTM's place (cell='conv')",
+    "encoder='": "training begins with an encoder that wrote other people's beats, without labels "
+    "(encoder=…)",
+    "MultiTask": "one network with an output for each target, learned together (MultiTask…; "
+    "Caruana 1997)",
+    "Average": "late fusion, the mean of what several heads say (Average)",
     "Selected": "“selected” is the candidate that does best, by mean over people, in inner folds "
     "of the training people",
 }

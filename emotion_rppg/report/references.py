@@ -6,6 +6,7 @@ REFERENCES = {
     "Breiman 2001": "Random forests. Machine Learning 45, 5–32.",
     "Brodersen et al. 2010": "The balanced accuracy and its posterior distribution. International "
     "Conference on Pattern Recognition, 3121–3124.",
+    "Caruana 1997": "Multitask learning. Machine Learning 28, 41–75.",
     "Efron and Tibshirani 1993": "An introduction to the bootstrap. Chapman & Hall.",
     "Guo et al. 2017": "On calibration of modern neural networks. International Conference on "
     "Machine Learning, 1321–1330.",

@@ -41,10 +41,11 @@ def fit(
     target : str or sequence of str
         ``"arousal"`` for the column ``label_arousal``.
     head : str or estimator
-        A name of ``HEADS`` or a scikit-learn estimator.
+        A name of ``HEADS`` or a scikit-learn estimator. ``"multitask"`` learns all targets
+        together.
     encoder : folder or Pretrained, optional
         The encoder that made the table's embeddings; it travels inside the model, so that
-        ``predict`` can read a video.
+        ``predict`` can read a video. As a folder also what ``"lstm_pretrained"`` begins with.
     normalise : {"none", "calibration"}
         ``"calibration"``: features are differences from each person's first four minutes;
         ``predict`` then needs a recording of rest.

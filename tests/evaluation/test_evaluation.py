@@ -214,7 +214,7 @@ def test_a_network_of_unknown_training_is_refused_unless_allowed() -> None:
 
 @pytest.mark.parametrize("text", ["{broken", "[1]", '{"d": "s3"}'])
 def test_a_trained_on_that_cannot_be_read_is_not_taken_for_nobody(text) -> None:
-    with pytest.raises(InputError, match="column trained_on says"):
+    with pytest.raises(InputError, match=r"trained_on of the network .* says"):
         evaluate(study(4).assign(trained_on=text), target="arousal", heads=QUICK)
 
 

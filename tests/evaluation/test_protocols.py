@@ -106,12 +106,12 @@ def test_scored_calibration_is_refused(monkeypatch) -> None:
     with pytest.raises(Leak, match="1 windows of the calibration would be scored"):
         refuse_scored_calibration(np.array([0, 1]), unscored)
     # planted in the evaluation itself: folds that forget what must not be scored
-    from emotion_rppg.evaluation import run
+    from emotion_rppg.evaluation import plans
 
     def forgetful(table, split, *, unscored, **options):
         return make_folds(table, split, unscored=np.zeros_like(unscored), **options)
 
-    monkeypatch.setattr(run, "make_folds", forgetful)
+    monkeypatch.setattr(plans, "make_folds", forgetful)
     with pytest.raises(Leak, match="would be scored"):
         evaluate(study(4), target="arousal", heads=QUICK, normalise="calibration")
 
