@@ -187,6 +187,15 @@ def test_datasets_checks_a_download(tmp_path) -> None:
     shown = run("datasets", "stress-predict", "--root", root).output
     assert "looks wrong: 1" in shown
     assert "stress: 0.0: 2, 1.0: 2" in shown
+    wave = "time_s,bvp\n" + "".join(f"{k / 32},{np.sin(k / 5)}\n" for k in range(320))
+    for person in ("mine/a", "theirs/b"):
+        (tmp_path / person).mkdir(parents=True)
+        (tmp_path / person / "w.csv").write_text(wave)
+    other = f"folder={tmp_path / 'theirs'}"
+    shown = run("datasets", "folder", "--root", tmp_path / "mine", "--other", other).output
+    assert "theirs/b has the same bvp as mine/a" in shown
+    wrong = run("datasets", "stress-predict", "--root", root, "--other", "wesad")
+    assert (wrong.exit_code, "want NAME=DIR" in wrong.output) == (2, True)
 
 
 def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:

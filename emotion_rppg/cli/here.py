@@ -53,6 +53,9 @@ def init(folder: Path) -> None:
 def datasets(
     name: Annotated[str | None, typer.Argument(help="One data set.")] = None,
     root: Root = None,
+    other: Annotated[
+        list[str], typer.Option(help="NAME=DIR of another set (repeat): are people in both?")
+    ] = [],  # noqa: B006
     cite: Annotated[bool, typer.Option("--cite", help="Print its BibTeX.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +72,11 @@ def datasets(
         if cite:
             typer.echo(cards.cited(name))
             return
-        found = cards.described(name, root)
+        pairs = [text.partition("=") for text in other]
+        for text, (set_name, _, folder) in zip(other, pairs, strict=True):
+            if not (root and set_name and folder):
+                raise InputError(f"--other {text}: want NAME=DIR, and --root for {name} itself")
+        found = cards.described(name, root, {set_name: Path(at) for set_name, _, at in pairs})
         typer.echo(json.dumps(found) if as_json else cards.described_as_text(found))
 
 

@@ -33,6 +33,36 @@ def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
     return out
 
 
+def shared_people(sets: Sequence[Sequence[Recording]]) -> list[str]:
+    """A sentence for each two people, of one set or of several, who have the same pulse.
+
+    Looked at is the first recording of each: the samples of its signals, whatever their unit. Two
+    of one name and set are one. People on both sides of a split may hide behind two names.
+    """
+    first: dict[bytes, Recording] = {}
+    out = []
+    for recordings in sets:
+        firsts = {recording.person: recording for recording in reversed(recordings)}
+        for recording in reversed(firsts.values()):
+            for kind in recording.signals:
+                other = first.setdefault(_print_of(recording, kind), recording)
+                if other.person != recording.person:
+                    out.append(f"{recording.person} has the same {kind} as {other.person}")
+    return out
+
+
+def _print_of(recording: Recording, kind: str) -> bytes:
+    """Of samples in units of their own spread; unreadable and flat ones are like no other."""
+    try:
+        samples = recording.read(kind).samples
+    except InputError:
+        samples = np.zeros(0)
+    spread = float(np.nanstd(samples)) if np.isfinite(samples).any() else 0.0
+    if not spread:
+        return f"{recording.name} {kind}".encode()
+    return np.round((samples - np.nanmean(samples)) / spread, 4).tobytes()
+
+
 def rates_found(recordings: Sequence[Recording]) -> dict[str, float]:
     """Rate (Hz) of each kind of signal, of the first person whose first recording can be read."""
     out: dict[str, float] = {}

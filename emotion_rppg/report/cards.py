@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.checks import problems, rates_found
+from emotion_rppg.datasets.checks import problems, rates_found, shared_people
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 
@@ -57,8 +58,13 @@ def cited(name: str) -> str:
     return c.bibtex or c.reference
 
 
-def described(name: str, root: Path | None) -> dict[str, Any]:
-    """A card, and with a root what lies there: people, recordings, signals, labels, problems."""
+def described(
+    name: str, root: Path | None, others: Mapping[str, Path] | None = None
+) -> dict[str, Any]:
+    """A card, and with a root what lies there: people, recordings, signals, labels, problems.
+
+    ``others`` are the folders of other sets, by name, in which the same people are looked for.
+    """
     facts: dict[str, Any] = asdict(card(name))
     if root is None:
         return facts
@@ -76,7 +82,10 @@ def described(name: str, root: Path | None) -> dict[str, Any]:
         "views": {k: n for k, n in kinds.items() if n},
         "labels": {label: dict(sorted(values.items())) for label, values in labels.items()},
         "rates_hz": rates_found(recordings),
-        "problems": problems(card(name), recordings),
+        "problems": problems(card(name), recordings)
+        + shared_people(
+            [recordings, *(list(dataset_class(n)(r)) for n, r in (others or {}).items())]
+        ),
     }
     return facts
 

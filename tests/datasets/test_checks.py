@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from emotion_rppg.datasets.checks import problems, rates_found
+from emotion_rppg.datasets.checks import problems, rates_found, shared_people
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
@@ -49,3 +49,20 @@ def test_rates_are_those_of_the_first_person_who_can_be_read() -> None:
 
     assert rates_found(recordings(p1=broken, p2=replace(WAVE, rate_hz=32))) == {"bvp": 32}
     assert rates_found(recordings(p1=broken, p2=broken, p3=broken)) == {}
+
+
+def test_people_who_have_the_same_pulse_are_said() -> None:
+    mine = [
+        Recording("a", name, signals={"bvp": replace(WAVE, samples=np.sin(np.arange(640) / k))})
+        for name, k in (("p1", 9), ("p2", 8), ("p3", 7))
+    ]
+    again = replace(WAVE, samples=5 + 3 * np.sin(np.arange(640) / 8))  # in another unit
+    flat = replace(WAVE, samples=np.ones(640))
+    twin, flats = Recording("b", "x", signals={"bvp": again}), {"bvp": flat}
+    assert shared_people([mine]) == []
+    assert shared_people([mine, [twin]]) == ["b/x has the same bvp as a/p2"]
+    assert shared_people([[*mine, replace(mine[0], subject="p4")]]) == [
+        "a/p4 has the same bvp as a/p1"
+    ]
+    assert shared_people([[Recording("a", name, signals=flats) for name in "12"]]) == []
+    assert shared_people([[mine[0], replace(mine[0], trial="2")]]) == []
