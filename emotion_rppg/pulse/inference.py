@@ -38,6 +38,7 @@ SHORTEST_FRAMES = 16  # that a network is given
 SHORTEST_RUN_S = 1.6  # of uninterrupted face, the window of POS: below it there is no wave
 
 Method = Callable[[np.ndarray, float], np.ndarray]
+Seen = Callable[[Callable[[], Signal]], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,7 @@ def estimate(
     weights: str | Path | None = None,
     detector: Any = None,
     progress: Callable[[int, int], None] | None = None,
+    seen: Seen | None = None,
 ) -> Signal:
     """The pulse wave of the face in a video; more blood is up.
 
@@ -103,6 +105,9 @@ def estimate(
         See :func:`emotion_rppg.video.faces.follow`.
     progress : function, optional
         Called with the frames read and their number, where the file tells it.
+    seen : function, optional
+        Called once a second of video with a function that gives the wave so far, for who wants to
+        watch it grow.
 
     Returns
     -------
@@ -121,9 +126,9 @@ def estimate(
     chosen = chosen_method(method, weights, device)
     looks = looks if progress is None else _watched(looks, video, progress)
     if isinstance(chosen, Network):
-        wave = _read_by_network(looks, chosen)
+        wave = _read_by_network(looks, chosen, seen)
     else:
-        wave = read_by_colour(((k.time_s, skin_mean(k)) for k in looks), chosen)
+        wave = _read_by_colours(looks, chosen, seen)
     return replace(wave, quality=per_sample(wave))
 
 
@@ -166,6 +171,19 @@ def _watched(
 
 
 # ---- classic methods: the skin's mean colour ------------------------------------------------
+
+
+def _read_by_colours(looks: Iterable[Look], method: Method, seen: Seen | None) -> Signal:
+    """The wave of all frames; of those so far, for who asks while they come."""
+    colours: list[tuple[float, np.ndarray]] = []
+    due_s = -math.inf
+    for look in looks:
+        colours.append((look.time_s, skin_mean(look)))
+        if seen is not None and look.time_s >= due_s:
+            due_s = look.time_s + 1.0
+            if len(colours) > 1:
+                seen(lambda: read_by_colour(colours, method))
+    return read_by_colour(colours, method)
 
 
 def read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
@@ -261,10 +279,18 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
     return Network(Ready(module, where), config, where)
 
 
-def _read_by_network(looks: Iterator[Look], network: Network) -> Signal:
+def _read_by_network(looks: Iterator[Look], network: Network, seen: Seen | None) -> Signal:
     start, pictures = pictures_at(looks, size=network.size, rate_hz=network.rate_hz)
-    wave = overlap_add(pictures, network, chunk=round(CHUNK_S * network.rate_hz))
-    return Signal(wave, network.rate_hz, kind="rppg", start_s=start - network.config["lag_s"])
+
+    def timed(wave: np.ndarray) -> Signal:
+        return Signal(wave, network.rate_hz, kind="rppg", start_s=start - network.config["lag_s"])
+
+    added = OverlapAdd(network, round(CHUNK_S * network.rate_hz))
+    for n, picture in enumerate(pictures):
+        added.add(picture)
+        if seen is not None and n % round(network.rate_hz) == 0:
+            seen(lambda: timed(added.so_far()))
+    return timed(added.finish())
 
 
 def pictures_at(
@@ -312,22 +338,42 @@ def overlap_add(
     *,
     chunk: int,
 ) -> np.ndarray:
-    """A network's wave over any number of pictures, (n,), holding a chunk and a half of them.
+    """A network's wave over any number of pictures, (n,); see `OverlapAdd`."""
+    added = OverlapAdd(network, chunk)
+    for picture in pictures:
+        added.add(picture)
+    return added.finish()
+
+
+class OverlapAdd:
+    """A network's wave over pictures as they come, a chunk and a half of which are held.
 
     Chunks overlap by half; their standardised waves are weighted by a Hann window, added, and
     divided by the weights' sum. The last chunk of a stretch is longer, up to its end; a stretch
     of less than a chunk and a half is one plain forward pass. NaN where there is no picture, or
     too short a stretch.
     """
-    parts: list[np.ndarray] = []
-    run = _Run(network, chunk)
-    for picture in pictures:
+
+    def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
+        self.network, self.chunk = network, chunk
+        self.parts: list[np.ndarray] = []
+        self.run = _Run(network, chunk)
+
+    def add(self, picture: np.ndarray | None) -> None:
+        """The next picture, or None where there is none."""
         if picture is None:
-            parts += [run.finish(), np.array([np.nan])]
-            run = _Run(network, chunk)
+            self.parts += [self.run.finish(), np.array([np.nan])]
+            self.run = _Run(self.network, self.chunk)
         else:
-            run.add(picture)
-    return np.concatenate([*parts, run.finish()])
+            self.run.add(picture)
+
+    def so_far(self) -> np.ndarray:
+        """Of the chunks that were read."""
+        return np.concatenate([*self.parts, self.run.mixed()])
+
+    def finish(self) -> np.ndarray:
+        """Of all pictures."""
+        return np.concatenate([*self.parts, self.run.finish()])
 
 
 class _Run:
@@ -352,12 +398,17 @@ class _Run:
         self.read.append((self.n - len(self.held), _standard(wave)))
 
     def finish(self) -> np.ndarray:
-        if self.n == 0:
-            return np.empty(0)
         if self.n < min(self.chunk, SHORTEST_FRAMES):
             return np.full(self.n, np.nan)
         self._read(len(self.held))
-        total, weights = np.zeros(self.n), np.zeros(self.n)
+        return self.mixed()
+
+    def mixed(self) -> np.ndarray:
+        """The chunks that were read, added."""
+        if not self.read:
+            return np.empty(0)
+        n = self.read[-1][0] + len(self.read[-1][1])
+        total, weights = np.zeros(n), np.zeros(n)
         for start, wave in self.read:
             # half a sample off a Hann window's zeros, so that every sample has a weight
             weight = np.sin(np.pi * (np.arange(len(wave)) + 0.5) / len(wave)) ** 2
