@@ -2,12 +2,18 @@
 
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from emotion_rppg.app import LONGEST_S, analyse, page
+from emotion_rppg import load
+from emotion_rppg.app import watched
+from emotion_rppg.app.analysis import LONGEST_S, Shown, analyse
 from emotion_rppg.errors import InputError
+from emotion_rppg.signals import Signal
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 
@@ -25,7 +31,7 @@ def test_a_clip_of_known_rate_is_read_and_what_it_is_too_short_for_says_so(tmp_p
 
 
 def test_a_video_that_is_too_long_is_refused_before_it_is_read(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("emotion_rppg.app.LONGEST_S", 5.0)
+    monkeypatch.setattr("emotion_rppg.app.analysis.LONGEST_S", 5.0)
     assert LONGEST_S >= 60
     with pytest.raises(InputError, match="takes 5 s at most"):
         analyse(CLIP, tmp_path)
@@ -46,7 +52,7 @@ with page() as blocks:
     address = serve(blocks, wait=False)
     assert address.startswith("http://127.0.0.1:"), address
     client = Client(address, verbose=False)
-    said, *_, files = client.predict(handle_file(clip), "green", api_name="/read")
+    said, *_, files = client.predict(handle_file(clip), None, "green", api_name="/read")
     assert abs(float(said.split()[1]) - 72) < 3, said
     assert len(files) == 4, files
     for path in ("/etc/passwd", clip, str(Path.cwd() / "README.md")):
@@ -69,6 +75,44 @@ def test_the_page_reads_an_upload_serves_nothing_else_and_leaves_nothing() -> No
     assert done.returncode == 0, done.stderr
 
 
-def test_a_model_that_needs_rest_is_refused_when_the_page_starts() -> None:
-    with pytest.raises(InputError, match="for which the page has no place"), page(Path("stress")):
-        pass
+def test_a_model_that_needs_rest_asks_for_it(tmp_path) -> None:
+    stress = load("stress")
+    with pytest.raises(InputError, match="give a video of it"):
+        analyse(CLIP, tmp_path, model=stress)
+    with pytest.raises(InputError, match="no window of the recording of rest"):
+        analyse(CLIP, tmp_path, model=stress, rest=CLIP)  # ten seconds of it are too few
+
+
+def test_the_wave_grows_while_it_is_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
+    *before, last = watched(partial(analyse, CLIP, tmp_path, method="green"))
+    assert len(before) > 3
+    seconds = [float(shown.text.split()[2]) for shown in before]
+    assert seconds == sorted(set(seconds))
+    assert all(shown.files is None for shown in before)
+    assert len(last.files or []) == 4
+
+
+def test_work_ends_when_its_watcher_has_gone(monkeypatch) -> None:
+    monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
+    told = []
+
+    def work(*, seen) -> Shown:
+        for k in range(10_000):
+            seen(lambda: Signal(np.zeros(60), 30, kind="rppg"))
+            told.append(k)
+            time.sleep(0.01)
+        raise AssertionError("nobody stopped it")
+
+    watching = watched(work)
+    next(watching)
+    watching.close()
+    assert len(told) < 1000
+
+
+def test_an_error_of_the_work_reaches_the_watcher() -> None:
+    def work(*, seen) -> Shown:
+        raise InputError("no face")
+
+    with pytest.raises(InputError, match="no face"):
+        list(watched(work))

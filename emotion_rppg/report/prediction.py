@@ -13,6 +13,7 @@ from emotion_rppg.provenance import write_run
 from emotion_rppg.quality import judge
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
+from emotion_rppg.report.plane import over_time, plane
 from emotion_rppg.signals import Signal
 from emotion_rppg.tables import write_table, write_wave
 
@@ -42,6 +43,7 @@ def write_prediction(
     name = wave.kind or "pulse"
     drawn = figures.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
     intervals = figures.tachogram({name: beats})
+    on_plane = plane(rows, model)
     with whole_folder(out) as fresh:
         write_table(rows, fresh / "prediction.csv")
         write_wave(wave, fresh / "wave.csv")
@@ -58,6 +60,10 @@ def write_prediction(
             Section(
                 "Prediction",
                 list(model.codings.values()),
+                [
+                    (over_time(rows, model), "What the model says over the recording."),
+                    *([(on_plane, "Each window's arousal and valence.")] if on_plane else []),
+                ],
                 table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
                 table_caption="One row a window. Empty: the model cannot say; see the reason.",
                 warning=" ".join(notes),

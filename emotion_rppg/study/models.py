@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from emotion_rppg.emotion.encoder import Pretrained
     from emotion_rppg.emotion.model import Model
+    from emotion_rppg.pulse.inference import Seen
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +114,12 @@ def predict(
 
 
 def read_like(
-    model: Model, given: str | Path | Video, *, progress: Progress | None = None, **reading: Any
+    model: Model,
+    given: str | Path | Video,
+    *,
+    progress: Progress | None = None,
+    seen: Seen | None = None,
+    **reading: Any,
 ) -> tuple[pd.DataFrame, Signal]:
     """Feature table and wave of one video or signal file, read as the model's training table was.
 
@@ -129,7 +135,7 @@ def read_like(
     length_s = made["length_s"]
     step_s = None if length_s is None else length_s / 2
     how = Reading(method=made["method"] or "pos", **reading)
-    wave = how.wave(recording, progress)
+    wave = how.wave(recording, progress, seen)
     table = features_of(recording, wave, how, length_s, step_s, made["families"])
     return table if model.encoder is None else embedded(table, model.encoder), wave
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import PULSE_KINDS, Signal
 from emotion_rppg.windows import LABEL, SCALE
+
+if TYPE_CHECKING:
+    from emotion_rppg.pulse.inference import Seen
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -52,7 +55,9 @@ class Reading:
             )
         return self.source
 
-    def wave(self, recording: Recording, progress: Progress | None = None) -> Signal:
+    def wave(
+        self, recording: Recording, progress: Progress | None = None, seen: Seen | None = None
+    ) -> Signal:
         """The pulse wave, with a quality for each sample where the wave is a pulse."""
         kind = self.kind(recording)
         if kind == "rppg" and recording.video is not None:
@@ -66,6 +71,7 @@ class Reading:
                 face=self.face,
                 weights=self.weights,
                 progress=progress,
+                seen=seen,
             )
         signal = recording.read(kind)
         if kind == "ecg" or signal.quality is not None:
