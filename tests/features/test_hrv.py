@@ -81,6 +81,31 @@ def test_spectra_are_neurokits_whatever_the_length(n: int, seed: int, faster: fl
     assert row["hf_ms2"] == pytest.approx(theirs["HRV_HF"], rel=1e-6)
 
 
+@pytest.mark.parametrize("n", [40, 57, 70, 83])
+def test_hf_of_a_minute_is_neurokits(n: int) -> None:
+    import neurokit2 as nk
+
+    peaks = some_beats(n, seed=n)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = nk.hrv_frequency(peaks, sampling_rate=1000, normalize=False).iloc[0]
+    row = hrv.table([Beats(peaks / 1000)]).iloc[0]
+    assert row["hf_ms2"] == pytest.approx(theirs["HRV_HF"], rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [40, 75, 1000])
+def test_lomb_and_scargles_powers_are_scipys(n: int) -> None:
+    from scipy.signal import lombscargle
+
+    times = some_beats(n) / 1000
+    at, nn = times[1:], np.diff(some_beats(n)).astype(float)
+    hz = np.arange(0.04, 0.5, max(1 / (4 * (at[-1] - at[0])), 1e-3))
+    power = 2 * nn.mean() / 1e3 * lombscargle(at, nn - nn.mean(), 2 * np.pi * hz)
+    inside = (hz >= 0.15) & (hz < 0.4)
+    row = hrv.table([Beats(times)]).iloc[0]
+    assert row["hf_lomb_ms2"] == pytest.approx(np.trapezoid(power[inside], hz[inside]), rel=1e-6)
+
+
 def test_where_definitions_differ_the_difference_is_the_documented_one(
     neurokit: dict[str, float],
 ) -> None:
