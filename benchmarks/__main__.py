@@ -21,7 +21,9 @@ def main() -> None:
     if Path(FOLDER, "rppg_waveforms").is_dir():
         beats.main(Path(FOLDER))
         print("\n# Quality of real waves, by which a rate is given or withheld")
-        reliability.tables(reliability.real(Path(FOLDER)))
+        known = reliability.real(Path(FOLDER))
+        reliability.told(known)
+        reliability.tables(known)
     else:
         print("not measured: set EMOTION_RPPG_DATA to the folder of real recordings")
 

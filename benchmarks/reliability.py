@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.beats import CAMERA, reference
 from emotion_rppg import Beats, Signal, Video, estimate, find_beats
 from emotion_rppg.evaluation.statistics import clustered_ci
+from emotion_rppg.features.verdicts import judged
 from emotion_rppg.metrics import beat_measures, ece
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.inference import read_by_colour
@@ -107,9 +108,7 @@ def contact(data: Path) -> Iterator[Wave]:
 def rows(each: Wave, length_s: float) -> Iterator[Row]:
     """One a window whose reference saw enough."""
     wave, truth, own = each.wave, each.truth, find_beats(each.wave)
-    first = max(wave.start_s, truth.span_s[0] - BEFORE_S)
-    last = min(wave.end_s, truth.span_s[1] + BEFORE_S)
-    for at in np.arange(first, last - length_s + 0.1, STEP_S):
+    for at in np.arange(*_stretch(each, length_s), STEP_S):
         true, piece = truth.crop(at, at + length_s), wave.crop(at, at + length_s)
         bpm = beat_measures(true).hr_bpm
         if true.coverage >= LEAST_SEEN and np.isfinite(bpm):
@@ -121,6 +120,12 @@ def rows(each: Wave, length_s: float) -> Iterator[Row]:
             right = bool(abs(found - bpm) <= RIGHT_BPM)
             beats = bool(abs(beat_measures(own.crop(at, at + length_s)).hr_bpm - bpm) <= RIGHT_BPM)
             yield Row(each.person, said.quality, right, same, beats, said.hr_bpm is not None)
+
+
+def _stretch(each: Wave, length_s: float) -> tuple[float, float]:
+    """From where to where a window may begin, that both the wave and its truth last through."""
+    first = max(each.wave.start_s, each.truth.span_s[0] - BEFORE_S)
+    return first, min(each.wave.end_s, each.truth.span_s[1] + BEFORE_S) - length_s + 0.1
 
 
 def line(source: str, found: list[Row]) -> str:
@@ -158,10 +163,34 @@ def tables(waves: list[Wave]) -> None:
                 print(line(source, found))
 
 
+def told(waves: list[Wave]) -> None:
+    """Mean error of the rates that are given: of the spectrum's, and of what `pulse` tells."""
+    print("\nerror of the rate that is told, bpm: windows, the spectrum's, `judged`")
+    for length_s in (*LENGTHS_S, 60):
+        for source in dict.fromkeys(wave.source for wave in waves):
+            own = [wave for wave in waves if wave.source == source]
+            found = [pair for wave in own for pair in _errors(wave, length_s)]
+            by_spectrum, by_judged = np.mean(found, axis=0)
+            print(
+                f"  {length_s:2d} s, {source:24s} {len(found):4d} windows: {by_spectrum:.2f} "
+                f"{by_judged:.2f}, worst {np.max(found, axis=0).round(1)}"
+            )
+
+
+def _errors(each: Wave, length_s: float) -> Iterator[tuple[float, float]]:
+    for at in np.arange(*_stretch(each, length_s), 2 * STEP_S):
+        true, piece = each.truth.crop(at, at + length_s), each.wave.crop(at, at + length_s)
+        bpm, said = beat_measures(true).hr_bpm, judge(piece).hr_bpm
+        if said is not None and true.coverage >= LEAST_SEEN and np.isfinite(bpm):
+            yield abs(said - bpm), abs((judged(piece).hr_bpm or np.nan) - bpm)
+
+
 def real(data: Path) -> list[Wave]:
     return [*cameras(data), *contact(data)]
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")  # NeuroKit2's
-    tables([*clips(), *(real(Path(sys.argv[1])) if len(sys.argv) > 1 else [])])
+    known = real(Path(sys.argv[1])) if len(sys.argv) > 1 else []
+    told(known)
+    tables([*clips(), *known])

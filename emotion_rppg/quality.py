@@ -46,12 +46,14 @@ class Judgement:
     ``quality`` is 0–1, fitted as the chance that the rate is within 3 bpm of what the same spectrum
     finds in a contact sensor's wave. Measured against the mean rate of the true beats it says too
     little of weak but steady pulses and too much where a heart changes its rate within the window
-    (docs/quality.md).
+    (docs/quality.md). ``by`` tells whose rate it is: the ``"spectrum"``'s, or that of the
+    ``"beats"`` (:func:`emotion_rppg.features.verdicts.judged`).
     """
 
     hr_bpm: float | None
     quality: float
     reason: str | None = None
+    by: str = "spectrum"
 
 
 @dataclass(frozen=True, eq=False)

@@ -68,6 +68,7 @@ def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
     said = json.loads(result.stdout.splitlines()[-1])
     assert set(said) >= {"hr_bpm", "quality", "face_coverage", "rate_hz", "duration_s", "method"}
     assert said["face_coverage"] == 1.0
+    assert said["hr_by"] == (None if said["hr_bpm"] is None else "beats")
     assert out.read_text().startswith("time_s,rppg,quality\n")
     assert json.loads((tmp_path / "run.json").read_text())["inputs"][0]["file"] == CLIP.name
 

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.hrv import COLUMNS
+from emotion_rppg.features.verdicts import judged
 from emotion_rppg.pulse.inference import Seen
-from emotion_rppg.quality import judge
 from emotion_rppg.recordings import Video
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plane import over_time, plane
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
 from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.video.frames import describe
@@ -107,7 +107,7 @@ def _written(
     shown = {"rppg": wave}
     drawn = figures.waves(shown, beats={"rppg": beats}, seconds=min(wave.duration_s, DRAWN_S))
     intervals, hrv = figures.tachogram({"rppg": beats}), _hrv(row, wave)
-    said, told = _said(wave), trained(model)
+    said, told = _said(wave, beats), trained(model)
     sections = [
         Section("Pulse", [said], [(drawn, "Wave, beats, quality."), (intervals, "Intervals.")]),
         Section("Heart-rate variability", table=hrv),
@@ -129,8 +129,8 @@ def _written(
     return Shown(text, drawn, intervals, hrv, emotion, on_plane, [str(file) for file in files])
 
 
-def _said(wave: Signal) -> str:
-    verdict = judge(wave)
+def _said(wave: Signal, beats: Beats) -> str:
+    verdict = judged(wave, beats)
     rate = "heart rate withheld" if verdict.hr_bpm is None else f"{verdict.hr_bpm:.1f} bpm"
     why = f" · {verdict.reason}" if verdict.reason else ""
     return f"{rate} · quality {verdict.quality:.2f} · face seen {wave.coverage:.0%}{why}"

@@ -43,9 +43,9 @@ def pulse(
     Example: emotion-rppg pulse me.mp4 --method pos --out wave.csv
     """
     with plainly():
+        from emotion_rppg.features.verdicts import judged
         from emotion_rppg.provenance import write_run
         from emotion_rppg.pulse.inference import estimate
-        from emotion_rppg.quality import judge
         from emotion_rppg.recordings import Video
         from emotion_rppg.tables import check_ending, write_wave
 
@@ -61,9 +61,10 @@ def pulse(
                 weights=weights,
                 progress=progress,
             )
-        verdict = judge(wave)
+        verdict = judged(wave)
         result = {
             "hr_bpm": None if verdict.hr_bpm is None else round(verdict.hr_bpm, 2),
+            "hr_by": None if verdict.hr_bpm is None else verdict.by,
             "quality": number(verdict.quality, 3),
             "face_coverage": number(wave.coverage, 3),
             "rate_hz": number(wave.rate_hz, 4),

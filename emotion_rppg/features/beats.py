@@ -20,6 +20,7 @@ from emotion_rppg.features.timing import beat_times
 from emotion_rppg.signals import PULSE_KINDS, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")
+LEAST_RATE_HZ = 10.0
 LEAST_RUN_S = 4.0  # shorter stretches hold too few beats to tell a pulse from noise
 SHORT_HOLE_S = 0.25  # filled for the filters' sake only; still a gap
 WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
@@ -72,7 +73,7 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
         )
     if fiducial not in FIDUCIALS:
         raise InputError(f"unknown fiducial {fiducial!r}; known: {', '.join(FIDUCIALS)}")
-    if signal.rate_hz < 10:
+    if signal.rate_hz < LEAST_RATE_HZ:
         raise InputError(
             f"beats cannot be told at {signal.rate_hz:g} samples a second: want 15 or more"
         )

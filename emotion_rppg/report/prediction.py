@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
 from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.verdicts import judged
 from emotion_rppg.provenance import write_run
-from emotion_rppg.quality import judge
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plane import over_time, plane
@@ -36,8 +36,8 @@ def write_prediction(
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write the folder and give what to print: ``{"text": …, "json": …}``."""
-    verdict = judge(wave)
     beats = find_beats(wave)
+    verdict = judged(wave, beats)
     notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
     said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model, notes)
     name = wave.kind or "pulse"
