@@ -115,9 +115,9 @@ def _blocks(model: Model | None) -> Any:
         )
         sources = ["upload", "webcam"]
         with gr.Row():
-            video = gr.Video(sources=sources, label="Video", height=300, elem_id="video")
+            video = gr.Video(sources=sources, label="Video", height=340, elem_id="video")
             rest = gr.Video(
-                sources=sources, label="The same person at rest", height=300, visible=needs_rest
+                sources=sources, label="The same person at rest", height=340, visible=needs_rest
             )
         how = gr.Dropdown(list(METHODS), value="pos", label="Method", visible=model is None)
         go = gr.Button("Read the pulse", variant="primary", elem_id="go")
