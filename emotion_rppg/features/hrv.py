@@ -3,6 +3,11 @@
 From a camera or a contact PPG these are pulse-rate variability (PRV): the pulse's travel time
 varies too, which inflates the short-term features (Schäfer and Vagedes 2013).
 
+Minimum durations: Task Force 1996 for spectra and histograms (two minutes for LF, five for VLF,
+the total and the histogram); below that, the windows that agree with five minutes: 10 s for the
+rate, 30 s for RMSSD, 60 s for pNN50 (Baek et al. 2015), and for SDNN the least of the 60 to 240 s
+that Shaffer and Ginsberg 2017 report.
+
 Values equal NeuroKit2's on the same beats where the definitions agree. They do not in:
 
 - ``pnn20_pct``, ``pnn50_pct``: share of the successive differences; NeuroKit2 divides by one more.

@@ -57,6 +57,44 @@ def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_m
     assert beats.span_s == pytest.approx((0, 60), abs=1 / rate_hz)
 
 
+@pytest.mark.parametrize("rate_hz", [50.0, 125.5, 2000.0])
+@pytest.mark.parametrize("duration_s", [10, 60])
+def test_r_peaks_are_found_at_any_rate(rate_hz: float, duration_s: float) -> None:
+    truth = heart(duration_s)
+    since = np.arange(round(duration_s * rate_hz))[:, None] / rate_hz - truth
+    parts = ((1, 0, 0.011), (-0.2, 0.028, 0.011), (0.12, -0.17, 0.025), (0.28, 0.3, 0.045))
+    wave = sum(h * np.exp(-0.5 * ((since - at) / s) ** 2).sum(axis=1) for h, at, s in parts)
+    beats = find_beats(Signal(wave, rate_hz, kind="ecg"))
+    errors = beat_errors(beats, Beats(truth))
+    assert errors.f1 == 1
+    assert errors.jitter_ms < 2
+    assert abs(errors.offset_ms) < 2
+    assert beats.coverage == 1
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+def test_ten_seconds_are_enough(kind: str) -> None:
+    truth = heart(10)
+    beats = find_beats(pulse(truth, 10, 29.97, kind))
+    errors = beat_errors(beats, Beats(truth))
+    assert errors.f1 >= 0.9
+    assert errors.jitter_ms < 10
+    assert 60_000 / beats.intervals_ms.mean() == pytest.approx(72, abs=1)
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp"])
+def test_late_and_repeated_stamps_cost_no_beat(kind: str) -> None:
+    truth, draw = heart(60), np.random.default_rng(0)
+    wave = pulse(truth, 60, 30, kind)
+    stamps = np.sort(wave.times_s + draw.exponential(0.004, len(wave)))
+    repeated = draw.choice(np.arange(1, len(wave)), 60, replace=False)
+    stamps[repeated] = stamps[repeated - 1]
+    beats = find_beats(Signal.from_times(stamps, wave.samples, kind=kind))
+    errors = beat_errors(beats, Beats(truth))
+    assert errors.f1 >= 0.99
+    assert errors.jitter_ms < 8
+
+
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
 @pytest.mark.parametrize("bend", [1, 2])
 def test_a_drift_a_thousand_times_the_pulse_hides_no_beat(kind: str, bend: int) -> None:
