@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks import refusals, synthetic
+from benchmarks import refusals, respiration, synthetic
 from benchmarks.synthetic import heart, kept, sure, within
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import FIDUCIALS, find_beats
@@ -290,6 +290,7 @@ def main(data: Path) -> None:
     others(data)
     synthetic.main(list(noises(data)))
     contact(data)
+    respiration.main(data)
     refusals.main(data)
     speed()
 
