@@ -232,8 +232,8 @@ def features_of(
     table["reason"] = reasons
     blank = np.array([reason != "" for reason in reasons])
     if blank.any():
-        measured = [c for part in parts for c in part if c not in ("coverage", "corrected_share")]
-        for column in measured:
+        measured = (c for part in parts for c in part if c != "coverage")
+        for column in ("timing_sd_ms", *measured):
             empty = np.nan if table[column].dtype.kind in "fi" else ""
             table[column] = table[column].mask(blank, empty)
     return ordered(table)
