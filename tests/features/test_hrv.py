@@ -116,6 +116,31 @@ def test_where_definitions_differ_the_difference_is_the_documented_one(
     assert row["lf_nu"] + row["hf_nu"] == pytest.approx(100)
 
 
+def test_a_triangular_histogram_has_its_base() -> None:
+    bins = 100 + np.arange(-9, 10)  # of 1/128 s
+    nn = np.repeat(bins + 0.5, 4 * (10 - np.abs(bins - 100))) / 128
+    beats = Beats(np.r_[0, np.cumsum(np.random.default_rng(0).permutation(nn))])
+    row = hrv.table([beats]).iloc[0]
+    assert row["tinn_ms"] == pytest.approx(20 * 1000 / 128)
+    assert row["hti"] == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("hz", "band"), [(0.02, "vlf_ms2"), (0.1, "lf_ms2"), (0.25, "hf_ms2"), (0.25, "hf_lomb_ms2")]
+)
+def test_a_rhythm_of_40_ms_has_800_square_milliseconds_in_its_own_band(
+    hz: float, band: str
+) -> None:
+    times = [0.0]
+    while times[-1] < 600:
+        times.append(times[-1] + 0.7 + 0.04 * np.sin(2 * np.pi * hz * times[-1]))
+    row = hrv.table([Beats(times)]).iloc[0]
+    assert row[band] == pytest.approx(800, rel=0.1)
+    parts = row[["vlf_ms2", "lf_ms2", "hf_ms2"]]
+    assert row["total_power_ms2"] == pytest.approx(parts.sum())
+    assert parts.max() > 20 * (parts.sum() - parts.max())
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_schema_is_the_same_for_any_number_of_beats(name: str) -> None:
     family = FAMILIES[name]
