@@ -17,6 +17,8 @@ import pandas as pd
 from emotion_rppg import evaluate, fit
 from emotion_rppg.cache import beside
 from emotion_rppg.emotion import HEADS
+from emotion_rppg.emotion.deep import SequenceHead
+from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.normalise import NORMALISE
 from emotion_rppg.evaluation.statistics import summary
 from emotion_rppg.tables import read_table
@@ -32,11 +34,18 @@ def scores(table: pd.DataFrame, out: Path, **options: Any) -> pd.DataFrame:
     return found.set_index("head")
 
 
+def every_head() -> dict[str, Any]:
+    """All that `evaluate` knows, and what the beats are worth to a network without the features."""
+    alone = {"lstm, beats alone": SequenceHead(reads="beats")}
+    alone["cnn, beats alone"] = SequenceHead(reads="beats", cell="conv", layers=2)
+    return {**chosen_heads("all", True, several=False, encoder=None), **alone}
+
+
 def compared(path: Path) -> None:
     table = read_table(path)
     for ablate in ((), ("quality",)):
         found = {
-            how: scores(table, path, heads="all", normalise=how, ablate=ablate, workers=2)
+            how: scores(table, path, heads=every_head(), normalise=how, ablate=ablate, workers=2)
             for how in NORMALISE
         }
         print(f"\n| head{', without quality columns' if ablate else ''} | {' | '.join(found)} |")

@@ -51,6 +51,11 @@ def plainly() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def names_in(text: str) -> list[str]:
+    """Names that commas part."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar with the time left, on standard error and only where somebody watches."""

@@ -9,8 +9,21 @@ from typing import Annotated, Any
 
 import typer
 
-from emotion_rppg.cli.console import plainly, progress_bar, recordings_of, say
-from emotion_rppg.cli.options import Dataset, Device, Json, Length, Method, Out, Root, Step, Workers
+from emotion_rppg.cli.console import names_in, plainly, progress_bar, recordings_of, say
+from emotion_rppg.cli.options import (
+    CalibrationS,
+    Dataset,
+    Device,
+    Families,
+    Json,
+    Length,
+    Method,
+    Out,
+    Probabilities,
+    Root,
+    Step,
+    Workers,
+)
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
 
@@ -29,6 +42,9 @@ def evaluate(
     heads: Annotated[str, typer.Option(help="Names with commas, selected, or all.")] = "all",
     encoder: Annotated[Path | None, typer.Option(help="For lstm_pretrained: its encoder.")] = None,
     normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
+    calibration_s: CalibrationS = 240.0,
+    probabilities: Probabilities = "own",
+    families: Families = "",
     method: Method = "pos",
     source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
     length: Length = 60.0,
@@ -56,6 +72,7 @@ def evaluate(
         if stage != "emotion":
             raise InputError(f"unknown stage {stage!r}; known: emotion, pulse")
         from emotion_rppg.cache import beside
+        from emotion_rppg.emotion.inputs import of_families
         from emotion_rppg.evaluation import evaluate as evaluated
         from emotion_rppg.evaluation.splits import WORDS
         from emotion_rppg.report.evaluation import write_evaluation
@@ -69,6 +86,8 @@ def evaluate(
         recordings = [] if dataset is None else recordings_of([], dataset, root)
         read: dict[str, Any] = {"method": method, "source": source, "device": device}
         windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
+        chosen = names_in(families)
+        windows |= {"families": chosen} if chosen else {}
         options: dict[str, Any] = {
             "target": task,
             "heads": heads.split(",") if heads != "all" else "all",
@@ -76,20 +95,23 @@ def evaluate(
             "coding": coding,
             "encoder": encoder,
             "normalise": normalise,
+            "calibration_s": calibration_s,
+            "probabilities": probabilities,
             "ablate": ablate,
             "permutations": permutations,
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
-        arguments: dict[str, Any] = {"table": table, **options}
+        told = {"families": chosen, **options}
+        arguments: dict[str, Any] = {"table": table, **told}
         if dataset is not None:
             given = {"dataset": dataset, "root": root, "method": method, "source": source}
-            arguments = {"table": table, **given, "length": length, "step": step, **options}
+            arguments = {"table": table, **given, "length": length, "step": step, **told}
         inputs = [path for path in (table, root) if path is not None]
         run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with beside(out) as kept, progress_bar("evaluating") as bar:  # a stopped run goes on there
             if table is not None:
-                rows = read_table(table)
+                rows = of_families(read_table(table), chosen) if chosen else read_table(table)
             else:
                 rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
             results = evaluated(
@@ -132,7 +154,7 @@ def _evaluate_pulse(
     if dataset is None or root is None:
         raise InputError("give the data set with videos: --dataset NAME --root DIR")
     check_folder(out)
-    names = [name.strip() for name in methods.split(",") if name.strip()]
+    names = names_in(methods)
     options: dict[str, Any] = {"methods": names, "allow_unknown_training": allow_unknown_training}
     arguments = {"stage": "pulse", "dataset": dataset, "root": root, **options}
     with beside(out) as kept, progress_bar("reading") as bar:  # a stopped run goes on there

@@ -20,6 +20,9 @@ Step = Annotated[float, typer.Option(help="Seconds from one window's start to th
 Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]
 Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in.")]
 Scheduler = Annotated[str | None, typer.Option(help="A Dask scheduler, tcp://host:port.")]
+Families = Annotated[str, typer.Option(help="hrv,sequence,morphology: these alone.")]
+CalibrationS = Annotated[float, typer.Option(help="Of calibration: seconds of rest.", min=0)]
+Probabilities = Annotated[str, typer.Option(help="own, or platt: corrected on unseen people.")]
 KeepIn = Annotated[
     Path | None, typer.Option("--cache", help="Keep results here for later runs, too.")
 ]

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from emotion_rppg.cli.console import hushed, number, plainly, progress_bar, recordings_of, say
+from emotion_rppg.cli.console import (
+    hushed,
+    names_in,
+    number,
+    plainly,
+    progress_bar,
+    recordings_of,
+    say,
+)
 from emotion_rppg.cli.options import (
     Dataset,
     Device,
@@ -139,7 +147,7 @@ def features(
             "source": source,
             "length_s": None if whole else length,
             "step_s": step,
-            "families": [name.strip() for name in families.split(",") if name.strip()],
+            "families": names_in(families),
             "baseline": _baseline(baseline),
             "region": region,
             "face": face,

@@ -7,8 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from emotion_rppg.cli.console import plainly, progress_bar, recordings_of, say
-from emotion_rppg.cli.options import Dataset, Device, Json, KeepIn, Out, Root
+from emotion_rppg.cli.console import names_in, plainly, progress_bar, recordings_of, say
+from emotion_rppg.cli.options import (
+    CalibrationS,
+    Dataset,
+    Device,
+    Families,
+    Json,
+    KeepIn,
+    Out,
+    Probabilities,
+    Root,
+)
 from emotion_rppg.cli.verbs import app, train
 
 
@@ -21,6 +31,9 @@ def train_emotion(
     coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
     encoder: Annotated[Path | None, typer.Option(help="Of emb_000… or lstm_pretrained.")] = None,
     normalise: Annotated[str, typer.Option(help="none, or calibration.")] = "none",
+    calibration_s: CalibrationS = 240.0,
+    probabilities: Probabilities = "own",
+    families: Families = "",
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
@@ -29,15 +42,19 @@ def train_emotion(
     Example: emotion-rppg train emotion --table table.csv --target arousal --out model
     """
     with plainly():
+        from emotion_rppg.emotion.inputs import of_families
         from emotion_rppg.provenance import write_run
         from emotion_rppg.study import fit
         from emotion_rppg.tables import read_table
 
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
-        options |= {"normalise": normalise}
-        arguments = {"table": table, **options, "seed": seed}
+        options |= {"normalise": normalise, "calibration_s": calibration_s}
+        options |= {"probabilities": probabilities}
+        chosen = names_in(families)
+        arguments = {"table": table, "families": chosen, **options, "seed": seed}
         with progress_bar("fitting"):
-            model = fit(read_table(table), **options, encoder=encoder, random_state=seed)
+            rows = of_families(read_table(table), chosen) if chosen else read_table(table)
+            model = fit(rows, **options, encoder=encoder, random_state=seed)
         model.save(out)
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""

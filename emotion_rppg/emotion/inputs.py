@@ -113,6 +113,30 @@ def matrix(
     )
 
 
+def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
+    """The table without the columns of other feature families; what belongs to none stays.
+
+    Raises
+    ------
+    InputError
+        An unknown family, or one of which the table has no column.
+    """
+    from emotion_rppg.baselines import VS_BASELINE
+    from emotion_rppg.features import FAMILIES, check_families
+
+    check_families(families)
+    columns = {name: set(make([])) for name, make in FAMILIES.items()}
+    own = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
+    for name in families:
+        if not columns[name] & set(own.values()):
+            raise InputError(
+                f"the table has no column of the family {name!r}: extract it with --families {name}"
+            )
+    kept = set().union(*(columns[name] for name in families))
+    out = set().union(*columns.values()) - kept
+    return table[[c for c in table.columns if own[str(c)] not in out]]
+
+
 def fitted_to(head: Any, matrix: Matrix) -> Any:
     """A clone of the head, told how the matrix is laid out.
 

@@ -16,6 +16,7 @@ from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, wr
 from emotion_rppg.emotion.encoder import beginnings, load_encoder
 from emotion_rppg.emotion.inputs import Matrix, fit_on, matrix
 from emotion_rppg.emotion.levels import CALIBRATION_S, calibrated, level_of
+from emotion_rppg.emotion.platt import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import EMBEDDING, SEQUENCE, people
@@ -57,6 +58,8 @@ class Model:
         ``{data set: [subjects]}``, everybody whose rows or whose networks taught this model.
     calibration_s : float, optional
         Seconds of rest whose mean was taken off each person's features; None: nothing was.
+    probabilities : str
+        What they are, of `platt.PROBABILITIES`.
     """
 
     heads: dict[str, Any]
@@ -69,6 +72,7 @@ class Model:
     note: str = ""
     encoder: Pretrained | None = None
     calibration_s: float | None = None
+    probabilities: str = "own"
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -183,6 +187,7 @@ class Model:
             "trained_on": self.trained_on,
             "note": self.note,
             "calibration_s": self.calibration_s,
+            "probabilities": self.probabilities,
         }
 
     def card(self) -> str:
@@ -195,6 +200,7 @@ class Model:
             *([f"**{self.note}**", ""] if self.note else []),
             f"- Tells: {'; '.join(self.codings.values())}",
             f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
+            f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
             f"- Learned from: {who}",
             f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
@@ -216,6 +222,8 @@ def fit(
     coding: str = "midpoint",
     encoder: Any = None,
     normalise: str = "none",
+    calibration_s: float = CALIBRATION_S,
+    probabilities: str = "own",
     random_state: int = 0,
 ) -> Model:
     """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
@@ -226,7 +234,7 @@ def fit(
         )
     inputs, reference = matrix(table), np.zeros(len(table), dtype=bool)
     if normalise == "calibration":
-        inputs, reference = calibrated(inputs, table)
+        inputs, reference = calibrated(inputs, table, calibration_s=calibration_s)
     heads, classes, codings = {}, {}, {}
     tasks = [Task(name, coding) for name in ([target] if isinstance(target, str) else target)]
     for task in tasks:
@@ -236,7 +244,11 @@ def fit(
         classes[name], codings[name] = class_names(table, task), task.rule(table)
         _check_labels(y[usable], classes[name], name)
         heads[name] = fit_on(
-            _head(head, bool(classes[name]), encoder),
+            with_probabilities(
+                _head(head, bool(classes[name]), encoder),
+                probabilities,
+                numbers=not classes[name],
+            ),
             inputs,
             usable,
             y[usable].astype(int) if classes[name] else y[usable],
@@ -258,7 +270,8 @@ def fit(
         encoder=(load_encoder(encoder) if isinstance(encoder, str | Path) else encoder)
         if embeds
         else None,
-        calibration_s=CALIBRATION_S if normalise == "calibration" else None,
+        calibration_s=calibration_s if normalise == "calibration" else None,
+        probabilities=probabilities,
     )
 
 
@@ -343,6 +356,7 @@ def load(folder: str | Path) -> Model:
             trained_on=config["trained_on"],
             note=config.get("note", ""),
             calibration_s=config.get("calibration_s"),
+            probabilities=config.get("probabilities", "own"),
             encoder=load_encoder(inside) if (inside := Path(folder) / ENCODER).is_dir() else None,
         )
     except (KeyError, TypeError, AttributeError) as error:

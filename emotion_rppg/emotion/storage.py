@@ -41,7 +41,10 @@ TRUSTED = (
     "emotion_rppg.emotion.linear.Calibrated",
     "emotion_rppg.emotion.linear.EqualPriors",
     "emotion_rppg.emotion.linear.OnFeatures",
+    "emotion_rppg.emotion.platt.Platt",
     "emotion_rppg.emotion.selection.Selected",
+    "sklearn.calibration._CalibratedClassifier",  # Platt's sigmoid and the head it belongs to
+    "sklearn.calibration._SigmoidCalibration",
     "numpy.dtype",  # SimpleImputer remembers one; it only names a kind of number
     # the next two are arrays walked by index: the indices are checked after loading
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -160,39 +163,30 @@ def _read_skops(content: bytes, file: Path) -> Any:
         ) from error
     except Exception as error:  # whatever a garbled archive makes skops stumble over
         raise InputError(f"{file} is damaged ({error}); copy the model folder again") from error
-    sound = all(_sound(tree) for tree in _trees(head))
-    if not (sound and all(_sound_boosting(part) for part in _boosted(head))):
+    from sklearn.tree._tree import Tree
+
+    sound = all(_sound(part) for part in _parts(head) if isinstance(part, Tree))
+    boosted = (part for part in _parts(head) if hasattr(part, "_predictors"))
+    if not (sound and all(_sound_boosting(part) for part in boosted)):
         raise InputError(f"{file} holds a decision tree that leads nowhere: it was not made by us")
     return head
 
 
-def _trees(part: Any) -> Iterator[Any]:
-    """Every compiled decision tree inside an estimator."""
+def _parts(part: Any) -> Iterator[Any]:
+    """Everything that an estimator is made of, itself first."""
     from sklearn.base import BaseEstimator
-    from sklearn.tree._tree import Tree
+    from sklearn.calibration import _CalibratedClassifier
 
-    if isinstance(part, Tree):
-        yield part
-    elif isinstance(part, BaseEstimator):
-        yield from _trees(list(vars(part).values()))
+    yield part
+    inside: Any = ()
+    if isinstance(part, BaseEstimator | _CalibratedClassifier):
+        inside = list(vars(part).values())
     elif isinstance(part, list | tuple):
-        for item in part:
-            yield from _trees(item)
+        inside = part
     elif isinstance(part, np.ndarray) and part.dtype == object:
-        yield from _trees(part.ravel().tolist())
-
-
-def _boosted(part: Any) -> Iterator[Any]:
-    """Every estimator of boosted trees inside an estimator, and every such tree that has none."""
-    from sklearn.base import BaseEstimator
-
-    if hasattr(part, "_predictors"):
-        yield part
-    elif isinstance(part, BaseEstimator):
-        yield from _boosted(list(vars(part).values()))
-    elif isinstance(part, list | tuple):
-        for item in part:
-            yield from _boosted(item)
+        inside = part.ravel().tolist()
+    for item in inside:
+        yield from _parts(item)
 
 
 def _sound_boosting(head: Any) -> bool:

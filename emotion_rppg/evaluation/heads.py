@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, WITH_ENCODER, heads_for
+from emotion_rppg.emotion.platt import with_probabilities
 from emotion_rppg.emotion.selection import Selected
 from emotion_rppg.emotion.storage import has_network
 from emotion_rppg.errors import InputError
@@ -15,24 +16,40 @@ SELECTED, MULTITASK = "selected", "multitask"
 
 
 def chosen_heads(
-    heads: Any, classification: bool, *, several: bool, encoder: str | Path | None
+    heads: Any,
+    classification: bool,
+    *,
+    several: bool = False,
+    encoder: str | Path | None = None,
+    probabilities: str = "own",
 ) -> dict[str, Any]:
     """Heads by name, the dummies first.
 
     ``"all"`` is every head of the table and ``"selected"``; ``"multitask"`` only where there are
     ``several`` targets: of one it is what ``"lstm"`` is. With an encoder's folder there is
-    ``"lstm_pretrained"``, too. Candidates of ``"selected"`` are the
-    heads it is named with; alone or with all, those that are no networks (which would be fitted
-    some five times for each fold).
+    ``"lstm_pretrained"``, too. Candidates of ``"selected"`` are the heads it is named with; alone
+    or with all, those that are no networks (which would be fitted some five times for each fold).
+    ``probabilities`` are those of `platt.PROBABILITIES`.
     """
-    known = heads_for(numbers=not classification, encoder=encoder)
     dummies = DUMMIES if classification else DUMMIES_REGRESSION
+    made = _named(heads, heads_for(numbers=not classification, encoder=encoder), dummies, several)
+    return dummies | {
+        name: head
+        if name in dummies
+        else with_probabilities(head, probabilities, numbers=not classification)
+        for name, head in made.items()
+    }
+
+
+def _named(
+    heads: Any, known: Mapping[str, Any], dummies: Mapping[str, Any], several: bool
+) -> dict[str, Any]:
     classic = {n: head for n, head in known.items() if not has_network(head)}
     if isinstance(heads, Mapping):
-        return {**dummies, **heads}
+        return dict(heads)
     if isinstance(heads, str) and heads == "all":
         whole = {n: head for n, head in known.items() if several or n != MULTITASK}
-        return {**dummies, **whole, SELECTED: Selected(list(classic.items()))}
+        return {**whole, SELECTED: Selected(list(classic.items()))}
     if isinstance(heads, str) or not isinstance(heads, Sequence):
         heads = [heads]
     chosen: dict[str, Any] = {}
@@ -47,7 +64,7 @@ def chosen_heads(
     if SELECTED in [head for head in heads if isinstance(head, str)]:
         candidates = chosen if len(chosen) > 1 else classic
         chosen = {**chosen, SELECTED: Selected(list(candidates.items()))}
-    return {**dummies, **chosen}
+    return chosen
 
 
 def _free_name(name: str, taken: Mapping[str, Any]) -> str:

@@ -45,6 +45,7 @@ def make_plans(
     *,
     heads: Any,
     encoder: str | Path | None,
+    probabilities: str,
     split: Split,
     unscored: np.ndarray,
     allow_unknown: bool,
@@ -58,7 +59,13 @@ def make_plans(
         labelled = np.isfinite(y)
         if not labelled.any():
             raise InputError(f"no row of the table has a label for {task.target!r}")
-        chosen = chosen_heads(heads, bool(names), several=len(tasks) > 1, encoder=encoder)
+        chosen = chosen_heads(
+            heads,
+            bool(names),
+            several=len(tasks) > 1,
+            encoder=encoder,
+            probabilities=probabilities,
+        )
         unknown = refuse_trained_on(table, labelled, allow_unknown, heads=chosen.values())
         folds = make_folds(table, split, seed=seed, labelled=labelled, unscored=unscored)
         for _, test in folds.pairs:

@@ -38,6 +38,7 @@ def evaluate(
     calibration_s: float = 240.0,
     ablate: Sequence[str] = (),
     encoder: str | Path | None = None,
+    probabilities: str = "own",
     allow_unknown_training: bool = False,
     permutations: int = 0,
     importance: int = 0,
@@ -75,6 +76,9 @@ def evaluate(
     encoder : folder, optional
         An encoder (``train encoder``) that learned from other people: adds ``lstm_pretrained``, the
         head ``lstm`` whose training begins with it.
+    probabilities : {"own", "platt"}
+        ``"platt"``: a sigmoid, fitted inside each fold on training people whom the head had not
+        seen, corrects them; predictions follow (:mod:`emotion_rppg.emotion.platt`).
     allow_unknown_training : bool
         Accept rows made by a network that does not say whom it was trained on; the column
         ``unknown_training`` of the results says so.
@@ -121,6 +125,7 @@ def evaluate(
         [Task(name, coding) for name in ([target] if isinstance(target, str) else target)],
         heads=heads,
         encoder=encoder,
+        probabilities=probabilities,
         split=split,
         unscored=unscored,
         allow_unknown=allow_unknown_training,
@@ -146,6 +151,7 @@ def evaluate(
             each = scores_of_people(own, plan.jobs[0].classes)
             rows += [{**shared, "head": name, **scores} for scores in each]
     results = pd.DataFrame(rows).assign(
+        probabilities=probabilities,
         unknown_training=any(plan.unknown_training for plan in plans),
         leaky=split_name(split) == "leaky_windows",
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DUMMY_NAMES = ("majority", "stratified", "subject_prior", "mean")
-BY = ["target", "coding", "split", "normalise", "head"]
+BY = ["target", "coding", "split", "normalise", "probabilities"]
 
 
 def bootstrap_ci(
@@ -99,17 +99,17 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
     Returns
     -------
     DataFrame
-        ``target, coding, split, normalise, head, metric, dummy, people, mean, ci_low, ci_high,
-        effect, p, leaky``: p by a paired Wilcoxon test over people, Holm-corrected over the heads
-        of a target; people whose score is undefined are not counted. Where labels were permuted,
-        ``p_permutation`` is the share of permutations that did as well.
+        ``target, coding, split, normalise, probabilities, head, metric, dummy, people, mean,
+        ci_low, ci_high, effect, p, leaky``: p by a paired Wilcoxon test over people,
+        Holm-corrected over the heads of a target; people whose score is undefined are not counted.
+        Where labels were permuted, ``p_permutation`` is the share of permutations that did as well.
     """
     import pandas as pd
 
     chosen = metrics or (["balanced_accuracy"] if "balanced_accuracy" in results else ["ccc"])
     rows: list[dict[str, Any]] = []
     for metric in chosen:
-        for _, task in results.groupby(BY[:-1], sort=False):
+        for _, task in results.groupby([k for k in BY if k in results], sort=False):
             rows += _of_one_task(task, metric)
     out = pd.DataFrame(rows)
     if "leaky" in results:
@@ -164,7 +164,7 @@ def _of_one_task(task: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
     for name in names:
         scores = wide[name].to_numpy()
         low, high = bootstrap_ci(scores)
-        row = {key: task[key].iloc[0] for key in BY[:-1]}
+        row = {key: task[key].iloc[0] for key in BY if key in task}
         row |= {"head": name, "metric": metric, "dummy": name in DUMMY_NAMES}
         known = scores[np.isfinite(scores)]
         row |= {"people": len(known), "mean": float(known.mean()) if len(known) else float("nan")}

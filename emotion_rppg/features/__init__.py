@@ -4,6 +4,9 @@ FAMILIES: name -> ``(list[Beats], list[Signal | None]) -> DataFrame``, one row e
 be left out.
 """
 
+from collections.abc import Sequence
+
+from emotion_rppg.errors import InputError
 from emotion_rppg.features import hrv, morphology, sequences
 
 FAMILIES = {
@@ -11,3 +14,10 @@ FAMILIES = {
     "sequence": sequences.table,
     "morphology": morphology.table,
 }
+
+
+def check_families(names: Sequence[str]) -> None:
+    """Refuse a name that is none of ``FAMILIES``."""
+    for name in names:
+        if name not in FAMILIES:
+            raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")

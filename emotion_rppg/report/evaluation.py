@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.emotion.platt import PROBABILITIES
 from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation.splits import WORDS
 from emotion_rppg.provenance import write_run
@@ -81,6 +82,7 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
         "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
         f"Target: {'; '.join(told)}.",
         f"Normalisation “{first['normalise']}”: {_normalised(results)}.",
+        *_probabilities(results),
         *_traps(table),
     ]
     if bool("unknown_training" in results and results["unknown_training"].any()):
@@ -104,6 +106,14 @@ NORMALISED = {
 def _normalised(results: pd.DataFrame) -> str:
     words = NORMALISED.get(results["normalise"].iloc[0], "one’s own")
     return words.format(seconds=results.attrs.get("calibration_s", float("nan")))
+
+
+def _probabilities(results: pd.DataFrame) -> list[str]:
+    """How probabilities came about, where there are any."""
+    if "probabilities" not in results or "balanced_accuracy" not in results:
+        return []
+    name = results["probabilities"].iloc[0]
+    return [f"Probabilities “{name}”: {PROBABILITIES[name]}."]
 
 
 def _traps(table: pd.DataFrame) -> list[str]:

@@ -29,6 +29,8 @@ _PARTS = {  # parts of heads, by how their class is called
     "speak of classes equally frequent (EqualPriors; Saerens et al. 2002)",
     "Calibrated": "probabilities by temperature scaling on training people whom the inner fit had "
     "not seen (Calibrated; Guo et al. 2017)",
+    "Platt": "probabilities by a sigmoid fitted on training people whom the inner fit had not "
+    "seen (Platt 1999)",
     "Sequence": "networks over the beats beside the features, recurrent such as the LSTM "
     "(Hochreiter and Schmidhuber 1997) unless the settings say otherwise, stopped early by "
     "training people held out (Sequence…)",

@@ -30,6 +30,8 @@ REFERENCES = {
     "in Genetics and Molecular Biology 9, 39.",
     "Pilz et al. 2018": "Local group invariance for heart rate estimation from face videos in the "
     "wild. IEEE Conference on Computer Vision and Pattern Recognition Workshops, 1254–1262.",
+    "Platt 1999": "Probabilistic outputs for support vector machines and comparisons to "
+    "regularized likelihood methods. Advances in Large Margin Classifiers, MIT Press, 61–74.",
     "Poh et al. 2010": "Non-contact, automated cardiac pulse measurements using video imaging and "
     "blind source separation. Optics Express 18, 10762–10774.",
     "Saerens et al. 2002": "Adjusting the outputs of a classifier to new a priori probabilities. "

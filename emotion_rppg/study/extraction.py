@@ -93,7 +93,9 @@ def extract(
     if not items:
         raise InputError("there is no recording to extract from")
     reading = Reading(method, source, region, face, weights, device)
-    _check_families(families)
+    from emotion_rppg.features import check_families
+
+    check_families(families)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     window = (length_s, step_s, tuple(families))
     found: dict[int, pd.DataFrame | str] = {}
@@ -119,14 +121,6 @@ def extract(
         table = embedded(table, encoder)
     table.attrs["failures"] = failures
     return table
-
-
-def _check_families(families: Sequence[str]) -> None:
-    from emotion_rppg.features import FAMILIES
-
-    for name in families:
-        if name not in FAMILIES:
-            raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")
 
 
 def all_failed(failures: list[dict[str, str]]) -> str:

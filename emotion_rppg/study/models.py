@@ -31,6 +31,8 @@ def fit(
     coding: str = "midpoint",
     encoder: Any = None,
     normalise: str = "none",
+    calibration_s: float = 240.0,
+    probabilities: str = "own",
     random_state: int = 0,
 ) -> Model:
     """Fit a head on every labelled row of the table, one for each target.
@@ -48,8 +50,11 @@ def fit(
         The encoder that made the table's embeddings; it travels inside the model, so that
         ``predict`` can read a video. As a folder also what ``"lstm_pretrained"`` begins with.
     normalise : {"none", "calibration"}
-        ``"calibration"``: features are differences from each person's first four minutes;
+        ``"calibration"``: features are differences from each person's first ``calibration_s``;
         ``predict`` then needs a recording of rest.
+    probabilities : {"own", "platt"}
+        ``"platt"``: corrected by what the head says of people it had not seen
+        (:mod:`emotion_rppg.emotion.platt`).
     """
     from emotion_rppg.emotion.model import fit as fit_model
 
@@ -60,6 +65,8 @@ def fit(
         coding=coding,
         encoder=encoder,
         normalise=normalise,
+        calibration_s=calibration_s,
+        probabilities=probabilities,
         random_state=random_state,
     )
 

@@ -9,6 +9,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import has_fit_parameter
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion.platt import Platt
 
 FEATURES, CHANNELS = 6, 2
 # Checks of scikit-learn that a head may fail, with the reason; at most two a head. None does.
@@ -248,6 +249,11 @@ def test_numbers_are_learnt_by_the_heads_for_numbers():
         )
         groups = {"groups": people[:120]} if has_fit_parameter(made, "groups") else {}
         assert made.fit(X[:120], y[:120], **groups).score(X[120:], y[120:]) > 0.5, name
+
+
+def test_scikit_learns_own_checks_of_platts_sigmoid():
+    results = check_estimator(Platt(HEADS["logistic"], folds=2), on_skip=None, on_fail=None)
+    assert not [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
 
 
 def test_the_tables_hold_what_they_say():

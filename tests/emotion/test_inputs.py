@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.inputs import feature_names, fitted_to, matrix
+from emotion_rppg.emotion.inputs import feature_names, fitted_to, matrix, of_families
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import IDENTITY
 
@@ -144,3 +144,17 @@ def test_a_head_is_told_the_layout_and_the_table_of_heads_is_left_alone(table, n
     assert told["n_features"] == m.n_features
     assert told.get("n_token_channels", m.n_token_channels) == m.n_token_channels
     assert repr(HEADS[name].get_params()) == before
+
+
+def test_families_are_chosen_by_name_and_what_belongs_to_none_stays(table):
+    table["hr_bpm_vs_baseline"] = 1.0
+    beats = of_families(table, ["sequence"])
+    assert "seq_ibi_ms" in beats
+    assert not {"hr_bpm", "lf_hf", "hr_bpm_vs_baseline"} & set(beats)
+    assert {"emb_000", "label_mood", "quality", *IDENTITY} <= set(beats)
+    assert matrix(of_families(table, ["hrv"])).longest == 0
+    assert set(of_families(table, ["hrv", "sequence"])) == set(table)
+    with pytest.raises(InputError, match="no column of the family 'morphology'"):
+        of_families(table, ["morphology"])
+    with pytest.raises(InputError, match="unknown feature family"):
+        of_families(table, ["hrv", "eeg"])

@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from emotion_rppg.emotion import HEADS, HEADS_REGRESSION
 from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.platt import Platt
 from emotion_rppg.emotion.storage import load_head, save_head
 from emotion_rppg.errors import InputError
 
@@ -113,15 +114,19 @@ def test_a_pickle_is_refused(tmp_path):
         load_head(tmp_path, "x")
 
 
-@pytest.mark.parametrize("wrong", [-5, 10**6, 0])
-def test_a_tree_that_leads_outside_is_refused(tmp_path, wrong):
+@pytest.mark.parametrize(("wrong", "inside"), [(-5, False), (10**6, False), (0, False), (0, True)])
+def test_a_tree_that_leads_outside_is_refused(tmp_path, wrong, inside):
     """Compiled code would follow the index into memory that is not the tree's, or for ever."""
-    head, _ = fitted("forest")
+    head, X = fitted("forest")
+    if inside:
+        whole = Platt(HEADS["forest"], folds=2).set_params(estimator__estimator__n_estimators=2)
+        whole.fit(X, np.arange(50) % 2)
+        head = whole.estimator_.calibrated_classifiers_[0].estimator
     tree = head.pipeline_[-1].estimators_[0].tree_
     state = tree.__getstate__()
     state["nodes"]["right_child"][0] = wrong
     tree.__setstate__(state)
-    plant(tmp_path, skops.io.dumps(head))
+    plant(tmp_path, skops.io.dumps(whole if inside else head))
     with pytest.raises(InputError, match="leads nowhere"):
         load_head(tmp_path, "x")
 
