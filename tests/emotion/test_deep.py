@@ -109,12 +109,13 @@ def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
     how = {"target": "arousal", "heads": "lstm_pretrained", "encoder": tmp_path / "e"}
     with pytest.raises(Leak, match="does not say whom"):
         evaluate(study(), **how)
-    assert evaluate(study(), **how, allow_unknown_training=True)["unknown_training"].all()
+    few = study()[lambda t: t["subject"].isin(["s1", "s2"])]
+    assert evaluate(few, **how, allow_unknown_training=True)["unknown_training"].all()
 
 
 def test_an_encoder_of_others_is_scored_beside_the_head_from_scratch(tmp_path):
     encoder = encoder_of(["s0"], tmp_path / "e")
-    others = study()[lambda t: t["subject"] != "s0"]
+    others = study()[lambda t: t["subject"].isin(["s1", "s2", "s3"])]
     found = evaluate(others, target="arousal", heads=["lstm", "lstm_pretrained"], encoder=encoder)
     means = found.groupby("head")["balanced_accuracy"].mean()
     assert means["lstm_pretrained"] > 0.9
@@ -123,7 +124,7 @@ def test_an_encoder_of_others_is_scored_beside_the_head_from_scratch(tmp_path):
 
 
 def test_folds_kept_with_another_encoder_are_not_taken(tmp_path):
-    others = study()[lambda t: t["subject"] != "s0"]
+    others = study()[lambda t: t["subject"].isin(["s1", "s2"])]
     found = []
     for seed in (0, 1, 1):
         encoder = encoder_of(["s0"], tmp_path / "e", seed=seed)
@@ -273,6 +274,7 @@ def test_embeddings_are_fused_with_features_as_columns():
     table["emb_000"] = (table["label_arousal"] > 5) + 0.1 * np.random.default_rng(0).normal(size=48)
     table["hr_bpm"] = 60.0
     table = table.drop(columns="seq_ibi_ms").assign(encoder_trained_on=json.dumps({"e": ["1"]}))
+    table = table[table["subject"].isin(["s1", "s2", "s3"])]
     scores = {}
     for ablate in ((), ("embedding",)):
         found = evaluate(table, target="arousal", heads=["mlp", "logistic"], ablate=ablate)

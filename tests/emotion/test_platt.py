@@ -117,13 +117,14 @@ def test_an_evaluation_names_it_in_every_output():
 
 
 def test_a_model_keeps_it_and_its_card_says_so(tmp_path):
-    for head in ("logistic", "mlp"):
+    for head in ("logistic", SequenceHead(reads="features", max_epochs=2)):
+        name = type(head).__name__
         model = fit(study(), target="arousal", head=head, probabilities="platt")
-        model.save(tmp_path / head)
-        again = load(tmp_path / head)
+        model.save(tmp_path / name)
+        again = load(tmp_path / name)
         pd.testing.assert_frame_equal(again.predict(study()), model.predict(study()))
         assert again.probabilities == "platt"
-        assert "Probabilities: platt" in (tmp_path / head / "MODEL_CARD.md").read_text()
+        assert "Probabilities: platt" in (tmp_path / name / "MODEL_CARD.md").read_text()
 
 
 def test_what_has_no_probabilities_or_no_such_name_is_refused():
