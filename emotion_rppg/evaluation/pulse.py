@@ -115,21 +115,28 @@ def _outcomes(
     workers: int,
     scheduler: str | None,
 ) -> Iterator[tuple[int, pd.DataFrame | str]]:
-    """Each job's number with its rows, or why there are none; the kept ones come first."""
+    """Each job's number with its rows, or why there are none; the kept ones come first.
+
+    What is left of a recording's jobs is done together: its video is decoded once.
+    """
     import pandas as pd
 
-    numbers = list(jobs)
-    keys = [None if store is None else _key(*job) for job in jobs.values()]
-
-    def kept(position: int) -> pd.DataFrame | None:
-        rows = None if store is None else store.get(keys[position])
-        return rows if isinstance(rows, pd.DataFrame) else None
-
-    run = unless_kept(_compared, list(jobs.values()), kept, workers=workers, scheduler=scheduler)
-    for position, rows, new in run:
-        if store is not None and new and not isinstance(rows, str):
-            store.keep(keys[position], rows)
-        yield numbers[position], rows
+    keys = {number: None if store is None else _key(*job) for number, job in jobs.items()}
+    left: dict[int, list[int]] = {}
+    for number, (recording, _) in jobs.items():
+        rows = None if store is None else store.get(keys[number])
+        if isinstance(rows, pd.DataFrame):
+            yield number, rows
+        else:
+            left.setdefault(id(recording), []).append(number)
+    together = list(left.values())
+    work = [(jobs[numbers[0]][0], [jobs[n][1] for n in numbers]) for numbers in together]
+    run = unless_kept(_compared, work, lambda _: None, workers=workers, scheduler=scheduler)
+    for position, found, _ in run:
+        for number, rows in zip(together[position], found, strict=True):
+            if store is not None and not isinstance(rows, str):
+                store.keep(keys[number], rows)
+            yield number, rows
 
 
 def _check_names(names: list[str]) -> None:
@@ -154,16 +161,30 @@ def _key(recording: Recording, how: Reading) -> str | None:
     return fingerprint("pulse", view(recording, how), how.facts(recording), truth)
 
 
-def _compared(recording: Recording, how: Reading) -> pd.DataFrame | str:
-    return or_reason(lambda: compared(recording, how))
+def _compared(recording: Recording, readings: Sequence[Reading]) -> list[pd.DataFrame | str]:
+    """The rows of each reading, or why there are none."""
+    from emotion_rppg.pulse.inference import estimate_each
+
+    def read() -> list[Callable[[], Signal]]:
+        assert recording.video is not None  # by `_facts`
+        methods = [how.method for how in readings]
+        return estimate_each(recording.video, methods, device=readings[0].device)
+
+    waves = or_reason(read)
+    if isinstance(waves, str):
+        return [waves] * len(readings)
+    return [
+        or_reason(lambda wave=wave, how=how: compared(recording, how, wave()))  # type: ignore[misc]
+        for how, wave in zip(readings, waves, strict=True)
+    ]
 
 
-def compared(recording: Recording, how: Reading) -> pd.DataFrame:
-    """What `measured` gives for a recording (first row) and for its windows, read that way."""
+def compared(recording: Recording, how: Reading, wave: Signal) -> pd.DataFrame:
+    """What `measured` gives for a recording's wave (first row) and for its windows."""
     import pandas as pd
 
     kind = next(kind for kind in CONTACT if kind in recording.signals)
-    contact, wave = recording.read(kind), how.wave(recording)
+    contact = recording.read(kind)
     beats, truth = find_beats(wave), find_beats(contact)
     start, end = max(wave.start_s, contact.start_s), min(wave.end_s, contact.end_s)
     if end - start < LEAST_S:

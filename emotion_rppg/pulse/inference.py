@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,15 +121,54 @@ def estimate(
     InputError
         Unreadable video, no face in it, unknown method, missing weights.
     """
+    how = {"region": region, "face": face, "detector": detector}
+    return _read(video, [method], weights, device, progress=progress, seen=seen, **how)[0]()
+
+
+def estimate_each(
+    video: Video | str | Path, methods: Sequence[str | Path | Method], *, device: str = "auto"
+) -> list[Callable[[], Signal]]:
+    """What `estimate` gives by each method, the video decoded and its face followed once.
+
+    Of each method a function that gives its wave, to be called once: what fails for one method
+    leaves the others.
+    """
+    return _read(video, methods, None, device)
+
+
+def _read(
+    video: Video | str | Path,
+    methods: Sequence[str | Path | Method],
+    weights: str | Path | None,
+    device: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    seen: Seen | None = None,
+    **how: Any,
+) -> list[Callable[[], Signal]]:
+    """All frames read; what gives the wave of each method. ``seen`` is told of the first."""
     video = video if isinstance(video, Video) else Video(Path(video))
-    # decoding goes on while torch and the network are loaded, and while the network reads
-    looks = ahead(follow(video, region=region, face=face, detector=detector))
-    chosen = chosen_method(method, weights, device)
-    looks = looks if progress is None else _watched(looks, video, progress)
-    if isinstance(chosen, Network):
-        wave = _read_by_network(looks, chosen, seen)
-    else:
-        wave = _read_by_colours(looks, chosen, seen)
+    # decoding goes on while torch and the networks are loaded, and while they read
+    looks = ahead(follow(video, **how))
+    colours: list[tuple[float, np.ndarray]] = []  # the same ones for all classic methods
+    chosen = [chosen_method(method, weights, device) for method in methods]
+    readers = [_ByNetwork(c) if isinstance(c, Network) else _ByColour(c, colours) for c in chosen]
+    networks = [reader for reader in readers if isinstance(reader, _ByNetwork)]
+    due_s = math.inf
+    for look in looks if progress is None else _watched(looks, video, progress):
+        if len(networks) < len(readers):
+            colours.append((look.time_s, skin_mean(look)))
+        for network in networks:
+            network.add(look)
+        due_s = min(due_s, look.time_s + 1.0)
+        if seen is not None and look.time_s >= due_s:
+            due_s = math.inf
+            seen(readers[0].so_far)
+    return [partial(_with_quality, reader) for reader in readers]
+
+
+def _with_quality(reader: _ByColour | _ByNetwork) -> Signal:
+    wave = reader.wave()
     return replace(wave, quality=per_sample(wave))
 
 
@@ -173,17 +213,16 @@ def _watched(
 # ---- classic methods: the skin's mean colour ------------------------------------------------
 
 
-def _read_by_colours(looks: Iterable[Look], method: Method, seen: Seen | None) -> Signal:
-    """The wave of all frames; of those so far, for who asks while they come."""
-    colours: list[tuple[float, np.ndarray]] = []
-    due_s = -math.inf
-    for look in looks:
-        colours.append((look.time_s, skin_mean(look)))
-        if seen is not None and look.time_s >= due_s:
-            due_s = look.time_s + 1.0
-            if len(colours) > 1:
-                seen(lambda: read_by_colour(colours, method))
-    return read_by_colour(colours, method)
+class _ByColour:
+    """A method on the colours of all frames so far."""
+
+    def __init__(self, method: Method, colours: list[tuple[float, np.ndarray]]) -> None:
+        self.method, self.colours = method, colours
+
+    def wave(self) -> Signal:
+        return read_by_colour(self.colours, self.method)
+
+    so_far = wave
 
 
 def read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
@@ -279,25 +318,39 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
     return Network(Ready(module, where), config, where)
 
 
-def _read_by_network(looks: Iterator[Look], network: Network, seen: Seen | None) -> Signal:
-    start, pictures = pictures_at(looks, size=network.size, rate_hz=network.rate_hz)
+class _ByNetwork:
+    """A network's wave over frames as they come, a chunk and a half of whose pictures are held."""
 
-    def timed(wave: np.ndarray) -> Signal:
-        return Signal(wave, network.rate_hz, kind="rppg", start_s=start - network.config["lag_s"])
+    def __init__(self, network: Network) -> None:
+        self.network, self.even = network, _Even(network.rate_hz)
+        self.added = OverlapAdd(network, round(CHUNK_S * network.rate_hz))
 
-    added = OverlapAdd(network, round(CHUNK_S * network.rate_hz))
-    for n, picture in enumerate(pictures):
-        added.add(picture)
-        if seen is not None and n % round(network.rate_hz) == 0:
-            seen(lambda: timed(added.so_far()))
-    return timed(added.finish())
+    def add(self, look: Look) -> None:
+        for picture in self.even.add(look.time_s, _picture(look, self.network.size)):
+            self.added.add(picture)
+
+    def so_far(self) -> Signal:
+        return self._timed(self.added.so_far())
+
+    def wave(self) -> Signal:
+        """After the last frame, once."""
+        self.added.add(self.even.last())
+        return self._timed(self.added.finish())
+
+    def _timed(self, wave: np.ndarray) -> Signal:
+        start_s = self.even.start_s - self.network.config["lag_s"]
+        return Signal(wave, self.network.rate_hz, kind="rppg", start_s=start_s)
+
+
+def _picture(look: Look, size: int) -> np.ndarray | None:
+    return None if look.box is None else crop(look, size)
 
 
 def pictures_at(
     looks: Iterator[Look], *, size: int, rate_hz: float
 ) -> tuple[float, Iterator[np.ndarray | None]]:
     """Time of the first frame, and faces (size, size, 3) on an even grid; None: not seen."""
-    timed = ((k.time_s, None if k.box is None else crop(k, size)) for k in looks)
+    timed = ((look.time_s, _picture(look, size)) for look in looks)
     return pictures_at_times(timed, rate_hz=rate_hz)
 
 
@@ -313,23 +366,49 @@ def pictures_at_times(
 def _at_rate(
     timed: Iterable[tuple[float, np.ndarray | None]], rate_hz: float
 ) -> Iterator[np.ndarray | None]:
+    """All pictures on an even grid; see `_Even`."""
+    even = _Even(rate_hz)
+    for time_s, picture in timed:
+        yield from even.add(time_s, picture)
+    yield even.last()
+
+
+class _Even:
     """Pictures blended linearly in time onto an even grid that starts with the first."""
-    rest = iter(timed)
-    start, before = next(rest)
-    time, n = start, 0
-    for later, picture in rest:
-        while (at := start + n / rate_hz) < later:
+
+    def __init__(self, rate_hz: float) -> None:
+        self.rate_hz, self.n = rate_hz, 0
+        self.start_s = math.nan
+        self.before: tuple[float, np.ndarray | None] | None = None
+
+    def add(self, later: float, picture: np.ndarray | None) -> list[np.ndarray | None]:
+        """Those before this one that it completes."""
+        if self.before is None:
+            self.start_s, self.before = later, (later, picture)
+        (time, before), found = self.before, []
+        while (at := self.start_s + self.n / self.rate_hz) < later:
             share = (at - time) / (later - time)
-            nearest = picture if share > 0.5 else before
-            if nearest is None or later - time > LONGEST_HOLE_S:
-                yield None
-            elif before is None or picture is None:
-                yield nearest.astype(np.float32)
-            else:
-                yield ((1 - share) * before + share * picture).astype(np.float32)
-            n += 1
-        time, before = later, picture
-    yield None if before is None else before.astype(np.float32)
+            found.append(_blend(before, picture, share, later - time))
+            self.n += 1
+        self.before = later, picture
+        return found
+
+    def last(self) -> np.ndarray | None:
+        """The one that no other follows."""
+        picture = None if self.before is None else self.before[1]
+        return None if picture is None else picture.astype(np.float32)
+
+
+def _blend(
+    before: np.ndarray | None, after: np.ndarray | None, share: float, apart_s: float
+) -> np.ndarray | None:
+    """``share`` of the second picture; None where the nearer one is missing or both far."""
+    nearest = after if share > 0.5 else before
+    if nearest is None or apart_s > LONGEST_HOLE_S:
+        return None
+    if before is None or after is None:
+        return nearest.astype(np.float32)
+    return ((1 - share) * before + share * after).astype(np.float32)
 
 
 def overlap_add(

@@ -1,6 +1,8 @@
 """Stage one: errors show in their columns, networks meet no known people, stopped runs go on."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from emotion_rppg.evaluation.pulse_scores import SCORES, pulse_summary
 from emotion_rppg.evaluation.statistics import clustered_ci
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.metrics import macc, macc_chance
+from emotion_rppg.pulse import inference
 from emotion_rppg.pulse.networks import save_network
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.recordings import Recording, Video
@@ -156,13 +159,22 @@ def test_every_recording_has_a_row_a_method(results: pd.DataFrame, study: list[R
     assert len(results.attrs["windows"]) == 0
 
 
+def read_as(monkeypatch: pytest.MonkeyPatch, wave: Callable[[Video], Signal]) -> None:
+    """Every method reads that wave."""
+
+    def each(video: Video, methods: list, *, device: str) -> list:
+        return [partial(wave, video) for _ in methods]
+
+    monkeypatch.setattr(inference, "estimate_each", each)
+
+
 def test_windows_are_judged_each_for_itself(monkeypatch) -> None:
     wave = pulse()
     wrong = np.where(wave.times_s < 30, wave.samples, pulse(bpm=96, seed=5).samples)
-    monkeypatch.setattr(Reading, "wave", lambda self, r: Signal(wrong, 30.0, kind="rppg"))
+    read_as(monkeypatch, lambda video: Signal(wrong, 30.0, kind="rppg"))
     contact = Signal(wave.samples, 30.0, kind="bvp")
     one = Recording("d", "1", video=Video(Path("none.mp4")), signals={"bvp": contact})
-    table = compared(one, Reading("pos", "rppg"))
+    table = compared(one, Reading("pos", "rppg"), Signal(wrong, 30.0, kind="rppg"))
     assert list(table["span"]) == ["recording", "window", "window"]
     error = (table["hr_bpm"] - table["hr_true_bpm"]).to_numpy()
     assert abs(error[1]) < 1
@@ -202,31 +214,44 @@ def network(folder: Path, trained_on: dict | str) -> Path:
 
 
 def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(Reading, "wave", lambda *_: pytest.fail("a video was read"))
+    read_as(monkeypatch, lambda video: pytest.fail("a video was read"))
     seen = network(tmp_path / "seen", {"synthetic": [study[1].subject]})
     with pytest.raises(Leak, match=f"trained on synthetic/{study[1].subject}"):
         evaluate_pulse(study, methods=["pos", seen])
     hidden = network(tmp_path / "hidden", "unknown")
     with pytest.raises(Leak, match="does not say whom"):
         evaluate_pulse(study, methods=[hidden])
-    monkeypatch.setattr(Reading, "wave", lambda self, r: r.read("bvp"))
+    read_as(monkeypatch, lambda video: study[0].read("bvp"))
     told = evaluate_pulse(study, methods=[hidden], allow_unknown_training=True)
     assert told["unknown_training"].all()
 
 
-def test_what_is_finished_is_not_read_again(study, results, tmp_path, monkeypatch) -> None:
-    kept = tmp_path / "kept"
+def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
+    study, results, tmp_path, monkeypatch
+) -> None:
+    kept, read, real = tmp_path / "kept", [], inference.follow
     evaluate_pulse(study[:1], methods=["green"], keep=kept)
-    read, real = [], Reading.wave
-    monkeypatch.setattr(Reading, "wave", lambda self, r: read.append(r.name) or real(self, r))
-    again = evaluate_pulse(study, methods=["green"], keep=kept)
-    assert read == [study[1].name]
-    once = results[results["method"] == "green"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(again, once)
+    follow = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
+    monkeypatch.setattr(inference, "follow", follow)
+    again = evaluate_pulse(study, methods=["pos", "green"], keep=kept)
+    assert read == [recording.video.path for recording in study]
+    pd.testing.assert_frame_equal(again, results)
+    evaluate_pulse(study, methods=["green", "pos"], keep=kept)
+    assert len(read) == len(study)
+
+
+def test_a_method_that_fails_leaves_the_others(study) -> None:
+    found = evaluate_pulse(study[:1], methods=["pos", short])
+    assert list(found["method"]) == ["pos"]
+    assert "gave shape" in found.attrs["failures"][0]["reason"]
+
+
+def short(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    return rgb[1:, 1]
 
 
 def test_the_verb_judges_what_is_asked_and_says_what_is_wrong(study, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(Reading, "wave", lambda self, r: r.read("bvp"))
+    read_as(monkeypatch, lambda video: study[0].read("bvp"))
     root = study[0].video.path.parents[1]
     words = ["evaluate", "--stage", "pulse", "--out", str(tmp_path / "out"), "--json"]
     bad = CliRunner().invoke(app, words)

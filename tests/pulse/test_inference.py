@@ -14,6 +14,7 @@ from emotion_rppg.pulse.inference import (
     _by_runs,
     _even,
     estimate,
+    estimate_each,
     load_network,
     overlap_add,
     waveform_from_clip,
@@ -58,6 +59,15 @@ def test_progress_counts_the_frames() -> None:
     seen: list[tuple[int, int]] = []
     estimate(CLIP, "green", progress=lambda done, total: seen.append((done, total)))
     assert seen == [(k, 360) for k in range(30, 361, 30)]
+
+
+def test_several_methods_read_what_each_reads_alone(network_folder) -> None:
+    methods = ["pos", network_folder, "green"]
+    for method, wave in zip(methods, estimate_each(CLIP, methods, device="cpu"), strict=True):
+        together, alone = wave(), estimate(CLIP, method, device="cpu")
+        np.testing.assert_array_equal(together.samples, alone.samples)
+        np.testing.assert_array_equal(together.quality, alone.quality)
+        assert (together.rate_hz, together.start_s) == (alone.rate_hz, alone.start_s)
 
 
 def test_a_function_stands_where_a_name_does() -> None:
