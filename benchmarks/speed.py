@@ -1,33 +1,44 @@
-"""How fast and how large the first stage is: ``python -m benchmarks.speed``.
+"""How fast and how large the first stage is: ``python -m benchmarks.speed [VIDEO]``.
 
-Absolute times belong to the machine they were taken on; ratios, taken side by side in one run,
-travel better.
+Absolute times belong to the machine they were taken on; ratios, taken in turn in one run, travel
+better. ``VIDEO`` is what the cold start reads; default: a drawn one of 10 s. About five minutes.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from emotion_rppg.pulse.inference import estimate
+from emotion_rppg.checkpoints import load_tensors
+from emotion_rppg.pulse.inference import BUNDLED, SIZE, estimate
 from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.pulse.physnet import PhysNet
+from emotion_rppg.pulse.ready import OpenVino, Ready
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.faces import face
 
 RATE_HZ = 30.0
-MEMORY = """
-import resource, sys
-from emotion_rppg import estimate
-estimate(sys.argv[1], "pos")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+FRAMES = 300  # of a forward pass: a chunk of ten seconds
+PUBLISHED_PX, PUBLISHED_FRAMES = 72, 128
+ROUNDS = 5
+Forward = Callable[[], torch.Tensor]
+PEAK = """
+import resource, runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_module("emotion_rppg.cli", run_name="__main__", alter_sys=True)
+finally:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"peak {peak}", file=sys.stderr)
 """
 
 
@@ -40,53 +51,93 @@ def write_clip(path: Path, seconds: float) -> Path:
     return write_video(path, wide, RATE_HZ, crf=18)
 
 
-def seconds_of(work: Callable[[], object], *, times: int = 3) -> float:
-    """Shortest of several runs: other work on the machine only ever adds."""
-    best = float("inf")
-    for _ in range(times):
-        begun = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - begun)
+def repeated(path: Path, times: int) -> Path:
+    """The same video again and again in one file."""
+    import imageio_ffmpeg
+
+    out = path.with_stem(f"{path.stem}_{times}")
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-stream_loop", str(times - 1)]
+    subprocess.run([*ffmpeg, "-i", str(path), "-c", "copy", str(out)], check=True)
+    return out
+
+
+def seconds_of(work: Mapping[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Shortest of several runs of each, in turn: other work on the machine only ever adds."""
+    best = dict.fromkeys(work, float("inf"))
+    for _ in range(rounds):
+        for name, run in work.items():
+            begun = time.perf_counter()
+            run()
+            best[name] = min(best[name], time.perf_counter() - begun)
     return best
 
 
-def frames_per_second(normalisation: str, size: int, frames: int = 128) -> float:
-    """Of one forward pass with its input normalisation, eager."""
-    inside = normalisation in ("temporal", "diff_batchnorm")
-    network = PhysNet(normalisation=normalisation if inside else "raw").eval()
-    clip = torch.rand(1, 3, frames, size, size) * 255
-    prepare = NORMALISATIONS[normalisation]
+def forwards() -> dict[str, Forward]:
+    """The published recipe, and the bundled weights: plain, made ready, and by OpenVINO."""
+    plain = PhysNet(normalisation="temporal")
+    plain.load_state_dict(load_tensors(BUNDLED["physnet"]))
+    clip = torch.rand(1, 3, FRAMES, SIZE, SIZE) * 255
+    ways = {"eager": plain.eval(), "ready": Ready(plain, "cpu")}
+    if importlib.util.find_spec("openvino"):
+        ways["openvino"] = OpenVino(plain)
+    published = PhysNet(normalisation="raw").eval()
+    large = torch.rand(1, 3, PUBLISHED_FRAMES, PUBLISHED_PX, PUBLISHED_PX) * 255
+    work = {name: lambda way=way: way(clip) for name, way in ways.items()}
+    return work | {"published": lambda: published(NORMALISATIONS["diff_normalised"](large))}
+
+
+def network_rows() -> dict[str, str]:
     with torch.inference_mode():
-        return frames / seconds_of(lambda: network(prepare(clip)))
+        work = forwards()
+        waves = {name: run() for name, run in work.items()}  # compiles what is to be compiled
+        taken = seconds_of(work)
+    rate = {k: (PUBLISHED_FRAMES if k == "published" else FRAMES) / s for k, s in taken.items()}
+    rows = {"PhysNet, published recipe (72×72, eager)": f"{rate.pop('published'):.0f} frames/s"}
+    published = PUBLISHED_FRAMES / taken["published"]
+    for name, found in rate.items():
+        apart = float((waves[name] - waves["eager"]).abs().max())
+        rows[f"bundled PhysNet ({SIZE}×{SIZE}), {name}"] = (
+            f"{found:.0f} frames/s; {found / published:.1f}× the published recipe; "
+            f"{found / rate['eager']:.2f}× eager, {apart:.0e} from it at most"
+        )
+    return rows
 
 
-def megabytes(path: Path) -> float:
-    """Peak memory of a process of its own that reads the video with POS."""
-    run = [sys.executable, "-c", MEMORY, str(path)]
-    return float(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
-
-
-def main() -> None:
+def cold(video: Path, method: str) -> tuple[float, float]:
+    """Seconds and peak MB of a process of its own that reads the video by a method."""
     with tempfile.TemporaryDirectory() as folder:
-        short = write_clip(Path(folder) / "short.mp4", 30)
-        long = write_clip(Path(folder) / "long.mp4", 150)
-        faster = 30 / seconds_of(lambda: estimate(short, "pos"))
-        memory = megabytes(short), megabytes(long)
-    published = frames_per_second("diff_normalised", 72)
-    small = frames_per_second("temporal", 36)
-    smallest = frames_per_second("temporal", 16)
-    rows = {
-        "640×480, 30 fps file to waveform (POS, faces found)": f"{faster:.1f}× real time",
-        "peak memory, 30 s of it": f"{memory[0]:.0f} MB",
-        "peak memory, five times as long": f"{memory[1] / memory[0]:.2f}×",
-        "PhysNet forward, 72×72 diff_normalised (published)": f"{published:.0f} frames/s",
-        "PhysNet forward, 36×36 temporal against it": f"{small / published:.1f}×",
-        "PhysNet forward, 16×16 temporal against it": f"{smallest / published:.1f}×",
-    }
+        out = ["--out", str(Path(folder) / "wave.csv")]
+        run = [sys.executable, "-c", PEAK, "emotion-rppg", "pulse", str(video), "--method", method]
+        begun = time.perf_counter()
+        said = subprocess.run([*run, *out], capture_output=True, text=True, check=True)
+        return time.perf_counter() - begun, float(said.stderr.split("peak ")[-1])
+
+
+def file_rows(folder: Path, given: Sequence[str]) -> dict[str, str]:
+    minute = write_clip(folder / "minute.mp4", 60)
+    short = Path(given[0]) if given else write_clip(folder / "short.mp4", 10)
+    long = repeated(minute, 10)
+    rows: dict[str, str] = {}
+    for method in ("pos", "physnet"):
+        speed = 60 / seconds_of({method: partial(estimate, minute, method)}, 2)[method]
+        one, ten = cold(minute, method)[1], cold(long, method)[1]
+        rows |= {
+            f"640×480 file to waveform, {method}": f"{speed:.1f}× real time",
+            f"peak memory of a minute, of ten; {method}": f"{one:.0f}, {ten:.0f} MB: "
+            f"{ten / one:.2f}×",
+        }
+    seconds, peak = min(cold(short, "physnet") for _ in range(3))
+    rows[f"cold `pulse --method physnet`, {short.name}"] = f"{seconds:.1f} s, {peak:.0f} MB"
+    return rows
+
+
+def main(given: Sequence[str] = ()) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = network_rows() | file_rows(Path(folder), given)
     print("| what | measured |\n|---|---|")
     for what, measured in rows.items():
         print(f"| {what} | {measured} |")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

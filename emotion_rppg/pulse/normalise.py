@@ -54,8 +54,13 @@ def detrended(x: Tensor) -> Tensor:
     """
     import torch
 
-    n = x.shape[2]
-    t = torch.linspace(-1.0, 1.0, n, dtype=x.dtype, device=x.device).view(1, 1, n, 1, 1)
-    left = x - x.mean(2, keepdim=True)
-    left = left - t * (left * t).sum(2, keepdim=True) / t.square().sum()
-    return left / (left.square().mean(2, keepdim=True) + 1e-6).sqrt()
+    # as (k, frames, m) without a copy in either layout: sums over time then run along memory
+    last = x.is_contiguous(memory_format=torch.channels_last_3d)
+    rows = x.permute(0, 2, 3, 4, 1) if last else x
+    flat = rows.flatten(2) if last else rows.flatten(0, 1).flatten(2)
+    t = torch.linspace(-1.0, 1.0, x.shape[2], dtype=x.dtype, device=x.device)[:, None]
+    left = flat - flat.mean(1, keepdim=True)
+    slope = (left * (t / t.square().sum())).sum(1, keepdim=True)
+    left = torch.addcmul(left, t, slope, value=-1)
+    left = left * (left.square().mean(1, keepdim=True) + 1e-6).rsqrt()
+    return left.view(rows.shape).permute(0, 4, 1, 2, 3) if last else left.view(x.shape)

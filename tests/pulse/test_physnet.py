@@ -2,6 +2,7 @@
 
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
@@ -152,3 +153,14 @@ def test_differences_ignore_gain_and_detrending_ignores_lines() -> None:
     torch.testing.assert_close(diff(clip), diff(2 * clip), atol=1e-4, rtol=1e-3)
     line = torch.linspace(0, 30, 20).view(1, 1, 20, 1, 1)
     torch.testing.assert_close(detrended(clip), detrended(clip + line), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_detrending_is_the_least_squares_line_of_each_pixel_in_either_layout(layout) -> None:
+    clip = torch.rand(2, 3, 20, 4, 5) * 100 + 50
+    at = np.arange(20)
+    pixels = clip.double().movedim(2, 0).reshape(20, -1).numpy()
+    left = pixels - np.vander(at, 2) @ np.polyfit(at, pixels, 1)
+    want = (left / np.sqrt((left**2).mean(0) + 1e-6)).reshape(20, 2, 3, 4, 5)
+    found = detrended(clip.contiguous(memory_format=layout)).movedim(2, 0)
+    np.testing.assert_allclose(found.numpy(), want, atol=1e-4)
