@@ -23,9 +23,9 @@ docs: $(VENV)/.docs
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# a hundred kills at random moments, where `make test` has one
+# a hundred kills of each long verb at random moments, where `make test` has one
 faults: $(READY)
-	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py
+	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py tests/test_kills.py
 
 # ten thousand damaged files for each parser, where `make test` has a few
 fuzz: $(READY)

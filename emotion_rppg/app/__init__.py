@@ -113,7 +113,7 @@ def _blocks(model: Model | None) -> Any:
             "# The pulse in a face\nNot a medical device. Only with the consent of whoever is "
             f"seen. At most {LONGEST_S / 60:g} minutes; nothing leaves this machine."
         )
-        sources = ["upload", "webcam"]
+        sources: Any = ["upload", "webcam"]
         with gr.Row():
             video = gr.Video(sources=sources, label="Video", height=340, elem_id="video")
             rest = gr.Video(
