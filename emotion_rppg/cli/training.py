@@ -51,7 +51,13 @@ def train_emotion(
         options |= {"normalise": normalise, "calibration_s": calibration_s}
         options |= {"probabilities": probabilities}
         chosen = names_in(families)
-        arguments = {"table": table, "families": chosen, **options, "encoder": encoder, "seed": seed}
+        arguments = {
+            "table": table,
+            "families": chosen,
+            **options,
+            "encoder": encoder,
+            "seed": seed,
+        }
         with progress_bar("fitting"):
             rows = of_families(read_table(table), chosen) if chosen else read_table(table)
             model = fit(rows, **options, encoder=encoder, random_state=seed)
