@@ -21,7 +21,8 @@ from torch import nn
 
 from benchmarks.presets import row
 from emotion_rppg import find_beats
-from emotion_rppg.pulse.inference import CHUNK_S, load_network, overlap_add
+from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add
+from emotion_rppg.pulse.inference import load_network
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
 from emotion_rppg.signals import Signal

@@ -15,14 +15,12 @@ import numpy as np
 
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.hrv import table
+from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add, pictures_at_times
 from emotion_rppg.pulse.inference import (
-    CHUNK_S,
     SHORTEST_RUN_S,
     Method,
     Network,
     chosen_method,
-    overlap_add,
-    pictures_at_times,
     read_by_colour,
 )
 from emotion_rppg.quality import LEAST_S, judge, per_sample

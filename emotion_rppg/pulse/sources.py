@@ -13,7 +13,7 @@ from torch import Tensor
 from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
 from emotion_rppg.fingerprints import fingerprint
-from emotion_rppg.pulse.inference import pictures_at
+from emotion_rppg.pulse.chunks import pictures_at
 from emotion_rppg.pulse.recipe import Recipe
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal

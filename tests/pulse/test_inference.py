@@ -9,14 +9,13 @@ import pytest
 
 from emotion_rppg.devices import pick_device
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.chunks import at_rate, overlap_add
 from emotion_rppg.pulse.inference import (
-    _at_rate,
     _by_runs,
     _even,
     estimate,
     estimate_each,
     load_network,
-    overlap_add,
     waveform_from_clip,
 )
 from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
@@ -116,7 +115,7 @@ def test_uneven_frames_are_brought_to_an_even_grid() -> None:
     times = np.cumsum(draw.uniform(0.02, 0.05, 400))
     pictures = [np.full((2, 2, 3), 100 + 50 * np.sin(t), np.float32) for t in times]
     timed = list(zip(times, pictures, strict=True))
-    even = list(_at_rate(timed, 30.0))
+    even = list(at_rate(timed, 30.0))
     at = times[0] + np.arange(len(even)) / 30.0
     values = np.array([p[0, 0, 0] for p in even])
     np.testing.assert_allclose(values[:-1], 100 + 50 * np.sin(at[:-1]), atol=0.1)
@@ -125,7 +124,7 @@ def test_uneven_frames_are_brought_to_an_even_grid() -> None:
 
 def test_a_hole_between_frames_is_not_bridged() -> None:
     picture = np.zeros((2, 2, 3), np.uint8)
-    even = list(_at_rate([(t, picture) for t in (0.0, 0.1, 1.1, 1.2)], 10.0))
+    even = list(at_rate([(t, picture) for t in (0.0, 0.1, 1.1, 1.2)], 10.0))
     assert [p is None for p in even] == [False, *[True] * 10, False, False]
 
 
