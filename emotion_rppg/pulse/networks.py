@@ -96,7 +96,7 @@ def card(config: Mapping[str, Any], weights: int) -> str:
             "From pictures of a face to its blood volume pulse (rPPG). Not a medical device.",
             "",
             f"- **Takes** RGB pictures of {config['size']}×{config['size']} pixels, "
-            f"{config['rate_hz']:g} a second: the square about a face 1.4 times as wide as the "
+            f"{config['rate_hz']:g} a second: the square about a face 1.65 times as wide as the "
             f"face. Normalisation: {config['normalisation']}.",
             f"- **Gives** one number a picture ({config['output']}; polarity "
             f"{config['polarity']:+d}, {late}); `emotion_rppg` turns it so that more blood is up.",

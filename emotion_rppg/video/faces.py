@@ -26,7 +26,7 @@ EVERY_S = 0.5  # between detections while a face is seen: 10–20 ms each, a fra
 SEARCH_S = 0.2  # while none is seen, so that the borders of a loss are known this well
 SPREAD_S = 1.0  # half the width of the Hann weights; twice EVERY_S or more, so they sum evenly
 REACH = 0.7  # in face sizes: how far a followed face may move between two detections
-WIDEN = 1.4  # crop() shows this much more than the face, so that its borders stay inside
+WIDEN = 1.65  # crop() shows this much more than the face: small cells are noisy ones
 CELLS = 32  # skin is weighed on a grid of so many cells a side over the face's box
 
 FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
@@ -140,7 +140,7 @@ def skin_mean(look: Look) -> np.ndarray:
 def crop(look: Look, size: int) -> np.ndarray:
     """The face as a square picture, uint8 (size, size, 3), by area-weighted means.
 
-    The square is 1.4 times as wide as the face's box (mean of its sides), borders repeated where
+    The square is 1.65 times as wide as the face's box (mean of its sides), borders repeated where
     it leaves the picture; a given region is taken as it is. Black without a box.
     """
     if look.box is None:

@@ -204,9 +204,9 @@ def test_a_crop_is_the_area_mean_of_a_wider_square() -> None:
     import cv2
 
     image = np.random.default_rng(2).integers(0, 255, (200, 200, 3), np.uint8)
-    look = Look(0, image, (80, 70, 40, 60), TYPICAL * 0)
-    wanted = cv2.resize(image[65:135, 65:135], (35, 35), interpolation=cv2.INTER_AREA)
-    np.testing.assert_allclose(crop(look, 35).astype(int), wanted, atol=1)
+    look = Look(0, image, (80, 80, 30, 50), TYPICAL * 0)
+    wanted = cv2.resize(image[72:138, 62:128], (33, 33), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(crop(look, 33).astype(int), wanted, atol=1)
     assert crop(look, 36).shape == (36, 36, 3)
     assert crop(look, 36).dtype == np.uint8
 

@@ -1,0 +1,107 @@
+"""What lowers the beats' jitter without a training: ``python -m benchmarks.widths [CLIPS]``.
+
+The bundled network on drawn clips that are neither training's nor the frozen preset's (other
+people, H.264, other motion): by how wide a square about the face it is shown, mirrored, averaged
+over squares, mixed with POS or CHROM.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.presets import row
+from emotion_rppg import Signal, Video
+from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add, pictures_at_times
+from emotion_rppg.pulse.inference import (
+    BUNDLED,
+    Network,
+    load_network,
+    read_by_colour,
+)
+from emotion_rppg.quality import heart_rate, snr_db
+from emotion_rppg.synthesis.presets import Preset, Truth, write_clip
+from emotion_rppg.video.faces import WIDEN, Look, crop, follow, skin_mean
+
+TRIAL = Preset(
+    codecs=(("h264", 11), ("h264", 14), ("h264", 16)),
+    jumps_px=1.5,
+    turns_deg=1.0,
+    jumps_hz=0.4,
+    passing=0.02,
+    screen=0.02,
+    noise=2.0,
+)
+FIRST, CLIPS = 3000, 14  # numbers of people whom no other preset has
+WIDTHS = (1.2, 1.4, 1.65, 1.9, 2.2)
+Waves = dict[str, np.ndarray]
+
+
+def shown(look: Look, width: float, size: int) -> np.ndarray:
+    """`crop`, had it another width."""
+    assert look.box is not None
+    x, y, w, h = look.box
+    more = width / WIDEN
+    wide = (x + w * (1 - more) / 2, y + h * (1 - more) / 2, w * more, h * more)
+    return crop(Look(look.time_s, look.image, wide, look.landmarks), size)
+
+
+def waves(path: Path, network: Network) -> Waves:
+    """What each width and method reads, (frames,) each."""
+    looks = [
+        (look.time_s, skin_mean(look), {w: shown(look, w, network.size) for w in WIDTHS})
+        for look in follow(Video(path))
+    ]
+
+    def read(width: float, flip: int = 1) -> np.ndarray:
+        timed = ((at, pictures[width][:, ::flip]) for at, _, pictures in looks)
+        _, even = pictures_at_times(timed, rate_hz=network.rate_hz)
+        return overlap_add(even, network, chunk=round(CHUNK_S * network.rate_hz))
+
+    colours = [(at, colour) for at, colour, _ in looks]
+    found = {m: read_by_colour(colours, METHODS[m]).samples for m in ("pos", "chrom")}
+    return found | {f"{w:g}": read(w) for w in WIDTHS} | {"1.4 mirrored": read(1.4, -1)}
+
+
+def mixtures(w: Waves, rate_hz: float) -> Waves:
+    """Averages of standardised waves, and one by the ratio of signal to noise."""
+    return {
+        "1.4 and mirrored": w["1.4"] + w["1.4 mirrored"],
+        "mean of 1.2, 1.4, 1.65": w["1.2"] + w["1.4"] + w["1.65"],
+        "1.65 + POS": w["1.65"] + w["pos"],
+        "1.65 + POS/4": w["1.65"] + w["pos"] / 4,
+        "1.65 + CHROM/2": w["1.65"] + w["chrom"] / 2,
+        "1.65 and POS by SNR": _ratio(w["1.65"], rate_hz) * w["1.65"]
+        + _ratio(w["pos"], rate_hz) * w["pos"],
+    }
+
+
+def _ratio(wave: np.ndarray, rate_hz: float) -> float:
+    signal = Signal(wave, rate_hz, kind="rppg")
+    return float(10 ** (snr_db(signal, heart_rate(signal)) / 10))
+
+
+def main(clips: int) -> None:
+    network = load_network(BUNDLED["physnet"], device="cpu")
+    found: dict[str, list[list[float]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(clips):
+            path = Path(folder) / f"{number}.mp4"
+            truth: Truth = write_clip(TRIAL, FIRST + number, path)
+            read = waves(path, network)
+            for name, wave in (read | mixtures(read, network.rate_hz)).items():
+                signal = Signal(wave, network.rate_hz, kind="rppg")
+                found.setdefault(name, []).append(row(signal, truth))
+    print("| read | SNR dB | r | jitter ms | RMSSD MAE ms |\n|---|---|---|---|---|")
+    for name, table in found.items():
+        middle, mean = np.nanmedian(table, axis=0), np.nanmean(table, axis=0)
+        cells = f"{middle[1]:.1f} | {middle[2]:.3f} | {middle[3]:.1f} | {mean[5]:.1f}"
+        print(f"| {name} | {cells} |")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS)
