@@ -323,7 +323,8 @@ class Archive:
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.path, self._archive = path, archive
-        self.names = [m.filename for m in archive.infolist() if not m.is_dir()]
+        names = (member.filename for member in archive.infolist())
+        self.names = [name for name in names if name and not name.endswith("/")]
 
     def read(self, name: str, *, limit_bytes: int = 500 * MB) -> IO[bytes]:
         """One member's bytes; more than the limit once unpacked is refused, whatever it claims."""

@@ -333,6 +333,14 @@ def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
         KEmoCon(fake)
 
 
+def test_a_member_without_a_name_is_none(tmp_path) -> None:
+    raw = bytearray(_zip(tmp_path))
+    entry = raw.rindex(b"PK\x01\x02")  # of the directory, of the last member
+    raw[entry + 28 : entry + 30] = b"\0\0"  # the length of its name
+    (tmp_path / "x.zip").write_bytes(raw)
+    survives(lambda: _zipped(tmp_path / "x.zip"))
+
+
 @pytest.mark.parametrize("exponent", ["3081327832", "-3081327832"])
 def test_an_exponent_of_ten_digits_is_read_or_refused(tmp_path, exponent) -> None:
     path = tmp_path / "t.csv"
