@@ -335,10 +335,14 @@ def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
 
 def test_a_member_without_a_name_is_none(tmp_path) -> None:
     raw = bytearray(_zip(tmp_path))
-    entry = raw.rindex(b"PK\x01\x02")  # of the directory, of the last member
-    raw[entry + 28 : entry + 30] = b"\0\0"  # the length of its name
+    entry = raw.rindex(b"PK\x01\x02")  # of the directory, of the last member, IBI.csv
+    raw[entry + 28] = 0  # the length of its name, and the name
+    del raw[entry + 46 : entry + 46 + len("IBI.csv")]
+    end = raw.rindex(b"PK\x05\x06")
+    raw[end + 12 : end + 16] = (end - raw.index(b"PK\x01\x02")).to_bytes(4, "little")
     (tmp_path / "x.zip").write_bytes(raw)
-    survives(lambda: _zipped(tmp_path / "x.zip"))
+    with open_zip(tmp_path / "x.zip") as archive:
+        assert archive.names == ["BVP.csv"]
 
 
 @pytest.mark.parametrize("exponent", ["3081327832", "-3081327832"])
