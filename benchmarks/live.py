@@ -1,0 +1,61 @@
+"""Whether `live` bears an hour: ``python -m benchmarks.live [VIDEO] [METHOD] [MINUTES]``.
+
+The frames of a short video are shown again and again, forwards and backwards, as fast as they are
+taken; a line every five minutes of the video's own time says how much memory the process holds, how
+far behind the newest frame the numbers are, and how many times faster than real time it goes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from emotion_rppg.live import watch
+from emotion_rppg.video.cameras import replayed
+from emotion_rppg.video.frames import Frame
+
+CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+EVERY_S = 300.0
+
+
+def looped(path: Path, minutes: float) -> Iterator[Frame]:
+    """The video to and fro for so long: no picture leaps where it turns."""
+    once = list(replayed(path, paced=False))
+    step_s = (once[-1].time_s - once[0].time_s) / (len(once) - 1)
+    for index, frame in enumerate(itertools.cycle([*once, *once[-2:0:-1]])):
+        if index * step_s > 60 * minutes:
+            return
+        yield Frame(index, index * step_s, frame.image)
+
+
+def held_mb() -> float:
+    """Memory of this process now (Linux)."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+def main(path: Path = CLIP, method: str = "pos", minutes: float = 60.0) -> None:
+    begun, due, late = time.perf_counter(), EVERY_S, 0.0
+    print(f"{minutes:g} minutes of {path.name} by {method}")
+    for reading in watch(looped(path, minutes), method):
+        late = max(late, reading.delay_s)
+        if reading.time_s >= due:
+            speed = reading.time_s / (time.perf_counter() - begun)
+            print(
+                f"  {due / 60:3.0f} min: {held_mb():5.0f} MB, at most {late:.2f} s behind, "
+                f"{speed:.1f}× real time",
+                flush=True,
+            )
+            due += EVERY_S
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    main(
+        Path(given[0]) if given else CLIP,
+        given[1] if len(given) > 1 else "pos",
+        float(given[2]) if len(given) > 2 else 60.0,
+    )
