@@ -20,7 +20,7 @@ from emotion_rppg.datasets.rows import number
 from emotion_rppg.datasets.safely import GB, checked
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import SHORTEST_STEP_S, Signal
 from emotion_rppg.tables import AS_WRITTEN
 
 
@@ -144,10 +144,11 @@ def on_clock(
     span_s : (start, end), optional
         The stretch wanted; a file that leaves out more than a second at either end is cut off.
     """
-    if len(times_s) < 2 or not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
+    steps = np.diff(times_s) if np.isfinite(times_s).all() else np.zeros(0)
+    forward = steps[steps >= SHORTEST_STEP_S]
+    if (steps < 0).any() or not len(forward):
         raise InputError(f"{path}: the times of {kind} are no clock: want seconds that increase")
-    steps = np.diff(times_s)
-    step = float(np.median(steps[steps > 0])) if (steps > 0).any() else np.inf
+    step = float(np.median(forward))
     rate = 1 / step if (1 / step) / rate_hz > 1.2 else (len(times_s) - 1) / np.ptp(times_s)
     if not 0.5 < rate / rate_hz < 1.2:
         raise InputError(

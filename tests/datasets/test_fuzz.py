@@ -26,7 +26,7 @@ from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.fakes import TRUTH
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
-from emotion_rppg.datasets.listed import read_columns
+from emotion_rppg.datasets.listed import on_clock, read_columns
 from emotion_rppg.datasets.rows import load_numbers, load_rows, whole
 from emotion_rppg.datasets.safely import (
     load_hdf5,
@@ -324,6 +324,12 @@ def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path
     people.write_text(people.read_text().replace("\n1,", "\n1e40,"))
     with pytest.raises(InputError, match="pid is no number of a person"):
         KEmoCon(fake)
+
+
+@pytest.mark.parametrize("times", [[0.0], [1.0, 1.0], [0.0, 1e-320, 2e-320], [0.0, np.inf, np.inf]])
+def test_times_that_stand_still_are_refused(times) -> None:
+    with pytest.raises(InputError, match="no clock"):
+        on_clock(Path("x.csv"), np.array(times), np.zeros(len(times)), "bvp", rate_hz=64)
 
 
 def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
