@@ -1,6 +1,7 @@
 """What all tests share: where real recordings lie, and light threads under parallel runs."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,17 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real recordings here: set EMOTION_RPPG_DATA to their folder")
     return folder
+
+
+@pytest.fixture
+def scheduler() -> Iterator[str]:
+    """Address of a Dask scheduler with two workers; skips where Dask is not installed."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp://",
+        dashboard_address=None,
+    ) as cluster:
+        yield cluster.scheduler_address

@@ -95,19 +95,14 @@ def test_an_unknown_scheduler_is_explained(monkeypatch) -> None:
             list(in_order(slow_square, JOBS, scheduler=address))
 
 
-def test_a_cluster_gives_the_same_results(monkeypatch) -> None:
+def test_a_cluster_gives_the_same_results(scheduler) -> None:
+    assert list(in_order(operator.mul, [(3, 3), (4, 4)], scheduler=scheduler)) == [9, 16]
+    found = unless_kept(operator.mul, [(3, 3), (4, 4)], {0: 8}.get, scheduler=scheduler)
+    assert sorted(found) == [(0, 8, False), (1, 16, True)]
+
+
+def test_a_cluster_without_workers_is_explained(monkeypatch) -> None:
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp://",
-        dashboard_address=None,
-    ) as cluster:
-        where = cluster.scheduler_address
-        assert list(in_order(operator.mul, [(3, 3), (4, 4)], scheduler=where)) == [9, 16]
-        found = unless_kept(operator.mul, [(3, 3), (4, 4)], {0: 8}.get, scheduler=where)
-        assert sorted(found) == [(0, 8, False), (1, 16, True)]
     bare = distributed.LocalCluster(
         n_workers=0, processes=False, protocol="tcp://", dashboard_address=None
     )

@@ -59,17 +59,8 @@ def test_the_number_of_workers_changes_nothing(study, table) -> None:
     pd.testing.assert_frame_equal(extract(Folder(study), workers=2), table)
 
 
-def test_a_cluster_gives_the_same_table(study, table) -> None:
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=False,
-        protocol="tcp://",
-        dashboard_address=None,
-    ) as cluster:
-        rows = extract(Folder(study), scheduler=cluster.scheduler_address)
-    pd.testing.assert_frame_equal(rows, table)
+def test_a_cluster_gives_the_same_table(study, table, scheduler) -> None:
+    pd.testing.assert_frame_equal(extract(Folder(study), scheduler=scheduler), table)
 
 
 def test_what_was_kept_gives_the_same_table(study, table, tmp_path) -> None:

@@ -153,6 +153,14 @@ def test_many_results_can_be_printed_sliced_and_joined() -> None:
     assert len(pd.concat([results, results.head()])) == len(results) + 5
 
 
+def test_a_cluster_gives_the_same_numbers(scheduler) -> None:
+    options = {"target": "arousal", "heads": QUICK, "permutations": 3}
+    here = evaluate(study(4), **options)
+    there = evaluate(study(4), **options, scheduler=scheduler)
+    pd.testing.assert_frame_equal(there, here)
+    pd.testing.assert_frame_equal(there.attrs["null"], here.attrs["null"])
+
+
 def test_dummies_stand_beside_and_know_nothing() -> None:
     results = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
     assert set(DUMMIES) < set(results["head"])
