@@ -127,7 +127,7 @@ def _bvp(path: Path, folder: Path) -> Signal:
         rows = content["/FullPackage"]
         times = np.array([(int(row["Timestamp"]) - begin) / 1e9 for row in rows])
         wave = np.array([row["Value"]["waveform"] for row in rows], dtype=float)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path} is not laid out as PURE's files ({error!r}): want /FullPackage with Timestamp "
             "and Value.waveform"

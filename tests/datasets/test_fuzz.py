@@ -27,6 +27,7 @@ from emotion_rppg.datasets.fakes import TRUTH
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.listed import on_clock, read_columns
+from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.datasets.rows import load_numbers, load_rows, whole
 from emotion_rppg.datasets.safely import (
     load_hdf5,
@@ -330,6 +331,16 @@ def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path
 def test_times_that_stand_still_are_refused(times) -> None:
     with pytest.raises(InputError, match="no clock"):
         on_clock(Path("x.csv"), np.array(times), np.zeros(len(times)), "bvp", rate_hz=64)
+
+
+def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
+    fake = Pure.write_fake(tmp_path / "pure")
+    for path in fake.rglob("*.json"):
+        path.write_text(
+            path.read_text().replace('"Timestamp": 1392', '"Timestamp": 1e999, "x": 1', 1)
+        )
+    with pytest.raises(InputError, match="not laid out as PURE"):
+        next(iter(Pure(fake))).read("bvp")
 
 
 def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
