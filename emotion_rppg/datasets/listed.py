@@ -163,6 +163,10 @@ def on_clock(
 
 def frame_seconds(path: Path, stamps_s: np.ndarray) -> np.ndarray:
     """Seconds of a film's frames from the first, for ``Video(times=…)``; their rate is checked."""
+    if not np.isfinite(stamps_s).all():
+        raise InputError(
+            f"{path}: the time of frame {int((~np.isfinite(stamps_s)).argmax())} is none"
+        )
     seconds: np.ndarray = stamps_s - stamps_s[0]
     if len(seconds) < 2 or not 5 < (len(seconds) - 1) / max(seconds[-1], 1e-9) < 130:
         raise InputError(

@@ -26,7 +26,7 @@ from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.fakes import TRUTH
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
-from emotion_rppg.datasets.listed import on_clock, read_columns
+from emotion_rppg.datasets.listed import frame_seconds, on_clock, read_columns
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.datasets.rows import load_numbers, load_rows, whole
 from emotion_rppg.datasets.safely import (
@@ -341,6 +341,12 @@ def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
         )
     with pytest.raises(InputError, match="not laid out as PURE"):
         next(iter(Pure(fake))).read("bvp")
+
+
+@pytest.mark.parametrize("stamps", [[0, np.inf, np.inf], [np.inf, 1, 2], [0, np.nan, 2]])
+def test_frames_at_no_time_are_refused(stamps) -> None:
+    with pytest.raises(InputError, match="the time of frame [01] is none"):
+        frame_seconds(Path("time.txt"), np.array(stamps, float))
 
 
 def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
