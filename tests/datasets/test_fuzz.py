@@ -345,7 +345,7 @@ def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize("stamps", [[0, np.inf, np.inf], [np.inf, 1, 2], [0, np.nan, 2]])
 def test_frames_at_no_time_are_refused(stamps) -> None:
-    with pytest.raises(InputError, match="the time of frame [01] is none"):
+    with pytest.raises(InputError, match=r"the time of frame [01] is none"):
         frame_seconds(Path("time.txt"), np.array(stamps, float))
 
 
