@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -104,12 +105,37 @@ def _run(
         with parallel_config(backend="dask", client=client) if away else nullcontext():
             run = Parallel(n_jobs=-1 if away else workers, return_as=order)
         try:
-            yield from run(delayed(function)(*job) for job in jobs)
+            with _deaf_children() if workers > 1 and not away else nullcontext():
+                results = run(delayed(function)(*job) for job in jobs)
+            yield from results
         except TerminatedWorkerError as error:
             raise InputError(
                 "a worker process died, most often for lack of memory: what is finished is kept; "
                 "run the same command again with fewer --workers"
             ) from error
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Processes begun in here never hear Ctrl-C: who began them does, and ends them in silence.
+
+    A terminal sends it to all; a worker that is starting would answer with a trace. What is
+    blocked here is blocked in the children of this thread, and of the threads that it begins.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as of_joblib
+
+    for tracker in (resource_tracker, of_joblib):  # whose own start would let it through again
+        tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

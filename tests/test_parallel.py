@@ -3,6 +3,7 @@
 import itertools
 import operator
 import os
+import signal
 import threading
 import time
 
@@ -21,6 +22,12 @@ def dies(x: int) -> int:
     os._exit(1)
 
 
+def deaf(pause_s: float) -> bool:
+    """Whether Ctrl-C does not reach the process that runs this."""
+    time.sleep(pause_s)
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 JOBS = [(3, 0.5), (4, 0.0), (5, 0.0)]
 
 
@@ -34,6 +41,12 @@ def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
     found = list(unless_kept(slow_square, JOBS, lambda k: None, workers=2))
     assert sorted(found) == [(0, 9, True), (1, 16, True), (2, 25, True)]
     assert found[-1] == (0, 9, True)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")
+def test_ctrl_c_reaches_this_process_and_none_of_its_workers() -> None:
+    assert list(in_order(deaf, [(0.2,)] * 4, workers=2)) == [True] * 4
+    assert not deaf(0.0)
 
 
 def test_what_is_kept_comes_first_and_is_not_run_again() -> None:
