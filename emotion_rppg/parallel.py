@@ -95,24 +95,36 @@ def _run(
     if workers > 1:
         # workers inherit it; OpenCV's own threads on the same cores would only wait for each other
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    with warnings.catch_warnings(), _cluster(scheduler) as client:
-        # joblib starts a worker afresh once it has grown by 300 MB, which importing a
-        # scientific library does; the results are the same
-        warnings.filterwarnings("ignore", "A worker stopped while", UserWarning)
-        # what an interruption cancels is said by whoever was interrupted
-        warnings.filterwarnings("ignore", r"\d+ tasks wh", UserWarning)
+    with _quietly(), _cluster(scheduler) as client:
         away = client is not None
         with parallel_config(backend="dask", client=client) if away else nullcontext():
             run = Parallel(n_jobs=-1 if away else workers, return_as=order)
         try:
             with _deaf_children() if workers > 1 and not away else nullcontext():
                 results = run(delayed(function)(*job) for job in jobs)
-            yield from results
+            try:
+                for result in results:  # noqa: UP028  (which would end it before the filters)
+                    yield result
+            finally:  # who is interrupted may leave other filters of warnings behind
+                with _quietly():
+                    results.close()
         except TerminatedWorkerError as error:
             raise InputError(
                 "a worker process died, most often for lack of memory: what is finished is kept; "
                 "run the same command again with fewer --workers"
             ) from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without two warnings of joblib that tell a user nothing."""
+    with warnings.catch_warnings():
+        # it starts a worker afresh once it has grown by 300 MB, which importing a
+        # scientific library does; the results are the same
+        warnings.filterwarnings("ignore", "A worker stopped while", UserWarning)
+        # what an interruption cancels is said by whoever was interrupted
+        warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
+        yield
 
 
 @contextmanager

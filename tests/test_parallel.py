@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 
 import pytest
 
@@ -47,6 +48,13 @@ def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
 def test_ctrl_c_reaches_this_process_and_none_of_its_workers() -> None:
     assert list(in_order(deaf, [(0.2,)] * 4, workers=2)) == [True] * 4
     assert not deaf(0.0)
+
+
+def test_results_that_nobody_takes_are_dropped_in_silence() -> None:
+    with warnings.catch_warnings():
+        results = in_order(slow_square, [(k, 0.1) for k in range(8)], workers=2)
+        assert next(results) == 0
+    results.close()  # a warning would be an error
 
 
 def test_what_is_kept_comes_first_and_is_not_run_again() -> None:
