@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
+TABLE_FACTS = "_table.json"  # in a partitioned table; what begins with _ is no part of the table
 # what torch.load raises on damaged files and on pickles that want to run something
 _UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, OSError, EOFError)
 _UNREADABLE += (LookupError, ValueError, AssertionError, AttributeError, TypeError)
@@ -72,7 +73,8 @@ def _ours(folder: Path) -> bool:
     """
     if not any(folder.iterdir()):
         return True
-    marks = (("run.json", "output", folder.name), (MANIFEST_FACTS, "written_by", PACKAGE))
+    marks = [("run.json", "output", folder.name)]
+    marks += [(name, "written_by", PACKAGE) for name in (MANIFEST_FACTS, TABLE_FACTS)]
     if any(_said(folder / name).get(key) == value for name, key, value in marks):
         return True
     return {"kind", "version"} <= set(_said(folder / CONFIG))

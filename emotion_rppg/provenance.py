@@ -59,13 +59,15 @@ def write_run(
     inputs: Iterable[Path] = (),
     *,
     name: str | None = None,
+    beside: bool = False,
 ) -> Path:
     """Write run.json inside an output folder, or beside an output file.
 
     Beside a file, records of other outputs in the same folder are kept under ``others``.
-    ``name`` is what the output will be called, where it is still in the making.
+    ``name`` is what the output will be called, where it is still in the making; ``beside`` keeps
+    the record out of a folder that is to hold nothing else.
     """
-    folder = output if output.is_dir() else output.parent
+    folder = output if output.is_dir() and not beside else output.parent
     record: dict[str, Any] = {
         "output": name or output.name,
         "verb": verb,

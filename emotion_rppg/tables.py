@@ -1,11 +1,20 @@
-"""Tables and waves on disk: CSV or Parquet by the file's ending, whole or not at all."""
+"""Tables and waves on disk: CSV or Parquet by the ending, in one file or a folder a person."""
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.checkpoints import (
+    PACKAGE,
+    TABLE_FACTS,
+    check_folder,
+    whole_file,
+    whole_folder,
+    write_json,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import SCALE, SEQUENCE
@@ -14,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".parquet")
+PARTITIONS = ("dataset", "subject")
 # how every CSV is read: numbers to their last digit, by the one of pandas' parsers that an exponent
 # of ten digits (5e3081327832, in a damaged file) does not crash
 AS_WRITTEN: dict[str, Any] = {"encoding": "utf-8-sig", "float_precision": "round_trip"}
@@ -33,10 +43,25 @@ _TEXT = (
 
 
 def check_ending(path: str | Path) -> Path:
-    """The path, if its ending says CSV or Parquet; asked before hours of work, not after."""
+    """The path, if its ending says CSV or Parquet."""
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
         raise InputError(f"cannot tell the format of {str(path)!r}: end it with .csv or .parquet")
+    return path
+
+
+def check_out(path: str | Path, *, partitioned: bool = False) -> Path:
+    """The path, if a table can be written there; asked before hours of work, not after."""
+    path = check_ending(path)
+    if not partitioned:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; want the name of a file to write")
+    elif path.suffix.lower() != ".parquet":
+        raise InputError(
+            f"{str(path)!r} cannot be partitioned: end the folder's name with .parquet"
+        )
+    else:
+        check_folder(path)
     return path
 
 
@@ -51,35 +76,83 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
     return path
 
 
+def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
+    """Write ``path/dataset=NAME/subject=NAME/part-0.parquet``, a file a person; all or nothing.
+
+    The layout of Hive, which pandas, Dask, Spark and Polars read with ``path`` alone, and of which
+    they open no more files than the people asked for. `read_table` gives the same rows and columns
+    back, sorted by data set and person.
+    """
+    path = check_out(path, partitioned=True)
+    with whole_folder(path) as fresh:
+        if len(table):
+            persons = max(table.groupby(list(PARTITIONS)).ngroups, 1)
+            table.to_parquet(
+                fresh,
+                index=False,
+                partition_cols=list(PARTITIONS),
+                basename_template="part-{i}.parquet",
+                max_partitions=persons,
+                max_open_files=min(persons, 256),
+            )
+        write_json(fresh / TABLE_FACTS, {"written_by": PACKAGE, "columns": list(table)})
+    return path
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a feature table; identities stay text (``"01"`` is not 1), empty text stays empty."""
     import pandas as pd
 
     path = check_ending(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"no table {str(path)!r}: make one with `emotion-rppg features`")
     try:
+        if path.is_dir():
+            return _read_partitioned(path)
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
         text = [c for c in names if c in _TEXT or c.startswith((SEQUENCE, SCALE))]
         table = pd.read_csv(path, dtype=dict.fromkeys(text, str), **AS_WRITTEN)
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
+    except (ValueError, OSError, LookupError, TypeError) as error:  # pyarrow's errors, too
         raise InputError(f"{path} is not a table that can be read: {error}") from error
     return table.fillna(dict.fromkeys(text, ""))
 
 
-def write_wave(signal: Signal, path: str | Path) -> Path:
-    """Write ``time_s, <kind>, quality`` as CSV; unseen samples are empty."""
-    import numpy as np
+def _read_partitioned(folder: Path) -> pd.DataFrame:
+    """Data set and person are in the names of the folders; as text, whatever they look like."""
     import pandas as pd
+    import pyarrow as pa
+    from pyarrow.dataset import partitioning
 
+    columns = json.loads((folder / TABLE_FACTS).read_text(encoding="utf-8"))["columns"]
+    if not any(folder.rglob("*.parquet")):
+        return pd.DataFrame(columns=columns)
+    names = partitioning(pa.schema([(name, pa.string()) for name in PARTITIONS]), flavor="hive")
+    table = pd.read_parquet(folder, partitioning=names)
+    return table.fillna(dict.fromkeys(PARTITIONS, ""))[columns].reset_index(drop=True)
+
+
+def write_wave(signal: Signal, path: str | Path) -> Path:
+    """Write ``time_s, <kind>, quality``; unseen samples are empty.
+
+    A CSV without pandas, whose loading would take longer than all the rest of it.
+    """
+    import numpy as np
+
+    path = check_ending(path)
     quality = np.full(len(signal), np.nan) if signal.quality is None else signal.quality
-    table = pd.DataFrame(
-        {
-            "time_s": signal.times_s.round(6),
-            signal.kind or "rppg": signal.samples,
-            "quality": quality.round(4),
-        }
-    )
-    return write_table(table, Path(path))
+    columns = {
+        "time_s": signal.times_s.round(6),
+        signal.kind or "rppg": signal.samples,
+        "quality": quality.round(4),
+    }
+    if path.suffix.lower() == ".parquet":
+        import pandas as pd
+
+        return write_table(pd.DataFrame(columns), path)
+    with whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(columns) + "\n")
+        for row in zip(*(column.tolist() for column in columns.values()), strict=True):
+            file.write(",".join("" if math.isnan(value) else repr(value) for value in row) + "\n")
+    return path

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -197,6 +198,20 @@ def test_datasets_checks_a_download(tmp_path) -> None:
     assert "theirs/b has the same bvp as mine/a" in shown
     wrong = run("datasets", "stress-predict", "--root", root, "--other", "wesad")
     assert (wrong.exit_code, "want NAME=DIR" in wrong.output) == (2, True)
+
+
+def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
+    write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
+    table, model = tmp_path / "t.parquet", tmp_path / "m"
+    words = ("features", tmp_path / "s", "--whole", "--out", table)
+    assert run(*words, "--partitioned").exit_code == 0
+    assert run(*words, "--partitioned").exit_code == 0  # our own folder is replaced
+    assert "is a folder" in refused(*words)
+    assert len(pd.read_parquet(table)) == len(read_table(table)) == 12
+    assert (tmp_path / "t.columns.md").is_file()
+    assert json.loads((tmp_path / "run.json").read_text())["output"] == "t.parquet"
+    trained = run("train", "emotion", "--table", table, "--target", "arousal", "--out", model)
+    assert trained.exit_code == 0, trained.output
 
 
 def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:

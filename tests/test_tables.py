@@ -7,7 +7,13 @@ import pytest
 from emotion_rppg.checkpoints import whole_file, whole_folder
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import read_table, write_table, write_wave
+from emotion_rppg.tables import (
+    check_out,
+    read_table,
+    write_partitioned,
+    write_table,
+    write_wave,
+)
 
 
 @pytest.fixture
@@ -31,6 +37,49 @@ def table() -> pd.DataFrame:
 def test_a_table_reads_back_as_it_was_written(tmp_path, table, ending) -> None:
     path = write_table(table, tmp_path / f"t{ending}")
     pd.testing.assert_frame_equal(read_table(path), table)
+
+
+def test_a_partitioned_table_reads_back_and_others_read_it(tmp_path, table) -> None:
+    rows = pd.concat(
+        [table, table.assign(subject=["", "a/b=c"]), table.iloc[:1]], ignore_index=True
+    )
+    rows["x"] = np.arange(5)
+    folder = write_partitioned(rows, tmp_path / "t.parquet")
+    names = {p.parent.name for p in folder.rglob("*.parquet")}
+    assert {"subject=01", "subject=02"} < names
+    assert len(names) == 4
+    back = read_table(folder)
+    wanted = rows.sort_values("subject", kind="stable", ignore_index=True)
+    got = back.sort_values("subject", kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(got, wanted)
+    assert len(pd.read_parquet(folder)) == 5
+    one = pd.read_parquet(folder, filters=[("subject", "==", "02")])
+    assert one["hr_bpm"].isna().all()
+
+
+def test_a_partitioned_table_is_replaced_whole_and_nothing_else_is(tmp_path, table) -> None:
+    path = tmp_path / "t.parquet"
+    write_partitioned(table, path)
+    write_partitioned(table.iloc[:1], path)
+    assert read_table(path)["subject"].tolist() == ["01"]
+    assert len(read_table(write_partitioned(table.iloc[:0], path))) == 0
+    with pytest.raises(InputError, match="is a folder"):
+        check_out(path)
+    with pytest.raises(InputError, match=r"end its name with \.parquet"):
+        check_out(tmp_path / "t.csv", partitioned=True)
+    (tmp_path / "mine.parquet").mkdir()
+    (tmp_path / "mine.parquet" / "x.parquet").touch()
+    with pytest.raises(InputError, match="not an output of emotion-rppg"):
+        check_out(tmp_path / "mine.parquet", partitioned=True)
+    with pytest.raises(InputError, match="not a table"):
+        read_table(tmp_path / "mine.parquet")
+
+
+def test_a_study_of_more_people_than_open_files_is_partitioned(tmp_path) -> None:
+    many = pd.DataFrame({"dataset": "d", "subject": [f"{n:04}" for n in range(1200)], "x": 1.0})
+    folder = write_partitioned(many, tmp_path / "t.parquet")
+    assert len(list(folder.rglob("*.parquet"))) == 1200
+    pd.testing.assert_frame_equal(read_table(folder), many)
 
 
 def test_an_unknown_ending_is_refused_before_work(tmp_path, table) -> None:
@@ -110,7 +159,10 @@ def test_an_output_of_ours_is_replaced_whole(tmp_path, name, text) -> None:
 def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
     samples = np.array([0.1, np.nan, 0.3])
     wave = Signal(samples, 30, kind="rppg", start_s=2.0, quality=np.array([1.0, 0.0, 0.5]))
-    back = pd.read_csv(write_wave(wave, tmp_path / "wave.csv"))
+    path = write_wave(wave, tmp_path / "wave.csv")
+    back = pd.read_csv(path)
+    assert path.read_text() == back.to_csv(index=False)
     assert list(back) == ["time_s", "rppg", "quality"]
     np.testing.assert_allclose(back["time_s"], wave.times_s, atol=1e-6)
     np.testing.assert_allclose(back["rppg"], samples)
+    pd.testing.assert_frame_equal(pd.read_parquet(write_wave(wave, tmp_path / "w.parquet")), back)

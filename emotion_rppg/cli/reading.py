@@ -55,10 +55,10 @@ def pulse(
         from emotion_rppg.provenance import write_run
         from emotion_rppg.pulse.inference import estimate
         from emotion_rppg.recordings import Video
-        from emotion_rppg.tables import check_ending, write_wave
+        from emotion_rppg.tables import check_out, write_wave
 
         if out is not None:
-            check_ending(out)
+            check_out(out)
         with progress_bar("reading") as progress:
             wave = estimate(
                 Video(video),
@@ -118,6 +118,9 @@ def features(
     region: Region = "face",
     face: Face = None,
     workers: Workers = 1,
+    partitioned: Annotated[
+        bool, typer.Option("--partitioned", help="A folder of Parquet: a file a person.")
+    ] = False,
     scheduler: Scheduler = None,
     cache: KeepIn = None,
     device: Device = "auto",
@@ -136,9 +139,9 @@ def features(
         from emotion_rppg.provenance import write_run
         from emotion_rppg.report.dictionary import write_dictionary
         from emotion_rppg.study import extract, waves
-        from emotion_rppg.tables import check_ending, write_table
+        from emotion_rppg.tables import check_out, write_partitioned, write_table
 
-        check_ending(out)
+        check_out(out, partitioned=partitioned)
         if bids is not None:
             check_folder(bids)
         options: dict[str, Any] = {
@@ -169,11 +172,12 @@ def features(
             if bids is not None:
                 how = {k: options[k] for k in ("method", "weights", "source", "region", "face")}
                 write_bids(bids, waves(recordings, **how, device=device, cache=store))
-            write_table(table, out)
+            (write_partitioned if partitioned else write_table)(table, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
             given = list(paths or [])
             arguments = {"paths": given, "dataset": dataset, "root": root, **options}
-            write_run(out, "features", arguments, [*given, *([root] if root else [])])
+            inputs = [*given, *([root] if root else [])]
+            write_run(out, "features", arguments, inputs, beside=True)
         failures = table.attrs["failures"]
         for failure in failures:
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
