@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs pages bench faults fuzz clean
+.PHONY: demo test lint docs pages bench bench-peers faults fuzz clean
 demo: $(READY)
 	$(BIN)/emotion-rppg demo --out demo
 
@@ -23,6 +23,10 @@ docs: $(VENV)/.docs
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+# beside other packages, each installed into an environment of its own under .peers/
+bench-peers: $(READY)
+	$(BIN)/python -m benchmarks.peers .peers
+
 # a hundred kills of each long verb at random moments, where `make test` has one
 faults: $(READY)
 	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py tests/test_kills.py
@@ -36,7 +40,7 @@ pages: $(READY)
 	$(BIN)/python -m emotion_rppg.report.dataset_pages
 
 clean:
-	rm -rf $(VENV) demo site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .peers demo site .mypy_cache .ruff_cache .pytest_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

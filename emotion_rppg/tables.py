@@ -57,9 +57,7 @@ def check_out(path: str | Path, *, partitioned: bool = False) -> Path:
         if path.is_dir():
             raise InputError(f"{path} is a folder; want the name of a file to write")
     elif path.suffix.lower() != ".parquet":
-        raise InputError(
-            f"{str(path)!r} cannot be partitioned: end the folder's name with .parquet"
-        )
+        raise InputError(f"{str(path)!r} cannot be partitioned: end its name with .parquet")
     else:
         check_folder(path)
     return path

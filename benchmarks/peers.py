@@ -1,0 +1,315 @@
+"""Beside other packages, each in an environment of its own: ``make bench-peers``.
+
+``python -m benchmarks.peers FOLDER [VIDEO]`` installs each peer under FOLDER, as users do,
+and lets it read what we read: videos to a heart rate (speed, memory), intervals to HRV (values,
+speed). What a peer needs and does not ask for is added, and told; one that cannot be installed or
+cannot begin is told with its error. About fifteen minutes, and 3 GB of disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.speed import repeated, write_clip
+
+LIMIT_S = 900.0  # for installing one peer, or for one reading by it
+LONG = 5  # minutes
+WINDOWS, WINDOW_BEATS = 20, 75
+
+
+class Peer(NamedTuple):
+    """A package; ``begin`` is what its user writes to define ``read``."""
+
+    name: str
+    package: str  # with its version; "" for the environment that this runs in
+    lacks: tuple[str, ...]  # what it needs to begin and does not ask for
+    begin: str
+
+
+VIDEOS = (
+    *(
+        Peer(
+            f"emotion_rppg, {method}",
+            "",
+            (),
+            f"""
+            from emotion_rppg import estimate
+            from emotion_rppg.features.verdicts import judged
+            def read(path):
+                return judged(estimate(path, "{method}")).hr_bpm
+            """,
+        )
+        for method in ("pos", "physnet")
+    ),
+    Peer(
+        "vitallens, its local POS",
+        "vitallens==0.6.2",
+        ("scipy", "psutil"),
+        """
+        from vitallens import VitalLens
+        reader = VitalLens(method="pos", export_to_json=False)
+        def read(path):
+            return reader(path)[0]["vitals"]["heart_rate"]["value"]
+        """,
+    ),
+    Peer(
+        "open-rppg, its default network",
+        "open-rppg==0.1.1",
+        (),
+        """
+        import rppg
+        reader = rppg.Model()
+        def read(path):
+            return reader.process_video(path)["hr"]
+        """,
+    ),
+    Peer("pyVHR-cpu", "pyvhr-cpu==1.0.2", (), "import pyVHR"),
+    Peer("pyVHR", "pyvhr==2.0", (), "import pyVHR"),
+)
+HRV = (
+    Peer(
+        "emotion_rppg",
+        "",
+        (),
+        """
+        import numpy as np
+        from emotion_rppg.features import hrv
+        from emotion_rppg.signals import Beats
+        NAMES = "rmssd_ms sdnn_ms pnn50_pct sd1_ms sd2_ms lf_ms2 hf_ms2".split()
+        def read(series):
+            beats = [Beats(np.r_[0.0, np.cumsum(nn)] / 1000, kind="ecg") for nn in series]
+            table = hrv.table(beats)
+            return [[row[n] for n in NAMES] for _, row in table.iterrows()], table.shape[1]
+        """,
+    ),
+    Peer(
+        "NeuroKit2, nk.hrv",
+        "neurokit2==0.2.13",
+        (),
+        """
+        import neurokit2 as nk
+        NAMES = ["HRV_" + n for n in "RMSSD SDNN pNN50 SD1 SD2 LF HF".split()]
+        def read(series):
+            tables = [nk.hrv(nk.intervals_to_peaks(nn), sampling_rate=1000) for nn in series]
+            return [[float(t[n].iloc[0]) for n in NAMES] for t in tables], tables[0].shape[1]
+        """,
+    ),
+    Peer(
+        "HeartPy, process_rr",
+        "heartpy==1.2.7",
+        ("numpy<2",),
+        """
+        import heartpy
+        NAMES = "rmssd sdnn pnn50 sd1 sd2 lf hf".split()
+        def read(series):
+            found = [heartpy.process_rr(nn, calc_freq=True)[1] for nn in series]
+            return [[float(f[n]) for n in NAMES] for f in found], len(found[0])
+        """,
+    ),
+    Peer(
+        "pyHRV, hrv",
+        "pyhrv==0.5.0",
+        ("peakutils", "nolds==0.5.2"),
+        """
+        import matplotlib
+        matplotlib.use("Agg")
+        import matplotlib.pyplot as plt
+        from pyhrv.hrv import hrv
+        def read(series):
+            rows = []
+            for nn in series:
+                found = hrv(nni=nn, plot_tachogram=False, show=False).as_dict()
+                plt.close("all")
+                values = [found[n] for n in "rmssd sdnn pnn50 sd1 sd2".split()]
+                rows.append([*map(float, values), *map(float, found["fft_abs"][1:3])])
+            numbers = [k for k, v in found.items() if isinstance(v, (int, float))]
+            return rows, len(numbers) + 5 * 3  # five values a band, of three spectra
+        """,
+    ),
+)
+VALUES = ("RMSSD ms", "SDNN ms", "pNN50", "SD1 ms", "SD2 ms", "LF", "HF")
+# peak of this process alone: ru_maxrss begins with what its parent held (Linux)
+_FRAME = """
+import contextlib, io, json, sys, time, warnings
+warnings.simplefilter("ignore")
+said, sys.stdout = sys.stdout, io.StringIO()
+{begin}
+def peak_mb():
+    line = next(line for line in open("/proc/self/status") if "VmHWM" in line)
+    return int(line.split()[1]) / 1024
+{work}
+print(json.dumps(result, default=float), file=said)
+"""
+_READ_VIDEO = """
+result = {"value": read(sys.argv[1]), "until": time.time(), "peak_mb": peak_mb()}
+begun = time.perf_counter()
+if len(sys.argv) > 2:
+    read(sys.argv[1])
+result["again_s"] = time.perf_counter() - begun
+"""
+_READ_HRV = """
+import numpy as np
+series = [np.asarray(nn) for nn in json.load(open(sys.argv[1]))]
+values, columns = read(series[:1])
+taken = []
+for _ in range(3):
+    begun = time.perf_counter()
+    read(series[1:])
+    taken.append(time.perf_counter() - begun)
+result = {"values": values[0], "columns": columns, "s": min(taken)}
+"""
+
+
+class Failed(Exception):
+    """A peer that could not be installed or could not do its work, with its last words."""
+
+
+def python_of(peer: Peer, folder: Path) -> Path:
+    """The Python that knows the peer, installed once."""
+    if not peer.package:
+        return Path(sys.executable)
+    home = folder / peer.package.replace("==", "-")
+    python, ready = home / "bin" / "python", home / ".ready"
+    wanted = " ".join((peer.package, *peer.lacks))
+    if not (ready.is_file() and ready.read_text() == wanted):
+        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        told([sys.executable, "-m", "venv", "--clear", home])
+        told([*pip, peer.package])
+        if peer.lacks:
+            told([*pip, *peer.lacks])
+        ready.write_text(wanted)
+    return python
+
+
+def told(command: Sequence[str | Path]) -> str:
+    """What a command prints."""
+    alone = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    if command[0] == Path(sys.executable):  # ours: this checkout is on its path
+        alone["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    with tempfile.TemporaryDirectory() as elsewhere:
+        try:
+            done = subprocess.run(
+                [str(word) for word in command],
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+                cwd=elsewhere,
+                env=alone,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"not done after {LIMIT_S:.0f} s") from error
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise Failed(words[-1] if words else f"ended with {done.returncode}")
+    return done.stdout
+
+
+def run(python: Path, peer: Peer, work: str, *given: object) -> dict[str, Any]:
+    begin = textwrap.dedent(peer.begin)
+    program = _FRAME.replace("{begin}", begin).replace("{work}", work)
+    result: dict[str, Any] = json.loads(told([python, "-c", program, *map(str, given)]))
+    return result
+
+
+def video_row(peer: Peer, folder: Path, clips: Mapping[str, Path]) -> list[str]:
+    """Cold seconds of the short one; speed and peak of a minute; peak of five."""
+    python = python_of(peer, folder)
+    cold = []
+    for _ in range(2):
+        begun = time.time()
+        short = run(python, peer, _READ_VIDEO, clips["short"])
+        cold.append(short["until"] - begun)
+    minute = run(python, peer, _READ_VIDEO, clips["minute"], "again")
+    long = run(python, peer, _READ_VIDEO, clips["long"])
+    rates = [found["value"] for found in (short, minute)]
+    return [
+        *("withheld" if rate is None else f"{rate:.1f}" for rate in rates),
+        f"{min(cold):.1f}",
+        f"{60 / minute['again_s']:.1f}×",
+        f"{minute['peak_mb']:.0f}",
+        f"{long['peak_mb']:.0f}",
+    ]
+
+
+def intervals() -> list[list[int]]:
+    """A series of five minutes and some of a minute: breath at 0.25 Hz, whole milliseconds."""
+    rng = np.random.default_rng(20)
+    made = []
+    for beats in (375, *[WINDOW_BEATS] * WINDOWS):
+        at_s = 0.8 * np.arange(beats)
+        slow = 25 * np.sin(2 * np.pi * 0.1 * at_s) + 30 * np.sin(2 * np.pi * 0.25 * at_s)
+        made.append(np.round(800 + slow + rng.normal(0, 10, beats)).astype(int).tolist())
+    return made
+
+
+def hrv_rows(folder: Path, given: Path) -> dict[str, list[str]]:
+    """Values of the five minutes, values a window, and windows a second beside ours."""
+    rows: dict[str, list[str]] = {}
+    ours = 0.0
+    for peer in HRV:
+        try:
+            found = run(python_of(peer, folder), peer, _READ_HRV, given)
+        except Failed as error:
+            rows[peer.name] = [f"{error}"]
+            continue
+        ours = ours or found["s"]
+        speed = [f"{1000 * found['s'] / WINDOWS:.2f}", f"{found['s'] / ours:.1f}"]
+        rows[peer.name] = [*(f"{v:.4g}" for v in found["values"]), str(found["columns"]), *speed]
+    return rows
+
+
+def told_rows(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+    print(f"\n## {title}\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for name, cells in rows.items():
+        print(f"| {name} | {' | '.join([*cells, *[''] * (len(columns) - len(cells))])} |")
+
+
+def needs() -> dict[str, list[str]]:
+    peers = {peer.package: peer for peer in (*VIDEOS, *HRV) if peer.package}
+    return {name: [", ".join(peer.lacks) or "–"] for name, peer in peers.items()}
+
+
+def main(given: Sequence[str]) -> None:
+    if not given:
+        raise SystemExit("python -m benchmarks.peers FOLDER [VIDEO]")
+    folder = Path(given[0]).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        clips = {"minute": write_clip(Path(name) / "minute.mp4", 60)}
+        drawn = write_clip(Path(name) / "short.mp4", 10)
+        clips["short"] = Path(given[1]).resolve() if len(given) > 1 else drawn
+        clips["long"] = repeated(clips["minute"], LONG)
+        rows: dict[str, list[str]] = {}
+        for peer in VIDEOS:
+            print(peer.name, file=sys.stderr)
+            try:
+                rows[peer.name] = video_row(peer, folder, clips)
+            except Failed as error:
+                rows[peer.name] = [f"{error}"]
+        short = clips["short"].name
+        columns = [f"{short}, bpm", "minute (72 drawn), bpm", f"{short} from process start, s"]
+        columns += ["speed of the minute, × real time", "peak MB, 1 min", f"peak MB, {LONG} min"]
+        told_rows("Video to heart rate", columns, rows)
+        series = Path(name) / "intervals.json"
+        series.write_text(json.dumps(intervals()))
+        told_rows(
+            "Intervals to HRV",
+            [*VALUES, "columns", "ms a window", "times ours"],
+            hrv_rows(folder, series),
+        )
+    told_rows("What each needed besides what it asks for", ["added"], needs())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
