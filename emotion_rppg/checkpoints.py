@@ -6,14 +6,17 @@ torch.save wrote only tensors and plain containers are read.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import pickle
+import re
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
 TABLE_FACTS = "_table.json"  # in a partitioned table; what begins with _ is no part of the table
+_DAY_S = 86_400.0
 # what torch.load raises on damaged files and on pickles that want to run something
 _UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, OSError, EOFError)
 _UNREADABLE += (LookupError, ValueError, AssertionError, AttributeError, TypeError)
@@ -43,6 +47,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
         yield fresh
         fresh.chmod(0o755)
         _swap(fresh, folder)
+        _sweep(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
@@ -63,6 +68,18 @@ def _swap(fresh: Path, folder: Path) -> None:
         os.replace(folder, aside)
     os.replace(fresh, folder)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a kill left half-written beside a folder that is whole by now.
+
+    Of a day ago and earlier: a younger one may belong to a process that is still writing.
+    """
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        known = re.fullmatch(r"[a-z0-9_]{8}(\.old)?", left.name.removeprefix(f".{folder.name}-"))
+        with suppress(OSError):
+            if known and left.is_dir() and time.time() - left.stat().st_mtime > _DAY_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _ours(folder: Path) -> bool:

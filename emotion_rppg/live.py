@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
 from emotion_rppg.features.hrv import table
+from emotion_rppg.features.verdicts import judged
 from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add, pictures_at_times
 from emotion_rppg.pulse.inference import (
     SHORTEST_RUN_S,
@@ -23,7 +24,7 @@ from emotion_rppg.pulse.inference import (
     chosen_method,
     read_by_colour,
 )
-from emotion_rppg.quality import LEAST_S, judge, per_sample
+from emotion_rppg.quality import judge, per_sample
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.faces import crop, follow_live, skin_mean
 from emotion_rppg.video.frames import Frame
@@ -143,7 +144,10 @@ class _Held:
         now = self.colours[-1][0]
         wave = self._wave()
         recent = wave.crop(max(wave.start_s, now - RATE_S), wave.end_s)
-        said = judge(recent)
+        said, beats = judge(recent), None
+        if said.hr_bpm is not None and wave.rate_hz >= LEAST_RATE_HZ:
+            beats = find_beats(wave)
+            said = judged(recent, beats.crop(recent.start_s, recent.end_s))
         seen = [np.isfinite(c).all() for t, c in self.colours if t > now - step_s]
         return Reading(
             time_s=now,
@@ -151,7 +155,7 @@ class _Held:
             hr_bpm=said.hr_bpm,
             quality=said.quality,
             reason=said.reason,
-            rmssd_ms=_rmssd(wave) if said.hr_bpm is not None else float("nan"),
+            rmssd_ms=np.nan if beats is None else float(table([beats])["rmssd_ms"].iloc[0]),
             face=float(np.mean(seen)),
             dropped=self.dropped,
             wave=wave.crop(max(wave.start_s, wave.end_s - step_s), wave.end_s),
@@ -168,9 +172,3 @@ class _Held:
             wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
         return replace(wave, quality=per_sample(wave))
 
-
-def _rmssd(wave: Signal) -> float:
-    """RMSSD of the wave's beats, NaN while it is too short for it."""
-    if wave.duration_s < LEAST_S:
-        return float("nan")
-    return float(table([find_beats(wave)])["rmssd_ms"].iloc[0])

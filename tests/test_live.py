@@ -18,13 +18,16 @@ from emotion_rppg.video.frames import Frame
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
 
 
-def skin(seconds: float, *, bpm: float = 66.0, rate_hz: float = 20.0, lost=()) -> list[Frame]:
-    """Plain pictures of skin with a pulse; black while ``lost``."""
+def skin(
+    seconds: float, *, bpm: float = 66.0, later: float = 0.0, rate_hz: float = 20.0
+) -> list[Frame]:
+    """Plain pictures of skin with a pulse, which rises by ``later`` bpm after 20 s."""
     draw = np.random.default_rng(0)
     frames = []
     for k in range(round(seconds * rate_hz)):
         t = k / rate_hz
-        beat = np.array([0.33, 0.77, 0.53]) * np.sin(2 * np.pi * bpm / 60 * t)
+        phase = 2 * np.pi * (bpm * t + later * max(t - 20, 0)) / 60
+        beat = np.array([0.33, 0.77, 0.53]) * np.sin(phase)
         picture = np.array([180.0, 130.0, 110.0]) * (1 - 0.02 * beat)
         noise = draw.normal(0, 2, (24, 24, 3))
         frames.append(Frame(k, t, np.clip(picture + noise, 0, 255).astype(np.uint8)))
@@ -50,6 +53,11 @@ def test_rmssd_waits_for_the_time_it_needs_and_dropped_frames_are_counted() -> N
     assert rmssd[-1] < 60
     assert readings[-1].dropped == 27
     assert readings[-1].hr_bpm == pytest.approx(66, abs=1)
+
+
+def test_the_rate_of_a_heart_that_changes_it_is_that_of_its_beats() -> None:
+    said = list(watch(skin(31, bpm=60, later=20), region="full", step_s=5.0))[-1]
+    assert said.hr_bpm == pytest.approx(60 + 20 * (said.time_s - 20) / 20, abs=1.5)
 
 
 def test_memory_does_not_grow() -> None:

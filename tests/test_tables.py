@@ -1,5 +1,7 @@
 """Tables survive the disk: identities stay text, nothing half-written is left behind."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -154,6 +156,19 @@ def test_an_output_of_ours_is_replaced_whole(tmp_path, name, text) -> None:
     with whole_folder(folder) as fresh:
         (fresh / "new.txt").write_text("y")
     assert [p.name for p in folder.iterdir()] == ["new.txt"]
+
+
+def test_what_a_kill_left_beside_a_result_is_swept_up_a_day_later(tmp_path) -> None:
+    names = [".results-abcdefgh", ".results-12345678.old", ".results-1234567_", ".results-notes"]
+    for name in [*names, ".results-2-abcdefgh"]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text("{}")
+        if name != ".results-1234567_":  # somebody writes it now
+            os.utime(tmp_path / name, (0, 0))
+    with whole_folder(tmp_path / "results") as fresh:
+        (fresh / "new.txt").write_text("y")
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"results", ".results-1234567_", ".results-notes", ".results-2-abcdefgh"}
 
 
 def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
