@@ -35,6 +35,7 @@ class Peer(NamedTuple):
     package: str  # with its version; "" for the environment that this runs in
     lacks: tuple[str, ...]  # what it needs to begin and does not ask for
     begin: str
+    besides: str = ""  # what pip cannot bring
 
 
 VIDEOS = (
@@ -62,6 +63,7 @@ VIDEOS = (
         def read(path):
             return reader(path)[0]["vitals"]["heart_rate"]["value"]
         """,
+        "ffmpeg and ffprobe of the system",
     ),
     Peer(
         "open-rppg, its default network",
@@ -211,7 +213,10 @@ def told(command: Sequence[str | Path]) -> str:
             raise Failed(f"not done after {LIMIT_S:.0f} s") from error
     if done.returncode:
         words = done.stderr.strip().splitlines()
-        raise Failed(words[-1] if words else f"ended with {done.returncode}")
+        last = words[-1] if words else f"ended with {done.returncode}"
+        for word in map(str, command):  # a file's place says nothing to others
+            last = last.replace(word, Path(word).name) if os.path.isabs(word) else last
+        raise Failed(last)
     return done.stdout
 
 
@@ -277,7 +282,8 @@ def told_rows(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[st
 
 def needs() -> dict[str, list[str]]:
     peers = {peer.package: peer for peer in (*VIDEOS, *HRV) if peer.package}
-    return {name: [", ".join(peer.lacks) or "–"] for name, peer in peers.items()}
+    added = {name: [*peer.lacks, *filter(None, [peer.besides])] for name, peer in peers.items()}
+    return {name: [", ".join(words) or "–"] for name, words in added.items()}
 
 
 def main(given: Sequence[str]) -> None:
