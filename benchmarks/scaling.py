@@ -21,8 +21,8 @@ from benchmarks.speed import seconds_of, write_clip
 from emotion_rppg.datasets.synthetic import write_study
 
 VIDEOS, SECONDS = 12, 30
-PEOPLE, TRIALS = 12, 6
-HEADS = "logistic,svm,forest,boosting"
+PEOPLE, TRIALS = 24, 6
+HEADS = "selected,forest,boosting"
 ROUNDS = 2
 
 

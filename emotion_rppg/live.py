@@ -171,4 +171,3 @@ class _Held:
             lag = float(net.config["lag_s"])
             wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
         return replace(wave, quality=per_sample(wave))
-

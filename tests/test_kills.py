@@ -26,31 +26,28 @@ IN_A_ROW = min(KILLS, 5)  # kills before a verb may end: what was resumed is kil
 class Verb(NamedTuple):
     """A command without its --out, and the files whose bytes tell that it gave the same."""
 
-    words: tuple[str, ...]
+    words: str
     files: tuple[str, ...]
 
 
 VERBS = {
     "evaluate": Verb(
-        ("evaluate", "--table", "{table}", "--task", "arousal", "--heads", "logistic,knn"),
+        "evaluate --table {table} --task arousal --heads logistic,knn",
         ("results.csv", "predictions.parquet", "summary.csv"),
     ),
     "evaluate --stage pulse": Verb(
-        ("evaluate", "--stage", "pulse", "--dataset", "folder", "--root", "{videos}")
-        + ("--methods", "pos,green"),
+        "evaluate --stage pulse --dataset folder --root {videos} --methods pos,green",
         ("results.csv", "windows.csv", "summary.csv"),
     ),
     "train emotion": Verb(
-        ("train", "emotion", "--table", "{table}", "--target", "arousal"), ("model.skops",)
+        "train emotion --table {table} --target arousal", ("config.json", "MODEL_CARD.md")
     ),
     "train pulse": Verb(
-        ("train", "pulse", "--steps", "8", "--size", "16", "--frames", "32")
-        + ("--batch-size", "1", "--resume"),
+        "train pulse --steps 8 --size 16 --frames 32 --batch-size 1 --resume",
         ("model.safetensors",),
     ),
     "train encoder": Verb(
-        ("train", "encoder", "--table", "{table}", "--epochs", "8", "--hidden", "8", "--resume"),
-        ("model.safetensors",),
+        "train encoder --table {table} --epochs 8 --hidden 8 --resume", ("model.safetensors",)
     ),
 }
 
@@ -86,7 +83,7 @@ def undisturbed(given, tmp_path_factory):
 
 
 def started(name: str, given: dict[str, Path], out: Path) -> subprocess.Popen:
-    words = [word.format(**given) for word in VERBS[name].words]
+    words = VERBS[name].words.format(**given).split()
     command = [sys.executable, "-m", "emotion_rppg.cli", *words, "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -115,7 +116,8 @@ def train(
         load_state(module, load_tensors(init), str(init))
         trained_on = together(trained_on, read_config(init).get("trained_on", "unknown"))
     fabric = lightning_fabric.Fabric(**place(device, devices), precision=cast(Any, precision))
-    fabric.launch()
+    if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched them, and forbids it twice
+        fabric.launch()
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
     first = 0
     curve: list[tuple[int, float]] = []

@@ -224,11 +224,23 @@ if __name__ == "__main__":
 """
 
 
-def test_two_processes_give_the_gradients_of_one_and_share_its_steps(tmp_path) -> None:
+# how a user starts it: Python begins the second process itself, or a launcher begins both
+LAUNCHERS = {
+    "python": [],
+    "torchrun": ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"],
+    "fabric": [
+        *("-c", "from lightning_fabric.cli import _main; _main()"),
+        *["run", "--accelerator=cpu", "--devices=2", "--strategy=ddp"],
+    ],
+}
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_two_processes_give_the_gradients_of_one_and_share_its_steps(launcher, tmp_path) -> None:
     script = tmp_path / "two.py"
     script.write_text(TWO)
     run = subprocess.run(
-        [sys.executable, str(script), str(tmp_path / "net")],
+        [sys.executable, *LAUNCHERS[launcher], str(script), str(tmp_path / "net")],
         capture_output=True,
         text=True,
         timeout=120,
