@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.speed import repeated, write_clip
+from benchmarks.speed import PEAK_MB, repeated, write_clip
 
 LIMIT_S = 900.0  # for installing one peer, or for one reading by it
 LONG = 5  # minutes
@@ -135,21 +135,21 @@ HRV = (
                 plt.close("all")
                 values = [found[n] for n in "rmssd sdnn pnn50 sd1 sd2".split()]
                 rows.append([*map(float, values), *map(float, found["fft_abs"][1:3])])
-            numbers = [k for k, v in found.items() if isinstance(v, (int, float))]
-            return rows, len(numbers) + 5 * 3  # five values a band, of three spectra
+            return rows, sum(map(numbers, found.values()))
+        def numbers(value):
+            if isinstance(value, tuple):
+                return sum(map(numbers, value))
+            return isinstance(value, (int, float))
         """,
     ),
 )
 VALUES = ("RMSSD ms", "SDNN ms", "pNN50", "SD1 ms", "SD2 ms", "LF", "HF")
-# peak of this process alone: ru_maxrss begins with what its parent held (Linux)
 _FRAME = """
-import contextlib, io, json, sys, time, warnings
+import io, json, sys, time, warnings
 warnings.simplefilter("ignore")
 said, sys.stdout = sys.stdout, io.StringIO()
+{peak}
 {begin}
-def peak_mb():
-    line = next(line for line in open("/proc/self/status") if "VmHWM" in line)
-    return int(line.split()[1]) / 1024
 {work}
 print(json.dumps(result, default=float), file=said)
 """
@@ -222,7 +222,7 @@ def told(command: Sequence[str | Path]) -> str:
 
 def run(python: Path, peer: Peer, work: str, *given: object) -> dict[str, Any]:
     begin = textwrap.dedent(peer.begin)
-    program = _FRAME.replace("{begin}", begin).replace("{work}", work)
+    program = _FRAME.format(peak=PEAK_MB, begin=begin, work=work)
     result: dict[str, Any] = json.loads(told([python, "-c", program, *map(str, given)]))
     return result
 
@@ -259,7 +259,7 @@ def intervals() -> list[list[int]]:
 
 
 def hrv_rows(folder: Path, given: Path) -> dict[str, list[str]]:
-    """Values of the five minutes, values a window, and windows a second beside ours."""
+    """Values of the five minutes, how many, and the time of a window beside ours."""
     rows: dict[str, list[str]] = {}
     ours = 0.0
     for peer in HRV:

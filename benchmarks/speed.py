@@ -31,14 +31,20 @@ FRAMES = 300  # of a forward pass: a chunk of ten seconds
 PUBLISHED_PX, PUBLISHED_FRAMES = 72, 128
 ROUNDS = 5
 Forward = Callable[[], torch.Tensor]
-PEAK = """
+# MB of this process alone; ru_maxrss begins with what its parent held (Linux)
+PEAK_MB = """
+def peak_mb():
+    line = next(line for line in open("/proc/self/status") if "VmHWM" in line)
+    return int(line.split()[1]) / 1024
+"""
+PEAK = f"""
 import runpy, sys
+{PEAK_MB}
 sys.argv = sys.argv[1:]
 try:
     runpy.run_module("emotion_rppg.cli", run_name="__main__", alter_sys=True)
-finally:  # of this process alone; ru_maxrss begins with what its parent held (Linux)
-    peak = next(line.split()[1] for line in open("/proc/self/status") if "VmHWM" in line)
-    print("peak", int(peak) / 1024, file=sys.stderr)
+finally:
+    print("peak", peak_mb(), file=sys.stderr)
 """
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from emotion_rppg.checkpoints import (
     PACKAGE,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = (".csv", ".parquet")
-PARTITIONS = ("dataset", "subject")
 # how every CSV is read: numbers to their last digit, by the one of pandas' parsers that an exponent
 # of ten digits (5e3081327832, in a damaged file) does not crash
 AS_WRITTEN: dict[str, Any] = {"encoding": "utf-8-sig", "float_precision": "round_trip"}
@@ -75,25 +74,27 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
 
 
 def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write ``path/dataset=NAME/subject=NAME/part-0.parquet``, a file a person; all or nothing.
+    """Write ``path/dataset-NAME/00000-SUBJECT.parquet``, a file a person; all or nothing.
 
-    The layout of Hive, which pandas, Dask, Spark and Polars read with ``path`` alone, and of which
-    they open no more files than the people asked for. `read_table` gives the same rows and columns
-    back, sorted by data set and person.
+    Every file has all columns, data set and person among them: in folders of the kind
+    ``subject=07`` most readers take 07 for a number. What reads Parquet takes the folder as one
+    table; `read_table` does, too.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     path = check_out(path, partitioned=True)
+    whole = pa.Table.from_pandas(table, preserve_index=False)  # one schema for all files
     with whole_folder(path) as fresh:
-        if len(table):
-            persons = max(table.groupby(list(PARTITIONS)).ngroups, 1)
-            table.to_parquet(
-                fresh,
-                index=False,
-                partition_cols=list(PARTITIONS),
-                basename_template="part-{i}.parquet",
-                max_partitions=persons,
-                max_open_files=min(persons, 256),
-            )
-        write_json(fresh / TABLE_FACTS, {"written_by": PACKAGE, "columns": list(table)})
+        groups = table.groupby(["dataset", "subject"], sort=False, dropna=False).indices
+        for number, ((dataset, subject), rows) in enumerate(groups.items()):
+            folder = fresh / f"dataset-{quote(str(dataset), safe='')}"
+            folder.mkdir(exist_ok=True)
+            file = folder / f"{number:05}-{quote(str(subject), safe='')}.parquet"
+            pq.write_table(whole.take(rows), file)
+        if not groups:
+            pq.write_table(whole, fresh / "empty.parquet")
+        write_json(fresh / TABLE_FACTS, {"written_by": PACKAGE})
     return path
 
 
@@ -105,30 +106,14 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"no table {str(path)!r}: make one with `emotion-rppg features`")
     try:
-        if path.is_dir():
-            return _read_partitioned(path)
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
         names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
         text = [c for c in names if c in _TEXT or c.startswith((SEQUENCE, SCALE))]
         table = pd.read_csv(path, dtype=dict.fromkeys(text, str), **AS_WRITTEN)
-    except (ValueError, OSError, LookupError, TypeError) as error:  # pyarrow's errors, too
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
         raise InputError(f"{path} is not a table that can be read: {error}") from error
     return table.fillna(dict.fromkeys(text, ""))
-
-
-def _read_partitioned(folder: Path) -> pd.DataFrame:
-    """Data set and person are in the names of the folders; as text, whatever they look like."""
-    import pandas as pd
-    import pyarrow as pa
-    from pyarrow.dataset import partitioning
-
-    columns = json.loads((folder / TABLE_FACTS).read_text(encoding="utf-8"))["columns"]
-    if not any(folder.rglob("*.parquet")):
-        return pd.DataFrame(columns=columns)
-    names = partitioning(pa.schema([(name, pa.string()) for name in PARTITIONS]), flavor="hive")
-    table = pd.read_parquet(folder, partitioning=names)
-    return table.fillna(dict.fromkeys(PARTITIONS, ""))[columns].reset_index(drop=True)
 
 
 def write_wave(signal: Signal, path: str | Path) -> Path:
