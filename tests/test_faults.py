@@ -195,7 +195,12 @@ def test_pulse_says_when_it_cannot_write(tmp_path, monkeypatch) -> None:
     assert "cannot write" in nowhere.stderr
     out = tmp_path / "w.csv"
     out.write_text("old")
-    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
+    opened = Path.open
+
+    def full_disk(path: Path, mode: str = "r", **how: object):
+        return full() if "w" in mode else opened(path, mode, **how)
+
+    monkeypatch.setattr(Path, "open", full_disk)
     result = run(*words, out)
     assert result.exit_code == 2
     assert result.stderr.startswith("emotion-rppg: cannot write: No space left on device")
