@@ -16,7 +16,7 @@ import numpy as np
 from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
 from emotion_rppg.features.hrv import table
 from emotion_rppg.features.verdicts import judged
-from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add, pictures_at_times
+from emotion_rppg.pulse.chunks import CHUNK_S, pictures_at_times
 from emotion_rppg.pulse.inference import (
     SHORTEST_RUN_S,
     Method,
@@ -24,6 +24,7 @@ from emotion_rppg.pulse.inference import (
     chosen_method,
     read_by_colour,
 )
+from emotion_rppg.pulse.spatial import read_pictures
 from emotion_rppg.quality import judge, per_sample
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.faces import crop, follow_live, skin_mean
@@ -167,7 +168,7 @@ class _Held:
         else:
             net = self.method
             start, pictures = pictures_at_times(self.pictures, rate_hz=net.rate_hz)
-            samples = overlap_add(pictures, net, chunk=round(CHUNK_S * net.rate_hz))
             lag = float(net.config["lag_s"])
+            samples = read_pictures(pictures, net, rate_hz=net.rate_hz, lag_s=lag)
             wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
         return replace(wave, quality=per_sample(wave))

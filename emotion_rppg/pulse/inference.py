@@ -20,17 +20,15 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import ahead
 from emotion_rppg.pulse import KIND, METHODS
 from emotion_rppg.pulse.chunks import (
-    CHUNK_S,
     LONGEST_HOLE_S,
     SHORTEST_FRAMES,
     Even,
-    OverlapAdd,
     at_rate,
-    overlap_add,
     picture_of,
     standard,
 )
 from emotion_rppg.pulse.classical import detrend
+from emotion_rppg.pulse.spatial import Confirmed, read_pictures
 from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
@@ -324,7 +322,7 @@ class _ByNetwork:
 
     def __init__(self, network: Network) -> None:
         self.network, self.even = network, Even(network.rate_hz)
-        self.added = OverlapAdd(network, round(CHUNK_S * network.rate_hz))
+        self.added = Confirmed(network, rate_hz=network.rate_hz, lag_s=network.config["lag_s"])
 
     def add(self, look: Look) -> None:
         for picture in self.even.add(look.time_s, picture_of(look, self.network.size)):
@@ -385,6 +383,6 @@ def _wave_of(clip: np.ndarray, rate_hz: float, net: Network) -> np.ndarray:
     """Brought to the network's rate, read, brought back."""
     times = np.arange(len(clip)) / rate_hz
     pictures = at_rate(zip(times, clip, strict=True), net.rate_hz)
-    wave = overlap_add(pictures, net, chunk=round(CHUNK_S * net.rate_hz))
+    wave = read_pictures(pictures, net, rate_hz=net.rate_hz, lag_s=net.config["lag_s"])
     own = np.arange(len(wave)) / net.rate_hz - net.config["lag_s"]
     return standard(np.interp(times, own, wave))
