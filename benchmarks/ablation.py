@@ -21,6 +21,7 @@ from torch import nn
 
 from benchmarks.presets import row
 from emotion_rppg import find_beats
+from emotion_rppg.checkpoints import load_state, load_tensors
 from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add
 from emotion_rppg.pulse.inference import load_network
 from emotion_rppg.pulse.networks import NETWORKS
@@ -60,9 +61,10 @@ def measured(given: Recipe) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         source, people = synthetic_clips(given)
         out = train(source, Path(folder) / given.network, recipe=given, trained_on=people)
-        network = load_network(out, device="cpu")
-    module = NETWORKS[given.network](**given.options)
-    profile = past(network.module, module)
+        network = load_network(out, device="cpu")  # made ready it has no gradients
+        module = NETWORKS[given.network](**given.options).eval()
+        load_state(module, load_tensors(out), str(out))
+    profile = past(module)
     found = np.array([_read(network, TEST_SEED + k) for k in range(TESTS)])
     scores = [float(np.nanmedian(column)) for column in found.T[[0, 2, 3, 4, 5]]]
     return {
@@ -85,7 +87,7 @@ def _read(network: Any, seed: int) -> list[float]:
     return row(Signal(found, RATE_HZ, kind="rppg"), truth)
 
 
-def past(read: Any, module: nn.Module, *, frames: int = 256, tries: int = 4) -> np.ndarray:
+def past(module: nn.Module, *, frames: int = 256, tries: int = 4) -> np.ndarray:
     """How much the newest output owes to inputs 0, 1, 2 … frames before it, (PAST,), 1 at most.
 
     The norm of the gradient of one late output by each input frame, mean over random inputs.
@@ -95,7 +97,7 @@ def past(read: Any, module: nn.Module, *, frames: int = 256, tries: int = 4) -> 
     at = frames - 33  # the frames after it are no past
     for _ in range(tries):
         clip = torch.randn((1, 3, frames, SIZE, SIZE), generator=draw).requires_grad_()
-        read(clip)[0, at].backward()
+        module(clip)[0, at].backward()
         assert clip.grad is not None
         by_frame = clip.grad.square().sum((0, 1, 3, 4)).sqrt().numpy()
         found += by_frame[at::-1][:PAST]
@@ -108,7 +110,7 @@ def flops(module: nn.Module, *, frames: int = 128) -> float:
 
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        module.eval()(torch.zeros(1, 3, frames, SIZE, SIZE))
+        module(torch.zeros(1, 3, frames, SIZE, SIZE))
     counted: float = counter.get_total_flops() / frames
     recurrent = [part for part in module.modules() if isinstance(part, nn.RNNBase)]
     return counted + 2 * sum(w.numel() for part in recurrent for w in part.parameters())

@@ -2,7 +2,9 @@
 
 The bundled network on drawn clips that are neither training's nor the frozen preset's (other
 people, H.264, other motion): by how wide a square about the face it is shown, mirrored, averaged
-over squares, mixed with POS or CHROM.
+over squares, mixed with POS or CHROM; then as the pictures' cells confirm it, and as they confirm
+POS, and the true wave: no pilot can be better than that. ``python -m benchmarks.widths frozen``
+says the last of the frozen clips.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from emotion_rppg.pulse.inference import (
     load_network,
     read_by_colour,
 )
+from emotion_rppg.pulse.spatial import cells_of, confirmed
 from emotion_rppg.quality import heart_rate, snr_db
-from emotion_rppg.synthesis.presets import Preset, Truth, write_clip
+from emotion_rppg.synthesis.presets import PRESETS, Preset, Truth, write_clip
 from emotion_rppg.video.faces import WIDEN, Look, crop, follow, skin_mean
 
 TRIAL = Preset(
@@ -38,6 +41,7 @@ TRIAL = Preset(
 )
 FIRST, CLIPS = 3000, 14  # numbers of people whom no other preset has
 WIDTHS = (1.2, 1.4, 1.65, 1.9, 2.2)
+TRUE, CELLS = "the true wave", "cells"
 Waves = dict[str, np.ndarray]
 
 
@@ -51,7 +55,7 @@ def shown(look: Look, width: float, size: int) -> np.ndarray:
 
 
 def waves(path: Path, network: Network) -> Waves:
-    """What each width and method reads, (frames,) each."""
+    """What each width and method reads, (frames,) each; and the cells of the pictures."""
     looks = [
         (look.time_s, skin_mean(look), {w: shown(look, w, network.size) for w in WIDTHS})
         for look in follow(Video(path))
@@ -64,7 +68,9 @@ def waves(path: Path, network: Network) -> Waves:
 
     colours = [(at, colour) for at, colour, _ in looks]
     found = {m: read_by_colour(colours, METHODS[m]).samples for m in ("pos", "chrom")}
-    return found | {f"{w:g}": read(w) for w in WIDTHS} | {"1.4 mirrored": read(1.4, -1)}
+    cells = np.array([cells_of(pictures[WIDEN]) for _, _, pictures in looks])
+    found |= {f"{w:g}": read(w) for w in WIDTHS} | {"1.4 mirrored": read(1.4, -1)}
+    return found | {CELLS: cells}
 
 
 def mixtures(w: Waves, rate_hz: float) -> Waves:
@@ -80,21 +86,33 @@ def mixtures(w: Waves, rate_hz: float) -> Waves:
     }
 
 
+def by_cells(w: Waves, rate_hz: float) -> Waves:
+    """Waves as the cells confirm them."""
+    n = min(len(w[CELLS]), *(len(w[name]) for name in (f"{WIDEN:g}", "pos", TRUE)))
+    return {
+        f"{name}, confirmed": confirmed(w[name][:n], w[CELLS][:n], rate_hz)
+        for name in (f"{WIDEN:g}", "pos", TRUE)
+    }
+
+
 def _ratio(wave: np.ndarray, rate_hz: float) -> float:
     signal = Signal(wave, rate_hz, kind="rppg")
     return float(10 ** (snr_db(signal, heart_rate(signal)) / 10))
 
 
-def main(clips: int) -> None:
+def main(clips: int, preset: Preset = TRIAL, first: int = FIRST) -> None:
     network = load_network(BUNDLED["physnet"], device="cpu")
     found: dict[str, list[list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(clips):
             path = Path(folder) / f"{number}.mp4"
-            truth: Truth = write_clip(TRIAL, FIRST + number, path)
-            read = waves(path, network)
-            for name, wave in (read | mixtures(read, network.rate_hz)).items():
-                signal = Signal(wave, network.rate_hz, kind="rppg")
+            truth: Truth = write_clip(preset, first + number, path)
+            read = waves(path, network) | {TRUE: truth.wave.samples}
+            told = read | mixtures(read, network.rate_hz) | by_cells(read, network.rate_hz)
+            if preset is not TRIAL:  # on these nothing is to be chosen
+                told = {TRUE: read[TRUE], **by_cells(read, network.rate_hz)}
+            for name in sorted(told.keys() - {CELLS}):
+                signal = Signal(told[name], network.rate_hz, kind="rppg")
                 found.setdefault(name, []).append(row(signal, truth))
     print("| read | SNR dB | r | jitter ms | RMSSD MAE ms |\n|---|---|---|---|---|")
     for name, table in found.items():
@@ -104,4 +122,7 @@ def main(clips: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS)
+    if sys.argv[1:] == ["frozen"]:
+        main(PRESETS["moderate"].clips, PRESETS["moderate"], 0)
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS)
