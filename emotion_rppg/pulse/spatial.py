@@ -60,18 +60,16 @@ class Confirmed:
             self.cells[-1] = cells_of(picture)
 
     def so_far(self) -> np.ndarray:
-        """Of the pictures that the network has read."""
-        return self._confirmed(self.added.so_far())
+        """What the network has read, not confirmed yet: it is asked for again and again."""
+        return self.added.so_far()
 
     def finish(self) -> np.ndarray:
-        """Of all pictures."""
-        return self._confirmed(self.added.finish())
-
-    def _confirmed(self, wave: np.ndarray) -> np.ndarray:
+        """Of all pictures, confirmed."""
+        wave = self.added.finish()
         if not len(wave):
             return wave
-        cells = np.array(self.cells[: len(wave)])
-        return confirmed(wave, _late(cells, self.lag_s * self.rate_hz), self.rate_hz)
+        cells = _late(np.array(self.cells), self.lag_s * self.rate_hz)
+        return confirmed(wave, cells, self.rate_hz)
 
 
 def cells_of(picture: np.ndarray) -> np.ndarray:
