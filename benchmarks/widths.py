@@ -1,10 +1,10 @@
 """What lowers the beats' jitter without a training: ``python -m benchmarks.widths [CLIPS]``.
 
 The bundled network on drawn clips that are neither training's nor the frozen preset's (other
-people, H.264, other motion): by how wide a square about the face it is shown, mirrored, averaged
-over squares, mixed with POS or CHROM; then as the pictures' cells confirm it, and as they confirm
-POS, and the true wave: no pilot can be better than that. ``python -m benchmarks.widths frozen``
-says the last of the frozen clips.
+people, H.264, other motion): by how wide a square about the face it is shown, averaged over
+squares, mixed with POS or CHROM; then as the pictures' cells confirm it, and as they confirm POS,
+and the true wave: no pilot can be better than that. ``python -m benchmarks.widths frozen`` says
+the last of the frozen clips.
 """
 
 from __future__ import annotations
@@ -54,29 +54,27 @@ def shown(look: Look, width: float, size: int) -> np.ndarray:
     return crop(Look(look.time_s, look.image, wide, look.landmarks), size)
 
 
-def waves(path: Path, network: Network) -> Waves:
+def waves(path: Path, network: Network, widths: tuple[float, ...]) -> Waves:
     """What each width and method reads, (frames,) each; and the cells of the pictures."""
     looks = [
-        (look.time_s, skin_mean(look), {w: shown(look, w, network.size) for w in WIDTHS})
+        (look.time_s, skin_mean(look), {w: shown(look, w, network.size) for w in widths})
         for look in follow(Video(path))
     ]
 
-    def read(width: float, flip: int = 1) -> np.ndarray:
-        timed = ((at, pictures[width][:, ::flip]) for at, _, pictures in looks)
+    def read(width: float) -> np.ndarray:
+        timed = ((at, pictures[width]) for at, _, pictures in looks)
         _, even = pictures_at_times(timed, rate_hz=network.rate_hz)
         return overlap_add(even, network, chunk=round(CHUNK_S * network.rate_hz))
 
     colours = [(at, colour) for at, colour, _ in looks]
     found = {m: read_by_colour(colours, METHODS[m]).samples for m in ("pos", "chrom")}
-    cells = np.array([cells_of(pictures[WIDEN]) for _, _, pictures in looks])
-    found |= {f"{w:g}": read(w) for w in WIDTHS} | {"1.4 mirrored": read(1.4, -1)}
-    return found | {CELLS: cells}
+    found[CELLS] = np.array([cells_of(pictures[WIDEN]) for _, _, pictures in looks])
+    return found | {f"{w:g}": read(w) for w in widths}
 
 
 def mixtures(w: Waves, rate_hz: float) -> Waves:
     """Averages of standardised waves, and one by the ratio of signal to noise."""
     return {
-        "1.4 and mirrored": w["1.4"] + w["1.4 mirrored"],
         "mean of 1.2, 1.4, 1.65": w["1.2"] + w["1.4"] + w["1.65"],
         "1.65 + POS": w["1.65"] + w["pos"],
         "1.65 + POS/4": w["1.65"] + w["pos"] / 4,
@@ -100,17 +98,17 @@ def _ratio(wave: np.ndarray, rate_hz: float) -> float:
     return float(10 ** (snr_db(signal, heart_rate(signal)) / 10))
 
 
-def main(clips: int, preset: Preset = TRIAL, first: int = FIRST) -> None:
+def main(clips: int, preset: Preset, first: int, widths: tuple[float, ...]) -> None:
     network = load_network(BUNDLED["physnet"], device="cpu")
     found: dict[str, list[list[float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(clips):
             path = Path(folder) / f"{number}.mp4"
             truth: Truth = write_clip(preset, first + number, path)
-            read = waves(path, network) | {TRUE: truth.wave.samples}
-            told = read | mixtures(read, network.rate_hz) | by_cells(read, network.rate_hz)
-            if preset is not TRIAL:  # on these nothing is to be chosen
-                told = {TRUE: read[TRUE], **by_cells(read, network.rate_hz)}
+            read = waves(path, network, widths) | {TRUE: truth.wave.samples}
+            told = read | by_cells(read, network.rate_hz)
+            if len(widths) > 1:
+                told |= mixtures(read, network.rate_hz)
             for name in sorted(told.keys() - {CELLS}):
                 signal = Signal(told[name], network.rate_hz, kind="rppg")
                 found.setdefault(name, []).append(row(signal, truth))
@@ -123,6 +121,6 @@ def main(clips: int, preset: Preset = TRIAL, first: int = FIRST) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["frozen"]:
-        main(PRESETS["moderate"].clips, PRESETS["moderate"], 0)
+        main(PRESETS["moderate"].clips, PRESETS["moderate"], 0, (WIDEN,))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS)
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS, TRIAL, FIRST, WIDTHS)
