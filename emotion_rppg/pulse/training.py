@@ -33,6 +33,7 @@ from emotion_rppg.checkpoints import (
 from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.curves import write_curves
+from emotion_rppg.pulse.inference import BUNDLED
 from emotion_rppg.pulse.losses import LOSSES, named_loss, negative_pearson
 from emotion_rppg.pulse.networks import NETWORKS, save_network
 from emotion_rppg.pulse.normalise import NORMALISATIONS
@@ -50,12 +51,14 @@ from emotion_rppg.pulse.validation import Validation
 __all__ = [  # what a script that trains needs
     "LOSSES",
     "Recipe",
+    "beginning",
     "negative_pearson",
     "recording_clips",
     "sources",
     "synthetic_clips",
     "train",
 ]
+COMES_ALONG = "bundled"
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -90,9 +93,9 @@ def train(
     trained_on : mapping or "unknown"
         ``{data set: [subjects]}``: kept with the weights, so that nobody is tested by a network
         that saw them; those of ``validation`` belong to them, too.
-    init : folder, optional
-        A trained network of the same kind to begin with; whom it saw is kept as well. Its
-        pictures may have had another size.
+    init : folder or "bundled", optional
+        A trained network of the same kind to begin with, or the one that comes along; whom it saw
+        is kept as well. Its pictures may have had another size.
     devices : int
         How many share out the clips of each step: the network sees the same clips whatever their
         number. BatchNorm takes its statistics on each device for itself.
@@ -102,8 +105,9 @@ def train(
     Raises
     ------
     InputError
-        An ``out`` that is somebody else's folder (before training); an unknown device or
-        precision; clips that cannot be shared out; a loss that is no longer a number.
+        Before training: an ``out`` that is somebody else's folder, an ``init`` that is no folder,
+        an unknown device or precision, clips that cannot be shared out. Later: a loss that is no
+        longer a number.
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -113,8 +117,9 @@ def train(
     check_folder(out)
     module = _new(recipe)
     if init is not None:
-        load_state(module, load_tensors(init), str(init))
-        trained_on = together(trained_on, read_config(init).get("trained_on", "unknown"))
+        begun = beginning(init, recipe)
+        load_state(module, load_tensors(begun), str(begun))
+        trained_on = together(trained_on, read_config(begun).get("trained_on", "unknown"))
     fabric = lightning_fabric.Fabric(**place(device, devices), precision=cast(Any, precision))
     if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched them, and forbids it twice
         fabric.launch()
@@ -151,6 +156,26 @@ def train(
         checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out
+
+
+def beginning(init: str | Path, recipe: Recipe) -> Path:
+    """The folder of the trained network that ``init`` names: ``"bundled"``, or that folder itself.
+
+    A folder that is called so has to be given as a path: ``./bundled``.
+    """
+    if init == COMES_ALONG:
+        if recipe.network not in BUNDLED:
+            raise InputError(
+                f"no trained {recipe.network} comes along: begin with the folder of one, or train "
+                f"{', '.join(BUNDLED)}"
+            )
+        return BUNDLED[recipe.network]
+    if not Path(init).is_dir():
+        raise InputError(
+            f"no folder {str(init)!r} to begin with: give that of a trained network, or "
+            f"{COMES_ALONG!r} for the one that comes along"
+        )
+    return Path(init)
 
 
 def _new(recipe: Recipe) -> torch.nn.Module:
