@@ -154,6 +154,9 @@ def train_pulse(
     devices: Annotated[int, typer.Option(min=1)] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's event file.")
+    ] = None,
     cache: KeepIn = None,
     seed: int = 0,
     device: Device = "auto",
@@ -166,6 +169,7 @@ def train_pulse(
     with plainly():
         from emotion_rppg.cache import Cache, chosen
         from emotion_rppg.provenance import write_run
+        from emotion_rppg.pulse.events import check_events
         from emotion_rppg.pulse.training import Recipe, beginning, sources
         from emotion_rppg.pulse.training import train as run_training
 
@@ -183,6 +187,8 @@ def train_pulse(
             seed=seed,
         )
         begun = None if init is None else beginning(init, recipe)
+        if tensorboard is not None:
+            check_events(tensorboard, out)
         read = None if dataset is None else recordings_of([], dataset, root)
         keep = chosen(cache)
         found = sources(read, recipe, cache=None if keep is None else Cache(keep))
@@ -199,6 +205,7 @@ def train_pulse(
                 precision=precision,
                 loaders=loaders,
                 resume=resume,
+                tensorboard=tensorboard,
                 progress=progress,
             )
         arguments = {"dataset": dataset, "root": root, "init": init, "recipe": vars(recipe)}

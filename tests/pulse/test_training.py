@@ -221,6 +221,7 @@ import sys, torch
 from pathlib import Path
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
+from emotion_rppg.pulse import events
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.training import Recipe, negative_pearson, sources, train
 
@@ -241,9 +242,12 @@ def main():
     clips, held_out, _ = sources(None, recipe)
     asked, out = [], Path(sys.argv[1])
     how = {"recipe": recipe, "validation": held_out, "device": "cpu", "devices": 2}
+    how["tensorboard"], real, opened = out.parent / "runs", events._Writer, []
+    events._Writer = lambda *words: opened.append(words) or real(*words)
     train(lambda i: asked.append(i) or clips(i), out, **how)
     k = distributed.get_rank()
     assert asked == [k, k + 2, k + 4, k + 6], asked
+    assert len(opened) == (k == 0), "the first process alone writes the event file"
     same_gradients(k)
     if k == 0:
         print("steps", *(len((out / f"{n}.csv").read_text().splitlines()) - 1
@@ -277,6 +281,7 @@ def test_two_processes_give_the_gradients_of_one_and_share_its_steps(launcher, t
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)},
     )
     assert "steps 4 2" in run.stdout, run.stderr[-2000:]
+    assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
 def test_recordings_without_video_or_pulse_are_refused() -> None:
