@@ -196,4 +196,5 @@ _EXTRAS = (
     ("cluster", "distributed", "for Dask"),
     ("app", "gradio", "for the web page"),
     ("files", "pyedflib", "for EDF, BDF, MATLAB 7.3 and HDF5 files"),
+    ("curves", "tensorboardX", "for curves of a training in TensorBoard"),
 )

@@ -251,7 +251,15 @@ def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None
     assert more.exit_code == 0, more.output
     assert "emb_003" in table.read_text().splitlines()[0]
     words = ("train", "pulse", "--steps", 2, "--size", 16, "--frames", 16, "--device", "cpu")
-    assert run(*words, "--out", tmp_path / "n").exit_code == 0
+    words += ("--tensorboard", tmp_path / "runs")
+    assert run(*words, "--out", tmp_path / "n", "--init", "bundled").exit_code == 0
+    assert [path.name.rpartition(".")[2] for path in (tmp_path / "runs").iterdir()] == ["n"]
+    made = json.loads((tmp_path / "n" / "run.json").read_text())
+    assert made["arguments"]["init"] == "bundled"
+    assert made["inputs"][0]["folder"] == "physnet"
+    unread = ("--dataset", "folder", "--root", tmp_path / "nowhere")  # no face is followed for it
+    assert "no folder 'none' to begin with" in refused(*words, *unread, "--init", "none")
+    assert "would lie in" in refused(*words, *unread, "--out", tmp_path / "runs")
     read = run("pulse", CLIP, "--weights", tmp_path / "n", "--json")
     assert read.exit_code == 0, read.output
     assert "emotion-rppg: the network" in refused(

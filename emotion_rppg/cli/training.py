@@ -147,11 +147,16 @@ def train_pulse(
     varied: Annotated[float, typer.Option(help="Share of lifelike synthetic clips.")] = 0.75,
     validation: Annotated[float, typer.Option(help="Share of the people to hold out.")] = 0.0,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better one.")] = 10,
-    init: Annotated[Path | None, typer.Option(help="Trained network to begin with.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Network to begin with: its folder, or bundled.")
+    ] = None,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that make clips.")] = 0,
     devices: Annotated[int, typer.Option(min=1)] = 1,
     precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Folder for TensorBoard's event file.")
+    ] = None,
     cache: KeepIn = None,
     seed: int = 0,
     device: Device = "auto",
@@ -164,7 +169,8 @@ def train_pulse(
     with plainly():
         from emotion_rppg.cache import Cache, chosen
         from emotion_rppg.provenance import write_run
-        from emotion_rppg.pulse.training import Recipe, sources
+        from emotion_rppg.pulse.events import check_events
+        from emotion_rppg.pulse.training import Recipe, beginning, sources
         from emotion_rppg.pulse.training import train as run_training
 
         recipe = Recipe(
@@ -180,6 +186,9 @@ def train_pulse(
             patience=patience,
             seed=seed,
         )
+        begun = None if init is None else beginning(init, recipe)
+        if tensorboard is not None:
+            check_events(tensorboard, out)
         read = None if dataset is None else recordings_of([], dataset, root)
         keep = chosen(cache)
         found = sources(read, recipe, cache=None if keep is None else Cache(keep))
@@ -190,16 +199,17 @@ def train_pulse(
                 recipe=recipe,
                 validation=found.validation,
                 trained_on=found.people,
-                init=init,
+                init=begun,
                 device=device,
                 devices=devices,
                 precision=precision,
                 loaders=loaders,
                 resume=resume,
+                tensorboard=tensorboard,
                 progress=progress,
             )
         arguments = {"dataset": dataset, "root": root, "init": init, "recipe": vars(recipe)}
-        write_run(out, "train pulse", arguments, [given for given in (root, init) if given])
+        write_run(out, "train pulse", arguments, [given for given in (root, begun) if given])
         say(str(out), as_json, {"out": str(out)})
 
 

@@ -33,6 +33,8 @@ from emotion_rppg.checkpoints import (
 from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.curves import write_curves
+from emotion_rppg.pulse.events import check_events, event_file
+from emotion_rppg.pulse.inference import BUNDLED
 from emotion_rppg.pulse.losses import LOSSES, named_loss, negative_pearson
 from emotion_rppg.pulse.networks import NETWORKS, save_network
 from emotion_rppg.pulse.normalise import NORMALISATIONS
@@ -50,12 +52,14 @@ from emotion_rppg.pulse.validation import Validation
 __all__ = [  # what a script that trains needs
     "LOSSES",
     "Recipe",
+    "beginning",
     "negative_pearson",
     "recording_clips",
     "sources",
     "synthetic_clips",
     "train",
 ]
+COMES_ALONG = "bundled"
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -73,6 +77,7 @@ def train(
     loaders: int = 0,
     checkpoint_every: int = 100,
     resume: bool = False,
+    tensorboard: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Train a network on clips and write its folder.
@@ -90,20 +95,24 @@ def train(
     trained_on : mapping or "unknown"
         ``{data set: [subjects]}``: kept with the weights, so that nobody is tested by a network
         that saw them; those of ``validation`` belong to them, too.
-    init : folder, optional
-        A trained network of the same kind to begin with; whom it saw is kept as well. Its
-        pictures may have had another size.
+    init : folder or "bundled", optional
+        A trained network of the same kind to begin with, or the one that comes along; whom it saw
+        is kept as well. Its pictures may have had another size.
     devices : int
         How many share out the clips of each step: the network sees the same clips whatever their
         number. BatchNorm takes its statistics on each device for itself.
     loaders : int
         Processes that make clips while the network learns.
+    tensorboard : folder, optional
+        Where an event file with ``loss``, ``learning_rate`` and ``validation_loss`` grows, for
+        TensorBoard (extra ``curves``); outside ``out``. A training of the same ``out`` replaces it.
 
     Raises
     ------
     InputError
-        An ``out`` that is somebody else's folder (before training); an unknown device or
-        precision; clips that cannot be shared out; a loss that is no longer a number.
+        Before training: an ``out`` that is somebody else's folder, an ``init`` that is no folder,
+        a ``tensorboard`` that cannot be written, an unknown device or precision, clips that cannot
+        be shared out. Later: a loss that is no longer a number.
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -111,10 +120,13 @@ def train(
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     check_folder(out)
+    if tensorboard is not None:
+        check_events(tensorboard, out)
     module = _new(recipe)
     if init is not None:
-        load_state(module, load_tensors(init), str(init))
-        trained_on = together(trained_on, read_config(init).get("trained_on", "unknown"))
+        begun = beginning(init, recipe)
+        load_state(module, load_tensors(begun), str(begun))
+        trained_on = together(trained_on, read_config(begun).get("trained_on", "unknown"))
     fabric = lightning_fabric.Fabric(**place(device, devices), precision=cast(Any, precision))
     if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched them, and forbids it twice
         fabric.launch()
@@ -127,30 +139,54 @@ def train(
     batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
     prepare, loss_of = NORMALISATIONS[recipe.normalisation], named_loss(recipe.loss)
     network.train()
-    over = watch is not None and watch.over
-    for step, (clip, wave) in enumerate(() if over else batches, start=first):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate_at(step)
-        loss = loss_of(network(prepare(clip)), wave, recipe.rate_hz)
-        optimiser.zero_grad()
-        fabric.backward(loss)
-        # not finite: in half precision a step too far, which the optimiser leaves out
-        fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
-        optimiser.step()
-        curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
-        if watch is not None and watch.due(step) and fabric.is_global_zero:
-            watch.look(module, step)
-        if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
-            _keep(checkpoint, module, optimiser, recipe, step + 1, curve, watch)
-        if progress is not None:
-            progress(step + 1, recipe.steps)
-        if watch is not None and watch.due(step) and fabric.broadcast(watch.over):
-            break
+    over, validated = (False, []) if watch is None else (watch.over, watch.curve)
+    events = tensorboard if fabric.is_global_zero else None
+    with event_file(events, out.name, recipe.learning_rate_at) as tell:
+        tell(curve, validated)
+        for step, (clip, wave) in enumerate(() if over else batches, start=first):
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate_at(step)
+            loss = loss_of(network(prepare(clip)), wave, recipe.rate_hz)
+            optimiser.zero_grad()
+            fabric.backward(loss)
+            # not finite: in half precision a step too far, which the optimiser leaves out
+            fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
+            optimiser.step()
+            curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
+            if watch is not None and watch.due(step) and fabric.is_global_zero:
+                watch.look(module, step)
+            tell(curve, validated)
+            if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
+                _keep(checkpoint, module, optimiser, recipe, step + 1, curve, watch)
+            if progress is not None:
+                progress(step + 1, recipe.steps)
+            if watch is not None and watch.due(step) and fabric.broadcast(watch.over):
+                break
     if fabric.is_global_zero:
         _write(out, module, recipe, trained_on, curve, watch)
         checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out
+
+
+def beginning(init: str | Path, recipe: Recipe) -> Path:
+    """The folder of the trained network that ``init`` names: ``"bundled"``, or that folder itself.
+
+    A folder that is called so has to be given as a path: ``./bundled``.
+    """
+    if init == COMES_ALONG:
+        if recipe.network not in BUNDLED:
+            raise InputError(
+                f"no trained {recipe.network} comes along: begin with the folder of one, or train "
+                f"{', '.join(BUNDLED)}"
+            )
+        return BUNDLED[recipe.network]
+    if not Path(init).is_dir():
+        raise InputError(
+            f"no folder {str(init)!r} to begin with: give that of a trained network, or "
+            f"{COMES_ALONG!r} for the one that comes along"
+        )
+    return Path(init)
 
 
 def _new(recipe: Recipe) -> torch.nn.Module:

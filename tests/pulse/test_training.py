@@ -18,7 +18,7 @@ from emotion_rppg.checkpoints import checkpoint_beside, load_tensors
 from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import sources as pulse_sources
-from emotion_rppg.pulse.inference import estimate
+from emotion_rppg.pulse.inference import BUNDLED, estimate
 from emotion_rppg.pulse.training import (
     Recipe,
     _loader,
@@ -60,6 +60,36 @@ def test_training_begins_with_another_networks_weights_and_keeps_whom_that_saw(t
     assert said == {"synthetic-clips": [*who["synthetic-clips"], *others["synthetic-clips"]]}
     third = train(clips, tmp_path / "third", recipe=one, trained_on="unknown", init=first)
     assert json.loads((third / "config.json").read_text())["trained_on"] == "unknown"
+
+
+def test_training_begins_with_the_network_that_comes_along_by_its_name(
+    tmp_path, monkeypatch
+) -> None:
+    one = replace(SMALL, steps=1, learning_rate=1e-9)
+    clips, who = synthetic_clips(one)
+    (tmp_path / "bundled").mkdir()  # a name means the same whatever lies there
+    monkeypatch.chdir(tmp_path)
+    out = train(clips, tmp_path / "net", recipe=one, trained_on=who, init="bundled")
+    for name, tensor in load_tensors(out).items():
+        if name.endswith(("weight", "bias")):
+            want = load_tensors(BUNDLED["physnet"])[name]
+            torch.testing.assert_close(tensor, want, atol=1e-6, rtol=0)
+    saw = json.loads((BUNDLED["physnet"] / "config.json").read_text())["trained_on"]
+    said = json.loads((out / "config.json").read_text())["trained_on"]
+    assert said == {"synthetic-clips": sorted(saw["synthetic-clips"] + who["synthetic-clips"])}
+    with pytest.raises(InputError, match=r"no model\.safetensors in 'bundled'"):
+        train(clips, tmp_path / "net", recipe=one, init=Path("bundled"))
+
+
+def test_a_network_to_begin_with_that_is_not_there_is_refused_before_training(tmp_path) -> None:
+    def begin(init, recipe=SMALL):
+        out = tmp_path / "net"
+        train(lambda index: pytest.fail("a clip was made"), out, recipe=recipe, init=init)
+
+    with pytest.raises(InputError, match=r"no folder '.*bundeld' to begin with: .* or 'bundled'"):
+        begin(tmp_path / "bundeld")
+    with pytest.raises(InputError, match="no trained cnn3d comes along: begin with the folder"):
+        begin("bundled", replace(SMALL, network="cnn3d", normalisation="diff_normalised"))
 
 
 def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
@@ -191,6 +221,7 @@ import sys, torch
 from pathlib import Path
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
+from emotion_rppg.pulse import events
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.training import Recipe, negative_pearson, sources, train
 
@@ -211,9 +242,12 @@ def main():
     clips, held_out, _ = sources(None, recipe)
     asked, out = [], Path(sys.argv[1])
     how = {"recipe": recipe, "validation": held_out, "device": "cpu", "devices": 2}
+    how["tensorboard"], real, opened = out.parent / "runs", events._Writer, []
+    events._Writer = lambda *words: opened.append(words) or real(*words)
     train(lambda i: asked.append(i) or clips(i), out, **how)
     k = distributed.get_rank()
     assert asked == [k, k + 2, k + 4, k + 6], asked
+    assert len(opened) == (k == 0), "the first process alone writes the event file"
     same_gradients(k)
     if k == 0:
         print("steps", *(len((out / f"{n}.csv").read_text().splitlines()) - 1
@@ -247,6 +281,7 @@ def test_two_processes_give_the_gradients_of_one_and_share_its_steps(launcher, t
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)},
     )
     assert "steps 4 2" in run.stdout, run.stderr[-2000:]
+    assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
 def test_recordings_without_video_or_pulse_are_refused() -> None:

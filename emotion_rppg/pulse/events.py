@@ -1,0 +1,127 @@
+"""A training's curves as TensorBoard shows them: an event file that grows while it goes on."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.curves import Curve
+
+PREFIX = "events.out.tfevents"  # TensorBoard goes by it
+FLUSHED_EACH_S = 5.0
+
+Tell = Callable[[Curve, Curve], None]
+
+
+def check_events(folder: str | Path, out: str | Path) -> None:
+    """Refuse, before any work, a folder that could not take the events of a training.
+
+    Raises
+    ------
+    InputError
+        No package that writes them; the folder cannot be written, or lies in ``out``.
+    """
+    _library()
+    folder, out = Path(folder).resolve(), Path(out).resolve()
+    if folder.is_relative_to(out):
+        raise InputError(
+            f"the event file would lie in {out}, which is written as a whole when training ends: "
+            "give another --tensorboard"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"cannot write event files in {folder} ({error.strerror}): give another --tensorboard"
+        ) from error
+
+
+@contextmanager
+def event_file(
+    folder: str | Path | None, name: str, rate_at: Callable[[int], float]
+) -> Iterator[Tell]:
+    """What writes the steps that a training's two curves have gained since it was last called.
+
+    Parameters
+    ----------
+    folder : path or None
+        Where the event file lies, a folder that `check_events` let pass; None: nothing is written.
+    name : str
+        The training's. Its earlier files in the folder are replaced: the curves of a training that
+        goes on begin with the steps that it has kept, so that no step is there twice or never.
+    rate_at : function
+        The learning rate of a step.
+    """
+    if folder is None:
+        yield lambda training, validation: None
+        return
+    with closing(_Writer(Path(folder), name)) as writer:
+        told = [0, 0]
+
+        def tell(training: Curve, validation: Curve) -> None:
+            for step, loss in training[told[0] :]:
+                writer.scalars(step, loss=loss, learning_rate=rate_at(step))
+            for step, loss in validation[told[1] :]:
+                writer.scalars(step, validation_loss=loss)
+            told[:] = len(training), len(validation)
+
+        yield tell
+
+
+class _Writer:
+    """Events one after the other, written by whoever calls.
+
+    The package's own SummaryWriter has a thread for it: on a full disk that dies, and training
+    waits for it for ever.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.library = _library()
+        _remove(folder, name)
+        path = folder / f"{PREFIX}.{int(time.time())}.{os.getpid()}.{name}"
+        self.file = self.library.RecordWriter(str(path))
+        self.flushed_s = 0.0
+        self._put(file_version="brain.Event:2")
+        # a TensorBoard that is watching forgets what it saw of the files before
+        start = self.library.proto.event_pb2.SessionLog
+        self._put(step=0, session_log=start(status=start.START))
+
+    def scalars(self, step: int, **values: float) -> None:
+        summary = self.library.proto.summary_pb2.Summary
+        each = [summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        self._put(step=step, summary=summary(value=each))
+        if time.monotonic() > self.flushed_s + FLUSHED_EACH_S:
+            self.file.flush()
+            self.flushed_s = time.monotonic()
+
+    def close(self) -> None:
+        self.file.close()
+
+    def _put(self, **content: Any) -> None:
+        event = self.library.proto.event_pb2.Event(wall_time=time.time(), **content)
+        self.file.write(event.SerializeToString())
+
+
+def _remove(folder: Path, name: str) -> None:
+    own = re.compile(rf"{re.escape(PREFIX)}\.\d+\.\d+\.{re.escape(name)}")
+    for path in folder.iterdir():
+        if own.fullmatch(path.name):
+            path.unlink()
+
+
+def _library() -> Any:
+    try:
+        import tensorboardX  # of the extra ``curves``
+    except ImportError as error:
+        raise InputError(
+            "--tensorboard needs the package tensorboardX: pip install 'emotion-rppg[curves]'"
+        ) from error
+    return tensorboardX
