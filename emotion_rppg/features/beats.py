@@ -189,8 +189,9 @@ def _by_phase(
     wave: np.ndarray, even: np.ndarray, clock: np.ndarray, fiducial: str
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Times and their errors of a camera's beats, s, and how far before them the fiducial is."""
+    first = np.interp(beat_counts(wave, PER_BEAT), even, clock)
     smooth = _banded(wave, CAMERA_BAND)
-    times, error = beat_times(smooth, clock, np.interp(beat_counts(wave, PER_BEAT), even, clock))
+    times, error = beat_times(smooth, clock, first)
     times = np.maximum.accumulate(times)
     at = np.rint(PER_BEAT * np.interp(times, clock, even)).astype(int)
     whole = at[(at >= PER_BEAT) & (at < len(wave) - PER_BEAT)]

@@ -23,12 +23,13 @@ def beat_counts(wave: np.ndarray, per_beat: int) -> np.ndarray:
     from scipy.signal import butter, sosfiltfilt
 
     even = np.arange(len(wave)) / per_beat
-    turned = wave * np.exp(-2j * np.pi * even)
     sos = butter(4, HALF, fs=per_beat, output="sos")
-    pad = min(3 * per_beat, len(wave) - 1)
-    real, imaginary = (sosfiltfilt(sos, part, padlen=pad) for part in (turned.real, turned.imag))
-    step = per_beat // RATE
-    clock, phase = even[::step], np.unwrap(np.arctan2(imaginary, real)[::step])
+    pad, step = min(3 * per_beat, len(wave) - 1), per_beat // RATE
+    real, imaginary = (  # copies, so that the parts between do not stay in memory
+        sosfiltfilt(sos, wave * turn(-2 * np.pi * even), padlen=pad)[::step].copy()
+        for turn in (np.cos, np.sin)
+    )
+    clock, phase = even[::step], np.unwrap(np.arctan2(imaginary, real))
     beats = clock + phase / (2 * np.pi)
     beats = np.maximum.accumulate(beats + 1e-9 * np.arange(len(beats)))
     return np.interp(np.arange(np.ceil(beats[0]), np.floor(beats[-1]) + 1), beats, clock)

@@ -7,6 +7,7 @@ import numpy as np
 SLOWEST_HZ, FASTEST_HZ = 0.6, 3.6  # 36 to 216 beats a minute
 GRID_HZ = 0.02
 WINDOW_S, STEP_S = 10.0, 1.0
+BLOCK = 64  # windows looked at together: their spectra are some megabytes
 STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
 HARMONIC = 0.5  # weight of the power at twice the rate
 
@@ -33,7 +34,16 @@ def _scores(samples: np.ndarray, rate_hz: float, hz: np.ndarray) -> tuple[np.nda
     length = min(round(WINDOW_S * rate_hz), len(samples))
     step = max(1, round(STEP_S * rate_hz))
     starts = np.arange(0, len(samples) - length + 1, step)
-    windows = np.lib.stride_tricks.sliding_window_view(samples, length)[starts]
+    windows = np.lib.stride_tricks.sliding_window_view(samples, length)[::step]
+    blocks = [_gathered(windows[i : i + BLOCK], rate_hz, hz) for i in range(0, len(starts), BLOCK)]
+    score = np.concatenate(blocks)
+    score = score / np.maximum(score.max(axis=1, keepdims=True), 1e-300)
+    return (starts + length / 2) / rate_hz, np.log(score + 0.05)
+
+
+def _gathered(windows: np.ndarray, rate_hz: float, hz: np.ndarray) -> np.ndarray:
+    """Power at each rate and its double in windows (k, length), (k, len(hz))."""
+    length = windows.shape[1]
     windows = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(length)
     points = int(2 ** np.ceil(np.log2(max(length, 8 * rate_hz / GRID_HZ / 4))))
     power = np.abs(np.fft.rfft(windows, points, axis=1)) ** 2
@@ -41,9 +51,7 @@ def _scores(samples: np.ndarray, rate_hz: float, hz: np.ndarray) -> tuple[np.nda
     power = power * at  # what disturbs a pulse (drift, motion, breath) falls off with frequency
     whole = np.stack([np.interp(hz, at, row) for row in power])
     twice = np.stack([np.interp(2 * hz, at, row, right=0.0) for row in power])
-    score = whole + HARMONIC * np.minimum(twice, whole)
-    score = score / np.maximum(score.max(axis=1, keepdims=True), 1e-300)
-    return (starts + length / 2) / rate_hz, np.log(score + 0.05)
+    return np.asarray(whole + HARMONIC * np.minimum(twice, whole))
 
 
 def _best_path(score: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ Loads torch only for a network, and never what training needs.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -155,14 +156,16 @@ def _read(
     video = video if isinstance(video, Video) else Video(Path(video))
     # decoding goes on while torch and the networks are loaded, and while they read
     looks = ahead(follow(video, **how))
-    colours: list[tuple[float, np.ndarray]] = []  # the same ones for all classic methods
+    # time and colour of each frame, the same ones for all classic methods; in one block, since
+    # between small arrays the memory of the pictures would never be used again
+    colours = array("d")
     chosen = [chosen_method(method, weights, device) for method in methods]
     readers = [_ByNetwork(c) if isinstance(c, Network) else _ByColour(c, colours) for c in chosen]
     networks = [reader for reader in readers if isinstance(reader, _ByNetwork)]
     due_s = math.inf
     for look in looks if progress is None else _watched(looks, video, progress):
         if len(networks) < len(readers):
-            colours.append((look.time_s, skin_mean(look)))
+            colours.extend((look.time_s, *skin_mean(look)))
         for network in networks:
             network.add(look)
         due_s = min(due_s, look.time_s + 1.0)
@@ -221,11 +224,12 @@ def _watched(
 class _ByColour:
     """A method on the colours of all frames so far."""
 
-    def __init__(self, method: Method, colours: list[tuple[float, np.ndarray]]) -> None:
+    def __init__(self, method: Method, colours: array[float]) -> None:
         self.method, self.colours = method, colours
 
     def wave(self) -> Signal:
-        return read_by_colour(self.colours, self.method)
+        known = np.reshape(self.colours, (-1, 4))
+        return _of_colours(known[:, 0], known[:, 1:], self.method)
 
     so_far = wave
 
@@ -233,7 +237,11 @@ class _ByColour:
 def read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
     """The wave of a method on mean colours, each (3,) with its time."""
     times, rgb = zip(*colours, strict=True)
-    rate, grid, even = _even(np.array(times), np.array(rgb))
+    return _of_colours(np.array(times), np.array(rgb), method)
+
+
+def _of_colours(times_s: np.ndarray, rgb: np.ndarray, method: Method) -> Signal:
+    rate, grid, even = _even(times_s, rgb)
     return Signal(_by_runs(even, rate, method), rate, kind="rppg", start_s=grid[0])
 
 

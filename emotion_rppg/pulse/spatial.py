@@ -10,6 +10,7 @@ the time about them and never from themselves: what the network made up there ca
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -18,6 +19,7 @@ from emotion_rppg.pulse.chunks import CHUNK_S, OverlapAdd, standard
 from emotion_rppg.signals import Signal
 
 CELLS = 6  # a side: larger ones are less noisy, more of them tell more disturbances apart
+MEANS = CELLS * CELLS * 3  # of a picture: a colour channel of a cell each
 BAND_HZ = (0.5, 8.0)  # in which cells and wave are compared
 BLOCK_S = 2.0  # whose own time is left out of its weights
 MINUTE_S, MARGIN_S = 60.0, 30.0  # weights come from this minute and its margins: heads turn
@@ -50,14 +52,14 @@ class Confirmed:
     ) -> None:
         self.rate_hz, self.lag_s = rate_hz, lag_s
         self.added = OverlapAdd(network, round(CHUNK_S * rate_hz))
-        self.cells: list[np.ndarray] = []
+        # in one block: between small arrays the memory of the pictures would never be used again
+        self.cells = array("f")
 
     def add(self, picture: np.ndarray | None) -> None:
         """The next picture (size, size, 3), or None where there is none."""
         self.added.add(picture)
-        self.cells.append(np.full(CELLS * CELLS * 3, np.nan, np.float32))
-        if picture is not None:
-            self.cells[-1] = cells_of(picture)
+        cells = np.full(MEANS, np.nan, np.float32) if picture is None else cells_of(picture)
+        self.cells.frombytes(cells.tobytes())
 
     def so_far(self) -> np.ndarray:
         """What the network has read, not confirmed yet: it is asked for again and again."""
@@ -68,7 +70,7 @@ class Confirmed:
         wave = self.added.finish()
         if not len(wave):
             return wave
-        cells = _late(np.array(self.cells), self.lag_s * self.rate_hz)
+        cells = _late(np.reshape(self.cells, (-1, MEANS)), self.lag_s * self.rate_hz)
         return confirmed(wave, cells, self.rate_hz)
 
 
@@ -154,5 +156,7 @@ def _late(cells: np.ndarray, frames: float) -> np.ndarray:
     """Cells (n, m) as they were so many frames before."""
     if frames == 0:
         return cells
-    at = np.arange(len(cells))
-    return np.column_stack([np.interp(at - frames, at, column) for column in cells.T])
+    at, late = np.arange(len(cells)), np.empty_like(cells)
+    for column, known in zip(late.T, cells.T, strict=True):
+        column[:] = np.interp(at - frames, at, known)
+    return late

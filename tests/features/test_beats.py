@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -248,6 +249,16 @@ def test_blocks_of_a_long_recording_join_without_a_seam() -> None:
     errors = beat_errors(find_beats(pulse(truth, 1300, 30, "bvp")), Beats(truth))
     assert errors.f1 > 0.999
     assert errors.jitter_ms < 5
+
+
+def test_ten_minutes_of_a_camera_take_little_memory() -> None:
+    signal = pulse(heart(600), 600, 30, "rppg")
+    find_beats(signal.crop(0, 20))  # loads what it needs
+    tracemalloc.start()
+    find_beats(signal)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 @pytest.mark.parametrize(

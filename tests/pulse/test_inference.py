@@ -60,6 +60,15 @@ def test_progress_counts_the_frames() -> None:
     assert seen == [(k, 360) for k in range(30, 361, 30)]
 
 
+def test_colours_leave_no_small_blocks_of_memory_behind() -> None:
+    counts: list[int] = []
+    estimate(CLIP, "green", region="full", seen=lambda _: counts.append(sys.getallocatedblocks()))
+    assert len(counts) == 11  # one a second of 30 frames
+    assert (
+        counts[-1] - counts[1] < 400
+    )  # the ten seconds between have 300 frames, of two objects or more
+
+
 def test_several_methods_read_what_each_reads_alone(network_folder) -> None:
     methods = ["pos", network_folder, "green"]
     for method, wave in zip(methods, estimate_each(CLIP, methods, device="cpu"), strict=True):

@@ -1,5 +1,7 @@
 """A network's wave confirmed by the cells of its pictures: what it gains, and never makes up."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -112,3 +114,15 @@ def test_a_late_network_is_compared_with_the_pictures_that_it_tells_of(lag_s) ->
     for picture in [*pictures[:460], None]:
         reading.add(picture)
     assert 400 < len(reading.so_far()) <= 461
+
+
+def test_pictures_leave_no_small_blocks_of_memory_behind() -> None:
+    """Between which that of larger ones, which comes and goes, would be lost: 60 MB a minute."""
+    reading = Confirmed(lambda clip: clip.mean((1, 2, 3)), rate_hz=RATE_HZ)
+    draw = np.random.default_rng(7)
+    counts = []
+    for _ in range(2):
+        for _ in range(1200):  # whole half chunks, after which as many pictures are held
+            reading.add(draw.random((8, 8, 3), np.float32))
+        counts.append(sys.getallocatedblocks())
+    assert counts[1] - counts[0] < 800
