@@ -25,6 +25,7 @@ from emotion_rppg.synthesis.faces import face
 from emotion_rppg.synthesis.people import Person, heart
 
 NAME, TRUTH = "synthetic", "truth"
+RATED = (1, 9)  # what hearts answer to
 _CONTACT_HZ = 128.0
 
 
@@ -37,7 +38,7 @@ class Synthetic(Folder):
         people=None,
         modalities=("video", "bvp", "ecg"),
         rates_hz={"video": 30.0, "bvp": _CONTACT_HZ, "ecg": _CONTACT_HZ},
-        scales={"arousal": (1, 9), "valence": (1, 9)},
+        scales={"arousal": RATED, "valence": RATED},
         access="made on the spot: emotion-rppg demo",
         licence="MIT; the face is NASA's, public domain",
         reference="",
@@ -68,6 +69,8 @@ def write_study(
     rate_hz: float = 30.0,
     camera: Camera | None = None,
     video: bool = True,
+    scale: tuple[float, float] = RATED,
+    strength: float = 1.0,
     seed: int = 0,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
@@ -83,6 +86,10 @@ def write_study(
         Pixels a side of the square video, even.
     video : bool
         False: contact signals alone, which takes no time.
+    scale : tuple of float
+        Lowest and highest rating, of arousal and of valence.
+    strength : float
+        How far hearts follow the ratings; 0: not at all, and nothing can be learned.
     progress : function, optional
         Called with the trials that are done and all of them.
     """
@@ -96,6 +103,11 @@ def write_study(
             f"cannot make {people} people × {trials} trials from seed {seed}: want at most 1000 "
             "and 100 from a seed of 0–998, so that no two studies share a person"
         )
+    if not (scale[0] < scale[1] and strength >= 0):
+        raise InputError(
+            f"cannot rate on {scale[0]:g}–{scale[1]:g} with a strength of {strength:g}: want a "
+            "lowest below the highest, and a strength of 0 or more"
+        )
     plans = [
         (1 + 1000 * seed + i, k, *_ratings(1 + 1000 * seed + i, k, trials))
         for i in range(people)
@@ -104,9 +116,8 @@ def write_study(
     with whole_folder(folder) as fresh:
         for name in ("videos", "signals", TRUTH):
             (fresh / name).mkdir()
-        jobs = (
-            (fresh, plan, duration_s, size, rate_hz, camera or Camera(), video) for plan in plans
-        )
+        how = (duration_s, size, rate_hz, camera or Camera(), video, scale, strength)
+        jobs = ((fresh, plan, *how) for plan in plans)
         rows = []
         for row in in_order(_trial, jobs, workers=workers):
             rows.append(row)
@@ -114,14 +125,14 @@ def write_study(
                 progress(len(rows), len(plans))
         columns = "subject,session,trial,video,signal,label_arousal,label_valence"
         (fresh / MANIFEST).write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
-        scales = {name: list(scale) for name, scale in Synthetic.card.scales.items()}
+        scales = {name: list(scale) for name in Synthetic.card.scales}
         facts = {"dataset": NAME, "written_by": PACKAGE, "scales": scales}
         (fresh / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Path(folder)
 
 
 def _ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
-    """Ratings of a trial, to a tenth: the quadrants in turn, never right on the midpoint.
+    """Ratings of a trial on 1–9, to a tenth: the quadrants in turn, never right on the midpoint.
 
     An even number of trials lies as often above as below the midpoint, in either label.
     """
@@ -145,6 +156,8 @@ def _trial(
     rate_hz: float,
     camera: Camera,
     video: bool,
+    scale: tuple[float, float],
+    strength: float,
 ) -> str:
     """Make one trial's files; its manifest row. The body never answers to a rating exactly."""
     import pandas as pd
@@ -152,7 +165,8 @@ def _trial(
     seed, k, arousal, valence = plan
     person, one = Person(seed), 100 * seed + k
     draw = np.random.default_rng((one, 8))
-    felt = np.array([arousal, valence]) + draw.normal(0, 0.8, 2)
+    rated = np.array([arousal, valence])
+    felt = rated + draw.normal(0, 0.8, 2) + (strength - 1) * (rated - np.mean(RATED))
     body = heart(person, felt[0], felt[1], duration_s, random_state=one)
     name = f"{seed}_{k + 1}"
     contact = waves.bvp(body, rate_hz=_CONTACT_HZ, random_state=one)
@@ -174,4 +188,5 @@ def _trial(
         shown = face(person.tone, size=size, random_state=seed)
         frames = film(shown, blood.samples, rate_hz, camera, random_state=one)
         write_video(folder / file, frames, rate_hz, crf=camera.crf)
-    return f"{seed},1,{k + 1},{file},signals/{name}.csv,{arousal},{valence}"
+    written = np.interp(rated, RATED, scale).round(2)
+    return f"{seed},1,{k + 1},{file},signals/{name}.csv,{written[0]},{written[1]}"

@@ -433,6 +433,9 @@ def test_the_truth_tells_when_each_beat_came_where(tmp_path) -> None:
         {"seed": 999},
         {"duration_s": float("nan")},
         {"rate_hz": 0.0},
+        {"scale": (5, 1)},
+        {"strength": -0.5},
+        {"strength": float("nan")},
     ],
     ids=str,
 )
@@ -441,6 +444,26 @@ def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(tmp_path, wrong) -
     with pytest.raises(InputError, match=r"want|must be"):
         write_study(tmp_path / "s", **asked)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_study_may_be_rated_on_another_scale_and_felt_less(tmp_path) -> None:
+    def one(folder: str, **how):
+        options = {"people": 2, "trials": 8, "duration_s": 20.0, "video": False, **how}
+        return list(Folder(write_study(tmp_path / folder, **options)))
+
+    def rates(study) -> np.ndarray:  # beats a second, the most aroused less the least, each person
+        rated = sorted(study, key=lambda r: (r.subject, r.labels["arousal"]))
+        found = [len(find_beats(r.read("ecg"))) / 20 for r in rated]
+        return np.diff(np.reshape(found, (2, 8))[:, [0, -1]])
+
+    usual, other, none = one("a"), one("b", scale=(1, 5)), one("c", strength=0.0)
+    for a, b in zip(usual, other, strict=True):
+        assert b.scales == {"arousal": (1, 5), "valence": (1, 5)}
+        for name in a.labels:
+            assert b.labels[name] - 3 == pytest.approx((a.labels[name] - 5) / 2)
+        np.testing.assert_array_equal(a.read("ecg").samples, b.read("ecg").samples)
+    assert (rates(usual) > 0.15).all()
+    assert (np.abs(rates(none)) < 0.15).all()
 
 
 def test_studies_of_different_seeds_share_no_person(tmp_path) -> None:
