@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -108,12 +109,23 @@ def read_table(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
-        names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
-        text = [c for c in names if c in _TEXT or c.startswith((SEQUENCE, SCALE))]
+        text = _text_in(pd.read_csv(path, nrows=0, **AS_WRITTEN).columns)
         table = pd.read_csv(path, dtype=dict.fromkeys(text, str), **AS_WRITTEN)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
         raise InputError(f"{path} is not a table that can be read: {error}") from error
     return table.fillna(dict.fromkeys(text, ""))
+
+
+def read_tables(paths: Sequence[str | Path]) -> pd.DataFrame:
+    """Read feature tables, of several data sets say, as one; what a table lacks is empty there."""
+    import pandas as pd
+
+    table = pd.concat([read_table(path) for path in paths], ignore_index=True)
+    return table.fillna(dict.fromkeys(_text_in(table.columns), ""))
+
+
+def _text_in(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name in _TEXT or name.startswith((SEQUENCE, SCALE))]
 
 
 def write_wave(signal: Signal, path: str | Path) -> Path:

@@ -237,6 +237,31 @@ def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(t
     assert "too short" in again.output
 
 
+def test_two_data_sets_test_each_other(tmp_path) -> None:
+    tables = []
+    for seed, (name, high) in enumerate({"first": 9, "second": 5}.items()):
+        folder = tmp_path / name
+        how = {"people": 3, "trials": 4, "duration_s": 30.0, "video": False}
+        write_study(folder, **how, seed=seed, scale=(1, high))
+        facts = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(facts | {"dataset": name}))
+        tables += ["--table", tmp_path / f"{name}.csv"]
+        assert run("features", folder, "--whole", "--out", tables[-1]).exit_code == 0
+    words = ("--task", "arousal", "--heads", "logistic", "--split", "datasets")
+    out = tmp_path / "e"
+    done = run("evaluate", *tables, *words, "--out", out)
+    assert done.exit_code == 0, done.output
+    said = pd.read_parquet(out / "predictions.parquet")
+    assert set(said.groupby("subject")["n_train"].first()) == {12}
+    assert len(set(said["subject"])) == 6
+    page = (out / "report.html").read_text()
+    assert "leave one data set out" in page
+    assert "(above 3 or 5)" in page
+    assert page.count("--table ") == 2
+    told = refused("evaluate", *tables[:2], *words, "--out", tmp_path / "f")
+    assert "there is 1 data set with labels (first)" in told
+
+
 def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None:
     write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
     table = tmp_path / "t.csv"

@@ -12,6 +12,7 @@ from emotion_rppg.signals import Signal
 from emotion_rppg.tables import (
     check_out,
     read_table,
+    read_tables,
     write_partitioned,
     write_table,
     write_wave,
@@ -39,6 +40,21 @@ def table() -> pd.DataFrame:
 def test_a_table_reads_back_as_it_was_written(tmp_path, table, ending) -> None:
     path = write_table(table, tmp_path / f"t{ending}")
     pd.testing.assert_frame_equal(read_table(path), table)
+
+
+def test_several_tables_are_read_as_one_and_what_one_lacks_is_empty(tmp_path, table) -> None:
+    other = table.assign(dataset="other", sdnn_ms=[40.0, 50.0]).drop(
+        columns=["hr_bpm", "seq_ibi_ms", "trained_on"]
+    )
+    paths = [write_table(table, tmp_path / "a.csv"), write_table(other, tmp_path / "b.parquet")]
+    whole = read_tables(paths)
+    assert whole["dataset"].tolist() == ["mine", "mine", "other", "other"]
+    assert whole.index.tolist() == [0, 1, 2, 3]
+    assert whole["subject"].tolist() == ["01", "02"] * 2
+    assert whole["seq_ibi_ms"].tolist()[1:] == [""] * 3
+    assert whole["trained_on"].tolist()[2:] == [""] * 2
+    assert whole["hr_bpm"][2:].isna().all()
+    assert whole["sdnn_ms"].dropna().tolist() == [40.0, 50.0]
 
 
 def test_a_partitioned_table_reads_back_and_names_stay_text_for_others(tmp_path, table) -> None:

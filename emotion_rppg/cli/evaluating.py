@@ -33,12 +33,12 @@ def evaluate(
     out: Out = Path("evaluation"),
     stage: Annotated[str, typer.Option(help="emotion, or pulse: --methods on videos.")] = "emotion",
     methods: Annotated[str, typer.Option(help="Of stage pulse: pos,physnet,DIR.")] = "pos,physnet",
-    table: Annotated[Path | None, typer.Option(help="A feature table.")] = None,
+    table: Annotated[list[Path], typer.Option(help="A feature table; repeat for more.")] = [],  # noqa: B006
     dataset: Dataset = None,
     root: Root = None,
     task: Annotated[list[str], typer.Option(help="Label to predict; repeat for more.")] = [],  # noqa: B006
     coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
-    split: Annotated[str, typer.Option(help="loso, subject_folds, trials_within …")] = "loso",
+    split: Annotated[str, typer.Option(help="loso, subject_folds, datasets …")] = "loso",
     heads: Annotated[str, typer.Option(help="Names with commas, selected, or all.")] = "all",
     encoder: Annotated[Path | None, typer.Option(help="For lstm_pretrained: its encoder.")] = None,
     normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
@@ -77,11 +77,11 @@ def evaluate(
         from emotion_rppg.evaluation.splits import WORDS
         from emotion_rppg.report.evaluation import write_evaluation
         from emotion_rppg.study import extract, waves
-        from emotion_rppg.tables import read_table
+        from emotion_rppg.tables import read_tables
 
         if not task:
             raise InputError("say what to predict: --task arousal (repeat it for more)")
-        if table is None and dataset is None:
+        if not table and dataset is None:
             raise InputError("give --table FILE, or --dataset NAME with --root DIR")
         recordings = [] if dataset is None else recordings_of([], dataset, root)
         read: dict[str, Any] = {"method": method, "source": source, "device": device}
@@ -107,11 +107,11 @@ def evaluate(
         if dataset is not None:
             given = {"dataset": dataset, "root": root, "method": method, "source": source}
             arguments = {"table": table, **given, "length": length, "step": step, **told}
-        inputs = [path for path in (table, root) if path is not None]
+        inputs = [*table, *([] if root is None else [root])]
         run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with beside(out) as kept, progress_bar("evaluating") as bar:  # a stopped run goes on there
-            if table is not None:
-                rows = of_families(read_table(table), chosen) if chosen else read_table(table)
+            if table:
+                rows = of_families(read_tables(table), chosen) if chosen else read_tables(table)
             else:
                 rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
             results = evaluated(

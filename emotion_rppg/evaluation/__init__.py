@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.evaluation.splits import (
+    datasets,
     first_minutes,
     leaky_windows,
     loso,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SPLITS = {
     "loso": loso,
     "subject_folds": subject_folds,
+    "datasets": datasets,
     "trials_within": trials_within,
     "sessions_within": sessions_within,
     "first_minutes": first_minutes,

@@ -47,8 +47,8 @@ def make_folds(
     """Each fold that has somebody to test; nothing that knows the test is in the training.
 
     A function of one's own is taken to keep people apart, and refused where it does not; one that
-    has an attribute ``unit`` (``"trial"``, ``"session"``, ``"moment"``) is held to that. Training
-    windows that share seconds with tested ones are purged.
+    has an attribute ``unit`` (``"dataset"``, ``"trial"``, ``"session"``, ``"moment"``) is held to
+    that. Training windows that share seconds with tested ones are purged.
     """
     if isinstance(split, str) and split not in SPLITS:
         raise InputError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
@@ -59,7 +59,7 @@ def make_folds(
     pairs, purged = [], 0
     for train, test in make(part, seed=seed):
         refuse_both_sides(part, train, test, unit)
-        if unit not in ("person", "window"):
+        if unit not in ("dataset", "person", "window"):
             shared = overlapping(part, train, test)
             train, purged = train[~shared], purged + int(shared.sum())
         rows = kept[test]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ FIRST_S = 240.0  # of a new person that ``first_minutes`` may learn from
 UNIT = {
     "loso": "person",
     "subject_folds": "person",
+    "datasets": "dataset",
     "trials_within": "trial",
     "sessions_within": "session",
     "first_minutes": "moment",
@@ -32,6 +33,7 @@ UNIT = {
 WORDS = {
     "loso": "leave one subject out: each person is tested by heads that saw only other people",
     "subject_folds": "people dealt at random into five folds: nobody is on both sides",
+    "datasets": "leave one data set out: each data set is tested by heads that saw only the others",
     "trials_within": "leave one trial out within a person: heads saw that person's other trials "
     "and nobody else; says nothing about new people",
     "sessions_within": "leave one session out within a person: heads saw that person's other "
@@ -53,6 +55,17 @@ def subject_folds(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
     """People dealt at random into five folds (or as many as there are people)."""
     names = np.random.default_rng(seed).permutation(_names(table))
     yield from _by_people(table, np.array_split(names, min(FOLDS, len(names))))
+
+
+def datasets(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
+    """Leave one data set out: each is tested once by heads that saw only the others.
+
+    Somebody who took part in two data sets is two people here.
+    """
+    del seed
+    dataset = unit_names(table, "dataset")
+    for name in _two_or_more(dataset, "data set", "data sets"):
+        yield np.flatnonzero(dataset != name), np.flatnonzero(dataset == name)
 
 
 def trials_within(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
@@ -89,7 +102,9 @@ def leaky_windows(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
 
 
 def unit_names(table: pd.DataFrame, unit: str) -> np.ndarray:
-    """Name of each row's person, session of a person, or trial of a session."""
+    """Name of each row's data set, person, session of a person, or trial of a session."""
+    if unit == "dataset":
+        return np.asarray(table["dataset"].astype(str))
     names = people(table)
     for column in ("session", "trial")[: ("person", "session", "trial").index(unit)]:
         names = names + "/" + table[column].astype(str)
@@ -114,13 +129,18 @@ def overlapping(table: pd.DataFrame, train: np.ndarray, test: np.ndarray) -> np.
 
 
 def _names(table: pd.DataFrame) -> list[str]:
-    names = sorted(people(table).unique())
-    if len(names) < 2:
+    return _two_or_more(people(table), "person", "people")
+
+
+def _two_or_more(names: Iterable[str], one: str, several: str) -> list[str]:
+    """The different names, in order."""
+    found = sorted(set(names))
+    if len(found) < 2:
         raise InputError(
-            f"the table has {len(names)} person ({', '.join(names)}): "
-            "testing on people never seen needs two or more"
+            f"there is {len(found)} {one} with labels ({', '.join(found)}): "
+            f"testing on {several} never seen needs two or more"
         )
-    return names
+    return found
 
 
 def _by_people(table: pd.DataFrame, groups: list) -> Iterator[Fold]:

@@ -171,7 +171,7 @@ def command(arguments: Mapping[str, Any]) -> str:
             continue
         if value is True:
             parts.append(option)
-        elif name in ("target", "ablate") and not isinstance(value, str):
+        elif name in ("table", "target", "ablate") and not isinstance(value, str):
             parts += [part for one in value for part in (option, str(one))]
         else:
             parts += [option, ",".join(value) if isinstance(value, list) else str(value)]

@@ -58,13 +58,20 @@ def mean_of(results: pd.DataFrame, head: str, metric: str = "balanced_accuracy")
 
 # ---- splits ------------------------------------------------------------------------------------
 
-BY_PERSON = {name: split for name, split in SPLITS.items() if UNIT[name] == "person"}
-EACH = pytest.mark.parametrize("split", BY_PERSON.values(), ids=BY_PERSON)
+WHOLE_PEOPLE = {n: split for n, split in SPLITS.items() if UNIT[n] in ("person", "dataset")}
+EACH = pytest.mark.parametrize("split", WHOLE_PEOPLE.values(), ids=WHOLE_PEOPLE)
+
+
+def two_studies(first: int = 4, second: int = 3) -> pd.DataFrame:
+    """People of two data sets, called alike, in one table; the second rated on 1–5."""
+    other = study(second, seed=1).assign(dataset="e", scale_arousal="1..5")
+    other["label_arousal"] = (other["label_arousal"] + 1) / 2
+    return pd.concat([study(first), other], ignore_index=True)
 
 
 @EACH
 def test_no_person_is_on_both_sides_and_all_are_tested_once(split) -> None:
-    table = study(7)
+    table = two_studies()
     tested: list[int] = []
     for train, test in split(table, seed=3):
         assert not set(people(table)[train]) & set(people(table)[test])
@@ -75,7 +82,7 @@ def test_no_person_is_on_both_sides_and_all_are_tested_once(split) -> None:
 
 @EACH
 def test_the_order_of_rows_does_not_change_who_is_tested_together(split) -> None:
-    table = study(7)
+    table = two_studies()
     mixed = table.sample(frac=1, random_state=1).reset_index(drop=True)
 
     def together(t: pd.DataFrame) -> set[frozenset[str]]:
@@ -88,6 +95,36 @@ def test_the_order_of_rows_does_not_change_who_is_tested_together(split) -> None
 def test_one_person_cannot_be_split(split) -> None:
     with pytest.raises(InputError, match="needs two or more"):
         list(split(study(1), seed=0))
+
+
+def test_a_data_set_is_tested_by_heads_that_saw_only_the_other() -> None:
+    table = two_studies()
+    folds = list(SPLITS["datasets"](table))
+    sets = table["dataset"].to_numpy()
+    assert [(set(sets[train]), set(sets[test])) for train, test in folds] == [
+        ({"e"}, {"d"}),
+        ({"d"}, {"e"}),
+    ]
+    with pytest.raises(InputError, match=r"1 data set with labels \(d\).* needs two or more"):
+        evaluate(study(4), target="arousal", heads=QUICK, split="datasets")
+    unrated = table.assign(label_arousal=table["label_arousal"].where(table["dataset"] == "d"))
+    with pytest.raises(InputError, match=r"1 data set with labels \(d\)"):
+        evaluate(unrated, target="arousal", heads=QUICK, split="datasets")
+
+
+def test_other_scales_and_levels_of_another_data_set_are_no_obstacle() -> None:
+    """Each scale is halved at its own middle; people's own levels are taken off without labels."""
+    table = two_studies(6, 6)
+    other = table["dataset"] == "e"
+    rating = table["label_arousal"].where(~other, 2 * table["label_arousal"] - 1)
+    table["hr_bpm"] += 8.0 * (rating - 5) + 40.0 * other
+    how = {"target": "arousal", "heads": QUICK, "split": "datasets"}
+    results = evaluate(table, **how, normalise="transductive")
+    truth = results.attrs["predictions"].set_index("row")["truth"]
+    assert (truth == (rating > 5)[truth.index]).all()
+    assert len(results) == 12 * 4
+    assert mean_of(results, "logistic") > 0.9
+    assert mean_of(evaluate(table, **how), "logistic") < 0.8  # 40 bpm apart: all high, all low
 
 
 def test_every_split_says_what_it_is() -> None:

@@ -87,9 +87,10 @@ def test_a_trial_on_both_sides_is_refused_where_the_split_promises_trials() -> N
     def careless(t, *, seed=0):
         yield np.arange(1, len(t)), np.array([0])
 
-    for unit, what in (("trial", "d/s0/1/0"), ("session", "d/s0/1"), ("person", "d/s0")):
+    units = {"trial": "d/s0/1/0", "session": "d/s0/1", "person": "d/s0", "dataset": "d"}
+    for unit, what in units.items():
         careless.unit = unit
-        with pytest.raises(Leak, match=f"{what} is in the training and in the test"):
+        with pytest.raises(Leak, match=f"^{what} is in the training and in the test"):
             make_folds(table, careless, seed=0, **all_rows(table))
 
     def twice(t, *, seed=0):

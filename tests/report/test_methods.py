@@ -16,6 +16,7 @@ def test_the_command_is_one_the_command_line_would_take() -> None:
         "emotion-rppg evaluate --table 'my table.csv' --task arousal --task valence "
         "--heads logistic,lda --seed 0"
     )
+    assert command({"table": ["a.csv", "b.csv"]}).endswith("evaluate --table a.csv --table b.csv")
     assert command({"allow_unknown_training": True, "ablate": ["quality"]}).endswith(
         "--allow-unknown-training --ablate quality"
     )
