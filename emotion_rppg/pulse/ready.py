@@ -48,10 +48,8 @@ class Ready:
     def __init__(self, module: nn.Module, device: str) -> None:
         self.last = device == "cpu"
         self.module = folded(module).to(device)
-        for part in self.module.modules() if self.last else ():
-            for name, layer in part.named_children():
-                if winograd.fits(layer):
-                    part.register_module(name, winograd.Convolution(layer))
+        if self.last:
+            self.module = winograd.replaced(self.module, winograd.Convolution)
         for weight in self.module.parameters():
             if self.last and weight.ndim == 5:
                 weight.data = weight.contiguous(memory_format=torch.channels_last_3d)
@@ -73,7 +71,8 @@ class OpenVino:
             raise InputError(
                 "--device openvino needs the package openvino: pip install 'emotion-rppg[fast]'"
             ) from error
-        self._library, self._module = openvino, folded(module)
+        self._library = openvino
+        self._module = winograd.replaced(folded(module), winograd.Traceable)
         self._compiled: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import nn
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.ready import Ready
-from emotion_rppg.pulse.winograd import TILE, Convolution, fits
+from emotion_rppg.pulse.winograd import TILE, Convolution, Traceable, fits, replaced
 
 
 def layer(**options) -> nn.Conv3d:
@@ -18,20 +18,22 @@ def layer(**options) -> nn.Conv3d:
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 11, 4 * TILE, 4 * TILE + 1, 8 * TILE + 6])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
-def test_any_number_of_frames_in_either_layout(frames, layout) -> None:
+@pytest.mark.parametrize("kind", [Convolution, Traceable])
+def test_any_number_of_frames_in_either_layout(kind, frames, layout) -> None:
     conv = layer()
     x = torch.randn(2, 5, frames, 6, 4, generator=torch.Generator().manual_seed(4))
     with torch.inference_mode():
-        found, want = Convolution(conv)(x.to(memory_format=layout)), conv(x)
+        found, want = kind(conv)(x.to(memory_format=layout)), conv(x)
     assert found.shape == want.shape
     np.testing.assert_allclose(found.numpy(), want.numpy(), rtol=0, atol=1e-5)
 
 
-def test_the_input_is_left_as_it_was() -> None:
+@pytest.mark.parametrize("kind", [Convolution, Traceable])
+def test_the_input_is_left_as_it_was(kind) -> None:
     x = torch.randn(1, 5, 12, 6, 4)
     before = x.clone()
     with torch.inference_mode():
-        Convolution(layer())(x)
+        kind(layer())(x)
     assert torch.equal(x, before)
 
 
@@ -55,6 +57,8 @@ def test_on_a_cpu_all_of_physnets_layers_that_fit_are_replaced() -> None:
     found = Ready(PhysNet(), "cpu").module
     assert sum(isinstance(part, Convolution) for part in found.modules()) == 8
     assert not any(fits(part) for part in found.modules())
+    assert replaced(found, Traceable) is found
+    assert not any(isinstance(part, Traceable) for part in found.modules())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
