@@ -7,6 +7,7 @@ better. ``VIDEO`` is what the cold start reads; default: a drawn one of 10 s. Ab
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,16 +21,20 @@ import torch
 
 from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.pulse.inference import BUNDLED, SIZE, estimate
+from emotion_rppg.pulse.losses import negative_pearson
 from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.pulse.physnet import PhysNet
 from emotion_rppg.pulse.ready import OpenVino, Ready
+from emotion_rppg.pulse.sources import as_tensors
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
+from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.synthesis.faces import face
 
 RATE_HZ = 30.0
 FRAMES = 300  # of a forward pass: a chunk of ten seconds
 PUBLISHED_PX, PUBLISHED_FRAMES = 72, 128
 ROUNDS = 5
+DRAWN = 8  # clips, each of another codec, motion, camera
 Forward = Callable[[], torch.Tensor]
 # MB of this process alone; ru_maxrss begins with what its parent held (Linux)
 PEAK_MB = """
@@ -115,6 +120,31 @@ def network_rows() -> dict[str, str]:
     return rows
 
 
+def training_rows() -> dict[str, str]:
+    """What drawing a clip costs of learning from it, in processor time with that of the codec."""
+    torch.set_num_threads(1)
+    network = PhysNet(normalisation="temporal")
+    optimiser = torch.optim.Adam(network.parameters())
+    clips = [as_tensors(training_clip(k, frames=PUBLISHED_FRAMES, size=SIZE)) for k in range(4)]
+    clip, wave = (torch.stack(parts) for parts in zip(*clips, strict=True))
+
+    def learned() -> None:
+        optimiser.zero_grad()
+        negative_pearson(network(clip), wave).backward()
+        optimiser.step()
+
+    def drawn(varied: bool) -> None:
+        for seed in range(DRAWN):
+            training_clip(seed, frames=PUBLISHED_FRAMES, size=SIZE, varied=varied)
+
+    work = {"learned": learned, "plain": partial(drawn, False), "varied": partial(drawn, True)}
+    taken = seconds_of(work, 2, lambda: sum(os.times()[:4]))
+    per_clip = taken["learned"] / len(clips)
+    shares = (taken[name] / DRAWN / per_clip for name in ("plain", "varied"))
+    told = "plain {:.0%}, varied {:.0%}".format(*shares)
+    return {f"drawing a training clip ({SIZE}×{SIZE}), of the time to learn from it": told}
+
+
 def cold(video: Path, method: str) -> tuple[float, float]:
     """Seconds and peak MB of a process of its own that reads the video by a method."""
     with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +175,7 @@ def file_rows(folder: Path, given: Sequence[str]) -> dict[str, str]:
 
 def main(given: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        rows = file_rows(Path(folder), given) | network_rows()
+        rows = file_rows(Path(folder), given) | network_rows() | training_rows()
     print("| what | measured |\n|---|---|")
     for what, measured in rows.items():
         print(f"| {what} | {measured} |")

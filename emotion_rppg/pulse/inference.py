@@ -113,14 +113,15 @@ def estimate(
     progress : function, optional
         Called with the frames read and their number, where the file tells it.
     seen : function, optional
-        Called once a second of video with a function that gives the wave so far, for who wants to
-        watch it grow.
+        Called once a second of video with a function that gives the wave so far (a network's not
+        confirmed yet), for who wants to watch it grow.
 
     Returns
     -------
     Signal
         ``kind="rppg"``, on an even grid (a network's own rate, else the video's median rate),
-        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample.
+        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample. A network's wave
+        is what the cells of its pictures confirm of it (`pulse.spatial`).
 
     Raises
     ------
