@@ -1,6 +1,9 @@
 """The verbs: exit codes, one plain sentence for bad input, JSON on the last line."""
 
+import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
+from emotion_rppg.cli.console import progress_bar
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.tables import read_table
 
@@ -96,6 +100,27 @@ def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
 
 def test_a_network_without_weights_asks_for_them() -> None:
     assert "--weights" in refused("pulse", CLIP, "--method", "cnn3d")
+
+
+@pytest.mark.parametrize(("watched", "shown"), [(True, "30/300"), (False, "")])
+def test_a_bar_is_drawn_where_somebody_watches(monkeypatch, watched: bool, shown: str) -> None:
+    err = io.StringIO()
+    monkeypatch.setattr(err, "isatty", lambda: watched)
+    monkeypatch.setattr("sys.stderr", err)
+    with progress_bar("reading") as bar:
+        bar(30, 300)
+    assert shown in err.getvalue()
+    assert watched or not err.getvalue()
+
+
+def test_the_end_of_a_verb_is_not_spent_looking_for_garbage() -> None:
+    code = (
+        "import atexit, gc, sys; sys.argv = ['emotion-rppg', '--help']\n"
+        "atexit.register(lambda: print(gc.get_freeze_count()))\n"
+        "from emotion_rppg.cli import main; main()"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(said.stdout.splitlines()[-1]) > 1000
 
 
 def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:

@@ -3,10 +3,17 @@
 Heavy imports stand inside the verbs, so that `--help` answers at once.
 """
 
+import gc
+
 from emotion_rppg.cli import here, reading, evaluating, training, watching  # noqa: F401, I001 (order of --help)
 from emotion_rppg.cli.verbs import app
 
 
 def main() -> None:
     """The console script."""
-    app()
+    try:
+        app()
+    finally:
+        # the process ends: without this Python looks through all that torch and SciPy have made
+        # for garbage, several times
+        gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,9 @@ def names_in(text: str) -> list[str]:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A bar with the time left, on standard error and only where somebody watches."""
+    if not sys.stderr.isatty():  # loading rich takes a tenth of a second
+        yield lambda done, total: None
+        return
     from rich.console import Console
     from rich.progress import (
         BarColumn,
