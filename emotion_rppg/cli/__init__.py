@@ -3,14 +3,14 @@
 Heavy imports stand inside the verbs, so that `--help` answers at once.
 """
 
-import gc
-
 from emotion_rppg.cli import here, reading, evaluating, training, watching  # noqa: F401, I001 (order of --help)
 from emotion_rppg.cli.verbs import app
 
 
 def main() -> None:
     """The console script."""
+    import gc
+
     try:
         app()
     finally:
