@@ -28,7 +28,7 @@ def check_events(folder: str | Path, out: str | Path) -> None:
     InputError
         No package that writes them; the folder cannot be written, or lies in ``out``.
     """
-    _library()
+    _package()
     folder, out = Path(folder).resolve(), Path(out).resolve()
     if folder.is_relative_to(out):
         raise InputError(
@@ -84,18 +84,18 @@ class _Writer:
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.library = _library()
+        self.package = _package()
         _remove(folder, name)
         path = folder / f"{PREFIX}.{int(time.time())}.{os.getpid()}.{name}"
-        self.file = self.library.RecordWriter(str(path))
+        self.file = self.package.RecordWriter(str(path))
         self.flushed_s = 0.0
         self._put(file_version="brain.Event:2")
         # a TensorBoard that is watching forgets what it saw of the files before
-        start = self.library.proto.event_pb2.SessionLog
+        start = self.package.proto.event_pb2.SessionLog
         self._put(step=0, session_log=start(status=start.START))
 
     def scalars(self, step: int, **values: float) -> None:
-        summary = self.library.proto.summary_pb2.Summary
+        summary = self.package.proto.summary_pb2.Summary
         each = [summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         self._put(step=step, summary=summary(value=each))
         if time.monotonic() > self.flushed_s + FLUSHED_EACH_S:
@@ -106,7 +106,7 @@ class _Writer:
         self.file.close()
 
     def _put(self, **content: Any) -> None:
-        event = self.library.proto.event_pb2.Event(wall_time=time.time(), **content)
+        event = self.package.proto.event_pb2.Event(wall_time=time.time(), **content)
         self.file.write(event.SerializeToString())
 
 
@@ -117,7 +117,7 @@ def _remove(folder: Path, name: str) -> None:
             path.unlink()
 
 
-def _library() -> Any:
+def _package() -> Any:
     try:
         import tensorboardX  # of the extra ``curves``
     except ImportError as error:
