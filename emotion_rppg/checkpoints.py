@@ -129,8 +129,8 @@ def kept_state(path: Path, identity: str) -> dict[str, Any]:
     state = load_plain(path)
     if not isinstance(state, dict) or state.get("identity") != identity:
         raise InputError(
-            f"{path} was made by another training (other data, recipe or version): resume with "
-            "those, or delete the file to begin anew"
+            f"{path} was made by another training (other data, recipe, beginning or version): "
+            "resume with those, or delete the file to begin anew"
         )
     return state
 

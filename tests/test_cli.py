@@ -309,7 +309,9 @@ def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None
     assert made["inputs"][0]["folder"] == "physnet"
     unread = ("--dataset", "folder", "--root", tmp_path / "nowhere")  # no face is followed for it
     assert "no folder 'none' to begin with" in refused(*words, *unread, "--init", "none")
-    assert "would lie in" in refused(*words, *unread, "--out", tmp_path / "runs")
+    assert "not an output of" in refused(*words, *unread, "--out", tmp_path / "runs")
+    one = tmp_path / "one"
+    assert "would lie in" in refused(*words, *unread, "--out", one, "--tensorboard", one)
     read = run("pulse", CLIP, "--weights", tmp_path / "n", "--json")
     assert read.exit_code == 0, read.output
     assert "emotion-rppg: the network" in refused(

@@ -168,6 +168,7 @@ def train_pulse(
     """
     with plainly():
         from emotion_rppg.cache import Cache, chosen
+        from emotion_rppg.checkpoints import check_folder
         from emotion_rppg.provenance import write_run
         from emotion_rppg.pulse.events import check_events
         from emotion_rppg.pulse.training import Recipe, beginning, sources
@@ -186,6 +187,7 @@ def train_pulse(
             patience=patience,
             seed=seed,
         )
+        check_folder(out)  # before the faces of the data set's videos are followed, for hours maybe
         begun = None if init is None else beginning(init, recipe)
         if tensorboard is not None:
             check_events(tensorboard, out)

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from emotion_rppg.checkpoints import (
+    WEIGHTS,
     check_folder,
     checkpoint_beside,
     keep_state,
@@ -32,6 +33,7 @@ from emotion_rppg.checkpoints import (
 )
 from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
+from emotion_rppg.provenance import identity
 from emotion_rppg.pulse.curves import write_curves
 from emotion_rppg.pulse.events import check_events, event_file
 from emotion_rppg.pulse.inference import BUNDLED
@@ -41,6 +43,7 @@ from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.pulse.recipe import Recipe
 from emotion_rppg.pulse.sources import (
     ClipSource,
+    People,
     as_tensors,
     recording_clips,
     sources,
@@ -88,7 +91,7 @@ def train(
         Index to ``(clip uint8 (frames, size, size, 3), wave (frames,))``; more blood is up.
     out : path
         The model folder. A checkpoint lies beside it until training ends; ``resume=True`` goes
-        on from there.
+        on from there, with the same recipe, people and ``init``.
     validation : function, optional
         The same for people who are held out: training ends where it no longer helps them, and the
         weights that did best on them are kept (``Recipe``).
@@ -123,10 +126,11 @@ def train(
     if tensorboard is not None:
         check_events(tensorboard, out)
     module = _new(recipe)
-    if init is not None:
-        begun = beginning(init, recipe)
+    begun = None if init is None else beginning(init, recipe)
+    if begun is not None:
         load_state(module, load_tensors(begun), str(begun))
         trained_on = together(trained_on, read_config(begun).get("trained_on", "unknown"))
+    which = _which(recipe, trained_on, begun)
     fabric = lightning_fabric.Fabric(**place(device, devices), precision=cast(Any, precision))
     if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched them, and forbids it twice
         fabric.launch()
@@ -135,7 +139,7 @@ def train(
     curve: list[tuple[int, float]] = []
     watch = None if validation is None else Validation(validation, recipe)
     if resume and checkpoint.is_file():
-        first, curve = _restore(checkpoint, module, optimiser, recipe, watch)
+        first, curve = _restore(checkpoint, which, module, optimiser, watch)
     batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
     prepare, loss_of = NORMALISATIONS[recipe.normalisation], named_loss(recipe.loss)
     network.train()
@@ -157,7 +161,7 @@ def train(
                 watch.look(module, step)
             tell(curve, validated)
             if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
-                _keep(checkpoint, module, optimiser, recipe, step + 1, curve, watch)
+                _keep(checkpoint, which, module, optimiser, step + 1, curve, watch)
             if progress is not None:
                 progress(step + 1, recipe.steps)
             if watch is not None and watch.due(step) and fabric.broadcast(watch.over):
@@ -234,11 +238,17 @@ def _loader(
     return DataLoader(data, batch_size=n // processes, num_workers=loaders, generator=own)
 
 
+def _which(recipe: Recipe, trained_on: People | str, begun: Path | None) -> str:
+    """The training that a checkpoint belongs to: recipe, people, and the weights at its start."""
+    weights = None if begun is None else identity(begun / WEIGHTS)
+    return json.dumps({"recipe": asdict(recipe), "people": trained_on, "init": weights})
+
+
 def _keep(
     path: Path,
+    which: str,
     module: torch.nn.Module,
     optimiser: Any,
-    recipe: Recipe,
     step: int,
     curve: list[tuple[int, float]],
     watch: Validation | None,
@@ -250,17 +260,17 @@ def _keep(
         "curve": curve,
         "validation": None if watch is None else watch.state(),
     }
-    keep_state(path, json.dumps(asdict(recipe)), state)
+    keep_state(path, which, state)
 
 
 def _restore(
     path: Path,
+    which: str,
     module: torch.nn.Module,
     optimiser: Any,
-    recipe: Recipe,
     watch: Validation | None,
 ) -> tuple[int, list[tuple[int, float]]]:
-    state = kept_state(path, json.dumps(asdict(recipe)))
+    state = kept_state(path, which)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     if watch is not None and state["validation"] is not None:

@@ -137,7 +137,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
         assert (whole / name).read_text() == (resumed / name).read_text()
 
 
-def test_resuming_with_another_recipe_is_refused(tmp_path) -> None:
+def test_resuming_another_training_is_refused(tmp_path) -> None:
     clips, _ = synthetic_clips(SMALL)
     other = Recipe(size=16, frames=32, steps=6, batch_size=2, learning_rate=1e-4)
 
@@ -149,6 +149,9 @@ def test_resuming_with_another_recipe_is_refused(tmp_path) -> None:
         train(clips, tmp_path / "net", recipe=SMALL, checkpoint_every=2, progress=stop)
     with pytest.raises(InputError, match="another training"):
         train(clips, tmp_path / "net", recipe=other, resume=True)
+    for changed in ({"init": "bundled"}, {"trained_on": {"pure": ["03"]}}):
+        with pytest.raises(InputError, match="another training"):
+            train(clips, tmp_path / "net", recipe=SMALL, resume=True, **changed)
     checkpoint = checkpoint_beside(tmp_path / "net")
     checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"net\.checkpoint\.pt is not a checkpoint of"):
