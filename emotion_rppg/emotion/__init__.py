@@ -56,6 +56,7 @@ HEADS = {
     ),
     "boosting": OnFeatures(
         HistGradientBoostingClassifier(
+            max_bins=63,  # with weights, finding their borders takes most of the time
             max_iter=60,
             learning_rate=0.1,
             max_leaf_nodes=8,
@@ -79,7 +80,12 @@ HEADS_REGRESSION = {
     "knn": OnFeatures(KNeighborsRegressor(15, algorithm="brute")),
     "boosting": OnFeatures(
         HistGradientBoostingRegressor(
-            max_iter=60, max_leaf_nodes=8, min_samples_leaf=10, early_stopping=False, random_state=0
+            max_bins=63,
+            max_iter=60,
+            max_leaf_nodes=8,
+            min_samples_leaf=10,
+            early_stopping=False,
+            random_state=0,
         )
     ),
     "mlp": SequenceRegressor(reads="features"),
