@@ -282,6 +282,10 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
     page = (out / "report.html").read_text()
     assert "leave one data set out" in page
     assert "(above 3 or 5)" in page
+    rows = pd.read_csv(out / "results.csv").query("head == 'logistic'")
+    for name, own in rows.groupby(rows["subject"].str.split("/").str[0]):
+        assert f"{name} (3 people)" in page
+        assert f"{own['balanced_accuracy'].mean():.2f} [" in page
     assert page.count("--table ") == 2
     told = refused("evaluate", *tables[:2], *words, "--out", tmp_path / "f")
     assert "there is 1 data set with labels (first)" in told

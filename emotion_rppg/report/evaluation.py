@@ -55,6 +55,7 @@ def write_evaluation(
             protocol(results, table),
             *data(results, table, names),
             outcomes.scores(results, means, names),
+            *outcomes.each_data_set(results, means, table),
             *outcomes.null(results, means),
             *outcomes.pairs(pairs),
             outcomes.other_scores(results),

@@ -1,4 +1,4 @@
-"""What came out, as sections of a report: scores, nulls, pairs, mistakes, chances."""
+"""What came out, as sections of a report: scores (by data set, too), nulls, pairs, mistakes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES
 from emotion_rppg.evaluation.statistics import DUMMY_NAMES, summary
 from emotion_rppg.report import charts
 from emotion_rppg.report.page import Section
+from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,18 +80,10 @@ def _choices(results: pd.DataFrame) -> list[str]:
 
 def other_scores(results: pd.DataFrame) -> Section:
     """Every score that was computed, mean over people with its interval."""
-    import pandas as pd
-
     wanted = [name for name in (*CLASS_SCORES, *NUMBER_SCORES) if name in results]
     wanted = [name for name in wanted if results[name].notna().any()]
     parts = summary(results, metrics=wanted)
-    table = parts[["target", "head"]].drop_duplicates().reset_index(drop=True)
-    for metric in wanted:
-        rows = parts[parts["metric"] == metric]
-        spans = zip(rows["mean"], _intervals(rows, 2), strict=True)
-        each = ["" if mean != mean else f"{mean:.2f} {span}" for mean, span in spans]
-        column = pd.DataFrame({**{c: rows[c].to_numpy() for c in ("target", "head")}, metric: each})
-        table = table.merge(column, on=["target", "head"], how="left")
+    table = _beside({m: parts[parts["metric"] == m] for m in wanted})
     return Section(
         "All scores",
         table=table.rename(columns={m: charts.in_words(m) for m in wanted}),
@@ -98,6 +91,37 @@ def other_scores(results: pd.DataFrame) -> Section:
         "A score that is undefined for a person (AUROC of one class alone) is left out of the "
         "mean, not guessed. ECE is computed person by person here; few windows raise it.",
     )
+
+
+def each_data_set(results: pd.DataFrame, means: pd.DataFrame, table: pd.DataFrame) -> list[Section]:
+    """The score on the people of each data set, where there are several."""
+    metric = str(means["metric"].iloc[0])
+    parts = {}
+    for name, own in table.groupby(table["dataset"].astype(str), sort=False):
+        scored = results[results["subject"].isin(people(own).unique())]
+        if not scored.empty:
+            parts[f"{name} ({scored['subject'].nunique()} people)"] = summary(scored)
+    if len(parts) < 2:
+        return []
+    caption = (
+        f"Mean {charts.in_words(metric)} over the people of the data set that were tested and its "
+        "95 % bootstrap interval, descriptive: no test."
+    )
+    return [Section("Data set by data set", table=_beside(parts), table_caption=caption)]
+
+
+def _beside(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Several summaries in one table: a row a target and head, a column each."""
+    import pandas as pd
+
+    keys = ["target", "head"]
+    table = pd.concat([rows[keys] for rows in parts.values()]).drop_duplicates()
+    for name, rows in parts.items():
+        spans = zip(rows["mean"], _intervals(rows, 2), strict=True)
+        each = ["" if mean != mean else f"{mean:.2f} {span}" for mean, span in spans]
+        column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: each})
+        table = table.merge(column, on=keys, how="left")
+    return table
 
 
 def null(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
