@@ -1,0 +1,63 @@
+"""One real video, seen worse: ``python -m benchmarks.reencoded VIDEO [METHOD ...]``.
+
+The same face after what happens to videos on their way (a messenger's compression, fewer frames,
+fewer pixels, another exposure, noise, a trembling camera), each read by the methods named, by
+default PhysNet and POS. Says the rate each would report, or that it would withhold it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from emotion_rppg import estimate
+from emotion_rppg.quality import judge
+
+X264 = ("-c:v", "libx264", "-crf")
+CLEAN = (*X264, "18")
+TREMBLE = "crop=iw-40:ih-40:20+15*sin(2*PI*t*0.7):20+10*sin(2*PI*t*1.3)"
+WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "H.264, CRF 32": ("a.mp4", (*X264, "32")),
+    "H.264, CRF 38": ("b.mp4", (*X264, "38")),
+    "H.264, 200 kbit/s": ("c.mp4", ("-c:v", "libx264", "-b:v", "200k")),
+    "VP9, 300 kbit/s": ("d.webm", ("-c:v", "libvpx-vp9", "-b:v", "300k", "-cpu-used", "8")),
+    "MJPEG": ("e.avi", ("-c:v", "mjpeg", "-q:v", "8")),
+    "200 pixels wide": ("f.mp4", ("-vf", "scale=200:-2", *CLEAN)),
+    "15 frames/s": ("g.mp4", ("-vf", "fps=15", *CLEAN)),
+    "darker": ("h.mp4", ("-vf", "eq=gamma=0.5:brightness=-0.15", *CLEAN)),
+    "brighter": ("i.mp4", ("-vf", "eq=gamma=1.6:brightness=0.1", *CLEAN)),
+    "noise of 12 grey levels": ("j.mp4", ("-vf", "noise=alls=12:allf=t", *CLEAN)),
+    "no colour": ("k.mp4", ("-vf", "format=gray", *CLEAN)),
+    "trembling at 0.7 and 1.3 Hz": ("l.mp4", ("-vf", TREMBLE, *CLEAN)),
+    "head rolling by 11° at 0.3 Hz": ("m.mp4", ("-vf", "rotate=0.2*sin(2*PI*t*0.3)", *CLEAN)),
+}
+
+
+def read(path: Path, method: str) -> str:
+    """Rate and quality, as ``pulse`` would tell them."""
+    found = judge(estimate(path, method))
+    told = "withheld" if found.hr_bpm is None else f"{found.hr_bpm:.1f} bpm"
+    return f"{told} ({found.quality:.2f})"
+
+
+def main(given: list[str]) -> None:
+    video, methods = Path(given[0]), given[1:] or ["physnet", "pos"]
+    encoder = imageio_ffmpeg.get_ffmpeg_exe()
+    print(f"| {video.name}: heart rate (quality) | " + " | ".join(methods) + " |")
+    print("|---" * (len(methods) + 1) + "|")
+    with tempfile.TemporaryDirectory() as folder:
+        for way, (name, words) in {"as it is": ("", ()), **WAYS}.items():
+            path = Path(folder, name) if name else video
+            if name:
+                command = [encoder, "-y", "-loglevel", "error", "-i", str(video), *words, "-an"]
+                subprocess.run([*command, str(path)], check=True)
+            said = " | ".join(read(path, method) for method in methods)
+            print(f"| {way} | {said} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
