@@ -1,16 +1,42 @@
-"""Several heads that are asked together."""
+"""Heads made of several heads; and what a head is told beside features and labels."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_regressor
-from sklearn.utils.metaestimators import available_if
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import _BaseComposition, available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
-from emotion_rppg.emotion.selection import Several, fitted
+
+class Several(_BaseComposition, BaseEstimator):
+    """An estimator made of named ones, of the kind of the first."""
+
+    candidates: Any
+    predict: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return dict(self._get_params("candidates", deep=deep))
+
+    def set_params(self, **params: Any) -> Several:
+        self._set_params("candidates", **params)
+        return self
+
+    def score(self, X: Any, y: Any) -> float:
+        """Accuracy of a classifier, R² of a regressor."""
+        return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags, own = super().__sklearn_tags__(), get_tags(self.candidates[0][1])
+        tags.estimator_type = own.estimator_type
+        tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        return tags
 
 
 class Average(Several):
@@ -51,3 +77,17 @@ class Average(Several):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
         return np.mean([getattr(one, method)(X) for one in self.estimators_], axis=0)
+
+
+def fitted(head: Any, X: np.ndarray, y: np.ndarray, groups: Any = None, others: Any = None) -> Any:
+    """A clone of the head, fitted, and told of the people and other targets if it asks for them."""
+    return clone(head).fit(X, y, **asked_for(head, groups=groups, others=others))
+
+
+def asked_for(head: Any, **known: Any) -> dict[str, Any]:
+    """What of all that is known beside the labels the head's ``fit`` has a parameter for."""
+    return {
+        name: value
+        for name, value in known.items()
+        if value is not None and has_fit_parameter(head, name)
+    }

@@ -171,7 +171,7 @@ def fit_on(
     ``y``, ``groups`` (people) and ``others`` (other targets) belong to those rows. Heads that keep
     people apart in their inner splits are given the groups, those of several targets the others.
     """
-    from emotion_rppg.emotion.selection import asked_for
+    from emotion_rppg.emotion.ensemble import asked_for
 
     head = fitted_to(head, inputs)
     seeds = [name for name in head.get_params() if name.rpartition("__")[2] == "random_state"]

@@ -18,7 +18,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from emotion_rppg.emotion.selection import asked_for
+from emotion_rppg.emotion.ensemble import asked_for
 from emotion_rppg.errors import InputError
 
 PROBABILITIES = {

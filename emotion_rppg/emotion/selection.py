@@ -5,48 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone, is_regressor
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.base import is_regressor
 from sklearn.model_selection import GroupKFold, KFold
-from sklearn.utils import get_tags
-from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg import metrics
+from emotion_rppg.emotion.ensemble import Average, Several, fitted
 
-
-class Several(_BaseComposition, BaseEstimator):
-    """An estimator made of named ones, of the kind of the first."""
-
-    candidates: Any
-    predict: Any
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        return dict(self._get_params("candidates", deep=deep))
-
-    def set_params(self, **params: Any) -> Several:
-        self._set_params("candidates", **params)
-        return self
-
-    def score(self, X: Any, y: Any) -> float:
-        """Accuracy of a classifier, R² of a regressor."""
-        return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
-
-    def __sklearn_tags__(self) -> Any:
-        tags, own = super().__sklearn_tags__(), get_tags(self.candidates[0][1])
-        tags.estimator_type = own.estimator_type
-        tags.classifier_tags, tags.regressor_tags = own.classifier_tags, own.regressor_tags
-        tags.target_tags.required = True
-        tags.input_tags.allow_nan = True
-        return tags
+MEAN = "their mean"
 
 
 class Selected(Several):
-    """The candidate that does best on inner folds of the training people, fitted on all of them.
+    """What does best on inner folds of the training people, fitted on all of them.
 
-    Inner folds are group-disjoint: nobody is on both sides. A candidate's score is the mean over
-    people of balanced accuracy (CCC of numbers); the first of equals is taken. Give an evaluation
-    this head and its choice is nested: it never sees the tested person.
+    A candidate, or the mean of them all (`Average`, where each gives probabilities): candidates
+    that differ by less than people do cannot be told apart, and their mean errs less than most.
+    Inner folds are group-disjoint: nobody is on both sides. A score is the mean over people of
+    balanced accuracy (CCC of numbers); the first of equals is taken, the mean last. Give an
+    evaluation this head and its choice is nested: it never sees the tested person.
 
     Parameters
     ----------
@@ -58,7 +34,7 @@ class Selected(Several):
     Attributes
     ----------
     chosen_ : str
-        Name of the candidate that was taken.
+        Name of the candidate that was taken, or "their mean".
     scores_ : dict
         Name to its inner score.
     """
@@ -74,13 +50,23 @@ class Selected(Several):
         )
         if not is_regressor(self):
             self.classes_ = np.unique(y)
-        parts = list(self._splits(X, groups))
-        self.scores_ = {
-            name: self._score(head, X, y, groups, others, parts) for name, head in self.candidates
-        }
+        parts = [
+            (train, test)
+            for train, test in self._splits(X, groups)
+            if is_regressor(self) or len(np.unique(y[train])) == len(self.classes_)
+        ]
+        asked = [_asked(head, X, y, groups, others, parts) for _, head in self.candidates]
+        heads = dict(self.candidates)
+        said = {name: answers for name, (answers, _) in zip(heads, asked, strict=True)}
+        chances = [given for _, given in asked if given is not None]
+        if 1 < len(heads) == len(chances):
+            heads[MEAN], mean = Average(self.candidates), np.mean(chances, axis=0)
+            said[MEAN] = mean if is_regressor(self) else self.classes_[mean.argmax(axis=1)]
+        scored = np.sort(np.concatenate([np.empty(0, int), *(test for _, test in parts)]))
+        self.scores_ = {name: self._score(y, a, scored, groups) for name, a in said.items()}
         finite = {n: s if np.isfinite(s) else -np.inf for n, s in self.scores_.items()}
         self.chosen_ = max(finite, key=lambda name: finite[name])
-        self.estimator_ = fitted(dict(self.candidates)[self.chosen_], X, y, groups, others)
+        self.estimator_ = fitted(heads[self.chosen_], X, y, groups, others)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -88,7 +74,7 @@ class Selected(Several):
         return np.asarray(self.estimator_.predict(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes) of the chosen candidate."""
+        """(n, classes) of what was chosen."""
         check_is_fitted(self)
         return np.asarray(self.estimator_.predict_proba(X))
 
@@ -100,35 +86,32 @@ class Selected(Several):
         n = min(self.folds, len(np.unique(groups)))
         return GroupKFold(n).split(X, groups=groups) if n > 1 else []
 
-    def _score(
-        self, head: Any, X: np.ndarray, y: np.ndarray, groups: Any, others: Any, parts: Any
-    ) -> float:
+    def _score(self, y: np.ndarray, said: np.ndarray, scored: np.ndarray, groups: Any) -> float:
+        """Mean over people, of the rows ``scored``; people without a score are not counted."""
         measure = metrics.ccc if is_regressor(self) else metrics.balanced_accuracy
         names = np.zeros(len(y)) if groups is None else np.asarray(groups)
-        said = np.empty(len(y), dtype=np.asarray(y).dtype if not is_regressor(self) else float)
-        done = np.zeros(len(y), dtype=bool)
-        for train, test in parts:
-            if is_regressor(self) or len(np.unique(y[train])) == len(self.classes_):
-                beside = (None if part is None else part[train] for part in (groups, others))
-                said[test] = fitted(head, X[train], y[train], *beside).predict(X[test])
-                done[test] = True
-        each = [
-            measure(y[done & (names == one)], said[done & (names == one)])
-            for one in np.unique(names[done])
-        ]
-        known = np.array(each)[np.isfinite(each)]
+        own = [scored[names[scored] == one] for one in np.unique(names[scored])]
+        each = np.array([measure(y[rows], said[rows]) for rows in own])
+        known = each[np.isfinite(each)]
         return float(known.mean()) if len(known) else float("nan")
 
 
-def fitted(head: Any, X: np.ndarray, y: np.ndarray, groups: Any = None, others: Any = None) -> Any:
-    """A clone of the head, fitted, and told of the people and other targets if it asks for them."""
-    return clone(head).fit(X, y, **asked_for(head, groups=groups, others=others))
+def _asked(
+    head: Any, X: np.ndarray, y: np.ndarray, groups: Any, others: Any, parts: Any
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Answers (n,) to the tested rows of inner folds, and what is averaged of them.
 
-
-def asked_for(head: Any, **known: Any) -> dict[str, Any]:
-    """What of all that is known beside the labels the head's ``fit`` has a parameter for."""
-    return {
-        name: value
-        for name, value in known.items()
-        if value is not None and has_fit_parameter(head, name)
-    }
+    The latter are the chances (n, classes), None of a head that gives none, or the numbers again.
+    """
+    numbers = is_regressor(head)
+    said = np.zeros(len(y), dtype=float if numbers else y.dtype)
+    chances: np.ndarray | None = said if numbers else np.zeros((len(y), len(np.unique(y))))
+    for train, test in parts:
+        beside = (None if part is None else part[train] for part in (groups, others))
+        one = fitted(head, X[train], y[train], *beside)
+        said[test] = one.predict(X[test])
+        if not hasattr(one, "predict_proba"):
+            chances = chances if numbers else None
+        elif chances is not None:
+            chances[test] = one.predict_proba(X[test])
+    return said, chances

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.emotion.ensemble import asked_for
 from emotion_rppg.emotion.inputs import Matrix
-from emotion_rppg.emotion.selection import asked_for
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.fitting import Job

@@ -41,8 +41,8 @@ _PARTS = {  # parts of heads, by how their class is called
     "MultiTask": "one network with an output for each target, learned together (MultiTask…; "
     "Caruana 1997)",
     "Average": "late fusion, the mean of what several heads say (Average)",
-    "Selected": "“selected” is the candidate that does best, by mean over people, in inner folds "
-    "of the training people",
+    "Selected": "“selected” is what does best, by mean over people, in inner folds of the training "
+    "people: one of the heads it is given, or the mean of what they all say",
 }
 
 

@@ -175,7 +175,7 @@ def test_inner_folds_keep_people_apart_and_results_say_what_was_chosen(monkeypat
     assert seen
     assert not any(seen)
     chosen = results[results["head"] == "selected"]["chosen"]
-    assert set(chosen) <= {"logistic", "lda"}
+    assert set(chosen) <= {"logistic", "lda", "their mean"}
     assert mean_of(results, "selected") > 0.8
 
 
