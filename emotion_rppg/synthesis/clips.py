@@ -209,7 +209,7 @@ def _varied_clip(
     times = np.arange(n) / camera_hz
     wave = _pulse(draw, times)
     scene = _dressed(draw, _drawn_face(draw, int(draw.choice(DRAWN_PX))))
-    clip = _eight_bits(_filmed(draw, scene, wave, camera_hz))
+    clip = _filmed(draw, scene, wave, camera_hz)
     if draw.uniform() < 0.15:
         clip = _repeating(draw, clip)
     clip = _coded(draw, clip, camera_hz)
@@ -247,7 +247,7 @@ def _dressed(draw: np.random.Generator, scene: _Scene) -> _Scene:
 def _filmed(
     draw: np.random.Generator, scene: _Scene, wave: np.ndarray, rate_hz: float
 ) -> np.ndarray:
-    """Frames (n, px, px, 3) of the scene under the pulse, motion, light and the sensor."""
+    """Frames (n, px, px, 3) uint8 of the scene under the pulse, motion, light and the sensor."""
     import cv2
 
     n, px = len(wave), len(scene.skin)
@@ -267,20 +267,31 @@ def _filmed(
     mouth, eyes = scene.mouth[..., None], scene.eyes[..., None]
     grains = draw.normal(0, 1, (NOISES, px + 16, px + 16, 3)).astype(np.float32)
     noise, shot = np.float32(draw.uniform(0.5, 5)), np.float32(draw.uniform(0, 1) / 255)
-    curve = 255 * (np.arange(1024) / 1023) ** draw.uniform(0.8, 1.25)  # ten bits before eight
-    out = np.empty((n, px, px, 3), np.float32)
+    # ten bits before eight
+    curve = _eight_bits(255 * (np.arange(1024) / 1023) ** draw.uniform(0.8, 1.25))
+    out = np.empty((n, px, px, 3), np.uint8)
+    face, part = np.empty_like(pulse), np.empty_like(pulse)
     for k in range(n):
-        face = scene.picture - pulse * np.float32(wave[k]) + lag * np.float32(slope[k])
+        np.subtract(scene.picture, np.multiply(pulse, np.float32(wave[k]), out=part), out=face)
+        face += np.multiply(lag, np.float32(slope[k]), out=part)
         if talk[k] > 0 or blink[k] > 0:
             face *= (1 - np.float32(talk[k]) * mouth) * (1 + np.float32(0.5 * blink[k]) * eyes)
         x, y = maps(k)
-        face = cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen = cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         head = cv2.remap(scene.head, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen = (behind + (face - behind) * head[..., None]) * (side * light[k])
+        seen -= behind
+        seen *= head[..., None]
+        seen += behind
+        seen *= side * np.float32(light[k])
         down, right = draw.integers(0, 16, 2)
         grain = grains[k % NOISES, down : down + px, right : right + px]
-        out[k] = seen + (noise + noise * shot * seen) * grain
-    return curve.astype(np.float32).take(np.clip(out * (1023 / 255), 0, 1023).astype(np.int16))
+        np.multiply(seen, noise * shot, out=part)
+        part += noise
+        part *= grain
+        seen += part
+        seen *= 1023 / 255
+        curve.take(np.clip(seen, 0, 1023, out=seen).astype(np.int16), out=out[k], mode="clip")
+    return out
 
 
 def _motion(draw: np.random.Generator, scene: _Scene, n: int, rate_hz: float) -> Maps:
