@@ -277,7 +277,7 @@ def _filmed(
         if talk[k] > 0 or blink[k] > 0:
             face *= (1 - np.float32(talk[k]) * mouth) * (1 + np.float32(0.5 * blink[k]) * eyes)
         x, y = maps(k)
-        seen = cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        seen: np.ndarray = cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         head = cv2.remap(scene.head, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         seen -= behind
         seen *= head[..., None]
