@@ -29,6 +29,7 @@ from emotion_rppg.pulse.sources import as_tensors
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.synthesis.faces import face
+from emotion_rppg.video.frames import opencv
 
 RATE_HZ = 30.0
 FRAMES = 300  # of a forward pass: a chunk of ten seconds
@@ -173,9 +174,21 @@ def file_rows(folder: Path, given: Sequence[str]) -> dict[str, str]:
     return rows
 
 
+def core_rows(folder: Path) -> dict[str, str]:
+    """What a minute costs one core: processor time without threads that wait for each other."""
+    torch.set_num_threads(1)
+    opencv().setNumThreads(1)
+    minute = write_clip(folder / "minute.mp4", 60)
+    work = {method: partial(estimate, minute, method) for method in ("pos", "physnet")}
+    taken = seconds_of(work, 2, time.process_time)
+    told = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in taken.items())
+    return {"processor time for a minute of 640×480, one thread": told}
+
+
 def main(given: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        rows = file_rows(Path(folder), given) | network_rows() | training_rows()
+        rows = file_rows(Path(folder), given) | core_rows(Path(folder))
+        rows |= network_rows() | training_rows()
     print("| what | measured |\n|---|---|")
     for what, measured in rows.items():
         print(f"| {what} | {measured} |")
