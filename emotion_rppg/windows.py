@@ -10,6 +10,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 IDENTITY = (
@@ -26,6 +27,25 @@ IDENTITY = (
 )
 QUALITY = ("quality", "timing_sd_ms", "coverage", "corrected_share")
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+
+
+OK = "ok"  # the ``reason`` of a window in which nothing is wrong
+
+
+def trusted(table: pd.DataFrame) -> np.ndarray:
+    """Tell which windows have a trusted pulse, bool (n,): those whose heart rate was reported.
+
+    Where the table has no ``hr_bpm``, those with beats in their sequences; where it has neither,
+    all of them.
+    """
+    import numpy as np
+
+    if "hr_bpm" in table:
+        return np.isfinite(table["hr_bpm"].to_numpy(dtype=float, na_value=np.nan))
+    sequences = [name for name in table if str(name).startswith(SEQUENCE)]
+    if not sequences:
+        return np.ones(len(table), dtype=bool)
+    return table[sequences[0]].fillna("").astype(str).str.len().to_numpy() > 0
 
 
 def people(table: pd.DataFrame) -> pd.Series:
