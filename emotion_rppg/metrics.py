@@ -100,12 +100,12 @@ class BeatMeasures(NamedTuple):
 
 
 def beat_measures(beats: Beats) -> BeatMeasures:
-    """Of one stretch of beats; all NaN with fewer than three successive differences."""
+    """Heart rate (all beats), SDNN and RMSSD (NN intervals); NaN below three differences."""
     if len(beats.successive_ms) < 3:
         return BeatMeasures(*[float("nan")] * 3)
-    ibi = beats.intervals_ms
     rmssd = np.sqrt(np.mean(beats.successive_ms**2))
-    return BeatMeasures(60e3 / float(ibi.mean()), float(ibi.std(ddof=1)), float(rmssd))
+    rate = 60e3 / float(beats.intervals_ms.mean())
+    return BeatMeasures(rate, float(beats.nn_ms.std(ddof=1)), float(rmssd))
 
 
 class BeatErrors(NamedTuple):

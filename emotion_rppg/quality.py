@@ -120,6 +120,26 @@ def per_sample(signal: Signal) -> np.ndarray:
     return quality
 
 
+def rates_of_windows(
+    signal: Signal, length_s: float, step_s: float
+) -> list[tuple[float, float, float, float]]:
+    """Estimate the heart rate of successive windows by the spectrum and by the autocorrelation.
+
+    Returns
+    -------
+    list of (middle_s, spectrum_bpm, autocorrelation_bpm, quality)
+        One a window; a rate is NaN where there is none.
+    """
+    slow = _slowed(signal)
+    return [
+        (float(middle), 60 * float(spectrum), 60 * float(rhythm), float(quality))
+        for part in _look(slow, length_s, step_s)
+        for middle, spectrum, rhythm, quality in zip(
+            part.middle_s, part.rate_hz, part.rhythm_hz, part.quality, strict=True
+        )
+    ]
+
+
 def judge(signal: Signal) -> Judgement:
     """The heart rate if it can be trusted, else None and the reason.
 

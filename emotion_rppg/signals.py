@@ -11,6 +11,7 @@ from emotion_rppg.clocks import frame_times
 from emotion_rppg.errors import InputError
 
 PULSE_KINDS = ("rppg", "bvp", "ecg")
+LONGEST_HOLE_S = 0.5  # of missing samples that interpolation bridges, whatever they come from
 SHORTEST_STEP_S = 1e-6  # from one sample to the next; less is another unit, or no clock
 _MOST_STEPS = 2**31  # of a grid: twelve days at 2000 Hz, 16 GB
 
@@ -75,7 +76,7 @@ class Signal:
         *,
         rate_hz: float | None = None,
         kind: str | None = None,
-        longest_gap_s: float = 0.5,
+        longest_gap_s: float = LONGEST_HOLE_S,
     ) -> Signal:
         """Put unevenly timed values on an even grid.
 
@@ -261,6 +262,11 @@ class Beats:
         Beats that artefact correction moved or put in.
     timing_sd_s : array (n,), optional
         Standard error of each time, s, by the noise of the wave; NaN where it is not known.
+    ectopic : bool array (n,), optional
+        Beats that come early and are followed by a pause. They are beats like any other; intervals
+        that begin or end with one are not normal-to-normal (NN).
+    rejected_s : array (m,), optional
+        Times of detections that were rejected as no beats, or as beats whose time is unknown.
 
     Examples
     --------
@@ -279,6 +285,8 @@ class Beats:
     span_s: tuple[float, float] | None = None
     corrected: np.ndarray | None = None
     timing_sd_s: np.ndarray | None = None
+    ectopic: np.ndarray | None = None
+    rejected_s: np.ndarray | None = None
     _joined: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -296,7 +304,12 @@ class Beats:
                 "were milliseconds given?"
             )
         object.__setattr__(self, "times_s", times)
-        for name, kind in (("confidence", float), ("corrected", bool), ("timing_sd_s", float)):
+        for name, kind in (
+            ("confidence", float),
+            ("corrected", bool),
+            ("timing_sd_s", float),
+            ("ectopic", bool),
+        ):
             value = getattr(self, name)
             if value is None:
                 continue
@@ -308,6 +321,8 @@ class Beats:
         if any(b < a for a, b in gaps):
             raise InputError("a gap is (start_s, end_s) with start_s <= end_s")
         object.__setattr__(self, "gaps", gaps)
+        if self.rejected_s is not None:
+            object.__setattr__(self, "rejected_s", np.asarray(self.rejected_s, dtype=float))
         if self.span_s is None and len(times):
             object.__setattr__(self, "span_s", (float(times[0]), float(times[-1])))
         joined = np.ones(max(len(times) - 1, 0), dtype=bool)
@@ -335,14 +350,32 @@ class Beats:
         return 1e3 * np.diff(self.times_s)[self._joined]
 
     @property
+    def normal(self) -> np.ndarray:
+        """Whether interval i is normal-to-normal (NN), bool (n - 1,): no gap, no ectopic beat."""
+        if self.ectopic is None:
+            return self._joined
+        return self._joined & ~(self.ectopic[:-1] | self.ectopic[1:])
+
+    @property
+    def nn_ms(self) -> np.ndarray:
+        """Normal-to-normal intervals in ms: those of ``intervals_ms`` without ectopic beats."""
+        return 1e3 * np.diff(self.times_s)[self.normal]
+
+    @property
+    def rejected_share(self) -> float:
+        """Share of the detections that were rejected, 0–1."""
+        rejected = 0 if self.rejected_s is None else len(self.rejected_s)
+        return rejected / max(rejected + len(self), 1)
+
+    @property
     def interval_times_s(self) -> np.ndarray:
         """Time of the beat that closes each of ``intervals_ms``."""
         return self.times_s[1:][self._joined]
 
     @property
     def successive_ms(self) -> np.ndarray:
-        """Differences of intervals that share a beat, ms: what RMSSD is made of."""
-        both = self._joined[:-1] & self._joined[1:]
+        """Differences of NN intervals that share a beat, ms: what RMSSD is made of."""
+        both = self.normal[:-1] & self.normal[1:]
         return 1e3 * np.diff(self.times_s, n=2)[both]
 
     @property
@@ -367,6 +400,10 @@ class Beats:
             confidence=None if self.confidence is None else self.confidence[keep],
             corrected=None if self.corrected is None else self.corrected[keep],
             timing_sd_s=None if self.timing_sd_s is None else self.timing_sd_s[keep],
+            ectopic=None if self.ectopic is None else self.ectopic[keep],
+            rejected_s=None
+            if self.rejected_s is None
+            else self.rejected_s[(self.rejected_s >= start_s) & (self.rejected_s < end_s)],
             gaps=[
                 (max(g, start_s), min(h, end_s)) for g, h in self.gaps if h > start_s and g < end_s
             ],

@@ -1,109 +1,114 @@
-"""Beats that cannot be right are put right: after Lipponen and Tarvainen 2019 (as in Kubios)."""
+"""What a series of beats says about itself: silence, extra beats, ectopic beats.
+
+No beat is moved and none is put in: a beat that was not detected is unknown, so the silence is a
+gap. An ectopic beat is a beat; it stays, is marked, and the variability of normal-to-normal
+intervals leaves its two intervals out (Task Force 1996).
+
+Intervals are compared with the local rhythm: the median, over 15 intervals, of the mean of two
+successive intervals, which a single ectopic beat, or one after each normal beat (bigeminy), leaves
+as it is. What counts as usual follows the irregularity of the heart itself, measured between
+intervals two apart: it is small in bigeminy and large in atrial fibrillation, whose beats are all
+irregular and none of them ectopic.
+"""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-SCALE = 5.2  # times the quartile deviation: where differences stop being usual
-AROUND = 91  # beats whose spread that is
-MEDIAN = 11  # beats whose median an interval is compared with
-SLOPE, OFFSET = 0.13, 0.17  # of the border of single ectopic beats
-LEAST_MS = 20.0  # of "unusual": a steady heart is not corrected for its steadiness
-FEWEST, ROUNDS = 8, 5
+AROUND = 15  # intervals whose rhythm is the local one
+FEWEST = 5  # intervals, below which nothing is judged
+SILENCE = 1.7  # of the local rhythm: a longer interval holds a beat that was not detected …
+PER_SPREAD, LONGEST = 3.5, 2.6  # … more where the heart is irregular, but never above this
+EARLY, LATE = 0.15, 0.08  # shares by which an ectopic beat's intervals are short, then long
+SPREADS = 3.0  # of the heart's own irregularity, the same
+ODD = 0.2  # share by which an interval differs from the rhythm where it needs good evidence
+SHORT = 0.3  # share by which an interval that adds up with its neighbour to the rhythm may differ
 
 
-def correct(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take out extra beats, put in missed ones, move ectopic and misplaced ones.
+class Audit(NamedTuple):
+    """Of n beats: ``extra`` and ``ectopic`` bool (n,); ``silent`` bool (n - 1,) of intervals."""
 
-    Differences of successive intervals, and intervals less their running median, are measured in
-    what is usual among the 91 around them; single spikes are ectopic, an interval that is halved
-    or joined to its neighbour to fit the median is a missed or an extra beat, and what else is too
-    long or short is misplaced (Lipponen and Tarvainen 2019). Rounds go on while they find fewer.
+    extra: np.ndarray
+    ectopic: np.ndarray
+    silent: np.ndarray
+    rhythm_s: np.ndarray
+
+
+def audit(times_s: np.ndarray, *, extras: bool = True) -> Audit:
+    """Tell extra beats, ectopic beats and silent intervals of one stretch of beats without gaps.
 
     Parameters
     ----------
     times_s : array (n,)
-        Increasing seconds of one stretch without gaps; fewer than eight beats are left alone.
+        Increasing seconds. Of fewer than six beats nothing is said.
+    extras : bool
+        Whether a beat may be an extra one (a detection between two beats of the rhythm). False for
+        an ECG, where a beat in between that several detectors share is an interpolated one.
 
     Returns
     -------
-    times_s : array (m,)
-    corrected : bool array (m,)
-        Moved or put in.
+    Audit
+        ``rhythm_s`` (n - 1,) is the local interval, s. The silence of an interval next to an extra
+        beat is that of the interval without it.
     """
-    times, marks = np.asarray(times_s, dtype=float), np.zeros(len(times_s), dtype=bool)
-    before = len(times) + 1
-    for _ in range(ROUNDS):
-        if len(times) < FEWEST:
-            break
-        missed, extra, moved = _classify(1e3 * np.diff(times))
-        count = len(missed) + len(extra) + len(moved)
-        if not 0 < count < before:
-            break
-        before = count
-        times, marks = _mend(times, marks, missed, extra, moved)
-    return times, marks
+    times = np.asarray(times_s, dtype=float)
+    n = len(times)
+    intervals = np.diff(times)
+    nothing = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.zeros(max(n - 1, 0), dtype=bool)
+    if len(intervals) < FEWEST:
+        return Audit(*nothing, np.full(len(intervals), np.median(intervals) if n > 1 else np.nan))
+    rhythm, spread = _rhythm(intervals)
+    extra = _extra(intervals, rhythm) if extras else nothing[0]
+    longest = np.clip(1 + PER_SPREAD * spread, SILENCE, LONGEST)
+    silent = intervals > longest * rhythm
+    ectopic = _ectopic(intervals, rhythm, spread) & ~extra
+    return Audit(extra, ectopic, silent, rhythm)
 
 
-def _usual(x: np.ndarray) -> np.ndarray:
-    """What |x| usually stays below, (n,): 5.2 × its quartile deviation over 91 neighbours."""
-    size = np.abs(x)
-    if len(size) > AROUND:
-        size = np.lib.stride_tricks.sliding_window_view(
-            np.pad(size, AROUND // 2, mode="reflect"), AROUND
-        )
-    low, high = np.percentile(size, [25, 75], axis=-1)
-    return np.maximum(np.broadcast_to(SCALE * (high - low) / 2, len(x)), LEAST_MS)
+def odd(times_s: np.ndarray) -> np.ndarray:
+    """Tell the intervals that differ from the local rhythm by more than is usual, bool (n - 1,)."""
+    intervals = np.diff(times_s)
+    if len(intervals) < FEWEST:
+        return np.zeros(len(intervals), dtype=bool)
+    rhythm, spread = _rhythm(intervals)
+    return np.asarray(np.abs(intervals / rhythm - 1) > np.maximum(ODD, SPREADS * spread))
 
 
-def _neighbours(x: np.ndarray, *shifts: int) -> np.ndarray:
-    """x at the places ``shifts`` away, (len(shifts), n), 0 beyond the ends."""
-    padded = np.pad(x, 2)
-    return np.stack([padded[2 + s : 2 + s + len(x)] for s in shifts])
+def _rhythm(intervals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The local interval (n,), s, and the heart's irregularity (n,), a share of it."""
+    pair = (intervals[1:] + intervals[:-1]) / 2
+    rhythm = _moving_median(np.r_[pair[:1], pair])
+    share = intervals / rhythm
+    apart = np.abs(share[2:] - share[:-2])
+    spread = 1.4826 * _moving_median(np.r_[apart[:1], apart, apart[-1:]]) / np.sqrt(2)
+    return rhythm, spread
 
 
-def _classify(nn: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of intervals (ms): those with a beat missed in them, beats to remove, beats to move.
-
-    Interval i lies between beats i and i + 1.
-    """
-    step = np.diff(nn, prepend=nn[0])
-    step[0] = step[1:].mean()
-    d = step / _usual(step)
-    window = np.pad(nn, MEDIAN // 2, mode="reflect")
-    median = np.median(np.lib.stride_tricks.sliding_window_view(window, MEDIAN), axis=1)
-    off = np.where(nn < median, 2 * (nn - median), nn - median)
-    usual_off = _usual(off)
-    m = off / usual_off
-    beside, later = _neighbours(d, -1, 1), _neighbours(d, 1, 2)
-    up = (d > 1) & (beside.max(axis=0) < -SLOPE * d - OFFSET)
-    down = (d < -1) & (beside.min(axis=0) > -SLOPE * d + OFFSET)
-    ectopic = up | down
-    long, short = (d > 1) & (later.min(axis=0) < -1), (d < -1) & (later.max(axis=0) > 1)
-    odd = (np.abs(d) > 1) & (long | short | (np.abs(m) > 3)) & ~ectopic
-    pair = np.append(nn[:-1] + nn[1:], np.inf)
-    is_extra = odd & (d < -1) & (np.abs(pair - median) < usual_off)
-    is_missed = odd & (d > 1) & (np.abs(nn / 2 - median) < usual_off)
-    is_missed[1:] &= ~is_extra[:-1]
-    other = odd & ~is_extra & ~is_missed
-    other[1:] &= ~(is_extra | is_missed)[:-1]  # the return from an error is not another
-    ectopic[1:] &= ~(is_extra | is_missed)[:-1]
-    moved = np.union1d(np.flatnonzero(ectopic), np.flatnonzero(other) + 1)
-    return np.flatnonzero(is_missed), np.flatnonzero(is_extra) + 1, moved
+def _moving_median(x: np.ndarray) -> np.ndarray:
+    """Median of the ``AROUND`` values about each, fewer at the ends, (n,)."""
+    half = min(AROUND // 2, len(x) - 1)
+    padded = np.pad(x, half, mode="reflect") if half else x
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
+    return np.asarray(np.median(windows, axis=1))
 
 
-def _mend(
-    times: np.ndarray, marks: np.ndarray, missed: np.ndarray, extra: np.ndarray, moved: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    times, marks = times.copy(), marks.copy()
-    moved = moved[(moved > 0) & (moved < len(times) - 1)]
-    moved = np.setdiff1d(moved, np.r_[extra, missed, missed + 1])
-    still = np.setdiff1d(np.arange(len(times)), np.union1d(moved, extra))
-    if len(moved) and len(still) > 1:
-        times[moved] = np.interp(moved, still, times[still])
-        marks[moved] = True
-    fresh = (times[missed] + times[missed + 1]) / 2
-    kept = np.setdiff1d(np.arange(len(times)), extra)
-    all_times = np.r_[times[kept], fresh]
-    order = np.argsort(all_times, kind="stable")
-    return all_times[order], np.r_[marks[kept], np.ones(len(fresh), dtype=bool)][order]
+def _extra(intervals: np.ndarray, rhythm: np.ndarray) -> np.ndarray:
+    """Beats between two intervals that add up to one of the rhythm; the later of two in a row."""
+    both = intervals[1:] + intervals[:-1]
+    fits = np.abs(both / rhythm[1:] - 1) < SHORT
+    short = np.maximum(intervals[1:], intervals[:-1]) < (1 - EARLY) * rhythm[1:]
+    extra = np.r_[False, fits & short, False]
+    for k in np.flatnonzero(extra):
+        extra[k] &= not extra[k - 1]
+    return extra
+
+
+def _ectopic(intervals: np.ndarray, rhythm: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Beats that come early and are followed by a pause, both beyond what is usual."""
+    early = 1 - intervals[:-1] / rhythm[:-1]
+    late = intervals[1:] / rhythm[1:] - 1
+    usual = SPREADS * spread[:-1]
+    found = (early > np.maximum(EARLY, usual)) & (late > np.maximum(LATE, usual / 2))
+    return np.r_[False, found, False]

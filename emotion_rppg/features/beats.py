@@ -1,37 +1,46 @@
-"""Heart beats in a pulse wave or an ECG, to the millisecond where the wave allows it.
+"""Detect heart beats in a pulse wave or an ECG, and tell which stretches hold none to trust.
 
 The clock of a pulse wave is bent so that its heart rate becomes one beat a unit of time. There a
-fixed band is one that follows the rate. In it the beats of a contact wave are its peaks; those of a
-camera wave, whose noise would move its peaks, are counted by its phase (phases.py) and timed by
-their whole shape (timing.py).
+fixed band is one that follows the rate. A contact wave's beats are found by their steepest rise, a
+camera wave's by its phase (phases.py); both are timed by their whole shape (timing.py). R peaks of
+an ECG are those on which several detectors agree (ecg.py).
+
+What is detected is then judged, by the same rules for every source: a beat whose shape does not
+fit, a stretch without a clear rhythm, a stretch where the beats and the wave's spectrum disagree
+about the rate, and silence where the rhythm says that a beat should be, all become gaps.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.artefacts import correct
+from emotion_rppg.features.artefacts import audit, odd
+from emotion_rppg.features.ecg import LEAST_AGREEMENT, r_peaks
 from emotion_rppg.features.phases import beat_counts
-from emotion_rppg.features.rates import rate_path
+from emotion_rppg.features.rates import rate_path, without_doubling
 from emotion_rppg.features.timing import beat_times
-from emotion_rppg.signals import PULSE_KINDS, Beats, Signal
+from emotion_rppg.quality import rates_of_windows
+from emotion_rppg.signals import LONGEST_HOLE_S, PULSE_KINDS, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")
 LEAST_RATE_HZ = 10.0
 LEAST_RUN_S = 4.0  # shorter stretches hold too few beats to tell a pulse from noise
-SHORT_HOLE_S = 0.25  # filled for the filters' sake only; still a gap
 WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
 PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before the parabola
 BLOCK_S, OVERLAP_S = 600.0, 20.0
 BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
 SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
-CAMERA_BAND = (0.5, 4.0)  # wider: the shape that is fitted weighs what it holds by itself
+FIT_BAND = (0.5, 4.0)  # wider: the shape that is fitted weighs what it holds by itself
 # Of nine beats about; less is no pulse to be told from noise. Tops of noise are alike by choice.
 LEAST_CONFIDENCE = {"rppg": 0.6, "bvp": 0.7, "ecg": 0.5}
 LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion moves a camera's beats
+# Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
+# denoised together, so each may fit less well.
+MOST_MISFIT = {"rppg": 0.12, "bvp": 0.07, "ecg": np.inf}
 # Standard error of a beat's time, in intervals, of nine beats about. Camera waves of eleven people
 # stay below it where they agree with the contact PPG; many beats that are found in noise do not.
 UNSURE = 0.055
@@ -40,15 +49,43 @@ UNSURE = 0.055
 END_SHARE, EDGE_SHARE = 0.25, 0.15
 OUTWEIGHS = 10.0  # spreads of what a drift lies under: a weaker one is left to the filters
 REFRACTORY = 0.5  # of the local interval
+FEWEST = 3  # beats of a stretch: fewer good ones between doubtful ones are doubtful, too
+# Agreement of the beats' rate with that of the wave's spectrum, in stretches of so many seconds
+AGREE_S, AGREE_STEP_S = 10.0, 5.0
+AGREE_BPM, AGREE_SHARE = 6.0, 0.1
+CLEAR = 0.6  # quality of the spectrum's rate, above which it counts as an estimate
+# Confidence of a pulse that is far from the rhythm: an unusual interval needs two usual pulses
+LEAST_IF_ODD = 0.85
+LEAST_QUALITY = 0.3  # of a camera wave's samples, about each beat
+
+
+class _Detected(NamedTuple):
+    """Beats of one stretch, (n,) each: seconds from its start, confidence 0–1, standard error (s).
+
+    ``sure``: whether the beat by itself is to be believed.
+    """
+
+    times_s: np.ndarray
+    confidence: np.ndarray
+    error_s: np.ndarray
+    sure: np.ndarray
+
+    def at(self, keep: np.ndarray) -> _Detected:
+        return _Detected(*(column[keep] for column in self))
+
+
+def _none() -> _Detected:
+    return _Detected(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool))
 
 
 def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
-    """Heart beats of a recording, by ``signal.kind``: ``"rppg"``, ``"bvp"`` or ``"ecg"``.
+    """Detect the heart beats of a recording, in seconds, by ``signal.kind``.
 
     Parameters
     ----------
     signal : Signal
-        15–2000 Hz, more blood up; NaN where nothing was seen, which becomes a gap.
+        Kind ``"rppg"``, ``"bvp"`` or ``"ecg"``, 15–2000 Hz, more blood up. Missing samples (NaN) of
+        up to half a second are bridged; longer ones are a gap.
     fiducial : str
         The point of each pulse that is its time: ``"peak"``, ``"foot"`` (the minimum before it)
         or ``"slope"`` (the steepest rise between the two). An ECG's is the R peak.
@@ -56,10 +93,11 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     Returns
     -------
     Beats
-        ``confidence`` 0–1: how like its neighbours each beat looks; ``corrected``: moved or put
-        in by artefact correction; ``gaps``: unseen, or no pulse to be told from noise;
-        ``timing_sd_s``: the standard error of each time of a camera's beats, by the noise of its
-        wave, NaN for corrected ones.
+        ``confidence`` 0–1: how like its neighbours each beat looks; ``timing_sd_s``: the standard
+        error of each time by the noise of the wave, NaN for an ECG; ``ectopic``: early beats
+        followed by a pause; ``rejected_s``: detections that are no beats or whose time is unknown;
+        ``gaps``: everything that is missing, silent, or no pulse to be told from noise. No beat is
+        moved and none is put in.
 
     Raises
     ------
@@ -77,22 +115,19 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
         raise InputError(
             f"beats cannot be told at {signal.rate_hz:g} samples a second: want 15 or more"
         )
-    parts = []
-    for first, stop in _runs(signal):
-        run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz)
-        times, told = _without_false_ends(*_in_run(run, signal.kind, fiducial), run.duration_s)
-        parts.append((signal.start_s + first / signal.rate_hz + times, told))
-    return _assembled(signal, parts)
+    judged = [_judged_run(signal, first, stop, fiducial) for first, stop in _runs(signal)]
+    return _assembled(signal, judged)
 
 
 # ---- stretches and blocks ------------------------------------------------------------------
 
 
 def _runs(signal: Signal) -> list[tuple[int, int]]:
-    """Stretches to look at: seen runs, those less than a quarter of a second apart as one."""
+    """Index ranges to look at: stretches of samples; a short hole between two joins them."""
+    hole = _longest_hole(signal)
     joined: list[tuple[int, int]] = []
     for first, stop in signal.runs():
-        if joined and first - joined[-1][1] <= SHORT_HOLE_S * signal.rate_hz:
+        if joined and first - joined[-1][1] <= hole:
             joined[-1] = (joined[-1][0], stop)
         else:
             joined.append((first, stop))
@@ -100,46 +135,46 @@ def _runs(signal: Signal) -> list[tuple[int, int]]:
     return [(first, stop) for first, stop in joined if stop - first >= least]
 
 
+def _longest_hole(signal: Signal) -> float:
+    """Missing samples in a row that are bridged: as many as `Signal.from_times` bridges."""
+    return max(LONGEST_HOLE_S * signal.rate_hz, 3.0) + 1e-6
+
+
 def _filled(samples: np.ndarray) -> np.ndarray:
-    seen = np.isfinite(samples)
-    return np.interp(np.arange(len(samples)), np.flatnonzero(seen), samples[seen])
+    known = np.isfinite(samples)
+    return np.interp(np.arange(len(samples)), np.flatnonzero(known), samples[known])
 
 
-def _in_run(run: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
-    """Beat times (s from the run's start), block by block for bounded memory.
-
-    And what is told of each, (n, 2): confidence, and standard error in s or NaN.
-    """
-    times, told = [np.zeros(0)], [np.zeros((0, 2))]
+def _in_run(run: Signal, kind: str, fiducial: str) -> _Detected:
+    """Beats of a stretch, block by block for bounded memory."""
+    parts = [_none()]
     borders = np.arange(0, max(run.duration_s - OVERLAP_S, 1), BLOCK_S)
     for start, end in zip(borders, [*borders[1:], run.duration_s + 1], strict=True):
         block = run.crop(start - OVERLAP_S, end + OVERLAP_S)
-        found, sure = _r_peaks(block) if kind == "ecg" else _pulses(block, kind, fiducial)
-        found = found + block.start_s
-        own = (found >= start) & (found < end)
-        if len(times[-1]):  # the beat on the border counts once
-            own &= found > times[-1][-1] + 0.2
-        times.append(found[own])
-        told.append(sure[own])
-    return np.concatenate(times), np.concatenate(told)
+        found = _of_ecg(block) if kind == "ecg" else _of_pulse(block, kind, fiducial)
+        found = found._replace(times_s=found.times_s + block.start_s)
+        own = (found.times_s >= start) & (found.times_s < end)
+        if len(parts[-1].times_s):  # the beat on the border counts once
+            own &= found.times_s > parts[-1].times_s[-1] + 0.2
+        parts.append(found.at(own))
+    return _Detected(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _without_false_ends(
-    times: np.ndarray, told: np.ndarray, end_s: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Beats less those at either end whose interval fits none: the edge of the wave made them."""
-    while len(times) > 4:
+def _without_false_ends(found: _Detected, end_s: float) -> _Detected:
+    """Beats less those at either end whose interval fits none near it: made by the wave's edge."""
+    while len(found.times_s) > 4:
+        times = found.times_s
         interval = np.diff(times)
-        first, last = np.median(interval[1:9]), np.median(interval[-9:-1])
-        if abs(interval[0] / first - 1) > (EDGE_SHARE if times[0] < first / 2 else END_SHARE):
-            times, told = times[1:], told[1:]
-        elif abs(interval[-1] / last - 1) > (
-            EDGE_SHARE if end_s - times[-1] < last / 2 else END_SHARE
-        ):
-            times, told = times[:-1], told[:-1]
+        half = float(np.median(interval)) / 2
+        off_first = float(np.min(np.abs(interval[0] / interval[1:9] - 1)))
+        off_last = float(np.min(np.abs(interval[-1] / interval[-9:-1] - 1)))
+        if off_first > (EDGE_SHARE if times[0] < half else END_SHARE):
+            found = found.at(np.arange(len(times)) > 0)
+        elif off_last > (EDGE_SHARE if end_s - times[-1] < half else END_SHARE):
+            found = found.at(np.arange(len(times)) < len(times) - 1)
         else:
             break
-    return times, told
+    return found
 
 
 def _flat(samples: np.ndarray, like: np.ndarray) -> bool:
@@ -150,27 +185,30 @@ def _flat(samples: np.ndarray, like: np.ndarray) -> bool:
 # ---- pulse waves -----------------------------------------------------------------------------
 
 
-def _pulses(block: Signal, kind: str, fiducial: str) -> tuple[np.ndarray, np.ndarray]:
-    """Beat times (s from the start) in a pulse wave without NaN, and what is told of each."""
+def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
+    """Beats of a pulse wave without NaN, s from its start."""
     level = replace(block, samples=_level(block.samples))
     if _flat(level.samples, block.samples):
-        return _no_beats()
+        return _none()
     slow = level.resample(WORK_HZ) if level.rate_hz > WORK_HZ else level
     even, clock, wave = _bent(slow)
     if len(wave) < 3 * PER_BEAT:
-        return _no_beats()
-    if kind == "rppg":
-        times, error, lead_s = _by_phase(wave, even, clock, fiducial)
-    else:
-        times, lead_s = np.interp(_by_shape(wave, fiducial) / PER_BEAT, even, clock), 0.0
-        error = np.full(len(times), np.nan)
+        return _none()
+    first = beat_counts(wave, PER_BEAT) if kind == "rppg" else _by_rise(wave) / PER_BEAT
+    smooth = _banded(wave, FIT_BAND)
+    timing = beat_times(smooth, clock, np.interp(first, even, clock), denoise=kind == "rppg")
+    times = np.maximum.accumulate(timing.times_s)
+    lead_s = _lead_s(smooth, even, clock, times, fiducial)
     at = PER_BEAT * np.interp(times, clock, even)
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
+    interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
+    # a misfit that is unknown (of fewer than four beats) is nothing to believe
+    sure = timing.misfit_s <= MOST_MISFIT[kind] * interval
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
     keep &= (times >= 0) & (times < clock[-1])
-    return times[keep], np.column_stack([confidence, error])[keep]
+    return _Detected(times, confidence, timing.error_s, sure).at(keep)
 
 
 def _level(samples: np.ndarray) -> np.ndarray:
@@ -181,34 +219,25 @@ def _level(samples: np.ndarray) -> np.ndarray:
     return rest if drift.std() > OUTWEIGHS * rest.std() else samples
 
 
-def _no_beats() -> tuple[np.ndarray, np.ndarray]:
-    return np.zeros(0), np.zeros((0, 2))
+def _by_rise(wave: np.ndarray) -> np.ndarray:
+    """Places of the steepest rises of a contact sensor's beats, in samples of the bent clock."""
+    smooth = _banded(wave, BAND)
+    return _between(*_fiducial_points(smooth, _peaks(smooth), "slope"))
 
 
-def _by_phase(
-    wave: np.ndarray, even: np.ndarray, clock: np.ndarray, fiducial: str
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Times and their errors of a camera's beats, s, and how far before them the fiducial is."""
-    first = np.interp(beat_counts(wave, PER_BEAT), even, clock)
-    smooth = _banded(wave, CAMERA_BAND)
-    times, error = beat_times(smooth, clock, first)
-    times = np.maximum.accumulate(times)
+def _lead_s(
+    smooth: np.ndarray, even: np.ndarray, clock: np.ndarray, times: np.ndarray, fiducial: str
+) -> float:
+    """How long before the fitted times the fiducial point of the mean beat lies, s."""
     at = np.rint(PER_BEAT * np.interp(times, clock, even)).astype(int)
-    whole = at[(at >= PER_BEAT) & (at < len(wave) - PER_BEAT)]
-    if not len(whole):
-        return times, error, 0.0
+    whole = at[(at >= PER_BEAT) & (at < len(smooth) - PER_BEAT)]
+    if len(whole) < 2:
+        return 0.0
     shape = smooth[whole[:, None] + np.arange(-PER_BEAT, PER_BEAT + 1)].mean(axis=0)
     middle = slice(int(0.6 * PER_BEAT), int(1.4 * PER_BEAT))
     peak = middle.start + int(np.argmax(shape[middle]))
     point = _between(*_fiducial_points(shape, np.array([peak]), fiducial))[0]
-    return times, error, float((1 - point / PER_BEAT) * np.median(np.diff(times)))
-
-
-def _by_shape(wave: np.ndarray, fiducial: str) -> np.ndarray:
-    """Places of a contact sensor's beats: maxima, minima or steepest rises of the shape itself."""
-    smooth = _banded(wave, BAND)
-    peaks = _peaks(smooth)
-    return _between(*_fiducial_points(smooth, peaks, fiducial))
+    return float((1 - point / PER_BEAT) * np.median(np.diff(times)))
 
 
 def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -216,7 +245,7 @@ def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from scipy.interpolate import CubicSpline
 
     samples = (slow.samples - slow.samples.mean()) / slow.samples.std()
-    at, path_hz = rate_path(samples, slow.rate_hz)
+    at, path_hz = without_doubling(samples, slow.rate_hz, *rate_path(samples, slow.rate_hz))
     times = np.arange(len(samples)) / slow.rate_hz
     rate = np.interp(times[:-1] + 0.5 / slow.rate_hz, at, path_hz)
     beats = np.r_[0.0, np.cumsum(rate) / slow.rate_hz]
@@ -281,81 +310,184 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 # ---- ECG ---------------------------------------------------------------------------------------
 
 
-def _r_peaks(block: Signal) -> tuple[np.ndarray, np.ndarray]:
-    """R peaks by NeuroKit2 (Makowski et al. 2021), placed between samples by a parabola.
-
-    And what is told of each, as of a pulse's.
-    """
-    import warnings
-
-    import neurokit2 as nk
-
+def _of_ecg(block: Signal) -> _Detected:
+    """Beats of an ECG without NaN, s from its start."""
     if _flat(block.samples, block.samples):
-        return _no_beats()
-    rate = round(block.rate_hz)
-    if rate < 200 or abs(rate - block.rate_hz) > 1e-6:  # NeuroKit2 wants whole hertz
-        rate = max(rate, 500)
-    fine = block.samples if rate == block.rate_hz else block.resample(rate).samples
-    with warnings.catch_warnings():  # of signals too short for its plots, and of empty slices
-        warnings.simplefilter("ignore")
-        try:
-            clean = nk.ecg_clean(fine, sampling_rate=rate)
-            found = nk.ecg_peaks(clean, sampling_rate=rate)[1]["ECG_R_Peaks"]
-        except (ValueError, IndexError, ZeroDivisionError):  # nothing like a heart in it
-            return _no_beats()
-    found = np.asarray(found, dtype=float)
-    peaks = np.unique(found[np.isfinite(found)].astype(int))
-    if len(peaks) < 3:
-        return _no_beats()
-    sure = _likeness(clean, peaks, max(int(0.1 * rate), 2))
-    return _between(clean, peaks) / rate, np.column_stack([sure, np.full(len(sure), np.nan)])
+        return _none()
+    found = r_peaks(block)
+    if len(found.samples) < FEWEST:
+        return _none()
+    at = np.rint(found.samples).astype(int)
+    likeness = _likeness(found.clean, at, max(int(0.1 * found.rate_hz), 2))
+    unknown = np.full(len(at), np.nan)
+    sure = found.agreement >= LEAST_AGREEMENT
+    return _Detected(found.samples / found.rate_hz, likeness, unknown, sure)
+
+
+# ---- judging -----------------------------------------------------------------------------------
+
+
+class _Judged(NamedTuple):
+    """One stretch: its good beats, what is no beat in it, and the rejected detections (s)."""
+
+    beats: _Detected
+    ectopic: np.ndarray
+    gaps: list[tuple[float, float]]
+    rejected_s: np.ndarray
+
+
+def _judged_run(signal: Signal, first: int, stop: int, fiducial: str) -> _Judged:
+    """Beats of one stretch of samples on the recording's clock, judged."""
+    kind = signal.kind or ""
+    run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz, kind=kind)
+    found = _without_false_ends(_in_run(run, kind, fiducial), run.duration_s)
+    good = _trusted(found, kind) & _well_seen(found.times_s, signal, first)
+    found = found._replace(sure=good)
+    found = found._replace(sure=good & _agrees(found, run))
+    if kind != "ecg":
+        found = found._replace(sure=found.sure & _evident(found))
+    judged = _without_silence(found, kind, run.duration_s)
+    start_s = signal.start_s + first / signal.rate_hz
+    return _Judged(
+        judged.beats._replace(times_s=judged.beats.times_s + start_s),
+        judged.ectopic,
+        [(a + start_s, b + start_s) for a, b in judged.gaps],
+        judged.rejected_s + start_s,
+    )
+
+
+def _trusted(found: _Detected, kind: str) -> np.ndarray:
+    """Which beats are sure by themselves, like their neighbours, and well timed among them."""
+    sure = found.confidence
+    good = found.sure & (_around(sure, 9) >= LEAST_CONFIDENCE[kind])
+    good &= _around(sure, 3) >= LEAST_OF_THREE[kind]
+    return np.asarray(good & ~_unsure(found.times_s, found.error_s))
+
+
+def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
+    """Which beats lie where a camera wave's own quality says that there is a pulse."""
+    if signal.kind != "rppg" or signal.quality is None:
+        return np.ones(len(times_s), dtype=bool)
+    at = first + np.rint(times_s * signal.rate_hz).astype(int)
+    return np.asarray(signal.quality[np.clip(at, 0, len(signal) - 1)] >= LEAST_QUALITY)
+
+
+def _agrees(found: _Detected, run: Signal) -> np.ndarray:
+    """Which beats lie where their rate is that of the wave's spectrum or autocorrelation.
+
+    Of an ECG the detectors have agreed. A stretch whose wave has no clear rate, as that of an
+    irregular heart, does not disagree.
+    """
+    agrees = np.ones(len(found.times_s), dtype=bool)
+    if run.kind == "ecg" or len(agrees) < FEWEST:
+        return agrees
+    times, sure = found.times_s[1:], found.sure[1:] & found.sure[:-1]
+    intervals = np.diff(found.times_s)
+    for middle, spectrum, rhythm, quality in rates_of_windows(run, AGREE_S, AGREE_STEP_S):
+        near = np.abs(times - middle) <= AGREE_S / 2
+        if quality < CLEAR or not (near & sure).any():
+            continue
+        rate = 60 / float(np.median(intervals[near & sure]))
+        apart = np.nanmin(np.abs(np.array([spectrum, rhythm]) - rate))
+        if apart > max(AGREE_BPM, AGREE_SHARE * rate):
+            agrees &= np.abs(found.times_s - middle) > AGREE_STEP_S / 2
+    return agrees
+
+
+def _evident(found: _Detected) -> np.ndarray:
+    """Which beats are where the rhythm has them, or like their neighbours where it has not."""
+    evident = np.ones(len(found.times_s), dtype=bool)
+    for first, stop, good in _stretches(found.sure):
+        if good:
+            off = odd(found.times_s[first:stop])
+            beside = np.r_[off, False] | np.r_[False, off]
+            evident[first:stop] = ~beside | (found.confidence[first:stop] >= LEAST_IF_ODD)
+    return evident
+
+
+def _without_silence(found: _Detected, kind: str, end_s: float) -> _Judged:
+    """Doubtful beats rejected, extra ones removed, silence and doubtful stretches as gaps."""
+    beats, gaps = [_none()], []
+    ectopic, rejected = [np.zeros(0, dtype=bool)], [np.zeros(0)]
+    at = found.times_s
+    for first, stop, good in _stretches(found.sure):
+        part = found.at(np.arange(first, stop))
+        if not good:
+            gaps.append(_gap(at, first, stop))
+            rejected.append(part.times_s)
+            continue
+        first_audit = audit(part.times_s, extras=kind != "ecg")
+        rejected.append(part.times_s[first_audit.extra])
+        part = part.at(~first_audit.extra)
+        judged = audit(part.times_s, extras=False)
+        beats.append(part)
+        ectopic.append(judged.ectopic)
+        for k in np.flatnonzero(judged.silent):
+            half = judged.rhythm_s[k] / 2
+            gaps.append((float(part.times_s[k] + half), float(part.times_s[k + 1] - half)))
+    whole = _Detected(*(np.concatenate(columns) for columns in zip(*beats, strict=True)))
+    gaps += _ends(whole.times_s, end_s)
+    return _Judged(whole, np.concatenate(ectopic), gaps, np.concatenate(rejected))
+
+
+def _ends(times_s: np.ndarray, end_s: float) -> list[tuple[float, float]]:
+    """What lies before the first and after the last good beat, where a beat should be there."""
+    if not len(times_s):
+        return [(0.0, end_s)]
+    half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.5
+    gaps = []
+    if times_s[0] > 3 * half:
+        gaps.append((0.0, float(times_s[0] - half)))
+    if end_s - times_s[-1] > 3 * half:
+        gaps.append((float(times_s[-1] + half), end_s))
+    return gaps
 
 
 # ---- putting together --------------------------------------------------------------------------
 
 
-def _assembled(signal: Signal, parts: list[tuple[np.ndarray, np.ndarray]]) -> Beats:
-    """Each stretch corrected; what was not seen, or is no pulse, marked as a gap."""
-    least, least_of_three = (of[signal.kind or ""] for of in (LEAST_CONFIDENCE, LEAST_OF_THREE))
-    gaps = _unseen(signal)
-    times, told = [np.zeros(0)], [np.zeros((0, 2))]
-    corrected = [np.zeros(0, dtype=bool)]
-    if not any(len(at) for at, _ in parts):
+def _assembled(signal: Signal, parts: list[_Judged]) -> Beats:
+    """The beats of all stretches, what is missing between them marked as gaps."""
+    missing = _missing(signal)
+    gaps = [*missing, *(gap for part in parts for gap in part.gaps)]
+    if not any(len(part.beats.times_s) for part in parts):
         gaps = [(signal.start_s, signal.end_s)] if len(signal) else []
-    for at, known in parts:
-        sure = known[:, 0]
-        trusted = (_around(sure, 9) >= least) & (_around(sure, 3) >= least_of_three)
-        trusted &= ~_unsure(at, known[:, 1])
-        for first, stop, good in _stretches(trusted):
-            if not good:
-                gaps.append(_gap(at, first, stop))
-                continue
-            fixed, touched = correct(at[first:stop])
-            times.append(fixed)
-            corrected.append(touched)
-            own = (np.interp(fixed, at[first:stop], column[first:stop]) for column in known.T)
-            told.append(np.column_stack(list(own)))
-            told[-1][touched, 1] = np.nan
-    all_times = np.concatenate(times)
-    keep = (all_times >= signal.start_s) & (all_times < signal.end_s)
-    for start, end in _unseen(signal):
-        keep &= ~((all_times > start) & (all_times < end))
-    sure, error = np.concatenate(told)[keep].T
+    columns = [_none(), *(part.beats for part in parts)]
+    beats = _Detected(*(np.concatenate(column) for column in zip(*columns, strict=True)))
+    ectopic = np.concatenate([np.zeros(0, dtype=bool), *(part.ectopic for part in parts)])
+    keep = (beats.times_s >= signal.start_s) & (beats.times_s < signal.end_s)
+    for start, end in missing:
+        keep &= ~((beats.times_s > start) & (beats.times_s < end))
     return Beats(
-        all_times[keep],
-        sure,
-        gaps,
+        beats.times_s[keep],
+        beats.confidence[keep],
+        _merged(gaps),
         kind=signal.kind,
         span_s=(signal.start_s, signal.end_s),
-        corrected=np.concatenate(corrected)[keep],
-        timing_sd_s=error if signal.kind == "rppg" else None,
+        timing_sd_s=beats.error_s[keep],
+        ectopic=ectopic[keep],
+        rejected_s=np.concatenate([np.zeros(0), *(part.rejected_s for part in parts)]),
     )
 
 
-def _unseen(signal: Signal) -> list[tuple[float, float]]:
+def _merged(gaps: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Gaps in order, those that overlap or touch as one."""
+    merged: list[tuple[float, float]] = []
+    for start, end in sorted(gaps):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _missing(signal: Signal) -> list[tuple[float, float]]:
+    """Missing samples, less the short holes that are bridged, s."""
     edges = np.flatnonzero(np.diff(np.r_[0, np.isnan(signal.samples).astype(int), 0]))
-    times = signal.start_s + edges.reshape(-1, 2) / signal.rate_hz
-    return [(float(a), float(b)) for a, b in times]
+    holes = edges.reshape(-1, 2)
+    inner = (holes[:, 0] > 0) & (holes[:, 1] < len(signal))
+    holes = holes[~inner | (np.diff(holes, axis=1)[:, 0] > _longest_hole(signal))]
+    return [(float(a), float(b)) for a, b in signal.start_s + holes / signal.rate_hz]
 
 
 def _around(confidence: np.ndarray, beats: int) -> np.ndarray:
@@ -376,17 +508,17 @@ def _unsure(times: np.ndarray, error_s: np.ndarray) -> np.ndarray:
 
 
 def _stretches(good: np.ndarray) -> list[tuple[int, int, bool]]:
-    """Index ranges of good and of doubtful beats; fewer than three good ones are doubtful."""
+    """Index ranges of good and of doubtful beats; too few good ones are doubtful."""
     good = good.copy()
-    for wanted in (True, False):
-        edges = np.flatnonzero(np.diff(np.r_[0, (good == wanted).astype(int), 0])).reshape(-1, 2)
-        if wanted:
-            for a, b in edges[np.diff(edges, axis=1)[:, 0] < 3]:
-                good[a:b] = False
-            kept = [(int(a), int(b), True) for a, b in edges if b - a >= 3]
+    kept: list[tuple[int, int, bool]] = []
+    edges = np.flatnonzero(np.diff(np.r_[0, good.astype(int), 0])).reshape(-1, 2)
+    for a, b in edges:
+        if b - a < FEWEST:
+            good[a:b] = False
         else:
-            doubtful = [(int(a), int(b), False) for a, b in edges]
-    return sorted(kept + doubtful)
+            kept.append((int(a), int(b), True))
+    edges = np.flatnonzero(np.diff(np.r_[0, (~good).astype(int), 0])).reshape(-1, 2)
+    return sorted(kept + [(int(a), int(b), False) for a, b in edges])
 
 
 def _gap(at: np.ndarray, first: int, stop: int) -> tuple[float, float]:

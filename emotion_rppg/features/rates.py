@@ -10,6 +10,10 @@ WINDOW_S, STEP_S = 10.0, 1.0
 BLOCK = 64  # windows looked at together: their spectra are some megabytes
 STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
 HARMONIC = 0.5  # weight of the power at twice the rate
+SEGMENT = 20  # seconds of a path that are judged together as doubled
+REPEATS = 0.25  # more correlation after two periods than after one: the path is doubled
+DICROTIC_S = 0.47  # a dicrotic wave follows its pulse within this
+HALF_WAY = 0.06  # of a period: the maxima of a harmonic lie half-way between each other
 
 
 def rate_path(samples: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
@@ -27,6 +31,68 @@ def rate_path(samples: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarr
     hz = np.arange(SLOWEST_HZ, FASTEST_HZ + GRID_HZ / 2, GRID_HZ)
     times, score = _scores(samples, rate_hz, hz)
     return times, hz[_best_path(score)]
+
+
+def without_doubling(
+    samples: np.ndarray, rate_hz: float, times_s: np.ndarray, path_hz: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Halve a rate path (Hz) where it follows the second harmonic; times and path, (k,) each.
+
+    Where a wave repeats itself clearly better after two periods of the path than after one, the
+    path counts something between the beats: a separate dicrotic wave, or the harmonic of a slow
+    pulse that a filter has left. A heart that beats twice in turn (bigeminy) does so, too; there
+    the second beat is neither as near as a dicrotic wave nor half-way.
+    """
+    doubled = np.zeros(len(path_hz), dtype=bool)
+    for first in range(0, len(path_hz), SEGMENT):
+        part = slice(first, min(first + SEGMENT, len(path_hz)))
+        begin = 0.0 if first == 0 else times_s[first]
+        end = len(samples) / rate_hz if part.stop == len(path_hz) else times_s[part.stop - 1]
+        slow_hz = float(np.median(path_hz[part])) / 2
+        if slow_hz >= SLOWEST_HZ - 1e-9:
+            seen = samples[int(begin * rate_hz) : int(end * rate_hz)]
+            doubled[part] = _is_doubled(seen, rate_hz, slow_hz)
+    return times_s, np.where(doubled, path_hz / 2, path_hz)
+
+
+def _is_doubled(samples: np.ndarray, rate_hz: float, slow_hz: float) -> bool:
+    """Whether the wave's period is that of ``slow_hz`` and not half of it."""
+    once, best = _repeats(samples, rate_hz, 0.5 / slow_hz), _repeats(samples, rate_hz, 1 / slow_hz)
+    if best - once < REPEATS:
+        return False
+    apart = _humps_apart(samples, rate_hz, slow_hz)
+    return apart is None or apart < DICROTIC_S or abs(apart * slow_hz - 0.5) < HALF_WAY
+
+
+def _repeats(samples: np.ndarray, rate_hz: float, period_s: float) -> float:
+    """The highest correlation of the wave with itself at lags about a period."""
+    x = samples - samples.mean()
+    lags = np.unique(np.rint(rate_hz * period_s * np.linspace(0.92, 1.08, 17)).astype(int))
+    pairs = [(x[:-lag], x[lag:]) for lag in lags if 0 < lag < len(x) - rate_hz]
+    found = [float(a @ b / np.sqrt(max((a @ a) * (b @ b), 1e-300))) for a, b in pairs]
+    return max(found, default=0.0)
+
+
+def _humps_apart(samples: np.ndarray, rate_hz: float, slow_hz: float) -> float | None:
+    """Seconds between the two highest maxima of the mean period, the shorter way round."""
+    from scipy.signal import find_peaks
+
+    lags = np.rint(rate_hz / slow_hz * np.linspace(0.92, 1.08, 33)).astype(int)
+    x = samples - samples.mean()
+    inner = [lag for lag in np.unique(lags) if 0 < lag < len(x) - rate_hz]
+    if not inner:
+        return None
+    period = max(inner, key=lambda lag: float(x[:-lag] @ x[lag:]) / (len(x) - lag))
+    mean = x[: len(x) // period * period].reshape(-1, period).mean(axis=0)
+    smooth = np.convolve(np.r_[mean, mean, mean], np.hanning(max(int(0.1 * rate_hz), 3)), "same")
+    peaks, _ = find_peaks(smooth, prominence=0.02 * np.ptp(smooth))
+    inside = (peaks >= period) & (peaks < 2 * period)
+    peaks, height = peaks[inside], smooth[peaks[inside]]
+    if len(peaks) < 2:
+        return None
+    first, second = peaks[np.argsort(height)[::-1][:2]]
+    apart = abs(int(first) - int(second))
+    return float(min(apart, period - apart) / rate_hz)
 
 
 def _scores(samples: np.ndarray, rate_hz: float, hz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""When a camera's beats were, and how surely: each fitted by the shape of the others.
+"""Time beats by their whole shape, and estimate the standard error of each time.
 
 The noise of a camera moves the top of a pulse by tens of milliseconds, the size of what is to be
 measured. The whole shape of a beat tells its time better than its top does (the matched filter:
@@ -23,28 +23,40 @@ FITS = 3
 FARTHEST = 0.2  # of an interval, that a fit may move a beat
 MISFIT = 1.5  # times the variance that a beat's misfit to the shape allows is the most of noise
 LEAST_SIZE = 0.3  # of the usual one: smaller beats are timed as if they were that large
+# Standard error of a beat's time in parts of its misfit: against 17,000 successive intervals that a
+# wristband itself calls clean (seven people) the errors of ours are 0.63 to 0.70 of it
+PER_MISFIT = 0.65
 
 
 class Fit(NamedTuple):
     """Beats as fitted, (n,) each: seconds, and heights in the seconds of noise they tell of.
 
-    ``misfit_s``: the same of what is left of a usual beat. ``beside_s`` (n, 2): time and height of
-    the noise midway to the next beat, NaN where unknown.
+    ``misfit_s`` (n,): the same of what is left of each beat when the fitted shape is taken away.
+    ``beside_s`` (n, 2): time and height of the noise midway to the next beat, NaN where unknown.
     """
 
     times_s: np.ndarray
     height_s: np.ndarray
-    misfit_s: float
+    misfit_s: np.ndarray
     beside_s: np.ndarray
 
 
+class Timing(NamedTuple):
+    """Times of beats, their standard errors and how badly each fits the shape, s, (n,) each."""
+
+    times_s: np.ndarray
+    error_s: np.ndarray
+    misfit_s: np.ndarray
+
+
 def beat_times(
-    wave: np.ndarray, clock_s: np.ndarray, first_s: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Times of beats (n,), s, from where they are about, and the standard error of each (n,), s.
+    wave: np.ndarray, clock_s: np.ndarray, first_s: np.ndarray, *, denoise: bool = True
+) -> Timing:
+    """Estimate the times of beats, their standard errors and their misfits, s, (n,) each.
 
     The error is what the noise of the wave makes of it; it knows of no delay that all beats share,
-    and of none between heart and face. NaN for fewer than four beats, which are not moved.
+    and of none between heart and face. All but the times are NaN for fewer than four beats, which
+    are not moved.
 
     Parameters
     ----------
@@ -52,13 +64,20 @@ def beat_times(
         A pulse wave without drift, and the times of its samples, increasing.
     first_s : array (n,)
         Increasing times close to the beats.
+    denoise : bool
+        Smooth the times as the noise of a camera demands (denoising of all beats together). Without
+        it, as for a contact sensor, each beat's error follows from its own misfit.
     """
     if len(first_s) < 4:
-        return first_s, np.full(len(first_s), np.nan)
+        unknown = np.full(len(first_s), np.nan)
+        return Timing(first_s, unknown, unknown)
     even = np.arange(clock_s[0], clock_s[-1], 1 / FINE_HZ)
     fit = fitted(np.interp(even, clock_s, wave), first_s - clock_s[0])
-    times, error = settled(fit.times_s, fit.height_s, MISFIT * fit.misfit_s**2, fit.beside_s)
-    return clock_s[0] + times, error
+    if not denoise:
+        return Timing(clock_s[0] + fit.times_s, PER_MISFIT * fit.misfit_s, fit.misfit_s)
+    most = MISFIT * float(np.median(fit.misfit_s)) ** 2
+    times, error = settled(fit.times_s, fit.height_s, most, fit.beside_s)
+    return Timing(clock_s[0] + times, error, fit.misfit_s)
 
 
 def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
@@ -82,7 +101,7 @@ def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
         size_s = np.maximum(size, max(LEAST_SIZE * float(np.median(size)), 1e-12))
         times = times - np.clip(early / size_s, -0.1 * interval, 0.1 * interval)
         times = first_s + np.clip(times - first_s, -FARTHEST * interval, FARTHEST * interval)
-    misfit_s = float(np.sqrt(np.median(misfit / np.maximum(size, LEAST_SIZE * usual) ** 2)))
+    misfit_s = np.sqrt(misfit) / np.maximum(size, LEAST_SIZE * usual)
     rest = wave - _drawn(len(wave), fitted_at, offsets, shape * size[:, None])
     beside = _between(rest, fitted_at, offsets, shape, weight) / usual
     return Fit(times, size / usual * gauge, misfit_s, beside)
