@@ -23,7 +23,6 @@ SILENCE = 1.7  # of the local rhythm: a longer interval holds a beat that was no
 PER_SPREAD, LONGEST = 3.5, 2.6  # … more where the heart is irregular, but never above this
 EARLY, LATE = 0.15, 0.08  # shares by which an ectopic beat's intervals are short, then long
 SPREADS = 3.0  # of the heart's own irregularity, the same
-ODD = 0.2  # share by which an interval differs from the rhythm where it needs good evidence
 SHORT = 0.3  # share by which an interval that adds up with its neighbour to the rhythm may differ
 
 
@@ -33,57 +32,55 @@ class Audit(NamedTuple):
     extra: np.ndarray
     ectopic: np.ndarray
     silent: np.ndarray
-    rhythm_s: np.ndarray
 
 
-def audit(times_s: np.ndarray, *, extras: bool = True) -> Audit:
+def rhythm_of(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate the local rhythm, s, and the heart's irregularity, a share of it, (n,) each.
+
+    Of successive intervals; where gaps part them they are taken as they follow each other. Of fewer
+    than five the rhythm is their median and the irregularity none.
+    """
+    if len(intervals_s) < FEWEST:
+        middle = np.median(intervals_s) if len(intervals_s) else np.nan
+        return np.full(len(intervals_s), middle), np.zeros(len(intervals_s))
+    pair = (intervals_s[1:] + intervals_s[:-1]) / 2
+    rhythm = _moving_median(np.r_[pair[:1], pair])
+    share = intervals_s / rhythm
+    apart = np.abs(share[2:] - share[:-2])
+    spread = 1.4826 * _moving_median(np.r_[apart[:1], apart, apart[-1:]]) / np.sqrt(2)
+    return rhythm, spread
+
+
+def audit(
+    intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray, *, extras: bool = True
+) -> Audit:
     """Tell extra beats, ectopic beats and silent intervals of one stretch of beats without gaps.
 
     Parameters
     ----------
-    times_s : array (n,)
-        Increasing seconds. Of fewer than six beats nothing is said.
+    intervals_s, rhythm_s, spread : arrays (n - 1,)
+        Successive intervals of n beats, and what `rhythm_of` says of them.
     extras : bool
         Whether a beat may be an extra one (a detection between two beats of the rhythm). False for
         an ECG, where a beat in between that several detectors share is an interpolated one.
-
-    Returns
-    -------
-    Audit
-        ``rhythm_s`` (n - 1,) is the local interval, s. The silence of an interval next to an extra
-        beat is that of the interval without it.
     """
-    times = np.asarray(times_s, dtype=float)
-    n = len(times)
-    intervals = np.diff(times)
-    nothing = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.zeros(max(n - 1, 0), dtype=bool)
-    if len(intervals) < FEWEST:
-        return Audit(*nothing, np.full(len(intervals), np.median(intervals) if n > 1 else np.nan))
-    rhythm, spread = _rhythm(intervals)
-    extra = _extra(intervals, rhythm) if extras else nothing[0]
+    none = np.zeros(len(intervals_s) + 1, dtype=bool)
+    if len(intervals_s) < 2:
+        return Audit(none, none, _silent(intervals_s, rhythm_s, spread))
+    extra = _extra(intervals_s, rhythm_s) if extras else none
+    ectopic = _ectopic(intervals_s, rhythm_s, spread) & ~extra
+    return Audit(extra, ectopic, _silent(intervals_s, rhythm_s, spread))
+
+
+def odd(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Tell the intervals that differ from the rhythm by more than is usual, bool (n,)."""
+    off = np.abs(intervals_s / rhythm_s - 1)
+    return np.asarray(off > np.maximum(EARLY, SPREADS * spread))
+
+
+def _silent(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
     longest = np.clip(1 + PER_SPREAD * spread, SILENCE, LONGEST)
-    silent = intervals > longest * rhythm
-    ectopic = _ectopic(intervals, rhythm, spread) & ~extra
-    return Audit(extra, ectopic, silent, rhythm)
-
-
-def odd(times_s: np.ndarray) -> np.ndarray:
-    """Tell the intervals that differ from the local rhythm by more than is usual, bool (n - 1,)."""
-    intervals = np.diff(times_s)
-    if len(intervals) < FEWEST:
-        return np.zeros(len(intervals), dtype=bool)
-    rhythm, spread = _rhythm(intervals)
-    return np.asarray(np.abs(intervals / rhythm - 1) > np.maximum(ODD, SPREADS * spread))
-
-
-def _rhythm(intervals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The local interval (n,), s, and the heart's irregularity (n,), a share of it."""
-    pair = (intervals[1:] + intervals[:-1]) / 2
-    rhythm = _moving_median(np.r_[pair[:1], pair])
-    share = intervals / rhythm
-    apart = np.abs(share[2:] - share[:-2])
-    spread = 1.4826 * _moving_median(np.r_[apart[:1], apart, apart[-1:]]) / np.sqrt(2)
-    return rhythm, spread
+    return np.asarray(intervals_s > longest * rhythm_s)
 
 
 def _moving_median(x: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.artefacts import audit, odd
+from emotion_rppg.features.artefacts import audit, odd, rhythm_of
 from emotion_rppg.features.ecg import LEAST_AGREEMENT, r_peaks
 from emotion_rppg.features.phases import beat_counts
 from emotion_rppg.features.rates import rate_path, without_doubling
@@ -344,7 +344,7 @@ def _judged_run(signal: Signal, first: int, stop: int, fiducial: str) -> _Judged
     good = _trusted(found, kind) & _well_seen(found.times_s, signal, first)
     found = found._replace(sure=good)
     found = found._replace(sure=good & _agrees(found, run))
-    if kind != "ecg":
+    if kind != "ecg" and len(good) >= FEWEST:
         found = found._replace(sure=found.sure & _evident(found))
     judged = _without_silence(found, kind, run.duration_s)
     start_s = signal.start_s + first / signal.rate_hz
@@ -394,37 +394,63 @@ def _agrees(found: _Detected, run: Signal) -> np.ndarray:
     return agrees
 
 
+def _rhythm(times_s: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Local rhythm (s) and irregularity (a share) at each interval of beats, (n - 1,) each.
+
+    From the intervals between two sure beats alone; elsewhere that of the nearest of them.
+    """
+    intervals = np.diff(times_s)
+    known = np.flatnonzero(sure[1:] & sure[:-1])
+    if not len(known):
+        return np.full(len(intervals), np.nan), np.zeros(len(intervals))
+    rhythm, spread = rhythm_of(intervals[known])
+    place = np.arange(len(intervals))
+    return np.interp(place, known, rhythm), np.interp(place, known, spread)
+
+
 def _evident(found: _Detected) -> np.ndarray:
     """Which beats are where the rhythm has them, or like their neighbours where it has not."""
-    evident = np.ones(len(found.times_s), dtype=bool)
+    sure = found.sure
+    off = odd(np.diff(found.times_s), *_rhythm(found.times_s, sure)) & sure[1:] & sure[:-1]
+    beside = np.r_[off, False] | np.r_[False, off]
+    return np.asarray(~beside | (found.confidence >= LEAST_IF_ODD))
+
+
+def _without_extra(found: _Detected, kind: str) -> tuple[_Detected, np.ndarray]:
+    """Beats without those that lie between two of the rhythm, and the times of these, s."""
+    extra = np.zeros(len(found.times_s), dtype=bool)
+    if kind == "ecg":
+        return found, found.times_s[extra]
+    rhythm, spread = _rhythm(found.times_s, found.sure)
     for first, stop, good in _stretches(found.sure):
+        part = slice(first, stop - 1)
         if good:
-            off = odd(found.times_s[first:stop])
-            beside = np.r_[off, False] | np.r_[False, off]
-            evident[first:stop] = ~beside | (found.confidence[first:stop] >= LEAST_IF_ODD)
-    return evident
+            intervals = np.diff(found.times_s[first:stop])
+            extra[first:stop] = audit(intervals, rhythm[part], spread[part]).extra
+    return found.at(~extra), found.times_s[extra]
 
 
 def _without_silence(found: _Detected, kind: str, end_s: float) -> _Judged:
-    """Doubtful beats rejected, extra ones removed, silence and doubtful stretches as gaps."""
+    """Doubtful and extra beats rejected; silence and doubtful stretches as gaps."""
+    found, extra = _without_extra(found, kind)
     beats, gaps = [_none()], []
-    ectopic, rejected = [np.zeros(0, dtype=bool)], [np.zeros(0)]
+    ectopic, rejected = [np.zeros(0, dtype=bool)], [extra]
     at = found.times_s
+    rhythm, spread = _rhythm(at, found.sure)
     for first, stop, good in _stretches(found.sure):
-        part = found.at(np.arange(first, stop))
+        own = found.at(np.arange(first, stop))
         if not good:
             gaps.append(_gap(at, first, stop))
-            rejected.append(part.times_s)
+            rejected.append(own.times_s)
             continue
-        first_audit = audit(part.times_s, extras=kind != "ecg")
-        rejected.append(part.times_s[first_audit.extra])
-        part = part.at(~first_audit.extra)
-        judged = audit(part.times_s, extras=False)
-        beats.append(part)
+        part = slice(first, stop - 1)
+        judged = audit(np.diff(own.times_s), rhythm[part], spread[part], extras=False)
+        beats.append(own)
         ectopic.append(judged.ectopic)
-        for k in np.flatnonzero(judged.silent):
-            half = judged.rhythm_s[k] / 2
-            gaps.append((float(part.times_s[k] + half), float(part.times_s[k + 1] - half)))
+        gaps += [
+            (float(at[k] + rhythm[k] / 2), float(at[k + 1] - rhythm[k] / 2))
+            for k in first + np.flatnonzero(judged.silent)
+        ]
     whole = _Detected(*(np.concatenate(columns) for columns in zip(*beats, strict=True)))
     gaps += _ends(whole.times_s, end_s)
     return _Judged(whole, np.concatenate(ectopic), gaps, np.concatenate(rejected))
