@@ -6,32 +6,25 @@ intervals leaves its two intervals out (Task Force 1996).
 
 Intervals are compared with the local rhythm: the median, over 15 intervals, of the mean of two
 successive intervals, which a single ectopic beat, or one after each normal beat (bigeminy), leaves
-as it is. What counts as usual follows the irregularity of the heart itself, measured between
-intervals two apart: it is small in bigeminy and large in atrial fibrillation, whose beats are all
-irregular and none of them ectopic.
+as it is. What counts as usual follows the irregularity of the heart itself, the least of those
+between intervals one, two and three apart: it is small where every second or third beat is ectopic
+(bigeminy, trigeminy) and large in atrial fibrillation, whose beats are all irregular and none of
+them ectopic.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 AROUND = 15  # intervals whose rhythm is the local one
 FEWEST = 5  # intervals, below which nothing is judged
+LAGS = (1, 2, 3)  # between intervals whose difference is irregular: every second or third ectopic
 SILENCE = 1.7  # of the local rhythm: a longer interval holds a beat that was not detected …
 PER_SPREAD, LONGEST = 3.5, 2.6  # … more where the heart is irregular, but never above this
-EARLY, LATE = 0.15, 0.08  # shares by which an ectopic beat's intervals are short, then long
+EARLY, LATE = 0.2, 0.1  # shares by which an ectopic beat's intervals are short, then long
 SPREADS = 3.0  # of the heart's own irregularity, the same
+ODD, ODD_SPREADS = 0.2, 4.0  # the same of an interval that needs good evidence
 SHORT = 0.3  # share by which an interval that adds up with its neighbour to the rhythm may differ
-
-
-class Audit(NamedTuple):
-    """Of n beats: ``extra`` and ``ectopic`` bool (n,); ``silent`` bool (n - 1,) of intervals."""
-
-    extra: np.ndarray
-    ectopic: np.ndarray
-    silent: np.ndarray
 
 
 def rhythm_of(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -46,39 +39,24 @@ def rhythm_of(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pair = (intervals_s[1:] + intervals_s[:-1]) / 2
     rhythm = _moving_median(np.r_[pair[:1], pair])
     share = intervals_s / rhythm
-    apart = np.abs(share[2:] - share[:-2])
-    spread = 1.4826 * _moving_median(np.r_[apart[:1], apart, apart[-1:]]) / np.sqrt(2)
-    return rhythm, spread
+    return rhythm, np.min([_spread(share, lag) for lag in LAGS if lag < len(share)], axis=0)
 
 
-def audit(
-    intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray, *, extras: bool = True
-) -> Audit:
-    """Tell extra beats, ectopic beats and silent intervals of one stretch of beats without gaps.
-
-    Parameters
-    ----------
-    intervals_s, rhythm_s, spread : arrays (n - 1,)
-        Successive intervals of n beats, and what `rhythm_of` says of them.
-    extras : bool
-        Whether a beat may be an extra one (a detection between two beats of the rhythm). False for
-        an ECG, where a beat in between that several detectors share is an interpolated one.
-    """
-    none = np.zeros(len(intervals_s) + 1, dtype=bool)
-    if len(intervals_s) < 2:
-        return Audit(none, none, _silent(intervals_s, rhythm_s, spread))
-    extra = _extra(intervals_s, rhythm_s) if extras else none
-    ectopic = _ectopic(intervals_s, rhythm_s, spread) & ~extra
-    return Audit(extra, ectopic, _silent(intervals_s, rhythm_s, spread))
+def _spread(share: np.ndarray, lag: int) -> np.ndarray:
+    """Irregularity between intervals so many apart: robust standard deviation of one, (n,)."""
+    apart = np.abs(share[lag:] - share[:-lag])
+    padded = np.r_[np.repeat(apart[0], lag // 2), apart, np.repeat(apart[-1], lag - lag // 2)]
+    return np.asarray(1.4826 * _moving_median(padded) / np.sqrt(2))
 
 
 def odd(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Tell the intervals that differ from the rhythm by more than is usual, bool (n,)."""
     off = np.abs(intervals_s / rhythm_s - 1)
-    return np.asarray(off > np.maximum(EARLY, SPREADS * spread))
+    return np.asarray(off > np.maximum(ODD, ODD_SPREADS * spread))
 
 
-def _silent(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
+def silent(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Tell the intervals too long for the rhythm, bool (n,): a beat in them was not detected."""
     longest = np.clip(1 + PER_SPREAD * spread, SILENCE, LONGEST)
     return np.asarray(intervals_s > longest * rhythm_s)
 
@@ -91,21 +69,33 @@ def _moving_median(x: np.ndarray) -> np.ndarray:
     return np.asarray(np.median(windows, axis=1))
 
 
-def _extra(intervals: np.ndarray, rhythm: np.ndarray) -> np.ndarray:
-    """Beats between two intervals that add up to one of the rhythm; the later of two in a row."""
-    both = intervals[1:] + intervals[:-1]
-    fits = np.abs(both / rhythm[1:] - 1) < SHORT
-    short = np.maximum(intervals[1:], intervals[:-1]) < (1 - EARLY) * rhythm[1:]
-    extra = np.r_[False, fits & short, False]
-    for k in np.flatnonzero(extra):
-        extra[k] &= not extra[k - 1]
-    return extra
+def extra(intervals_s: np.ndarray, rhythm_s: np.ndarray) -> np.ndarray:
+    """Tell the beats between two intervals that add up to one of the rhythm, bool (n + 1,).
+
+    Of two such beats in a row the first.
+    """
+    none = np.zeros(len(intervals_s) + 1, dtype=bool)
+    if len(intervals_s) < 2:
+        return none
+    both = intervals_s[1:] + intervals_s[:-1]
+    fits = np.abs(both / rhythm_s[1:] - 1) < SHORT
+    short = np.maximum(intervals_s[1:], intervals_s[:-1]) < (1 - EARLY) * rhythm_s[1:]
+    found = np.r_[False, fits & short, False]
+    for k in np.flatnonzero(found):
+        found[k] &= not found[k - 1]
+    return found
 
 
-def _ectopic(intervals: np.ndarray, rhythm: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Beats that come early and are followed by a pause, both beyond what is usual."""
-    early = 1 - intervals[:-1] / rhythm[:-1]
-    late = intervals[1:] / rhythm[1:] - 1
+def ectopic(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Tell the beats that come early and are followed by a pause, bool (n + 1,).
+
+    Both beyond what is usual in this heart.
+    """
+    none = np.zeros(len(intervals_s) + 1, dtype=bool)
+    if len(intervals_s) < 2:
+        return none
+    early = 1 - intervals_s[:-1] / rhythm_s[:-1]
+    late = intervals_s[1:] / rhythm_s[1:] - 1
     usual = SPREADS * spread[:-1]
     found = (early > np.maximum(EARLY, usual)) & (late > np.maximum(LATE, usual / 2))
     return np.r_[False, found, False]

@@ -18,18 +18,21 @@ from typing import NamedTuple
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.artefacts import audit, odd, rhythm_of
+from emotion_rppg.features.artefacts import ectopic, extra, odd, rhythm_of, silent
 from emotion_rppg.features.ecg import LEAST_AGREEMENT, r_peaks
 from emotion_rppg.features.phases import beat_counts
-from emotion_rppg.features.rates import rate_path, without_doubling
+from emotion_rppg.features.rates import rate_path, without_harmonics
 from emotion_rppg.features.timing import beat_times
 from emotion_rppg.quality import rates_of_windows
 from emotion_rppg.signals import LONGEST_HOLE_S, PULSE_KINDS, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")
 LEAST_RATE_HZ = 10.0
+FLAT_S = 2.0  # a longer stretch of one value is no signal
 LEAST_RUN_S = 4.0  # shorter stretches hold too few beats to tell a pulse from noise
 WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
+SLOWEST_HZ, FASTEST_HZ = 0.4, 9.0  # and little outside of this band
+HUM = 4.0  # times the power in that band: white noise at 64 Hz has 2.7
 PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before the parabola
 BLOCK_S, OVERLAP_S = 600.0, 20.0
 BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
@@ -41,6 +44,7 @@ LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion move
 # Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
 # denoised together, so each may fit less well.
 MOST_MISFIT = {"rppg": 0.12, "bvp": 0.07, "ecg": np.inf}
+MOST_SIZE = 3.0  # times the height of a usual beat: movement
 # Standard error of a beat's time, in intervals, of nine beats about. Camera waves of eleven people
 # stay below it where they agree with the contact PPG; many beats that are found in noise do not.
 UNSURE = 0.055
@@ -115,6 +119,7 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
         raise InputError(
             f"beats cannot be told at {signal.rate_hz:g} samples a second: want 15 or more"
         )
+    signal = _without_flat(signal)
     judged = [_judged_run(signal, first, stop, fiducial) for first, stop in _runs(signal)]
     return _assembled(signal, judged)
 
@@ -133,6 +138,20 @@ def _runs(signal: Signal) -> list[tuple[int, int]]:
             joined.append((first, stop))
     least = LEAST_RUN_S * signal.rate_hz
     return [(first, stop) for first, stop in joined if stop - first >= least]
+
+
+def _without_flat(signal: Signal) -> Signal:
+    """The signal without stretches in which no sample differs: sensor off, saturated, unplugged."""
+    x = signal.samples
+    same = np.r_[False, np.diff(x) == 0, False].astype(int)
+    edges = np.flatnonzero(np.diff(same)).reshape(-1, 2)
+    edges = edges[np.diff(edges, axis=1)[:, 0] >= FLAT_S * signal.rate_hz]
+    if not len(edges):
+        return signal
+    x = x.copy()
+    for first, last in edges:
+        x[first : last + 1] = np.nan
+    return replace(signal, samples=x)
 
 
 def _longest_hole(signal: Signal) -> float:
@@ -191,6 +210,8 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
     if _flat(level.samples, block.samples):
         return _none()
     slow = level.resample(WORK_HZ) if level.rate_hz > WORK_HZ else level
+    if _is_hum(slow):
+        return _none()
     even, clock, wave = _bent(slow)
     if len(wave) < 3 * PER_BEAT:
         return _none()
@@ -204,7 +225,7 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
     interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
     # a misfit that is unknown (of fewer than four beats) is nothing to believe
-    sure = timing.misfit_s <= MOST_MISFIT[kind] * interval
+    sure = (timing.misfit_s <= MOST_MISFIT[kind] * interval) & (timing.size <= MOST_SIZE)
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
     keep &= (times >= 0) & (times < clock[-1])
@@ -217,6 +238,19 @@ def _level(samples: np.ndarray) -> np.ndarray:
     drift = np.polynomial.Chebyshev.fit(at, samples, 3)(at)
     rest = np.asarray(samples - drift)
     return rest if drift.std() > OUTWEIGHS * rest.std() else samples
+
+
+def _is_hum(wave: Signal) -> bool:
+    """Whether what is faster than any pulse outweighs the rest: mains hum or its alias."""
+    from scipy.signal import butter, sosfiltfilt
+
+    if wave.rate_hz <= 2.2 * FASTEST_HZ:
+        return False
+    slow = butter(4, (SLOWEST_HZ, FASTEST_HZ), "bandpass", fs=wave.rate_hz, output="sos")
+    fast = butter(4, FASTEST_HZ, "highpass", fs=wave.rate_hz, output="sos")
+    pad = min(int(2 * wave.rate_hz), len(wave) - 1)
+    below, above = (sosfiltfilt(sos, wave.samples, padlen=pad).var() for sos in (slow, fast))
+    return bool(above > HUM * below)
 
 
 def _by_rise(wave: np.ndarray) -> np.ndarray:
@@ -245,7 +279,8 @@ def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     from scipy.interpolate import CubicSpline
 
     samples = (slow.samples - slow.samples.mean()) / slow.samples.std()
-    at, path_hz = without_doubling(samples, slow.rate_hz, *rate_path(samples, slow.rate_hz))
+    at, path_hz = rate_path(samples, slow.rate_hz)
+    path_hz = without_harmonics(samples, slow.rate_hz, at, path_hz)
     times = np.arange(len(samples)) / slow.rate_hz
     rate = np.interp(times[:-1] + 0.5 / slow.rate_hz, at, path_hz)
     beats = np.r_[0.0, np.cumsum(rate) / slow.rate_hz]
@@ -341,18 +376,20 @@ def _judged_run(signal: Signal, first: int, stop: int, fiducial: str) -> _Judged
     kind = signal.kind or ""
     run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz, kind=kind)
     found = _without_false_ends(_in_run(run, kind, fiducial), run.duration_s)
-    good = _trusted(found, kind) & _well_seen(found.times_s, signal, first)
-    found = found._replace(sure=good)
-    found = found._replace(sure=good & _agrees(found, run))
-    if kind != "ecg" and len(good) >= FEWEST:
+    found = found._replace(sure=_trusted(found, kind) & _well_seen(found.times_s, signal, first))
+    extra_s = np.zeros(0)
+    if kind == "ecg":
+        found, extra_s = _without_extra(found)
+    elif len(found.times_s) >= FEWEST:
+        found = found._replace(sure=found.sure & _agrees(found, run))
         found = found._replace(sure=found.sure & _evident(found))
-    judged = _without_silence(found, kind, run.duration_s)
+    judged = _without_silence(found, run.duration_s)
     start_s = signal.start_s + first / signal.rate_hz
     return _Judged(
         judged.beats._replace(times_s=judged.beats.times_s + start_s),
         judged.ectopic,
         [(a + start_s, b + start_s) for a, b in judged.gaps],
-        judged.rejected_s + start_s,
+        np.sort(np.r_[judged.rejected_s, extra_s]) + start_s,
     )
 
 
@@ -375,12 +412,9 @@ def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
 def _agrees(found: _Detected, run: Signal) -> np.ndarray:
     """Which beats lie where their rate is that of the wave's spectrum or autocorrelation.
 
-    Of an ECG the detectors have agreed. A stretch whose wave has no clear rate, as that of an
-    irregular heart, does not disagree.
+    A stretch whose wave has no clear rate, as that of an irregular heart, does not disagree.
     """
     agrees = np.ones(len(found.times_s), dtype=bool)
-    if run.kind == "ecg" or len(agrees) < FEWEST:
-        return agrees
     times, sure = found.times_s[1:], found.sure[1:] & found.sure[:-1]
     intervals = np.diff(found.times_s)
     for middle, spectrum, rhythm, quality in rates_of_windows(run, AGREE_S, AGREE_STEP_S):
@@ -416,25 +450,22 @@ def _evident(found: _Detected) -> np.ndarray:
     return np.asarray(~beside | (found.confidence >= LEAST_IF_ODD))
 
 
-def _without_extra(found: _Detected, kind: str) -> tuple[_Detected, np.ndarray]:
-    """Beats without those that lie between two of the rhythm, and the times of these, s."""
-    extra = np.zeros(len(found.times_s), dtype=bool)
-    if kind == "ecg":
-        return found, found.times_s[extra]
-    rhythm, spread = _rhythm(found.times_s, found.sure)
+def _without_extra(found: _Detected) -> tuple[_Detected, np.ndarray]:
+    """Beats without those unlike their neighbours between two of the rhythm; the times of these."""
+    out = np.zeros(len(found.times_s), dtype=bool)
+    rhythm, _ = _rhythm(found.times_s, found.sure)
     for first, stop, good in _stretches(found.sure):
-        part = slice(first, stop - 1)
         if good:
             intervals = np.diff(found.times_s[first:stop])
-            extra[first:stop] = audit(intervals, rhythm[part], spread[part]).extra
-    return found.at(~extra), found.times_s[extra]
+            out[first:stop] = extra(intervals, rhythm[first : stop - 1])
+    out &= found.confidence < LEAST_IF_ODD
+    return found.at(~out), found.times_s[out]
 
 
-def _without_silence(found: _Detected, kind: str, end_s: float) -> _Judged:
-    """Doubtful and extra beats rejected; silence and doubtful stretches as gaps."""
-    found, extra = _without_extra(found, kind)
+def _without_silence(found: _Detected, end_s: float) -> _Judged:
+    """The sure beats; silence between them and doubtful stretches as gaps."""
     beats, gaps = [_none()], []
-    ectopic, rejected = [np.zeros(0, dtype=bool)], [extra]
+    early, rejected = [np.zeros(0, dtype=bool)], [np.zeros(0)]
     at = found.times_s
     rhythm, spread = _rhythm(at, found.sure)
     for first, stop, good in _stretches(found.sure):
@@ -444,16 +475,16 @@ def _without_silence(found: _Detected, kind: str, end_s: float) -> _Judged:
             rejected.append(own.times_s)
             continue
         part = slice(first, stop - 1)
-        judged = audit(np.diff(own.times_s), rhythm[part], spread[part], extras=False)
+        intervals = np.diff(own.times_s)
         beats.append(own)
-        ectopic.append(judged.ectopic)
+        early.append(ectopic(intervals, rhythm[part], spread[part]))
         gaps += [
             (float(at[k] + rhythm[k] / 2), float(at[k + 1] - rhythm[k] / 2))
-            for k in first + np.flatnonzero(judged.silent)
+            for k in first + np.flatnonzero(silent(intervals, rhythm[part], spread[part]))
         ]
     whole = _Detected(*(np.concatenate(columns) for columns in zip(*beats, strict=True)))
     gaps += _ends(whole.times_s, end_s)
-    return _Judged(whole, np.concatenate(ectopic), gaps, np.concatenate(rejected))
+    return _Judged(whole, np.concatenate(early), gaps, np.concatenate(rejected))
 
 
 def _ends(times_s: np.ndarray, end_s: float) -> list[tuple[float, float]]:

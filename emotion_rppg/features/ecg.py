@@ -2,13 +2,14 @@
 
 One detector is ours (energy of the slopes in 8–30 Hz against a moving level, after Pan and Tompkins
 1985); two are NeuroKit2's (``neurokit``: Makowski et al. 2021; ``engzee``: Engelse and Zeelenberg
-1979 as modified by Lourenço et al. 2012). A beat is what two of the three detect. Where they do not
-agree on most of what any of them detects there is no ECG to be read: noise, mains hum, an electrode
+1979 as modified by Lourenço et al. 2012). A beat is what two of the three detect. Where no two of
+them agree on most of what they detect there is no ECG to be read: noise, mains hum, an electrode
 that fell off.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import NamedTuple
 
@@ -25,9 +26,10 @@ SLOWEST_S = 2.6  # a beat at 25 a minute lies in every stretch of this length
 LEVEL_S = 20.0  # whose median is the level that a QRS complex reaches
 SHARE = 0.3  # of that level
 SAME_S = 0.08  # detections this near to each other are of one beat
-PLACE_S = 0.06  # the R peak is the extremum this near to the energy's maximum
+PLACE_S = 0.06  # the R peak is the extremum this near to where it was detected …
+PLACE_HZ = (5.0, 45.0)  # … in this band
 DETECTORS = ("neurokit", "engzee")
-LEAST_AGREEMENT = 0.7  # of the detections about a beat that two of three must share
+LEAST_AGREEMENT = 0.75  # of the two detectors that agree best, about each beat
 AROUND_S = 4.0  # to either side
 
 
@@ -46,8 +48,8 @@ class RPeaks(NamedTuple):
 def r_peaks(ecg: Signal) -> RPeaks:
     """Detect the R peaks of an ECG without NaN, in samples of its cleaned copy.
 
-    Peaks on which two detectors agree, placed between samples by a parabola. ``agreement`` (0–1) is
-    the share of such peaks among all that any detector found within four seconds.
+    Peaks that two detectors share, placed between samples by a parabola. ``agreement`` (0–1) is
+    that of the two detectors that agree best, within four seconds of each.
     """
     import neurokit2 as nk
 
@@ -63,12 +65,11 @@ def r_peaks(ecg: Signal) -> RPeaks:
             return RPeaks(np.zeros(0), np.zeros(0), np.zeros(0), rate)
         found = [_by_energy(fine, rate)]
         found += [_by_neurokit(name, fine, clean, rate) for name in DETECTORS]
-    shared, total = _shared(found, SAME_S * rate)
-    peaks = _placed(clean, shared, rate)
-    near = AROUND_S * rate
-    most = [np.mean(np.isin(total[np.abs(total - p) <= near], shared)) for p in shared]
+    shared = _shared(found, SAME_S * rate)
+    peaks = _placed(fine, shared, rate)
+    agreement = _agreement(found, shared, SAME_S * rate, AROUND_S * rate)
     keep = np.diff(peaks, prepend=-np.inf) > 0
-    return RPeaks(peaks[keep], np.array(most, dtype=float)[keep], clean, rate)
+    return RPeaks(peaks[keep], agreement[keep], clean, rate)
 
 
 def _by_energy(ecg: np.ndarray, rate: int) -> np.ndarray:
@@ -100,8 +101,8 @@ def _by_neurokit(name: str, ecg: np.ndarray, clean: np.ndarray, rate: int) -> np
     return np.unique(found[np.isfinite(found)])
 
 
-def _shared(found: list[np.ndarray], tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Middles of the groups of detections that two detectors share, and of all groups.
+def _shared(found: list[np.ndarray], tolerance: float) -> np.ndarray:
+    """Middles of the groups of detections that two detectors share, (n,).
 
     A group begins with a detection and holds what follows it within the tolerance.
     """
@@ -109,28 +110,56 @@ def _shared(found: list[np.ndarray], tolerance: float) -> tuple[np.ndarray, np.n
     who = np.repeat(np.arange(len(found)), [len(each) for each in found])
     order = np.argsort(at, kind="stable")
     at, who = at[order], who[order]
-    groups: list[tuple[float, int]] = []
-    first = 0
+    shared, first = [], 0
     while first < len(at):
         stop = int(np.searchsorted(at, at[first] + tolerance, side="right"))
-        groups.append((float(np.mean(at[first:stop])), len(set(who[first:stop]))))
+        if len(set(who[first:stop])) >= 2:
+            shared.append(float(np.mean(at[first:stop])))
         first = stop
-    total = np.array([middle for middle, _ in groups])
-    two = np.array([count >= 2 for _, count in groups], dtype=bool)
-    return total[two], total
+    return np.array(shared)
 
 
-def _placed(clean: np.ndarray, near: np.ndarray, rate: int) -> np.ndarray:
-    """The extremum of the QRS complexes' own sign near each place, between samples."""
+def _agreement(
+    found: list[np.ndarray], at: np.ndarray, tolerance: float, around: float
+) -> np.ndarray:
+    """How well the two detectors that agree best do so about each place, 0–1 (Dice), (n,)."""
+    best = np.zeros(len(at))
+    for one, other in itertools.combinations(found, 2):
+        common, total = np.zeros((2, len(at)))
+        for mine, theirs in ((one, other), (other, one)):
+            seen = np.zeros(len(mine), dtype=bool)
+            if len(theirs):
+                after = np.clip(np.searchsorted(theirs, mine), 1, len(theirs) - 1)
+                after = np.minimum(after, len(theirs) - 1)
+                away = np.minimum(np.abs(theirs[after] - mine), np.abs(theirs[after - 1] - mine))
+                seen = away <= tolerance
+            first, stop = np.searchsorted(mine, at - around), np.searchsorted(mine, at + around)
+            count = np.r_[0, np.cumsum(seen)]
+            common += count[stop] - count[first]
+            total += stop - first
+        best = np.maximum(best, common / np.maximum(total, 1))
+    return best
+
+
+def _placed(ecg: np.ndarray, near: np.ndarray, rate: int) -> np.ndarray:
+    """The extremum of the QRS complexes' own sign near each place, between samples.
+
+    In a band that movement of the body does not reach: it would move the extremum.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
     if not len(near):
         return near
+    band = (PLACE_HZ[0], min(PLACE_HZ[1], 0.45 * rate))
+    sos = butter(2, band, "bandpass", fs=rate, output="sos")
+    narrow = sosfiltfilt(sos, ecg - np.median(ecg), padlen=min(rate, len(ecg) - 1))
     reach = max(round(PLACE_S * rate), 1)
     at = np.clip(np.rint(near).astype(int)[:, None] + np.arange(-reach, reach + 1), 1, None)
-    at = np.minimum(at, len(clean) - 2)
-    seen = clean[at]
+    at = np.minimum(at, len(narrow) - 2)
+    seen = narrow[at]
     sign = 1.0 if np.median(seen.max(axis=1)) >= np.median(-seen.min(axis=1)) else -1.0
     peak = at[np.arange(len(at)), (sign * seen).argmax(axis=1)]
-    before, here, after = clean[peak - 1], clean[peak], clean[peak + 1]
+    before, here, after = narrow[peak - 1], narrow[peak], narrow[peak + 1]
     bend = before - 2 * here + after
     shift = np.divide(0.5 * (before - after), bend, out=np.zeros(len(peak)), where=bend != 0)
     return np.asarray(peak + np.clip(shift, -0.5, 0.5))

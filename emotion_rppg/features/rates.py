@@ -11,7 +11,9 @@ BLOCK = 64  # windows looked at together: their spectra are some megabytes
 STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
 HARMONIC = 0.5  # weight of the power at twice the rate
 SEGMENT = 20  # seconds of a path that are judged together as doubled
-REPEATS = 0.25  # more correlation after two periods than after one: the path is doubled
+# By how much the wave must repeat itself better after two periods than after one for the path to be
+# doubled: by more the noisier it is, since correlations of noise differ by chance
+LEAST_GAIN, PER_NOISE = 0.06, 1.0
 DICROTIC_S = 0.47  # a dicrotic wave follows its pulse within this
 HALF_WAY = 0.06  # of a period: the maxima of a harmonic lie half-way between each other
 
@@ -33,35 +35,40 @@ def rate_path(samples: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarr
     return times, hz[_best_path(score)]
 
 
-def without_doubling(
+def without_harmonics(
     samples: np.ndarray, rate_hz: float, times_s: np.ndarray, path_hz: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Halve a rate path (Hz) where it follows the second harmonic; times and path, (k,) each.
+) -> np.ndarray:
+    """Divide a rate path (Hz) by 2 or 3 where it follows a harmonic, (k,).
 
-    Where a wave repeats itself clearly better after two periods of the path than after one, the
-    path counts something between the beats: a separate dicrotic wave, or the harmonic of a slow
-    pulse that a filter has left. A heart that beats twice in turn (bigeminy) does so, too; there
-    the second beat is neither as near as a dicrotic wave nor half-way.
+    Where a wave repeats itself clearly better after two or three periods of the path than after
+    one, the path counts something between the beats: a separate dicrotic wave, or the harmonic of a
+    slow pulse that a filter has left. A heart that beats twice in turn (bigeminy) does so, too;
+    there the second beat is neither as near as a dicrotic wave nor half-way.
     """
-    doubled = np.zeros(len(path_hz), dtype=bool)
+    divided = path_hz.copy()
     for first in range(0, len(path_hz), SEGMENT):
         part = slice(first, min(first + SEGMENT, len(path_hz)))
         begin = 0.0 if first == 0 else times_s[first]
         end = len(samples) / rate_hz if part.stop == len(path_hz) else times_s[part.stop - 1]
-        slow_hz = float(np.median(path_hz[part])) / 2
-        if slow_hz >= SLOWEST_HZ - 1e-9:
-            seen = samples[int(begin * rate_hz) : int(end * rate_hz)]
-            doubled[part] = _is_doubled(seen, rate_hz, slow_hz)
-    return times_s, np.where(doubled, path_hz / 2, path_hz)
+        seen = samples[int(begin * rate_hz) : int(end * rate_hz)]
+        divided[part] /= _periods_a_beat(seen, rate_hz, float(np.median(path_hz[part])))
+    return divided
 
 
-def _is_doubled(samples: np.ndarray, rate_hz: float, slow_hz: float) -> bool:
-    """Whether the wave's period is that of ``slow_hz`` and not half of it."""
-    once, best = _repeats(samples, rate_hz, 0.5 / slow_hz), _repeats(samples, rate_hz, 1 / slow_hz)
-    if best - once < REPEATS:
-        return False
-    apart = _humps_apart(samples, rate_hz, slow_hz)
-    return apart is None or apart < DICROTIC_S or abs(apart * slow_hz - 0.5) < HALF_WAY
+def _periods_a_beat(samples: np.ndarray, rate_hz: float, path_hz: float) -> int:
+    """How many periods of the path make one beat: 1, 2 or 3."""
+    once, best = _repeats(samples, rate_hz, 1 / path_hz), 1
+    highest = once
+    for periods in (2, 3):
+        slow_hz = path_hz / periods
+        found = _repeats(samples, rate_hz, 1 / slow_hz)
+        clearly = found - once > max(LEAST_GAIN, PER_NOISE * (1 - found))
+        if slow_hz < SLOWEST_HZ - 1e-9 or not clearly or found <= highest + LEAST_GAIN / 2:
+            continue
+        apart = _humps_apart(samples, rate_hz, slow_hz)
+        if apart is None or apart < DICROTIC_S or abs(apart * slow_hz - 0.5) < HALF_WAY:
+            best, highest = periods, found
+    return best
 
 
 def _repeats(samples: np.ndarray, rate_hz: float, period_s: float) -> float:

@@ -39,14 +39,19 @@ class Fit(NamedTuple):
     height_s: np.ndarray
     misfit_s: np.ndarray
     beside_s: np.ndarray
+    size: np.ndarray
 
 
 class Timing(NamedTuple):
-    """Times of beats, their standard errors and how badly each fits the shape, s, (n,) each."""
+    """Times of beats, their standard errors and how badly each fits the shape, s, (n,) each.
+
+    ``size`` (n,): the height of each, 1 that of the usual beat among the sixty about it.
+    """
 
     times_s: np.ndarray
     error_s: np.ndarray
     misfit_s: np.ndarray
+    size: np.ndarray
 
 
 def beat_times(
@@ -70,14 +75,14 @@ def beat_times(
     """
     if len(first_s) < 4:
         unknown = np.full(len(first_s), np.nan)
-        return Timing(first_s, unknown, unknown)
+        return Timing(first_s, unknown, unknown, unknown)
     even = np.arange(clock_s[0], clock_s[-1], 1 / FINE_HZ)
     fit = fitted(np.interp(even, clock_s, wave), first_s - clock_s[0])
     if not denoise:
-        return Timing(clock_s[0] + fit.times_s, PER_MISFIT * fit.misfit_s, fit.misfit_s)
+        return Timing(clock_s[0] + fit.times_s, PER_MISFIT * fit.misfit_s, fit.misfit_s, fit.size)
     most = MISFIT * float(np.median(fit.misfit_s)) ** 2
     times, error = settled(fit.times_s, fit.height_s, most, fit.beside_s)
-    return Timing(clock_s[0] + times, error, fit.misfit_s)
+    return Timing(clock_s[0] + times, error, fit.misfit_s, fit.size)
 
 
 def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
@@ -86,6 +91,7 @@ def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
     ``wave`` (m,) is at ``FINE_HZ``, ``first_s`` (n,) in seconds after its first sample.
     """
     from scipy.interpolate import CubicSpline
+    from scipy.ndimage import median_filter
 
     interval = float(np.median(np.diff(first_s)))
     reach = max(int(REACH * interval * FINE_HZ), 4)
@@ -104,7 +110,10 @@ def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
     misfit_s = np.sqrt(misfit) / np.maximum(size, LEAST_SIZE * usual)
     rest = wave - _drawn(len(wave), fitted_at, offsets, shape * size[:, None])
     beside = _between(rest, fitted_at, offsets, shape, weight) / usual
-    return Fit(times, size / usual * gauge, misfit_s, beside)
+    about = median_filter(size, 2 * AROUND + 1, mode="nearest")
+    return Fit(
+        times, size / usual * gauge, misfit_s, beside, size / np.maximum(about, 1e-3 * usual)
+    )
 
 
 def _projected(
