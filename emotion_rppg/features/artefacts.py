@@ -45,8 +45,8 @@ def rhythm_of(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _spread(share: np.ndarray, lag: int) -> np.ndarray:
     """Irregularity between intervals so many apart: robust standard deviation of one, (n,)."""
     apart = np.abs(share[lag:] - share[:-lag])
-    padded = np.r_[np.repeat(apart[0], lag // 2), apart, np.repeat(apart[-1], lag - lag // 2)]
-    return np.asarray(1.4826 * _moving_median(padded) / np.sqrt(2))
+    spread = 1.4826 * _moving_median(apart) / np.sqrt(2)
+    return np.asarray(spread[np.clip(np.arange(len(share)) - lag // 2, 0, len(spread) - 1)])
 
 
 def odd(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) -> np.ndarray:
@@ -62,11 +62,10 @@ def silent(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) ->
 
 
 def _moving_median(x: np.ndarray) -> np.ndarray:
-    """Median of the ``AROUND`` values about each, fewer at the ends, (n,)."""
-    half = min(AROUND // 2, len(x) - 1)
-    padded = np.pad(x, half, mode="reflect") if half else x
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * half + 1)
-    return np.asarray(np.median(windows, axis=1))
+    """Median of the ``AROUND`` values about each; near the ends of the first or last ones, (n,)."""
+    width = min(AROUND, len(x))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(x, width), axis=1)
+    return np.asarray(medians[np.clip(np.arange(len(x)) - width // 2, 0, len(medians) - 1)])
 
 
 def extra(intervals_s: np.ndarray, rhythm_s: np.ndarray) -> np.ndarray:
