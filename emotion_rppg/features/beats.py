@@ -58,6 +58,11 @@ FEWEST = 3  # beats of a stretch: fewer good ones between doubtful ones are doub
 AGREE_S, AGREE_STEP_S = 10.0, 5.0
 AGREE_BPM, AGREE_SHARE = 6.0, 0.1
 CLEAR = 0.6  # quality of the spectrum's rate, above which it counts as an estimate
+# Standard deviation of intervals, in their mean, from which the wave's rises are counted instead; by
+# how much their number may differ from that of the beats; a rise is so steep, against the median of
+# the steepest within so many seconds
+IRREGULAR, MISCOUNT = 0.13, 0.15
+STEEP, RISE_S = 0.5, 1.5
 # Confidence of a pulse that is far from the rhythm: an unusual interval needs two usual pulses
 LEAST_IF_ODD = 0.85
 LEAST_QUALITY = 0.3  # of a camera wave's samples, about each beat
@@ -410,22 +415,47 @@ def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
 
 
 def _agrees(found: _Detected, run: Signal) -> np.ndarray:
-    """Which beats lie where their rate is that of the wave's spectrum or autocorrelation.
+    """Which beats lie where an estimate that does not know them confirms their rate.
 
-    A stretch whose wave has no clear rate, as that of an irregular heart, does not disagree.
+    Of a clear rhythm that is the wave's spectrum or autocorrelation; of an irregular heart, whose
+    spectrum has no one peak, the number of steep rises in the wave.
     """
     agrees = np.ones(len(found.times_s), dtype=bool)
     times, sure = found.times_s[1:], found.sure[1:] & found.sure[:-1]
-    intervals = np.diff(found.times_s)
+    intervals, rises = np.diff(found.times_s), _steep_rises(run)
     for middle, spectrum, rhythm, quality in rates_of_windows(run, AGREE_S, AGREE_STEP_S):
-        near = np.abs(times - middle) <= AGREE_S / 2
-        if quality < CLEAR or not (near & sure).any():
+        own = (np.abs(times - middle) <= AGREE_S / 2) & sure
+        if own.sum() < FEWEST:
             continue
-        rate = 60 / float(np.median(intervals[near & sure]))
-        apart = np.nanmin(np.abs(np.array([spectrum, rhythm]) - rate))
-        if apart > max(AGREE_BPM, AGREE_SHARE * rate):
+        rate = 60 / float(np.median(intervals[own]))
+        if np.std(intervals[own]) > IRREGULAR * np.mean(intervals[own]):
+            between = [
+                np.sum((rises > t - i) & (rises <= t))
+                for t, i in zip(times[own], intervals[own], strict=True)
+            ]
+            doubt = abs(sum(between) - own.sum()) > max(1.5, MISCOUNT * own.sum())
+        else:
+            apart = np.nanmin(np.abs(np.array([spectrum, rhythm]) - rate))
+            doubt = quality >= CLEAR and apart > max(AGREE_BPM, AGREE_SHARE * rate)
+        if doubt:
             agrees &= np.abs(found.times_s - middle) > AGREE_STEP_S / 2
     return agrees
+
+
+def _steep_rises(run: Signal) -> np.ndarray:
+    """Times (s) of the rises of a pulse wave that are half as steep as those about them."""
+    from scipy.ndimage import maximum_filter1d, median_filter
+    from scipy.signal import butter, find_peaks, sosfiltfilt
+
+    top = min(FASTEST_HZ, 0.45 * run.rate_hz)
+    sos = butter(2, (SLOWEST_HZ, top), "bandpass", fs=run.rate_hz, output="sos")
+    wave = sosfiltfilt(sos, _level(run.samples), padlen=min(int(2 * run.rate_hz), len(run) - 1))
+    slope = np.gradient(wave)
+    step = max(round(run.rate_hz / 2), 1)
+    usual = median_filter(maximum_filter1d(slope, round(RISE_S * run.rate_hz))[::step], 21)
+    usual = np.interp(np.arange(len(slope)), step * np.arange(len(usual)), usual)
+    at = find_peaks(slope, distance=max(round(0.25 * run.rate_hz), 1))[0]
+    return np.asarray(at[slope[at] > STEEP * usual[at]] / run.rate_hz)
 
 
 def _rhythm(times_s: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
