@@ -12,6 +12,13 @@ from emotion_rppg.errors import InputError
 
 PULSE_KINDS = ("rppg", "bvp", "ecg")
 LONGEST_HOLE_S = 0.5  # of missing samples that interpolation bridges, whatever they come from
+_A_BEAT = {  # what Beats may carry for each beat
+    "confidence": float,
+    "corrected": bool,
+    "timing_sd_s": float,
+    "difference_sd_s": float,
+    "ectopic": bool,
+}
 SHORTEST_STEP_S = 1e-6  # from one sample to the next; less is another unit, or no clock
 _MOST_STEPS = 2**31  # of a grid: twelve days at 2000 Hz, 16 GB
 
@@ -262,6 +269,9 @@ class Beats:
         Beats that artefact correction moved or put in.
     timing_sd_s : array (n,), optional
         Standard error of each time, s, by the noise of the wave; NaN where it is not known.
+    difference_sd_s : array (n,), optional
+        Standard error of the difference of the two intervals about each beat, s. Where times were
+        denoised together they err alike, and this is less than three independent errors make.
     ectopic : bool array (n,), optional
         Beats that come early and are followed by a pause. They are beats like any other; intervals
         that begin or end with one are not normal-to-normal (NN).
@@ -285,6 +295,7 @@ class Beats:
     span_s: tuple[float, float] | None = None
     corrected: np.ndarray | None = None
     timing_sd_s: np.ndarray | None = None
+    difference_sd_s: np.ndarray | None = None
     ectopic: np.ndarray | None = None
     rejected_s: np.ndarray | None = None
     _joined: np.ndarray = field(init=False)
@@ -304,12 +315,7 @@ class Beats:
                 "were milliseconds given?"
             )
         object.__setattr__(self, "times_s", times)
-        for name, kind in (
-            ("confidence", float),
-            ("corrected", bool),
-            ("timing_sd_s", float),
-            ("ectopic", bool),
-        ):
+        for name, kind in _A_BEAT.items():
             value = getattr(self, name)
             if value is None:
                 continue
@@ -394,16 +400,15 @@ class Beats:
         """Beats with ``start_s <= time < end_s``, the gaps cut to that stretch, same clock."""
         keep = (self.times_s >= start_s) & (self.times_s < end_s)
         a, b = self.span_s or (start_s, end_s)
+        columns = {name: getattr(self, name) for name in _A_BEAT}
+        rejected = self.rejected_s
         return replace(
             self,
             times_s=self.times_s[keep],
-            confidence=None if self.confidence is None else self.confidence[keep],
-            corrected=None if self.corrected is None else self.corrected[keep],
-            timing_sd_s=None if self.timing_sd_s is None else self.timing_sd_s[keep],
-            ectopic=None if self.ectopic is None else self.ectopic[keep],
+            **{name: None if each is None else each[keep] for name, each in columns.items()},
             rejected_s=None
-            if self.rejected_s is None
-            else self.rejected_s[(self.rejected_s >= start_s) & (self.rejected_s < end_s)],
+            if rejected is None
+            else rejected[(rejected >= start_s) & (rejected < end_s)],
             gaps=[
                 (max(g, start_s), min(h, end_s)) for g, h in self.gaps if h > start_s and g < end_s
             ],

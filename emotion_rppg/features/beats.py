@@ -58,9 +58,9 @@ FEWEST = 3  # beats of a stretch: fewer good ones between doubtful ones are doub
 AGREE_S, AGREE_STEP_S = 10.0, 5.0
 AGREE_BPM, AGREE_SHARE = 6.0, 0.1
 CLEAR = 0.6  # quality of the spectrum's rate, above which it counts as an estimate
-# Standard deviation of intervals, in their mean, from which the wave's rises are counted instead; by
-# how much their number may differ from that of the beats; a rise is so steep, against the median of
-# the steepest within so many seconds
+# Standard deviation of intervals, in their mean, from which the wave's rises are counted instead;
+# by how much their number may differ from that of the beats; a rise is so steep, against the median
+# of the steepest within so many seconds
 IRREGULAR, MISCOUNT = 0.13, 0.15
 STEEP, RISE_S = 0.5, 1.5
 # Confidence of a pulse that is far from the rhythm: an unusual interval needs two usual pulses
@@ -69,14 +69,16 @@ LEAST_QUALITY = 0.3  # of a camera wave's samples, about each beat
 
 
 class _Detected(NamedTuple):
-    """Beats of one stretch, (n,) each: seconds from its start, confidence 0–1, standard error (s).
+    """Beats of one stretch, (n,) each: seconds from its start, confidence 0–1, standard errors (s).
 
+    ``difference_s``: that of the difference of the two intervals about a beat.
     ``sure``: whether the beat by itself is to be believed.
     """
 
     times_s: np.ndarray
     confidence: np.ndarray
     error_s: np.ndarray
+    difference_s: np.ndarray
     sure: np.ndarray
 
     def at(self, keep: np.ndarray) -> _Detected:
@@ -84,7 +86,7 @@ class _Detected(NamedTuple):
 
 
 def _none() -> _Detected:
-    return _Detected(np.zeros(0), np.zeros(0), np.zeros(0), np.zeros(0, dtype=bool))
+    return _Detected(*(np.zeros(0) for _ in range(4)), np.zeros(0, dtype=bool))
 
 
 def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
@@ -103,7 +105,7 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     -------
     Beats
         ``confidence`` 0–1: how like its neighbours each beat looks; ``timing_sd_s``: the standard
-        error of each time by the noise of the wave, NaN for an ECG; ``ectopic``: early beats
+        error of each time by the noise of the wave, None for an ECG; ``ectopic``: early beats
         followed by a pause; ``rejected_s``: detections that are no beats or whose time is unknown;
         ``gaps``: everything that is missing, silent, or no pulse to be told from noise. No beat is
         moved and none is put in.
@@ -234,7 +236,8 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
     keep &= (times >= 0) & (times < clock[-1])
-    return _Detected(times, confidence, timing.error_s, sure).at(keep)
+    errors = timing.error_s, timing.difference_error_s
+    return _Detected(times, confidence, *errors, sure).at(keep)
 
 
 def _level(samples: np.ndarray) -> np.ndarray:
@@ -361,7 +364,7 @@ def _of_ecg(block: Signal) -> _Detected:
     likeness = _likeness(found.clean, at, max(int(0.1 * found.rate_hz), 2))
     unknown = np.full(len(at), np.nan)
     sure = found.agreement >= LEAST_AGREEMENT
-    return _Detected(found.samples / found.rate_hz, likeness, unknown, sure)
+    return _Detected(found.samples / found.rate_hz, likeness, unknown, unknown, sure)
 
 
 # ---- judging -----------------------------------------------------------------------------------
@@ -551,7 +554,8 @@ def _assembled(signal: Signal, parts: list[_Judged]) -> Beats:
         _merged(gaps),
         kind=signal.kind,
         span_s=(signal.start_s, signal.end_s),
-        timing_sd_s=beats.error_s[keep],
+        timing_sd_s=None if signal.kind == "ecg" else beats.error_s[keep],
+        difference_sd_s=None if signal.kind == "ecg" else beats.difference_s[keep],
         ectopic=ectopic[keep],
         rejected_s=np.concatenate([np.zeros(0), *(part.rejected_s for part in parts)]),
     )

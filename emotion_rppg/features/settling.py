@@ -29,8 +29,11 @@ FAR = 3.0  # robust standard deviations, beyond which noise between beats is cli
 
 def settled(
     times: np.ndarray, height_s: np.ndarray, most: float, beside_s: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Times less their noise, and the standard error that is left in each, s, (n,) both.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Denoise beat times, s; estimate the standard errors left in each, s, (n,) all three.
+
+    The second is that of a time, the third that of the difference of the two intervals about a
+    beat: smoothed times err alike, so that their differences err less than they do.
 
     Parameters
     ----------
@@ -46,25 +49,28 @@ def settled(
     n = len(times)
     length = min(WINDOW, n) // 2 * 2
     if n < FEWEST:
-        return times, np.full(n, np.sqrt(between_beats(beside_s)))
+        error = np.sqrt(between_beats(beside_s))
+        return times, np.full(n, error), np.full(n, np.sqrt(6) * error)
     line, rest = _trend(times)
     lead = min(length // 2, n - 1)
     rest = np.pad(rest, lead, mode="reflect", reflect_type="odd")
     height_s = np.pad(height_s, lead, mode="reflect")
     beside_s = np.pad(beside_s, ((lead, lead), (0, 0)), mode="reflect")
     weight = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
-    out, error, norm = np.zeros((3, len(rest)))
+    out, error, bend, norm = np.zeros((4, len(rest)))
     end = len(rest) - length
     for start in np.unique(np.r_[np.arange(0, end, length // 4), end]):
         part = slice(start, start + length)
         slow, quick = _trend(rest[part])
         heights, between = _trend(height_s[part])[1], between_beats(beside_s[part])
-        heard, variance = _cleared(quick, heights, weight, most, between)
-        out[part] += weight * (slow + heard)
+        heart, variance, of_difference = _cleared(quick, heights, weight, most, between)
+        out[part] += weight * (slow + heart)
         error[part] += weight * variance
+        bend[part] += weight * of_difference
         norm[part] += weight
     own = slice(lead, lead + n)
-    return np.asarray(line + (out / norm)[own]), np.sqrt((error / norm)[own])
+    errors = (np.sqrt((each / norm)[own]) for each in (error, bend))
+    return np.asarray(line + (out / norm)[own]), *errors
 
 
 def between_beats(beside_s: np.ndarray) -> float:
@@ -92,10 +98,10 @@ def _trend(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _cleared(
     times: np.ndarray, heights: np.ndarray, weight: np.ndarray, most: float, between: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The heart's part of a window's times, their mean given what the heights tell of noise.
 
-    And the variance of its error, (n,).
+    And the variance of its error and of that of its second difference, (n,) each.
     """
     n = len(times)
     apart = np.abs(np.arange(n)[:, None] - np.arange(n))
@@ -105,15 +111,21 @@ def _cleared(
         moved, heart, noise = _powers(quiet * unit, heights * unit, max(most, LEAST_S**2))
         covariance = np.fft.irfft(heart)[apart]
         taken = np.linalg.solve(covariance + np.diag(noise * excess), covariance).T
-        heard = taken @ times
-        off = (times - heard) ** 2 / noise
+        heart_s = taken @ times
+        off = (times - heart_s) ** 2 / noise
         excess = np.maximum((TAILS + off) / (TAILS + 1), 1.0)
-        quiet = heard + (times - heard) / np.sqrt(excess)
+        quiet = heart_s + (times - heart_s) / np.sqrt(excess)
     kept = np.where(heart > moved, heart, np.maximum(moved - between, 0.0))  # the slow part, whole
-    lost = taken - np.eye(n)
-    variance = np.sum((lost @ np.fft.irfft(kept)[apart]) * lost, axis=1)
-    variance = variance + between * np.sum(taken**2 * excess, axis=1)
-    return np.asarray(heard), np.maximum(variance, 0.0)
+    spread, lost = np.fft.irfft(kept)[apart], taken - np.eye(n)
+    bends = (np.pad(np.diff(x, 2, axis=0), ((1, 1), (0, 0)), mode="edge") for x in (lost, taken))
+    variances = [
+        np.maximum(np.sum((off_by @ spread) * off_by, axis=1) + between * noise_in, 0.0)
+        for off_by, noise_in in (
+            (one, np.sum(through**2 * excess, axis=1))
+            for one, through in ((lost, taken), tuple(bends))
+        )
+    ]
+    return np.asarray(heart_s), variances[0], variances[1]
 
 
 def _powers(

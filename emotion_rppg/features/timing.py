@@ -45,11 +45,13 @@ class Fit(NamedTuple):
 class Timing(NamedTuple):
     """Times of beats, their standard errors and how badly each fits the shape, s, (n,) each.
 
+    ``difference_error_s``: standard error of the difference of the two intervals about a beat.
     ``size`` (n,): the height of each, 1 that of the usual beat among the sixty about it.
     """
 
     times_s: np.ndarray
     error_s: np.ndarray
+    difference_error_s: np.ndarray
     misfit_s: np.ndarray
     size: np.ndarray
 
@@ -75,14 +77,21 @@ def beat_times(
     """
     if len(first_s) < 4:
         unknown = np.full(len(first_s), np.nan)
-        return Timing(first_s, unknown, unknown, unknown)
+        return Timing(first_s, unknown, unknown, unknown, unknown)
     even = np.arange(clock_s[0], clock_s[-1], 1 / FINE_HZ)
     fit = fitted(np.interp(even, clock_s, wave), first_s - clock_s[0])
     if not denoise:
-        return Timing(clock_s[0] + fit.times_s, PER_MISFIT * fit.misfit_s, fit.misfit_s, fit.size)
+        error = PER_MISFIT * fit.misfit_s
+        return Timing(clock_s[0] + fit.times_s, error, _of_three(error), fit.misfit_s, fit.size)
     most = MISFIT * float(np.median(fit.misfit_s)) ** 2
-    times, error = settled(fit.times_s, fit.height_s, most, fit.beside_s)
-    return Timing(clock_s[0] + times, error, fit.misfit_s, fit.size)
+    times, error, of_difference = settled(fit.times_s, fit.height_s, most, fit.beside_s)
+    return Timing(clock_s[0] + times, error, of_difference, fit.misfit_s, fit.size)
+
+
+def _of_three(error_s: np.ndarray) -> np.ndarray:
+    """Standard error of t[k-1] - 2 t[k] + t[k+1] where the times err independently, (n,)."""
+    square = np.pad(error_s**2, 1, mode="edge")
+    return np.asarray(np.sqrt(square[:-2] + 4 * square[1:-1] + square[2:]))
 
 
 def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
