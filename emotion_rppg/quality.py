@@ -140,12 +140,13 @@ def rates_of_windows(
     ]
 
 
-def judge(signal: Signal) -> Judgement:
+def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
     """The heart rate if it can be trusted, else None and the reason.
 
     Withheld: less than 6 s seen in stretches of 4 s or more; a pulse to look at in less than a
-    fifth of the time; a quality below 0.6; spectrum and autocorrelation that disagree by more
-    than 6 bpm in most windows. Of 200 signals of each kind that hold no pulse at all it gives a
+    fifth of the time; a quality below ``least_quality``; spectrum and autocorrelation that
+    disagree by more than 6 bpm in most windows. Of 200 signals of each kind without a pulse it
+    gives a
     rate for (6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of 0.7–4 Hz 0 · 0.5 · 0 %,
     noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to 100 % of
     synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of eleven
@@ -163,9 +164,9 @@ def judge(signal: Signal) -> Judgement:
     quality = share * float(np.mean(np.concatenate([part.quality for part in parts])))
     if coverage < LEAST_COVERAGE:
         return Judgement(None, quality, _too_little(coverage))
-    if quality < LEAST_QUALITY:
+    if quality < least_quality:
         snr = float(np.mean(np.concatenate([part.snr_db for part in parts])))
-        return Judgement(None, quality, _no_pulse(quality, snr))
+        return Judgement(None, quality, _no_pulse(quality, snr, least_quality))
     apart = np.concatenate([np.abs(part.rate_hz - part.rhythm_hz) for part in parts])
     if not np.mean(apart <= NEAR_HZ) >= 0.5:  # NaN counts as apart
         return Judgement(None, LEAST_QUALITY / 2, _two_rates())
@@ -184,9 +185,9 @@ def _too_little(coverage: float) -> str:
     return f"seen in {coverage:.0%} of the time: at least {LEAST_COVERAGE:.0%} is wanted"
 
 
-def _no_pulse(quality: float, snr: float) -> str:
+def _no_pulse(quality: float, snr: float, least: float) -> str:
     return (
-        f"no clear pulse: quality {quality:.2f}, at least {LEAST_QUALITY:g} is wanted "
+        f"no clear pulse: quality {quality:.2f}, at least {least:g} is wanted "
         f"(signal to noise {snr:.1f} dB)"
     )
 

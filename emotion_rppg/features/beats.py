@@ -37,7 +37,9 @@ PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before
 BLOCK_S, OVERLAP_S = 600.0, 20.0
 BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
 SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
-FIT_BAND = (0.5, 4.0)  # wider: the shape that is fitted weighs what it holds by itself
+# Wider: the shape that is fitted weighs what it holds by itself. A slow filter bends a rise by when
+# the beat before it was, which only noise makes worth while.
+FIT_BAND = {"rppg": (0.5, 4.0), "bvp": (0.3, 4.0)}
 # Of nine beats about; less is no pulse to be told from noise. Tops of noise are alike by choice.
 LEAST_CONFIDENCE = {"rppg": 0.6, "bvp": 0.7, "ecg": 0.5}
 LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion moves a camera's beats
@@ -223,7 +225,7 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
     if len(wave) < 3 * PER_BEAT:
         return _none()
     first = beat_counts(wave, PER_BEAT) if kind == "rppg" else _by_rise(wave) / PER_BEAT
-    smooth = _banded(wave, FIT_BAND)
+    smooth = _banded(wave, FIT_BAND[kind])
     timing = beat_times(smooth, clock, np.interp(first, even, clock), denoise=kind == "rppg")
     times = np.maximum.accumulate(timing.times_s)
     lead_s = _lead_s(smooth, even, clock, times, fiducial)

@@ -17,6 +17,8 @@ Values equal NeuroKit2's on the same beats where the definitions agree. They do 
   1996) in per cent; NeuroKit2 counts everything below 0.5 Hz and gives fractions of that.
 - ``vlf_ms2``: all of 0.0033–0.04 Hz; NeuroKit2 leaves out what lies below two cycles a segment.
 - band powers are in ms²: NeuroKit2's with ``normalize=False``.
+- variability is that of normal-to-normal intervals: those beside an ectopic beat are left out; the
+  heart rate counts every beat.
 - across a gap no interval, no difference, no pair, no spectrum reaches: NeuroKit2 fills it.
 """
 
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from emotion_rppg.features import nonlinear, spectra
+from emotion_rppg.features.uncertainty import standard_errors
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -35,21 +38,25 @@ if TYPE_CHECKING:
 
 
 class Column(NamedTuple):
-    """``minimum_s``: windows that span less hold NaN."""
+    """``minimum_s``: windows that span less hold NaN. ``error``: the column of its standard error.
+
+    A feature without a standard error of its own names that of the feature it stands or falls with.
+    """
 
     unit: str
     definition: str
     source: str
     minimum_s: float
+    error: str = ""
 
 
 _TF, _SG = "Task Force 1996", "Shaffer and Ginsberg 2017"
 _BR, _TO = "Brennan et al. 2001", "Toichi et al. 1997"
 
 COLUMNS: dict[str, Column] = {
-    "hr_bpm": Column("1/min", "60,000 / mean interval", _SG, 10),
-    "mean_nn_ms": Column("ms", "mean interval", _SG, 10),
-    "sdnn_ms": Column("ms", "standard deviation of intervals (n - 1)", _TF, 60),
+    "hr_bpm": Column("1/min", "60,000 / mean interval, ectopic beats included", _SG, 10),
+    "mean_nn_ms": Column("ms", "mean NN interval", _SG, 10),
+    "sdnn_ms": Column("ms", "standard deviation of NN intervals (n - 1)", _TF, 60),
     "rmssd_ms": Column("ms", "root mean square of successive differences", _TF, 30),
     "sdsd_ms": Column("ms", "standard deviation of successive differences (n - 1)", _TF, 30),
     "pnn20_pct": Column("%", "successive differences above 20 ms", "Mietus et al. 2002", 30),
@@ -88,15 +95,38 @@ COLUMNS: dict[str, Column] = {
     "higuchi": Column("1", "fractal dimension, k up to 10; 100 beats", "Higuchi 1988", 120),
     "resp_rate_per_min": Column(
         "1/min",
-        "60 × the frequency of the highest power of the intervals (Lomb) in 0.1–0.5 Hz: breathing, "
-        "where it moves the rate",
+        "60 × the frequency of the highest power of the intervals (Lomb) in 0.15–0.5 Hz, where "
+        "none of 0.1–0.15 Hz is higher: breathing, where it moves the rate",
         "Schäfer and Kratky 2008",
         60,
     ),
+    "hr_se_bpm": Column("1/min", "standard error of hr_bpm", "", 10),
+    "mean_nn_se_ms": Column("ms", "standard error of mean_nn_ms", "", 10),
+    "sdnn_se_ms": Column("ms", "standard error of sdnn_ms", "", 60),
+    "rmssd_se_ms": Column("ms", "standard error of rmssd_ms", "", 30),
     "n_beats": Column("1", "beats in the window", "", 0),
     "coverage": Column("1", "share of the window outside gaps", "", 0),
-    "corrected_share": Column("1", "share of beats that artefact correction touched", "", 0),
+    "corrected_share": Column("1", "share of detections rejected as artefacts", "", 0),
+    "ectopic_share": Column("1", "share of beats that come early, followed by a pause", "", 0),
 }
+ABOUT = ("n_beats", "coverage", "corrected_share", "ectopic_share")  # a window, not the heart
+
+# Which standard error a feature stands or falls with: that of the fast or of all variability
+_FAST = (
+    "rmssd_ms sdsd_ms pnn20_pct pnn50_pct cvsd hf_ms2 ln_hf hf_peak_hz hf_lomb_ms2 lf_hf lf_nu "
+    "hf_nu sd1_ms sd1_sd2 csi cvi apen sampen dfa_alpha1 higuchi resp_rate_per_min"
+)
+_ALL = (
+    "sdnn_ms cvnn mad_nn_ms iqr_nn_ms hti tinn_ms vlf_ms2 lf_ms2 total_power_ms2 lf_peak_hz "
+    "lf_lomb_ms2 sd2_ms"
+)
+for _error, _names in (
+    ("rmssd_se_ms", _FAST),
+    ("sdnn_se_ms", _ALL),
+    ("hr_se_bpm", "hr_bpm"),
+    ("mean_nn_se_ms", "mean_nn_ms median_nn_ms"),
+):
+    COLUMNS |= {name: COLUMNS[name]._replace(error=_error) for name in _names.split()}
 
 LEAST_BEATS = 3
 TOLERANCE = 0.02  # a minute of video at 30 Hz may be 59.9 s long
@@ -123,22 +153,24 @@ def table(
     """
     import pandas as pd
 
-    names = [name for name in COLUMNS if name not in ("n_beats", "coverage", "corrected_share")]
+    names = [name for name in COLUMNS if name not in ABOUT]
     values = {name: np.full(len(list_of_beats), np.nan) for name in names}
-    for rows, nn in _blocks(list_of_beats):
-        for name, column in _time_domain(nn).items():
+    for rows, intervals, nn in _blocks(list_of_beats):
+        for name, column in _time_domain(intervals, nn).items():
             values[name][rows] = column
     spans = np.array([_span(beats) for beats in list_of_beats])
     for i, beats in enumerate(list_of_beats):
         if len(beats) >= LEAST_BEATS:
-            for name, value in _of_one(beats, spans[i]).items():
+            errors = standard_errors(beats)._asdict()
+            for name, value in (_of_one(beats, spans[i]) | errors).items():
                 values[name][i] = value
     few = np.array([len(beats) < LEAST_BEATS for beats in list_of_beats], dtype=bool)
     for name in names:
         values[name][few | (spans < COLUMNS[name].minimum_s * (1 - TOLERANCE))] = np.nan
     values["n_beats"] = np.array([float(len(beats)) for beats in list_of_beats])
     values["coverage"] = np.array([beats.coverage for beats in list_of_beats], dtype=float)
-    values["corrected_share"] = np.array([_corrected(beats) for beats in list_of_beats], float)
+    values["corrected_share"] = np.array([_rejected(beats) for beats in list_of_beats], float)
+    values["ectopic_share"] = np.array([_ectopic(beats) for beats in list_of_beats], float)
     return pd.DataFrame({name: values[name] for name in COLUMNS}, dtype=float)
 
 
@@ -146,20 +178,30 @@ def _span(beats: Beats) -> float:
     return beats.span_s[1] - beats.span_s[0] if beats.span_s else 0.0
 
 
-def _corrected(beats: Beats) -> float:
-    if beats.corrected is None or not len(beats):
-        return float("nan") if not len(beats) else 0.0
-    return float(beats.corrected.mean())
+def _rejected(beats: Beats) -> float:
+    """Share of detections rejected, or of beats moved or put in by somebody else's correction."""
+    moved = 0.0 if beats.corrected is None or not len(beats) else float(beats.corrected.mean())
+    if not len(beats) and not beats.rejected_share:
+        return float("nan")
+    return max(moved, beats.rejected_share)
 
 
-def _intervals(beats: Beats) -> np.ndarray:
-    """Intervals in ms, NaN across gaps, (n - 1,); to a nanosecond, so that 50 ms are 50 ms."""
-    nn = np.round(1e3 * np.diff(beats.times_s), 6)
-    return np.where(beats.joined, nn, np.nan)
+def _ectopic(beats: Beats) -> float:
+    if not len(beats):
+        return float("nan")
+    return 0.0 if beats.ectopic is None else float(beats.ectopic.mean())
 
 
-def _blocks(list_of_beats: list[Beats]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Row numbers and their intervals padded with NaN (rows, longest), like lengths together."""
+def _intervals(beats: Beats, which: np.ndarray) -> np.ndarray:
+    """Intervals, ms, (n - 1,), NaN where not ``which``; to a nanosecond, so that 50 ms are 50."""
+    return np.where(which, np.round(1e3 * np.diff(beats.times_s), 6), np.nan)
+
+
+def _blocks(list_of_beats: list[Beats]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Row numbers, their intervals and NN intervals padded with NaN (rows, longest) each.
+
+    Like lengths come together.
+    """
     lengths = np.array([len(beats) for beats in list_of_beats], dtype=int)
     order = np.argsort(lengths, kind="stable")
     order = order[lengths[order] >= LEAST_BEATS]
@@ -167,14 +209,16 @@ def _blocks(list_of_beats: list[Beats]) -> Iterator[tuple[np.ndarray, np.ndarray
         longest = lengths[order[-1]]
         rows = order[-max(1, CELLS // longest) :]
         order = order[: -len(rows)]
-        nn = np.full((len(rows), longest - 1), np.nan)
+        intervals, nn = np.full((2, len(rows), longest - 1), np.nan)
         for k, row in enumerate(rows):
-            nn[k, : lengths[row] - 1] = _intervals(list_of_beats[row])
-        yield rows, nn
+            beats, own = list_of_beats[row], slice(0, lengths[row] - 1)
+            intervals[k, own] = _intervals(beats, beats.joined)
+            nn[k, own] = _intervals(beats, beats.normal)
+        yield rows, intervals, nn
 
 
-def _time_domain(nn: np.ndarray) -> dict[str, np.ndarray]:
-    """Of intervals (rows, n) with NaN where there is none."""
+def _time_domain(intervals: np.ndarray, nn: np.ndarray) -> dict[str, np.ndarray]:
+    """Of intervals and NN intervals (rows, n) with NaN where there is none."""
     diff = np.diff(nn, axis=1)
     sum_x1, sum_x2 = _std(diff / np.sqrt(2)), _std((nn[:, 1:] + nn[:, :-1]) / np.sqrt(2))
     mean, sdnn, rmssd = _mean(nn), _std(nn), np.sqrt(_mean(diff**2))
@@ -183,7 +227,7 @@ def _time_domain(nn: np.ndarray) -> dict[str, np.ndarray]:
     away = np.sort(np.abs(nn - median[:, None]), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = {
-            "hr_bpm": 60_000 / mean,
+            "hr_bpm": 60_000 / _mean(intervals),
             "mean_nn_ms": mean,
             "sdnn_ms": sdnn,
             "rmssd_ms": rmssd,
@@ -234,7 +278,7 @@ def _of_one(beats: Beats, span_s: float) -> dict[str, float]:
     """What is not worth padding: histogram, spectra, nonlinear features."""
     found: dict[str, float] = {}
     long = span_s / (1 - TOLERANCE)
-    nn = _intervals(beats)
+    nn = _intervals(beats, beats.normal)
     if long >= COLUMNS["hti"].minimum_s and np.isfinite(nn).any():
         found.update(_histogram(nn[np.isfinite(nn)]))
     if long >= COLUMNS["hf_ms2"].minimum_s:

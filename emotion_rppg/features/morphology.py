@@ -1,14 +1,17 @@
 """Shape of each pulse: heights, times, widths, areas, the notch and the second derivative's waves.
 
 Every pulse reaches from its foot to the next one and stands on the line between the two. The wave
-is cleared of what lies above 10 Hz (a camera's: 5 Hz) and read at 500 Hz. Heights are in the
-sensor's own units, which are nobody else's; a camera's wave is standardised.
+is cleared of what lies above 10 Hz and read at 500 Hz. Heights are in the
+sensor's own units, which are nobody else's.
 
 Rates and bandwidth. Heights, times, widths and areas need 25 samples a second. The notch, what is
 reflected and the second derivative's waves need 60, and second derivatives that are alike from
 pulse to pulse (a mean correlation of 0.8 with the average of the others): two derivatives lift
-noise until nothing of the artery is left. A camera at 30 frames a second therefore gives the
-coarse shape only, and that smoothed. An ECG has no pulse: all NaN.
+noise until nothing of the artery is left. An ECG has no pulse: all NaN.
+
+A camera's wave is not measured, either: all NaN. Of one person it is 329 ms wide at half its height
+where the finger's is 145, and of sixteen networks on 153 people none recovered a person's own pulse
+shape (docs/beats.md).
 """
 
 from __future__ import annotations
@@ -153,7 +156,7 @@ def _variation(height: np.ndarray) -> dict[str, float]:
 def _measured(beats: Beats, signal: Signal) -> dict[str, np.ndarray]:
     """Every feature of every beat, (n,) each, block by block for bounded memory."""
     values = {name: np.full(len(beats), np.nan) for name in PER_BEAT}
-    if signal.kind not in pulses.HIGHEST_HZ or signal.rate_hz < COARSE_HZ - 0.5:
+    if signal.kind != "bvp" or signal.rate_hz < COARSE_HZ - 0.5:
         return values
     for first in range(0, max(len(beats) - 1, 0), BLOCK):
         own = slice(first, first + BLOCK + 1)  # the last one ends the pulse before it
@@ -165,8 +168,10 @@ def _measured(beats: Beats, signal: Signal) -> dict[str, np.ndarray]:
 
 
 def _part(beats: Beats, own: slice) -> Beats:
-    corrected = None if beats.corrected is None else beats.corrected[own]
-    return Beats(beats.times_s[own], gaps=beats.gaps, corrected=corrected)
+    corrected, ectopic = (
+        None if each is None else each[own] for each in (beats.corrected, beats.ectopic)
+    )
+    return Beats(beats.times_s[own], gaps=beats.gaps, corrected=corrected, ectopic=ectopic)
 
 
 def _block(beats: Beats, signal: Signal) -> dict[str, np.ndarray]:

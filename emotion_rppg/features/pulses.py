@@ -9,7 +9,7 @@ import numpy as np
 from emotion_rppg.signals import Beats, Signal
 
 READ_HZ = 500.0
-HIGHEST_HZ = {"bvp": 10.0, "rppg": 5.0}
+HIGHEST_HZ = 10.0
 BEFORE = 0.6  # of an interval before a beat, where its foot is looked for
 ABOUT = 0.2  # of an interval to either side of a beat, where its peak is looked for
 LONGEST_S = 2.0
@@ -33,16 +33,18 @@ class Pulses:
 
 
 def cut(beats: Beats, signal: Signal) -> Pulses:
-    """The pulses of beats that lie wholly in the wave, on neither gap nor corrected beat."""
+    """The pulses of beats that lie wholly in the wave, on no gap, moved or ectopic beat."""
     smooth = signal
-    if signal.rate_hz > 2.2 * HIGHEST_HZ[signal.kind or "bvp"]:
-        smooth = signal.lowpass(HIGHEST_HZ[signal.kind or "bvp"])
+    if signal.rate_hz > 2.2 * HIGHEST_HZ:
+        smooth = signal.lowpass(HIGHEST_HZ)
     wave = smooth.resample(READ_HZ)
     if len(beats) < 3 or not len(wave):
         return _none()
     foot, peak, level = _feet_and_peaks(beats, wave)
     # a pulse ends at the next beat's foot; beside a corrected beat that foot is not its own
-    sure = np.isfinite(foot) if beats.corrected is None else np.isfinite(foot) & ~beats.corrected
+    sure = np.isfinite(foot)
+    for odd in (beats.corrected, beats.ectopic):
+        sure &= True if odd is None else ~odd
     longest = min(LONGEST_S, 1.6 * float(np.median(np.diff(beats.times_s))))
     length = np.diff(foot)
     with np.errstate(invalid="ignore"):

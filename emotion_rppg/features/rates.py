@@ -10,6 +10,7 @@ WINDOW_S, STEP_S = 10.0, 1.0
 BLOCK = 64  # windows looked at together: their spectra are some megabytes
 STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
 HARMONIC = 0.5  # weight of the power at twice the rate
+JUMP = 0.15  # share by which a path may change from one second to the next
 SEGMENT = 20  # seconds of a path that are judged together as doubled
 # By how much the wave must repeat itself better after two periods than after one for the path to be
 # doubled: by more the noisier it is, since correlations of noise differ by chance
@@ -45,14 +46,38 @@ def without_harmonics(
     slow pulse that a filter has left. A heart that beats twice in turn (bigeminy) does so, too;
     there the second beat is neither as near as a dicrotic wave nor half-way.
     """
+    parts = [slice(i, min(i + SEGMENT, len(path_hz))) for i in range(0, len(path_hz), SEGMENT)]
+    ends = [
+        len(samples) / rate_hz if p.stop == len(path_hz) else times_s[p.stop - 1] for p in parts
+    ]
+    begins = [0.0, *(times_s[p.start] for p in parts[1:])]
+    found = [
+        _periods_a_beat(
+            samples[int(begin * rate_hz) : int(end * rate_hz)],
+            rate_hz,
+            float(np.median(path_hz[part])),
+        )
+        for part, begin, end in zip(parts, begins, ends, strict=True)
+    ]
     divided = path_hz.copy()
-    for first in range(0, len(path_hz), SEGMENT):
-        part = slice(first, min(first + SEGMENT, len(path_hz)))
-        begin = 0.0 if first == 0 else times_s[first]
-        end = len(samples) / rate_hz if part.stop == len(path_hz) else times_s[part.stop - 1]
-        seen = samples[int(begin * rate_hz) : int(end * rate_hz)]
-        divided[part] /= _periods_a_beat(seen, rate_hz, float(np.median(path_hz[part])))
+    for part, periods in zip(parts, _of_chains(found, parts, path_hz), strict=True):
+        divided[part] /= periods
     return divided
+
+
+def _of_chains(found: list[int], parts: list[slice], path_hz: np.ndarray) -> list[int]:
+    """Periods a beat of each part: those of most parts through which the path runs on.
+
+    No heart rate doubles from one moment to the next: where the path does not jump, it follows the
+    same harmonic.
+    """
+    same, chain = [], 0
+    for part in parts:
+        if part.start and abs(path_hz[part.start] / path_hz[part.start - 1] - 1) > JUMP:
+            chain += 1
+        same.append(chain)
+    votes = [[f for f, other in zip(found, same, strict=True) if other == own] for own in same]
+    return [max(set(each), key=lambda periods: (each.count(periods), periods)) for each in votes]
 
 
 def _periods_a_beat(samples: np.ndarray, rate_hz: float, path_hz: float) -> int:

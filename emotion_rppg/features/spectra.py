@@ -83,7 +83,8 @@ def lomb(times_s: np.ndarray, nn: np.ndarray, *, respiration: bool) -> dict[str,
     """LF and HF power (ms²) of intervals at the times of the beats that end them; NaN is left out.
 
     Lomb 1976, Scargle 1982; density 2 × mean interval × periodogram, integrated over steps of a
-    quarter of the resolution. The breathing rate is its highest place in 0.1–0.5 Hz.
+    quarter of the resolution. The breathing rate is its highest place in 0.1–0.5 Hz; NaN where that
+    lies below 0.15 Hz, where the blood pressure's own rhythm of 0.1 Hz could be taken for breath.
     """
     seen = np.isfinite(nn)
     at, x = times_s[seen] - times_s[0], nn[seen]
@@ -94,6 +95,8 @@ def lomb(times_s: np.ndarray, nn: np.ndarray, *, respiration: bool) -> dict[str,
     hz = np.arange(LF[0], BREATH[1], max(1 / (4 * span), 1e-3))
     power = 2 * float(x.mean()) / 1e3 * _lomb_scargle(at, x - x.mean(), hz)
     breath = 60 * _peak(hz, power, BREATH) if respiration else float("nan")
+    if breath < 60 * HF[0]:
+        breath = float("nan")
     return {
         "lf_lomb_ms2": _band(hz, power, LF),
         "hf_lomb_ms2": _band(hz, power, HF),

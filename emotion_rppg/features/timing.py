@@ -17,7 +17,9 @@ import numpy as np
 from emotion_rppg.features.settling import settled
 
 FINE_HZ = 100.0  # of the wave that is fitted; it holds little above 10 Hz
-REACH = 0.5  # intervals to either side that are a beat's shape
+# Intervals to either side that are a beat's shape: all of it where noise is to be averaged out; of
+# a contact wave its rise, since what follows it depends on when the next beat comes
+REACH, REACH_OF_RISE = 0.5, 0.33
 AROUND = 60  # beats to either side whose mean is the shape
 FITS = 3
 FARTHEST = 0.2  # of an interval, that a fit may move a beat
@@ -79,7 +81,8 @@ def beat_times(
         unknown = np.full(len(first_s), np.nan)
         return Timing(first_s, unknown, unknown, unknown, unknown)
     even = np.arange(clock_s[0], clock_s[-1], 1 / FINE_HZ)
-    fit = fitted(np.interp(even, clock_s, wave), first_s - clock_s[0])
+    reach = REACH if denoise else REACH_OF_RISE
+    fit = fitted(np.interp(even, clock_s, wave), first_s - clock_s[0], reach=reach)
     if not denoise:
         error = PER_MISFIT * fit.misfit_s
         return Timing(clock_s[0] + fit.times_s, error, _of_three(error), fit.misfit_s, fit.size)
@@ -94,7 +97,7 @@ def _of_three(error_s: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(square[:-2] + 4 * square[1:-1] + square[2:]))
 
 
-def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
+def fitted(wave: np.ndarray, first_s: np.ndarray, *, reach: float = REACH) -> Fit:
     """Gauss–Newton steps towards the shift and height of each beat's neighbours that fit it best.
 
     ``wave`` (m,) is at ``FINE_HZ``, ``first_s`` (n,) in seconds after its first sample.
@@ -103,9 +106,9 @@ def fitted(wave: np.ndarray, first_s: np.ndarray) -> Fit:
     from scipy.ndimage import median_filter
 
     interval = float(np.median(np.diff(first_s)))
-    reach = max(int(REACH * interval * FINE_HZ), 4)
-    offsets = np.arange(-reach, reach + 1) / FINE_HZ
-    weight = np.sqrt(np.hanning(2 * reach + 3)[1:-1])
+    points = max(int(reach * interval * FINE_HZ), 4)
+    offsets = np.arange(-points, points + 1) / FINE_HZ
+    weight = np.sqrt(np.hanning(2 * points + 3)[1:-1])
     curve = CubicSpline(np.arange(len(wave)) / FINE_HZ, wave, extrapolate=False)
     times = first_s
     for _ in range(FITS):

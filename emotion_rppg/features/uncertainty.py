@@ -20,14 +20,14 @@ import numpy as np
 
 from emotion_rppg.signals import Beats
 
-# Standard deviation of a beat's time of which the wave tells nothing, ms: a pulse's travel time (five
-# minutes of finger PPG and ECG of one person at rest show 3 ms), an R peak's place between samples.
+# Standard deviation of a beat's time of which the wave tells nothing, ms: a pulse's travel time
+# (five minutes of finger PPG and ECG of one person at rest show 3 ms), an R peak's place.
 LEAST_MS = {"ecg": 1.5, "bvp": 4.0, "rppg": 3.0}
 # Share of a pulse's SDNN and RMSSD by which they differ from the heart's where the wave is clean:
 # 150 windows of a wrist's PPG against the wristband's own intervals, and camera waves of 22 people
 # against a contact sensor, lie within two standard errors in nine of ten cases with it
 SHARES = {"ecg": (0.01, 0.01), "bvp": (0.07, 0.12), "rppg": (0.05, 0.1)}
-# Of the error of a denoised difference, what RMSSD errs by; the same cases
+# Of the error of denoised intervals and differences, what SDNN and RMSSD err by; the same cases
 DENOISED = 0.27
 BLOCK = 5  # intervals that are taken to say one thing together: a breath at rest
 FEWEST = 3  # differences, below which nothing is estimated
@@ -55,19 +55,21 @@ def standard_errors(beats: Beats) -> Errors:
     of_difference = _of_differences(beats, variance, LEAST_MS[kind])
     sdnn, rmssd = _std(nn), _root_mean_square(differences)
     mean = np.hypot(_sampling(nn, np.mean, missing), np.sqrt(2 * variance.mean()) / len(nn))
-    by_noise = (
-        DENOISED * np.sqrt(of_difference)
-        if kind == "rppg"
-        else _by_noise(rmssd, of_difference, len(differences))
-    )
+    of_interval = 2 * _of_intervals(beats, variance)
+    if kind == "rppg":
+        noise = [DENOISED * float(np.sqrt(added)) for added in (of_interval, of_difference)]
+    else:
+        noise = [
+            _by_noise(sdnn, of_interval, len(nn)),
+            _by_noise(rmssd, of_difference, len(differences)),
+        ]
     own = [share * value for share, value in zip(SHARES[kind], (sdnn, rmssd), strict=True)]
     sampled = _sampling(nn, _std, missing), _sampling(differences, _root_mean_square, missing)
-    of_sdnn = _by_noise(sdnn, 2 * _of_intervals(beats, variance), len(nn))
     return Errors(
         60e3 / float(np.mean(beats.intervals_ms)) ** 2 * float(mean),
         float(mean),
-        float(np.linalg.norm([own[0], sampled[0], of_sdnn])),
-        float(np.linalg.norm([own[1], sampled[1], by_noise])),
+        float(np.linalg.norm([own[0], sampled[0], noise[0]])),
+        float(np.linalg.norm([own[1], sampled[1], noise[1]])),
     )
 
 

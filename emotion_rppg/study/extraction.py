@@ -19,6 +19,7 @@ from emotion_rppg.parallel import unless_kept
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
+from emotion_rppg.study.trust import check_min_quality, quality_of, withhold
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def extract(
     length_s: float | None = 60.0,
     step_s: float | None = 30.0,
     families: Sequence[str] = ("hrv", "sequence"),
+    min_quality: float | None = None,
     baseline: str | float | None = None,
     encoder: Any = None,
     source: str = "auto",
@@ -50,8 +52,9 @@ def extract(
 ) -> pd.DataFrame:
     """Feature table of a study: one row a window.
 
-    Beats are found once a recording, so no window has filter edges. Windows of a camera wave
-    that shows no pulse to trust keep their row, with empty features and the reason.
+    Beats are detected once a recording, so no window has filter edges. A window of any source that
+    shows no pulse to trust keeps its row, with empty features and the reason; single features whose
+    standard error outweighs them are withheld alike.
 
     Parameters
     ----------
@@ -64,6 +67,9 @@ def extract(
         Window length in seconds; None: the whole recording.
     families : sequence of str
         Names in ``FAMILIES``.
+    min_quality : float, optional
+        Windows of a lower quality are withheld (empty features, the reason). Default: 0.6 of a
+        camera, 0.3 of a contact PPG, 0.5 of an ECG.
     baseline : str or float, optional
         The name of a trial, or each recording's first so many seconds: beside every feature stands
         its difference from there, ``rmssd_ms_vs_baseline`` (:mod:`emotion_rppg.baselines`).
@@ -97,7 +103,8 @@ def extract(
 
     check_families(families)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
-    window = (length_s, step_s, tuple(families))
+    check_min_quality(min_quality)
+    window = (length_s, step_s, tuple(families), min_quality)
     found: dict[int, pd.DataFrame | str] = {}
     for number, outcome in _outcomes(items, reading, window, store, workers, scheduler):
         found[number] = outcome
@@ -207,6 +214,7 @@ def features_of(
     length_s: float | None,
     step_s: float | None,
     families: Sequence[str],
+    min_quality: float | None = None,
 ) -> pd.DataFrame:
     """Feature rows of one recording whose wave has been read."""
     import pandas as pd
@@ -217,26 +225,21 @@ def features_of(
     facts = reading.facts(recording)
     beats = find_beats(wave)
     windows = cut(beats, wave, length_s=length_s, step_s=step_s, facts=facts)
-    table = windows.table
-    table.insert(0, "quality", [_mean_quality(signal) for signal in windows.signals])
-    table.insert(1, "timing_sd_ms", [_timing_sd_ms(part) for part in windows.beats])
-    parts = [FAMILIES[name](windows.beats, windows.signals) for name in families]
-    table = pd.concat([table, *parts], axis=1)
-    reasons = [_distrust(signal) for signal in windows.signals]
-    table["reason"] = reasons
-    blank = np.array([reason != "" for reason in reasons])
-    if blank.any():
-        measured = (c for part in parts for c in part if c != "coverage")
-        for column in ("timing_sd_ms", *measured):
-            empty = np.nan if table[column].dtype.kind in "fi" else ""
-            table[column] = table[column].mask(blank, empty)
-    return ordered(table)
-
-
-def _mean_quality(signal: Signal | None) -> float:
-    if signal is None or signal.quality is None or not len(signal):
-        return float("nan")
-    return float(np.mean(signal.quality))
+    table, parts = windows.table, zip(windows.beats, windows.signals, strict=True)
+    measured = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "quality": [quality_of(beats, signal) for beats, signal in parts],
+                    "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
+                }
+            ),
+            *(FAMILIES[name](windows.beats, windows.signals) for name in families),
+        ],
+        axis=1,
+    )
+    trusted = withhold(measured, windows.beats, windows.signals, min_quality=min_quality)
+    return ordered(pd.concat([table, trusted], axis=1))
 
 
 def _timing_sd_ms(beats: Beats) -> float:
@@ -244,15 +247,6 @@ def _timing_sd_ms(beats: Beats) -> float:
     if beats.timing_sd_s is None or not np.isfinite(beats.timing_sd_s).any():
         return float("nan")
     return 1e3 * float(np.sqrt(np.nanmean(beats.timing_sd_s**2)))
-
-
-def _distrust(signal: Signal | None) -> str:
-    """Why a camera wave is not to be trusted, or nothing. Contact sensors speak for themselves."""
-    if signal is None or signal.kind != "rppg":
-        return ""
-    from emotion_rppg.quality import judge
-
-    return judge(signal).reason or ""
 
 
 def ordered(table: pd.DataFrame) -> pd.DataFrame:

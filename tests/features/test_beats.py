@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.artefacts import correct
+from emotion_rppg.features.artefacts import ectopic, extra, odd, rhythm_of, silent
 from emotion_rppg.features.beats import FIDUCIALS, find_beats
 from emotion_rppg.metrics import beat_errors
 from emotion_rppg.signals import Beats, Signal
@@ -201,13 +201,13 @@ def test_a_cameras_beats_say_how_sure_their_times_are_and_crops_keep_it() -> Non
     signal = noisy(pulse(heart(60), 60, 30, "rppg"), 10)
     beats = find_beats(signal)
     error = beats.timing_sd_s
-    assert np.isfinite(error[~beats.corrected]).all()
-    assert np.isnan(error[beats.corrected]).all()
-    assert 2 < 1e3 * np.median(error[~beats.corrected]) < 15
+    assert np.isfinite(error).all()
+    assert 2 < 1e3 * np.median(error) < 15
     np.testing.assert_array_equal(
         beats.crop(20, 40).timing_sd_s, error[(beats.times_s >= 20) & (beats.times_s < 40)]
     )
-    assert find_beats(pulse(heart(60), 60, 64, "bvp")).timing_sd_s is None
+    finger = find_beats(noisy(pulse(heart(60), 60, 64, "bvp"), 15))
+    assert 2 < 1e3 * np.median(finger.timing_sd_s) < 15
 
 
 @pytest.mark.parametrize("fiducial", FIDUCIALS)
@@ -286,7 +286,7 @@ def test_a_pulse_wave_needs_no_neurokit() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-# ---- correction ------------------------------------------------------------------------------
+# ---- rhythm ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -295,31 +295,39 @@ def steady() -> np.ndarray:
     return np.cumsum(0.8 + 0.02 * np.sin(np.arange(100) / 2) + draw.normal(0, 0.008, 100))
 
 
-def test_ordinary_beats_are_left_alone(steady: np.ndarray) -> None:
-    times, marks = correct(steady)
-    assert marks.mean() < 0.05
-    assert len(times) == len(steady)
+def test_ordinary_intervals_are_neither_silent_nor_odd_nor_ectopic(steady: np.ndarray) -> None:
+    intervals = np.diff(steady)
+    rhythm = rhythm_of(intervals)
+    assert not silent(intervals, *rhythm).any()
+    assert not odd(intervals, *rhythm).any()
+    assert not ectopic(intervals, *rhythm).any()
+    assert not extra(intervals, rhythm[0]).any()
 
 
-def test_a_missed_beat_is_put_in(steady: np.ndarray) -> None:
-    times, marks = correct(np.delete(steady, 50))
-    assert len(times) == len(steady)
-    assert marks[50]
-    assert times[50] == pytest.approx(steady[50], abs=0.05)
+def test_a_beat_that_was_not_detected_leaves_silence(steady: np.ndarray) -> None:
+    intervals = np.diff(np.delete(steady, 50))
+    assert np.flatnonzero(silent(intervals, *rhythm_of(intervals))).tolist() == [49]
 
 
-def test_an_extra_beat_is_taken_out(steady: np.ndarray) -> None:
-    times, _ = correct(np.insert(steady, 51, steady[50] + 0.3))
-    assert len(times) == len(steady)
-    np.testing.assert_allclose(times, steady, atol=0.06)
+def test_a_beat_between_two_of_the_rhythm_is_extra(steady: np.ndarray) -> None:
+    intervals = np.diff(np.insert(steady, 51, steady[50] + 0.3))
+    assert np.flatnonzero(extra(intervals, rhythm_of(intervals)[0])).tolist() == [51]
 
 
-def test_an_ectopic_beat_is_moved_between_its_neighbours(steady: np.ndarray) -> None:
-    early = steady.copy()
-    early[50] -= 0.25
-    times, marks = correct(early)
-    assert marks[50]
-    assert times[50] == pytest.approx(steady[50], abs=0.05)
+@pytest.mark.parametrize("every", [2, 3, 9], ids=["bigeminy", "trigeminy", "now and then"])
+def test_early_beats_followed_by_a_pause_are_ectopic(steady: np.ndarray, every: int) -> None:
+    early = np.arange(1, 99, every)
+    times = steady.copy()
+    times[early] -= 0.25
+    intervals = np.diff(times)
+    found = np.flatnonzero(ectopic(intervals, *rhythm_of(intervals)))
+    assert set(early[1:-1]) <= set(found) <= set(early)
+
+
+def test_no_beat_of_an_altogether_irregular_heart_is_ectopic() -> None:
+    intervals = np.random.default_rng(0).uniform(0.45, 1.05, 200)
+    assert np.mean(ectopic(intervals, *rhythm_of(intervals))) < 0.05
+    assert not silent(intervals, *rhythm_of(intervals)).any()
 
 
 # ---- real recordings -------------------------------------------------------------------------

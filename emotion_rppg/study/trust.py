@@ -1,0 +1,174 @@
+"""Withhold what a window's pulse does not support, and say why in a sentence.
+
+The same rules hold for a camera, a contact sensor and an ECG. A window whose pulse is not to be
+trusted has no features at all. In a trusted one a feature is withheld where its standard error
+outweighs it, and so are those that stand or fall with it (`hrv.Column.error`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.features import hrv
+from emotion_rppg.quality import LEAST_QUALITY, judge
+from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.windows import OK
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Mean quality of a window below which it is withheld, by the kind of its wave
+MIN_QUALITY = {"rppg": LEAST_QUALITY, "bvp": 0.3, "ecg": 0.5}
+LEAST_COVERAGE = 0.5  # of a window, outside gaps
+LEAST_BEATS = 3
+MOST_ECTOPIC = 0.2  # of the beats: with more, too few intervals are normal-to-normal
+OUTWEIGHS = 0.5  # of a value: with a larger standard error it cannot be told from zero
+# Standard errors as large as the differences between people are: twice the standard deviation of
+# 15 ms that RMSSD has over healthy adults at rest, and of SDNN alike (Nunan et al. 2010)
+MOST_ERROR = {"hr_se_bpm": 5.0, "mean_nn_se_ms": 50.0, "sdnn_se_ms": 30.0, "rmssd_se_ms": 30.0}
+SHORT_NAMES = {
+    "hr_se_bpm": ("heart rate", "hr_bpm", "/min"),
+    "mean_nn_se_ms": ("mean interval", "mean_nn_ms", "ms"),
+    "sdnn_se_ms": ("SDNN", "sdnn_ms", "ms"),
+    "rmssd_se_ms": ("RMSSD", "rmssd_ms", "ms"),
+}
+
+
+def check_min_quality(min_quality: float | None) -> None:
+    """Refuse a least quality that is no share."""
+    if min_quality is not None and not 0 <= min_quality <= 1:
+        raise InputError(f"min_quality is a quality from 0 to 1, or None; got {min_quality!r}")
+
+
+def quality_of(beats: Beats, signal: Signal | None) -> float:
+    """Quality of a window, 0–1: the mean of its wave's, or for an ECG of its beats' confidence.
+
+    The latter over the whole window, gaps counting as 0. NaN where nothing is known.
+    """
+    if signal is not None and signal.quality is not None and len(signal):
+        return float(np.mean(signal.quality))
+    if beats.confidence is None:
+        return float("nan")
+    return float(beats.confidence.mean() * beats.coverage) if len(beats) else 0.0
+
+
+def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None = None) -> str:
+    """Say why a window's pulse is not to be trusted; an empty text where it is.
+
+    Parameters
+    ----------
+    beats, signal : Beats, Signal or None
+        Those of the window.
+    min_quality : float, optional
+        Default: that of the kind in ``MIN_QUALITY``.
+    """
+    kind = beats.kind or (signal.kind if signal is not None else None) or "bvp"
+    least = MIN_QUALITY.get(kind, 0.0) if min_quality is None else min_quality
+    if kind == "rppg" and signal is not None:
+        reason = judge(signal, least_quality=least).reason
+        if reason:
+            return reason
+    quality = quality_of(beats, signal)
+    if quality < least:
+        return f"no clear pulse: quality {quality:.2f}, at least {least:g} is wanted"
+    if len(beats) < LEAST_BEATS:
+        return f"{len(beats)} beats in the window: at least {LEAST_BEATS} are wanted"
+    if beats.coverage < LEAST_COVERAGE:
+        return (
+            f"beats in {beats.coverage:.0%} of the window, the rest is gaps: at least "
+            f"{LEAST_COVERAGE:.0%} is wanted"
+        )
+    return ""
+
+
+def withhold(
+    table: pd.DataFrame,
+    beats: Sequence[Beats],
+    signals: Sequence[Signal | None],
+    *,
+    min_quality: float | None = None,
+) -> pd.DataFrame:
+    """Empty what is not supported in a table of windows, and add its column ``reason``.
+
+    ``reason`` is ``"ok"`` where nothing is withheld.
+    """
+    check_min_quality(min_quality)
+    reasons = [distrust(b, s, min_quality=min_quality) for b, s in zip(beats, signals, strict=True)]
+    table = _emptied(table, np.array([reason != "" for reason in reasons]))
+    for error, columns in _dependants(table).items():
+        doubtful = _doubtful(table, error)
+        for row in np.flatnonzero(doubtful):
+            reasons[row] = "; ".join(filter(None, [reasons[row], _why(table.iloc[row], error)]))
+        table.loc[doubtful, columns] = np.nan
+    return table.assign(reason=[reason or OK for reason in reasons])
+
+
+def _emptied(table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
+    """The table with nothing measured in some rows; what describes the window itself stays."""
+    table = table.copy()
+    if rows.any():
+        for column in table.columns.difference(["quality", *hrv.ABOUT], sort=False):
+            empty = np.nan if table[column].dtype.kind in "fi" else ""
+            table[column] = table[column].mask(rows, empty)
+    return table
+
+
+def _dependants(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Columns of the table by the standard error that they stand or fall with."""
+    found: dict[str, list[str]] = {name: [] for name in MOST_ERROR if name in table}
+    for name, column in hrv.COLUMNS.items():
+        if column.error in found and name in table:
+            found[column.error].append(name)
+    return found
+
+
+def _doubtful(table: pd.DataFrame, error: str) -> np.ndarray:
+    """Rows whose value is outweighed by its error, or whose rhythm leaves no NN intervals."""
+    value = table[SHORT_NAMES[error][1]].to_numpy(float)
+    size = table[error].to_numpy(float)
+    with np.errstate(invalid="ignore"):
+        doubtful = (size > MOST_ERROR[error]) | (size > OUTWEIGHS * value)
+        if error in ("sdnn_se_ms", "rmssd_se_ms"):
+            doubtful |= (table["ectopic_share"].to_numpy(float) > MOST_ECTOPIC) & _trusted(table)
+    return np.asarray(doubtful)
+
+
+def _trusted(table: pd.DataFrame) -> np.ndarray:
+    return np.isfinite(table["hr_bpm"].to_numpy(float))
+
+
+def _why(row: pd.Series, error: str) -> str:
+    name, value, unit = SHORT_NAMES[error]
+    if error in ("sdnn_se_ms", "rmssd_se_ms") and row["ectopic_share"] > MOST_ECTOPIC:
+        return f"{name} withheld: {row['ectopic_share']:.0%} of the beats are ectopic"
+    return f"{name} withheld: {row[value]:.0f} {unit} with a standard error of {row[error]:.0f}"
+
+
+def summary(table: pd.DataFrame) -> list[str]:
+    """Sentences for the end of an extraction: what was withheld and why, what needs more time."""
+    lines = []
+    reasons = Counter(_kind_of(str(reason)) for reason in table["reason"] if reason != OK)
+    for reason, count in reasons.most_common():
+        lines.append(f"{count} of {len(table)} windows: {reason}")
+    longest = float(table["duration_s"].max()) / (1 - hrv.TOLERANCE) if len(table) else 0.0
+    waiting: dict[float, list[str]] = {}
+    for name, column in hrv.COLUMNS.items():
+        if name in table and column.minimum_s > longest and not name.endswith(("_se_ms", "_bpm")):
+            waiting.setdefault(column.minimum_s, []).append(name)
+    for minimum_s, names in sorted(waiting.items()):
+        lines.append(f"empty, need windows of {minimum_s:g} s: {', '.join(names)}")
+    return lines
+
+
+def _kind_of(reason: str) -> str:
+    """A reason without its numbers, so that like ones are counted together."""
+    if " withheld" in reason:
+        names = [part.partition(" withheld")[0] for part in reason.split("; ")]
+        return f"{' and '.join(names)} withheld"
+    return re.sub(r"-?[\d.]+ ?%?", "…", reason.partition(":")[0])
