@@ -233,11 +233,11 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
     interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
-    # a misfit that is unknown (of fewer than four beats) is nothing to believe
     sure = (timing.misfit_s <= MOST_MISFIT[kind] * interval) & (timing.size <= MOST_SIZE)
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
-    keep &= (times >= 0) & (times < clock[-1])
+    # a misfit is unknown where the wave's edge cuts a beat short, or of fewer than four beats
+    keep &= (times >= 0) & (times < clock[-1]) & np.isfinite(timing.misfit_s)
     errors = timing.error_s, timing.difference_error_s
     return _Detected(times, confidence, *errors, sure).at(keep)
 

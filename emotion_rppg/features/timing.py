@@ -86,7 +86,7 @@ def beat_times(
     if not denoise:
         error = PER_MISFIT * fit.misfit_s
         return Timing(clock_s[0] + fit.times_s, error, _of_three(error), fit.misfit_s, fit.size)
-    most = MISFIT * float(np.median(fit.misfit_s)) ** 2
+    most = MISFIT * float(np.nanmedian(fit.misfit_s)) ** 2
     times, error, of_difference = settled(fit.times_s, fit.height_s, most, fit.beside_s)
     return Timing(clock_s[0] + times, error, of_difference, fit.misfit_s, fit.size)
 
@@ -100,10 +100,11 @@ def _of_three(error_s: np.ndarray) -> np.ndarray:
 def fitted(wave: np.ndarray, first_s: np.ndarray, *, reach: float = REACH) -> Fit:
     """Gauss–Newton steps towards the shift and height of each beat's neighbours that fit it best.
 
+    The misfit of a beat that the edge of the wave cuts short is unknown: NaN.
+
     ``wave`` (m,) is at ``FINE_HZ``, ``first_s`` (n,) in seconds after its first sample.
     """
     from scipy.interpolate import CubicSpline
-    from scipy.ndimage import median_filter
 
     interval = float(np.median(np.diff(first_s)))
     points = max(int(reach * interval * FINE_HZ), 4)
@@ -120,12 +121,24 @@ def fitted(wave: np.ndarray, first_s: np.ndarray, *, reach: float = REACH) -> Fi
         times = times - np.clip(early / size_s, -0.1 * interval, 0.1 * interval)
         times = first_s + np.clip(times - first_s, -FARTHEST * interval, FARTHEST * interval)
     misfit_s = np.sqrt(misfit) / np.maximum(size, LEAST_SIZE * usual)
+    misfit_s[~_inside(fitted_at, offsets, len(wave))] = np.nan
     rest = wave - _drawn(len(wave), fitted_at, offsets, shape * size[:, None])
     beside = _between(rest, fitted_at, offsets, shape, weight) / usual
-    about = median_filter(size, 2 * AROUND + 1, mode="nearest")
-    return Fit(
-        times, size / usual * gauge, misfit_s, beside, size / np.maximum(about, 1e-3 * usual)
-    )
+    about = np.maximum(_usual(size), 1e-3 * usual)
+    return Fit(times, size / usual * gauge, misfit_s, beside, size / about)
+
+
+def _usual(size: np.ndarray) -> np.ndarray:
+    """Median of the beats about each, near the ends of the first or last ones, (n,)."""
+    width = min(2 * AROUND + 1, len(size))
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(size, width), axis=1)
+    return np.asarray(medians[np.clip(np.arange(len(size)) - width // 2, 0, len(medians) - 1)])
+
+
+def _inside(times_s: np.ndarray, offsets: np.ndarray, samples: int) -> np.ndarray:
+    """Beats (n,) the middle half of whose shape lies in a wave of so many samples."""
+    end_s = (samples - 1) / FINE_HZ
+    return np.asarray((times_s + offsets[0] / 2 >= 0) & (times_s + offsets[-1] / 2 <= end_s))
 
 
 def _projected(

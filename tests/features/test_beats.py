@@ -229,9 +229,11 @@ def test_the_clock_is_the_signals_own() -> None:
 
 
 def test_foot_comes_before_slope_before_peak() -> None:
-    signal = pulse(heart(40), 40, 64, "bvp")
+    truth = heart(40)
+    signal = pulse(truth, 40, 64, "bvp")
     foot, slope, peak = (
-        np.median(find_beats(signal, fiducial=f).times_s[5:40]) for f in ("foot", "slope", "peak")
+        beat_errors(find_beats(signal, fiducial=f), Beats(truth), tolerance_s=0.3).offset_ms
+        for f in ("foot", "slope", "peak")
     )
     assert foot < slope < peak
 
@@ -353,7 +355,7 @@ def test_a_camera_tells_what_the_finger_tells(real_data) -> None:
         for name, sign in (("pos_face", -1), ("chrom_face", 1)):
             wave = sign * waves[f"{person}_rppg_{name}"]
             found = find_beats(Signal.from_times(times[: len(wave)], wave, kind="rppg"))
-            kept.append(found.coverage > 0.8 and found.confidence.mean() > 0.7)
+            kept.append(found.coverage >= 0.5)
             if kept[-1]:
                 sdnn = found.intervals_ms.std() - truth.intervals_ms.std()
                 errors.append((sdnn, rmssd(found) - rmssd(truth)))

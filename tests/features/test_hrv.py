@@ -190,7 +190,7 @@ def test_below_its_minimum_a_feature_is_nan_and_above_it_is_a_number(span_s: flo
 def test_fewer_than_three_beats_give_nothing_but_their_number() -> None:
     row = hrv.table([Beats([1.0, 1.9], span_s=(0, 300))]).iloc[0]
     assert row["n_beats"] == 2
-    assert row.drop(["n_beats", "coverage", "corrected_share"]).isna().all()
+    assert row.drop(list(hrv.ABOUT)).isna().all()
 
 
 def test_gaps_are_never_bridged() -> None:

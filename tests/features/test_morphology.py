@@ -113,7 +113,8 @@ def test_a_slow_drift_changes_little() -> None:
     [
         (15, "bvp", False, False),
         (30, "bvp", True, False),
-        (30, "rppg", True, False),
+        (30, "rppg", False, False),
+        (64, "rppg", False, False),
         (64, "bvp", True, True),
         (250, "ecg", False, False),
     ],
