@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -400,7 +401,7 @@ class Beats:
         """Beats with ``start_s <= time < end_s``, the gaps cut to that stretch, same clock."""
         keep = (self.times_s >= start_s) & (self.times_s < end_s)
         a, b = self.span_s or (start_s, end_s)
-        columns = {name: getattr(self, name) for name in _A_BEAT}
+        columns: dict[str, Any] = {name: getattr(self, name) for name in _A_BEAT}
         rejected = self.rejected_s
         return replace(
             self,

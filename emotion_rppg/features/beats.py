@@ -46,7 +46,7 @@ LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion move
 # Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
 # denoised together, so each may fit less well.
 MOST_MISFIT = {"rppg": 0.12, "bvp": 0.07, "ecg": np.inf}
-MOST_SIZE = 3.0  # times the height of a usual beat: movement
+SIZES = 0.2, 3.0  # heights of a usual beat: nothing is smaller, movement is larger
 # Standard error of a beat's time, in intervals, of nine beats about. Camera waves of eleven people
 # stay below it where they agree with the contact PPG; many beats that are found in noise do not.
 UNSURE = 0.055
@@ -88,7 +88,8 @@ class _Detected(NamedTuple):
 
 
 def _none() -> _Detected:
-    return _Detected(*(np.zeros(0) for _ in range(4)), np.zeros(0, dtype=bool))
+    empty = np.zeros(0)
+    return _Detected(empty, empty, empty, empty, np.zeros(0, dtype=bool))
 
 
 def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
@@ -233,7 +234,8 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> _Detected:
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
     interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
-    sure = (timing.misfit_s <= MOST_MISFIT[kind] * interval) & (timing.size <= MOST_SIZE)
+    sure = timing.misfit_s <= MOST_MISFIT[kind] * interval
+    sure &= (timing.size >= SIZES[0]) & (timing.size <= SIZES[1])
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
     # a misfit is unknown where the wave's edge cuts a beat short, or of fewer than four beats
@@ -498,7 +500,7 @@ def _without_extra(found: _Detected) -> tuple[_Detected, np.ndarray]:
 
 
 def _without_silence(found: _Detected, end_s: float) -> _Judged:
-    """The sure beats; silence between them and doubtful stretches as gaps."""
+    """The sure beats; silence between them and doubtful stretches (to half-way) as gaps."""
     beats, gaps = [_none()], []
     early, rejected = [np.zeros(0, dtype=bool)], [np.zeros(0)]
     at = found.times_s
@@ -506,8 +508,11 @@ def _without_silence(found: _Detected, end_s: float) -> _Judged:
     for first, stop, good in _stretches(found.sure):
         own = found.at(np.arange(first, stop))
         if not good:
-            gaps.append(_gap(at, first, stop))
             rejected.append(own.times_s)
+            if first and stop < len(at):
+                gaps.append(
+                    (float(at[first - 1 : first + 1].mean()), float(at[stop - 1 : stop + 1].mean()))
+                )
             continue
         part = slice(first, stop - 1)
         intervals = np.diff(own.times_s)
@@ -523,7 +528,7 @@ def _without_silence(found: _Detected, end_s: float) -> _Judged:
 
 
 def _ends(times_s: np.ndarray, end_s: float) -> list[tuple[float, float]]:
-    """What lies before the first and after the last good beat, where a beat should be there."""
+    """What lies before the first and after the last sure beat, where another should be there."""
     if not len(times_s):
         return [(0.0, end_s)]
     half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.5
@@ -612,10 +617,3 @@ def _stretches(good: np.ndarray) -> list[tuple[int, int, bool]]:
             kept.append((int(a), int(b), True))
     edges = np.flatnonzero(np.diff(np.r_[0, (~good).astype(int), 0])).reshape(-1, 2)
     return sorted(kept + [(int(a), int(b), False) for a, b in edges])
-
-
-def _gap(at: np.ndarray, first: int, stop: int) -> tuple[float, float]:
-    """From half an interval before the first doubtful beat to half of one after the last."""
-    start = (at[first - 1] + at[first]) / 2 if first else at[first]
-    end = (at[stop - 1] + at[stop]) / 2 if stop < len(at) else at[stop - 1]
-    return float(start), float(end)

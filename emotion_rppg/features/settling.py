@@ -69,8 +69,8 @@ def settled(
         bend[part] += weight * of_difference
         norm[part] += weight
     own = slice(lead, lead + n)
-    errors = (np.sqrt((each / norm)[own]) for each in (error, bend))
-    return np.asarray(line + (out / norm)[own]), *errors
+    of_time, of_difference = (np.sqrt((each / norm)[own]) for each in (error, bend))
+    return np.asarray(line + (out / norm)[own]), of_time, of_difference
 
 
 def between_beats(beside_s: np.ndarray) -> float:

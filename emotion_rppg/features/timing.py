@@ -121,7 +121,9 @@ def fitted(wave: np.ndarray, first_s: np.ndarray, *, reach: float = REACH) -> Fi
         times = times - np.clip(early / size_s, -0.1 * interval, 0.1 * interval)
         times = first_s + np.clip(times - first_s, -FARTHEST * interval, FARTHEST * interval)
     misfit_s = np.sqrt(misfit) / np.maximum(size, LEAST_SIZE * usual)
-    misfit_s[~_inside(fitted_at, offsets, len(wave))] = np.nan
+    margin_s = REACH_OF_RISE * interval
+    inside = (fitted_at >= margin_s) & (fitted_at <= (len(wave) - 1) / FINE_HZ - margin_s)
+    misfit_s[~inside] = np.nan
     rest = wave - _drawn(len(wave), fitted_at, offsets, shape * size[:, None])
     beside = _between(rest, fitted_at, offsets, shape, weight) / usual
     about = np.maximum(_usual(size), 1e-3 * usual)
@@ -133,12 +135,6 @@ def _usual(size: np.ndarray) -> np.ndarray:
     width = min(2 * AROUND + 1, len(size))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(size, width), axis=1)
     return np.asarray(medians[np.clip(np.arange(len(size)) - width // 2, 0, len(medians) - 1)])
-
-
-def _inside(times_s: np.ndarray, offsets: np.ndarray, samples: int) -> np.ndarray:
-    """Beats (n,) the middle half of whose shape lies in a wave of so many samples."""
-    end_s = (samples - 1) / FINE_HZ
-    return np.asarray((times_s + offsets[0] / 2 >= 0) & (times_s + offsets[-1] / 2 <= end_s))
 
 
 def _projected(
