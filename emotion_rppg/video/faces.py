@@ -133,8 +133,24 @@ def skin_mean(look: Look) -> np.ndarray:
         return np.full(3, np.nan)
     if look.landmarks is None:
         return _cells(look.image, look.box, 1)[0, 0]
-    cells, weights = _cells(look.image, look.box, CELLS), _skin_weights(look)
-    return np.einsum("ij,ijk->k", weights, cells) / max(weights.sum(), 1e-9)
+    cells, weights = skin_cells(look)
+    return weighted_mean(cells, weights)
+
+
+def skin_cells(look: Look) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (32, 32, 3) of the cells of a look's box, 0–255, and how far each is skin (32, 32).
+
+    The whole of a given region counts as skin. The look must have a box.
+    """
+    assert look.box is not None
+    cells = _cells(look.image, look.box, CELLS)
+    return cells, np.ones((CELLS, CELLS)) if look.landmarks is None else _skin_weights(look)
+
+
+def weighted_mean(cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean RGB (3,) of cells (k, k, 3) by their weights (k, k)."""
+    mean: np.ndarray = np.einsum("ij,ijk->k", weights, cells) / max(weights.sum(), 1e-9)
+    return mean
 
 
 def crop(look: Look, size: int) -> np.ndarray:
