@@ -31,11 +31,12 @@ SAMPLES = 64  # pixels along the shorter side from which background is averaged
 WINDOW_S, STEP_S = 10.0, 2.5
 LEAST_S = 6.0
 NEAR_STEPS = (-1.0, 0.0, 1.0)  # frequencies about the rate, in 1 / window
-SIGNIFICANT = 3.0  # times the power that the other phases have
+SIGNIFICANT = 6.0  # times the mean power of the other five phases: one in twenty by chance
 LEAST_SKIN = 0.25  # of the zone that has most, below it a zone is left out
 LEAST_ZONES, LEAST_CELLS = 4, 3
+MOST_APART = 0.7  # square of zones' differences over that of their mean; blood: below 0.4
 MOST_BACKGROUND = 0.5  # of the face's relative change
-MOST_RED = 0.9  # of green's relative change; blood: 0.3 to 0.6
+MOST_RED = 0.7  # of green's relative change; blood: 0.2 to 0.6, light: about 1
 LEAST_LEVEL = 8.0  # of 255: a darker cell's relative change is a codec's
 
 _ZONES, _CELLS = ZONES * ZONES, len(BACKGROUND)
@@ -146,8 +147,8 @@ def _shown(rows: np.ndarray, times_s: np.ndarray, wave: np.ndarray) -> Shown:
     parts = []
     for colours, keep in ((zones, used), (cells, np.ones(_CELLS, dtype=bool))):
         levels = colours.mean(axis=0).reshape(-1, 3)
-        keep &= np.nan_to_num(levels).min(axis=1) >= LEAST_LEVEL
-        colours = colours.reshape(len(rows), -1, 3)[:, keep] / levels[keep] - 1
+        keep &= np.nan_to_num(levels[:, :2]).min(axis=1) >= LEAST_LEVEL
+        colours = colours.reshape(len(rows), -1, 3)[:, keep] / np.maximum(levels[keep], 1) - 1
         change = basis.T @ _tapered(colours.reshape(len(rows), -1), times_s)
         change = change.reshape(len(basis.T), -1, 3)
         with_wave = np.einsum("p,pkc->kc", own, change)
@@ -190,7 +191,7 @@ def _is_motion(shown: Shown, mean: np.ndarray, other: np.ndarray) -> bool:
     """Whether zones differ in green by more than they have in common."""
     apart = float(shown.skin @ (shown.zones[:, 1] - mean[1]) ** 2)
     spread = (shown.other_zones[..., 1] - other[:, 1:2]) ** 2 @ shown.skin
-    return apart > mean[1] ** 2 and _significant(apart, spread.sum())
+    return apart > MOST_APART * mean[1] ** 2 and _significant(apart, spread.sum())
 
 
 def _is_light(shown: Shown, mean: np.ndarray) -> bool:
