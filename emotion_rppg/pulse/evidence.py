@@ -23,19 +23,23 @@ from emotion_rppg.video.faces import CELLS, Look, skin_cells
 
 RATE_HZ = 15.0  # at most so many frames a second are looked at: pulses have 3.5 Hz at most
 ZONES = 4  # a side of the face's box
-GRID = 5  # a side of the picture, of which the outer cells are background
+GRID = 8  # a side of the picture, of which the outer cells are background
 BACKGROUND = [(i, j) for i in range(GRID) for j in range(GRID) if {i, j} & {0, GRID - 1}]
-AROUND, ABOVE = 1.0, 0.9  # face sizes from the face's middle that are no background, nor below
+AROUND, ABOVE = 0.7, 0.7  # face sizes from the face's middle that are no background, nor below
 SAMPLES = 64  # pixels along the shorter side from which background is averaged
 
 WINDOW_S, STEP_S = 10.0, 2.5
 LEAST_S = 6.0
 NEAR_STEPS = (-1.0, 0.0, 1.0)  # frequencies about the rate, in 1 / window
+PHASES = 2 * len(NEAR_STEPS) - 1  # that the wave does not have
 SIGNIFICANT = 6.0  # times the mean power of the other five phases: one in twenty by chance
+APART_SIGNIFICANT = 3.0  # the same for a sum over zones, which scatters less
+COLOURS = (np.array([0.0, 1.0, 0.0]), np.array([-1.0, 1.0, 0.0]))  # that blood changes most
 LEAST_SKIN = 0.25  # of the zone that has most, below it a zone is left out
 LEAST_ZONES, LEAST_CELLS = 4, 3
 MOST_APART = 0.7  # square of zones' differences over that of their mean; blood: below 0.4
 MOST_BACKGROUND = 0.5  # of the face's relative change
+GREY = 1e-3  # a difference of red and green of less: a picture without colours
 MOST_RED = 0.7  # of green's relative change; blood: 0.2 to 0.6, light: about 1
 LEAST_LEVEL = 8.0  # of 255: a darker cell's relative change is a codec's
 
@@ -44,7 +48,7 @@ _ROW = 1 + 4 * _ZONES + 3 * _CELLS  # time; colours and skin of zones; colours o
 
 
 class Pictures:
-    """What `against` needs to know of the frames of a video: 450 bytes each, 15 a second."""
+    """What `against` needs to know of the frames of a video: 600 bytes each, 15 a second."""
 
     def __init__(self) -> None:
         # in one block: between small arrays the memory of the pictures would never be used again
@@ -176,10 +180,16 @@ def _phases(times_s: np.ndarray, wave: np.ndarray) -> np.ndarray:
 
 
 def cause(shown: Shown) -> str | None:
-    """What moves with the wave instead of blood: ``"motion"``, ``"light"`` or ``"colour"``."""
+    """What speaks against blood, None if nothing does.
+
+    ``"nothing"``: no colour of the face goes with the wave; else what does: ``"motion"``,
+    ``"light"`` or another ``"colour"``.
+    """
     if not len(shown.skin):
         return None
     mean, other = shown.skin @ shown.zones, np.einsum("k,pkc->pc", shown.skin, shown.other_zones)
+    if not any(_significant((mean @ c) ** 2, ((other @ c) ** 2).sum()) for c in COLOURS):
+        return "nothing"
     if len(shown.skin) >= LEAST_ZONES and _is_motion(shown, mean, other):
         return "motion"
     if len(shown.cells) >= LEAST_CELLS and _is_light(shown, mean):
@@ -191,7 +201,7 @@ def _is_motion(shown: Shown, mean: np.ndarray, other: np.ndarray) -> bool:
     """Whether zones differ in green by more than they have in common."""
     apart = float(shown.skin @ (shown.zones[:, 1] - mean[1]) ** 2)
     spread = (shown.other_zones[..., 1] - other[:, 1:2]) ** 2 @ shown.skin
-    return apart > MOST_APART * mean[1] ** 2 and _significant(apart, spread.sum())
+    return apart > MOST_APART * mean[1] ** 2 and apart > APART_SIGNIFICANT * spread.sum() / PHASES
 
 
 def _is_light(shown: Shown, mean: np.ndarray) -> bool:
@@ -203,17 +213,13 @@ def _is_light(shown: Shown, mean: np.ndarray) -> bool:
 
 
 def _is_no_blood(mean: np.ndarray, other: np.ndarray) -> bool:
-    """Whether red changes nearly as green does, or against it."""
-    if abs(mean[0] - mean[1]) < 1e-3 * abs(mean[1]):
-        return False  # a picture without colours
-    sign = np.sign(mean[1])
-    more = sign * mean[0] - MOST_RED * sign * mean[1]
-    rest = other[:, 0] - MOST_RED * other[:, 1]
-    if more > 0:
-        return _significant(more**2, (rest**2).sum())
-    return sign * mean[0] < 0 and _significant(mean[0] ** 2, (other[:, 0] ** 2).sum())
+    """Whether red changes nearly as green does, or against it, where green goes with the wave."""
+    if not _significant(mean[1] ** 2, (other[:, 1] ** 2).sum()):
+        return mean[0] * mean[1] < 0 and _significant(mean[0] ** 2, (other[:, 0] ** 2).sum())
+    red = mean[0] / mean[1]
+    return not 0 <= red <= MOST_RED and abs(red - 1) > GREY
 
 
 def _significant(power: float, others: float) -> bool:
     """Against the sum of the other five phases."""
-    return power > SIGNIFICANT * others / (2 * len(NEAR_STEPS) - 1)
+    return power > SIGNIFICANT * others / PHASES
