@@ -1,7 +1,8 @@
 """Which clips are called pulses that hold none: ``python -m benchmarks.lifeless DATA [METHOD …]``.
 
-Every clip is decoded and its face followed once for all methods. Of each method: quality, the share
-of the clip called beats (`find_beats`, outside its gaps), and the heart rate or that it is withheld.
+Every clip is decoded and its face followed once for all methods. Of each method: the heart rate or
+that it is withheld, the share of the clip called beats (`find_beats`, outside its gaps), and the
+share whose quality is 0.5 or more, by the wave alone and after the pictures were asked.
 Lifeless clips are statues, paintings, animated portraits and skin whose codec left no pulse; living
 ones real faces, most of them in motion and without a true rate.
 """
@@ -20,9 +21,10 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.inference import estimate_each
-from emotion_rppg.quality import heart_rate
+from emotion_rppg.quality import heart_rate, per_sample
 
 ALL = ("physnet", *METHODS)
+CLEAR = 0.5
 # kind of clip, files, region
 CLIPS = (
     ("lifeless", "faces/not_alive/*", "face"),
@@ -43,7 +45,8 @@ class Row:
     method: str
     seconds: float
     called_s: float
-    quality: float
+    alone_s: float  # clear by the wave alone
+    clear_s: float  # clear by wave and pictures
     spectrum_bpm: float
     hr_bpm: float | None
     reason: str
@@ -60,7 +63,7 @@ def rows(data: Path, methods: tuple[str, ...] = ALL) -> Iterator[Row]:
         try:
             waves = estimate_each(video, methods, device="cpu")
         except InputError as error:
-            yield Row(kind, video.path.stem, "all", 0.0, 0.0, 0.0, np.nan, None, str(error))
+            yield Row(kind, video.path.stem, "all", 0, 0, 0, 0, np.nan, None, str(error))
             continue
         for method, wave in zip(methods, waves, strict=True):
             yield _row(kind, video.path.stem, method, wave())
@@ -77,7 +80,8 @@ def _row(kind: str, clip: str, method: str, wave: Signal) -> Row:
         method,
         wave.duration_s,
         called_s,
-        float(wave.quality.mean()),
+        float(np.sum(per_sample(wave) >= CLEAR)) / wave.rate_hz,
+        float(np.sum(wave.quality >= CLEAR)) / wave.rate_hz,
         heart_rate(wave),
         verdict.hr_bpm,
         verdict.reason or "",
@@ -85,9 +89,9 @@ def _row(kind: str, clip: str, method: str, wave: Signal) -> Row:
 
 
 def print_clips(found: list[Row]) -> None:
-    """One line a clip, one column a method: spectral rate, quality, share called beats."""
+    """One line a clip, one column a method: the spectrum's rate and three shares of the clip."""
     methods = tuple(dict.fromkeys(row.method for row in found if row.method != "all"))
-    print("spectrum's rate (mean quality) share called beats; bold: the rate is reported\n")
+    print("spectrum's rate: called beats · clear by the wave · and by the pictures; bold: reported\n")
     print("| clip | s | " + " | ".join(methods) + " |")
     print("|---" * (len(methods) + 2) + "|")
     for clip in dict.fromkeys(row.clip for row in found):
@@ -99,22 +103,25 @@ def print_clips(found: list[Row]) -> None:
 
 
 def _cell(row: Row) -> str:
-    share = row.called_s / row.seconds
+    shares = [f"{s / row.seconds:.0%}" for s in (row.called_s, row.alone_s, row.clear_s)]
     mark = "" if row.hr_bpm is None else "**"
-    return f"{mark}{row.spectrum_bpm:.0f}{mark} ({row.quality:.2f}) {share:.0%}"
+    return f"{mark}{row.spectrum_bpm:.0f}{mark}: {' · '.join(shares)}"
 
 
 def print_kinds(found: list[Row]) -> None:
     """Of each kind of clip and method: the share of all seconds called beats, and rates given."""
-    print("\n| clips | method | seconds | called beats | a rate is reported |")
-    print("|---|---|---|---|---|")
+    print(
+        "\n| clips | method | seconds | called beats | clear by the wave | and by the pictures "
+        "| a rate is reported |\n|---|---|---|---|---|---|---|"
+    )
     for kind in dict.fromkeys(row.kind for row in found):
         for method in dict.fromkeys(row.method for row in found if row.method != "all"):
             own = [row for row in found if (row.kind, row.method) == (kind, method)]
-            seconds, called = (sum(getattr(r, x) for r in own) for x in ("seconds", "called_s"))
+            sums = [sum(getattr(r, x) for r in own) for x in ("called_s", "alone_s", "clear_s")]
+            seconds = max(sum(row.seconds for row in own), 1e-9)
+            shares = " | ".join(f"{x / seconds:.1%}" for x in sums)
             given = sum(row.hr_bpm is not None for row in own)
-            share = called / max(seconds, 1e-9)
-            print(f"| {kind} | {method} | {seconds:.0f} | {share:.1%} | {given} of {len(own)} |")
+            print(f"| {kind} | {method} | {seconds:.0f} | {shares} | {given} of {len(own)} |")
 
 
 def main(given: list[str]) -> None:

@@ -29,7 +29,7 @@ AROUND, ABOVE = 0.7, 0.7  # face sizes from the face's middle that are no backgr
 SAMPLES = 64  # pixels along the shorter side from which background is averaged
 
 WINDOW_S, STEP_S = 10.0, 2.5
-LEAST_S = 6.0
+LEAST_S = 4.0  # shorter stretches are not tested
 NEAR_STEPS = (-1.0, 0.0, 1.0)  # frequencies about the rate, in 1 / window
 PHASES = 2 * len(NEAR_STEPS) - 1  # that the wave does not have
 SIGNIFICANT = 6.0  # times the mean power of the other five phases: one in twenty by chance
