@@ -91,7 +91,7 @@ def _row(kind: str, clip: str, method: str, wave: Signal) -> Row:
 def print_clips(found: list[Row]) -> None:
     """One line a clip, one column a method: the spectrum's rate and three shares of the clip."""
     methods = tuple(dict.fromkeys(row.method for row in found if row.method != "all"))
-    print("spectrum's rate: called beats · clear by the wave · and by the pictures; bold: reported\n")
+    print("spectrum's rate: called beats · clear by wave · and by pictures; bold: reported\n")
     print("| clip | s | " + " | ".join(methods) + " |")
     print("|---" * (len(methods) + 2) + "|")
     for clip in dict.fromkeys(row.clip for row in found):

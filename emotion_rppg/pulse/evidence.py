@@ -19,10 +19,10 @@ import numpy as np
 
 from emotion_rppg.quality import FASTEST_HZ, SLOWEST_HZ
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import CELLS, Look, skin_cells
+from emotion_rppg.video.faces import Look, face_cells, skin_of
 
 RATE_HZ = 15.0  # at most so many frames a second are looked at: pulses have 3.5 Hz at most
-ZONES = 4  # a side of the face's box
+CELLS, ZONES = 16, 4  # a side of the face's box
 GRID = 8  # a side of the picture, of which the outer cells are background
 BACKGROUND = [(i, j) for i in range(GRID) for j in range(GRID) if {i, j} & {0, GRID - 1}]
 AROUND, ABOVE = 0.7, 0.7  # face sizes from the face's middle that are no background, nor below
@@ -30,6 +30,7 @@ SAMPLES = 64  # pixels along the shorter side from which background is averaged
 
 WINDOW_S, STEP_S = 10.0, 2.5
 LEAST_S = 4.0  # shorter stretches are not tested
+LEAST_SEEN = 0.6  # of the frames of the shortest stretch
 NEAR_STEPS = (-1.0, 0.0, 1.0)  # frequencies about the rate, in 1 / window
 PHASES = 2 * len(NEAR_STEPS) - 1  # that the wave does not have
 SIGNIFICANT = 6.0  # times the mean power of the other five phases: one in twenty by chance
@@ -55,8 +56,8 @@ class Pictures:
         self.rows = array("f")
         self.start_s, self.due_s = np.nan, -np.inf
 
-    def add(self, look: Look, skin: tuple[np.ndarray, np.ndarray] | None = None) -> None:
-        """The next frame; ``skin``: its `skin_cells`, where they are known already."""
+    def add(self, look: Look, cells: np.ndarray | None = None) -> None:
+        """The next frame; ``cells``: its `face_cells`, 32 a side, where they are known already."""
         if look.time_s < self.due_s:
             return
         if np.isnan(self.start_s):
@@ -64,7 +65,7 @@ class Pictures:
         # a frame comes a hair before its due time when the rate does not divide the step
         self.due_s = look.time_s + 1 / RATE_HZ - 5e-3
         if look.box is not None:
-            zones = _zones(*(skin or skin_cells(look)))
+            zones = _zones(face_cells(look, CELLS) if cells is None else _halved(cells), look)
             row = np.r_[look.time_s - self.start_s, zones, _background(look)]
             self.rows.frombytes(row.astype(np.float32).tobytes())
 
@@ -76,7 +77,7 @@ class Pictures:
         for first, stop in _windows(wave):
             start, end = (wave.start_s + i / wave.rate_hz for i in (first, stop))
             inside = slice(*np.searchsorted(times, (start, end)))
-            if times[inside][-1:].sum() - times[inside][:1].sum() < LEAST_S - 1:
+            if len(times[inside]) < LEAST_SEEN * RATE_HZ * LEAST_S:
                 continue
             piece = np.interp(times[inside], wave.times_s[first:stop], wave.samples[first:stop])
             votes[first:stop] += cause(_shown(rows[inside], times[inside], piece)) is not None
@@ -86,20 +87,24 @@ class Pictures:
 
 def _windows(wave: Signal) -> list[tuple[int, int]]:
     """First and stop of stretches of ten seconds, every 2.5 s, without NaN; or of a shorter run."""
-    found = []
-    length, step = (round(s * wave.rate_hz) for s in (WINDOW_S, STEP_S))
+    found: list[tuple[int, int]] = []
+    length, step = (max(round(s * wave.rate_hz), 1) for s in (WINDOW_S, STEP_S))
     for first, stop in wave.runs():
         if stop - first >= LEAST_S * wave.rate_hz:
-            starts = np.arange(first, max(stop - length, first) + 1, max(step, 1))
-            found += [(int(s), int(min(s + length, stop))) for s in starts]
+            starts = range(first, max(stop - length, first) + 1, step)
+            found += [(start, min(start + length, stop)) for start in starts]
             if found[-1][1] < stop:
                 found.append((stop - length, stop))
     return found
 
 
-def _zones(cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _halved(cells: np.ndarray) -> np.ndarray:
+    return np.asarray(cells.reshape(CELLS, 2, CELLS, 2, 3).mean(axis=(1, 3)))
+
+
+def _zones(cells: np.ndarray, look: Look) -> np.ndarray:
     """Colours of the zones of a face and how much skin each has, (4 · 16,)."""
-    side = CELLS // ZONES
+    side, weights = CELLS // ZONES, skin_of(look, CELLS)
     skin = weights.reshape(ZONES, side, ZONES, side).sum(axis=(1, 3))
     sums = (cells * weights[..., None]).reshape(ZONES, side, ZONES, side, 3).sum(axis=(1, 3))
     return np.r_[(sums / np.maximum(skin, 1e-9)[..., None]).ravel(), skin.ravel() / side**2]

@@ -34,7 +34,7 @@ from emotion_rppg.pulse.spatial import Confirmed, read_pictures
 from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import Look, follow, skin_cells, skin_mean, weighted_mean
+from emotion_rppg.video.faces import CELLS, Look, face_cells, follow, skin_mean, skin_mean_of
 from emotion_rppg.video.frames import describe
 
 if TYPE_CHECKING:
@@ -121,8 +121,9 @@ def estimate(
     -------
     Signal
         ``kind="rppg"``, on an even grid (a network's own rate, else the video's median rate),
-        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample. A network's wave
-        is what the cells of its pictures confirm of it (`pulse.spatial`).
+        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample: 0 where the
+        pictures speak against a pulse (`pulse.evidence`). A network's wave is what the cells of its
+        pictures confirm of it (`pulse.spatial`).
 
     Raises
     ------
@@ -166,12 +167,12 @@ def _read(
     networks = [reader for reader in readers if isinstance(reader, _ByNetwork)]
     pictures, due_s = Pictures(), math.inf
     for look in looks if progress is None else _watched(looks, video, progress):
-        skin = None
+        cells = None
         if len(networks) < len(readers):
-            skin = None if look.landmarks is None else skin_cells(look)
-            mean = skin_mean(look) if skin is None else weighted_mean(*skin)
+            cells = None if look.landmarks is None else face_cells(look, CELLS)
+            mean = skin_mean(look) if cells is None else skin_mean_of(cells, look)
             colours.extend((look.time_s, *mean))
-        pictures.add(look, skin)
+        pictures.add(look, cells)
         for network in networks:
             network.add(look)
         due_s = min(due_s, look.time_s + 1.0)
