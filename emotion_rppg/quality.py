@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -151,9 +151,30 @@ def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
     noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to 100 % of
     synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of eleven
     real people 9 rates were given, each within 1.5 bpm of the contact sensor's. A periodic
-    motion or a flickering lamp passes as a
-    pulse, and so does the output of a network that makes one up: no wave alone can tell.
+    motion or a flickering lamp passes as a pulse, and so does the output of a network that makes
+    one up: no wave alone can tell. Pictures can: where ``signal.quality`` is 0 (`estimate` puts it
+    there: light or motion explains the wave), the wave counts as not seen.
     """
+    judgement = _judge(signal)
+    denied = _denied(signal)
+    if judgement.hr_bpm is None or not denied.any():
+        return judgement
+    samples = np.where(denied, np.nan, signal.samples)
+    rest = _judge(replace(signal, samples=samples, quality=None))
+    if rest.hr_bpm is not None:
+        return rest
+    share = float(denied.sum() / max(np.isfinite(signal.samples).sum(), 1))
+    return Judgement(None, min(rest.quality, LEAST_QUALITY / 2), _explained(share))
+
+
+def _denied(signal: Signal) -> np.ndarray:
+    """Samples that there are, but of which the quality says that they are no pulse."""
+    quality = np.ones(len(signal)) if signal.quality is None else signal.quality
+    return np.isfinite(signal.samples) & (quality == 0)
+
+
+def _judge(signal: Signal) -> Judgement:
+    """By the wave alone."""
     slow = _slowed(signal)
     seen_s = sum(stop - first for first, stop in _runs(slow)) / slow.rate_hz
     if seen_s < LEAST_S - 1e-6:
@@ -189,6 +210,13 @@ def _no_pulse(quality: float, snr: float, least: float) -> str:
     return (
         f"no clear pulse: quality {quality:.2f}, at least {least:g} is wanted "
         f"(signal to noise {snr:.1f} dB)"
+    )
+
+
+def _explained(share: float) -> str:
+    return (
+        f"no pulse in {share:.0%} of the time: in the pictures the wave goes with light or motion, "
+        "or not with the colours of blood"
     )
 
 

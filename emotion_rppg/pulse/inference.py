@@ -29,11 +29,12 @@ from emotion_rppg.pulse.chunks import (
     standard,
 )
 from emotion_rppg.pulse.classical import detrend
+from emotion_rppg.pulse.evidence import Pictures
 from emotion_rppg.pulse.spatial import Confirmed, read_pictures
 from emotion_rppg.quality import per_sample
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import Look, follow, skin_mean
+from emotion_rppg.video.faces import CELLS, Look, face_cells, follow, skin_mean, skin_mean_of
 from emotion_rppg.video.frames import describe
 
 if TYPE_CHECKING:
@@ -120,8 +121,9 @@ def estimate(
     -------
     Signal
         ``kind="rppg"``, on an even grid (a network's own rate, else the video's median rate),
-        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample. A network's wave
-        is what the cells of its pictures confirm of it (`pulse.spatial`).
+        standardised, NaN where no face was seen, ``quality`` 0–1 for each sample: 0 where the
+        pictures speak against a pulse (`pulse.evidence`). A network's wave is what the cells of its
+        pictures confirm of it (`pulse.spatial`).
 
     Raises
     ------
@@ -163,22 +165,28 @@ def _read(
     chosen = [chosen_method(method, weights, device) for method in methods]
     readers = [_ByNetwork(c) if isinstance(c, Network) else _ByColour(c, colours) for c in chosen]
     networks = [reader for reader in readers if isinstance(reader, _ByNetwork)]
-    due_s = math.inf
+    pictures, due_s = Pictures(), math.inf
     for look in looks if progress is None else _watched(looks, video, progress):
+        cells = None
         if len(networks) < len(readers):
-            colours.extend((look.time_s, *skin_mean(look)))
+            cells = None if look.landmarks is None else face_cells(look, CELLS)
+            mean = skin_mean(look) if cells is None else skin_mean_of(cells, look)
+            colours.extend((look.time_s, *mean))
+        pictures.add(look, cells)
         for network in networks:
             network.add(look)
         due_s = min(due_s, look.time_s + 1.0)
         if seen is not None and look.time_s >= due_s:
             due_s = math.inf
             seen(readers[0].so_far)
-    return [partial(_with_quality, reader) for reader in readers]
+    return [partial(_with_quality, reader, pictures) for reader in readers]
 
 
-def _with_quality(reader: _ByColour | _ByNetwork) -> Signal:
+def _with_quality(reader: _ByColour | _ByNetwork, pictures: Pictures) -> Signal:
     wave = reader.wave()
-    return replace(wave, quality=per_sample(wave))
+    quality = per_sample(wave)
+    quality[pictures.against(wave)] = 0.0
+    return replace(wave, quality=quality)
 
 
 def chosen_method(

@@ -133,8 +133,25 @@ def skin_mean(look: Look) -> np.ndarray:
         return np.full(3, np.nan)
     if look.landmarks is None:
         return _cells(look.image, look.box, 1)[0, 0]
-    cells, weights = _cells(look.image, look.box, CELLS), _skin_weights(look)
-    return np.einsum("ij,ijk->k", weights, cells) / max(weights.sum(), 1e-9)
+    return skin_mean_of(face_cells(look, CELLS), look)
+
+
+def face_cells(look: Look, size: int) -> np.ndarray:
+    """Colours (size, size, 3), 0–255, of equal cells of a look's box, which it must have."""
+    assert look.box is not None
+    return _cells(look.image, look.box, size)
+
+
+def skin_of(look: Look, size: int) -> np.ndarray:
+    """How far each of such cells is skin, (size, size), 0–1; all of a given region is."""
+    return np.ones((size, size)) if look.landmarks is None else _skin_weights(look, size)
+
+
+def skin_mean_of(cells: np.ndarray, look: Look) -> np.ndarray:
+    """Mean RGB (3,) of the skin in a look's `face_cells`."""
+    weights = skin_of(look, len(cells))
+    mean: np.ndarray = np.einsum("ij,ijk->k", weights, cells) / max(weights.sum(), 1e-9)
+    return mean
 
 
 def crop(look: Look, size: int) -> np.ndarray:
@@ -288,12 +305,12 @@ def _distance(a: Face, b: Face) -> float:
     return float(np.hypot(*step) / np.mean([a.box[2:], b.box[2:]]))
 
 
-def _skin_weights(look: Look) -> np.ndarray:
-    """Weight of each cell of the box, (CELLS, CELLS), 0–1: forehead and cheeks, soft borders."""
+def _skin_weights(look: Look, size: int) -> np.ndarray:
+    """Weight of each cell of the box, (size, size), 0–1: forehead and cheeks, soft borders."""
     assert look.box is not None
     assert look.landmarks is not None
     x, y, w, h = look.box
-    middle = (np.arange(CELLS) + 0.5) / CELLS
+    middle = (np.arange(size) + 0.5) / size
     height, width = look.image.shape[:2]
     px, py = np.meshgrid(x + w * middle, y + h * middle)
     eyes, mouth = look.landmarks[:2].mean(0), look.landmarks[3:].mean(0)
