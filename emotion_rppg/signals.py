@@ -401,12 +401,13 @@ class Beats:
         """Beats with ``start_s <= time < end_s``, the gaps cut to that stretch, same clock."""
         keep = (self.times_s >= start_s) & (self.times_s < end_s)
         a, b = self.span_s or (start_s, end_s)
-        columns: dict[str, Any] = {name: getattr(self, name) for name in _A_BEAT}
+        columns = ((name, getattr(self, name)) for name in _A_BEAT)
+        kept: dict[str, Any] = {n: None if each is None else each[keep] for n, each in columns}
         rejected = self.rejected_s
         return replace(
             self,
             times_s=self.times_s[keep],
-            **{name: None if each is None else each[keep] for name, each in columns.items()},
+            **kept,
             rejected_s=None
             if rejected is None
             else rejected[(rejected >= start_s) & (rejected < end_s)],
