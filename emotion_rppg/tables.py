@@ -133,9 +133,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     labels = [name for name in names if name.startswith(LABEL)]
     as_text = dict.fromkeys([*_text_in(names), *labels], str)
     missing = {name: list(_MISSING) for name in names if name not in as_text}
-    table = pd.read_csv(
-        path, dtype=as_text, keep_default_na=False, na_values=missing, **AS_WRITTEN
-    )
+    table = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=missing, **AS_WRITTEN)
     table = table.fillna(dict.fromkeys(as_text, ""))  # rows that end early
     for name in labels:
         table[name] = _labels(table[name])
@@ -149,7 +147,7 @@ def _labels(cells: pd.Series) -> pd.Series:
 
     filled = cells[cells != ""]
     if len(filled) and filled.isin(("True", "False")).all():
-        return filled.eq("True").reindex(cells.index) if len(filled) < len(cells) else cells == "True"
+        return filled.eq("True").reindex(cells.index)
     numbers = pd.to_numeric(filled, errors="coerce")
     words = filled[numbers.isna()]
     if len(filled) and not (numbers.notna().any() and words.isin(_MISSING).all()):

@@ -9,7 +9,7 @@ import numpy as np
 
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES
-from emotion_rppg.evaluation.statistics import DUMMY_NAMES, summary
+from emotion_rppg.evaluation.statistics import BASELINES, summary
 from emotion_rppg.report import charts
 from emotion_rppg.report.page import Section
 from emotion_rppg.windows import people
@@ -46,7 +46,7 @@ def scores(results: pd.DataFrame, means: pd.DataFrame, names: Names) -> Section:
     table["p, Wilcoxon"] = [_p(p) for p in means["p"]]
     if "p_permutation" in means:
         table["p, permutation"] = [_p(p) for p in means["p_permutation"]]
-    first = next((head for head in means["head"] if head in DUMMY_NAMES), "the first dummy")
+    first = next((head for head in means["head"] if head in BASELINES), "the first dummy")
     caption = (
         "The unit is the person. p, Wilcoxon: paired signed-rank test over people against "
         f"“{first}”, Holm-corrected over the heads; effect: rank-biserial, −1 to 1."
@@ -203,7 +203,7 @@ def calibration(results: pd.DataFrame, names: Names) -> list[Section]:
     for target, classes in names.items():
         own = said[said["target"] == target]
         sure = own[own["p_1"].notna()] if len(classes) == 2 else own.iloc[:0]
-        heads = [h for h in dict.fromkeys(sure["head"]) if h not in DUMMY_NAMES]
+        heads = [h for h in dict.fromkeys(sure["head"]) if h not in BASELINES]
         if heads:
             caption = (
                 f"{target}: how often “{classes[1]}” was true where it was given some chance; "
