@@ -73,8 +73,8 @@ def _missing_columns(table: pd.DataFrame) -> Iterator[str]:
     missing = [name for name in NEEDED if name not in table]
     if missing:
         yield (
-            f"the table has no column {', '.join(missing)}: want a table as `emotion-rppg features` "
-            f"writes it, with {', '.join(NEEDED)} in each row"
+            f"the table has no column {', '.join(missing)}: want a table as "
+            f"`emotion-rppg features` writes it, with {', '.join(NEEDED)} in each row"
         )
     twice = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
     if twice:
@@ -213,7 +213,7 @@ DOUBTS: tuple[Callable[[pd.DataFrame], Iterator[str]], ...] = (
 
 
 def _label_faults(table: pd.DataFrame, target: str, coding: str) -> Iterator[str]:
-    """What keeps a label from being learned: absent, of the wrong kind, off its scale, one class."""
+    """What keeps a label from being learned: absent, of another kind, off its scale, one class."""
     from emotion_rppg.emotion.tasks import Task, class_names, code
 
     task = Task(target, coding)

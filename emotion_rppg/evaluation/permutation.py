@@ -309,6 +309,13 @@ def forward_jobs(jobs: Sequence[Job], *, seed: int, over_people: bool) -> list[J
     return out
 
 
+def mean_over_people(
+    truth: np.ndarray, said: np.ndarray, person: np.ndarray, *, classes: int
+) -> float:
+    """Mean over people of balanced accuracy (CCC of numbers), people of one class apart."""
+    return group_score(truth, said, person, classes=classes, over_people=False)
+
+
 def fisher(p: np.ndarray) -> float:
     """Fisher's joint p of independent p values (Fisher 1925)."""
     from scipy.stats import chi2
