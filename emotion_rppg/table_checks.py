@@ -43,6 +43,9 @@ def checked(
     InputError
         Every fault found, in one message.
     """
+    twice = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
+    if twice:  # no column can be judged by a name that two have
+        raise InputError(f"the table has two columns {_some(twice)}: keep one of each")
     table = _with_defaults(table)
     faults = [fault for check in FAULTS for fault in check(table)]
     if {"dataset", "subject", "session", "trial"} <= set(table):  # which codings need
@@ -76,14 +79,11 @@ def _missing_columns(table: pd.DataFrame) -> Iterator[str]:
             f"the table has no column {', '.join(missing)}: want a table as "
             f"`emotion-rppg features` writes it, with {', '.join(NEEDED)} in each row"
         )
-    twice = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
-    if twice:
-        yield f"the column {_some(twice)} stands in the table more than once: keep one"
 
 
 def _types(table: pd.DataFrame) -> Iterator[str]:
     """Words in columns of numbers."""
-    for name in (n for n in _numeric_columns(table) if n in table):
+    for name in (n for n in _numeric_columns() if n in table):
         cells = table[name].dropna()
         if cells.dtype.kind in "fiub":
             continue
@@ -96,7 +96,7 @@ def _types(table: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _numeric_columns(table: pd.DataFrame) -> list[str]:
+def _numeric_columns() -> list[str]:
     from emotion_rppg.features import hrv, morphology
 
     return [*_CLOCK, *QUALITY, *hrv.COLUMNS, *morphology.COLUMNS]

@@ -13,8 +13,10 @@ How heads answer to it. Two tests, both exact under the null:
   people's scores are correlated and their mean varies more than such a null does (10–16 % false
   positives at .05 on noise; `benchmarks.noise` measures both). By default permutations end as
   soon as ``ENOUGH`` of them did as well as the true labels (Besag and Clifford 1991): a head at
-  chance costs some 20–40, one that is far above it ``PERMUTATIONS``. Probabilities do not enter,
-  so that a calibration of them is left out of the refits.
+  chance costs some 20–40, one that is far above it ``PERMUTATIONS``. By default the folds are at
+  most ``FOLDS``: folds that leave one person out are joined, for the true labels as for the
+  permuted ones, so that a permutation of 40 people costs 5 fits and not 40. Probabilities do not
+  enter, so that a calibration of them is left out of the refits.
 - **forward** (networks, ensembles of trees, inner selection: heads for which refits would take
   hours): people are dealt into ``BLOCKS`` blocks; each block but the first is predicted by a head
   fitted on the blocks before it, four more fits in all. Within a block, permuting labels against
@@ -27,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 
 PERMUTATIONS = 249  # refits of a head at most: 12 heads with Holm's correction can still reach .05
 ENOUGH = 10  # permutations that do as well as the true labels, after which a default run stops
+FOLDS = 5  # of people, at most, in a default run
 BLOCKS = 5
 FORWARD_PERMUTATIONS = 999  # of labels against predictions, which costs nothing
 _SLOW = (
@@ -163,6 +167,27 @@ def prepared(job: Job) -> Job:
     return quick if same else job
 
 
+def joined(jobs: Sequence[Job], *, seed: int) -> list[Job]:
+    """The jobs of one head with their folds of people joined at random into ``FOLDS``.
+
+    What each joined fold trains on is in the training of all its parts. Folds that do not keep
+    people apart stay as they are.
+    """
+    if len(jobs) <= FOLDS or not _keep_people_apart(jobs):
+        return list(jobs)
+    order = np.random.default_rng([seed, len(jobs)]).permutation(len(jobs))
+    out = []
+    for part in np.array_split(order, FOLDS):
+        train = reduce(np.intersect1d, [jobs[k].train for k in part])
+        test = np.concatenate([jobs[k].test for k in part])
+        out.append(replace(jobs[part[0]], train=train, test=test))
+    return out
+
+
+def _keep_people_apart(jobs: Sequence[Job]) -> bool:
+    return not any(set(job.groups[job.train]) & set(job.groups[job.test]) for job in jobs)
+
+
 def null_of(
     jobs: Sequence[Job],
     table: pd.DataFrame,
@@ -188,6 +213,7 @@ def null_of(
     plain = [replace(job, head=without_calibration(job.head)) for job in jobs]
     if permutations is None and is_slow(plain[0].head):
         return forward_test(plain, table, over_people=over_people, seed=seed, **run)
+    plain = joined(plain, seed=seed) if permutations is None else plain
     plain = [prepared(job) for job in plain]
     observed = _score_of(plain, plain[0].y, over_people)
     null = null_scores(
@@ -258,7 +284,7 @@ def forward_test(
     The observed score is the mean over the blocks. NaN where folds do not keep people apart.
     """
     nothing = {"observed": float("nan"), "score": np.array([np.nan]), "p": float("nan")}
-    if any(set(job.groups[job.train]) & set(job.groups[job.test]) for job in jobs):
+    if not _keep_people_apart(jobs):
         return {**nothing, "test": "none: the split is within people"}
     chain = forward_jobs(jobs, seed=seed, over_people=over_people)
     found = in_order(run_job, ((job,) for job in chain), workers=workers, scheduler=scheduler)
