@@ -13,22 +13,21 @@ labels against predictions without refits, which is not valid and not used.
 from __future__ import annotations
 
 import csv
+import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.inputs import matrix
 from emotion_rppg.emotion.tasks import Task
-from emotion_rppg.evaluation.fitting import run_job
-from emotion_rppg.evaluation.permutation import forward_test, null_of, p_value, permuter
-from emotion_rppg.evaluation.plans import Plan, make_plans
+from emotion_rppg.evaluation.fitting import Job, run_job
+from emotion_rppg.evaluation.permutation import forward_test, joined, null_of, p_value, permuter
+from emotion_rppg.evaluation.plans import make_plans
 from emotion_rppg.evaluation.scoring import group_score
-from emotion_rppg.evaluation.statistics import BASELINES
+from emotion_rppg.parallel import in_order
 
 USED = ("logistic", "lda", "knn")
 LEVEL, BAR = 0.05, 0.07
@@ -67,7 +66,7 @@ def noise(seed: int) -> tuple[pd.DataFrame, str]:
     return pd.DataFrame(rows), "between people" if between else "within people"
 
 
-def tested(seed: int) -> Iterator[dict[str, Any]]:
+def tested(seed: int) -> list[dict[str, Any]]:
     """The p values of each head on one table."""
     table, label = noise(seed)
     nobody = np.zeros(len(table), dtype=bool)
@@ -83,27 +82,31 @@ def tested(seed: int) -> Iterator[dict[str, Any]]:
         allow_unknown=False,
         seed=seed,
     )
-    for name in (n for n in USED if n not in BASELINES and n in HEADS):
+    found = []
+    for name in USED:
         how: dict[str, Any] = {"over_people": plan.over_people, "seed": seed}
         jobs = [job for job in plan.jobs if job.name == name]
-        yield {
-            "table": seed,
-            "label": label,
-            "people": table["subject"].nunique(),
-            "head": name,
-            "p": null_of(jobs, table, permutations=None, **how)["p"],
-            "p_forward": forward_test(jobs, table, **how)["p"],
-            "p_without_refits": without_refits(plan, name, table, seed),
-        }
+        found.append(
+            {
+                "table": seed,
+                "label": label,
+                "people": table["subject"].nunique(),
+                "head": name,
+                "p": null_of(jobs, table, permutations=None, **how)["p"],
+                "p_forward": forward_test(jobs, table, **how)["p"],
+                "p_without_refits": without_refits(jobs, table, **how),
+            }
+        )
+    return found
 
 
-def without_refits(plan: Plan, name: str, table: pd.DataFrame, seed: int) -> float:
+def without_refits(jobs: list[Job], table: pd.DataFrame, *, over_people: bool, seed: int) -> float:
     """The p value of labels permuted against the predictions of the true labels."""
-    jobs = [job for job in plan.jobs if job.name == name]
+    jobs = joined(jobs, seed=seed)
     rows = np.concatenate([job.test for job in jobs])
     said = np.concatenate([run_job(job).predicted for job in jobs])
-    how: dict[str, Any] = {"classes": jobs[0].classes, "over_people": plan.over_people}
-    permute = permuter(jobs[0].y, table, over_people=plan.over_people)
+    how: dict[str, Any] = {"classes": jobs[0].classes, "over_people": over_people}
+    permute = permuter(jobs[0].y, table, over_people=over_people)
     draw = np.random.default_rng(seed)
     labels = [jobs[0].y, *(permute(draw) for _ in range(499))]
     scores = [group_score(y[rows], said, jobs[0].groups[rows], **how) for y in labels]
@@ -112,8 +115,8 @@ def without_refits(plan: Plan, name: str, table: pd.DataFrame, seed: int) -> flo
 
 def main(n: int, out: Path) -> None:
     done = set(pd.read_csv(out)["table"]) if out.exists() else set()
-    for seed in (k for k in range(n) if k not in done):
-        found = list(tested(seed))
+    left = ((seed,) for seed in range(n) if seed not in done)
+    for found in in_order(tested, left, workers=os.cpu_count() or 1):
         with out.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             if not file.tell():
