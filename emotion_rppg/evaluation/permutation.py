@@ -8,21 +8,21 @@ neuroscience). Labels that never vary inside a person are exchanged between peop
 How heads answer to it. Two tests, both exact under the null:
 
 - **refit** (heads that fit in milliseconds): every fold is fitted afresh on permuted labels. To
-  permute labels against the predictions of an evaluation that are already there is not enough:
-  in cross-validation each person's predictions are learned from the others' labels, so that the
-  people's scores are correlated and their mean varies more than such a null does (on 123 tables
-  of noise `benchmarks.noise` found 7.0 % of its p values at or below .05, and 2.2 % by refits). By default permutations end as
-  soon as ``ENOUGH`` of them did as well as the true labels (Besag and Clifford 1991): a head at
-  chance costs some 20–40, one that is far above it ``PERMUTATIONS``. By default the folds are at
-  most ``FOLDS``: folds that leave one person out are joined, for the true labels as for the
-  permuted ones, so that a permutation of 40 people costs 5 fits and not 40. Probabilities do not
-  enter, so that a calibration of them is left out of the refits.
+  permute labels against the predictions of an evaluation that are already there is not enough: in
+  cross-validation each person's predictions are learned from the others' labels, so that the
+  people's scores are correlated and their mean varies more than such a null does (on 123 tables of
+  noise `benchmarks.noise` found 7.0 % of its p values at or below .05, and 2.2 % by refits). By
+  default permutations end as soon as ``ENOUGH`` of them did as well as the true labels (Besag and
+  Clifford 1991): a head at chance costs some 20–40, one that is far above it ``PERMUTATIONS``. By
+  default the folds are at most ``FOLDS``: folds that leave one person out are joined, for the true
+  labels as for the permuted ones, so that a permutation of 40 people costs 5 fits and not 40.
+  Probabilities do not enter, so that a calibration of them is left out of the refits.
 - **forward** (networks, ensembles of trees, inner selection: heads for which refits would take
   hours): people are dealt into ``BLOCKS`` blocks; each block but the first is predicted by a head
   fitted on the blocks before it, four more fits in all. Within a block, permuting labels against
   its predictions is exact, since the head has seen none of them, and the blocks' p values are
-  independent; Fisher's method joins them. Of labels of people there are two blocks. It learns from fewer people than the evaluation does,
-  and so finds less.
+  independent; Fisher's method joins them. Of labels of people there are two blocks. It learns from
+  fewer people than the evaluation does, and so finds less.
 """
 
 from __future__ import annotations
