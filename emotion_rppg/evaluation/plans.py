@@ -12,6 +12,7 @@ import numpy as np
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
 from emotion_rppg.emotion.ensemble import asked_for
 from emotion_rppg.emotion.inputs import Matrix
+from emotion_rppg.emotion.table_checks import one_label_each
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.fitting import Job
@@ -24,7 +25,6 @@ from emotion_rppg.evaluation.folds import (
     split_name,
 )
 from emotion_rppg.evaluation.heads import chosen_heads
-from emotion_rppg.table_checks import one_label_each
 from emotion_rppg.windows import QUALITY, people, trusted
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.cache import Cache
 from emotion_rppg.emotion.dummies import DRAWS
 from emotion_rppg.emotion.inputs import Matrix, matrix
+from emotion_rppg.emotion.table_checks import checked
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation import resume
 from emotion_rppg.evaluation.fitting import Job, Said
@@ -25,7 +26,6 @@ from emotion_rppg.evaluation.scoring import (
 )
 from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.parallel import unless_kept
-from emotion_rppg.table_checks import checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,7 @@ def evaluate(
         windows of the calibration among the scored; a normalisation that reads labels.
     InputError
         Unknown names, fewer than two people, and all faults of the table together
-        (:mod:`emotion_rppg.table_checks`): no labels, one class only, repeated rows …
+        (:mod:`emotion_rppg.emotion.table_checks`): no labels, one class only, repeated rows …
     """
     import pandas as pd
 

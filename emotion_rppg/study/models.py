@@ -57,7 +57,7 @@ def fit(
         (:mod:`emotion_rppg.emotion.platt`).
     """
     from emotion_rppg.emotion.model import fit as fit_model
-    from emotion_rppg.table_checks import checked
+    from emotion_rppg.emotion.table_checks import checked
 
     targets = [target] if isinstance(target, str) else list(target)
     return fit_model(
@@ -109,7 +109,7 @@ def predict(
         and ``<target>_p_<class>``; ``reason``.
     """
     from emotion_rppg.emotion.model import Model as ModelType
-    from emotion_rppg.table_checks import checked
+    from emotion_rppg.emotion.table_checks import checked
 
     trained = model if isinstance(model, ModelType) else load(model)
     how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
