@@ -95,6 +95,10 @@ class Recording:
     signals : mapping
         ``"bvp"``, ``"ecg"``, ``"rppg"`` or a rating's name to a Signal, or to a function
         without arguments that reads it.
+    reader : str
+        Name of the reader of a published set (in ``DATASETS``) that listed the recording; empty:
+        a file or folder of one's own. Facts of a data set come from it, never from ``dataset``,
+        which may be a folder's name.
     """
 
     dataset: str
@@ -105,6 +109,7 @@ class Recording:
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     video: Video | None = None
     signals: Mapping[str, Signal | Callable[[], Signal]] = field(default_factory=dict)
+    reader: str = ""
 
     @property
     def person(self) -> str:

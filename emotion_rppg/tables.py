@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,11 +19,12 @@ from emotion_rppg.checkpoints import (
 )
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
-from emotion_rppg.windows import SCALE, SEQUENCE
+from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_log = logging.getLogger(__name__)
 ENDINGS = (".csv", ".parquet")
 # how every CSV is read: numbers to their last digit, by the one of pandas' parsers that an exponent
 # of ten digits (5e3081327832, in a damaged file) does not crash
@@ -39,6 +41,12 @@ _TEXT = (
     "encoder",
     "encoder_trained_on",
     "reason",
+    "reader",
+)
+# words that mean "no value" in a column of numbers; in identities and labels they are names
+_MISSING = (
+    *("", "nan", "NaN", "-nan", "-NaN", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>"),
+    *("null", "NULL", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
 
 
@@ -100,7 +108,11 @@ def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a feature table; identities stay text (``"01"`` is not 1), empty text stays empty."""
+    """Read a feature table; identities stay text (``"01"`` is not 1), empty text stays empty.
+
+    A person or a label called NA, None or nan keeps its name: in identities only an empty cell is
+    empty. Labels are numbers where any cell is one and the others mean "no value", else words.
+    """
     import pandas as pd
 
     path = check_ending(path)
@@ -109,19 +121,70 @@ def read_table(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
             return pd.read_parquet(path)
-        text = _text_in(pd.read_csv(path, nrows=0, **AS_WRITTEN).columns)
-        table = pd.read_csv(path, dtype=dict.fromkeys(text, str), **AS_WRITTEN)
+        return _read_csv(path)
     except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
         raise InputError(f"{path} is not a table that can be read: {error}") from error
-    return table.fillna(dict.fromkeys(text, ""))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
+    labels = [name for name in names if name.startswith(LABEL)]
+    as_text = dict.fromkeys([*_text_in(names), *labels], str)
+    missing = {name: list(_MISSING) for name in names if name not in as_text}
+    table = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=missing, **AS_WRITTEN)
+    table = table.fillna(dict.fromkeys(as_text, ""))  # rows that end early
+    for name in labels:
+        table[name] = _labels(table[name])
+    return table
+
+
+def _labels(cells: pd.Series) -> pd.Series:
+    """Numbers or truth values where the cells hold nothing else, else words; NaN where empty."""
+    import numpy as np
+    import pandas as pd
+
+    filled = cells[cells != ""]
+    if len(filled) and filled.isin(("True", "False")).all():
+        return filled.eq("True").reindex(cells.index)
+    numbers = pd.to_numeric(filled, errors="coerce")
+    words = filled[numbers.isna()]
+    if len(filled) and not (numbers.notna().any() and words.isin(_MISSING).all()):
+        return cells.where(cells != "", np.nan).astype(object)
+    return numbers if len(numbers) == len(cells) else numbers.astype(float).reindex(cells.index)
 
 
 def read_tables(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read feature tables, of several data sets say, as one; what a table lacks is empty there."""
+    """Read feature tables, of several data sets say, as one; what a table lacks is empty there.
+
+    A table without the column ``dataset`` is a data set of its own, called as its file is.
+    """
     import pandas as pd
 
-    table = pd.concat([read_table(path) for path in paths], ignore_index=True)
+    tables = [_with_dataset(read_table(path), Path(path).stem) for path in paths]
+    _warn_of_one_name([set(t["dataset"].astype(str)) if "dataset" in t else set() for t in tables])
+    table = pd.concat(tables, ignore_index=True)
     return table.fillna(dict.fromkeys(_text_in(table.columns), ""))
+
+
+def _with_dataset(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    if "dataset" in table or "subject" not in table:
+        return table
+    _log.warning("the table %r has no column dataset: its people are called %s/…", name, name)
+    table = table.copy()
+    table.insert(0, "dataset", name)
+    return table
+
+
+def _warn_of_one_name(names: Sequence[set[str]]) -> None:
+    several = [name for name in set().union(*names) if sum(name in own for own in names) > 1]
+    for name in sorted(several):
+        _log.warning(
+            "the data set %r is in several of the tables: a subject of one name in two of them "
+            "counts as one person; rename the data set where they are two",
+            name,
+        )
 
 
 def _text_in(names: Iterable[str]) -> list[str]:

@@ -24,6 +24,7 @@ IDENTITY = (
     "method",  # how the camera was read: pos, physnet …; empty for contact signals
     "network",  # the network that read it; empty for classic methods
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
+    "reader",  # reader of a published data set that listed the recording; empty: one's own
 )
 QUALITY = (
     "quality",

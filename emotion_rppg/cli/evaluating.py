@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,6 +26,9 @@ from emotion_rppg.cli.options import (
 )
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @app.command()
@@ -50,7 +53,10 @@ def evaluate(
     length: Length = 60.0,
     step: Step = 30.0,
     ablate: Annotated[list[str], typer.Option(help="quality: leave those columns out.")] = [],  # noqa: B006
-    permutations: Annotated[int, typer.Option(min=0, help="For p: labels exchanged.")] = 0,
+    permutations: Annotated[
+        int | None,
+        typer.Option(min=0, help="Label permutations for p; 0: none. Default: as p needs."),
+    ] = None,
     allow_unknown_training: Annotated[
         bool, typer.Option("--allow-unknown-training", help="Networks that hide their people.")
     ] = False,
@@ -60,7 +66,7 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Evaluate heads on people they never saw, beside dummies, with confidence intervals.
+    """Evaluate heads on people they never saw, beside dummies, with intervals and p values.
 
     Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
     """
@@ -110,7 +116,7 @@ def evaluate(
         inputs = [*table, *([] if root is None else [root])]
         run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with beside(out) as kept, progress_bar("evaluating") as bar:  # a stopped run goes on there
-            if table:
+            if table:  # all that is wrong with it is said before any fold is fitted
                 rows = of_families(read_tables(table), chosen) if chosen else read_tables(table)
             else:
                 rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
@@ -129,11 +135,51 @@ def evaluate(
                 inputs=inputs,
                 waves=waves_of if recordings else None,
             )
-        text = f"{means.to_string(index=False)}\n{out / 'report.html'}"
+        text = f"{_shown(means)}\n{out / 'report.html'}"
         text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
         say(
             text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
         )
+
+
+def _shown(means: pd.DataFrame) -> str:
+    """The summary for a console: what is the same in every row in words, the rest as a table."""
+    columns = {
+        "target": "target",
+        "head": "head",
+        "people": "people",
+        "mean": str(means["metric"].iloc[0]),
+        "ci_low": "ci_low",
+        "ci_high": "ci_high",
+        "p": "p",
+        "mean_trusted": "trusted",
+        "mean_good": "good quality",
+    }
+    shown = means[[name for name in columns if name in means]].rename(columns=columns).round(3)
+    lines = [shown.to_string(index=False, na_rep="")]
+    for target, own in means.groupby("target", sort=False):
+        first = own[~own["dummy"]].iloc[0] if not own["dummy"].all() else own.iloc[0]
+        lines.append(f"{target}: {_windows(first)}.")
+        if first["unit"] == "over people":
+            lines.append(
+                f"{target}: no person has two different labels; scores are over people, and labels "
+                "are permuted between people."
+            )
+        elif first["one_class"]:
+            lines.append(
+                f"{target}: {first['one_class']} people have one class only and are not in the "
+                "mean (one_class in results.csv)."
+            )
+    return "\n".join(lines)
+
+
+def _windows(row: pd.Series) -> str:
+    """Shares of windows without a trusted pulse and of good quality."""
+    good = f"; {row['good_quality']:.0%} are of good quality" if row["good_quality"] else ""
+    return (
+        f"{row['withheld']:.1%} of the windows have no trusted pulse and count as the commonest "
+        f"class (or mean){good}"
+    )
 
 
 def _evaluate_pulse(

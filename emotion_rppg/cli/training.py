@@ -45,7 +45,7 @@ def train_emotion(
         from emotion_rppg.emotion.inputs import of_families
         from emotion_rppg.provenance import write_run
         from emotion_rppg.study import fit
-        from emotion_rppg.tables import read_table
+        from emotion_rppg.tables import read_tables
 
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
         options |= {"normalise": normalise, "calibration_s": calibration_s}
@@ -59,7 +59,8 @@ def train_emotion(
             "seed": seed,
         }
         with progress_bar("fitting"):
-            rows = of_families(read_table(table), chosen) if chosen else read_table(table)
+            read = read_tables([table])
+            rows = of_families(read, chosen) if chosen else read
             model = fit(rows, **options, encoder=encoder, random_state=seed)
         model.save(out)
         write_run(out, "train emotion", arguments, [table])

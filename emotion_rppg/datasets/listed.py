@@ -48,7 +48,7 @@ class Listed(ABC):
                 f"get them from {self.card.url} ({self.card.access}) and unpack them there"
             )
         self.root = found[0]
-        self._recordings = list(self.recordings())
+        self._recordings = [replace(r, reader=self.card.name) for r in self.recordings()]
         if not self._recordings:
             raise DatasetNotFound(
                 f"{str(self.root)!r} holds files of {self.card.title}, but not one recording: "

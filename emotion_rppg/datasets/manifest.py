@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.checkpoints import MANIFEST_FACTS
+from emotion_rppg.checkpoints import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.datasets.e4 import is_e4
 from emotion_rppg.datasets.files import Reader, signals_in
 from emotion_rppg.errors import InputError
@@ -24,12 +24,14 @@ from emotion_rppg.windows import LABEL
 _log = logging.getLogger(__name__)
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
 NEEDED = ("subject", "trial")
+SYNTHETIC = "synthetic"  # studies that `datasets.synthetic` wrote, whatever reads them
 KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
 
 
 def listed(root: Path) -> list[Recording]:
     """The manifest's rows as recordings, each checked before anything is read."""
     dataset, scales = _facts(root / FACTS)
+    reader = SYNTHETIC if dataset == SYNTHETIC and _is_ours(root / FACTS) else ""
     dataset = dataset or root.resolve().name
     rows = _rows(root / MANIFEST)
     out: list[Recording] = []
@@ -43,7 +45,7 @@ def listed(root: Path) -> list[Recording]:
                 f"{seen[key]} already: give each trial its own name"
             )
         seen[key] = number
-        out.append(_recording(root, dataset, key, row, scales, where))
+        out.append(replace(_recording(root, dataset, key, row, scales, where), reader=reader))
     if not out:
         raise DatasetNotFound(f"{root / MANIFEST} has no row: fill it in, one line a trial")
     _warn_of_doubles({r.subject for r in out})
@@ -193,6 +195,11 @@ def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
             'want {"dataset": "name", "scales": {"arousal": [1, 9]}}'
         ) from error
     return dataset, scales
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether this package wrote the study, and did not only name it so."""
+    return json.loads(path.read_text(encoding="utf-8-sig")).get("written_by") == PACKAGE
 
 
 def _labels(

@@ -16,6 +16,7 @@ import numpy as np
 from emotion_rppg.checkpoints import PACKAGE, whole_folder
 from emotion_rppg.datasets.fakes import write_truth
 from emotion_rppg.datasets.folder import FACTS, MANIFEST, Folder
+from emotion_rppg.datasets.manifest import SYNTHETIC
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import in_order
 from emotion_rppg.recordings import Card
@@ -24,7 +25,7 @@ from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.faces import face
 from emotion_rppg.synthesis.people import Person, heart
 
-NAME, TRUTH = "synthetic", "truth"
+NAME, TRUTH = SYNTHETIC, "truth"
 RATED = (1, 9)  # what hearts answer to
 _CONTACT_HZ = 128.0
 

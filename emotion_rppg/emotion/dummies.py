@@ -1,13 +1,30 @@
-"""A dummy that knows who somebody is and nothing of their pulse."""
+"""Dummies: one that knows who somebody is and nothing of their pulse, and random draws."""
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+DRAWS = 500  # of the dummy that draws classes at random
+
+
+def drawn_classes(shares: np.ndarray, names: Any, *, draws: int = DRAWS, seed: int) -> np.ndarray:
+    """Draw a class for each row by its class shares (n, classes), (draws, n) class numbers.
+
+    ``names`` (n,) tell the rows apart (person, trial, time). The draws of a row depend on the seed
+    and its name alone: not on the order of rows, on the fold or on who else is in the table.
+    """
+    out = np.empty((draws, len(shares)), dtype=int)
+    borders = np.cumsum(shares, axis=1)[:, :-1]
+    for k, name in enumerate(names):
+        uniform = np.random.default_rng([seed, zlib.crc32(str(name).encode())]).random(draws)
+        out[:, k] = np.searchsorted(borders[k], uniform, side="right")
+    return out
 
 
 class SubjectPrior(ClassifierMixin, BaseEstimator):

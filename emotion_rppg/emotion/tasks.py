@@ -112,7 +112,9 @@ def code(table: pd.DataFrame, task: Task) -> np.ndarray:
     if is_words(table, task):
         known = class_names(table, task)
         position = {name: float(i) for i, name in enumerate(known)}
-        return np.array([position.get(str(v), np.nan) for v in _column(table, task)])
+        column = _column(table, task)
+        found = [position.get(str(value), np.nan) for value in column]  # an empty cell is no word
+        return np.where(column.notna(), found, np.nan)
     ratings = _ratings(table, task)
     if task.coding == "as_is":
         return ratings

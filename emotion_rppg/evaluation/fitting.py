@@ -25,6 +25,11 @@ class Job:
     classes: int
     seed: int
     others: np.ndarray | None = None  # (n, targets) of a head that learns several at once
+    blind: bool = False  # a dummy that never looks at the inputs: the commonest class, its shares
+    # rows whose commonest class (or mean) stands for what is not predicted; None: the training.
+    # Of labels that never vary inside a person they are all rows: leaving one person out of two
+    # equal classes makes the other class the commonest, and a constant would score 0, not chance.
+    reference: np.ndarray | None = None
 
 
 class Said(NamedTuple):
@@ -48,7 +53,7 @@ def fitted(job: Job) -> Any | None:
     train = job.train[job.usable[job.train]]
     y = job.y[train].astype(int) if job.classes else job.y[train]
     able = len(train) and job.usable[job.test].any() and (not job.classes or len(np.unique(y)) > 1)
-    if not able:
+    if not able or job.blind or _asks_strangers(job, train):
         return None
     return fit_on(
         job.head,
@@ -59,6 +64,12 @@ def fitted(job: Job) -> Any | None:
         others=None if job.others is None else job.others[train],
         random_state=job.seed,
     )
+
+
+def _asks_strangers(job: Job, train: np.ndarray) -> bool:
+    """Whether a head that knows only people is asked about none that it knows."""
+    knows = bool(getattr(job.head, "knows_people", False))
+    return knows and not set(job.groups[train]) & set(job.groups[job.test])
 
 
 def asked(head: Any | None, job: Job) -> Said:
@@ -82,7 +93,7 @@ def asked(head: Any | None, job: Job) -> Said:
 
 def _commonest(job: Job) -> tuple[np.ndarray, np.ndarray]:
     """The training's commonest class and its shares (its mean, of numbers) for every tested row."""
-    whole = job.y[job.train]
+    whole = job.y[job.train if job.reference is None else job.reference]
     common = float(np.bincount(whole.astype(int)).argmax()) if job.classes else float(whole.mean())
     shares = np.array([(whole == k).mean() for k in range(job.classes)])
     return np.full(len(job.test), common), np.tile(shares, (len(job.test), 1))

@@ -22,7 +22,7 @@ from emotion_rppg.emotion.inputs import Matrix
 from emotion_rppg.emotion.selection import Selected
 from emotion_rppg.emotion.storage import has_network
 from emotion_rppg.evaluation.fitting import Job, asked, fitted
-from emotion_rppg.evaluation.statistics import DUMMY_NAMES
+from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.parallel import in_order
 from emotion_rppg.windows import EMBEDDING, QUALITY
 
@@ -75,7 +75,7 @@ def explained(jobs: Sequence[Job], chosen: Sequence[str] = ()) -> str | None:
     names = dict.fromkeys(job.name for job in jobs)
     for name, _ in Counter(name for name in chosen if name in names).most_common(1):
         return name
-    heads = {job.name: job.head for job in jobs if job.name not in DUMMY_NAMES}
+    heads = {job.name: job.head for job in jobs if job.name not in BASELINES}
     able = (n for n, h in heads.items() if not isinstance(h, Selected) and not has_network(h))
     return next(able, None)
 
@@ -92,16 +92,18 @@ def losses(
         less that with the group exchanged, mean over the repeats.
     """
     calls = ((job, repeats) for job in jobs)
+    score = metrics.balanced_accuracy if jobs[0].classes else metrics.ccc
     found = list(in_order(_with_exchanges, calls, workers=workers, scheduler=scheduler))
     rows = np.concatenate([job.test for job in jobs])
     truth, person = jobs[0].y[rows], jobs[0].groups[rows]
-    score = metrics.balanced_accuracy if jobs[0].classes else metrics.ccc
     whole = np.concatenate([plain for plain, _ in found])
     drops = []
     for group in groups_of(jobs[0].inputs):
         exchanged = np.concatenate([each[group] for _, each in found], axis=1)
         for name in np.unique(person):
             own = person == name
+            if len(np.unique(truth[own])) < 2:
+                continue  # of one class: nothing to tell apart
             less = [score(truth[own], said[own]) for said in exchanged]
             drop = score(truth[own], whole[own]) - np.mean(less)
             drops.append({"subject": name, "group": group, "drop": float(drop)})

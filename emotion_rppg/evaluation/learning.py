@@ -55,7 +55,7 @@ def learning_curve(
                 heads=heads,
                 split=_fewer(n, draw),
                 seed=seed,
-                **options,
+                **{"permutations": 0, **options},  # a curve shows no p values
             )
             parts.append(part.assign(training_people=n, draw=draw))
             parts[-1].attrs = {}  # predictions of each would be in the way of joining

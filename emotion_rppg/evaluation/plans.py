@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
 from emotion_rppg.emotion.ensemble import asked_for
 from emotion_rppg.emotion.inputs import Matrix
+from emotion_rppg.emotion.table_checks import one_label_each
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.fitting import Job
@@ -20,27 +22,37 @@ from emotion_rppg.evaluation.folds import (
     make_folds,
     refuse_scored_calibration,
     refuse_trained_on,
+    split_name,
 )
 from emotion_rppg.evaluation.heads import chosen_heads
-from emotion_rppg.windows import QUALITY, people
+from emotion_rppg.windows import QUALITY, people, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+QUALITY_ALONE, MOVEMENT_ALONE = "quality_alone", "movement_alone"
+_RECORDING = (*QUALITY, "n_beats")  # columns that describe the recording, not the heart
+_MOVEMENT = ("acc_", "motion_")  # prefixes of accelerometer features
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """One task: its jobs, in the order of its results."""
+    """One task: its jobs, in the order of its results.
+
+    ``over_people``: no person has two different labels, so that scores are pooled over people.
+    """
 
     task: Task
     jobs: list[Job]
     excluded: dict[str, int]
     unknown_training: bool
+    over_people: bool = False
 
 
 def make_plans(
     table: pd.DataFrame,
-    inputs: Matrix,
+    inputs: Mapping[str, Matrix],
     tasks: Sequence[Task],
     *,
     heads: Any,
@@ -51,14 +63,16 @@ def make_plans(
     allow_unknown: bool,
     seed: int,
 ) -> list[Plan]:
-    """A plan a task; what would leak is refused here."""
-    usable, groups = _usable(inputs), people(table).to_numpy()
+    """A plan a task; what would leak is refused here.
+
+    ``inputs`` maps ``""`` to what heads see and a baseline's name to what it alone sees.
+    """
+    groups = people(table).to_numpy()
+    usable = {name: _usable(each, table) for name, each in inputs.items()}
     plans = []
     for task in tasks:
         y, names = code(table, task), class_names(table, task)
         labelled = np.isfinite(y)
-        if not labelled.any():
-            raise InputError(f"no row of the table has a label for {task.target!r}")
         chosen = chosen_heads(
             heads,
             bool(names),
@@ -70,32 +84,86 @@ def make_plans(
         folds = make_folds(table, split, seed=seed, labelled=labelled, unscored=unscored)
         for _, test in folds.pairs:
             refuse_scored_calibration(test, unscored)
+        over_people = one_label_each(table, y)
+        if names:
+            _refuse_folds_of_one_class(folds, y, usable[""], split, task.target)
         others = others_than(table, task, tasks)
+        dummies = DUMMIES if names else DUMMIES_REGRESSION
+        plain = HEADS["logistic"] if names else HEADS_REGRESSION["ridge"]
+        alone = {name: plain for name in inputs if name and name not in chosen}
+        first = {name: head for name, head in chosen.items() if name in dummies}
         jobs = [
             Job(
                 name=name,
                 head=head,
-                inputs=inputs,
+                inputs=inputs[name if name in alone else ""],
                 y=y,
                 groups=groups,
                 train=train,
                 test=test,
-                usable=usable,
+                usable=usable[name if name in alone else ""],
                 classes=len(names),
                 seed=seed,
                 others=asked_for(head, others=others).get("others"),
+                blind=head is dummies.get(name) and not hasattr(head, "knows_people"),
+                reference=np.flatnonzero(labelled) if over_people else None,
             )
-            for name, head in chosen.items()
+            for name, head in (first | alone | chosen).items()
             for train, test in folds.pairs
         ]
-        plans.append(Plan(task, jobs, _excluded(labelled, unscored, usable, folds), unknown))
+        excluded = _excluded(labelled, unscored, usable[""], folds)
+        plans.append(Plan(task, jobs, excluded, unknown, over_people))
     return plans
 
 
-def _usable(inputs: Matrix) -> np.ndarray:
-    """Rows with any measured feature; a quality alone is none."""
-    measured = np.array([name not in QUALITY for name in inputs.names])
-    return np.asarray(np.isfinite(inputs.X[:, : inputs.n_features][:, measured]).any(axis=1))
+def baseline_inputs(table: pd.DataFrame) -> dict[str, Matrix]:
+    """What baselines see that know nothing of the heart: the recording's quality, movement alone.
+
+    A score that they reach as well may come from movement and contact instead of the heart.
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    columns = {
+        QUALITY_ALONE: [name for name in _RECORDING if name in table],
+        MOVEMENT_ALONE: [str(name) for name in table if str(name).startswith(_MOVEMENT)],
+    }
+    numeric = {
+        name: tuple(c for c in found if is_numeric_dtype(table[c].dtype) and table[c].notna().any())
+        for name, found in columns.items()
+    }
+    return {
+        name: Matrix(_finite(table[list(found)]), len(found), 0, found)
+        for name, found in numeric.items()
+        if found
+    }
+
+
+def _finite(table: pd.DataFrame) -> np.ndarray:
+    values = table.to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
+    """Rows with a trusted pulse and any measured feature.
+
+    That a value is missing, or how well the pulse was recorded, is no measurement of the heart.
+    """
+    of_heart = np.array([name not in _RECORDING for name in inputs.names])
+    of_heart |= not of_heart.any()  # a baseline of nothing else
+    measured = np.isfinite(inputs.X[:, : inputs.n_features][:, of_heart]).any(axis=1)
+    return np.asarray(measured & trusted(table))
+
+
+def _refuse_folds_of_one_class(
+    folds: Folds, y: np.ndarray, usable: np.ndarray, split: Split, target: str
+) -> None:
+    """Raise if no fold's training has two classes: every head would be a constant."""
+    if all(len(np.unique(y[train[usable[train]]])) < 2 for train, _ in folds.pairs):
+        raise InputError(
+            f"no fold of the split {split_name(split)!r} has two classes of {target!r} among the "
+            "training windows with a trusted pulse, so that no head can be fitted: use a split "
+            "over people (loso), or give rows of another class"
+        )
 
 
 def _excluded(

@@ -22,9 +22,9 @@ def key(job: Job, inputs: str) -> str:
     head = f"{type(job.head).__module__}.{type(job.head).__name__} {job.head!r}"
     parameters = sorted(f"{k}={v!r}" for k, v in job.head.get_params().items())
     parameters += [str(fingerprint(e.options, *_numbers(e))) for e in beginnings(job.head)]
-    text = f"{code()} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs}"
+    text = f"{code()} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs} {job.blind}"
     digest = hashlib.sha256(text.encode())
-    others = [] if job.others is None else [job.others]
+    others = [part for part in (job.others, job.reference) if part is not None]
     names = "\n".join(map(str, job.groups)).encode()
     for part in (job.y, job.train, job.test, job.usable, names, *others):
         digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
@@ -36,7 +36,7 @@ def _numbers(encoder: Pretrained) -> list[np.ndarray]:
 
 
 def digest(job: Job) -> str:
-    """Of the matrix that all jobs share."""
+    """Of the matrix that jobs share."""
     found = hashlib.sha256(np.ascontiguousarray(job.inputs.X).tobytes())
     found.update(f"{job.inputs.names} {job.inputs.n_token_channels}".encode())
     return found.hexdigest()

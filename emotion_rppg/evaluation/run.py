@@ -7,17 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.cache import Cache
-from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION
-from emotion_rppg.emotion.inputs import matrix
-from emotion_rppg.emotion.tasks import Task
+from emotion_rppg.emotion.dummies import DRAWS
+from emotion_rppg.emotion.inputs import Matrix, matrix
+from emotion_rppg.emotion.table_checks import checked
+from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation import resume
 from emotion_rppg.evaluation.fitting import Job, Said
 from emotion_rppg.evaluation.folds import Leak, Split, split_name
 from emotion_rppg.evaluation.importance import explained, losses
 from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
-from emotion_rppg.evaluation.permutation import mean_over_people, null_scores, p_value
-from emotion_rppg.evaluation.plans import Plan, make_plans
-from emotion_rppg.evaluation.scoring import predictions, scores_of_people
+from emotion_rppg.evaluation.permutation import null_of
+from emotion_rppg.evaluation.plans import Plan, baseline_inputs, make_plans
+from emotion_rppg.evaluation.scoring import (
+    RANDOM,
+    predictions,
+    random_classes,
+    scores_of_people,
+)
+from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.parallel import unless_kept
 
 if TYPE_CHECKING:
@@ -40,7 +47,7 @@ def evaluate(
     encoder: str | Path | None = None,
     probabilities: str = "own",
     allow_unknown_training: bool = False,
-    permutations: int = 0,
+    permutations: int | None = None,
     importance: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
@@ -48,11 +55,20 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Score heads, and the dummies beside them, on people they never saw.
+    """Score heads, and dummies and baselines beside them, on people they never saw.
 
     Everything that learns (imputation, scaling, the head, its inner choices) learns from the
-    fold's training people alone. A window without features is not trained on; in the test it
-    counts with the training people's commonest class (mean, for numbers).
+    fold's training people alone. A window without a trusted pulse is not trained on; in the test
+    it counts with the training people's commonest class (mean, for numbers). Scores on the
+    trusted windows alone (``…_trusted``) and on those of good quality (``…_good``) stand beside.
+
+    Beside the heads stand dummies that never look at the inputs, and logistic (ridge) regressions
+    on the recording's quality alone (``quality_alone``) and, where there are accelerometer columns
+    ``acc_…`` or ``motion_…``, on movement alone (``movement_alone``).
+
+    People with one class only are marked (``one_class``) and have no balanced accuracy. A label
+    that never varies inside a person is scored over people
+    (:func:`~emotion_rppg.evaluation.scoring.group_score`).
 
     Parameters
     ----------
@@ -82,10 +98,11 @@ def evaluate(
     allow_unknown_training : bool
         Accept rows made by a network that does not say whom it was trained on; the column
         ``unknown_training`` of the results says so.
-    permutations : int
-        How often each head is fitted afresh on labels exchanged within people
-        (:mod:`emotion_rppg.evaluation.permutation`); ``attrs["null"]`` has the scores and
-        ``summary`` the p value.
+    permutations : int, optional
+        How often each head is fitted afresh on permuted labels, for its p value. Default: as
+        often as its p needs, 249 at most, and for heads that are slow to fit a test that needs
+        four more fits (:mod:`emotion_rppg.evaluation.permutation`). 0: no p values.
+        ``attrs["null"]`` has the scores and ``summary`` the p value.
     importance : int
         How often each group of columns is exchanged between the tested windows of a person, for
         one head (:mod:`emotion_rppg.evaluation.importance`); ``attrs["importance"]`` has what
@@ -102,7 +119,7 @@ def evaluate(
     DataFrame
         One row a target, head and person. ``attrs["predictions"]`` has every scored window,
         ``attrs["excluded"]`` counts the rows left out, by reason, ``attrs["heads"]`` has the
-        heads' settings.
+        heads' settings, ``attrs["over_people"]`` the targets that are scored over people.
 
     Raises
     ------
@@ -110,19 +127,21 @@ def evaluate(
         A person on both sides; a tested person among those a network or encoder was trained on;
         windows of the calibration among the scored; a normalisation that reads labels.
     InputError
-        Unknown names, fewer than two people, no labels.
+        Unknown names, fewer than two people, and all faults of the table together
+        (:mod:`emotion_rppg.emotion.table_checks`): no labels, one class only, repeated rows …
     """
     import pandas as pd
 
     from emotion_rppg.evaluation.kept import Kept
 
-    table = table.reset_index(drop=True)
+    targets = [target] if isinstance(target, str) else list(target)
+    table = checked(table, targets=targets, coding=coding)
     plain = matrix(table, ablate=ablate)
     inputs, unscored = normalised(plain, table, how=normalise, calibration_s=calibration_s)
     plans = make_plans(
         table,
-        inputs,
-        [Task(name, coding) for name in ([target] if isinstance(target, str) else target)],
+        {"": inputs, **_baselines(table, normalise, calibration_s)},
+        [Task(name, coding) for name in targets],
         heads=heads,
         encoder=encoder,
         probabilities=probabilities,
@@ -148,7 +167,9 @@ def evaluate(
         }
         for name in dict.fromkeys(job.name for job in plan.jobs):
             own = tables[-1][tables[-1]["head"] == name]
-            each = scores_of_people(own, plan.jobs[0].classes)
+            each = scores_of_people(
+                own, class_names(table, plan.task), draws=_draws(own, plan, name, seed)
+            )
             rows += [{**shared, "head": name, **scores} for scores in each]
     results = pd.DataFrame(rows).assign(
         probabilities=probabilities,
@@ -160,8 +181,9 @@ def evaluate(
     results.attrs["calibration_s"] = calibration_s
     results.attrs["heads"] = {job.name: " ".join(repr(job.head).split()) for job in jobs}
     results.attrs["excluded"] = {plan.task.target: plan.excluded for plan in plans}
-    if permutations:
-        null = _null(plans, table, results, permutations, seed, workers, scheduler, progress)
+    results.attrs["over_people"] = tuple(p.task.target for p in plans if p.over_people)
+    if permutations != 0:
+        null = _null(plans, table, permutations, seed, workers, scheduler, progress)
         results.attrs["null"] = Kept(null)
     if importance:
         found = [_losses(plan, results, importance, workers, scheduler) for plan in plans]
@@ -177,8 +199,9 @@ def _outcomes(
     progress: Progress | None,
 ) -> list[Said]:
     """What each job said, in the order of the jobs; those kept from an earlier run are read."""
-    matrix_of = resume.digest(jobs[0]) if keep is not None else ""
-    names = ["" if keep is None else resume.key(job, matrix_of) for job in jobs]
+    shared = {id(job.inputs): job for job in jobs} if keep is not None else {}
+    digests = {number: resume.digest(job) for number, job in shared.items()}
+    names = ["" if keep is None else resume.key(job, digests[id(job.inputs)]) for job in jobs]
     calls = [(job, keep, name) for job, name in zip(jobs, names, strict=True)]
     found: dict[int, Said] = {}
     for number, said, new in unless_kept(
@@ -213,35 +236,48 @@ def _losses(
 def _null(
     plans: list[Plan],
     table: pd.DataFrame,
-    results: pd.DataFrame,
-    permutations: int,
+    permutations: int | None,
     seed: int,
     workers: int,
     scheduler: str | None,
     progress: Progress | None,
 ) -> pd.DataFrame:
-    """Target, head, observed score and what it reached on permuted labels, a row a permutation."""
+    """Target, head, test, observed score, score on permuted labels, p: a row a permutation."""
     import pandas as pd
 
-    said = results.attrs["predictions"]
     parts = []
     for plan in plans:
         for name in dict.fromkeys(job.name for job in plan.jobs):
-            if name in DUMMIES or name in DUMMIES_REGRESSION:
+            if name in BASELINES:
                 continue
-            jobs = [job for job in plan.jobs if job.name == name]
-            own = said[(said["target"] == plan.task.target) & (said["head"] == name)]
-            columns = (own[c].to_numpy() for c in ("truth", "predicted", "subject"))
-            observed = mean_over_people(*columns, classes=jobs[0].classes)
-            null = null_scores(
-                jobs,
+            found = null_of(
+                [job for job in plan.jobs if job.name == name],
                 table,
                 permutations=permutations,
+                over_people=plan.over_people,
                 seed=seed,
                 workers=workers,
                 scheduler=scheduler,
                 progress=progress,
             )
-            facts = {"target": plan.task.target, "head": name, "observed": observed}
-            parts.append(pd.DataFrame({**facts, "score": null, "p": p_value(observed, null)}))
+            parts.append(pd.DataFrame({"target": plan.task.target, "head": name, **found}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _baselines(table: pd.DataFrame, normalise: Normalise, seconds: float) -> dict[str, Matrix]:
+    """What baselines see, with people's own levels taken off as the heads' inputs have them."""
+    found = baseline_inputs(table)
+    if not isinstance(normalise, str):  # one's own function knows the columns of the heads alone
+        return found
+    return {
+        name: normalised(each, table, how=normalise, calibration_s=seconds)[0]
+        for name, each in found.items()
+    }
+
+
+def _draws(own: pd.DataFrame, plan: Plan, name: str, seed: int) -> Any:
+    """Classes drawn at random for the windows of the dummy that draws; None of any other."""
+    job = next(job for job in plan.jobs if job.name == name)
+    if not (job.blind and name == RANDOM):
+        return None
+    return random_classes(own, job.classes, seed=seed, draws=DRAWS)

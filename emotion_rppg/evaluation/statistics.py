@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg import metrics as metrics_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
 DUMMY_NAMES = ("majority", "stratified", "subject_prior", "mean")
+BASELINES = (*DUMMY_NAMES, "quality_alone", "movement_alone")  # all that know nothing of the heart
+_MAIN = ("balanced_accuracy", "ccc")
 BY = ["target", "coding", "split", "normalise", "probabilities"]
 
 
@@ -87,7 +91,11 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """Mean over people of each head with its 95 % interval, tested against the first dummy.
+    """Mean over people of each head with its 95 % interval and p value.
+
+    A target whose label never varies inside a person is scored over people: ``unit`` is then
+    ``"over people"``, and ``mean`` the mean over classes of the mean recall of their people (of
+    numbers, the score of people's mean predictions).
 
     Parameters
     ----------
@@ -99,31 +107,46 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
     Returns
     -------
     DataFrame
-        ``target, coding, split, normalise, probabilities, head, metric, dummy, people, mean,
-        ci_low, ci_high, effect, p, leaky``: p by a paired Wilcoxon test over people,
-        Holm-corrected over the heads of a target; people whose score is undefined are not counted.
-        Where labels were permuted, ``p_permutation`` is the share of permutations that did as well.
+        ``target, coding, split, normalise, probabilities, head, metric, dummy, unit, people, mean,
+        ci_low, ci_high, effect, p, one_class, withheld, mean_trusted, good_quality, mean_good,
+        leaky``. ``people`` have the score; ``one_class`` counts people marked for having one class
+        only. The interval is a bootstrap over people; that of the dummy ``stratified`` is where
+        95 % of its random draws lie. ``effect`` is the rank-biserial correlation of people's
+        scores with chance (1 / classes of the person; 0 for numbers). ``p`` is that of the label
+        permutation, Holm-corrected over the heads of a target, ``p_permutation`` the same
+        uncorrected; NaN for dummies and baselines, and where nothing was permuted. ``withheld``
+        and ``good_quality`` are shares of windows, ``mean_trusted`` and ``mean_good`` the means
+        over windows with a trusted pulse and over those of good quality.
     """
     import pandas as pd
 
     chosen = metrics or (["balanced_accuracy"] if "balanced_accuracy" in results else ["ccc"])
     rows: list[dict[str, Any]] = []
+    p_of = _p_values(results)
     for metric in chosen:
         for _, task in results.groupby([k for k in BY if k in results], sort=False):
-            rows += _of_one_task(task, metric)
+            rows += _of_one_task(task, metric, p_of)
     out = pd.DataFrame(rows)
     if "leaky" in results:
         out["leaky"] = bool(results["leaky"].any())
+    if p_of:
+        keys = zip(out["target"], out["head"], out["metric"], strict=True)
+        out["p_permutation"] = [
+            p_of.get((t, h), float("nan")) if m in _MAIN else float("nan") for t, h, m in keys
+        ]
+    return out
+
+
+def _p_values(results: pd.DataFrame) -> dict[tuple[str, str], float]:
     null = results.attrs.get("null")
     if null is None or null.empty:
-        return out
-    found = null.groupby(["target", "head"])["p"].first()
-    keys = zip(out["target"], out["head"], out["metric"], strict=True)
-    permuted = ("balanced_accuracy", "ccc")
-    out["p_permutation"] = [
-        found.get((t, h), float("nan")) if m in permuted else float("nan") for t, h, m in keys
-    ]
-    return out
+        return {}
+    return {key: float(p) for key, p in null.groupby(["target", "head"])["p"].first().items()}
+
+
+def over_people(task: pd.DataFrame) -> bool:
+    """Whether the label of one target never varies inside a person."""
+    return bool("one_class" in task and len(task) and (task["one_class"] != "").all())
 
 
 def between_heads(results: pd.DataFrame, *, metric: str = "balanced_accuracy") -> pd.DataFrame:
@@ -140,7 +163,7 @@ def between_heads(results: pd.DataFrame, *, metric: str = "balanced_accuracy") -
     rows: list[dict[str, Any]] = []
     for target, task in results.groupby("target", sort=False):
         wide = task.pivot_table(index="subject", columns="head", values=metric, dropna=False)
-        names = [n for n in dict.fromkeys(task["head"]) if n not in DUMMY_NAMES and n in wide]
+        names = [n for n in dict.fromkeys(task["head"]) if n not in BASELINES and n in wide]
         pairs = []
         for a, b in combinations(names, 2):
             both = wide[[a, b]].dropna()
@@ -156,23 +179,122 @@ def between_heads(results: pd.DataFrame, *, metric: str = "balanced_accuracy") -
     return pd.DataFrame(rows, columns=columns)
 
 
-def _of_one_task(task: pd.DataFrame, metric: str) -> list[dict[str, Any]]:
-    wide = task.pivot_table(index="subject", columns="head", values=metric, dropna=False)
-    names = [name for name in dict.fromkeys(task["head"]) if name in wide]
-    against = next((name for name in names if name in DUMMY_NAMES), None)
+def _of_one_task(
+    task: pd.DataFrame, metric: str, p_of: Mapping[tuple[str, str], float]
+) -> list[dict[str, Any]]:
+    pooled = over_people(task)
     rows = []
-    for name in names:
-        scores = wide[name].to_numpy()
-        low, high = bootstrap_ci(scores)
+    for name in dict.fromkeys(task["head"]):
+        own = task[task["head"] == name]
         row = {key: task[key].iloc[0] for key in BY if key in task}
-        row |= {"head": name, "metric": metric, "dummy": name in DUMMY_NAMES}
-        known = scores[np.isfinite(scores)]
-        row |= {"people": len(known), "mean": float(known.mean()) if len(known) else float("nan")}
-        row |= {"ci_low": low, "ci_high": high, "effect": float("nan"), "p": float("nan")}
-        if against is not None and not row["dummy"]:
-            row["p"], row["effect"] = paired_test(scores, wide[against].to_numpy())
+        row |= {"head": name, "metric": metric, "dummy": name in BASELINES}
+        row |= {"unit": "over people" if pooled else "within people"}
+        row |= _pooled(own, metric) if pooled else _averaged(own, metric)
+        key = (row.get("target", ""), name)
+        row |= {"p": p_of.get(key, float("nan")) if metric in _MAIN else float("nan")}
+        row |= _beside(own, metric, pooled)
         rows.append(row)
     tested = [row for row in rows if np.isfinite(row["p"])]
     for row, p in zip(tested, holm(np.array([row["p"] for row in tested])), strict=True):
         row["p"] = float(p)
     return rows
+
+
+def _averaged(own: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """People who have the score, its mean over them and interval, effect against chance."""
+    scores = own[metric].to_numpy(float)
+    known = np.isfinite(scores)
+    low, high = bootstrap_ci(scores)
+    mean = float(scores[known].mean()) if known.any() else float("nan")
+    sd = _draws_sd(own, metric)[known]
+    if known.any() and np.isfinite(sd).all():
+        half = 1.96 * float(np.sqrt(np.sum(sd**2))) / len(sd)
+        low, high = mean - half, mean + half
+    effect = float("nan")
+    if metric in _MAIN and own["head"].iloc[0] not in BASELINES and known.any():
+        chance = 1 / own["classes"] if "classes" in own and metric != "ccc" else 0.0 * scores
+        effect = paired_test(scores, np.asarray(chance, float))[1]
+    return {
+        "people": int(known.sum()),
+        "mean": mean,
+        "ci_low": low,
+        "ci_high": high,
+        "effect": effect,
+    }
+
+
+def _draws_sd(own: pd.DataFrame, metric: str) -> np.ndarray:
+    """Standard deviation over random draws of each person's score, NaN where nothing was drawn."""
+    drawn = "draws_sd" in own and metric == "balanced_accuracy"
+    return own["draws_sd"].to_numpy(float) if drawn else np.full(len(own), np.nan)
+
+
+def _pooled(own: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """The score over people of labels that never vary inside them, and its interval."""
+    score = _POOLED.get(metric)
+    columns = [name for name in (score[0] if score else ()) if name in own]
+    if score is None or len(columns) < len(score[0]):
+        return {"people": 0, **dict.fromkeys(("mean", "ci_low", "ci_high", "effect"), float("nan"))}
+    labels = own["one_class"].to_numpy()
+    codes = np.unique(labels, return_inverse=True)[1].astype(float)
+    values = np.column_stack([codes, *(own[name].to_numpy(float) for name in columns)])
+    mean = score[1](*values.T)
+    low, high = clustered_ci(values, np.arange(len(own)), score[1])
+    sd = _draws_sd(own, metric)
+    if np.isfinite(sd).all():
+        each = [np.sum(sd[codes == k] ** 2) / np.sum(codes == k) ** 2 for k in np.unique(codes)]
+        half = 1.96 * float(np.sqrt(np.sum(each))) / len(each)
+        low, high = mean - half, mean + half
+    return {
+        "people": len(own),
+        "mean": mean,
+        "ci_low": low,
+        "ci_high": high,
+        "effect": float("nan"),
+    }
+
+
+def _recall_over_people(labels: np.ndarray, right: np.ndarray) -> float:
+    """Mean over classes of the mean share of right windows of their people."""
+    known = np.isfinite(right)
+    labels, right = labels[known], right[known]
+    present = np.unique(labels)
+    if len(present) < 2:
+        return float("nan")
+    return float(np.mean([right[labels == k].mean() for k in present]))
+
+
+def _auroc_over_people(labels: np.ndarray, chance: np.ndarray) -> float:
+    return metrics_of.auroc(labels == labels.max(), chance) if np.ptp(labels) else float("nan")
+
+
+# metric -> columns of the results beside the class, and the score of both over people
+_POOLED: dict[str, tuple[tuple[str, ...], Callable[..., float]]] = {
+    "balanced_accuracy": (("accuracy",), _recall_over_people),
+    "auroc": (("probability_mean",), _auroc_over_people),
+    "ccc": (("truth_mean", "predicted_mean"), lambda _, x, y: metrics_of.ccc(x, y)),
+    "pearson": (("truth_mean", "predicted_mean"), lambda _, x, y: metrics_of.pearson(x, y)),
+    "rmse": (("truth_mean", "predicted_mean"), lambda _, x, y: metrics_of.rmse(x, y)),
+}
+
+
+def _beside(own: pd.DataFrame, metric: str, pooled: bool) -> dict[str, Any]:
+    """Marked people, shares of windows, and the score on trusted windows and on good ones."""
+    if "one_class" not in own:
+        return {}
+    weights = own["n"].to_numpy(float)
+    row: dict[str, Any] = {"one_class": int((own["one_class"] != "").sum())}
+    for name, share, title in (
+        ("trusted", 1 - own["coverage"], "withheld"),
+        ("good", own["good_quality"], "good_quality"),
+    ):
+        row[title] = float(np.average(share, weights=weights))
+        column = f"{'accuracy' if pooled and metric == 'balanced_accuracy' else metric}_{name}"
+        values = own[column].to_numpy(float) if column in own else np.full(len(own), np.nan)
+        if pooled and metric == "balanced_accuracy":
+            codes = np.unique(own["one_class"], return_inverse=True)[1]
+            row[f"mean_{name}"] = _recall_over_people(codes, values)
+        else:
+            known = values[np.isfinite(values)]
+            row[f"mean_{name}"] = float(known.mean()) if len(known) else float("nan")
+    return row

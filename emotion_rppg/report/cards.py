@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.checks import problems, rates_found, shared_people
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def dataset_class(name: str) -> Any:
@@ -24,6 +27,15 @@ def dataset_class(name: str) -> Any:
 def card(name: str) -> Card:
     """The card of a data set."""
     return dataset_class(name).card
+
+
+def cards_of(table: pd.DataFrame) -> list[Card]:
+    """Cards of the readers that made a table's rows, by its column ``reader``.
+
+    A folder or a data set of one's own may be called as a published one is: names tell nothing.
+    """
+    found = set(table["reader"].dropna().astype(str)) if "reader" in table else set()
+    return [DATASETS[name].card for name in sorted(found & set(DATASETS))]
 
 
 def listed() -> list[dict[str, Any]]:

@@ -18,25 +18,36 @@ if TYPE_CHECKING:
 
 
 def people(
-    results: pd.DataFrame, means: pd.DataFrame, *, metric: str, chance: float | None
+    results: pd.DataFrame,
+    means: pd.DataFrame,
+    *,
+    metric: str,
+    chance: float | tuple[float, float, float] | None,
 ) -> Figure:
     """Every person's score as a dot, a row a head, with mean and interval; dummies are grey.
 
     ``results`` is one target's, as ``evaluate`` gives it; ``means`` its rows of ``summary``.
+    ``chance`` is a value, or (mean, low, high) of random draws. Where people have no such score
+    (one class each) their dots are the share of windows that were right.
     """
+    pooled = metric == "balanced_accuracy" and results[metric].isna().all()
+    column = "accuracy" if pooled and "accuracy" in results else metric
     rows = means.iloc[::-1].reset_index(drop=True)
     figure = Figure(figsize=(9, 1.0 + 0.42 * len(rows)), layout="constrained")
     axis = figure.subplots()
     for y, row in rows.iterrows():
         colour = GREY if row["dummy"] else BLUE
-        own = results.loc[results["head"] == row["head"], metric].dropna().sort_values()
+        own = results.loc[results["head"] == row["head"], column].dropna().sort_values()
         # side by side by rank, so that equal scores stay countable
         apart = 0.26 * (np.arange(len(own)) % 5 - 2) / 2
         axis.plot(own, y + apart, "o", ms=3.5, color=colour, alpha=0.45, mec="none")
         axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=INK, lw=2.2)
         axis.plot(row["mean"], y, "D", color=INK, mfc="white", ms=6, mew=1.6)
+    if isinstance(chance, tuple):
+        axis.axvspan(chance[1], chance[2], color=GREY, alpha=0.15, lw=0)
     if chance is not None:
-        axis.axvline(chance, color=INK, lw=0.9, ls=":")
+        level = chance[0] if isinstance(chance, tuple) else chance
+        axis.axvline(level, color=INK, lw=0.9, ls=":")
     axis.set_yticks(range(len(rows)), rows["head"])
     axis.set(xlabel=in_words(metric), ylim=(-0.6, len(rows) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
@@ -110,12 +121,12 @@ def null(found: pd.DataFrame, *, metric: str) -> Figure:
     axis = figure.subplots()
     for y, head in enumerate(reversed(heads)):
         own = found[found["head"] == head]
-        scores = own["score"].dropna().sort_values()
+        scores = own["score"].dropna().head(300).sort_values()
         apart = 0.24 * (np.arange(len(scores)) % 5 - 2) / 2
         axis.plot(scores, y + apart, "o", ms=3, color=GREY, alpha=0.5, mec="none")
         axis.plot([own["observed"].iloc[0]] * 2, [y - 0.36, y + 0.36], color=RED, lw=2)
     axis.set_yticks(range(len(heads)), reversed(heads))
-    axis.set(xlabel=f"{in_words(metric)}, mean over people", ylim=(-0.6, len(heads) - 0.4))
+    axis.set(xlabel=in_words(metric), ylim=(-0.6, len(heads) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -22,6 +22,7 @@ _FIXED = {
     "source": "what was read: rppg (camera), bvp (contact PPG), ecg",
     "method": "how the camera was read; empty for contact signals",
     "network": "the trained network that read it; empty for classic methods",
+    "reader": "reader of a published data set that listed the recording; empty: one's own files",
     "trained_on": "JSON {data set: [subjects]} that network was trained on, or `unknown`",
     "quality": "mean pulse quality in the window, 0–1; empty where it was not measured",
     "timing_sd_ms": "standard error of a camera's beat times by the noise of its wave, root mean "

@@ -12,6 +12,7 @@ from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation.splits import WORDS
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import outcomes
+from emotion_rppg.report.cards import cards_of
 from emotion_rppg.report.examples import Waves, examples
 from emotion_rppg.report.methods import methods
 from emotion_rppg.report.page import Page, Section, write_page
@@ -118,11 +119,8 @@ def _probabilities(results: pd.DataFrame) -> list[str]:
 
 
 def _traps(table: pd.DataFrame) -> list[str]:
-    """What the cards of the data sets warn of."""
-    from emotion_rppg.datasets import DATASETS
-
-    names = sorted(set(table["dataset"].astype(str)) & set(DATASETS))
-    traps = [trap for name in names for trap in DATASETS[name].card.traps]
+    """What the cards of the readers that made the rows warn of."""
+    traps = [trap for card in cards_of(table) for trap in card.traps]
     return [f"Known of these data: {'; '.join(traps)}."] if traps else []
 
 
@@ -137,7 +135,7 @@ def _windows(table: pd.DataFrame) -> str:
 def _warning(table: pd.DataFrame) -> str:
     from emotion_rppg.emotion.model import SYNTHETIC
 
-    if SYNTHETIC in set(table["dataset"].astype(str)):
+    if SYNTHETIC in {card.name for card in cards_of(table)}:
         return (
             "These people are synthetic and their hearts obey the ratings by construction. The "
             "scores show that the chain works; they are no evidence about real people."

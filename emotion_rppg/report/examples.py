@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emotion_rppg.emotion.levels import ends_s
-from emotion_rppg.evaluation.statistics import DUMMY_NAMES
+from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report import charts, figures
@@ -29,7 +29,7 @@ _EXCERPT_S = 12.0
 
 def example_head(results: pd.DataFrame) -> str:
     """``selected`` where it was asked for, else the first that is no dummy."""
-    heads = [head for head in dict.fromkeys(results["head"]) if head not in DUMMY_NAMES]
+    heads = [head for head in dict.fromkeys(results["head"]) if head not in BASELINES]
     return "selected" if "selected" in heads else heads[0] if heads else results["head"].iloc[0]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.emotion.inputs import feature_names
 from emotion_rppg.provenance import versions
+from emotion_rppg.report.cards import cards_of
 from emotion_rppg.report.page import Section
 from emotion_rppg.report.references import cited
 from emotion_rppg.windows import SEQUENCE
@@ -55,9 +56,9 @@ def methods(results: pd.DataFrame, table: pd.DataFrame, arguments: Mapping[str, 
         *_heads(heads),
         "The person is the unit: scores are computed over each person's windows and averaged over "
         f"people. {_scores(results)} Intervals are percentile bootstraps over people (Efron and "
-        "Tibshirani 1993). Heads are compared with the first dummy and with each other by "
-        "Wilcoxon's signed-rank test (Wilcoxon 1945) over people, with Holm's correction (Holm "
-        "1979) and the rank-biserial correlation as effect (Kerby 2014).",
+        "Tibshirani 1993). Heads are compared with each other by Wilcoxon's signed-rank test "
+        "(Wilcoxon 1945) over people, with Holm's correction (Holm 1979) and the rank-biserial "
+        "correlation as effect (Kerby 2014); none is tested against a dummy.",
         *_permutations(results),
         "Versions: " + ", ".join(f"{name} {found}" for name, found in versions().items()) + ".",
     ]
@@ -76,13 +77,10 @@ def methods(results: pd.DataFrame, table: pd.DataFrame, arguments: Mapping[str, 
 
 def _signals(table: pd.DataFrame) -> str:
     """Which data, which signals, how cameras were read, how beats were found."""
-    from emotion_rppg.datasets import DATASETS
     from emotion_rppg.pulse import METHODS
 
     said = []
-    for name in sorted(set(table["dataset"].astype(str))):
-        card = DATASETS[name].card if name in DATASETS else None
-        said += [f"Data: {card.title}: {card.reference}"] if card and card.reference else []
+    said += [f"Data: {c.title}: {c.reference}" for c in cards_of(table) if c.reference]
     said += [_SOURCES[source] for source in _named(table, "source") if source in _SOURCES]
     for name in _named(table, "method"):
         told = (METHODS[name].__doc__ or "").split("\n")[0] if name in METHODS else ""
@@ -139,15 +137,19 @@ def _scores(results: pd.DataFrame) -> str:
 
 def _permutations(results: pd.DataFrame) -> list[str]:
     null = results.attrs.get("null")
-    said = ["No permutation test was asked for (--permutations)."]
+    said = ["No labels were permuted (--permutations 0): there are no p values."]
     if null is not None and not null.empty:
-        n = int(null.groupby(["target", "head"]).size().iloc[0])
+        n = int(null.groupby(["target", "head"]).size().max())
+        pooled = results.attrs.get("over_people", ())
         said = [
-            f"The null distribution: {n} times the labels were exchanged between the trials, or "
-            "runs of equal label, of each person, and every head was fitted afresh. Windows were "
-            "not exchanged: they resemble their neighbours. p counts the true labels among the "
-            "permutations (Phipson and Smyth 2010), so that none is below "
-            f"{1 / (n + 1):.2g}."
+            f"The null distribution: up to {n} times the labels were exchanged between the trials, "
+            "or runs of equal label, of each person"
+            + (f" (of {', '.join(pooled)}: between people)" if pooled else "")
+            + ". Windows were not exchanged: they resemble their neighbours. p counts the true "
+            "labels among the permutations (Phipson and Smyth 2010); by default permutations end "
+            "once ten did as well as the true labels (Besag and Clifford 1991). Heads that are "
+            "slow to fit are tested forward: blocks of people are predicted by a head fitted on "
+            "the blocks before, and the blocks' p values are joined by Fisher's method."
         ]
     found = results.attrs.get("importance")
     if found is not None and not found.empty:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.emotion.tasks import Task, class_names
-from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES
-from emotion_rppg.evaluation.statistics import DUMMY_NAMES, summary
+from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES, RANDOM
+from emotion_rppg.evaluation.statistics import BASELINES, over_people, summary
+from emotion_rppg.quality import LEAST_QUALITY
 from emotion_rppg.report import charts
 from emotion_rppg.report.page import Section
 from emotion_rppg.windows import people
@@ -27,42 +28,95 @@ def names_of_classes(results: pd.DataFrame, table: pd.DataFrame) -> dict[str, tu
 
 
 def scores(results: pd.DataFrame, means: pd.DataFrame, names: Names) -> Section:
-    """Every head against the dummies, a figure a target, and the table behind them."""
+    """Every head beside dummies and baselines, a figure a target, and the table behind them."""
     metric = str(means["metric"].iloc[0])
     drawn = []
     for target, classes in names.items():
-        chance = 1 / len(classes) if classes else None
         own, rows = (part[part["target"] == target] for part in (results, means))
+        chance = _chance(rows) if classes else None
+        pooled = over_people(own)
         caption = (
-            f"{target}: {charts.in_words(metric)}. A dot is a person, a diamond the mean over "
-            "people, the bar its 95 % bootstrap interval. Grey: dummies that never look at the "
-            "pulse." + (" Dotted: chance." if chance else "")
+            f"{target}: {charts.in_words(metric)}. A dot is a person"
+            + (" (share of windows that were right)" if pooled and classes else "")
+            + f", a diamond the {'score over' if pooled else 'mean over'} people, the bar its 95 % "
+            "bootstrap interval. Grey: dummies and baselines that know nothing of the heart."
+            + (_CHANCE if chance else "")
         )
         drawn.append((charts.people(own, rows, metric=metric, chance=chance), caption))
+    return Section(
+        "Results",
+        [*_one_class(results, means), *_choices(results)],
+        drawn,
+        _table(means, metric),
+        _CAPTION + (_P if "p_permutation" in means else " p: no labels were permuted."),
+    )
+
+
+_CHANCE = " Dotted: what random draws reach; shaded: where 95 % of the draws lie."
+_CAPTION = (
+    "The unit is the person. “quality_alone” and “movement_alone” are logistic (ridge) regressions "
+    "on how well the pulse was recorded and on the accelerometer: a head that does no better may "
+    "read movement instead of the heart. withheld: share of windows without a trusted pulse, "
+    "which count as the training's commonest class (or mean); trusted, good quality: the same "
+    "score on the windows with a trusted pulse alone, and on those of good quality "
+    f"(at least {LEAST_QUALITY:g}). effect: rank-biserial correlation of people's scores with "
+    "chance, −1 to 1."
+)
+_P = (
+    " p: share of label permutations on which the head did as well, Holm-corrected over the heads; "
+    "uncorrected beside."
+)
+
+
+def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The summary as a reader wants it."""
     table = means[["target", "head", "people"]].copy()
     table[charts.in_words(metric)] = means["mean"]
     table["95 % interval"] = _intervals(means, 3)
     table["effect"] = means["effect"]
-    table["p, Wilcoxon"] = [_p(p) for p in means["p"]]
+    table["p"] = [_p(p) for p in means["p"]]
     if "p_permutation" in means:
-        table["p, permutation"] = [_p(p) for p in means["p_permutation"]]
-    first = next((head for head in means["head"] if head in DUMMY_NAMES), "the first dummy")
-    caption = (
-        "The unit is the person. p, Wilcoxon: paired signed-rank test over people against "
-        f"“{first}”, Holm-corrected over the heads; effect: rank-biserial, −1 to 1."
-    )
-    if "p_permutation" in means:
-        caption += (
-            " p, permutation: share of permutations of the labels within people on which the head "
-            "did as well, not corrected for the number of heads."
-        )
-    return Section(
-        "Results",
-        _choices(results),
-        drawn,
-        table,
-        caption,
-    )
+        table["p, uncorrected"] = [_p(p) for p in means["p_permutation"]]
+    for column, title in (
+        ("withheld", "withheld"),
+        ("mean_trusted", "trusted"),
+        ("good_quality", "share of good quality"),
+        ("mean_good", "good quality"),
+    ):
+        if column in means and means[column].notna().any():
+            table[title] = means[column]
+    return table
+
+
+def _chance(rows: pd.DataFrame) -> tuple[float, float, float] | None:
+    """Mean of the dummy that draws at random, and where 95 % of its draws lie."""
+    drawn = rows[(rows["head"] == RANDOM) & rows["mean"].notna()]
+    if drawn.empty:
+        return None
+    mean, low, high = (float(drawn[c].iloc[0]) for c in ("mean", "ci_low", "ci_high"))
+    return mean, low, high
+
+
+def _one_class(results: pd.DataFrame, means: pd.DataFrame) -> list[str]:
+    """Who has one class only, and what that does to the score of each target."""
+    text = []
+    for target, own in results.groupby("target", sort=False):
+        each = own.drop_duplicates("subject")
+        marked = each[each["one_class"] != ""]
+        if over_people(own):
+            text.append(
+                f"{target}: no person has two different labels, so that no person can be scored "
+                "by balanced accuracy or correlation. Scores are over people, each weighing the "
+                "same, and labels are permuted between people."
+            )
+        elif len(marked):
+            some = ", ".join(marked["subject"].head(8)) + (" …" if len(marked) > 8 else "")
+            text.append(
+                f"{target}: {len(marked)} of {len(each)} people have one class only ({some}). "
+                "Their recall is no balanced accuracy: they are not in its mean. They are marked "
+                "in the table of people and in results.csv (one_class)."
+            )
+    return text
 
 
 def _choices(results: pd.DataFrame) -> list[str]:
@@ -88,7 +142,7 @@ def other_scores(results: pd.DataFrame) -> Section:
         "All scores",
         table=table.rename(columns={m: charts.in_words(m) for m in wanted}),
         table_caption="Mean over people and its 95 % bootstrap interval, descriptive: no test. "
-        "A score that is undefined for a person (AUROC of one class alone) is left out of the "
+        "A score that is undefined for a person (of one class alone) is left out of the "
         "mean, not guessed. ECE is computed person by person here; few windows raise it.",
     )
 
@@ -133,12 +187,26 @@ def null(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
     drawn = [
         (
             charts.null(own, metric=metric),
-            f"{target}: mean over people on permuted labels (grey, a dot a permutation) and on "
+            f"{target}: score on permuted labels (grey, a dot a permutation, 300 at most) and on "
             "the true labels (red).",
         )
         for target, own in found.groupby("target", sort=False)
     ]
-    return [Section("Against labels that mean nothing", figures=drawn)]
+    return [Section("Scores under label permutation", [_tests(found)], drawn)]
+
+
+def _tests(found: pd.DataFrame) -> str:
+    """Which head was tested how."""
+    heads = found.groupby("test", sort=False)["head"].unique()
+    told = [f"{', '.join(names)}: {_TEST.get(test, test)}" for test, names in heads.items()]
+    return "; ".join(told) + "."
+
+
+_TEST = {
+    "refit": "every fold fitted afresh on each permutation of the labels",
+    "forward": "blocks of people, each predicted by a head fitted on the blocks before it, with "
+    "labels permuted inside each block (for heads that are slow to fit; it finds less than refits)",
+}
 
 
 def importance(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
@@ -203,7 +271,7 @@ def calibration(results: pd.DataFrame, names: Names) -> list[Section]:
     for target, classes in names.items():
         own = said[said["target"] == target]
         sure = own[own["p_1"].notna()] if len(classes) == 2 else own.iloc[:0]
-        heads = [h for h in dict.fromkeys(sure["head"]) if h not in DUMMY_NAMES]
+        heads = [h for h in dict.fromkeys(sure["head"]) if h not in BASELINES]
         if heads:
             caption = (
                 f"{target}: how often “{classes[1]}” was true where it was given some chance; "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.report.page import Section
-from emotion_rppg.windows import LABEL, people
+from emotion_rppg.windows import LABEL, OK, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,8 @@ def data(results: pd.DataFrame, table: pd.DataFrame, names: Names) -> list[Secti
             f"{len(tested)} of {len(own)} people were tested, with {tested['scored'].min()} to "
             f"{tested['scored'].max()} windows each (median {tested['scored'].median():g}); "
             f"{tested['with features'].sum()} of {tested['scored'].sum()} scored windows have "
-            f"features (coverage {tested['with features'].sum() / tested['scored'].sum():.1%}; "
+            "a trusted pulse (coverage "
+            f"{tested['with features'].sum() / tested['scored'].sum():.1%}; "
             f"lowest of a person {(tested['with features'] / tested['scored']).min():.1%})."
         )
         listed = own if len(own) <= MOST_ROWS else own[own["why not"] != ""].head(MOST_ROWS)
@@ -53,8 +54,8 @@ def _flow(results: pd.DataFrame, table: pd.DataFrame, target: str) -> str:
     text = f"{len(table)} windows; {told}; {scored} were scored."
     if kept["tested without features"]:
         text += (
-            f" {kept['tested without features']} of these have no features: they were not trained "
-            "on and count in the test with the training people's commonest class (or mean)."
+            f" {kept['tested without features']} of these have no trusted pulse: they were not "
+            "trained on and count in the test with the training people's commonest class (or mean)."
         )
     if kept["purged from training"]:
         text += (
@@ -77,8 +78,8 @@ def _reasons(table: pd.DataFrame) -> list[str]:
     if "reason" not in table:
         return []
     found = table["reason"].fillna("").value_counts()
-    told = "; ".join(f"{reason} ({n})" for reason, n in found.items() if reason)
-    return [f"Windows whose features are empty, in the whole table: {told}."] if told else []
+    told = "; ".join(f"{reason} ({n})" for reason, n in found.items() if reason not in ("", OK))
+    return [f"Reasons why features are empty, in the whole table: {told}."] if told else []
 
 
 def _of_people(
@@ -96,6 +97,10 @@ def _of_people(
     out["with features"] = _count(said.loc[said["has_features"], "subject"], out.index)
     for k, name in enumerate(classes):
         out[name] = _count(said.loc[said["truth"] == k, "subject"], out.index)
+    if classes:
+        marks = results[results["target"] == target].drop_duplicates("subject")
+        marks = marks.set_index("subject")["one_class"]
+        out["one class"] = marks.reindex(out.index).fillna("")
     out["why not"] = np.where(
         out["scored"] > 0,
         "",

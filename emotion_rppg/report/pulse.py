@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.checkpoints import whole_folder
 from emotion_rppg.provenance import versions, write_run
 from emotion_rppg.report import charts
+from emotion_rppg.report.cards import cards_of
 from emotion_rppg.report.methods import command
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.tables import write_table
@@ -95,7 +96,7 @@ def _protocol(results: pd.DataFrame, failures: pd.DataFrame) -> Section:
     if results["unknown_training"].any():
         text.append("A network does not say whom it was trained on: it may have seen these people.")
     warning = ""
-    if (results["dataset"] == "synthetic").any():
+    if "synthetic" in {card.name for card in cards_of(results)}:
         warning = "These people are synthetic: the numbers show that the chain works, no more."
     if failures.empty:
         return Section("Protocol", text, warning=warning)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 REFERENCES = {
+    "Besag and Clifford 1991": "Sequential Monte Carlo p-values. Biometrika 78, 301–304.",
     "Breiman 2001": "Random forests. Machine Learning 45, 5–32.",
     "Brodersen et al. 2010": "The balanced accuracy and its posterior distribution. International "
     "Conference on Pattern Recognition, 3121–3124.",

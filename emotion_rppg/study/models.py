@@ -57,9 +57,11 @@ def fit(
         (:mod:`emotion_rppg.emotion.platt`).
     """
     from emotion_rppg.emotion.model import fit as fit_model
+    from emotion_rppg.emotion.table_checks import checked
 
+    targets = [target] if isinstance(target, str) else list(target)
     return fit_model(
-        table,
+        checked(table, targets=targets, coding=coding),
         target=target,
         head=head,
         coding=coding,
@@ -107,6 +109,7 @@ def predict(
         and ``<target>_p_<class>``; ``reason``.
     """
     from emotion_rppg.emotion.model import Model as ModelType
+    from emotion_rppg.emotion.table_checks import checked
 
     trained = model if isinstance(model, ModelType) else load(model)
     how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
@@ -115,6 +118,8 @@ def predict(
         for given in (video_or_table, calibrate)
     )
     assert table is not None
+    if not isinstance(video_or_table, str | Path | Video):
+        table = checked(table)
     for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
         _log.warning("%s", shift)
     return trained.predict(table, rest=rest)

@@ -94,6 +94,7 @@ class Reading:
             "method": method_name(self.method) if camera else "",
             "network": network,
             "trained_on": trained_on,
+            "reader": recording.reader,
         }
         known |= {LABEL + name: value for name, value in recording.labels.items()}
         known |= {SCALE + name: f"{a:g}..{b:g}" for name, (a, b) in recording.scales.items()}

@@ -1,13 +1,14 @@
 """Evaluation cannot fool its user: splits, refusals, chance on noise, the same numbers always."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from emotion_rppg import evaluate
+import emotion_rppg
 from emotion_rppg.emotion import DUMMIES
 from emotion_rppg.emotion.levels import ends_s
 from emotion_rppg.emotion.linear import OnFeatures
@@ -15,9 +16,16 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.evaluation.run import Leak
 from emotion_rppg.evaluation.splits import UNIT, WORDS
-from emotion_rppg.evaluation.statistics import bootstrap_ci, holm, paired_test, summary
+from emotion_rppg.evaluation.statistics import (
+    BASELINES,
+    bootstrap_ci,
+    holm,
+    paired_test,
+    summary,
+)
 from emotion_rppg.windows import people
 
+evaluate = partial(emotion_rppg.evaluate, permutations=0)  # scores; p has tests of its own
 QUICK = {"logistic": OnFeatures(LogisticRegression())}
 
 
@@ -122,7 +130,7 @@ def test_other_scales_and_levels_of_another_data_set_are_no_obstacle() -> None:
     results = evaluate(table, **how, normalise="transductive")
     truth = results.attrs["predictions"].set_index("row")["truth"]
     assert (truth == (rating > 5)[truth.index]).all()
-    assert len(results) == 12 * 4
+    assert len(results) == 12 * 5
     assert mean_of(results, "logistic") > 0.9
     assert mean_of(evaluate(table, **how), "logistic") < 0.8  # 40 bpm apart: all high, all low
 
@@ -206,7 +214,7 @@ def test_dummies_stand_beside_and_know_nothing() -> None:
 
 def test_numbers_are_scored_as_numbers() -> None:
     results = evaluate(study(effect=8.0), target="arousal", heads="ridge", coding="as_is")
-    assert set(results["head"]) == {"mean", "ridge"}
+    assert set(results["head"]) == {"mean", "quality_alone", "ridge"}
     assert mean_of(results, "ridge", "rmse") < mean_of(results, "mean", "rmse")
 
 
@@ -215,7 +223,8 @@ def test_the_columns_of_results_are_the_documented_ones() -> None:
     first = ["task", "target", "coding", "split", "normalise", "head", "subject", "n"]
     assert list(results)[:8] == first
     assert {"balanced_accuracy", "macro_f1", "auroc"} < set(results)
-    assert len(results) == 4 * 4
+    assert {"one_class", "coverage", "balanced_accuracy_trusted"} < set(results)
+    assert len(results) == 4 * 5
 
 
 # ---- honesty of the protocol -------------------------------------------------------------------
@@ -266,7 +275,7 @@ def test_a_trained_on_that_cannot_be_read_is_not_taken_for_nobody(text) -> None:
 def test_two_estimators_of_one_class_are_two_heads() -> None:
     heads = [OnFeatures(LogisticRegression(C=c)) for c in (1.0, 1e-6)]
     results = evaluate(study(4), target="arousal", heads=heads)
-    assert set(results["head"]) - set(DUMMIES) == {"OnFeatures", "OnFeatures_2"}
+    assert set(results["head"]) - set(BASELINES) == {"OnFeatures", "OnFeatures_2"}
 
 
 def test_calibration_windows_are_not_scored() -> None:
@@ -383,21 +392,24 @@ def test_the_paired_test_has_a_direction_and_no_difference_is_no_evidence() -> N
 def test_a_score_that_nobody_has_is_nan_in_the_summary() -> None:
     table = study(4)
     table["label_arousal"] = np.where(people(table) < "d/s2", 2.0, 8.0)
-    row = summary(evaluate(table, target="arousal", heads=QUICK), metrics=["auroc"]).iloc[-1]
+    row = summary(evaluate(table, target="arousal", heads=QUICK), metrics=["mcc"]).iloc[-1]
     assert row["people"] == 0
     assert np.isnan(row["mean"])
     assert np.isnan(row["p"])
 
 
-def test_the_summary_counts_people_and_tests_against_the_dummy() -> None:
-    means = summary(evaluate(study(8, effect=8.0), target="arousal", heads=QUICK))
+def test_the_summary_counts_people_and_has_p_of_permutations() -> None:
+    table = study(8, effect=8.0)
+    means = summary(emotion_rppg.evaluate(table, target="arousal", heads=QUICK, permutations=39))
     row = means.set_index("head").loc["logistic"]
     assert row["people"] == 8
     assert row["ci_low"] < row["mean"] <= row["ci_high"]
-    assert row["p"] < 0.05
+    assert row["p"] == row["p_permutation"] == 1 / 40
+    assert row["effect"] == 1.0
     assert means.set_index("head")["dummy"].to_dict() == {
         "majority": True,
         "stratified": True,
         "subject_prior": True,
+        "quality_alone": True,
         "logistic": False,
     }

@@ -48,7 +48,8 @@ def test_the_page_says_who_was_left_out_and_why(folder) -> None:
     assert "60 windows; 12 have no label; 48 were scored." in text
     assert "4 of 5 people were tested" in text
     assert (
-        "47 of 48 scored windows have features (coverage 97.9%; lowest of a person 91.7%)" in text
+        "47 of 48 scored windows have a trusted pulse (coverage 97.9%; lowest of a person 91.7%)"
+        in text
     )
     assert "no pulse <to> trust (1)" in text
     assert re.search(r"d/s0\s+12\s+0\s+0\s+0\s+0\s+0\s+no label", text)
@@ -61,7 +62,7 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
         "Protocol",
         "Data: arousal",
         "Results",
-        "Against labels that mean nothing",
+        "Scores under label permutation",
         "All scores",
         "Mistakes",
         "Are the chances right?",
@@ -71,7 +72,7 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
     ]  # one head: no pairs
     p = results.attrs["null"]["p"].iloc[0]
     assert re.search(
-        rf"plain\s+4\s+[\d.]+\s+\[[\d., ]+\]\s+[\d.-]+\s+[\d.]+\s+{p:.3f}", text_of(folder)
+        rf"plain\s+4\s+[\d.]+\s+\[[\d., ]+\]\s+[\d.-]+\s+{p:.3f}\s+{p:.3f}", text_of(folder)
     )
 
 
@@ -115,8 +116,8 @@ def test_each_person_is_a_dot_and_dummies_are_grey(results) -> None:
 
     axis = charts.people(results, summary(results), metric="balanced_accuracy", chance=0.5).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
-    assert [len(line.get_xdata()) for line in dots] == [4] * 4
-    assert [line.get_color() for line in dots] == [figures.BLUE, *[figures.GREY] * 3]
+    assert [len(line.get_xdata()) for line in dots] == [4] * 5
+    assert [line.get_color() for line in dots] == [figures.BLUE, *[figures.GREY] * 4]
     assert sorted(dots[0].get_xdata()) == sorted(
         results.loc[results["head"] == "plain", "balanced_accuracy"]
     )
@@ -188,7 +189,7 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
     text = text_of(out)
     assert "intervals between beats" in text
     assert "Known of these data: the label is the task, not a rating" in text
-    assert "p, permutation" not in text
+    assert "p, uncorrected" in text
     assert f"emotion-rppg {words.split(' --task')[0]}" in text
     assert "--source auto --length 10.0 --step 5.0 --task stress" in text
 

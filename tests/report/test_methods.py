@@ -24,11 +24,14 @@ def test_the_command_is_one_the_command_line_would_take() -> None:
 
 def test_the_null_is_described_only_where_there_was_one(results, table) -> None:
     told = " ".join(methods(results, table, {}).text)
-    assert "5 times the labels were exchanged" in told
-    assert "none is below 0.17" in told
+    assert "up to 5 times the labels were exchanged" in told
+    assert "between people" not in told
     bare = results.copy()
     bare.attrs = {**results.attrs, "null": None}
-    assert "No permutation test" in " ".join(methods(bare, table, {}).text)
+    assert "No labels were permuted" in " ".join(methods(bare, table, {}).text)
+    pooled = results.copy()
+    pooled.attrs = {**results.attrs, "over_people": ("arousal",)}
+    assert "(of arousal: between people)" in " ".join(methods(pooled, table, {}).text)
 
 
 def test_whatever_is_cited_stands_in_full_below(results, table) -> None:
@@ -49,11 +52,13 @@ def test_whatever_is_cited_stands_in_full_below(results, table) -> None:
 
 
 def test_the_data_set_and_the_way_to_read_faces_are_cited(results, table) -> None:
-    filmed = table.assign(dataset="stress-predict", source="rppg", method="pos")
+    filmed = table.assign(reader="stress-predict", source="rppg", method="pos")
     told = methods(results, filmed, {}).text[0]
     assert "Iqbal T, Simpkin AJ" in told
     assert "POS (Wang et al. 2017)" in told
     assert "counted by the wave's phase" in told
+    named = table.assign(dataset="stress-predict")  # a folder of that name is no such data set
+    assert "Iqbal" not in methods(results, named, {}).text[0]
 
 
 def test_what_was_left_out_is_said(results, table) -> None:

@@ -1,0 +1,314 @@
+"""Scores that a sceptic cannot tear: one class, chance, withheld windows, p values by default."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.svm import SVC
+
+import emotion_rppg
+from emotion_rppg import metrics
+from emotion_rppg.emotion.linear import Calibrated, OnFeatures
+from emotion_rppg.errors import InputError
+from emotion_rppg.evaluation import permutation
+from emotion_rppg.evaluation.scoring import group_score, scores_of_counts
+from emotion_rppg.evaluation.statistics import summary
+from emotion_rppg.windows import people
+
+evaluate = partial(emotion_rppg.evaluate, permutations=0)
+QUICK = {"logistic": OnFeatures(LogisticRegression())}
+
+
+def windows(labels, *, effect=0.0, seed=0, features=("hr_bpm", "rmssd_ms")) -> pd.DataFrame:
+    """One window a trial; ``labels[person]`` lists the labels of that person's trials."""
+    draw = np.random.default_rng(seed)
+    rows = [
+        {
+            "dataset": "d",
+            "subject": f"s{person:02}",
+            "session": "1",
+            "trial": str(trial),
+            "start_s": 0.0,
+            "duration_s": 60.0,
+            "label_state": float(label),
+            "scale_state": "0..1",
+            **{name: effect * label + draw.normal() for name in features},
+        }
+        for person, own in enumerate(labels)
+        for trial, label in enumerate(own)
+    ]
+    return pd.DataFrame(rows)
+
+
+def between(n=20, trials=5, **how) -> pd.DataFrame:
+    return windows([[k % 2] * trials for k in range(n)], **how)
+
+
+def within(n=10, trials=6, **how) -> pd.DataFrame:
+    return windows([np.arange(trials) % 2] * n, **how)
+
+
+# ---- labels that never vary inside a person ------------------------------------------------------
+
+
+def test_one_label_a_person_is_scored_over_people_and_noise_is_chance() -> None:
+    results = evaluate(between(30), target="state", heads=QUICK)
+    assert results["balanced_accuracy"].isna().all()
+    assert set(results["one_class"]) == {"low", "high"}
+    means = summary(results).set_index("head")
+    assert (means["unit"] == "over people").all()
+    for dummy in ("majority", "subject_prior"):  # leaving one out would make them 0
+        assert means.loc[dummy, "mean"] == 0.5
+    assert means.loc["stratified", "mean"] == pytest.approx(0.5, abs=0.02)
+    assert means.loc["stratified", "ci_low"] < 0.45 < 0.55 < means.loc["stratified", "ci_high"]
+    own = results[results["head"] == "logistic"].set_index("subject")
+    by_hand = own.groupby("one_class")["accuracy"].mean().mean()
+    assert means.loc["logistic", "mean"] == pytest.approx(by_hand)
+    assert means.loc["logistic", "ci_low"] < by_hand < means.loc["logistic", "ci_high"]
+
+
+@pytest.mark.parametrize("head", ["fast", "slow"])
+def test_an_effect_between_people_is_found_by_permuting_people(head) -> None:
+    heads = {"fast": QUICK["logistic"], "slow": OnFeatures(RandomForestClassifier(15))}
+    for effect, sure in ((3.0, True), (0.0, False)):
+        table = between(16, effect=effect)
+        results = emotion_rppg.evaluate(table, target="state", heads={head: heads[head]})
+        row = summary(results).set_index("head").loc[head]
+        assert results.attrs["null"]["test"].unique() == ["refit" if head == "fast" else "forward"]
+        assert (row["p"] < 0.05) == sure
+
+
+def test_one_number_a_person_is_scored_over_people() -> None:
+    draw = np.random.default_rng(0)
+    table = windows([[draw.uniform(1, 9)] * 3 for _ in range(20)], effect=1.0)
+    results = evaluate(table, target="state", coding="as_is", heads={"ridge": OnFeatures(Ridge())})
+    assert results["ccc"].isna().all()
+    row = summary(results).set_index("head")
+    assert row.loc["ridge", "mean"] > 0.7
+    assert row.loc["mean", "mean"] == pytest.approx(0, abs=1e-9)  # leaving one out: below zero
+
+
+def test_a_split_within_people_of_one_label_each_is_refused() -> None:
+    with pytest.raises(InputError, match="no fold of the split 'trials_within' has two classes"):
+        evaluate(between(6), target="state", heads=QUICK, split="trials_within")
+
+
+# ---- people of one class among others ------------------------------------------------------------
+
+
+def test_people_of_one_class_are_marked_and_their_recall_is_not_averaged() -> None:
+    table = windows([[0, 1] * 3] * 6 + [[1] * 6] * 3, effect=1.0)
+    results = evaluate(table, target="state", heads=QUICK)
+    own = results[results["head"] == "logistic"].set_index("subject")
+    assert own["one_class"].tolist() == [""] * 6 + ["high"] * 3
+    assert own["classes"].tolist() == [2] * 6 + [1] * 3
+    assert own["balanced_accuracy"].isna().tolist() == [False] * 6 + [True] * 3
+    assert own["macro_f1"].isna().tolist() == [False] * 6 + [True] * 3
+    assert own["accuracy"].notna().all()
+    means = summary(results).set_index("head")
+    assert means.loc["logistic", "people"] == 6
+    assert means.loc["logistic", "one_class"] == 3
+    assert means.loc["majority", "mean"] == 0.5
+    assert means.loc["logistic", "mean"] == pytest.approx(own["balanced_accuracy"].mean())
+
+
+def test_scores_of_counts_are_those_of_the_metrics() -> None:
+    draw = np.random.default_rng(3)
+    for classes in (2, 3):
+        for _ in range(20):
+            truth = draw.integers(0, classes, 12)
+            truth[:2] = 0, 1
+            said = draw.integers(0, classes, 12)
+            counts = np.zeros((1, classes, classes), dtype=int)
+            np.add.at(counts[0], (truth, said), 1)
+            found = scores_of_counts(counts)
+            for name in ("balanced_accuracy", "macro_f1", "mcc"):
+                wanted = getattr(metrics, name)(truth, said)
+                np.testing.assert_allclose(found[name], [wanted])
+            person = np.zeros(12)
+            assert group_score(
+                truth, said, person, classes=classes, over_people=False
+            ) == pytest.approx(metrics.balanced_accuracy(truth, said))
+
+
+# ---- dummies -------------------------------------------------------------------------------------
+
+
+def test_random_draws_are_a_mean_with_a_width_whatever_the_seed_and_the_order() -> None:
+    table = within(12)
+    for seed in (0, 5):
+        results = evaluate(table, target="state", heads=[], seed=seed)
+        row = summary(results).set_index("head").loc["stratified"]
+        assert row["mean"] == pytest.approx(0.5, abs=0.02)
+        sd = 0.5 / np.sqrt(12 * 6)  # of the mean over people of 6 independent draws each
+        assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * sd, rel=0.1)
+        mixed = table.sample(frac=1, random_state=seed)
+        again = summary(evaluate(mixed, target="state", heads=[], seed=seed)).set_index("head")
+        assert again.loc["stratified", "mean"] == row["mean"]
+
+
+def test_the_draws_of_one_person_do_not_depend_on_who_else_is_there() -> None:
+    def drawn(table: pd.DataFrame) -> np.ndarray:
+        said = evaluate(table, target="state", heads=[]).attrs["predictions"]
+        own = said[(said["head"] == "stratified") & (said["subject"] == "d/s01")]
+        return own["predicted"].to_numpy()
+
+    table = within(8)
+    np.testing.assert_array_equal(drawn(table), drawn(table[table["subject"] != "s05"]))
+    assert (
+        len(set(map(tuple, [drawn(table), drawn(table.assign(trial=table["trial"] + "b"))]))) == 2
+    )
+
+
+def test_a_quality_that_follows_the_label_shows_beside_the_heads() -> None:
+    table = within(8)
+    table["quality"] = 0.5 + 0.3 * table["label_state"]
+    table["acc_mean"] = np.random.default_rng(1).normal(size=len(table))
+    means = summary(evaluate(table, target="state", heads=QUICK)).set_index("head")
+    assert list(means.index)[3:] == ["quality_alone", "movement_alone", "logistic"]
+    assert means.loc["quality_alone", "mean"] == 1.0
+    assert means.loc["movement_alone", "mean"] < 0.8
+    assert means.loc[["quality_alone", "movement_alone"], "dummy"].all()
+    without = evaluate(within(8), target="state", heads=QUICK)
+    assert not set(without["head"]) & {"quality_alone", "movement_alone"}
+
+
+# ---- windows that are withheld -------------------------------------------------------------------
+
+
+def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alone() -> None:
+    """The pulse of high windows is withheld, other columns are left: nothing can be learned."""
+    table = within(8, trials=8, features=("hr_bpm", "rmssd_ms", "n_beats"))
+    table["n_beats"] = 70.0
+    lost = (table["label_state"] == 1) & (table["trial"].astype(int) > 2)
+    table.loc[lost, ["hr_bpm", "rmssd_ms"]] = np.nan
+    table.loc[lost, "n_beats"] = 0.0
+    table["quality"] = np.where(lost, 0.1, np.where(table["trial"] == "0", 0.5, 0.9))
+    results = evaluate(table, target="state", heads=QUICK)
+    said = results.attrs["predictions"]
+    empty = said[(said["head"] == "logistic") & ~said["has_features"]]
+    assert len(empty) == lost.sum()
+    assert (empty["predicted"] == 0).all()  # ties and more of low: the training's commonest
+    row = summary(results).set_index("head").loc["logistic"]
+    own = results[results["head"] == "logistic"]
+    assert row["withheld"] == pytest.approx(lost.mean())
+    assert own["coverage"].mean() == pytest.approx(1 - lost.mean())
+    trusted = said[(said["head"] == "logistic") & said["has_features"]]
+    by_hand = [
+        metrics.balanced_accuracy(t["truth"], t["predicted"]) for _, t in trusted.groupby("subject")
+    ]
+    assert row["mean_trusted"] == pytest.approx(np.mean(by_hand))
+    good = trusted[trusted["trial"] != "0"]
+    by_hand = [
+        metrics.balanced_accuracy(t["truth"], t["predicted"]) for _, t in good.groupby("subject")
+    ]
+    assert row["mean_good"] == pytest.approx(np.mean(by_hand))
+    assert row["good_quality"] == pytest.approx(len(good) / len(said[said["head"] == "logistic"]))
+
+
+# ---- p values ------------------------------------------------------------------------------------
+
+
+def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None:
+    table = within(10, effect=2.0)
+    found = emotion_rppg.evaluate(table, target="state", heads=QUICK)
+    row = summary(found).set_index("head").loc["logistic"]
+    assert row["p"] == 1 / (1 + permutation.PERMUTATIONS)
+    assert summary(found).set_index("head").loc["majority":"subject_prior", "p"].isna().all()
+    without = summary(evaluate(table, target="state", heads=QUICK))
+    assert without["p"].isna().all()
+    assert "p_permutation" not in without
+
+
+def test_permutations_end_early_on_noise_and_p_is_their_share() -> None:
+    found = emotion_rppg.evaluate(within(10), target="state", heads=QUICK)
+    null = found.attrs["null"]
+    reached = int((null["score"] >= null["observed"] - 1e-12).sum())
+    assert reached == permutation.ENOUGH
+    assert null["p"].iloc[0] == pytest.approx(reached / len(null))
+
+
+def test_refits_on_scaled_features_are_the_refits_of_the_head() -> None:
+    table = within(6, effect=1.0)
+    table.loc[::5, "rmssd_ms"] = np.nan
+    heads = {"svm": Calibrated(OnFeatures(SVC())), "logistic": QUICK["logistic"]}
+    results = emotion_rppg.evaluate(table, target="state", heads=heads, permutations=3)
+    y = table["label_state"].to_numpy()
+    for head in heads:
+        for k in range(3):
+            moved = permutation.permuted(y, table, np.random.default_rng([0, k]))
+            again = evaluate(
+                table.assign(label_state=moved), target="state", heads={head: heads[head]}
+            )
+            score = again.loc[again["head"] == head, "balanced_accuracy"].mean()
+            null = results.attrs["null"].query("head == @head")["score"]
+            assert null.iloc[k] == pytest.approx(score)
+
+
+def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
+    seen = []
+
+    class Watched(LogisticRegression):
+        def fit(self, X, y, **how):
+            seen.append(len(X))
+            return super().fit(X, y, **how)
+
+    table = within(10, effect=2.0)
+    head = OnFeatures(Watched())
+    results = evaluate(table, target="state", heads={"a": head})
+    assert len(seen) == 10  # the folds
+    from emotion_rppg.emotion.inputs import matrix
+    from emotion_rppg.evaluation.fitting import Job
+
+    rows, groups = np.arange(len(table)), people(table).to_numpy()
+    jobs = [
+        Job(
+            name="a",
+            head=head,
+            inputs=matrix(table),
+            y=table["label_state"].to_numpy(),
+            groups=groups,
+            train=rows[groups != name],
+            test=rows[groups == name],
+            usable=np.ones(len(table), dtype=bool),
+            classes=2,
+            seed=0,
+        )
+        for name in np.unique(groups)
+    ]
+    chain = permutation.forward_jobs(jobs, seed=0, over_people=False)
+    assert len(chain) == permutation.BLOCKS - 1
+    tested: set[str] = set()
+    for job in chain:
+        assert not set(groups[job.train]) & set(groups[job.test])
+        assert tested <= set(groups[job.train])
+        tested |= set(groups[job.test])
+    assert permutation.forward_test(jobs, table, over_people=False, seed=0)["p"] < 0.01
+    assert results["head"].nunique() == 4
+
+
+def test_a_slow_head_on_a_split_within_people_has_no_p_unless_it_is_asked_for() -> None:
+    table = within(4, trials=6)
+    heads = {"trees": OnFeatures(RandomForestClassifier(5))}
+    how = {"target": "state", "heads": heads, "split": "trials_within"}
+    assert np.isnan(summary(emotion_rppg.evaluate(table, **how)).iloc[-1]["p"])
+    asked = emotion_rppg.evaluate(table, **how, permutations=4)
+    assert len(asked.attrs["null"]) == 4
+    assert np.isfinite(summary(asked).iloc[-1]["p"])
+
+
+def test_which_heads_are_slow() -> None:
+    from emotion_rppg.emotion import HEADS
+
+    slow = {name for name, head in HEADS.items() if permutation.is_slow(head)}
+    assert slow == {"forest", "boosting", "mlp", "lstm", "cnn", "average", "multitask"}
+    assert type(permutation.without_calibration(HEADS["svm"])) is OnFeatures
+
+
+def test_fishers_method_is_the_textbook_example() -> None:
+    # chi-square of 2·3 degrees of freedom: -2 (ln .1 + ln .2 + ln .3) = 10.23
+    assert permutation.fisher(np.array([0.1, 0.2, 0.3])) == pytest.approx(0.1152, abs=1e-3)
+    assert permutation.fisher(np.array([1.0, 1.0])) == 1.0
