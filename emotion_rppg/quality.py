@@ -146,21 +146,20 @@ def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
     Withheld: less than 6 s seen in stretches of 4 s or more; a pulse to look at in less than a
     fifth of the time; a quality below ``least_quality``; spectrum and autocorrelation that
     disagree by more than 6 bpm in most windows. Of 200 signals of each kind without a pulse it
-    gives a
-    rate for (6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of 0.7–4 Hz 0 · 0.5 · 0 %,
-    noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to 100 % of
-    synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of eleven
+    gives a rate for (6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of 0.7–4 Hz
+    0 · 0.5 · 0 %, noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to
+    100 % of synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of eleven
     real people 9 rates were given, each within 1.5 bpm of the contact sensor's. A periodic
     motion or a flickering lamp passes as a pulse, and so does the output of a network that makes
     one up: no wave alone can tell. Pictures can: where ``signal.quality`` is 0 (`estimate` puts it
     there: light or motion explains the wave), the wave counts as not seen.
     """
-    judgement = _judge(signal)
+    judgement = _judge(signal, least_quality)
     denied = _denied(signal)
     if judgement.hr_bpm is None or not denied.any():
         return judgement
     samples = np.where(denied, np.nan, signal.samples)
-    rest = _judge(replace(signal, samples=samples, quality=None))
+    rest = _judge(replace(signal, samples=samples, quality=None), least_quality)
     if rest.hr_bpm is not None:
         return rest
     share = float(denied.sum() / max(np.isfinite(signal.samples).sum(), 1))
@@ -173,7 +172,7 @@ def _denied(signal: Signal) -> np.ndarray:
     return np.isfinite(signal.samples) & (quality == 0)
 
 
-def _judge(signal: Signal) -> Judgement:
+def _judge(signal: Signal, least_quality: float) -> Judgement:
     """By the wave alone."""
     slow = _slowed(signal)
     seen_s = sum(stop - first for first, stop in _runs(slow)) / slow.rate_hz
