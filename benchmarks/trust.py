@@ -1,0 +1,177 @@
+"""What is reported is right, what is not is withheld: ``python -m benchmarks.trust DATA``.
+
+DATA holds ``welltory/``, ``wesad/``, ``rppg_waveforms/ubfc_11_people.npz``, ``faces/`` and
+``no_pulse/``. Every recording goes the way that `extract` takes, and each table says beside the
+error what share is withheld. The score of noise by ``evaluate`` is `benchmarks.noise`.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks import lifeless
+from benchmarks.beats import _camera_waves, _people, reference
+from emotion_rppg.features import hrv
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.metrics import beat_measures
+from emotion_rppg.quality import per_sample
+from emotion_rppg.signals import Signal
+from emotion_rppg.study.trust import quality_of, withhold
+
+WINDOW_S, LEAST_OF_DEVICE = 60.0, 0.7  # the share of a window that the device's intervals cover
+MOST_MS = 200.0  # an RMSSD above it is believed where the device has it, too
+SAME_MS = 10.0  # the time stamps of successive intervals of a device differ by the interval
+MEASURES = {"hr_bpm": "hr_se_bpm", "sdnn_ms": "sdnn_se_ms", "rmssd_ms": "rmssd_se_ms"}
+UNITS = {"hr_bpm": "bpm", "sdnn_ms": "ms", "rmssd_ms": "ms"}
+
+
+class Window(NamedTuple):
+    """One window: its name, the reference (HR, SDNN, RMSSD; NaN: unknown) and its row."""
+
+    name: str
+    truth: tuple[float, ...]
+    covered: float  # share of it that the reference covers
+    row: pd.Series
+
+
+def rows_of(wave: Signal, spans: list[tuple[float, float]]) -> pd.DataFrame:
+    """Feature rows of windows of a wave, withheld as `extract` withholds."""
+    wave = wave if wave.kind == "ecg" else replace(wave, quality=per_sample(wave))
+    beats = find_beats(wave)
+    parts, signals = [beats.crop(*s) for s in spans], [wave.crop(*s) for s in spans]
+    qualities = [quality_of(b, s) for b, s in zip(parts, signals, strict=True)]
+    return withhold(hrv.table(parts).assign(quality=qualities), parts, signals)
+
+
+def whole(wave: Signal) -> pd.Series:
+    return rows_of(wave, [(wave.start_s, wave.end_s)]).iloc[0]
+
+
+# ---- recordings with a reference ---------------------------------------------------------------
+
+
+def welltory(data: Path) -> Iterator[Window]:
+    """Finger on a phone's camera (red; less light is more blood) against a chest belt's RR."""
+    for folder in sorted((data / "welltory").glob("subject_*")):
+        table = pd.read_csv(folder / "PPG.csv")
+        rr = np.array((folder / "RR.txt").read_text().split(), dtype=float)
+        times, red = table["time"].to_numpy() / 1e3, table["R"].to_numpy(float)
+        wave = Signal.from_times(times, -red, kind="rppg")
+        rmssd = float(np.sqrt(np.mean(np.diff(rr) ** 2)))
+        truth = (60e3 / float(rr.mean()), float(rr.std(ddof=1)), rmssd)
+        yield Window(folder.name, truth, 1.0, whole(wave))
+
+
+def ubfc(data: Path) -> Iterator[Window]:
+    """Camera waves (POS, CHROM) of 11 people against their contact PPG."""
+    waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
+    for person in _people(waves):
+        finger = waves[f"{person}_contact_ppg"]
+        truth = beat_measures(reference(waves[f"{person}_t"], finger))
+        for method, wave in _camera_waves(waves, person):
+            yield Window(f"{person} {method}", tuple(truth), 1.0, whole(wave))
+
+
+def wesad(data: Path) -> Iterator[Window]:
+    """A wrist all session long, in windows of a minute, against the wristband's own intervals."""
+    for folder in sorted((data / "wesad").glob("S*/S*_E4_Data")):
+        samples = np.loadtxt(folder / "BVP.csv", delimiter=",")[2:]
+        device = np.genfromtxt(folder / "IBI.csv", delimiter=",", skip_header=1)
+        wave = Signal(samples, 64, kind="bvp")
+        starts = np.arange(0, wave.duration_s - WINDOW_S + 1, WINDOW_S)
+        table = rows_of(wave, [(s, s + WINDOW_S) for s in starts])
+        for k, start in enumerate(starts):
+            covered, truth = _of_device(device, start)
+            yield Window(folder.parent.name, truth, covered, table.iloc[k])
+
+
+def _of_device(device: np.ndarray, start_s: float) -> tuple[float, tuple[float, ...]]:
+    """Share of a window that a device's intervals cover, and HR, SDNN, RMSSD of them."""
+    own = device[(device[:, 0] >= start_s) & (device[:, 0] < start_s + WINDOW_S)]
+    if len(own) < 3:
+        return 0.0, (float("nan"),) * 3
+    times, ms = own[:, 0], 1e3 * own[:, 1]
+    joined = np.abs(1e3 * np.diff(times) - ms[1:]) < SAME_MS
+    step = np.diff(ms)[joined]
+    rmssd = float(np.sqrt(np.mean(step**2))) if len(step) > 5 else float("nan")
+    truth = (60e3 / float(ms.mean()), float(ms.std(ddof=1)), rmssd)
+    return float(ms.sum() / 1e3 / WINDOW_S), truth
+
+
+# ---- tables ------------------------------------------------------------------------------------
+
+
+def print_errors(title: str, windows: list[Window]) -> np.ndarray:
+    """Share reported, error, bias, r; whether the truth is within two standard errors, (n, 3)."""
+    print(f"\n{title}: {len(windows)} windows")
+    print("| measure | reported | mean error | median error | bias | r | truth within 2 SE |")
+    print("|---|---|---|---|---|---|---|")
+    inside = np.full((len(windows), len(MEASURES)), np.nan)
+    for k, (name, error) in enumerate(MEASURES.items()):
+        found = np.array([w.row[name] for w in windows], dtype=float)
+        size = np.array([w.row[error] for w in windows], dtype=float)
+        truth = np.array([w.truth[k] for w in windows])
+        off, known = found - truth, np.isfinite(found - truth)
+        inside[known, k] = np.abs(off[known]) <= 2 * size[known]
+        r = np.corrcoef(found[known], truth[known])[0, 1] if known.sum() > 2 else np.nan
+        unit = UNITS[name]
+        print(
+            f"| {name} | {known.mean():.0%} | {np.abs(off[known]).mean():.2f} {unit} "
+            f"| {np.median(np.abs(off[known])):.2f} {unit} | {off[known].mean():+.2f} {unit} "
+            f"| {r:.2f} | {np.nanmean(inside[:, k]):.0%} |"
+        )
+    return inside
+
+
+def print_reasons(windows: list[Window]) -> None:
+    reasons = pd.Series([str(w.row["reason"]).partition(":")[0] for w in windows])
+    print("\nreasons: " + "; ".join(f"{n} × {r}" for r, n in reasons.value_counts().items()))
+
+
+def print_wrist(windows: list[Window]) -> None:
+    """Every window of the wrist, also those of which the device says nothing."""
+    rmssd = np.array([w.row["rmssd_ms"] for w in windows], dtype=float)
+    known = np.isfinite(rmssd)
+    high = [w for w, value in zip(windows, rmssd, strict=True) if value > MOST_MS]
+    alone = [w for w in high if not w.truth[2] > MOST_MS]
+    rates = np.isfinite([float(w.row["hr_bpm"]) for w in windows])
+    print(
+        f"\nall {len(windows)} windows of the wrist: heart rate in {rates.mean():.0%}, RMSSD in "
+        f"{known.mean():.0%}, median {np.median(rmssd[known]):.0f} ms; above {MOST_MS:g} ms "
+        f"{len(high)}, of which the device does not confirm {len(alone)}"
+    )
+    print_reasons(windows)
+
+
+def print_lifeless(data: Path) -> None:
+    found = list(lifeless.rows(data))
+    lifeless.print_kinds(found)
+
+
+def main(data: Path) -> None:
+    warnings.simplefilter("ignore")  # NeuroKit2's
+    finger, camera, wrist = list(welltory(data)), list(ubfc(data)), list(wesad(data))
+    clean = [w for w in wrist if w.covered >= LEAST_OF_DEVICE and np.isfinite(w.truth[2])]
+    inside = [
+        print_errors("finger on a phone's camera (Welltory) against a chest belt", finger),
+        print_errors("camera waves (UBFC-rPPG) against the contact PPG", camera),
+        print_errors("wrist (WESAD), where the device covers 70 %, against its intervals", clean),
+    ]
+    shares = np.nanmean(np.concatenate(inside)[:, 1:], axis=0)
+    print(f"\ntruth within two standard errors, all: SDNN {shares[0]:.0%}, RMSSD {shares[1]:.0%}")
+    print_wrist(wrist)
+    print_lifeless(data)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("usage: python -m benchmarks.trust DATA_FOLDER")
+    main(Path(sys.argv[1]))
