@@ -53,6 +53,7 @@ class SequenceNet(BaseEstimator):
         batch_size: int = 32,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
+        calibrate: bool = False,
         random_state: int = 0,
     ) -> None:
         self.n_features = n_features
@@ -70,6 +71,7 @@ class SequenceNet(BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.calibrate = calibrate
         self.random_state = random_state
 
     def build(self) -> Fusion:
