@@ -118,7 +118,7 @@ def test_a_model_reads_back_and_says_the_same(table, tmp_path) -> None:
     assert set(said["arousal"]) == {"low", "high"}
     both = said[["arousal_p_low", "arousal_p_high"]].sum(axis=1)
     np.testing.assert_allclose(both, 1.0)
-    assert (said["reason"] == "").all()
+    assert (said["reason"] == "ok").all()
 
 
 def test_what_learned_from_synthetic_people_says_so(table, tmp_path) -> None:

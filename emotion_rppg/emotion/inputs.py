@@ -30,6 +30,13 @@ ABLATIONS = ("quality", "sequence", "embedding")
 # Columns that describe the recording, not the heart: how long, how clear, how many beats.
 OF_RECORDING = (*QUALITY, "ectopic_share", "n_beats", "n_pulses")
 STANDARD_ERRORS = ("_se", "_se_ms", "_se_bpm")
+# Columns that give the window's length away beside others. The Poincaré plot's are SDNN and RMSSD
+# again (Brennan et al. 2001) but for terms of the number of beats: rmssd_ms / sdsd_ms is
+# sqrt(1 - 1 / n). The grid of spectral peaks is as wide as one over the length.
+TELL_LENGTH = ("sdsd_ms", "sd1_ms", "sd2_ms", "sd1_sd2", "csi", "cvi", "lf_peak_hz", "hf_peak_hz")
+UNEQUAL = 1.1  # longest over shortest window
+# Steps in which heads read a column whose own steps are the finer the longer the window is.
+STEPS = {"pnn20_pct": 5.0, "pnn50_pct": 5.0, "resp_rate_per_min": 1.0}
 CONFIDENCE = "seq_confidence"  # the column of the tokens' channel "confidence"
 
 
@@ -61,7 +68,9 @@ class Matrix:
 
 
 def describes_recording(name: str) -> bool:
-    """Tell whether a column describes the recording (its quality, length, errors), not the heart.
+    """Tell whether a column describes the recording (quality, length, errors), not the heart.
+
+    So do `TELL_LENGTH`, which measure the heart but reveal the window's length beside others.
 
     Examples
     --------
@@ -73,7 +82,7 @@ def describes_recording(name: str) -> bool:
     from emotion_rppg.baselines import VS_BASELINE
 
     name = name.removesuffix(VS_BASELINE)
-    return name in OF_RECORDING or name.endswith(STANDARD_ERRORS)
+    return name in (*OF_RECORDING, *TELL_LENGTH) or name.endswith(STANDARD_ERRORS)
 
 
 def feature_names(
@@ -159,6 +168,20 @@ def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
         )
 
 
+def _log_lengths(table: pd.DataFrame) -> None:
+    """Warn of windows of unequal length: they scatter differently, whatever the heart does."""
+    if "duration_s" not in table or not len(table):
+        return
+    low, high = float(table["duration_s"].min()), float(table["duration_s"].max())
+    if high > UNEQUAL * low > 0:
+        _log.warning(
+            "windows are %.0f to %.0f s long: features scatter more in shorter ones, which a head "
+            "may learn where lengths differ between conditions; extract with one length",
+            low,
+            high,
+        )
+
+
 def matrix(
     table: pd.DataFrame,
     *,
@@ -196,6 +219,7 @@ def matrix(
     if names is None:
         chosen = feature_names(table, ablate=ablate, extra_features=extra_features)
         _log_unused(table, chosen)
+        _log_lengths(table)
     else:
         chosen = tuple(names)
     if not chosen:
@@ -297,10 +321,14 @@ def lengths_of(tokens: np.ndarray) -> np.ndarray:
 
 
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
+    from emotion_rppg.baselines import VS_BASELINE
+
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise InputError(f"column {name!r} holds something else than numbers: {error}") from error
+    step = STEPS.get(name.removesuffix(VS_BASELINE))
+    values = values if step is None else step * np.round(values / step)
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -72,10 +72,17 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
         return self._ask("decision_function", X)
 
     def _for_so_many(self, rows: int) -> Any:
-        """A clone of the estimator; of neighbours it asks for no more than there are."""
+        """A clone of the estimator; of neighbours it asks for no more than there are.
+
+        They are searched by brute force, which gives the same ones: trees cannot be saved.
+        """
         estimator = clone(self.estimator)
-        wanted = estimator.get_params().get("n_neighbors", 0)
-        return estimator.set_params(n_neighbors=rows) if wanted > rows else estimator
+        given = estimator.get_params()
+        if "n_neighbors" not in given:
+            return estimator
+        if given.get("algorithm") == "auto":
+            estimator.set_params(algorithm="brute")
+        return estimator.set_params(n_neighbors=min(given["n_neighbors"], rows))
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy of a classifier, R² of a regressor."""
