@@ -1,8 +1,8 @@
 """How much the bundled stress model refuses as unlike its training: ``python -m benchmarks.ranges
 TABLE DATA``.
 
-TABLE as of `benchmarks.stress`, DATA the folder of real recordings. Of people of the training each is
-held out in turn; of other recordings every one is given to the model as it is.
+TABLE as of `benchmarks.stress`, DATA the folder of real recordings. Each person of the training is
+held out in turn; other recordings are given to the model as they are.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def held_out(table: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
     for person in np.unique(who):
         own = who == person
         ranges = Ranges.of(X[~own], who[~own])
+        assert ranges is not None
         shares.append(np.mean(ranges.distances(X[own]) > ranges.limit))
     return np.array(shares)
 

@@ -40,9 +40,9 @@ class Reading:
     """What is known at ``time_s``, the time of the newest sample of the wave.
 
     ``delay_s`` is how far behind the newest frame that is; ``hr_bpm`` is None with a ``reason``
-    where no pulse is trusted, ``rmssd_ms`` then NaN, and until the time it needs is there; ``face`` the share of the last step in
-    which the face was seen; ``dropped`` frames so far that came too fast; ``wave`` the newest
-    piece, a step long.
+    where no pulse is trusted, ``rmssd_ms`` NaN then and until the time it needs is there; ``face``
+    the share of the last step in which the face was seen; ``dropped`` frames so far that came too
+    fast; ``wave`` the newest piece, a step long.
     """
 
     time_s: float

@@ -51,7 +51,7 @@ def evaluate(
     source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
     length: Length = 60.0,
     step: Step = 30.0,
-    ablate: Annotated[list[str], typer.Option(help="sequence, embedding, quality: leave out.")] = [],  # noqa: B006
+    ablate: Annotated[list[str], typer.Option(help="Leave out sequence, embedding …")] = [],  # noqa: B006
     permutations: Annotated[int, typer.Option(min=0, help="For p: labels exchanged.")] = 0,
     allow_unknown_training: Annotated[
         bool, typer.Option("--allow-unknown-training", help="Networks that hide their people.")

@@ -8,7 +8,8 @@ reads beat sequences of one length. Values that a tested window lacks become the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,19 +140,16 @@ class Fitted:
             return getattr(self.head, method)(own, **beside)
 
 
-class one_sentence:  # noqa: N801 — a context manager, used as a verb
+@contextmanager
+def one_sentence(name: str, what: str) -> Iterator[None]:
     """Turn whatever an estimator raises into an InputError of one sentence with its name."""
-
-    def __init__(self, name: str, what: str) -> None:
-        self.name, self.what = name, what
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, InputError | MemoryError):
-            first = str(error).strip().split("\n", 1)[0] or type(error).__name__
-            raise InputError(f"the head {self.name!r} {self.what}: {first}") from error
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:
+        first = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        raise InputError(f"the head {name!r} {what}: {first}") from error
 
 
 def fit_on(

@@ -13,8 +13,8 @@ import numpy as np
 
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, write_json
-from emotion_rppg.emotion.encoder import beginnings, load_encoder
 from emotion_rppg.emotion.complete_cases import complete_cases, fit_head, one_sentence
+from emotion_rppg.emotion.encoder import beginnings, load_encoder
 from emotion_rppg.emotion.inputs import Matrix, matrix
 from emotion_rppg.emotion.levels import CALIBRATION_S, calibrated, level_of
 from emotion_rppg.emotion.platt import PROBABILITIES, with_probabilities

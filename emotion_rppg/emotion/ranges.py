@@ -1,10 +1,10 @@
 """The range of each feature that a model saw, and how far outside of it a window lies.
 
 A distance: each feature in units of its distance from the median to the first or last percentile
-(of logarithms where it is always positive, for amplitudes and powers are skewed), then the root mean
-square over the features. A window is outside where it is farther than 98 % of the windows of people
-who were held out when the ranges were made. Measured with the bundled stress model
-(`python -m benchmarks.ranges`): see docs/stress_predict.md.
+(of logarithms where it is always positive, for amplitudes and powers are skewed), then the root
+mean square over the features. A window is outside where it is farther than 98 % of the windows of
+people who were held out when the ranges were made. What that refuses is measured by
+`python -m benchmarks.ranges`: see docs/stress_predict.md.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ PERCENTILE = 0.01
 INSIDE = 0.98  # share of windows of held-out people that are inside
 FURTHEST = 5.0  # of one feature: one absurd value alone is not the whole distance
 FOLDS = 10
+LEAST_WINDOWS = 20  # of the training; fewer have no range worth the name
 LEAST_SIDE = 0.1  # of the other side's width: a feature at its border half of the time
 
 
@@ -41,20 +42,20 @@ class Ranges:
     limit: float = np.inf
 
     @classmethod
-    def of(cls, features: np.ndarray, person: np.ndarray) -> Ranges:
+    def of(cls, features: np.ndarray, person: np.ndarray) -> Ranges | None:
         """Ranges of training windows (n, features); the limit by people held out in turn.
 
-        Of fewer than two people the windows are held out in turn.
+        Of one person the windows are held out in turn. None for fewer than 20 windows.
         """
+        if len(features) < LEAST_WINDOWS:
+            return None
         whose = np.unique(person, return_inverse=True)[1]
         fold = whose if whose.max() else np.arange(len(features))
         fold = fold % min(FOLDS, fold.max() + 1)
         distances = [
-            cls._of(features[fold != k]).distances(features[fold == k])
-            for k in np.unique(fold)
-            if (fold != k).any()
+            cls._of(features[fold != k]).distances(features[fold == k]) for k in np.unique(fold)
         ]
-        limit = float(np.quantile(np.concatenate(distances), INSIDE)) if distances else np.inf
+        limit = float(np.quantile(np.concatenate(distances), INSIDE))
         whole = cls._of(features)
         return cls(whole.low, whole.middle, whole.high, whole.positive, limit)
 

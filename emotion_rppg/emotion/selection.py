@@ -64,7 +64,9 @@ class Selected(Several):
         asked = [_asked(head, X, y, groups, others, parts) for _, head in self.candidates]
         heads = dict(self.candidates)
         said = {name: answers for name, (answers, _) in zip(heads, asked, strict=True)}
-        chances = {n: given for n, (_, given) in zip(heads, asked, strict=True) if given is not None}
+        chances = {
+            n: given for n, (_, given) in zip(heads, asked, strict=True) if given is not None
+        }
         if 1 < len(heads) == len(chances):
             heads[MEAN], mean = Average(self.candidates), np.mean(list(chances.values()), axis=0)
             chances[MEAN] = mean

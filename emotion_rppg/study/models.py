@@ -40,7 +40,9 @@ def fit(
 
     Features are the columns of the feature families, their differences from a baseline, and
     embeddings: those that nine in ten training windows of every class hold together. Columns that
-    describe the recording (duration, number of beats, quality …) are none. How well it does on people it never saw is for ``evaluate`` to say, not for this.
+    describe the recording (duration, number of beats, quality …) are none.
+
+    How well it does on people it never saw is for ``evaluate`` to say, not for this.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ def wrist(bpm: float, windows: int = 3) -> pd.DataFrame:
     ranges, names = load("stress").ranges, load("stress").names
     middle = np.where(ranges.positive, np.exp(ranges.middle), ranges.middle)
     row = dict(zip(names, middle, strict=True)) | {"hr_bpm": bpm}
-    row |= {name: 60_000 / bpm for name in ("mean_nn_ms", "median_nn_ms")}
+    row |= dict.fromkeys(("mean_nn_ms", "median_nn_ms"), 60000 / bpm)
     row |= {"seq_ibi_ms": " ".join(["800.0"] * 60), "duration_s": 60.0, "source": "bvp"}
     row |= {"dataset": "wrists", "subject": "1", "session": "1", "trial": "1"}
     return pd.DataFrame([{**row, "start_s": 60.0 * k} for k in range(windows)])
@@ -162,7 +162,9 @@ def test_the_stress_model_reads_real_wrists_and_refuses_real_fingers(real_data) 
     from emotion_rppg import extract
     from emotion_rppg.recordings import Recording
 
-    samples = np.loadtxt(real_data / "wesad" / "S2" / "S2_E4_Data" / "BVP.csv", skiprows=2, max_rows=64 * 900)
+    samples = np.loadtxt(
+        real_data / "wesad" / "S2" / "S2_E4_Data" / "BVP.csv", skiprows=2, max_rows=64 * 900
+    )
     finger = pd.read_csv(real_data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")["PPG"]
     refused = []
     for wave in (Signal(samples, 64, kind="bvp"), Signal(finger.to_numpy(), 100, kind="bvp")):
