@@ -64,7 +64,7 @@ class Ranges:
         positive = np.nanmin(features, axis=0) > 0
         scaled = _scaled(features, positive)
         three = np.nanquantile(scaled, [PERCENTILE, 0.5, 1 - PERCENTILE], axis=0)
-        return cls(*three, positive)
+        return cls(three[0], three[1], three[2], positive)
 
     def units(self, features: np.ndarray) -> np.ndarray:
         """(n, features): 0 at the median, -1 and 1 at the percentiles; NaN where not measured.
@@ -128,7 +128,8 @@ class Ranges:
         positive = np.array(facts["positive"], dtype=bool)
         if len({len(part) for part in (*arrays, positive)}) != 1:
             raise ValueError("ranges of different length")
-        return cls(*arrays, positive, float(facts["limit"]))
+        low, middle, high = arrays
+        return cls(low, middle, high, positive, float(facts["limit"]))
 
 
 def _scaled(features: np.ndarray, positive: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def test_the_stress_model_refuses_what_is_no_wrist() -> None:
     assert set(told["stress"]) == {""}
     assert told["stress_p_high"].isna().all()
     assert told["reason"].str.contains("unlike the windows the model was trained on").all()
-    with pytest.raises(InputError, match="rest can be used for wrists/1 .unlike the windows"):
+    with pytest.raises(InputError, match=r"rest can be used for wrists/1 \(unlike the windows"):
         predict(wrist(66), "stress", calibrate=finger)
 
 
