@@ -30,6 +30,8 @@ class SequenceHead(ClassifierMixin, SequenceNet):
         How many of the first columns are features; None: all, and there are no tokens.
     n_token_channels : int
         Channels of the tokens that follow, flattened and padded with NaN; 0: none.
+    channels : str
+        Their names with commas, where an encoder is given that reads more of them.
     reads : {"both", "features", "beats"}
         ``"features"`` makes it a multilayer perceptron, ``"beats"`` an encoder and its head.
     encoder : folder, optional

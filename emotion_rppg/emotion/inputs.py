@@ -282,12 +282,13 @@ def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
 def fitted_to(head: Any, matrix: Matrix) -> Any:
     """A clone of the head, told how the matrix is laid out.
 
-    Every parameter called ``n_features`` or ``n_token_channels``, however deep inside a pipeline,
-    is set; a head without them (a dummy) is only cloned.
+    Every parameter called ``n_features``, ``n_token_channels`` or ``channels`` (their names with
+    commas), however deep inside a pipeline, is set; a head without them (a dummy) is only cloned.
     """
     from sklearn.base import clone
 
-    layout = {"n_features": matrix.n_features, "n_token_channels": matrix.n_token_channels}
+    layout: dict[str, Any] = {"n_features": matrix.n_features}
+    layout |= {"n_token_channels": matrix.n_token_channels, "channels": ",".join(matrix.channels)}
     head = clone(head)
     return head.set_params(
         **{

@@ -164,13 +164,13 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.folds = folds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> Calibrated:
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Calibrated:
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("the labels have one class only; a classifier needs at least two")
-        beside = asked_for(self.estimator, groups=groups, others=others)
+        beside = asked_for(self.estimator, groups=groups)
         self.factor_ = self._factor(X, y, groups, beside)
         self.estimator_ = clone(self.estimator).fit(X, y, **beside)
         return self

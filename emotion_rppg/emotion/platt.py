@@ -151,4 +151,5 @@ def _tempered(head: Any) -> Any:
         return clone(head).set_params(calibrate=True)
     if isinstance(head, Average):
         return Average([(name, _tempered(one)) for name, one in head.candidates])
-    return head if isinstance(head, Calibrated) else Calibrated(head)
+    says = hasattr(head, "predict_proba") or hasattr(head, "decision_function")
+    return Calibrated(head) if says and not isinstance(head, Calibrated) else head
