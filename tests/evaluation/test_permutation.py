@@ -10,7 +10,6 @@ from emotion_rppg.evaluation.permutation import mean_over_people, p_value, permu
 from emotion_rppg.evaluation.statistics import between_heads, summary
 from emotion_rppg.windows import people
 
-
 NAMES = ("hr_bpm", "sdnn_ms", "rmssd_ms", "cvnn", "cvsd", "hf_ms2", "lf_ms2", "lf_hf")
 
 
@@ -41,7 +40,13 @@ def slow(draw, *, n_people=4, trials=8, windows=8, memory=0.97, features=2) -> p
 
 
 class Nearest(ClassifierMixin, BaseEstimator):
-    """The nearer of two class means: quick enough for hundreds of permutations."""
+    """The nearer of two class means: quick enough for hundreds of permutations.
+
+    Knowing ``n_features`` it is given them as they are, not scaled.
+    """
+
+    def __init__(self, n_features=None):
+        self.n_features = n_features
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
