@@ -138,6 +138,32 @@ def test_a_short_video_gets_a_rate_but_no_arousal(table) -> None:
     assert "too short" in row["reason"]
 
 
+@pytest.mark.parametrize("head", ["logistic", "forest", "knn", "lstm"])
+def test_a_window_without_a_trusted_pulse_is_not_predicted(table, tmp_path, head) -> None:
+    """A flat wave has no beats, no coverage and no quality: nothing of that is an arousal."""
+    t = np.arange(70 * 32) / 32
+    flat = pd.DataFrame({"time_s": t, "bvp": np.full(len(t), 3.0)})
+    flat.to_csv(tmp_path / "flat.csv", index=False)
+    model = fit(table, target=["arousal", "valence"], head=head)
+    said = predict(tmp_path / "flat.csv", model)
+    assert set(said["arousal"]) == set(said["valence"]) == {""}
+    assert said.filter(like="_p_").isna().all(axis=None)
+    assert said["reason"].str.contains("pulse").all()
+    holes = table.assign(hr_bpm=table["hr_bpm"].where(table["subject"] != "1"))
+    holes.loc[holes["subject"] == "1", "reason"] = "electrode off"
+    mixed = predict(holes, model)
+    assert ((mixed["arousal"] == "") == (holes["subject"] == "1")).all()
+    assert set(mixed["reason"]) == {"ok", "electrode off"}
+
+
+def test_what_has_no_trusted_pulse_is_not_learned_from(table) -> None:
+    odd = table[table["subject"] == "1"].assign(label_arousal=9.0, hr_bpm=np.nan)
+    more = pd.concat([table, odd], ignore_index=True)
+    pd.testing.assert_frame_equal(
+        predict(table, fit(more, target="arousal")), predict(table, fit(table, target="arousal"))
+    )
+
+
 def test_a_table_without_the_trained_columns_is_refused(table) -> None:
     model = fit(table, target="arousal")
     with pytest.raises(InputError, match="rmssd_ms"):
