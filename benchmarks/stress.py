@@ -1,8 +1,9 @@
 """Stress by a wrist's pulse: every head on people it never saw, and the model that is shipped.
 
 ``emotion-rppg features --dataset stress-predict --root DIR --families hrv,morphology,sequence --out
-TABLE``, then ``python -m benchmarks.stress TABLE`` prints heads × normalisations, with and without
-the quality columns; ``python -m benchmarks.stress TABLE MODEL`` fits the shipped model instead.
+TABLE``, then ``python -m benchmarks.stress TABLE`` prints heads × normalisations, without and with
+the quality columns. To retrain the bundled model, after any change of beats or features:
+``python -m benchmarks.stress TABLE emotion_rppg/emotion/weights/stress``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from emotion_rppg import evaluate, fit
 from emotion_rppg.cache import beside
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.deep import SequenceHead
+from emotion_rppg.emotion.inputs import CONFIDENCE
 from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.normalise import NORMALISE
 from emotion_rppg.evaluation.statistics import summary
@@ -43,12 +45,11 @@ def every_head() -> dict[str, Any]:
 
 def compared(path: Path) -> None:
     table = read_table(path)
-    for ablate in ((), ("quality",)):
-        found = {
-            how: scores(table, path, heads=every_head(), normalise=how, ablate=ablate, workers=2)
-            for how in NORMALISE
-        }
-        print(f"\n| head{', without quality columns' if ablate else ''} | {' | '.join(found)} |")
+    quality = [name for name in (*QUALITY, CONFIDENCE) if name in table]
+    for extra in ([], quality):
+        options = {"heads": every_head(), "extra_features": extra, "workers": 2}
+        found = {how: scores(table, path, normalise=how, **options) for how in NORMALISE}
+        print(f"\n| head{', with quality columns' if extra else ''} | {' | '.join(found)} |")
         print("|---|---|---|---|")
         for head in found["none"].index:
             cells = [_told(part.loc[head]) for part in found.values()]
@@ -61,7 +62,7 @@ def _told(row: pd.Series) -> str:
 
 def shipped(path: Path, out: Path) -> None:
     """Fitted on everybody; its note says what it scored on people it did not see."""
-    table = read_table(path).drop(columns=list(QUALITY), errors="ignore")
+    table = read_table(path)
     found = scores(table, path, heads=[HEAD], normalise=HOW).loc[HEAD]
     model = fit(table, target="stress", head=HEAD, normalise=HOW)
     note = (

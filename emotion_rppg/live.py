@@ -39,10 +39,10 @@ RATE_S = 20.0  # of the wave, for the heart rate
 class Reading:
     """What is known at ``time_s``, the time of the newest sample of the wave.
 
-    ``delay_s`` is how far behind the newest frame that is; ``hr_bpm`` is None with a ``reason``;
-    ``rmssd_ms`` NaN until the minute it needs is there; ``face`` the share of the last step in
-    which the face was seen; ``dropped`` frames so far that came too fast; ``wave`` the newest
-    piece, a step long.
+    ``delay_s`` is how far behind the newest frame that is; ``hr_bpm`` is None with a ``reason``
+    where no pulse is trusted, ``rmssd_ms`` NaN then and until the time it needs is there; ``face``
+    the share of the last step in which the face was seen; ``dropped`` frames so far that came too
+    fast; ``wave`` the newest piece, a step long.
     """
 
     time_s: float
@@ -156,7 +156,9 @@ class _Held:
             hr_bpm=said.hr_bpm,
             quality=said.quality,
             reason=said.reason,
-            rmssd_ms=np.nan if beats is None else float(table([beats])["rmssd_ms"].iloc[0]),
+            rmssd_ms=np.nan
+            if beats is None or said.hr_bpm is None
+            else float(table([beats])["rmssd_ms"].iloc[0]),
             face=float(np.mean(seen)),
             dropped=self.dropped,
             wave=wave.crop(max(wave.start_s, wave.end_s - step_s), wave.end_s),

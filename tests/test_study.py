@@ -118,7 +118,7 @@ def test_a_model_reads_back_and_says_the_same(table, tmp_path) -> None:
     assert set(said["arousal"]) == {"low", "high"}
     both = said[["arousal_p_low", "arousal_p_high"]].sum(axis=1)
     np.testing.assert_allclose(both, 1.0)
-    assert (said["reason"] == "").all()
+    assert (said["reason"] == "ok").all()
 
 
 def test_what_learned_from_synthetic_people_says_so(table, tmp_path) -> None:
@@ -136,6 +136,32 @@ def test_a_short_video_gets_a_rate_but_no_arousal(table) -> None:
     assert row["arousal"] == ""
     assert np.isnan(row["arousal_p_high"])
     assert "too short" in row["reason"]
+
+
+@pytest.mark.parametrize("head", ["logistic", "forest", "knn", "lstm"])
+def test_a_window_without_a_trusted_pulse_is_not_predicted(table, tmp_path, head) -> None:
+    """A flat wave has no beats, no coverage and no quality: nothing of that is an arousal."""
+    t = np.arange(70 * 32) / 32
+    flat = pd.DataFrame({"time_s": t, "bvp": np.full(len(t), 3.0)})
+    flat.to_csv(tmp_path / "flat.csv", index=False)
+    model = fit(table, target=["arousal", "valence"], head=head)
+    said = predict(tmp_path / "flat.csv", model)
+    assert set(said["arousal"]) == set(said["valence"]) == {""}
+    assert said.filter(like="_p_").isna().all(axis=None)
+    assert said["reason"].str.contains("pulse").all()
+    holes = table.assign(hr_bpm=table["hr_bpm"].where(table["subject"] != "1"))
+    holes.loc[holes["subject"] == "1", "reason"] = "electrode off"
+    mixed = predict(holes, model)
+    assert ((mixed["arousal"] == "") == (holes["subject"] == "1")).all()
+    assert set(mixed["reason"]) == {"ok", "electrode off"}
+
+
+def test_what_has_no_trusted_pulse_is_not_learned_from(table) -> None:
+    odd = table[table["subject"] == "1"].assign(label_arousal=9.0, hr_bpm=np.nan)
+    more = pd.concat([table, odd], ignore_index=True)
+    pd.testing.assert_frame_equal(
+        predict(table, fit(more, target="arousal")), predict(table, fit(table, target="arousal"))
+    )
 
 
 def test_a_table_without_the_trained_columns_is_refused(table) -> None:

@@ -16,11 +16,12 @@ from emotion_rppg.pulse.inference import Seen
 from emotion_rppg.recordings import Video
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.report.plane import over_time, plane
+from emotion_rppg.report.plane import abstained, over_time, plane
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
 from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.video.frames import describe
+from emotion_rppg.windows import trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +122,8 @@ def _written(
     if predicted is not None and model is not None:
         emotion, on_plane = over_time(predicted, model), plane(predicted, model)
         drawings = [(emotion, "Over time.")] + ([(on_plane, "Windows.")] if on_plane else [])
-        sections.append(Section("What the model says", [told], drawings))
+        told = f"{told} {abstained(predicted)}".strip()
+        sections.append(Section("Prediction", [told], drawings))
         files.append(write_table(predicted, folder / "prediction.csv"))
     page = Page("One recording", "Not a diagnosis, not a fact about a person.", sections)
     files.append(write_page(page, folder / "report.html"))
@@ -150,10 +152,11 @@ def _value(row: pd.DataFrame, name: str, duration_s: float) -> str:
     value, minimum_s = row[name].iloc[0], COLUMNS[name].minimum_s
     if value == value:
         return f"{value:.1f}"
-    if row["reason"].iloc[0]:
+    if not trusted(row)[0]:
         return "withheld: no clear pulse"
-    short = duration_s < minimum_s
-    return f"too short yet: {minimum_s:g} s wanted" if short else "not known: gaps or few beats"
+    if duration_s < minimum_s:
+        return f"too short yet: {minimum_s:g} s wanted"
+    return "withheld: gaps, few beats, or too uncertain"
 
 
 def trained(model: Model | None) -> str:

@@ -14,6 +14,7 @@ from emotion_rppg.cli.options import (
     CalibrationS,
     Dataset,
     Device,
+    ExtraFeatures,
     Families,
     Json,
     Length,
@@ -46,13 +47,14 @@ def evaluate(
     encoder: Annotated[Path | None, typer.Option(help="For lstm_pretrained: its encoder.")] = None,
     normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
     calibration_s: CalibrationS = 240.0,
-    probabilities: Probabilities = "own",
+    probabilities: Probabilities = "temperature",
     families: Families = "",
+    extra_features: ExtraFeatures = "",
     method: Method = "pos",
     source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
     length: Length = 60.0,
     step: Step = 30.0,
-    ablate: Annotated[list[str], typer.Option(help="quality: leave those columns out.")] = [],  # noqa: B006
+    ablate: Annotated[list[str], typer.Option(help="Leave out sequence, embedding …")] = [],  # noqa: B006
     permutations: Annotated[
         int | None,
         typer.Option(min=0, help="Label permutations for p; 0: none. Default: as p needs."),
@@ -103,6 +105,7 @@ def evaluate(
             "normalise": normalise,
             "calibration_s": calibration_s,
             "probabilities": probabilities,
+            "extra_features": names_in(extra_features),
             "ablate": ablate,
             "permutations": permutations,
             "allow_unknown_training": allow_unknown_training,

@@ -22,7 +22,12 @@ Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in
 Scheduler = Annotated[str | None, typer.Option(help="A Dask scheduler, tcp://host:port.")]
 Families = Annotated[str, typer.Option(help="hrv,sequence,morphology: these alone.")]
 CalibrationS = Annotated[float, typer.Option(help="Of calibration: seconds of rest.", min=0)]
-Probabilities = Annotated[str, typer.Option(help="own, or platt: corrected on unseen people.")]
+Probabilities = Annotated[
+    str, typer.Option(help="temperature or platt (calibrated on unseen people), or own.")
+]
+ExtraFeatures = Annotated[
+    str, typer.Option(help="Other numeric columns to use as features: age,height.")
+]
 KeepIn = Annotated[
     Path | None, typer.Option("--cache", help="Keep results here for later runs, too.")
 ]

@@ -12,6 +12,7 @@ from emotion_rppg.cli.options import (
     CalibrationS,
     Dataset,
     Device,
+    ExtraFeatures,
     Families,
     Json,
     KeepIn,
@@ -32,12 +33,13 @@ def train_emotion(
     encoder: Annotated[Path | None, typer.Option(help="Of emb_000… or lstm_pretrained.")] = None,
     normalise: Annotated[str, typer.Option(help="none, or calibration.")] = "none",
     calibration_s: CalibrationS = 240.0,
-    probabilities: Probabilities = "own",
+    probabilities: Probabilities = "temperature",
     families: Families = "",
+    extra_features: ExtraFeatures = "",
     seed: int = 0,
     as_json: Json = False,
 ) -> None:
-    """Fit an emotion model on every labelled row of a feature table.
+    """Fit an emotion model on every labelled row of a feature table with a trusted pulse.
 
     Example: emotion-rppg train emotion --table table.csv --target arousal --out model
     """
@@ -49,7 +51,7 @@ def train_emotion(
 
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
         options |= {"normalise": normalise, "calibration_s": calibration_s}
-        options |= {"probabilities": probabilities}
+        options |= {"probabilities": probabilities, "extra_features": names_in(extra_features)}
         chosen = names_in(families)
         arguments = {
             "table": table,

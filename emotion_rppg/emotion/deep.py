@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from emotion_rppg.emotion.deep_net import SequenceNet, held_out_rows
+from emotion_rppg.emotion.linear import softmax, temperature
 from emotion_rppg.errors import InputError
 
 
@@ -29,6 +30,8 @@ class SequenceHead(ClassifierMixin, SequenceNet):
         How many of the first columns are features; None: all, and there are no tokens.
     n_token_channels : int
         Channels of the tokens that follow, flattened and padded with NaN; 0: none.
+    channels : str
+        Their names with commas, where an encoder is given that reads more of them.
     reads : {"both", "features", "beats"}
         ``"features"`` makes it a multilayer perceptron, ``"beats"`` an encoder and its head.
     encoder : folder, optional
@@ -40,6 +43,8 @@ class SequenceHead(ClassifierMixin, SequenceNet):
     cell, layers, bidirectional, pooling :
         As of `networks.Encoder`; the cell ``"conv"`` is `convolutional.Convolutional` with so
         many layers.
+    calibrate : bool
+        Temperature-scale the probabilities on the people who were held out (of a classifier).
     """
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> SequenceHead:
@@ -61,13 +66,16 @@ class SequenceHead(ClassifierMixin, SequenceNet):
         loss = Classes(targets[~held_out], sizes=targets.max(axis=0) + 1)
         self.n_outputs_ = sum(loss.sizes)
         self._train(X, targets, loss, held_out)
+        self.factor_ = 1.0
+        if self.calibrate and held_out.any():
+            own = self._outputs(X[held_out])[:, : len(self.classes_)]
+            self.factor_ = temperature(own, codes[held_out])
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, classes), rows add up to one."""
         scores = self._outputs(X)[:, : len(self.classes_)]
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(self.factor_ * scores)
 
     def predict(self, X: Any) -> np.ndarray:
         best = self.predict_proba(X).argmax(axis=1)

@@ -40,6 +40,7 @@ class SequenceNet(BaseEstimator):
         *,
         n_features: int | None = None,
         n_token_channels: int = 0,
+        channels: str = "",
         reads: str = "both",
         encoder: str | Path | None = None,
         hidden: int = 24,
@@ -53,10 +54,12 @@ class SequenceNet(BaseEstimator):
         batch_size: int = 32,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
+        calibrate: bool = False,
         random_state: int = 0,
     ) -> None:
         self.n_features = n_features
         self.n_token_channels = n_token_channels
+        self.channels = channels
         self.reads = reads
         self.encoder = encoder
         self.hidden = hidden
@@ -70,6 +73,7 @@ class SequenceNet(BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
+        self.calibrate = calibrate
         self.random_state = random_state
 
     def build(self) -> Fusion:
@@ -118,16 +122,28 @@ class SequenceNet(BaseEstimator):
 
         given = load_encoder(self.encoder)
         wanted = self.n_token_channels
-        if given.reads != "beats" or given.options["channels"] != wanted:
+        columns = self._columns_of(given.options["channels"])
+        if given.reads != "beats" or columns is None:
             raise InputError(
                 f"the encoder reads {given.reads!r} of {given.options['channels']} channels, this "
                 f"head beats of {wanted}: train one on tables with the same columns"
             )
         known = ("channels", "hidden", "cell", "layers", "bidirectional", "pooling", "strides")
         self.pretrained_ = {k: given.options[k] for k in known if k in given.options}
+        self.pretrained_["channels"] = wanted
         module = self.build()
-        module.encoder.load_state_dict(given.encoder.state_dict())
+        module.encoder.load_state_dict(_of_channels(given.encoder.state_dict(), columns))
         return module
+
+    def _columns_of(self, channels: int) -> list[int] | None:
+        """Which of an encoder's channels the tokens have; None where that cannot be told."""
+        from emotion_rppg.features.sequences import CHANNELS
+
+        if channels == self.n_token_channels:
+            return list(range(channels))
+        names = self.channels.split(",")
+        known = channels == len(CHANNELS) and len(names) == self.n_token_channels
+        return [CHANNELS.index(name) for name in names] if known else None
 
     def _layout(self) -> tuple[int, int]:
         """How many columns are features, and how many tokens follow; checked."""
@@ -246,3 +262,16 @@ def held_out_rows(n: int, groups: Any, *, codes: np.ndarray | None = None, seed:
 
 def _single(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32) if values.dtype.kind == "f" else values
+
+
+def _of_channels(tensors: dict[str, Tensor], columns: list[int]) -> dict[str, Tensor]:
+    """An encoder's numbers for some of its channels: the others count as always average."""
+    first = ("recurrent.weight_ih_l0", "recurrent.weight_ih_l0_reverse", "stem.layers.0.weight")
+    stem = any(name.startswith("stem.") for name in tensors)
+    out = dict(tensors)
+    for name, tensor in tensors.items():
+        if name.startswith("standardise."):
+            out[name] = tensor[columns]
+        elif name in first and stem == name.startswith("stem."):
+            out[name] = tensor[:, columns]
+    return out

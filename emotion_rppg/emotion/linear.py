@@ -20,6 +20,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from emotion_rppg.emotion.ensemble import asked_for
 from emotion_rppg.errors import InputError
 
 
@@ -71,10 +72,17 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
         return self._ask("decision_function", X)
 
     def _for_so_many(self, rows: int) -> Any:
-        """A clone of the estimator; of neighbours it asks for no more than there are."""
+        """A clone of the estimator; of neighbours it asks for no more than there are.
+
+        They are searched by brute force, which gives the same ones: trees cannot be saved.
+        """
         estimator = clone(self.estimator)
-        wanted = estimator.get_params().get("n_neighbors", 0)
-        return estimator.set_params(n_neighbors=rows) if wanted > rows else estimator
+        given = estimator.get_params()
+        if "n_neighbors" not in given:
+            return estimator
+        if given.get("algorithm") == "auto":
+            estimator.set_params(algorithm="brute")
+        return estimator.set_params(n_neighbors=min(given["n_neighbors"], rows))
 
     def score(self, X: Any, y: Any) -> float:
         """Accuracy of a classifier, R² of a regressor."""
@@ -136,15 +144,15 @@ class EqualPriors(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Probabilities for an estimator that has only a decision function, or sounder ones.
 
-    Temperature scaling (Guo et al. 2017): one positive factor on the decision values, fitted on
-    decisions about people (``groups``) the estimator had not seen, every class weighing the same.
+    Temperature scaling (Guo et al. 2017): one positive factor on the logarithms of the
+    probabilities (or the decision values), fitted on decisions about people (``groups``) the
+    estimator had not seen, every class weighing the same.
     A factor alone, unlike Platt's slope and offset, cannot turn a decision round: on weak signals
     an offset calls everything the larger class.
 
     Parameters
     ----------
-    estimator : classifier with ``decision_function``, or with ``predict_proba`` (whose logarithms
-        are the decision values, then)
+    estimator : classifier with ``predict_proba`` or ``decision_function``
     folds : int
         Inner folds, group-disjoint if ``fit`` is given groups. Where classes or groups are too
         few for any fold the factor is 1.
@@ -162,39 +170,30 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.classes_, y = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("the labels have one class only; a classifier needs at least two")
-        self.factor_ = self._factor(X, y, groups)
-        self.estimator_ = clone(self.estimator).fit(X, y)
+        beside = asked_for(self.estimator, groups=groups)
+        self.factor_ = self._factor(X, y, groups, beside)
+        self.estimator_ = clone(self.estimator).fit(X, y, **beside)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, classes), rows add up to one."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        return _softmax(self.factor_ * _decision(self.estimator_, X))
+        return softmax(self.factor_ * _decision(self.estimator_, X))
 
     def predict(self, X: Any) -> np.ndarray:
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def _factor(self, X: np.ndarray, y: np.ndarray, groups: Any) -> float:
-        from scipy.optimize import minimize_scalar
-
+    def _factor(self, X: np.ndarray, y: np.ndarray, groups: Any, beside: Any) -> float:
         decisions, truth = [], []
         for train, test in self._splits(X, y, groups):
             if len(np.unique(y[train])) == len(self.classes_):
-                fitted = clone(self.estimator).fit(X[train], y[train])
+                own = {name: np.asarray(part)[train] for name, part in beside.items()}
+                fitted = clone(self.estimator).fit(X[train], y[train], **own)
                 decisions.append(_decision(fitted, X[test]))
                 truth.append(y[test])
-        if not decisions:
-            return 1.0
-        scores, labels = np.concatenate(decisions), np.concatenate(truth)
-        weight = compute_sample_weight("balanced", labels)
-
-        def loss(log_factor: float) -> float:
-            p = _softmax(np.exp(log_factor) * scores)[np.arange(len(labels)), labels]
-            return float(np.average(-np.log(np.maximum(p, 1e-12)), weights=weight))
-
-        return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
+        return temperature(np.concatenate(decisions), np.concatenate(truth)) if decisions else 1.0
 
     def _splits(self, X: np.ndarray, y: np.ndarray, groups: Any) -> Any:
         smallest = int(np.bincount(y).min())
@@ -213,9 +212,9 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 def _decision(fitted: Any, X: np.ndarray) -> np.ndarray:
     """(n, classes) values whose softmax is to be tempered."""
-    if hasattr(fitted, "decision_function"):
-        return _per_class(fitted.decision_function(X))
-    return np.log(np.maximum(fitted.predict_proba(X), 1e-6))
+    if hasattr(fitted, "predict_proba"):
+        return logarithms(fitted.predict_proba(X))
+    return _per_class(fitted.decision_function(X))
 
 
 def _per_class(decision: np.ndarray) -> np.ndarray:
@@ -223,6 +222,28 @@ def _per_class(decision: np.ndarray) -> np.ndarray:
     return np.column_stack([-decision, decision]) if decision.ndim == 1 else decision
 
 
-def _softmax(scores: np.ndarray) -> np.ndarray:
+def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Fit the factor on scores (n, classes) that makes their softmax most likely, classes even.
+
+    ``labels`` (n,) are whole numbers; they come from people whom the scores' head had not seen.
+    """
+    from scipy.optimize import minimize_scalar
+
+    weight = compute_sample_weight("balanced", labels)
+
+    def loss(log_factor: float) -> float:
+        p = softmax(np.exp(log_factor) * scores)[np.arange(len(labels)), labels]
+        return float(np.average(-np.log(np.maximum(p, 1e-12)), weights=weight))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-6, 4), method="bounded").x))
+
+
+def logarithms(probabilities: np.ndarray) -> np.ndarray:
+    """Natural logarithms, of a probability of 0 that of one in a billion."""
+    return np.log(np.maximum(probabilities, 1e-9))
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """(n, classes) -> (n, classes), rows add up to one."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)

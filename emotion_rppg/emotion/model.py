@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ import numpy as np
 
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, write_json
+from emotion_rppg.emotion.complete_cases import complete_cases, fit_head, one_sentence
 from emotion_rppg.emotion.encoder import beginnings, load_encoder
-from emotion_rppg.emotion.inputs import Matrix, fit_on, matrix
+from emotion_rppg.emotion.inputs import Matrix, matrix
 from emotion_rppg.emotion.levels import CALIBRATION_S, calibrated, level_of
 from emotion_rppg.emotion.platt import PROBABILITIES, with_probabilities
+from emotion_rppg.emotion.ranges import Ranges
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EMBEDDING, SEQUENCE, people
+from emotion_rppg.windows import EMBEDDING, OK, SEQUENCE, people, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +36,7 @@ SYNTHETIC_NOTE = (
 )
 CALIBRATED = "Compares people with their own rest: needs a recording of it for everybody"
 FITTED = ("none", "calibration")
+NO_PULSE = "no trusted pulse in this window"
 _SHORTEST = 0.9  # of the trained window: below it a window is not what the heads have seen
 _SHOWN = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
 
@@ -50,8 +53,8 @@ class Model:
         Target to the names of its classes, in the order of the estimator's columns.
     codings : dict
         Target to its coding, in words.
-    names, longest :
-        Feature columns and number of beat tokens of the training table.
+    names, channels, longest :
+        Feature columns, channels and number of the beat tokens that the heads read.
     made_from : dict
         How the training table was made: ``method, source, length_s, families, networks``.
     trained_on : dict
@@ -60,6 +63,8 @@ class Model:
         Seconds of rest whose mean was taken off each person's features; None: nothing was.
     probabilities : str
         What they are, of `platt.PROBABILITIES`.
+    ranges : Ranges, optional
+        Of each feature in the training windows; windows far outside are not predicted.
     """
 
     heads: dict[str, Any]
@@ -73,6 +78,8 @@ class Model:
     encoder: Pretrained | None = None
     calibration_s: float | None = None
     probabilities: str = "own"
+    channels: tuple[str, ...] | None = None
+    ranges: Ranges | None = None
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -81,29 +88,30 @@ class Model:
     def predict(self, table: pd.DataFrame, *, rest: pd.DataFrame | None = None) -> pd.DataFrame:
         """Class and probabilities for each row; empty with a reason where nothing can be said.
 
+        Nothing is predicted for a window without a trusted pulse, a window shorter than those of
+        the training, one that lacks half of the features, or one far outside their ranges.
+
         ``rest`` has windows of the same people at rest: a model that compares people with their
         own calibration (``calibration_s``) needs it, others refuse it.
         """
         shown = table[[c for c in _SHOWN if c in table]].copy()
         reasons = self._reasons(table)
-        able = np.array([not reason for reason in reasons])
+        able = np.array([reason == OK for reason in reasons], dtype=bool)
         inputs = (self._inputs(table).X - self._levels(table, rest))[able]
         for target, head in self.heads.items():
             names = self.classes[target]
-            shown[target] = ""
+            shown[target] = "" if names else np.nan
             for name in names:
                 shown[f"{target}_p_{name}"] = np.nan
             if not able.any():
                 continue
-            if not names:
-                shown[target] = np.nan
-                shown.loc[able, target] = head.predict(inputs)
-                continue
-            chances = head.predict_proba(inputs)
-            for column, k in enumerate(head.classes_.astype(int)):
-                shown.loc[able, f"{target}_p_{names[k]}"] = chances[:, column]
-            best = head.classes_.astype(int)[chances.argmax(axis=1)]
-            shown.loc[able, target] = [names[k] for k in best]
+            with one_sentence(target, "cannot predict"):
+                predicted = head.predict(inputs)
+            shown.loc[able, target] = [names[int(k)] for k in predicted] if names else predicted
+            if names and hasattr(head, "predict_proba"):
+                probabilities = head.predict_proba(inputs)
+                for column, k in enumerate(head.classes_.astype(int)):
+                    shown.loc[able, f"{target}_p_{names[k]}"] = probabilities[:, column]
         return shown.assign(reason=reasons)
 
     def shift(self, source: str) -> str:
@@ -114,7 +122,7 @@ class Model:
         return f"It learned from {taught} and is given {source}: how well it does there is unknown."
 
     def _inputs(self, table: pd.DataFrame) -> Matrix:
-        return matrix(table, names=self.names, longest=self.longest)
+        return matrix(table, names=self.names, channels=self.channels, longest=self.longest)
 
     def _levels(self, table: pd.DataFrame, rest: pd.DataFrame | None) -> np.ndarray:
         """What is usual in the person of each row, (n, columns) or 0."""
@@ -130,35 +138,54 @@ class Model:
                 "this model compares people with their own rest: give a recording of it "
                 f"(--calibrate FILE, calibrate=…), best of {self.calibration_s:g} s or more"
             )
-        known = np.array([not reason for reason in self._reasons(rest)])
+        reasons = np.array(self._reasons(rest), dtype=object)
+        known = reasons == OK
         inputs, whose, asked = self._inputs(rest), people(rest).to_numpy(), people(table).to_numpy()
         alone = len(set(whose)) == len(set(asked)) == 1  # one person, whatever the files are called
         out = np.empty((len(table), inputs.X.shape[1]))
         for person in np.unique(asked):
             rows = known & (alone | (whose == person))
             if not rows.any():
+                own = reasons[alone | (whose == person)]
+                why = f" ({Counter(own).most_common(1)[0][0]})" if len(own) else ""
                 raise InputError(
-                    f"no window of the recording of rest can be used for {person}: want "
+                    f"no window of the recording of rest can be used for {person}{why}: want "
                     f"{self.made_from['length_s'] or 60:g} s or more of a clear pulse at rest"
                 )
             out[asked == person] = level_of(inputs, rows)[0]
         return out
 
     def _reasons(self, table: pd.DataFrame) -> list[str]:
-        """Why a row is outside what the model was trained for, or nothing."""
+        """Why each row is not predicted, or ``"ok"``."""
+        import pandas as pd
+
         wanted = self.made_from["length_s"]
-        given = table["reason"].fillna("") if "reason" in table else [""] * len(table)
+        given = table["reason"] if "reason" in table else pd.Series("", index=table.index)
         features = self._inputs(table).X[:, : len(self.names)]
+        measured = np.isfinite(features).sum(axis=1)
+        outside = [""] * len(table)
+        if self.ranges is not None:
+            outside = self.ranges.reasons(features, self.names)
         out = []
-        for reason, length, row in zip(given, table["duration_s"], features, strict=True):
-            if not reason and wanted is not None and length < _SHORTEST * wanted:
-                reason = (
+        for row, sure, length in zip(
+            range(len(table)), trusted(table), table["duration_s"], strict=True
+        ):
+            why = given.iloc[row]
+            why = "" if not isinstance(why, str) or why == OK else why
+            if wanted is not None and length < _SHORTEST * wanted:
+                out.append(
                     f"too short for HRV: {length:.1f} s, the model was trained on windows of "
                     f"{wanted:g} s"
                 )
-            if not reason and not np.isfinite(row).any():
-                reason = "no feature could be measured in this window"
-            out.append(str(reason))
+            elif not sure:
+                out.append(why or NO_PULSE)
+            elif 2 * measured[row] < len(self.names):
+                out.append(
+                    f"{measured[row]} of the {len(self.names)} features the model reads could be "
+                    f"measured{f': {why}' if why else ''}"
+                )
+            else:
+                out.append(outside[row] or OK)
         return out
 
     def save(self, folder: str | Path) -> Path:
@@ -182,7 +209,9 @@ class Model:
                 t: {"classes": list(self.classes[t]), "coding": self.codings[t]} for t in self.heads
             },
             "features": list(self.names),
+            "channels": None if self.channels is None else list(self.channels),
             "longest": self.longest,
+            "ranges": None if self.ranges is None else self.ranges.to_dict(),
             "made_from": self.made_from,
             "trained_on": self.trained_on,
             "note": self.note,
@@ -201,6 +230,9 @@ class Model:
             f"- Tells: {'; '.join(self.codings.values())}",
             f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
             f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
+            f"- Features: {', '.join(self.names)}",
+            "- Predicts nothing without a trusted pulse"
+            + ("" if self.ranges is None else ", nor far outside the range of these features"),
             f"- Learned from: {who}",
             f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
@@ -223,7 +255,8 @@ def fit(
     encoder: Any = None,
     normalise: str = "none",
     calibration_s: float = CALIBRATION_S,
-    probabilities: str = "own",
+    probabilities: str = "temperature",
+    extra_features: Sequence[str] = (),
     random_state: int = 0,
 ) -> Model:
     """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
@@ -232,38 +265,53 @@ def fit(
             f"a model cannot be fitted with the normalisation {normalise!r}: want one of "
             f"{', '.join(FITTED)}; what else there is needs the whole recording of a new person"
         )
-    inputs, reference = matrix(table), np.zeros(len(table), dtype=bool)
-    if normalise == "calibration":
-        inputs, reference = calibrated(inputs, table, calibration_s=calibration_s)
-    heads, classes, codings = {}, {}, {}
     tasks = [Task(name, coding) for name in ([target] if isinstance(target, str) else target)]
+    labels = {task.target: code(table, task) for task in tasks}
+    classes = {task.target: class_names(table, task) for task in tasks}
+    made = {
+        name: with_probabilities(
+            _head(head, bool(classes[name]), encoder), probabilities, numbers=not classes[name]
+        )
+        for name in labels
+    }
+    level_s = calibration_s if normalise == "calibration" else None
+    whole = matrix(table, extra_features=extra_features)
+    inputs, reference = _levelled(whole, table, level_s)
+    learned = trusted(table) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
+    learned &= ~reference
+    for name, y in labels.items():
+        _check_labels(y[learned & np.isfinite(y)], classes[name], name)
+    rows = learned & np.any([np.isfinite(y) for y in labels.values()], axis=0)
+    strata = [_classes(y) if classes[name] else y for name, y in labels.items()]
+    layout, complete = complete_cases(inputs, rows, [y[rows] for y in strata])
+    learned[rows] = complete
+    raw = layout.of(whole)
+    inputs, _ = _levelled(raw, table, level_s)
+    heads = {}
     for task in tasks:
-        name, y, others = task.target, code(table, task), others_than(table, task, tasks)
-        usable = np.isfinite(y) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
-        usable &= ~reference
-        classes[name], codings[name] = class_names(table, task), task.rule(table)
-        _check_labels(y[usable], classes[name], name)
-        heads[name] = fit_on(
-            with_probabilities(
-                _head(head, bool(classes[name]), encoder),
-                probabilities,
-                numbers=not classes[name],
-            ),
+        name, y, others = task.target, labels[task.target], others_than(table, task, tasks)
+        usable = learned & rows & np.isfinite(y)
+        heads[name] = fit_head(
+            made[name],
             inputs,
             usable,
             y[usable].astype(int) if classes[name] else y[usable],
             groups=people(table)[usable].to_numpy(),
             others=None if others is None else others[usable],
             random_state=random_state,
+            name=head if isinstance(head, str) else type(head).__name__,
         )
+    used = (learned & rows) | (reference & trusted(table))
     seen = _everybody(table, heads.values())
     embeds = any(str(column).startswith(EMBEDDING) for column in table)
     return Model(
         heads=heads,
         classes=classes,
-        codings=codings,
-        names=inputs.names,
-        longest=inputs.longest,
+        codings={task.target: task.rule(table) for task in tasks},
+        names=layout.names,
+        channels=layout.channels,
+        longest=layout.longest,
+        ranges=Ranges.of(raw.X[used, : raw.n_features], people(table)[used].to_numpy()),
         made_from=_made_from(table),
         trained_on=seen,
         note=SYNTHETIC_NOTE if SYNTHETIC in seen else "",
@@ -273,6 +321,20 @@ def fit(
         calibration_s=calibration_s if normalise == "calibration" else None,
         probabilities=probabilities,
     )
+
+
+def _levelled(
+    inputs: Matrix, table: pd.DataFrame, calibration_s: float | None
+) -> tuple[Matrix, np.ndarray]:
+    """The matrix less each person's rest, and the rows of rest; as it is without calibration."""
+    if calibration_s is None:
+        return inputs, np.zeros(len(table), dtype=bool)
+    return calibrated(inputs, table, calibration_s=calibration_s)
+
+
+def _classes(y: np.ndarray) -> np.ndarray:
+    """Whole numbers, -1 where there is no label."""
+    return np.where(np.isfinite(y), y, -1).astype(int)
 
 
 def _head(head: Any, classification: bool, encoder: Any) -> Any:
@@ -351,6 +413,8 @@ def load(folder: str | Path) -> Model:
             classes={t: tuple(facts["classes"]) for t, facts in targets.items()},
             codings={t: facts["coding"] for t, facts in targets.items()},
             names=tuple(config["features"]),
+            channels=None if (read := config.get("channels")) is None else tuple(read),
+            ranges=None if (seen := config.get("ranges")) is None else Ranges.from_dict(seen),
             longest=int(config["longest"]),
             made_from=config["made_from"],
             trained_on=config["trained_on"],
@@ -359,5 +423,5 @@ def load(folder: str | Path) -> Model:
             probabilities=config.get("probabilities", "own"),
             encoder=load_encoder(inside) if (inside := Path(folder) / ENCODER).is_dir() else None,
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"config.json in {str(folder)!r} lacks or garbles {error}") from error

@@ -1,4 +1,4 @@
-"""Probabilities that were held against people the head had not seen.
+"""Probabilities that are calibrated on people the head had not seen.
 
 PROBABILITIES names what a head's probabilities are. It has nothing to do with the normalisation
 ``calibration``, which takes people's own levels off their features.
@@ -10,18 +10,29 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    MetaEstimatorMixin,
+    clone,
+    is_classifier,
+)
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils import get_tags
 from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from emotion_rppg.emotion.ensemble import asked_for
+from emotion_rppg.emotion.ensemble import Average, Several, asked_for
+from emotion_rppg.emotion.linear import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 
 PROBABILITIES = {
+    "temperature": "temperature-scaled: one factor, fitted in inner folds on training people whom "
+    "the head had not seen, makes its probabilities less or more extreme and changes no decision "
+    "(Guo et al. 2017)",
     "own": "as each head gives them",
     "platt": "Platt-scaled: a sigmoid, fitted in inner folds on training people whom the head had "
     "not seen, makes probabilities of what it says (Platt 1999)",
@@ -73,6 +84,7 @@ class Platt(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.chosen_ = getattr(inner, "chosen_", "")
         return self
 
+    @available_if(lambda self: hasattr(getattr(self, "estimator_", Platt), "predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, classes), rows add up to one."""
         check_is_fitted(self)
@@ -80,8 +92,9 @@ class Platt(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return np.asarray(self.estimator_.predict_proba(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
+        return np.asarray(self.estimator_.predict(X))
 
     def _splits(self, codes: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Inner folds, each class in the training of each; empty where that cannot be."""
@@ -102,15 +115,41 @@ class Platt(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 def with_probabilities(head: Any, probabilities: str, *, numbers: bool = False) -> Any:
-    """The head, made to give the probabilities of that name in `PROBABILITIES`."""
+    """The head on features, made to give the probabilities of that name in `PROBABILITIES`."""
     if probabilities not in PROBABILITIES:
         known = ", ".join(PROBABILITIES)
         raise InputError(f"unknown probabilities {probabilities!r}; known: {known}")
-    if probabilities == "own":
-        return head
-    if numbers:
+    if not hasattr(head, "get_params") or isinstance(head, type):
+        raise InputError(
+            f"{head!r} is no scikit-learn estimator: give an object such as LogisticRegression()"
+        )
+    head = on_features(head)
+    if probabilities == "platt" and numbers:
         raise InputError(
             f"probabilities {probabilities!r} are asked for, and the target is a number: leave "
             "them out, or choose a coding that makes classes"
         )
-    return Platt(head)
+    if probabilities == "own" or not is_classifier(head):
+        return head
+    return Platt(head) if probabilities == "platt" else _tempered(head)
+
+
+def on_features(head: Any) -> Any:
+    """The head, given features alone (imputed and scaled) unless it knows of beat tokens itself.
+
+    One that knows has a parameter ``n_features`` somewhere inside.
+    """
+    if isinstance(head, Several):
+        candidates = [(name, on_features(one)) for name, one in head.candidates]
+        return clone(head).set_params(candidates=candidates)
+    knows = any(name.rpartition("__")[2] == "n_features" for name in head.get_params())
+    return head if knows else OnFeatures(head)
+
+
+def _tempered(head: Any) -> Any:
+    if "calibrate" in head.get_params(deep=False):  # by the people whom it holds out anyway
+        return clone(head).set_params(calibrate=True)
+    if isinstance(head, Average):
+        return Average([(name, _tempered(one)) for name, one in head.candidates])
+    says = hasattr(head, "predict_proba") or hasattr(head, "decision_function")
+    return Calibrated(head) if says and not isinstance(head, Calibrated) else head

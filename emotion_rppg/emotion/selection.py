@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg import metrics
 from emotion_rppg.emotion.ensemble import Average, Several, fitted
+from emotion_rppg.emotion.linear import logarithms, softmax, temperature
 
 MEAN = "their mean"
 
@@ -29,6 +30,8 @@ class Selected(Several):
     candidates : list of (name, estimator)
     folds : int
         Inner folds; fewer where there are fewer people.
+    calibrate : bool
+        Temperature-scale the probabilities of what was chosen by its answers in the inner folds.
     random_state : int
 
     Attributes
@@ -39,9 +42,12 @@ class Selected(Several):
         Name to its inner score.
     """
 
-    def __init__(self, candidates: Any, *, folds: int = 5, random_state: int = 0) -> None:
+    def __init__(
+        self, candidates: Any, *, folds: int = 5, calibrate: bool = False, random_state: int = 0
+    ) -> None:
         self.candidates = candidates
         self.folds = folds
+        self.calibrate = calibrate
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> Selected:
@@ -58,15 +64,22 @@ class Selected(Several):
         asked = [_asked(head, X, y, groups, others, parts) for _, head in self.candidates]
         heads = dict(self.candidates)
         said = {name: answers for name, (answers, _) in zip(heads, asked, strict=True)}
-        chances = [given for _, given in asked if given is not None]
+        chances = {
+            n: given for n, (_, given) in zip(heads, asked, strict=True) if given is not None
+        }
         if 1 < len(heads) == len(chances):
-            heads[MEAN], mean = Average(self.candidates), np.mean(chances, axis=0)
+            heads[MEAN], mean = Average(self.candidates), np.mean(list(chances.values()), axis=0)
+            chances[MEAN] = mean
             said[MEAN] = mean if is_regressor(self) else self.classes_[mean.argmax(axis=1)]
         scored = np.sort(np.concatenate([np.empty(0, int), *(test for _, test in parts)]))
         self.scores_ = {name: self._score(y, a, scored, groups) for name, a in said.items()}
         finite = {n: s if np.isfinite(s) else -np.inf for n, s in self.scores_.items()}
         self.chosen_ = max(finite, key=lambda name: finite[name])
         self.estimator_ = fitted(heads[self.chosen_], X, y, groups, others)
+        self.factor_ = 1.0
+        if self.calibrate and not is_regressor(self) and self.chosen_ in chances and len(scored):
+            codes = np.searchsorted(self.classes_, y[scored])
+            self.factor_ = temperature(logarithms(chances[self.chosen_][scored]), codes)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -76,7 +89,8 @@ class Selected(Several):
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, classes) of what was chosen."""
         check_is_fitted(self)
-        return np.asarray(self.estimator_.predict_proba(X))
+        own = np.asarray(self.estimator_.predict_proba(X))
+        return own if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(own))
 
     def _splits(self, X: np.ndarray, groups: Any) -> Any:
         if groups is None:

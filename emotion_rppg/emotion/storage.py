@@ -33,7 +33,7 @@ DEEP: dict[str, type[Any]] = {
     "MultiTaskRegressor": MultiTaskRegressor,
 }
 _FITTED: tuple[str, ...] = ("n_features_in_", "n_outputs_", "n_epochs_", "pretrained_")
-_FITTED += ("classes_", "mean_", "scale_")
+_FITTED += ("classes_", "mean_", "scale_", "factor_")
 # Beside scikit-learn's own estimators and NumPy's arrays, which skops knows to be harmless.
 TRUSTED = (
     *(f"emotion_rppg.emotion.deep.{name}" for name in DEEP),  # within another: arrays alone
@@ -130,7 +130,7 @@ def _rebuilt(kind: type[Any], facts: dict[str, Any], content: bytes, where: str)
         if attribute in fitted:
             setattr(head, attribute, fitted[attribute])
     if issubclass(kind, SequenceHead):
-        head.classes_ = np.array(head.classes_)
+        head.classes_, head.factor_ = np.array(head.classes_), fitted.get("factor_", 1.0)
     try:
         head.restore(load(content), where)
     except SafetensorError as error:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emotion_rppg.emotion.inputs import Matrix, fit_on
+from emotion_rppg.emotion.complete_cases import fit_on
+from emotion_rppg.emotion.inputs import Matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,7 @@ def fitted(job: Job) -> Any | None:
         groups=job.groups[train],
         others=None if job.others is None else job.others[train],
         random_state=job.seed,
+        name=job.name,
     )
 
 

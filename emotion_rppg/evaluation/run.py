@@ -45,7 +45,8 @@ def evaluate(
     calibration_s: float = 240.0,
     ablate: Sequence[str] = (),
     encoder: str | Path | None = None,
-    probabilities: str = "own",
+    probabilities: str = "temperature",
+    extra_features: Sequence[str] = (),
     allow_unknown_training: bool = False,
     permutations: int | None = None,
     importance: int = 0,
@@ -88,13 +89,17 @@ def evaluate(
     calibration_s : float
         Of ``"calibration"``: how much of each person's beginning is the reference, and unscored.
     ablate : sequence of str
-        ``("quality",)`` repeats the evaluation without the quality columns.
+        ``("sequence",)`` leaves out the beat tokens, ``("embedding",)`` the embeddings,
+        ``("quality",)`` whatever ``extra_features`` names of the recording's quality.
     encoder : folder, optional
         An encoder (``train encoder``) that learned from other people: adds ``lstm_pretrained``, the
         head ``lstm`` whose training begins with it.
-    probabilities : {"own", "platt"}
-        ``"platt"``: a sigmoid, fitted inside each fold on training people whom the head had not
-        seen, corrects them; predictions follow (:mod:`emotion_rppg.emotion.platt`).
+    probabilities : {"temperature", "own", "platt"}
+        ``"temperature"``: calibrated inside each fold on training people whom the head had not
+        seen, which changes no prediction; ``"platt"``: by a sigmoid, which may
+        (:mod:`emotion_rppg.emotion.platt`).
+    extra_features : sequence of str
+        Numeric columns outside the feature families (``"age"``) that are features all the same.
     allow_unknown_training : bool
         Accept rows made by a network that does not say whom it was trained on; the column
         ``unknown_training`` of the results says so.
@@ -136,7 +141,7 @@ def evaluate(
 
     targets = [target] if isinstance(target, str) else list(target)
     table = checked(table, targets=targets, coding=coding)
-    plain = matrix(table, ablate=ablate)
+    plain = matrix(table, ablate=ablate, extra_features=extra_features)
     inputs, unscored = normalised(plain, table, how=normalise, calibration_s=calibration_s)
     plans = make_plans(
         table,

@@ -227,7 +227,7 @@ def importance(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
         "Permutation importance on held-out windows. What loses nothing without a group does not "
         "use it to tell a person's windows apart, or makes up for it by another group; where every "
         "dot is at zero, the head is not given the group. Where “signal quality” costs much, the "
-        "head may read movement instead of the heart: repeat with --ablate quality."
+        "head may read movement instead of the heart: leave it out of --extra-features."
     )
     return [Section("What the head uses", [text], drawn)]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from emotion_rppg.report.figures import GREY, INK
+from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,16 +31,24 @@ def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
     return out
 
 
+def abstained(rows: pd.DataFrame) -> str:
+    """How many windows are not predicted, with the commonest reason; empty if all are."""
+    reasons = rows.loc[rows["reason"] != OK, "reason"]
+    if reasons.empty:
+        return ""
+    return f"{len(reasons)} of {len(rows)} windows not predicted: {reasons.value_counts().index[0]}"
+
+
 def over_time(rows: pd.DataFrame, model: Model) -> Figure:
-    """A line a target; above it why there is none, where windows have none."""
+    """Draw a line a target over time; the title counts the windows without a prediction."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
     middle = rows["start_s"] + rows["duration_s"] / 2
     for name, values in tracks(rows, model).items():
         axis.plot(middle, values, "-o", ms=4, label=name)
     axis.legend(frameon=False)
-    axis.set_title(" ".join(dict.fromkeys(rows["reason"])).strip(), fontsize=9)
-    axis.set(xlabel="time (s)", ylabel="model says")
+    axis.set_title(fill(abstained(rows), 110), fontsize=8)
+    axis.set(xlabel="time (s)", ylabel="prediction")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -13,9 +13,10 @@ from emotion_rppg.features.verdicts import judged
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.report.plane import over_time, plane
+from emotion_rppg.report.plane import abstained, over_time, plane
 from emotion_rppg.signals import Signal
 from emotion_rppg.tables import write_table, write_wave
+from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,13 +60,13 @@ def write_prediction(
             ),
             Section(
                 "Prediction",
-                list(model.codings.values()),
+                [text for text in (*model.codings.values(), abstained(rows)) if text],
                 [
-                    (over_time(rows, model), "What the model says over the recording."),
+                    (over_time(rows, model), "Predictions over the recording."),
                     *([(on_plane, "Each window's arousal and valence.")] if on_plane else []),
                 ],
                 table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
-                table_caption="One row a window. Empty: the model cannot say; see the reason.",
+                table_caption="One row a window. Empty: not predicted; see the reason.",
                 warning=" ".join(notes),
             ),
         ]
@@ -88,13 +89,14 @@ def _said(
     lines = [f"{rate} · quality {quality:.2f} · {wave}"]
     for row in rows.to_dict("records"):
         span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
-        told = row["reason"] or ", ".join(_told(row, t, model) for t in model.targets)
+        told = _told_of(row, model)
         lines.append(f"{span}: {told}")
-    lines += notes
+    lines += [text for text in (abstained(rows), *notes) if text]
     content: dict[str, Any] = {
         "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
         "quality": None if quality != quality else round(quality, 3),
         "face_coverage": round(wave.coverage, 3) if wave.kind == "rppg" else None,
+        "predicted": int((rows["reason"] == OK).sum()),
         "windows": json.loads(rows.to_json(orient="records")),
         "note": " ".join(notes),
     }
@@ -103,8 +105,16 @@ def _said(
     return {"text": "\n".join(lines), "json": content}
 
 
+def _told_of(row: Mapping[str, Any], model: Model) -> str:
+    """The prediction of each target, or the reason why there is none."""
+    if row["reason"] != OK:
+        return f"not predicted: {row['reason']}"
+    return ", ".join(_told(row, target, model) for target in model.targets)
+
+
 def _told(row: Mapping[str, Any], target: str, model: Model) -> str:
     value = row[target]
     if not model.classes[target]:
         return f"{target} {value:.2f}"
-    return f"{target} {value} ({row[f'{target}_p_{value}']:.0%})"
+    probability = row[f"{target}_p_{value}"]
+    return f"{target} {value}" + (f" ({probability:.0%})" if probability == probability else "")

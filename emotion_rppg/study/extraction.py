@@ -20,7 +20,7 @@ from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
 from emotion_rppg.study.trust import check_min_quality, quality_of, withhold
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut
+from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,7 +281,7 @@ def embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
     from emotion_rppg.emotion.encoder import load_encoder
 
     trained = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
-    vectors = trained.embed(trained.tokens(table))
+    vectors = np.where(trusted(table)[:, None], trained.embed(trained.tokens(table)), np.nan)
     names = [f"{EMBEDDING}{i:03d}" for i in range(vectors.shape[1])]
     seen = trained.trained_on
     return table.assign(

@@ -32,10 +32,15 @@ def fit(
     encoder: Any = None,
     normalise: str = "none",
     calibration_s: float = 240.0,
-    probabilities: str = "own",
+    probabilities: str = "temperature",
+    extra_features: Sequence[str] = (),
     random_state: int = 0,
 ) -> Model:
-    """Fit a head on every labelled row of the table, one for each target.
+    """Fit a head on every labelled row of the table that has a trusted pulse, one for each target.
+
+    Features are the columns of the feature families, their differences from a baseline, and
+    embeddings: those that nine in ten training windows of every class hold together. Columns that
+    describe the recording (duration, number of beats, quality …) are none.
 
     How well it does on people it never saw is for ``evaluate`` to say, not for this.
 
@@ -52,9 +57,11 @@ def fit(
     normalise : {"none", "calibration"}
         ``"calibration"``: features are differences from each person's first ``calibration_s``;
         ``predict`` then needs a recording of rest.
-    probabilities : {"own", "platt"}
-        ``"platt"``: corrected by what the head says of people it had not seen
-        (:mod:`emotion_rppg.emotion.platt`).
+    probabilities : {"temperature", "own", "platt"}
+        Calibrated on training people whom the head had not seen, as the head gives them, or by a
+        sigmoid (:mod:`emotion_rppg.emotion.platt`).
+    extra_features : sequence of str
+        Numeric columns outside the feature families (``"age"``) that are features all the same.
     """
     from emotion_rppg.emotion.model import fit as fit_model
     from emotion_rppg.emotion.table_checks import checked
@@ -69,6 +76,7 @@ def fit(
         normalise=normalise,
         calibration_s=calibration_s,
         probabilities=probabilities,
+        extra_features=extra_features,
         random_state=random_state,
     )
 
@@ -92,8 +100,9 @@ def predict(
 ) -> pd.DataFrame:
     """Arousal, valence or whatever the model was fitted to, one row a window.
 
-    A video (or signal CSV) is read the way the model's training table was. Where the model
-    cannot say anything its columns are empty and ``reason`` says why.
+    A video (or signal CSV) is read the way the model's training table was. Nothing is predicted
+    for a window without a trusted pulse, a shorter one, or one far outside what the model was
+    trained on: its columns are empty and ``reason`` says why, else ``"ok"``.
 
     Parameters
     ----------

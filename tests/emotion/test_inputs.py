@@ -1,13 +1,23 @@
 """From the table to the array: which columns a head may see, and that training and use agree."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.inputs import feature_names, fitted_to, matrix, of_families
+from emotion_rppg.emotion.inputs import (
+    TELL_LENGTH,
+    feature_names,
+    fitted_to,
+    matrix,
+    of_families,
+    of_one_length,
+)
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import IDENTITY
+from emotion_rppg.features import FAMILIES
+from emotion_rppg.windows import IDENTITY, QUALITY
 
 
 @pytest.fixture
@@ -21,6 +31,11 @@ def table():
             "hr_bpm": [60.0, 70.0, np.nan],
             "lf_hf": [1.0, np.inf, np.nan],
             "vlf_ms2": [np.nan] * 3,
+            "n_beats": [60.0, 70.0, 0.0],
+            "rmssd_se_ms": [3.0, 4.0, np.nan],
+            "hr_bpm_vs_baseline": [0.0, 10.0, np.nan],
+            "n_beats_vs_baseline": [0.0, 10.0, np.nan],
+            "age": [20, 30, 40],
             "quality": [0.9, 0.8, 0.0],
             "coverage": [1.0, 0.9, 0.0],
             "corrected_share": [0.0, 0.1, np.nan],
@@ -36,29 +51,66 @@ def table():
     )
 
 
-def channels():
-    from emotion_rppg.features.sequences import CHANNELS
-
-    return CHANNELS
-
-
-def test_features_are_the_numeric_columns_that_say_nothing_of_who_when_or_what_was_felt(table):
-    assert feature_names(table) == (
-        *("hr_bpm", "lf_hf", "vlf_ms2", "quality", "coverage", "corrected_share", "emb_000"),
-    )
+OWN = ("hr_bpm", "lf_hf", "vlf_ms2", "hr_bpm_vs_baseline", "emb_000")
+SURE = ("seq_confidence", "quality")
+CHANNELS = ("ibi_ms", "difference_ms", "amplitude", "rise_ms", "width_ms")
 
 
-def test_numeric_subject_names_are_no_features(table):
-    table["subject"] = [1, 2, 3]
-    table["session"] = [1, 1, 1]
-    assert not {"subject", "session"} & set(feature_names(table))
+def test_features_are_the_columns_of_families_and_embeddings_alone(table):
+    table["subject"], table["session"], table["Unnamed: 0"] = [1, 2, 3], [1, 1, 1], [0, 1, 2]
+    assert feature_names(table) == OWN
 
 
-def test_ablation_leaves_out_quality_in_features_and_tokens(table):
-    whole, without = matrix(table), matrix(table, ablate=("quality",))
-    assert set(whole.names) - set(without.names) == {"quality", "coverage", "corrected_share"}
-    assert without.n_token_channels < whole.n_token_channels
-    assert whole.longest == without.longest
+def test_what_a_family_counts_or_measures_of_the_recording_is_no_feature():
+    every = {str(name) for make in FAMILIES.values() for name in make([])} | set(QUALITY)
+    errors = {"rmssd_se_ms", "hr_se_bpm", "sampen_se"}
+    names = sorted(name for name in every | errors if not name.startswith("seq_"))
+    table = pd.DataFrame({name: [1.0] for name in names})
+    left = set(table) - set(feature_names(table))
+    counts = {"n_beats", "n_pulses", "coverage", "corrected_share", "quality", "timing_sd_ms"}
+    assert left - {"ectopic_share"} == counts | errors | set(TELL_LENGTH)
+
+
+def test_other_columns_become_features_by_name(table):
+    assert set(feature_names(table, extra_features=("age", "quality"))) == {*OWN, "age", "quality"}
+    m = matrix(table, extra_features=("age",))
+    np.testing.assert_array_equal(m.X[:, m.names.index("age")], table["age"])
+    table["smokes"] = [True, False, True]
+    assert "smokes" in feature_names(table, extra_features=["smokes"])
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (("agge", "height"), "'agge' is no column of the table; 'height' is no column"),
+        (("encoder",), "'encoder' holds no numbers"),
+        (("label_arousal",), "'label_arousal' is a label"),
+        ("age", r"write \('age',\)"),
+    ],
+)
+def test_an_extra_feature_that_cannot_be_used_is_named(table, extra, says):
+    with pytest.raises(InputError, match=says):
+        matrix(table, extra_features=extra)
+
+
+def test_a_numeric_column_that_is_not_used_is_named_once(table, caplog):
+    with caplog.at_level(logging.WARNING):
+        matrix(table.assign(subject=1))
+    (record,) = caplog.records
+    assert "not used as features: age (" in record.getMessage()
+    caplog.clear()
+    matrix(table, extra_features=("age",))
+    matrix(table, names=OWN)
+    assert not caplog.records
+
+
+def test_confidence_of_beats_is_read_only_where_it_is_named(table):
+    assert matrix(table).channels == CHANNELS
+    sure = matrix(table, extra_features=SURE)
+    assert sure.channels == (*CHANNELS, "confidence")
+    assert "quality" in sure.names
+    ablated = matrix(table, extra_features=SURE, ablate=("quality",))
+    assert (ablated.channels, ablated.names) == (CHANNELS, OWN)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +125,33 @@ def test_ablation_leaves_out_a_family(table, group, seen):
 def test_tokens_come_back_from_the_flat_array(table):
     from emotion_rppg.features.sequences import tokens
 
-    m = matrix(table)
+    m = matrix(table, extra_features=("seq_confidence",))
     assert m.X.shape == (3, m.n_features + m.longest * m.n_token_channels)
-    back = m.X[:, m.n_features :].reshape(3, m.longest, m.n_token_channels)
-    np.testing.assert_array_equal(back, tokens(table))
-    assert np.isnan(back[1, 2:]).all()
-    assert np.isnan(back[2]).all()
+    np.testing.assert_array_equal(m.tokens, tokens(table))
+    assert np.isnan(m.tokens[1, 2:]).all()
+    assert np.isnan(m.tokens[2]).all()
+
+
+def test_a_pulse_without_a_shape_takes_the_rows_median(table):
+    table["seq_rise_ms"] = ["120 140 nan nan", "nan nan", ""]
+    rise = matrix(table).tokens[:, :, CHANNELS.index("rise_ms")]
+    np.testing.assert_array_equal(rise, [[120, 140, 130], [np.nan] * 3, [np.nan] * 3])
+
+
+def test_sequences_of_one_length_run_back_and_forth():
+    tokens = np.array([[1.0, 2, 3, 4], [1, 2, 3, np.nan], [7, *[np.nan] * 3], [np.nan] * 4])
+    for longest, rows in (
+        (3, [[1, 2, 3], [1, 2, 3], [7, 7, 7], [np.nan] * 3]),
+        (6, [[1, 2, 3, 4, 3, 2], [1, 2, 3, 2, 1, 2], [7] * 6, [np.nan] * 6]),
+    ):
+        np.testing.assert_array_equal(of_one_length(tokens[:, :, None], longest)[:, :, 0], rows)
+    assert np.isnan(of_one_length(np.empty((2, 0, 1)), 3)).all()
+
+
+def test_a_columns_steps_do_not_tell_how_many_beats_there_were():
+    beats = np.array([90, 140])
+    table = pd.DataFrame({"pnn50_pct": 100 * 9 / beats, "hr_bpm": [60.0, 61.0]})
+    np.testing.assert_array_equal(matrix(table).X[:, 0], [10.0, 5.0])
 
 
 def test_infinities_and_empty_columns_become_nan_and_stay(table):
@@ -98,19 +171,15 @@ def test_a_table_without_sequences_has_features_only(table):
 def test_a_later_table_gets_the_columns_and_tokens_of_training(table, longest):
     trained = matrix(table)
     later = table[list(reversed(table.columns))].assign(extra=1.0)
-    m = matrix(later, names=trained.names, longest=longest)
-    assert (m.names, m.longest) == (trained.names, longest)
+    m = matrix(later, names=trained.names, channels=trained.channels, longest=longest)
+    assert (m.names, m.channels, m.longest) == (trained.names, trained.channels, longest)
     np.testing.assert_array_equal(m.X[:, : m.n_features], trained.X[:, : trained.n_features])
-    first = min(longest, trained.longest) * len(channels())
-    np.testing.assert_array_equal(
-        m.X[:, m.n_features :][:, :first], trained.X[:, trained.n_features :][:, :first]
-    )
-    assert np.isnan(m.X[:, m.n_features + first :]).all()
+    np.testing.assert_array_equal(m.tokens, of_one_length(trained.tokens, longest))
 
 
 def test_a_table_without_rows_has_the_width_of_training(table):
     m = matrix(table.iloc[:0], names=matrix(table).names, longest=4)
-    assert m.X.shape == (0, m.n_features + 4 * len(channels()))
+    assert m.X.shape == (0, m.n_features + 4 * m.n_token_channels)
 
 
 def test_a_column_of_none_is_read_as_missing(table):

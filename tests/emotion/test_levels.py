@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from emotion_rppg import Signal, fit, load, predict
+from emotion_rppg.emotion.inputs import describes_recording
 from emotion_rppg.emotion.model import BUNDLED
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import QUALITY
 
 
 def study(people: int = 6, *, level_spread: float = 50.0, seed: int = 0) -> pd.DataFrame:
@@ -112,34 +112,75 @@ def test_another_kind_of_signal_is_said(model, caplog) -> None:
 # ---- the model that comes along --------------------------------------------------------------
 
 
-def wave(bpm: float, seconds: float, seed: int = 0) -> Signal:
-    draw = np.random.default_rng(seed)
-    times = np.cumsum(60 / bpm * (1 + 0.04 * draw.normal(size=int(seconds * bpm / 60) + 3)))
-    t = np.arange(int(64 * seconds)) / 64
-    near = t[:, None] - times
-    beat = np.exp(-0.5 * (near / 0.1) ** 2) + 0.4 * np.exp(-0.5 * ((near - 0.3) / 0.1) ** 2)
-    return Signal(beat.sum(axis=1), 64, kind="bvp")
+def wrist(bpm: float, windows: int = 3) -> pd.DataFrame:
+    """Windows in the middle of what the stress model saw, at another rate."""
+    ranges, names = load("stress").ranges, load("stress").names
+    middle = np.where(ranges.positive, np.exp(ranges.middle), ranges.middle)
+    row = dict(zip(names, middle, strict=True)) | {"hr_bpm": bpm}
+    row |= dict.fromkeys(("mean_nn_ms", "median_nn_ms"), 60000 / bpm)
+    row |= {"seq_ibi_ms": " ".join(["800.0"] * 60), "duration_s": 60.0, "source": "bvp"}
+    row |= {"dataset": "wrists", "subject": "1", "session": "1", "trial": "1"}
+    return pd.DataFrame([{**row, "start_s": 60.0 * k} for k in range(windows)])
 
 
-def test_the_stress_model_reads_a_wrist_and_says_whence_it_is(tmp_path) -> None:
-    files = {}
-    for name, bpm, seed in (("rest", 62, 0), ("later", 95, 1)):
-        files[name] = tmp_path / f"{name}.csv"
-        heard = wave(bpm, 150, seed)
-        table = pd.DataFrame({"time_s": heard.times_s, "bvp": heard.samples})
-        table.to_csv(files[name], index=False)
-    told = predict(files["later"], "stress", calibrate=files["rest"])
+def test_the_stress_model_compares_a_wrist_with_its_own_rest() -> None:
+    told = predict(wrist(90), "stress", calibrate=wrist(66))
+    calm = predict(wrist(66), "stress", calibrate=wrist(66))
+    assert set(told["reason"]) == {"ok"}
     assert set(told["stress"]) <= {"low", "high"}
-    assert told["stress_p_high"].between(0, 1).all()
-    calm = predict(files["rest"], "stress", calibrate=files["rest"])
     assert told["stress_p_high"].mean() > calm["stress_p_high"].mean()
     with pytest.raises(InputError, match="own rest"):
-        predict(files["later"], "stress")
+        predict(wrist(90), "stress")
+
+
+def test_the_stress_model_refuses_what_is_no_wrist() -> None:
+    """A resting finger: shapes, heights and variability as no wrist of the training had them."""
+    finger = wrist(66).assign(pulse_width_50_ms=150.0, pulse_fullness=0.25, rmssd_ms=12.0)
+    for name in (c for c in finger if "_au" in c):
+        finger[name] /= 40
+    told = predict(finger, "stress", calibrate=wrist(66))
+    assert set(told["stress"]) == {""}
+    assert told["stress_p_high"].isna().all()
+    assert told["reason"].str.contains("unlike the windows the model was trained on").all()
+    with pytest.raises(InputError, match=r"rest can be used for wrists/1 \(unlike the windows"):
+        predict(wrist(66), "stress", calibrate=finger)
+
+
+@pytest.mark.parametrize("bpm", [62, 95])
+def test_rest_without_a_pulse_is_no_rest(tmp_path, bpm) -> None:
+    flat = tmp_path / "flat.csv"
+    t = np.arange(70 * 32) / 32
+    pd.DataFrame({"time_s": t, "bvp": np.full(len(t), 3.0)}).to_csv(flat, index=False)
+    with pytest.raises(InputError, match=r"no window of the recording of rest .*pulse"):
+        predict(wrist(bpm), "stress", calibrate=flat)
+    told = predict(flat, "stress", calibrate=wrist(bpm).assign(subject="flat", dataset="flat"))
+    assert told["stress"].tolist() == [""]
+    assert "pulse" in told["reason"].iloc[0]
+
+
+def test_the_stress_model_reads_real_wrists_and_refuses_real_fingers(real_data) -> None:
+    from emotion_rppg import extract
+    from emotion_rppg.recordings import Recording
+
+    samples = np.loadtxt(
+        real_data / "wesad" / "S2" / "S2_E4_Data" / "BVP.csv", skiprows=2, max_rows=64 * 900
+    )
+    finger = pd.read_csv(real_data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")["PPG"]
+    refused = []
+    for wave in (Signal(samples, 64, kind="bvp"), Signal(finger.to_numpy(), 100, kind="bvp")):
+        recording = Recording("d", "1", signals={"bvp": lambda wave=wave: wave})
+        table = extract([recording], families=("hrv", "sequence", "morphology"))
+        told = predict(table, "stress", calibrate=wrist(66).assign(dataset="d"))
+        refused.append((told["stress"] == "").mean())
+    assert refused[0] < 0.2
+    assert refused[1] == 1
 
 
 def test_its_card_holds_what_a_user_must_know() -> None:
     model = load("stress")
-    assert not set(QUALITY) & set(model.names), "how much people move is no stress"
+    assert not any(map(describes_recording, model.names)), "how much people move is no stress"
+    assert model.ranges is not None
+    assert model.probabilities == "temperature"
     for words in ("wrists", "unproven on cameras", "balanced accuracy", "0.5 is chance"):
         assert words in model.note
     assert set(model.trained_on) == {"stress-predict"}

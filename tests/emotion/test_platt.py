@@ -131,7 +131,7 @@ def test_what_has_no_probabilities_or_no_such_name_is_refused():
     how = {"target": "arousal", "heads": "ridge", "coding": "as_is"}
     with pytest.raises(InputError, match="the target is a number"):
         evaluate(study(), **how, probabilities="platt")
-    with pytest.raises(InputError, match="known: own, platt"):
+    with pytest.raises(InputError, match="known: temperature, own, platt"):
         fit(study(), target="arousal", probabilities="calibrated")
 
 

@@ -162,9 +162,9 @@ def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
     """Features that only tell people and trials apart: windows leak, people do not."""
     table = study(8, trials=4)
     draw = np.random.default_rng(5)
-    for k in range(6):
+    for name in ("sdnn_ms", "cvnn", "cvsd", "hf_ms2", "lf_ms2", "lf_hf"):
         each = draw.normal(0, 1, (8, 4)).repeat(3)
-        table[f"f{k}"] = each + draw.normal(0, 0.05, len(table))
+        table[name] = each + draw.normal(0, 0.05, len(table))
 
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -338,10 +338,12 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
 def test_quality_columns_can_be_left_out() -> None:
     table = study(6)
     table["quality"] = (table["label_arousal"] > 5).astype(float)
-    with_it = evaluate(table, target="arousal", heads=QUICK)
-    without = evaluate(table, target="arousal", heads=QUICK, ablate=("quality",))
+    named = {"extra_features": ("quality",)}
+    with_it = evaluate(table, target="arousal", heads=QUICK, **named)
     assert mean_of(with_it, "logistic") > 0.95
-    assert mean_of(without, "logistic") < 0.7
+    for options in ({}, {**named, "ablate": ("quality",)}):
+        without = evaluate(table, target="arousal", heads=QUICK, **options)
+        assert mean_of(without, "logistic") < 0.7
 
 
 def test_the_numbers_do_not_depend_on_workers() -> None:

@@ -31,11 +31,12 @@ def drops(table: pd.DataFrame, **options) -> pd.Series:
 
 
 def test_what_carries_the_rating_is_what_the_score_loses() -> None:
-    lost = drops(study(effect=8.0))
+    quality = {"extra_features": ("quality",)}
+    lost = drops(study(effect=8.0), **quality)
     assert lost["heart rate"] > 0.2
     assert abs(lost["variability in time"]) < 0.05
     assert abs(lost["signal quality"]) < 0.05
-    assert "signal quality" not in drops(study(effect=8.0), ablate=("quality",))
+    assert "signal quality" not in drops(study(effect=8.0), ablate=("quality",), **quality)
 
 
 def test_asking_changes_no_score_and_gives_the_same_again() -> None:

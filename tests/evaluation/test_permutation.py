@@ -10,6 +10,8 @@ from emotion_rppg.evaluation.permutation import mean_over_people, p_value, permu
 from emotion_rppg.evaluation.statistics import between_heads, summary
 from emotion_rppg.windows import people
 
+NAMES = ("hr_bpm", "sdnn_ms", "rmssd_ms", "cvnn", "cvsd", "hf_ms2", "lf_ms2", "lf_hf")
+
 
 def slow(draw, *, n_people=4, trials=8, windows=8, memory=0.97, features=2) -> pd.DataFrame:
     """Features that drift slowly through each person's trials; labels of trials at random."""
@@ -30,7 +32,7 @@ def slow(draw, *, n_people=4, trials=8, windows=8, memory=0.97, features=2) -> p
                 "duration_s": 60.0,
                 "label_stress": float(stress[k // windows]),
                 "scale_stress": "0..1",
-                **dict(zip("abcdefgh", noise[k], strict=False)),
+                **dict(zip(NAMES, noise[k], strict=False)),
             }
             for k in range(len(noise))
         ]
@@ -38,7 +40,13 @@ def slow(draw, *, n_people=4, trials=8, windows=8, memory=0.97, features=2) -> p
 
 
 class Nearest(ClassifierMixin, BaseEstimator):
-    """The nearer of two class means: quick enough for hundreds of permutations."""
+    """The nearer of two class means: quick enough for hundreds of permutations.
+
+    Knowing ``n_features`` it is given them as they are, not scaled.
+    """
+
+    def __init__(self, n_features=None):
+        self.n_features = n_features
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -66,7 +74,7 @@ def score(X, y, table) -> float:
 
 
 def null_p(table, shuffle, draw, n=19) -> float:
-    X, y = table[["a", "b"]].to_numpy(), table["label_stress"].to_numpy()
+    X, y = table[list(NAMES[:2])].to_numpy(), table["label_stress"].to_numpy()
     null = np.array([score(X, shuffle(y, table, draw), table) for _ in range(n)])
     return p_value(score(X, y, table), null)
 
@@ -121,7 +129,7 @@ def test_a_smooth_course_is_rotated() -> None:
 
 def test_the_summary_has_p_of_a_planted_effect_and_of_none() -> None:
     table = slow(np.random.default_rng(5))
-    found = table.assign(a=3 * table["label_stress"] + 0.3 * table["a"])
+    found = table.assign(hr_bpm=3 * table["label_stress"] + 0.3 * table["hr_bpm"])
     for data, sure in ((found, True), (table, False)):
         results = evaluate(
             data, target="stress", heads={"near": Nearest()}, split=halves, permutations=39
@@ -136,7 +144,7 @@ def test_the_null_of_the_package_is_the_null_of_the_test() -> None:
     results = evaluate(
         table, target="stress", heads={"near": Nearest()}, split=halves, permutations=3, seed=4
     )
-    X = table[["a", "b"]].to_numpy()
+    X = table[list(NAMES[:2])].to_numpy()
     by_hand = [
         score(
             X,

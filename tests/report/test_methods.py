@@ -62,7 +62,7 @@ def test_the_data_set_and_the_way_to_read_faces_are_cited(results, table) -> Non
 
 
 def test_what_was_left_out_is_said(results, table) -> None:
-    assert "3 columns are features. " in methods(results, table, {}).text[1]
+    assert "2 columns are features. " in methods(results, table, {}).text[1]
     less = results.copy()
     less.attrs = {**results.attrs, "ablate": ("quality",)}
     assert "2 columns are features (left out: quality)" in methods(less, table, {}).text[1]
@@ -70,5 +70,5 @@ def test_what_was_left_out_is_said(results, table) -> None:
 
 def test_settings_are_those_that_were_fitted(results, table) -> None:
     shown = methods(results, table, {}).table.set_index("head")["settings"]
-    assert shown["plain"] == "OnFeatures(estimator=LogisticRegression())"
+    assert shown["plain"] == "Calibrated(estimator=OnFeatures(estimator=LogisticRegression()))"
     assert shown["majority"] == "DummyClassifier()"

@@ -12,7 +12,7 @@ ROWS = pd.DataFrame(
     {
         "start_s": [0.0, 30.0, 60.0],
         "duration_s": 60.0,
-        "reason": ["", "no clear pulse", ""],
+        "reason": ["ok", "no clear pulse", "ok"],
         "arousal": ["low", None, "high"],
         "arousal_p_high": [0.2, None, 0.9],
         "valence_p_high": [0.7, None, 0.4],
@@ -31,7 +31,7 @@ def test_classes_are_drawn_by_their_probability_and_numbers_as_they_are() -> Non
     np.testing.assert_equal(found["p(arousal high)"], [0.2, np.nan, 0.9])
     np.testing.assert_equal(found["valence"], [5.5, np.nan, 3.0])
     lines = over_time(ROWS, both).axes[0]
-    assert lines.get_title() == "no clear pulse"
+    assert lines.get_title() == "1 of 3 windows not predicted: no clear pulse"
     np.testing.assert_equal(lines.lines[0].get_xdata(), [30, 60, 90])
 
 

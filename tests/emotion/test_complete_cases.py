@@ -1,0 +1,197 @@
+"""What a window lacks teaches a head nothing: neither missing values nor the number of beats."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+from emotion_rppg import evaluate, fit, load
+from emotion_rppg.emotion import HEADS
+from emotion_rppg.emotion.complete_cases import complete_cases, fit_on
+from emotion_rppg.emotion.deep import SequenceHead
+from emotion_rppg.emotion.inputs import Matrix, matrix
+from emotion_rppg.errors import InputError
+from emotion_rppg.features import hrv, sequences
+from emotion_rppg.signals import Beats
+
+
+def hearts(people: int, each: int, *, short: float, long: float, seed: int = 0) -> pd.DataFrame:
+    """Windows of unrelated hearts; the label is nothing but the length of the window."""
+    draw = np.random.default_rng(seed)
+    beats, facts = [], []
+    for person in range(people):
+        for trial in range(each):
+            length, level = long if trial % 2 else short, draw.uniform(0.65, 1.0)
+            spread, depth = np.exp(draw.normal(-3.2, 0.5)), np.exp(draw.normal(-3.5, 0.5))
+            at = np.arange(int(length / level) + 60)
+            breath = depth * np.sin(2 * np.pi * draw.uniform(0.2, 0.3) * level * at)
+            times = np.cumsum(level * (1 + spread * draw.normal(size=len(at)) + breath))
+            beats.append(Beats(times[times < length], span_s=(0.0, length)))
+            fact = {"dataset": "d", "subject": f"s{person}", "session": "1", "trial": str(trial)}
+            fact |= {"start_s": 0.0, "duration_s": length, "source": "ecg", "scale_arousal": "1..9"}
+            facts.append(fact | {"label_arousal": 8.0 if trial % 2 else 2.0})
+    return pd.concat([pd.DataFrame(facts), hrv.table(beats), sequences.table(beats)], axis=1)
+
+
+QUICK = [name for name in HEADS if name not in ("average", "multitask")]
+
+
+@pytest.fixture(scope="module")
+def unequal() -> pd.DataFrame:
+    return hearts(10, 24, short=100.0, long=160.0, seed=4)
+
+
+@pytest.mark.parametrize("name", [*QUICK, "beats alone"])
+def test_windows_of_unequal_length_stay_at_chance(unequal, name):
+    """Spectra need 120 s, entropies 100 beats, and there are more beats in 160 s than in 100."""
+    lacks = unequal["lf_ms2"].isna()
+    assert (lacks == (unequal["label_arousal"] < 5)).all()
+    head = SequenceHead(reads="beats") if name == "beats alone" else clone(HEADS[name])
+    head.set_params(**{k: 10 for k in head.get_params() if k == "max_epochs"})
+    how = {"split": "subject_folds", "probabilities": "own"}
+    scores = evaluate(unequal, target="arousal", heads={"head": head}, **how)
+    assert abs(scores[scores["head"] == "head"]["balanced_accuracy"].mean() - 0.5) < 0.1
+
+
+@pytest.mark.parametrize("name", ["logistic", "lda", "forest", "boosting", "knn", "mlp"])
+def test_missing_values_of_one_class_stay_at_chance(name):
+    """A feature of noise that 8 % of the windows lack, all of one class: below the share that
+    makes a column unusable, so that only the choice of rows keeps the head from learning it."""
+    draw = np.random.default_rng(3)
+    y = np.arange(1200) % 2
+    X = draw.normal(size=(1200, 4))
+    X[(y == 1) & (draw.random(1200) < 0.08), 0] = np.nan
+    inputs, groups = Matrix(X, 4, 0, ("a", "b", "c", "d")), np.arange(1200) // 20
+    made = fit_on(HEADS[name], inputs, np.arange(1200), y, groups=groups, random_state=0)
+    assert made.layout.names == inputs.names
+    hole = draw.normal(size=(400, 4))
+    hole[:, 0] = np.nan
+    assert 0.1 < np.mean(made.predict(hole)) < 0.85
+    if name in ("forest", "boosting"):  # which otherwise learn it, though it is the median of all
+        learned = clone(HEADS[name]).fit(X, y)
+        assert np.mean(learned.predict(hole)) > 0.95
+
+
+def test_columns_are_used_that_nine_in_ten_windows_of_every_class_hold_together():
+    y = np.repeat([0, 1], [80, 20])
+    X = np.ones((100, 5))
+    X[:6, 1] = np.nan  # 7.5 % of class 0
+    X[6:12, 2] = np.nan  # as many others: together too many
+    X[97:, 3] = np.nan  # 3 % of all, 15 % of class 1
+    X[:, 4] = np.nan
+    inputs = Matrix(X, 5, 0, tuple("abcde"))
+    layout, whole = complete_cases(inputs, np.arange(100), [y])
+    assert layout.names == ("a", "b")
+    np.testing.assert_array_equal(whole, np.isfinite(X[:, 1]))
+    rows = np.arange(12, 97)
+    assert complete_cases(inputs, rows, [y[rows]])[0].names == ("a", "b", "c", "d")
+    with pytest.raises(InputError, match="none of the 1 feature columns"):
+        complete_cases(Matrix(X[:, 4:], 1, 0, ("e",)), np.arange(100), [y])
+
+
+def test_of_a_number_neither_half_may_lack_a_column():
+    number = np.arange(100.0)
+    X = np.ones((100, 2))
+    X[92:, 1] = np.nan  # 8 % of all, 16 % of the upper half
+    layout, _ = complete_cases(Matrix(X, 2, 0, ("a", "b")), np.arange(100), [number])
+    assert layout.names == ("a",)
+
+
+def test_an_empty_column_never_reaches_the_estimator():
+    seen = []
+
+    class Spy(ClassifierMixin, BaseEstimator):
+        def fit(self, X, y):
+            seen.append(X)
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            seen.append(X)
+            return np.full(len(X), self.classes_[0])
+
+    table = hearts(4, 6, short=60.0, long=60.0)
+    assert table["lf_ms2"].isna().all()
+    evaluate(table, target="arousal", heads={"spy": Spy()}, probabilities="own")
+    assert seen
+    assert {X.shape[1] for X in seen} == {len(matrix(table.dropna(axis=1)).names)}
+    assert all(np.isfinite(X).all() for X in seen)
+
+
+# ---- any estimator -----------------------------------------------------------------------------
+
+ANY = [
+    GaussianNB(),
+    LinearSVC(),
+    SVC(),
+    Perceptron(),
+    RidgeClassifier(),
+    KNeighborsClassifier(3),
+    ExtraTreesClassifier(10, random_state=0),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    make_pipeline(QuantileTransformer(n_quantiles=10), GaussianNB()),
+]
+
+
+@pytest.fixture(scope="module")
+def easy() -> pd.DataFrame:
+    table = hearts(6, 8, short=60.0, long=60.0, seed=1)
+    for name in ("hr_bpm", "rmssd_ms", "sdnn_ms"):
+        table[name] *= 1 + 2 * (table["label_arousal"] > 5)
+    return table
+
+
+@pytest.mark.parametrize("probabilities", ["temperature", "own", "platt"])
+@pytest.mark.parametrize("head", ANY, ids=lambda head: type(head).__name__)
+def test_any_scikit_learn_classifier_is_a_head(easy, head, probabilities, tmp_path):
+    how = {"target": "arousal", "probabilities": probabilities}
+    scores = evaluate(easy, heads=[head], split="subject_folds", **how)
+    own = scores[scores["head"] == type(head).__name__]
+    assert own["balanced_accuracy"].mean() > 0.7
+    model = fit(easy, head=head, **how)
+    said = model.predict(easy)
+    assert set(said["arousal"]) == {"low", "high"}
+    if probabilities != "own" or hasattr(head, "predict_proba"):
+        np.testing.assert_allclose(said[["arousal_p_low", "arousal_p_high"]].sum(axis=1), 1)
+    else:
+        assert said[["arousal_p_low", "arousal_p_high"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(load(model.save(tmp_path / "m")).predict(easy), said)
+
+
+def test_any_regressor_is_a_head_of_numbers(easy):
+    how = {"target": "arousal", "coding": "as_is"}
+    assert np.isfinite(fit(easy, head=LinearRegression(), **how).predict(easy)["arousal"]).all()
+    assert "LinearRegression" in set(evaluate(easy, heads=[LinearRegression()], **how)["head"])
+
+
+@pytest.mark.parametrize(
+    ("head", "coding", "says"),
+    [
+        (KNeighborsClassifier(0), "midpoint", r"'KNeighborsClassifier' cannot be fitted: The"),
+        (
+            QuadraticDiscriminantAnalysis(reg_param=5.0),
+            "midpoint",
+            "'QuadraticDiscriminantAnalysis' cannot be fitted: ",
+        ),
+        (LinearRegression(), "midpoint", "'LinearRegression' predicts numbers and the target has"),
+        (GaussianNB(), "as_is", "'GaussianNB' predicts classes and the target is a number"),
+        (GaussianNB, "midpoint", "is no scikit-learn estimator"),
+        (len, "midpoint", "is no scikit-learn estimator"),
+    ],
+)
+def test_an_estimators_own_error_is_one_sentence_with_its_name(easy, head, coding, says):
+    for ask in (
+        lambda: fit(easy, target="arousal", head=head, coding=coding),
+        lambda: evaluate(easy, target="arousal", heads=[head], coding=coding),
+    ):
+        with pytest.raises(InputError, match=says) as caught:
+            ask()
+        assert "\n" not in str(caught.value)
