@@ -148,8 +148,8 @@ def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
     disagree by more than 6 bpm in most windows. Of 200 signals of each kind without a pulse it
     gives a rate for (6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of 0.7–4 Hz
     0 · 0.5 · 0 %, noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to
-    100 % of synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of eleven
-    real people 9 rates were given, each within 1.5 bpm of the contact sensor's. A periodic
+    100 % of synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of
+    eleven real people 9 rates were given, each within 1.5 bpm of the contact sensor's. A periodic
     motion or a flickering lamp passes as a pulse, and so does the output of a network that makes
     one up: no wave alone can tell. Pictures can: where ``signal.quality`` is 0 (`estimate` puts it
     there: light or motion explains the wave), the wave counts as not seen.

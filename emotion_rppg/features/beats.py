@@ -67,7 +67,7 @@ IRREGULAR, MISCOUNT = 0.13, 0.15
 STEEP, RISE_S = 0.5, 1.5
 # Confidence of a pulse that is far from the rhythm: an unusual interval needs two usual pulses
 LEAST_IF_ODD = 0.85
-LEAST_QUALITY = 0.3  # of a camera wave's samples, about each beat
+LEAST_QUALITY = 0.15  # of a camera wave's samples, about each beat
 
 
 class _Detected(NamedTuple):
