@@ -24,7 +24,7 @@ from emotion_rppg.features.beats import find_beats
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.quality import per_sample
 from emotion_rppg.signals import Signal
-from emotion_rppg.study.trust import quality_of, withhold
+from emotion_rppg.study.trust import kind_of, quality_of, withhold
 
 WINDOW_S, LEAST_OF_DEVICE = 60.0, 0.7  # the share of a window that the device's intervals cover
 MOST_MS = 200.0  # an RMSSD above it is believed where the device has it, too
@@ -132,7 +132,7 @@ def print_errors(title: str, windows: list[Window]) -> np.ndarray:
 
 
 def print_reasons(windows: list[Window]) -> None:
-    reasons = pd.Series([str(w.row["reason"]).partition(":")[0] for w in windows])
+    reasons = pd.Series([kind_of(str(w.row["reason"])) for w in windows])
     print("\nreasons: " + "; ".join(f"{n} × {r}" for r, n in reasons.value_counts().items()))
 
 

@@ -45,7 +45,7 @@ LEAST_CONFIDENCE = {"rppg": 0.6, "bvp": 0.7, "ecg": 0.5}
 LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion moves a camera's beats
 # Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
 # denoised together, so each may fit less well.
-MOST_MISFIT = {"rppg": 0.12, "bvp": 0.07, "ecg": np.inf}
+MOST_MISFIT = {"rppg": 0.1, "bvp": 0.07, "ecg": np.inf}
 SIZES = 0.2, 3.0  # heights of a usual beat: nothing is smaller, movement is larger
 # Standard error of a beat's time, in intervals, of nine beats about. Camera waves of eleven people
 # stay below it where they agree with the contact PPG; many beats that are found in noise do not.

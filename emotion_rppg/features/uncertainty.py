@@ -29,7 +29,9 @@ LEAST_MS = {"ecg": 1.5, "bvp": 4.0, "rppg": 3.0}
 SHARES = {"ecg": (0.01, 0.01), "bvp": (0.07, 0.12), "rppg": (0.05, 0.1)}
 # Of the error of denoised intervals and differences, what SDNN and RMSSD err by; the same cases
 DENOISED = 0.27
-BLOCK = 5  # intervals that are taken to say one thing together: a breath at rest
+# Intervals that are taken to say one thing together: a breath at rest for differences, the
+# slow rhythm of ten seconds for the intervals themselves
+BREATH, SLOW = 5, 12
 FEWEST = 3  # differences, below which nothing is estimated
 
 
@@ -54,7 +56,7 @@ def standard_errors(beats: Beats) -> Errors:
     variance, missing = _timing_variance(beats, LEAST_MS[kind]), _missing_share(beats)
     of_difference = _of_differences(beats, variance, LEAST_MS[kind])
     sdnn, rmssd = _std(nn), _root_mean_square(differences)
-    mean = np.hypot(_sampling(nn, np.mean, missing), np.sqrt(2 * variance.mean()) / len(nn))
+    mean = np.hypot(_sampling(nn, np.mean, missing, SLOW), np.sqrt(2 * variance.mean()) / len(nn))
     of_interval = 2 * _of_intervals(beats, variance)
     if kind == "rppg":
         noise = [DENOISED * float(np.sqrt(added)) for added in (of_interval, of_difference)]
@@ -64,7 +66,10 @@ def standard_errors(beats: Beats) -> Errors:
             _by_noise(rmssd, of_difference, len(differences)),
         ]
     own = [share * value for share, value in zip(SHARES[kind], (sdnn, rmssd), strict=True)]
-    sampled = _sampling(nn, _std, missing), _sampling(differences, _root_mean_square, missing)
+    sampled = (
+        _sampling(nn, _std, missing, SLOW),
+        _sampling(differences, _root_mean_square, missing, BREATH),
+    )
     return Errors(
         60e3 / float(np.mean(beats.intervals_ms)) ** 2 * float(mean),
         float(mean),
@@ -109,9 +114,9 @@ def _by_noise(value: float, added: float, count: int) -> float:
     return float(np.hypot(value - true, scatter))
 
 
-def _sampling(x: np.ndarray, statistic: Callable[..., Any], missing: float) -> float:
+def _sampling(x: np.ndarray, statistic: Callable[..., Any], missing: float, block: int) -> float:
     """Standard error of a statistic of the whole from what is not missing, by the jackknife."""
-    count = max(len(x) // BLOCK, 2)
+    count = max(len(x) // block, 2)
     parts = np.array_split(np.arange(len(x)), count)
     each = np.array([statistic(np.delete(x, part)) for part in parts])
     se = np.sqrt((count - 1) / count * np.sum((each - each.mean()) ** 2))

@@ -32,7 +32,7 @@ LEAST_BEATS = 3
 # of noise (15, 30, 60 s; white, brown, 0.7–4 and 0.7–2.5 Hz) holds such beats.
 EVIDENT_COVERAGE, EVIDENT_CONFIDENCE, EVIDENT_BEATS = 0.7, 0.8, 12
 MOST_ECTOPIC = 0.2  # of the beats: with more, too few intervals are normal-to-normal
-OUTWEIGHS = 0.5  # of a value: with a larger standard error it cannot be told from zero
+OUTWEIGHS = 0.4  # of a value: with a larger standard error it says little more than its order
 # Standard errors as large as the differences between people are: twice the standard deviation of
 # 15 ms that RMSSD has over healthy adults at rest, and of SDNN alike (Nunan et al. 2010)
 MOST_ERROR = {"hr_se_bpm": 5.0, "mean_nn_se_ms": 50.0, "sdnn_se_ms": 30.0, "rmssd_se_ms": 30.0}
@@ -168,7 +168,7 @@ def _why(row: pd.Series, error: str) -> str:
 def summary(table: pd.DataFrame) -> list[str]:
     """Sentences for the end of an extraction: what was withheld and why, what needs more time."""
     lines = []
-    reasons = Counter(_kind_of(str(reason)) for reason in table["reason"] if reason != OK)
+    reasons = Counter(kind_of(str(reason)) for reason in table["reason"] if reason != OK)
     for reason, count in reasons.most_common():
         lines.append(f"{count} of {len(table)} windows: {reason}")
     longest = float(table["duration_s"].max()) / (1 - hrv.TOLERANCE) if len(table) else 0.0
@@ -181,7 +181,7 @@ def summary(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _kind_of(reason: str) -> str:
+def kind_of(reason: str) -> str:
     """A reason without its numbers, so that like ones are counted together."""
     if " withheld" in reason:
         names = [part.partition(" withheld")[0] for part in reason.split("; ")]
