@@ -162,7 +162,10 @@ def train(
             # scaler of 16-mixed leaves such a step out by itself: it has to see the step, so that
             # it lowers its scale
             curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
-            if skipped.usable(float(norm), step, recipe, precision) or precision == "16-mixed":
+            if (
+                skipped.usable(float(cast(Tensor, norm)), step, recipe, precision)
+                or precision == "16-mixed"
+            ):
                 optimiser.step()
             if watch is not None and watch.due(step) and fabric.is_global_zero:
                 watch.look(module, step)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,26 @@ def write_csv(folder: Path, bpm: float) -> Path:
     lines = ["time_s,bvp", *(f"{k / 50:.3f},{v:.3f}" for k, v in enumerate(wave))]
     path = folder / "c.csv"
     path.write_text("\n".join(lines))
+    return path
+
+
+def write_text(folder: Path, bpm: float, ending: str, comma: str) -> Path:
+    raw = write_csv(folder, bpm)
+    text = raw.read_text().replace(",", comma)
+    raw.unlink()
+    path = folder / f"c{ending}"
+    path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
+    return path
+
+
+def write_excel(folder: Path, bpm: float) -> Path:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["time_s", "bvp"])
+    for k, v in enumerate(pulse(bpm, 50.0)):
+        book.active.append([k / 50, float(v)])
+    path = folder / "c.xlsx"
+    book.save(path)
     return path
 
 
@@ -82,6 +103,12 @@ def write_bdf(folder: Path, bpm: float) -> Path:
 
 WRITERS = {
     ".csv": write_csv,
+    ".tsv": partial(write_text, ending=".tsv", comma="\t"),
+    ".txt": partial(write_text, ending=".txt", comma=" "),
+    ".csv.gz": partial(write_text, ending=".csv.gz", comma=","),
+    ".tsv.gz": partial(write_text, ending=".tsv.gz", comma="\t"),
+    ".txt.gz": partial(write_text, ending=".txt.gz", comma=";"),
+    ".xlsx": write_excel,
     "_physio.tsv.gz": write_physio,
     ".zip": write_zip,
     ".edf": write_edf,
@@ -119,7 +146,7 @@ def test_a_file_cut_anywhere_is_read_or_refused_with_its_name(ending, tmp_path) 
 
 def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
     for ending, write in WRITERS.items():
-        place = tmp_path / "study" / f"p{ending.rpartition('.')[2]}"
+        place = tmp_path / "study" / f"p{ending.replace('.', '')}"
         place.mkdir(parents=True)
         write(place, 60.0 + 5 * len(ending))
     (tmp_path / "study" / "notes.csv").write_text("name,age\nx,3\n")
@@ -129,7 +156,7 @@ def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
     assert len(table) == len(WRITERS) + 1
     assert not table.duplicated(["dataset", "subject", "session", "trial"]).any()
     for ending in WRITERS:
-        who = "01" if ending == "_physio.tsv.gz" else f"p{ending.rpartition('.')[2]}"
+        who = "01" if ending == "_physio.tsv.gz" else f"p{ending.replace('.', '')}"
         rows = table[table["subject"] == who]
         assert (rows["hr_bpm"] - 60 - 5 * len(ending)).abs().max() < 0.5, (ending, rows)
 
