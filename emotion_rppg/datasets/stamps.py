@@ -15,6 +15,8 @@ import numpy as np
 _FEWEST = 3  # changes of the stamp: two steps that agree
 _SURE = 200  # samples between the first and the last change: the rate is right to 1/2 percent
 _WHOLE = 1e-3  # of a step: how far from a multiple of the smallest it may be
+_PACKET = 0.5  # share of samples with the stamp of the one before: two or more a packet
+_LAST = 5  # packets
 _LATEST_S = 2.0  # a packet that came later than this was not merely late
 
 
@@ -46,6 +48,8 @@ def even_clock(stamps_s: np.ndarray) -> EvenClock | None:
     quantum = float(np.diff(stamp).min())
     multiples = np.diff(stamp) / quantum
     rounded = bool((np.abs(multiples - np.round(multiples)) <= _WHOLE * multiples).all())
+    if not rounded and shared(stamps_s) < _PACKET:
+        return None
     step_s = _step(index, stamp)
     pieces = np.zeros(len(index), dtype=int)
     for _ in range(3):
@@ -56,11 +60,13 @@ def even_clock(stamps_s: np.ndarray) -> EvenClock | None:
     # sample -> piece: a new one begins with its first stamp
     of_sample = np.r_[0, pieces][np.searchsorted(first, np.arange(len(stamps_s)), "right") - 1]
     times = offsets[of_sample] + np.arange(len(stamps_s)) * step_s
-    allowed = quantum + 1.01 * step_s if rounded else _LATEST_S
     certain = _certain(first, pieces, len(stamps_s), rounded=rounded)
-    if (np.abs(times - stamps_s)[certain] > allowed).any() or (np.diff(times) <= 0).any():
+    if certain.mean() < 0.5 or (np.diff(times) <= 0).any():
         return None
-    if certain.mean() < 0.5:
+    off, packet_s = np.abs(times - stamps_s)[certain], step_s * float(np.median(np.diff(index)))
+    most = quantum + 1.01 * step_s if rounded else _LATEST_S
+    usual = most if rounded else 0.05 + 2 * packet_s
+    if off.max() > most or np.quantile(off, 0.9) > usual:
         return None
     return EvenClock(times, certain, 1 / step_s)
 
@@ -99,7 +105,12 @@ def _refined(index: np.ndarray, stamp: np.ndarray, pieces: np.ndarray, step_s: f
 def _certain(first: np.ndarray, pieces: np.ndarray, n: int, *, rounded: bool) -> np.ndarray:
     """False for samples whose stamp does not tell on which side of a loss they were taken."""
     certain = np.ones(n, dtype=bool)
-    if not rounded:
+    if not rounded:  # a few packets before a loss, or the end, may be merely late
+        of_packet = np.bincount(pieces)[pieces] < _LAST
+        of_packet &= pieces > 0
+        bounds = np.r_[first[1:], n]
+        for k in np.flatnonzero(of_packet):
+            certain[bounds[k] : bounds[k + 1]] = False
         return certain
     for k in np.flatnonzero(np.diff(pieces) > 0):  # lost after stamp k began, before k + 1
         certain[first[k + 1] : first[k + 2]] = False
