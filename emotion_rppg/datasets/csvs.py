@@ -345,8 +345,9 @@ def _even(
         by = f"goes by {np.median(steps[steps > 0]):g} s" if (steps > 0).any() else "stands still"
         raise InputError(
             f"{path}: {clock} {by}, with {len(times) / len(np.unique(times)):.0f} samples to each, "
-            "and no even clock fits them (a time in single precision?): write it with more digits, best as seconds "
-            f'from the start, or drop the column and give {{"SamplingFrequency": HZ}} in '
+            "and no even clock fits them (a time in single precision?): write it with more "
+            "digits, best as seconds from the start, or drop the column and give "
+            f'{{"SamplingFrequency": HZ}} in '
             f"{sidecar_of(path).name}"
         )
     return times, values

@@ -180,6 +180,77 @@ def test_all_clocks_of_an_e4_count_from_its_pulse(wrapped, tmp_path) -> None:
     np.testing.assert_allclose(session.beats.intervals_ms, [750, 750, 800])
 
 
+DAMAGES = {
+    "IBI.csv": ("", "1644227574.0, IBI\n3.0,oops\n"),
+    "tags.csv": ("yesterday\n",),
+    "HR.csv": ("", "HR\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in DAMAGES.items() for t in ts])
+def test_a_damaged_file_beside_the_pulse_costs_no_session(name, text, tmp_path, caplog) -> None:
+    for who in ("01", "02"):
+        write_e4(tmp_path / who, 72.0)
+    (tmp_path / "01" / "E4" / name).write_text(text)
+    table = extract(tmp_path, length_s=None)
+    assert table["subject"].tolist() == ["01", "02"]
+    assert table["hr_bpm"].tolist() == pytest.approx([72, 72], abs=0.3)
+    assert table.attrs["failures"] == []
+    assert name in caplog.text
+    assert "read without it" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "1644227574.0\n64.0\n", "1644227574.0\n64.0\n1\nx\n", None])
+def test_a_session_whose_pulse_is_damaged_is_a_failure_and_counted(text, tmp_path) -> None:
+    for who in ("01", "02"):
+        write_e4(tmp_path / who, 72.0)
+    damaged = tmp_path / "01" / "E4" / "BVP.csv"
+    damaged.unlink() if text is None else damaged.write_text(text)
+    table = extract(tmp_path, length_s=None)
+    assert table["subject"].tolist() == ["02"]
+    (failure,) = table.attrs["failures"]
+    assert failure["recording"] == f"{tmp_path.name}/01/1/E4"
+    assert "BVP.csv" in failure["reason"]
+
+
+def test_a_broken_signal_file_among_good_ones_is_a_failure(tmp_path) -> None:
+    write_csv(tmp_path, 60.0)
+    (tmp_path / "night.edf").write_bytes(b"0" * 300)
+    (tmp_path / "sub-1_task-x_physio.tsv.gz").write_bytes(b"no JSON")
+    (tmp_path / "readme.txt").write_text("Measured in May.\n")
+    table = extract(tmp_path, length_s=None)
+    assert table["subject"].tolist() == ["c"]
+    reasons = "\n".join(f["reason"] for f in table.attrs["failures"])
+    assert len(table.attrs["failures"]) == 2
+    assert "night.edf" in reasons
+    assert "sub-1_task-x_physio" in reasons
+
+
+def test_text_that_is_called_a_workbook_is_read_and_a_broken_one_refused(tmp_path) -> None:
+    path = tmp_path / "c.xlsx"
+    path.write_text(write_csv(tmp_path, 72.0).read_text())
+    assert signals_in(path)["bvp"]().duration_s == pytest.approx(40.0, abs=0.03)
+    path.write_bytes(b"PK\x03\x04 no workbook")
+    with pytest.raises(InputError, match=r"c\.xlsx"):
+        signals_in(path)
+
+
+@pytest.mark.parametrize("name", ["ppg_ear", "PPG_EAR"])
+def test_a_column_is_chosen_by_its_name(name, tmp_path) -> None:
+    waves = zip(pulse(60, 50.0), pulse(90, 50.0), strict=True)
+    rows = "\n".join(f"{k / 50:.2f},{a:.3f},{b:.3f}" for k, (a, b) in enumerate(waves))
+    path = tmp_path / "two.csv"
+    path.write_text("time_s,ppg_finger,ppg_ear\n" + rows)
+    with pytest.raises(InputError, match="--channel NAME"):
+        signals_in(path)
+    wave = signals_in(path, channel=name)["bvp"]()
+    assert 60e3 / np.median(find_beats(wave).intervals_ms) == pytest.approx(90, abs=0.5)
+    table = extract(path, length_s=None, channel="ppg_finger")
+    assert table["hr_bpm"][0] == pytest.approx(60, abs=0.5)
+    with pytest.raises(InputError, match="it has: ppg_finger, ppg_ear"):
+        signals_in(path, channel="ppg")
+
+
 def test_what_is_no_session_is_told(tmp_path) -> None:
     assert not is_e4(tmp_path)
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04nonsense")
@@ -242,6 +313,29 @@ def test_what_is_left_out_is_said(tmp_path, caplog) -> None:
     (tmp_path / "c.csv").unlink()
     with pytest.raises(DatasetNotFound, match=r"notes\.csv"):
         Folder(tmp_path)
+
+
+MANIFEST = """subject,trial,signal,start_s,end_s,label_arousal,label_mood,arousal,age
+1,calm,c.csv,NA,"12,5","6,5",none,3,30
+2,calm,c.csv,–,,n/a,NA,4,
+"""
+
+
+def test_a_manifests_missing_values_and_decimal_commas_are_read_and_other_columns_named(
+    tmp_path, caplog
+) -> None:
+    write_csv(tmp_path, 60.0)
+    (tmp_path / "manifest.json").write_text('{"scales": {"arousal": [1, 9]}}')
+    for text in (MANIFEST, MANIFEST.replace('"', "").replace(",", ";").replace("2;5", "2,5")):
+        caplog.clear()
+        (tmp_path / "manifest.csv").write_text(text.replace("6;5", "6,5"))
+        first, second = Folder(tmp_path)
+        assert first.labels == {"arousal": 6.5, "mood": "none"}
+        assert first.read("bvp").duration_s == pytest.approx(12.5)
+        assert second.labels == {}
+        assert second.read("bvp").duration_s == pytest.approx(40.0, abs=0.03)
+        assert "manifest.csv: not read: arousal, age; " in caplog.text
+        assert "label_NAME" in caplog.text
 
 
 def test_a_json_beside_a_csv_gives_it_a_clock_and_names(tmp_path) -> None:
