@@ -48,8 +48,8 @@ def even_clock(stamps_s: np.ndarray) -> EvenClock | None:
     quantum = float(np.diff(stamp).min())
     multiples = np.diff(stamp) / quantum
     rounded = bool((np.abs(multiples - np.round(multiples)) <= _WHOLE * multiples).all())
-    if not rounded and shared(stamps_s) < _PACKET:
-        return None
+    if not rounded and shared(stamps_s) < _PACKET:  # six digits: 99.992, then 100.01
+        rounded, quantum = True, float(np.median(np.diff(stamp)))
     step_s = _step(index, stamp)
     pieces = np.zeros(len(index), dtype=int)
     for _ in range(3):

@@ -360,5 +360,8 @@ def test_names_of_other_tools_are_known(real_data) -> None:
     path = real_data / "contact" / "bidmc" / "bidmc_01_Signals.csv"
     found = signals_in(path)
     assert list(found) == ["bvp", "ecg"]
-    rates = [60e3 / np.median(find_beats(read()).intervals_ms) for read in found.values()]
+    waves = [read() for read in found.values()]
+    assert [len(wave) for wave in waves] == [60_001, 60_001]
+    assert [wave.rate_hz for wave in waves] == pytest.approx([125, 125], rel=1e-5)
+    rates = [60e3 / np.median(find_beats(wave).intervals_ms) for wave in waves]
     assert rates[0] == pytest.approx(rates[1], abs=1.0)

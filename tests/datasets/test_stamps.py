@@ -51,6 +51,13 @@ def test_an_epoch_in_single_precision_is_solved_where_it_is_long_enough() -> Non
     assert even_clock(long[: 64 * 200]) is None, "too few changes of the stamp to know the rate"
 
 
+def test_stamps_that_lose_digits_as_they_grow_are_one_clock() -> None:
+    true = np.arange(30_000) / 125
+    found = even_clock(np.array([float(f"{t:.5g}") for t in true]))
+    assert found.certain.all()
+    assert spread_ms(found.times_s, true) < 2
+
+
 def test_stamps_that_hide_no_even_clock_are_left() -> None:
     drifting = np.cumsum(np.linspace(1 / 40, 1 / 90, 4000))
     assert even_clock(np.floor(drifting)) is None
