@@ -11,6 +11,7 @@ def pick_device(device: str) -> str:
     """``auto`` is the best there is; a device that is asked for and missing is an error."""
     import torch
 
+    device = device.lower()
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
         return next((name for name, available in there.items() if available), "cpu")

@@ -195,6 +195,6 @@ _EXTRAS = (
     ("fast", "openvino", "for a faster CPU path"),
     ("cluster", "distributed", "for Dask"),
     ("app", "gradio", "for the web page"),
-    ("files", "pyedflib", "for EDF, BDF, MATLAB 7.3 and HDF5 files"),
+    ("files", "openpyxl", "for Excel, MATLAB 7.3 and HDF5 files"),
     ("curves", "tensorboardX", "for curves of a training in TensorBoard"),
 )

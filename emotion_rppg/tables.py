@@ -107,6 +107,21 @@ def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
     return path
 
 
+def is_feature_table(path: str | Path) -> bool:
+    """Tell whether a path is a feature table, by its ending or its header, not a signal."""
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        return True
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return False
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            header = file.readline().strip().split(",")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return {"subject", "start_s", "duration_s"} <= set(header)
+
+
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a feature table; identities stay text (``"01"`` is not 1), empty text stays empty.
 

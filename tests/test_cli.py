@@ -264,6 +264,136 @@ def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(t
     assert "too short" in again.output
 
 
+def write_pulse(path: Path, bpm: float, seconds: float = 70.0) -> Path:
+    t = np.arange(int(seconds * 50)) / 50
+    wave = 30 * np.sin(2 * np.pi * bpm / 60 * t) + 8 * np.sin(4 * np.pi * bpm / 60 * t)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = (f"{a:.2f},{v:.3f}" for a, v in zip(t, wave, strict=True))
+    path.write_text("time_s,bvp\n" + "\n".join(rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def emotion_model(tmp_path_factory) -> tuple[Path, Path]:
+    """A model of synthetic people's contact pulses, and the table that taught it."""
+    folder = tmp_path_factory.mktemp("model")
+    write_study(folder / "s", people=3, trials=4, duration_s=60.0, video=False)
+    assert run("features", folder / "s", "--out", folder / "t.csv").exit_code == 0
+    words = ("--table", folder / "t.csv", "--target", "arousal", "--out", folder / "m")
+    assert run("train", "emotion", *words).exit_code == 0
+    return folder / "m", folder / "t.csv"
+
+
+def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model, tmp_path) -> None:
+    from emotion_rppg import predict
+
+    model, _ = emotion_model
+    for who, bpm in (("anna", 60.0), ("ben", 75.0), ("cleo", 90.0)):
+        write_pulse(tmp_path / "s" / who / "calm.csv", bpm)
+    (tmp_path / "s" / "ben" / "talk.csv").write_text("time_s,bvp\n0,1\n0.02,oops\n")
+    done = run("predict", tmp_path / "s", "--model", model, "--out", tmp_path / "p", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout.splitlines()[-1])
+    rows = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    assert rows["subject"].unique().tolist() == ["anna", "ben", "cleo"]
+    assert rows.groupby("subject")["hr_bpm"].mean().tolist() == pytest.approx([60, 75, 90], abs=0.5)
+    assert said["recordings"] == 3
+    assert len(said["windows"]) == said["rows"] == len(rows)
+    assert [f["recording"] for f in said["failures"]] == ["s/ben/1/talk"]
+    assert "oops" in said["failures"][0]["reason"]
+    assert "not read: s/ben/1/talk" in done.stderr
+    assert {p.name for p in (tmp_path / "p").iterdir()} == {
+        "prediction.csv",
+        "failures.csv",
+        "run.json",
+    }
+    files = sorted((tmp_path / "s").rglob("calm.csv"))[:2]
+    two = run("predict", *files, "--model", model, "--out", tmp_path / "q", "--json")
+    assert json.loads(two.stdout.splitlines()[-1])["recordings"] == 2
+    in_python = predict(tmp_path / "s", model)
+    pd.testing.assert_frame_equal(
+        in_python[["subject", "hr_bpm"]], rows[["subject", "hr_bpm"]], rtol=1e-6
+    )
+    assert in_python.attrs["failures"] == said["failures"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_takes_a_feature_table(emotion_model, ending, tmp_path) -> None:
+    from emotion_rppg import load
+
+    model, table = emotion_model
+    path = tmp_path / f"t.{ending}"
+    rows = read_table(table)
+    rows.to_csv(path, index=False) if ending == "csv" else rows.to_parquet(path)
+    done = run("predict", path, "--model", model, "--out", tmp_path / "p", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout.splitlines()[-1])
+    got = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    want = load(model).predict(rows)
+    assert got["arousal"].tolist() == want["arousal"].tolist()
+    assert len(got) == len(rows) == said["rows"]
+    wave = write_pulse(tmp_path / "w.csv", 60.0)
+    mixed = refused("predict", path, wave, "--model", model, "--out", tmp_path / "q")
+    assert "w.csv is none: give tables alone" in mixed
+
+
+def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "emotion_rppg.datasets.files.opener", lambda path: pytest.fail(f"{path} was opened")
+    )
+    wave = write_pulse(tmp_path / "w.csv", 60.0)
+    given = ("features", wave, tmp_path / "none.csv", "--out", tmp_path / "t.xlsx")
+    given += ("--method", "posh", "--source", "bpv", "--length", "0", "--step", "-1")
+    given += ("--families", "hrv,hvr", "--encoder", tmp_path / "enc", "--region", "nose")
+    said = refused(*given, "--device", "gpu", "--weights", tmp_path / "w")
+    assert "11 things are wrong" in said
+    for word in ("none.csv", "posh", "bpv", "--length", "--step", "'hvr'", "enc", "'nose'", "gpu"):
+        assert word in said, word
+    assert "t.xlsx" in said
+    assert f"--weights {tmp_path / 'w'}" in said
+    both = refused("predict", tmp_path / "none.csv", "--model", tmp_path / "m", "--region", "nose")
+    assert "3 things are wrong" in both
+    both = refused("pulse", wave, "--method", "posh", "--out", tmp_path / "w.txt")
+    assert "2 things are wrong" in both
+
+
+def test_names_are_known_in_capitals(tmp_path) -> None:
+    wave = write_pulse(tmp_path / "w.csv", 60.0)
+    words = ("--families", "HRV", "--source", "BVP", "--device", "CPU")
+    assert run("features", wave, "--out", tmp_path / "t.csv", *words).exit_code == 0
+    done = run("pulse", CLIP, "--method", "POS", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["method"] == "pos"
+    assert said["hr_bpm"] == pytest.approx(72, abs=2)
+
+
+def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) -> None:
+    model, _ = emotion_model
+    ear = write_pulse(tmp_path / "ear.csv", 90.0).read_text().splitlines()[1:]
+    path = write_pulse(tmp_path / "two.csv", 60.0)
+    lines = path.read_text().splitlines()[1:]
+    both = [f"{a},{b.split(',')[1]}" for a, b in zip(lines, ear, strict=True)]
+    path.write_text("time_s,ppg_finger,ppg_ear\n" + "\n".join(both))
+    named = ("--channel", "ppg_ear", "--json")
+
+    def last(*words: object) -> dict:
+        done = run(*words)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout.splitlines()[-1])
+
+    said = last("pulse", path, *named, "--out", tmp_path / "w.csv")
+    assert said["hr_bpm"] == pytest.approx(90, abs=0.5)
+    assert said["method"] is said["face_coverage"] is None
+    last("features", path, *named, "--whole", "--out", tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")["hr_bpm"][0] == pytest.approx(90, abs=0.5)
+    said = last("predict", path, *named, "--model", model, "--out", tmp_path / "p")
+    assert said["hr_bpm"] == pytest.approx(90, abs=0.5)
+    for verb in (("pulse",), ("features",), ("predict", "--model", model)):
+        words = (verb[0], path, *verb[1:], "--channel", "ppg_toe")
+        assert "it has: ppg_finger, ppg_ear" in refused(*words)
+
+
 def test_two_data_sets_test_each_other(tmp_path) -> None:
     tables = []
     for seed, (name, high) in enumerate({"first": 9, "second": 5}.items()):

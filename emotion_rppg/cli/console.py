@@ -103,14 +103,25 @@ def number(value: float, digits: int = 2) -> float | None:
     return None if value != value else round(float(value), digits)
 
 
-def recordings_of(paths: list[Path], dataset: str | None, root: Path | None) -> list[Any]:
+def recordings_of(
+    paths: list[Path],
+    dataset: str | None,
+    root: Path | None,
+    *,
+    channel: str | None = None,
+    kind: str | None = None,
+) -> list[Any]:
     """The recordings that the arguments name: paths, or a data set and its folder."""
     from emotion_rppg.study import as_recordings
 
     if (dataset is None) == (not paths):
         raise InputError("give either paths, or --dataset NAME with --root DIR")
     if dataset is None:
-        found = [recording for path in paths for recording in as_recordings(path)]
+        found = [
+            recording
+            for path in paths
+            for recording in as_recordings(path, channel=channel, kind=kind)
+        ]
         for name, count in Counter(recording.name for recording in found).items():
             if count > 1:
                 raise InputError(
@@ -119,6 +130,8 @@ def recordings_of(paths: list[Path], dataset: str | None, root: Path | None) -> 
         return found
     from emotion_rppg.report.cards import dataset_class
 
+    if channel is not None:
+        raise InputError(f"--channel {channel} is of files: the reader of {dataset} knows its own")
     if root is None:
         raise InputError(f"--dataset {dataset} needs --root DIR, the folder it lies in")
     return list(dataset_class(dataset)(root))

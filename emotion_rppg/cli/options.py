@@ -15,6 +15,9 @@ Region = Annotated[str, typer.Option(help="face, full, or x,y,w,h in pixels.")]
 Face = Annotated[int | None, typer.Option(help="Which face, 1 = the largest.", min=1)]
 Weights = Annotated[Path | None, typer.Option(help="Folder of a trained pulse network.")]
 Method = Annotated[str, typer.Option(help="green, chrom, pos …, or the folder of a network.")]
+Channel = Annotated[
+    str | None, typer.Option(help="Column or channel to read, of files with several.")
+]
 Length = Annotated[float, typer.Option(help="Window length in seconds.")]
 Step = Annotated[float, typer.Option(help="Seconds from one window's start to the next.")]
 Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]

@@ -20,7 +20,9 @@ import numpy as np
 
 from emotion_rppg import __version__
 from emotion_rppg.checkpoints import whole_folder, write_json
+from emotion_rppg.datasets.missing import WORDS, without_codes
 from emotion_rppg.datasets.safely import load_json
+from emotion_rppg.datasets.texts import blank_lines_at_end
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import PULSE_KINDS, Signal
@@ -165,8 +167,11 @@ def who_in_physio(path: str | Path) -> dict[str, str]:
     return {key.lower(): str(said.get(key, value)) for key, value in named.items()}
 
 
-def read_physio(path: str | Path, kind: str | None = None) -> Signal:
+def read_physio(path: str | Path, kind: str | None = None, *, channel: str | None = None) -> Signal:
     """A signal of a ``_physio.tsv.gz``, on the clock that its JSON gives.
+
+    The number of the row is the clock: an empty row is a missing sample. ``channel`` names the
+    column, where that is none of the usual ones.
 
     Raises
     ------
@@ -176,12 +181,14 @@ def read_physio(path: str | Path, kind: str | None = None) -> Signal:
     path = Path(path)
     facts, columns = sidecar(path), _columns(path)
     kind = kind or next(iter(columns), None)
+    if channel is not None and kind is not None:
+        columns[kind] = [str(name) for name in facts["Columns"]].index(channel)
     if kind not in columns:
         raise InputError(f"{path} has no {kind or 'pulse'}; its columns: {facts['Columns']}")
     rows = _rows(path, len(facts["Columns"]))
     quality = rows[:, facts["Columns"].index("quality")] if "quality" in facts["Columns"] else None
     return Signal(
-        rows[:, columns[kind]],
+        without_codes(rows[:, columns[kind]], path.name),
         facts["SamplingFrequency"],
         kind=kind,
         start_s=facts["StartTime"],
@@ -196,9 +203,16 @@ def _rows(path: Path, width: int) -> np.ndarray:
 
     try:
         table = pd.read_csv(
-            path, sep="\t", header=None, na_values=["n/a"], compression="gzip", **AS_WRITTEN
+            path,
+            sep="\t",
+            header=None,
+            na_values=sorted(WORDS),
+            compression="gzip",
+            skip_blank_lines=False,
+            **AS_WRITTEN,
         )
-        rows = table.to_numpy(dtype=float)
+        blank = blank_lines_at_end(path)
+        rows = table.to_numpy(dtype=float)[: max(0, len(table) - blank)]
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read ({error}): want numbers between tabs, without a header"

@@ -7,20 +7,26 @@ sample of the pulse.
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
+from emotion_rppg.datasets.missing import is_missing, without_codes
 from emotion_rppg.datasets.safely import open_zip
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Beats, Signal
 
+_log = logging.getLogger(__name__)
 PULSE = "BVP.csv"
+FILES = frozenset((PULSE, "ACC.csv", "EDA.csv", "HR.csv", "IBI.csv", "TEMP.csv", "tags.csv"))
+_ENOUGH = 2  # of the other files: then a session, whatever became of its pulse
 _LARGEST = 1 << 30  # bytes of one file in a zip: some three months of pulse
+T = TypeVar("T")
 _JOINED_S = 0.02  # intervals of IBI.csv that meet within it are neighbours; it writes 1/64 s
 
 
@@ -39,10 +45,19 @@ class Session:
 
 
 def is_e4(path: str | Path) -> bool:
-    """Whether a folder, or a zip, holds an E4 session; only names and two lines are read."""
+    """Whether a folder, or a zip, holds an E4 session; only names and two lines are read.
+
+    A session whose BVP.csv is damaged or missing is one, too, by the files beside it: to be
+    refused when it is read, not to be passed over.
+    """
     path = Path(path)
+    if not (path.is_dir() or path.suffix.lower() == ".zip"):
+        return False
     try:
-        return (path.is_dir() or path.suffix.lower() == ".zip") and bool(_clock(path, PULSE))
+        names = _names(path)
+        if len(FILES & names.keys() - {PULSE}) >= _ENOUGH:
+            return True
+        return PULSE in names and bool(_clock(path, PULSE))
     except InputError:
         return False
 
@@ -50,20 +65,33 @@ def is_e4(path: str | Path) -> bool:
 def read_session(path: str | Path) -> Session:
     """What a session's folder or zip holds; waves are read when asked for.
 
+    Where a file beside the pulse is damaged or empty, the session comes without it, and a warning
+    in the log says so.
+
     Raises
     ------
     InputError
-        No BVP.csv there, or a file that is not of that form.
+        No BVP.csv there, or one that is not of that form.
     """
     path = Path(path)
     start_s, _ = _clock(path, PULSE)
     signals: dict[str, Callable[[], Signal]] = {"bvp": partial(read_member, path, PULSE, "bvp")}
     names = _names(path)
-    if "HR.csv" in names:
+    if "HR.csv" in names and _or_without(lambda: _clock(path, "HR.csv")) is not None:
         signals["hr"] = partial(_read_later, path, "HR.csv", "hr", start_s)
     tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
-    beats = _beats(path, start_s) if "IBI.csv" in names else None
-    return Session(start_s, signals, _tags(path, tags[0], start_s) if tags else (), beats)
+    beats = _or_without(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
+    presses = _or_without(lambda: _tags(path, tags[0], start_s)) if tags else None
+    return Session(start_s, signals, presses or (), beats)
+
+
+def _or_without(read: Callable[[], T]) -> T | None:
+    """What is read, or None with a warning."""
+    try:
+        return read()
+    except InputError as error:
+        _log.warning("%s; the session is read without it", error)
+        return None
 
 
 def read_member(path: Path, name: str, kind: str | None = None) -> Signal:
@@ -81,11 +109,13 @@ def _read_later(path: Path, name: str, kind: str, origin_s: float) -> Signal:
 def _beats(path: Path, origin_s: float) -> Beats | None:
     """IBI.csv: time of each beat after the file's start, and the interval that it closes."""
     text = _text(path, "IBI.csv")
+    if not text.strip():
+        raise InputError(f"{path / 'IBI.csv'} is empty")
     head, _, rest = text.partition("\n")
     where = path / "IBI.csv"
     try:
         start_s = float(head.split(",")[0])
-        rows = np.loadtxt(io.StringIO(rest), delimiter=",", ndmin=2) if rest.strip() else None
+        rows = np.loadtxt(rest.splitlines(), delimiter=",", ndmin=2) if rest.strip() else None
     except ValueError as error:
         raise InputError(f"{where}: {error}: want time and interval in seconds a line") from None
     if rows is None:
@@ -170,15 +200,33 @@ def e4_clock(path: Path) -> tuple[float, float]:
 
 def _parsed(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
     start_s, rate_hz = _checked_clock(text, where)
-    body = text.split("\n", 2)[2] if text.count("\n") > 1 else ""
-    try:
-        found = np.loadtxt(io.StringIO(body), delimiter=",", ndmin=1) if body.strip() else ()
-    except ValueError as error:
-        raise InputError(f"{where}: {error}: want one number a line after start and rate") from None
-    samples = np.asarray(found, dtype=float)
-    if samples.ndim != 1 or not len(samples):
-        raise InputError(f"{where} holds samples of shape {samples.shape}: want one column of them")
+    lines = text.splitlines()[2:]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    samples = without_codes(_numbers(lines, where), where.name)
+    if not len(samples):
+        raise InputError(f"{where} holds no samples after start and rate: the recording failed")
     return Signal(samples, rate_hz, kind=kind), start_s
+
+
+def _numbers(lines: list[str], where: Path) -> np.ndarray:
+    """One number a line, (n,); an empty line, or a word for it, is a missing sample."""
+    try:
+        return np.array(lines, dtype=float)
+    except ValueError:  # some line is no plain number
+        pass
+    out = np.full(len(lines), np.nan)
+    for row, line in enumerate(lines):
+        if is_missing(line):
+            continue
+        try:
+            out[row] = float(line)
+        except ValueError as error:
+            raise InputError(
+                f"{where}, line {row + 3}: {line[:40]!r}, want one number a line after start and "
+                "rate: the file is damaged, copy it again"
+            ) from error
+    return out
 
 
 def _checked_clock(text: str, where: Path) -> tuple[float, float]:

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
-from emotion_rppg.datasets.bids import kinds_in_physio, read_physio
-from emotion_rppg.datasets.csvs import kinds_in, read_signal
+from emotion_rppg.datasets.bids import kinds_in_physio, read_physio, sidecar
+from emotion_rppg.datasets.channels import chosen, kind_by_name, kind_of_choice
+from emotion_rppg.datasets.csvs import columns_in, kinds_in, read_signal
 from emotion_rppg.datasets.e4 import is_e4, read_session
+from emotion_rppg.datasets.edf import read_header
+from emotion_rppg.datasets.missing import without_codes
 from emotion_rppg.datasets.safely import read_edf
+from emotion_rppg.datasets.texts import TEXTS, NoSignal
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import PULSE_KINDS, Signal
 
+_log = logging.getLogger(__name__)
 Reader = Callable[[], Signal]
-# beginnings of channel names, lower case; of several channels of a kind the first is read
-EDF_LABELS = {"bvp": ("pleth", "plet", "ppg", "bvp", "pulse"), "ecg": ("ecg", "ekg")}
-_MOST_CHANNELS = 4096
+Opener = Callable[[Path], Mapping[str, Reader]]
+SLOWEST_HZ = 10.0  # samples a second of a pulse wave; monitors write rates at 0.1 to 4
 
 
-def signals_in(path: str | Path) -> Mapping[str, Reader]:
+def signals_in(
+    path: str | Path, *, channel: str | None = None, kind: str | None = None
+) -> Mapping[str, Reader]:
     """Kind of signal to what reads it; only headers are read now.
+
+    Parameters
+    ----------
+    channel : str, optional
+        Name of the one column or channel to read, of a file with several.
+    kind : {"rppg", "bvp", "ecg"}, optional
+        What that channel holds, where its name does not tell.
 
     Raises
     ------
     InputError
-        Not a file of signals, or one whose header says nothing that is known.
+        Not a file of signals, one whose header says nothing that is known, or no such channel.
     """
     path = Path(path)
-    return opener(path)(path)
+    opens = opener(path)
+    if channel is None:
+        return opens(path)
+    if opens not in _WITH_CHANNELS:
+        raise InputError(
+            f"{path} is of a form whose signals have fixed names: leave --channel {channel} out"
+        )
+    return _WITH_CHANNELS[opens](path, channel, kind)
 
 
-def opener(path: Path) -> Callable[[Path], Mapping[str, Reader]]:
+def opener(path: Path) -> Opener:
     """What opens a file or folder, told by its name alone."""
     if path.is_dir():
         return _in_e4
@@ -51,8 +73,20 @@ def _in_csv(path: Path) -> Mapping[str, Reader]:
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
+def _in_csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    name = chosen(channel, columns_in(path), str(path))
+    kind = kind_of_choice(name, kind, str(path))
+    return {kind: partial(read_signal, path, kind, channel=name)}
+
+
 def _in_physio(path: Path) -> Mapping[str, Reader]:
     return {kind: partial(read_physio, path, kind) for kind in kinds_in_physio(path)}
+
+
+def _in_physio_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    name = chosen(channel, [str(c) for c in sidecar(path)["Columns"]], str(path))
+    kind = kind_of_choice(name, kind, str(path))
+    return {kind: partial(read_physio, path, kind, channel=name)}
 
 
 def _in_e4(path: Path) -> Mapping[str, Reader]:
@@ -60,41 +94,58 @@ def _in_e4(path: Path) -> Mapping[str, Reader]:
 
 
 def _in_edf(path: Path) -> Mapping[str, Reader]:
+    """The first wave of each kind; slow channels are trends of a monitor, whatever their names."""
+    channels = read_header(path).signals
     out: dict[str, Reader] = {}
-    for label in edf_labels(path):
-        for kind, names in EDF_LABELS.items():
-            if kind not in out and label.lower().startswith(names):
-                out[kind] = partial(read_edf_channel, path, label, kind)
+    for kind in PULSE_KINDS:
+        named = [c for c in channels if kind_by_name(c.label) == kind]
+        waves = [c.label for c in named if c.rate_hz >= SLOWEST_HZ]
+        if waves:
+            out[kind] = partial(read_edf_channel, path, waves[0], kind)
+        if len(waves) > 1:
+            _log.warning(
+                "%s has the channels %s: %s is read; name another by --channel (channel=…)",
+                path.name,
+                ", ".join(waves),
+                waves[0],
+            )
     if not out:
-        raise InputError(
-            f"{path} has no pulse or ECG by name; its channels: {', '.join(edf_labels(path))}"
+        listed = ", ".join(f"{c.label} ({c.rate_hz:g} Hz)" for c in channels)
+        raise NoSignal(
+            f"{path} has no pulse or ECG by name with {SLOWEST_HZ:g} samples a second or more; "
+            f"its channels: {listed or 'none'}: name one by --channel (channel=… in Python)"
         )
     return out
 
 
-def edf_labels(path: Path) -> list[str]:
-    """Names of an EDF or BDF file's channels, from its header (Kemp et al. 1992)."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(256)
-            count = int(head[252:256])
-            labels = file.read(16 * count)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} has no EDF or BDF header ({error}): copy it again") from error
-    if not 0 < count <= _MOST_CHANNELS or len(labels) < 16 * count:
-        raise InputError(f"{path} has a broken EDF or BDF header: copy it again")
-    return [labels[16 * k : 16 * k + 16].decode("latin1").strip() for k in range(count)]
+def _in_edf_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    header = read_header(path)
+    name = chosen(channel, [c.label for c in header.signals], str(path))
+    rate = next(c.rate_hz for c in header.signals if c.label == name)
+    if rate < SLOWEST_HZ:
+        raise InputError(
+            f"{path}: the channel {name} has {rate:g} samples a second: too few for a pulse wave, "
+            f"want {SLOWEST_HZ:g} or more"
+        )
+    kind = kind_of_choice(name, kind, str(path))
+    return {kind: partial(read_edf_channel, path, name, kind)}
 
 
 def read_edf_channel(path: Path, label: str, kind: str) -> Signal:
     """One channel, its clock from the file's beginning."""
-    return read_edf(path, {label: kind})[label]
+    signal = read_edf(path, {label: kind})[label]
+    return replace(signal, samples=without_codes(signal.samples, path.name))
 
 
-OPENERS: dict[str, Callable[[Path], Mapping[str, Reader]]] = {
-    ".csv": _in_csv,
+OPENERS: dict[str, Opener] = {
     PHYSIO: _in_physio,
+    **dict.fromkeys(TEXTS, _in_csv),
     ".zip": _in_e4,
     ".edf": _in_edf,
     ".bdf": _in_edf,
+}
+_WITH_CHANNELS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
+    _in_physio: _in_physio_channel,
+    _in_csv: _in_csv_channel,
+    _in_edf: _in_edf_channel,
 }

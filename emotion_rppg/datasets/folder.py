@@ -16,6 +16,7 @@ import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,14 @@ from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
 from emotion_rppg.datasets.bids import who_in_physio
 from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
-from emotion_rppg.datasets.e4 import PULSE, is_e4
+from emotion_rppg.datasets.e4 import FILES, is_e4
 from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.files import OPENERS, is_signal_file, signals_in
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
+from emotion_rppg.datasets.texts import NoSignal
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
-from emotion_rppg.signals import PULSE_KINDS
+from emotion_rppg.signals import PULSE_KINDS, Signal
 from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
@@ -44,10 +46,18 @@ __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 class Folder:
     """Recordings of a folder, in the manifest's order, or in that of the files' names.
 
-    Without a manifest each video and each signal file (a CSV, an E4 session's folder or zip, a BIDS
-    ``_physio.tsv.gz``, an EDF or BDF) is a recording of its own; files in a sub-folder are trials
-    of the person the sub-folder is named after; folders inside that one are sessions, not more
-    people.
+    Without a manifest each video and each signal file (a CSV, text or Excel table, an E4 session's
+    folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is a recording of its own; files in a
+    sub-folder are trials of the person the sub-folder is named after; folders inside that one are
+    sessions, not more people. A damaged file is a recording that cannot be read, so that it is
+    counted among the failures.
+
+    Parameters
+    ----------
+    channel : str, optional
+        Name of the column or channel to read, of signal files with several.
+    kind : {"rppg", "bvp", "ecg"}, optional
+        What that channel holds, where its name does not tell.
 
     Raises
     ------
@@ -72,8 +82,11 @@ class Folder:
         verified="verified on real files",
     )
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(
+        self, root: str | Path, *, channel: str | None = None, kind: str | None = None
+    ) -> None:
         self.root = Path(root)
+        self._picked = {"channel": channel, "kind": kind}
         if not self.root.is_dir():
             what = "is a file" if self.root.exists() else "does not exist"
             raise DatasetNotFound(
@@ -82,9 +95,11 @@ class Folder:
             )
         manifest = self.root / MANIFEST
         if is_e4(self.root):
-            self._recordings = [recording_of(self.root)]
+            self._recordings = [recording_of(self.root, **self._picked)]
+        elif manifest.is_file():
+            self._recordings = listed(self.root, **self._picked)
         else:
-            self._recordings = listed(self.root) if manifest.is_file() else self._found()
+            self._recordings = self._found()
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
@@ -96,18 +111,28 @@ class Folder:
         """One recording a file (or E4 session), without a manifest."""
         out: list[Recording] = []
         left_out: list[str] = []
+        damaged = 0
         for path in _entries(self.root):
+            who = _who(self.root, path)
             if path.suffix.lower() in VIDEOS:
-                out.append(Recording(self._name, *_who(self.root, path), video=Video(path)))
-            elif is_signal_file(path):
-                try:
-                    out.append(_of_signals(path, self._name, _who(self.root, path)))
-                except InputError as error:
-                    if not _is_table(path):
-                        left_out.append(str(error))
-        if left_out:
-            _log.warning("%d files left out as no recordings: %s", len(left_out), left_out[0])
-        if not out:
+                out.append(Recording(self._name, *who, video=Video(path)))
+                continue
+            if not is_signal_file(path):
+                continue
+            try:
+                out.append(_of_signals(path, self._name, who, **self._picked))
+            except NoSignal as error:
+                if path.suffix.lower() == ".csv" and not _is_table(path):
+                    left_out.append(str(error))
+            except InputError as error:
+                if not _is_table(path):
+                    out.append(_unreadable(path, self._name, who, str(error)))
+                    left_out.append(str(error))
+                    damaged += 1
+        foreign = len(left_out) - damaged
+        if foreign:
+            _log.warning("%d files left out as no recordings: %s", foreign, left_out[0])
+        if len(out) == damaged:
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
                 f"({', '.join(VIDEOS)}), CSVs with time_s and one of "
@@ -142,21 +167,32 @@ class Folder:
         return write_truth(folder, truth)
 
 
-def recording_of(path: str | Path) -> Recording:
-    """A single video, signal file or E4 session as a recording."""
+def recording_of(
+    path: str | Path, *, channel: str | None = None, kind: str | None = None
+) -> Recording:
+    """A single video, signal file or E4 session as a recording.
+
+    ``channel`` is the name of the column or channel to read, of a file with several; ``kind`` what
+    it holds, where its name does not tell.
+    """
     path = Path(path)
     if not path.exists():
         raise InputError(f"no file {str(path)!r}")
     place = path.resolve()
     if is_signal_file(path):
         name = place.name if path.is_dir() else place.name.split(".")[0]
-        return _of_signals(path, place.parent.name, (name, "1", "1"))
+        who = (name, "1", "1")
+        return _of_signals(path, place.parent.name, who, channel=channel, kind=kind)
+    if channel is not None:
+        raise InputError(f"{path} is no signal file that is known: leave --channel {channel} out")
     return Recording(place.parent.name, path.stem, video=Video(path))
 
 
-def _of_signals(path: Path, dataset: str, who: tuple[str, str, str]) -> Recording:
+def _of_signals(
+    path: Path, dataset: str, who: tuple[str, str, str], *, channel: str | None, kind: str | None
+) -> Recording:
     """A signal file's recording; a BIDS file says itself whose it is."""
-    signals = dict(signals_in(path))
+    signals = dict(signals_in(path, channel=channel, kind=kind))
     if not signals.keys() & set(PULSE_KINDS):
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
@@ -165,10 +201,20 @@ def _of_signals(path: Path, dataset: str, who: tuple[str, str, str]) -> Recordin
     return Recording(dataset, *who, signals=signals)
 
 
+def _unreadable(path: Path, dataset: str, who: tuple[str, str, str], reason: str) -> Recording:
+    """A damaged file's place among the recordings; to read it is to hear why it cannot be."""
+    return Recording(dataset, *who, signals={"bvp": partial(_refuse, path, reason)})
+
+
+def _refuse(path: Path, reason: str) -> Signal:
+    raise InputError(reason)
+
+
 def _entries(root: Path) -> list[Path]:
     """Files, and E4 sessions in place of the files in them."""
     files = _files(root)
-    sessions = {p.parent for p in files if p.name == PULSE and is_e4(p.parent)}
+    places = {p.parent for p in files if p.name in FILES}
+    sessions = {place for place in places if is_e4(place)}
     return sorted({p.parent if p.parent in sessions else p for p in files})
 
 
@@ -237,10 +283,14 @@ def _who(root: Path, path: Path) -> tuple[str, str, str]:
     would sit on both sides of a split.
     """
     inside = path.parent.relative_to(root).parts
-    name = path.name if path.is_dir() else path.stem
+    name = path.name if path.is_dir() else _without_gz(path).stem
     if not inside:
         return name, "1", "1"
     return inside[0], "/".join(inside[1:]) or "1", name
+
+
+def _without_gz(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
 def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:

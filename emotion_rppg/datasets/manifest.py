@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 from emotion_rppg.checkpoints import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.datasets.e4 import is_e4
 from emotion_rppg.datasets.files import Reader, signals_in
+from emotion_rppg.datasets.missing import is_missing
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import DatasetNotFound, Recording, Video
 from emotion_rppg.signals import Signal
@@ -25,11 +27,15 @@ _log = logging.getLogger(__name__)
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
 NEEDED = ("subject", "trial")
 SYNTHETIC = "synthetic"  # studies that `datasets.synthetic` wrote, whatever reads them
+_NUMBER = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")  # with a decimal comma
 KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
 
 
-def listed(root: Path) -> list[Recording]:
-    """The manifest's rows as recordings, each checked before anything is read."""
+def listed(root: Path, *, channel: str | None = None, kind: str | None = None) -> list[Recording]:
+    """The manifest's rows as recordings, each checked before anything is read.
+
+    ``channel`` and ``kind`` pick the signal of files with several.
+    """
     dataset, scales = _facts(root / FACTS)
     reader = SYNTHETIC if dataset == SYNTHETIC and _is_ours(root / FACTS) else ""
     dataset = dataset or root.resolve().name
@@ -45,7 +51,9 @@ def listed(root: Path) -> list[Recording]:
                 f"{seen[key]} already: give each trial its own name"
             )
         seen[key] = number
-        out.append(replace(_recording(root, dataset, key, row, scales, where), reader=reader))
+        picked = {"channel": channel, "kind": kind}
+        found = _recording(root, dataset, key, row, scales, where, picked)
+        out.append(replace(found, reader=reader))
     if not out:
         raise DatasetNotFound(f"{root / MANIFEST} has no row: fill it in, one line a trial")
     _warn_of_doubles({r.subject for r in out})
@@ -61,6 +69,7 @@ def _recording(
     row: Mapping[str, str],
     scales: Mapping[str, tuple[float, float]],
     where: str,
+    picked: Mapping[str, str | None],
 ) -> Recording:
     labels = _labels(row, scales, where)
     start = _seconds(row, "start_s", where)
@@ -74,7 +83,7 @@ def _recording(
     signals: dict[str, Any] = {}
     for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
         path = _inside(root, name, where)
-        for kind, read in signals_in(path).items():
+        for kind, read in signals_in(path, **picked).items():
             if kind in signals:
                 raise InputError(f"{where}: {name!r} is a second {kind}: keep one of them")
             signals[kind] = partial(_stretch, path, read, start, end)
@@ -139,14 +148,12 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
     lines = io.StringIO(text, newline="")  # line ends within quotes belong to the cell
     reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
     try:
-        return _checked(reader, manifest, decimal_comma=comma == ";")
+        return _checked(reader, manifest)
     except csv.Error as error:
         raise InputError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from error
 
 
-def _checked(
-    reader: csv.DictReader[str], manifest: Path, *, decimal_comma: bool
-) -> list[tuple[int, dict[str, str]]]:
+def _checked(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dict[str, str]]]:
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
     twice = sorted({name for name in header if name and header.count(name) > 1})
@@ -159,14 +166,12 @@ def _checked(
     if missing or not {"video", "signal"} & set(header):
         lacking = ", ".join([*missing, *([] if {"video", "signal"} & set(header) else ["video"])])
         raise InputError(f"{manifest} lacks the columns {lacking}; it has: {', '.join(header)}")
+    _tell_of_others(header)
     rows = []
     for row in reader:
         if any(row.pop("_more", [])):
             raise InputError(f"{MANIFEST}, line {reader.line_num}: more cells than the header has")
-        cells = {name: (value or "").strip() for name, value in row.items()}
-        if decimal_comma:
-            numbers = [n for n in cells if n.startswith(LABEL) or n in ("start_s", "end_s")]
-            cells |= {name: cells[name].replace(",", ".") for name in numbers}
+        cells = {name: _plain(name, (value or "").strip()) for name, value in row.items()}
         if not any(cells.values()) or cells["subject"].startswith("#"):
             continue
         for name in NEEDED:
@@ -174,6 +179,29 @@ def _checked(
                 raise InputError(f"{MANIFEST}, line {reader.line_num}: no {name}")
         rows.append((reader.line_num, cells))
     return rows
+
+
+def _plain(name: str, cell: str) -> str:
+    """The cell, empty where it says that its value is missing; numbers with a decimal point."""
+    if name in NEEDED or name == "session":
+        return cell  # NA may be a person's initials
+    if is_missing(cell):
+        return ""
+    number = name.startswith(LABEL) or name in ("start_s", "end_s")
+    return cell.replace(",", ".") if number and _NUMBER.fullmatch(cell) else cell
+
+
+def _tell_of_others(header: list[str]) -> None:
+    """Name the columns that are not read, so that a label without its prefix is not lost."""
+    others = [n for n in header if n and n not in KNOWN and not n.startswith(LABEL)]
+    if others:
+        _log.warning(
+            "%s: not read: %s; known are %s, and a label is called %sNAME",
+            MANIFEST,
+            ", ".join(others),
+            ", ".join(KNOWN),
+            LABEL,
+        )
 
 
 def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:

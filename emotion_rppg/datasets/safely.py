@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from emotion_rppg.datasets.edf import read_channel, read_header
 from emotion_rppg.datasets.matfiles import read_mat
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
@@ -272,25 +273,23 @@ def read_edf(
     ----------
     kinds : mapping, optional
         Label of a channel -> the kind of its Signal; only these are read, and one that is missing
-        is an error that lists what there is. Default: all, without a kind.
+        is an error that lists what there is. Default: all but annotations, without a kind.
+
+    An interrupted recording (EDF+D) has NaN between its records.
     """
     path = checked(path, limit_bytes)
-    import pyedflib
-
-    with _told(path, "EDF or BDF"), pyedflib.EdfReader(str(path)) as file:
-        labels = [label.strip() for label in file.getSignalLabels()]
-        wanted = dict.fromkeys(labels) if kinds is None else dict(kinds)
-        lacking = [label for label in wanted if label not in labels]
+    with _told(path, "EDF or BDF"):
+        header = read_header(path)
+        by_label = {channel.label: channel for channel in reversed(header.signals)}
+        wanted = dict.fromkeys(by_label) if kinds is None else dict(kinds)
+        lacking = [label for label in wanted if label not in by_label]
         if lacking:
             raise InputError(
-                f"{path} has no channel {', '.join(lacking)}; it has: {', '.join(labels)}"
+                f"{path} has no channel {', '.join(lacking)}; it has: "
+                f"{', '.join(channel.label for channel in header.signals)}"
             )
         return {
-            label: Signal(
-                file.readSignal(labels.index(label)),
-                float(file.getSampleFrequency(labels.index(label))),
-                kind=kind,
-            )
+            label: Signal(read_channel(header, by_label[label]), by_label[label].rate_hz, kind=kind)
             for label, kind in wanted.items()
         }
 
@@ -325,6 +324,7 @@ class Archive:
         self.path, self._archive = path, archive
         names = (member.filename for member in archive.infolist())
         self.names = [name for name in names if name and not name.endswith("/")]
+        self.unpacked_bytes = sum(member.file_size for member in archive.infolist())
 
     def read(self, name: str, *, limit_bytes: int = 500 * MB) -> IO[bytes]:
         """One member's bytes; more than the limit once unpacked is refused, whatever it claims."""

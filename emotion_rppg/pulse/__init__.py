@@ -1,9 +1,11 @@
 """Stage one, from video to pulse: METHODS read colours, NETWORKS are trained on clips of faces."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from emotion_rppg.pulse import classical
 
+T = TypeVar("T")
 KIND = "pulse"  # of the model folders of this stage, as their config.json says
 METHODS = {
     "green": classical.green,
@@ -14,6 +16,13 @@ METHODS = {
     "pbv": classical.pbv,
     "omit": classical.omit,
 }
+
+
+def canonical(method: T) -> T:
+    """Name of a method in lower case, as all of them are; a folder or a function as it is."""
+    if isinstance(method, str) and not Path(method).is_dir():
+        return cast(T, method.lower())
+    return method
 
 
 def __getattr__(name: str) -> Any:

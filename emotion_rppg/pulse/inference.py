@@ -19,7 +19,7 @@ from emotion_rppg.checkpoints import load_state, load_tensors, read_config
 from emotion_rppg.devices import pick_device
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import ahead
-from emotion_rppg.pulse import KIND, METHODS
+from emotion_rppg.pulse import KIND, METHODS, canonical
 from emotion_rppg.pulse.chunks import (
     LONGEST_HOLE_S,
     SHORTEST_FRAMES,
@@ -195,6 +195,7 @@ def chosen_method(
     """What a name stands for."""
     if callable(method):
         return method
+    method = canonical(method)
     if str(method) in METHODS:
         return METHODS[str(method)]
     from emotion_rppg.pulse.networks import NETWORKS

@@ -41,6 +41,7 @@ from emotion_rppg.pulse.losses import LOSSES, named_loss, negative_pearson
 from emotion_rppg.pulse.networks import NETWORKS, save_network
 from emotion_rppg.pulse.normalise import NORMALISATIONS
 from emotion_rppg.pulse.recipe import Recipe
+from emotion_rppg.pulse.skipping import SkippedSteps
 from emotion_rppg.pulse.sources import (
     ClipSource,
     People,
@@ -115,7 +116,9 @@ def train(
     InputError
         Before training: an ``out`` that is somebody else's folder, an ``init`` that is no folder,
         a ``tensorboard`` that cannot be written, an unknown device or precision, clips that cannot
-        be shared out. Later: a loss that is no longer a number.
+        be shared out. Later: a loss that is no longer a number, or a gradient that was not finite
+        in too many steps in a row (single ones are skipped, logged and counted in ``config.json``
+        as ``skipped_steps``).
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -137,9 +140,10 @@ def train(
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
     first = 0
     curve: list[tuple[int, float]] = []
+    skipped = SkippedSteps()
     watch = None if validation is None else Validation(validation, recipe)
     if resume and checkpoint.is_file():
-        first, curve = _restore(checkpoint, which, module, optimiser, watch)
+        first, curve, skipped = _restore(checkpoint, which, module, optimiser, watch)
     batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
     prepare, loss_of = NORMALISATIONS[recipe.normalisation], named_loss(recipe.loss)
     network.train()
@@ -153,21 +157,27 @@ def train(
             loss = loss_of(network(prepare(clip)), wave, recipe.rate_hz)
             optimiser.zero_grad()
             fabric.backward(loss)
-            # not finite: in half precision a step too far, which the optimiser leaves out
-            fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
-            optimiser.step()
+            norm = fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
+            # one gradient that is not finite would spoil every weight, and nothing but the loss
+            # scaler of 16-mixed leaves such a step out by itself: it has to see the step, so that
+            # it lowers its scale
             curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
+            if (
+                skipped.usable(float(cast(Tensor, norm)), step, recipe, precision)
+                or precision == "16-mixed"
+            ):
+                optimiser.step()
             if watch is not None and watch.due(step) and fabric.is_global_zero:
                 watch.look(module, step)
             tell(curve, validated)
             if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
-                _keep(checkpoint, which, module, optimiser, step + 1, curve, watch)
+                _keep(checkpoint, which, module, optimiser, step + 1, curve, watch, skipped)
             if progress is not None:
                 progress(step + 1, recipe.steps)
             if watch is not None and watch.due(step) and fabric.broadcast(watch.over):
                 break
     if fabric.is_global_zero:
-        _write(out, module, recipe, trained_on, curve, watch)
+        _write(out, module, recipe, trained_on, curve, watch, skipped)
         checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out
@@ -252,6 +262,7 @@ def _keep(
     step: int,
     curve: list[tuple[int, float]],
     watch: Validation | None,
+    skipped: SkippedSteps,
 ) -> None:
     state = {
         "module": module.state_dict(),
@@ -259,6 +270,7 @@ def _keep(
         "step": step,
         "curve": curve,
         "validation": None if watch is None else watch.state(),
+        "skipped": [skipped.total, skipped.in_a_row],
     }
     keep_state(path, which, state)
 
@@ -269,13 +281,15 @@ def _restore(
     module: torch.nn.Module,
     optimiser: Any,
     watch: Validation | None,
-) -> tuple[int, list[tuple[int, float]]]:
+) -> tuple[int, list[tuple[int, float]], SkippedSteps]:
     state = kept_state(path, which)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     if watch is not None and state["validation"] is not None:
         watch.restore(state["validation"])
-    return int(state["step"]), [(int(i), float(loss)) for i, loss in state["curve"]]
+    curve = [(int(i), float(loss)) for i, loss in state["curve"]]
+    total, in_a_row = state.get("skipped", (0, 0))
+    return int(state["step"]), curve, SkippedSteps(int(total), int(in_a_row))
 
 
 def _write(
@@ -285,10 +299,12 @@ def _write(
     trained_on: Mapping[str, Sequence[str]] | str,
     curve: list[tuple[int, float]],
     watch: Validation | None,
+    skipped: SkippedSteps,
 ) -> None:
     """The folder; with validation, the weights that did best on it."""
     tail = [loss for _, loss in curve[-20:]]
     facts: dict[str, Any] = {**asdict(recipe), "loss_of_last_20_steps": float(np.mean(tail))}
+    facts["skipped_steps"] = skipped.total
     if watch is not None and watch.best:
         module.load_state_dict(watch.best)
         facts["lowest_validation_loss"] = watch.lowest

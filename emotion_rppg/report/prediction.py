@@ -76,6 +76,48 @@ def write_prediction(
     return said
 
 
+def write_predictions(
+    rows: pd.DataFrame,
+    model: Model,
+    out: str | Path,
+    *,
+    sources: Sequence[str],
+    failures: Sequence[Mapping[str, str]],
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Write the predictions of many recordings as one table and give what to print.
+
+    ``prediction.csv`` has a row a window, ``failures.csv`` the recordings that could not be read.
+    """
+    import pandas as pd
+
+    notes = dict.fromkeys([model.note, *(model.shift(source) for source in sources)])
+    note = " ".join(text for text in notes if text)
+    with whole_folder(out) as fresh:
+        write_table(rows, fresh / "prediction.csv")
+        if failures:
+            write_table(pd.DataFrame(list(failures)), fresh / "failures.csv")
+        write_run(fresh, "predict", arguments, inputs, name=Path(out).name)
+    keys = [c for c in ("dataset", "subject", "session", "trial") if c in rows]
+    count = len(rows[keys].drop_duplicates()) if keys else 1
+    empty = rows[list(model.targets)].isna() | (rows[list(model.targets)] == "")
+    withheld = int(empty.all(axis=1).sum())
+    text = f"{len(rows)} windows of {count} recordings, {withheld} withheld (see their reasons)"
+    text += f", {len(failures)} recordings not read" if failures else ""
+    lines = [text, *([note] if note else []), str(Path(out) / "prediction.csv")]
+    content = {
+        "recordings": count,
+        "rows": len(rows),
+        "withheld": withheld,
+        "windows": json.loads(rows.to_json(orient="records")),
+        "failures": list(failures),
+        "note": note,
+        "out": str(out),
+    }
+    return {"text": "\n".join(lines), "json": content}
+
+
 def _said(
     rows: pd.DataFrame,
     hr_bpm: float | None,

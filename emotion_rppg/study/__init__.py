@@ -7,7 +7,7 @@ from emotion_rppg.study.extraction import (
     or_reason,
     ordered,
 )
-from emotion_rppg.study.models import fit, load, predict, pretrain_encoder, read_like
+from emotion_rppg.study.models import fit, load, predict, pretrain_encoder, read_all_like, read_like
 from emotion_rppg.study.readings import (
     Progress,
     Reading,
@@ -31,6 +31,7 @@ __all__ = [
     "ordered",
     "predict",
     "pretrain_encoder",
+    "read_all_like",
     "read_like",
     "view",
     "waves",

@@ -48,6 +48,7 @@ def extract(
     scheduler: str | None = None,
     cache: Cache | str | Path | None = None,
     device: str = "auto",
+    channel: str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Feature table of a study: one row a window.
@@ -84,6 +85,9 @@ def extract(
     cache : Cache or folder, optional
         Keeps each recording's rows and camera wave as soon as they are done, and gives them back
         as long as input, parameters and code are the same (:mod:`emotion_rppg.cache`).
+    channel : str, optional
+        Name of the column or channel to read, of signal files with several; ``source`` says what
+        it holds, where its name does not tell.
 
     Returns
     -------
@@ -95,12 +99,13 @@ def extract(
     InputError
         If no recording could be read at all.
     """
-    items = as_recordings(recordings)
+    items = as_recordings(recordings, channel=channel, kind=source.lower())
     if not items:
         raise InputError("there is no recording to extract from")
     reading = Reading(method, source, region, face, weights, device)
     from emotion_rppg.features import check_families
 
+    families = tuple(name.lower() for name in families)
     check_families(families)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     check_min_quality(min_quality)
@@ -121,7 +126,7 @@ def extract(
     ]
     if not tables:
         raise InputError(all_failed(failures))
-    table = _joined(tables)
+    table = joined(tables)
     if baseline is not None:
         table = beside_baseline(table, baseline)
     if encoder is not None:
@@ -257,7 +262,7 @@ def ordered(table: pd.DataFrame) -> pd.DataFrame:
     return table[first + labels + rest]
 
 
-def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """All rows; a column that only some recordings have is empty for the others."""
     import pandas as pd
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.recordings import Video
+from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
-from emotion_rppg.study.extraction import embedded, features_of
+from emotion_rppg.study.extraction import all_failed, embedded, features_of, joined, or_reason
 from emotion_rppg.study.readings import Progress, Reading, as_recordings
 
 if TYPE_CHECKING:
@@ -97,12 +98,14 @@ def predict(
     weights: str | Path | None = None,
     region: str = "face",
     face: int | None = None,
+    channel: str | None = None,
 ) -> pd.DataFrame:
     """Arousal, valence or whatever the model was fitted to, one row a window.
 
-    A video (or signal CSV) is read the way the model's training table was. Nothing is predicted
-    for a window without a trusted pulse, a shorter one, or one far outside what the model was
-    trained on: its columns are empty and ``reason`` says why, else ``"ok"``.
+    A video (or signal file) is read the way the model's training table was, and of a folder every
+    recording. Nothing is predicted for a window without a trusted pulse, a shorter one, or one far
+    outside what the model was trained on: its columns are empty and ``reason`` says why, else
+    ``"ok"``.
 
     Parameters
     ----------
@@ -110,10 +113,13 @@ def predict(
         ``"stress"`` comes along; see its card.
     calibrate : file, Video or table, optional
         The same person at rest, for a model fitted with ``normalise="calibration"``.
+    channel : str, optional
+        Name of the column or channel to read, of a signal file with several.
 
     Returns
     -------
     DataFrame
+        ``attrs["failures"]`` lists the recordings of a folder that could not be read. Columns:
         ``start_s, duration_s, hr_bpm, quality``; for each target ``<target>`` (the class's name)
         and ``<target>_p_<class>``; ``reason``.
     """
@@ -122,22 +128,63 @@ def predict(
 
     trained = model if isinstance(model, ModelType) else load(model)
     how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
-    table, rest = (
-        read_like(trained, given, **how)[0] if isinstance(given, str | Path | Video) else given
-        for given in (video_or_table, calibrate)
-    )
-    assert table is not None
-    if not isinstance(video_or_table, str | Path | Video):
-        table = checked(table)
+    failures: list[dict[str, str]] = []
+    if isinstance(video_or_table, str | Path | Video):
+        found = as_recordings(video_or_table, channel=channel)
+        table, failures = read_all_like(trained, found, **how)
+    else:
+        table = checked(video_or_table)
+    rest = calibrate
+    if isinstance(calibrate, str | Path | Video):
+        rest = read_like(trained, calibrate, **how)[0]
     for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
         _log.warning("%s", shift)
-    return trained.predict(table, rest=rest)
+    rows = trained.predict(table, rest=rest)
+    rows.attrs["failures"] = failures
+    return rows
+
+
+def read_all_like(
+    model: Model,
+    recordings: Sequence[Recording],
+    *,
+    progress: Progress | None = None,
+    **reading: Any,
+) -> tuple[pd.DataFrame, list[dict[str, str]]]:
+    """Feature table of several recordings, each read as the model's training table was.
+
+    Returns
+    -------
+    table, failures
+        The rows of all that could be read; of the others the name and the reason.
+
+    Raises
+    ------
+    InputError
+        No recording could be read.
+    """
+    if len(recordings) == 1:
+        return read_like(model, recordings[0], **reading, progress=progress)[0], []
+    tables: list[pd.DataFrame] = []
+    failures: list[dict[str, str]] = []
+    for number, recording in enumerate(recordings):
+        read = or_reason(partial(read_like, model, recording, **reading))
+        if isinstance(read, str):
+            failures.append({"recording": recording.name, "reason": read})
+        else:
+            tables.append(read[0])
+        if progress is not None:
+            progress(number + 1, len(recordings))
+    if not tables:
+        raise InputError(all_failed(failures))
+    return joined(tables), failures
 
 
 def read_like(
     model: Model,
-    given: str | Path | Video,
+    given: str | Path | Video | Recording,
     *,
+    channel: str | None = None,
     progress: Progress | None = None,
     seen: Seen | None = None,
     **reading: Any,
@@ -146,7 +193,7 @@ def read_like(
 
     A file shorter than the model's window gives one row, which the model will not judge.
     """
-    recording = as_recordings(given)[0]
+    recording = given if isinstance(given, Recording) else _only(given, channel)
     made = model.made_from
     if made["network"] and not reading.get("weights"):
         raise InputError(
@@ -159,6 +206,13 @@ def read_like(
     wave = how.wave(recording, progress, seen)
     table = features_of(recording, wave, how, length_s, step_s, made["families"])
     return table if model.encoder is None else embedded(table, model.encoder), wave
+
+
+def _only(given: str | Path | Video, channel: str | None) -> Recording:
+    found = as_recordings(given, channel=channel)
+    if len(found) != 1:
+        raise InputError(f"{given} holds {len(found)} recordings: want one; give the file itself")
+    return found[0]
 
 
 def pretrain_encoder(

@@ -15,6 +15,7 @@ from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import PULSE_KINDS, Signal
 from emotion_rppg.windows import LABEL, SCALE
@@ -36,6 +37,10 @@ class Reading:
     face: int | None = None
     weights: str | Path | None = None
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "method", canonical(self.method))
+        object.__setattr__(self, "source", self.source.lower())
 
     def kind(self, recording: Recording) -> str:
         """Which of the recording's views of the heart is read: its video if it has one."""
@@ -119,14 +124,28 @@ def _provenance(method: object, weights: object) -> tuple[str, str]:
     return "", ""
 
 
-def as_recordings(given: Iterable[Recording] | str | Path | Video) -> list[Recording]:
-    """A data set, a list of recordings, a folder, a video or a signal file: as recordings."""
+def as_recordings(
+    given: Iterable[Recording] | str | Path | Video,
+    *,
+    channel: str | None = None,
+    kind: str | None = None,
+) -> list[Recording]:
+    """A data set, a list of recordings, a folder, a video or a signal file: as recordings.
+
+    ``channel`` names the column or channel to read, of signal files with several; ``kind`` says
+    what it holds (rppg, bvp or ecg), where its name does not tell.
+    """
     from emotion_rppg.datasets.folder import Folder, recording_of
+
+    if channel is not None and not isinstance(given, str | Path):
+        raise InputError(f"channel {channel!r} is of a signal file: give the path of one")
+    picked = {"channel": channel, "kind": kind if kind in PULSE_KINDS else None}
 
     if isinstance(given, Video):
         return [Recording(given.path.parent.name, given.path.stem, video=given)]
     if isinstance(given, str | Path):
-        return list(Folder(given)) if Path(given).is_dir() else [recording_of(given)]
+        where = Folder(given, **picked) if Path(given).is_dir() else [recording_of(given, **picked)]
+        return list(where)
     return list(given)
 
 
@@ -169,6 +188,7 @@ def waves(
     weights: str | Path | None = None,
     device: str = "auto",
     cache: Cache | str | Path | None = None,
+    channel: str | None = None,
 ) -> Iterator[tuple[Recording, Signal]]:
     """Each recording with the wave that `extract` reads from it; unreadable ones are left out.
 
@@ -176,7 +196,7 @@ def waves(
     """
     reading = Reading(method, source, region, face, weights, device)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
-    for recording in as_recordings(recordings):
+    for recording in as_recordings(recordings, channel=channel, kind=reading.source):
         try:
             wave = kept_wave(recording, reading, store)
             yield recording, reading.wave(recording) if wave is None else wave

@@ -3,6 +3,7 @@
 import gzip
 import json
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,26 @@ def write_csv(folder: Path, bpm: float) -> Path:
     lines = ["time_s,bvp", *(f"{k / 50:.3f},{v:.3f}" for k, v in enumerate(wave))]
     path = folder / "c.csv"
     path.write_text("\n".join(lines))
+    return path
+
+
+def write_text(folder: Path, bpm: float, ending: str, comma: str) -> Path:
+    raw = write_csv(folder, bpm)
+    text = raw.read_text().replace(",", comma)
+    raw.unlink()
+    path = folder / f"c{ending}"
+    path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
+    return path
+
+
+def write_excel(folder: Path, bpm: float) -> Path:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["time_s", "bvp"])
+    for k, v in enumerate(pulse(bpm, 50.0)):
+        book.active.append([k / 50, float(v)])
+    path = folder / "c.xlsx"
+    book.save(path)
     return path
 
 
@@ -82,6 +103,12 @@ def write_bdf(folder: Path, bpm: float) -> Path:
 
 WRITERS = {
     ".csv": write_csv,
+    ".tsv": partial(write_text, ending=".tsv", comma="\t"),
+    ".txt": partial(write_text, ending=".txt", comma=" "),
+    ".csv.gz": partial(write_text, ending=".csv.gz", comma=","),
+    ".tsv.gz": partial(write_text, ending=".tsv.gz", comma="\t"),
+    ".txt.gz": partial(write_text, ending=".txt.gz", comma=";"),
+    ".xlsx": write_excel,
     "_physio.tsv.gz": write_physio,
     ".zip": write_zip,
     ".edf": write_edf,
@@ -119,7 +146,7 @@ def test_a_file_cut_anywhere_is_read_or_refused_with_its_name(ending, tmp_path) 
 
 def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
     for ending, write in WRITERS.items():
-        place = tmp_path / "study" / f"p{ending.rpartition('.')[2]}"
+        place = tmp_path / "study" / f"p{ending.replace('.', '')}"
         place.mkdir(parents=True)
         write(place, 60.0 + 5 * len(ending))
     (tmp_path / "study" / "notes.csv").write_text("name,age\nx,3\n")
@@ -129,7 +156,7 @@ def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
     assert len(table) == len(WRITERS) + 1
     assert not table.duplicated(["dataset", "subject", "session", "trial"]).any()
     for ending in WRITERS:
-        who = "01" if ending == "_physio.tsv.gz" else f"p{ending.rpartition('.')[2]}"
+        who = "01" if ending == "_physio.tsv.gz" else f"p{ending.replace('.', '')}"
         rows = table[table["subject"] == who]
         assert (rows["hr_bpm"] - 60 - 5 * len(ending)).abs().max() < 0.5, (ending, rows)
 
@@ -151,6 +178,77 @@ def test_all_clocks_of_an_e4_count_from_its_pulse(wrapped, tmp_path) -> None:
     assert (rate.start_s, rate.rate_hz, rate.kind) == (10.0, 1.0, "hr")
     assert session.beats.times_s.tolist() == [2.25, 3.0, 3.75, 8.2, 9.0]
     np.testing.assert_allclose(session.beats.intervals_ms, [750, 750, 800])
+
+
+DAMAGES = {
+    "IBI.csv": ("", "1644227574.0, IBI\n3.0,oops\n"),
+    "tags.csv": ("yesterday\n",),
+    "HR.csv": ("", "HR\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in DAMAGES.items() for t in ts])
+def test_a_damaged_file_beside_the_pulse_costs_no_session(name, text, tmp_path, caplog) -> None:
+    for who in ("01", "02"):
+        write_e4(tmp_path / who, 72.0)
+    (tmp_path / "01" / "E4" / name).write_text(text)
+    table = extract(tmp_path, length_s=None)
+    assert table["subject"].tolist() == ["01", "02"]
+    assert table["hr_bpm"].tolist() == pytest.approx([72, 72], abs=0.3)
+    assert table.attrs["failures"] == []
+    assert name in caplog.text
+    assert "read without it" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "1644227574.0\n64.0\n", "1644227574.0\n64.0\n1\nx\n", None])
+def test_a_session_whose_pulse_is_damaged_is_a_failure_and_counted(text, tmp_path) -> None:
+    for who in ("01", "02"):
+        write_e4(tmp_path / who, 72.0)
+    damaged = tmp_path / "01" / "E4" / "BVP.csv"
+    damaged.unlink() if text is None else damaged.write_text(text)
+    table = extract(tmp_path, length_s=None)
+    assert table["subject"].tolist() == ["02"]
+    (failure,) = table.attrs["failures"]
+    assert failure["recording"] == f"{tmp_path.name}/01/1/E4"
+    assert "BVP.csv" in failure["reason"]
+
+
+def test_a_broken_signal_file_among_good_ones_is_a_failure(tmp_path) -> None:
+    write_csv(tmp_path, 60.0)
+    (tmp_path / "night.edf").write_bytes(b"0" * 300)
+    (tmp_path / "sub-1_task-x_physio.tsv.gz").write_bytes(b"no JSON")
+    (tmp_path / "readme.txt").write_text("Measured in May.\n")
+    table = extract(tmp_path, length_s=None)
+    assert table["subject"].tolist() == ["c"]
+    reasons = "\n".join(f["reason"] for f in table.attrs["failures"])
+    assert len(table.attrs["failures"]) == 2
+    assert "night.edf" in reasons
+    assert "sub-1_task-x_physio" in reasons
+
+
+def test_text_that_is_called_a_workbook_is_read_and_a_broken_one_refused(tmp_path) -> None:
+    path = tmp_path / "c.xlsx"
+    path.write_text(write_csv(tmp_path, 72.0).read_text())
+    assert signals_in(path)["bvp"]().duration_s == pytest.approx(40.0, abs=0.03)
+    path.write_bytes(b"PK\x03\x04 no workbook")
+    with pytest.raises(InputError, match=r"c\.xlsx"):
+        signals_in(path)
+
+
+@pytest.mark.parametrize("name", ["ppg_ear", "PPG_EAR"])
+def test_a_column_is_chosen_by_its_name(name, tmp_path) -> None:
+    waves = zip(pulse(60, 50.0), pulse(90, 50.0), strict=True)
+    rows = "\n".join(f"{k / 50:.2f},{a:.3f},{b:.3f}" for k, (a, b) in enumerate(waves))
+    path = tmp_path / "two.csv"
+    path.write_text("time_s,ppg_finger,ppg_ear\n" + rows)
+    with pytest.raises(InputError, match="--channel NAME"):
+        signals_in(path)
+    wave = signals_in(path, channel=name)["bvp"]()
+    assert 60e3 / np.median(find_beats(wave).intervals_ms) == pytest.approx(90, abs=0.5)
+    table = extract(path, length_s=None, channel="ppg_finger")
+    assert table["hr_bpm"][0] == pytest.approx(60, abs=0.5)
+    with pytest.raises(InputError, match="it has: ppg_finger, ppg_ear"):
+        signals_in(path, channel="ppg")
 
 
 def test_what_is_no_session_is_told(tmp_path) -> None:
@@ -217,6 +315,29 @@ def test_what_is_left_out_is_said(tmp_path, caplog) -> None:
         Folder(tmp_path)
 
 
+MANIFEST = """subject,trial,signal,start_s,end_s,label_arousal,label_mood,arousal,age
+1,calm,c.csv,NA,"12,5","6,5",none,3,30
+2,calm,c.csv,–,,n/a,NA,4,
+"""
+
+
+def test_a_manifests_missing_values_and_decimal_commas_are_read_and_other_columns_named(
+    tmp_path, caplog
+) -> None:
+    write_csv(tmp_path, 60.0)
+    (tmp_path / "manifest.json").write_text('{"scales": {"arousal": [1, 9]}}')
+    for text in (MANIFEST, MANIFEST.replace('"', "").replace(",", ";").replace("2;5", "2,5")):
+        caplog.clear()
+        (tmp_path / "manifest.csv").write_text(text.replace("6;5", "6,5"))
+        first, second = Folder(tmp_path)
+        assert first.labels == {"arousal": 6.5, "mood": "none"}
+        assert first.read("bvp").duration_s == pytest.approx(12.5)
+        assert second.labels == {}
+        assert second.read("bvp").duration_s == pytest.approx(40.0, abs=0.03)
+        assert "manifest.csv: not read: arousal, age; " in caplog.text
+        assert "label_NAME" in caplog.text
+
+
 def test_a_json_beside_a_csv_gives_it_a_clock_and_names(tmp_path) -> None:
     wave = pulse(72.0, 100.0)
     (tmp_path / "named.csv").write_text("ECG,PPG\n" + "\n".join(f"0,{v:.3f}" for v in wave))
@@ -239,5 +360,8 @@ def test_names_of_other_tools_are_known(real_data) -> None:
     path = real_data / "contact" / "bidmc" / "bidmc_01_Signals.csv"
     found = signals_in(path)
     assert list(found) == ["bvp", "ecg"]
-    rates = [60e3 / np.median(find_beats(read()).intervals_ms) for read in found.values()]
+    waves = [read() for read in found.values()]
+    assert [len(wave) for wave in waves] == [60_001, 60_001]
+    assert [wave.rate_hz for wave in waves] == pytest.approx([125, 125], rel=1e-5)
+    rates = [60e3 / np.median(find_beats(wave).intervals_ms) for wave in waves]
     assert rates[0] == pytest.approx(rates[1], abs=1.0)

@@ -62,7 +62,7 @@ def test_a_broken_e4_file_is_named(tmp_path) -> None:
         ("time,bvp\n1,2\n", "does not begin"),
         ("1.0\n64.0\n1\n", "want Unix seconds"),
         ("1644227574.0\n64.0\n1\ntwo\n", "want one number a line"),
-        ("1644227574.0,1\n64.0,64\n1,2\n3,4\n", "want one column"),
+        ("1644227574.0,1\n64.0,64\n1,2\n3,4\n", "want one number a line"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):

@@ -19,9 +19,11 @@ from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import sources as pulse_sources
 from emotion_rppg.pulse.inference import BUNDLED, estimate
+from emotion_rppg.pulse.skipping import MOST_IN_A_ROW
 from emotion_rppg.pulse.training import (
     Recipe,
     _loader,
+    negative_pearson,
     recording_clips,
     sources,
     synthetic_clips,
@@ -168,10 +170,68 @@ def test_the_folder_says_who_taught_it(tmp_path) -> None:
 
 
 def test_bf16_runs_on_a_cpu(tmp_path) -> None:
-    recipe = Recipe(size=16, frames=8, steps=2, batch_size=1)  # bf16 is slow on most CPUs
+    # oneDNN's bf16 weight gradients read memory that nobody wrote where a convolution's input is
+    # 2×2×2 or smaller; at this size the deepest one's is 4×2×2
+    recipe = Recipe(size=32, frames=16, steps=2, batch_size=1)
     clips, _ = synthetic_clips(recipe)
     out = train(clips, tmp_path / "net", recipe=recipe, precision="bf16-mixed")
     assert all(torch.isfinite(t).all() for t in load_tensors(out).values())
+    assert json.loads((out / "config.json").read_text())["training"]["skipped_steps"] == 0
+
+
+def loss_without_gradient_at(steps, monkeypatch) -> None:
+    """The loss keeps its value; in these steps its gradient is infinite times zero, NaN."""
+    counted = iter(range(1000))
+
+    def loss(said, wave, rate_hz):
+        value = negative_pearson(said, wave)
+        return value + (said * 0).abs().sum().sqrt() if next(counted) in steps else value
+
+    monkeypatch.setattr("emotion_rppg.pulse.training.named_loss", lambda name: loss)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_step_whose_gradient_is_not_finite_is_skipped_and_counted(
+    precision, tmp_path, monkeypatch, caplog
+) -> None:
+    recipe = Recipe(size=32, frames=16, steps=4, batch_size=1)
+    clips, _ = synthetic_clips(recipe)
+    loss_without_gradient_at({1, 2}, monkeypatch)
+    out = train(clips, tmp_path / "net", recipe=recipe, precision=precision)
+    assert all(torch.isfinite(t).all() for t in load_tensors(out).values())
+    assert json.loads((out / "config.json").read_text())["training"]["skipped_steps"] == 2
+    assert [r.getMessage()[:14] for r in caplog.records if "skipped" in r.message] == [
+        "step 1 skipped",
+        "step 2 skipped",
+    ]
+
+
+def test_a_skipped_step_leaves_the_weights_as_they_were(tmp_path, monkeypatch) -> None:
+    clips, _ = synthetic_clips(SMALL)
+    one, three = replace(SMALL, steps=1), replace(SMALL, steps=3)
+    weights = []
+    for name, recipe, bad in (("one", one, set()), ("three", three, {1, 2})):
+        loss_without_gradient_at(bad, monkeypatch)
+        monkeypatch.setattr(Recipe, "learning_rate_at", lambda self, step: 1e-3)
+        weights.append(load_tensors(train(clips, tmp_path / name, recipe=recipe)))
+    for name, tensor in weights[0].items():
+        if name.endswith(("weight", "bias")):
+            assert torch.equal(tensor, weights[1][name]), name
+
+
+@pytest.mark.parametrize(
+    ("precision", "cause"),
+    [("32-true", "lower the learning rate"), ("bf16-mixed", "train with precision 32-true; bf16")],
+)
+def test_many_skipped_steps_in_a_row_end_training_and_name_the_cause(
+    precision, cause, tmp_path, monkeypatch
+) -> None:
+    recipe = Recipe(size=16, frames=16, steps=40, batch_size=1)
+    clips, _ = synthetic_clips(recipe)
+    loss_without_gradient_at({*range(5), *range(6, 40)}, monkeypatch)
+    with pytest.raises(InputError, match=rf"in {MOST_IN_A_ROW} steps in a row, .* 25: .*{cause}"):
+        train(clips, tmp_path / "net", recipe=recipe, precision=precision)
+    assert not (tmp_path / "net").exists()
 
 
 def test_the_callers_random_numbers_are_left_alone(tmp_path) -> None:

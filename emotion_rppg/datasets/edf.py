@@ -1,0 +1,193 @@
+"""EDF and BDF: channels of 16 or 24 bits in records, the fields of the header as ASCII.
+
+After Kemp et al. (1992) and, for interrupted recordings, EDF+ (Kemp & Olivan 2003): there each
+record begins with the time at which it was taken, and what lies between two records is missing.
+Nothing of the patient's fields is read.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+
+_FIXED, _MOST_CHANNELS = 256, 4096
+_PER_CHANNEL = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of each field
+_LABEL, _LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH, _SAMPLES = 0, 3, 4, 5, 6, 8
+ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
+_ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15\d*(?:\.\d*)?)?\x14")
+_MOST_MISSING = 100  # times as many samples as there are: then the records' times are wrong
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel: its name, where its samples lie in a record, its range."""
+
+    label: str
+    first: int
+    samples: int
+    rate_hz: float
+    digital: tuple[float, float]
+    physical: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the header of a file tells of its records."""
+
+    path: Path
+    size: int
+    width: int
+    records: int
+    record_s: float
+    interrupted: bool
+    channels: tuple[Channel, ...]
+
+    @property
+    def record_bytes(self) -> int:
+        return self.width * sum(channel.samples for channel in self.channels)
+
+    @property
+    def signals(self) -> list[Channel]:
+        """Channels of samples, without those of annotations."""
+        return [c for c in self.channels if c.label not in ANNOTATIONS]
+
+
+def read_header(path: Path) -> Header:
+    """Read the header; the file's size is held against it.
+
+    Raises
+    ------
+    InputError
+        No such header, or a file that is shorter than it tells.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_FIXED)
+            count = int(head[252:256])
+            rest = file.read(_FIXED * max(0, min(count, _MOST_CHANNELS)))
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} has no EDF or BDF header ({error}): copy it again") from error
+    if not 0 < count <= _MOST_CHANNELS or len(rest) < _FIXED * count:
+        raise InputError(f"{path} has a broken EDF or BDF header: copy it again")
+    width = 3 if head[:1] == b"\xff" else 2
+    try:
+        record_s = _number(head[244:252])
+        channels = _channels(rest, count, record_s)
+        records = int(_number(head[236:244]))
+    except ValueError as error:
+        raise InputError(f"{path}: a field of its EDF or BDF header is wrong: {error}") from error
+    begins = _FIXED * (1 + count)
+    header = Header(path, begins, width, records, record_s, head[192:197][3:] == b"+D", channels)
+    return _sized(header, size - begins)
+
+
+def _channels(rest: bytes, count: int, record_s: float) -> tuple[Channel, ...]:
+    fields: list[list[bytes]] = []
+    at = 0
+    for size in _PER_CHANNEL:
+        fields.append([rest[at + k * size : at + (k + 1) * size] for k in range(count)])
+        at += size * count
+    out: list[Channel] = []
+    first = 0
+    for k in range(count):
+        samples = int(_number(fields[_SAMPLES][k]))
+        if samples < 0:
+            raise ValueError(f"{samples} samples a record")
+        label = fields[_LABEL][k].decode("latin1").strip("\0 ")
+        low, high, digital_low, digital_high = (
+            _number(fields[name][k]) for name in (_LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH)
+        )
+        rate = samples / record_s if record_s > 0 else 0.0
+        out.append(Channel(label, first, samples, rate, (digital_low, digital_high), (low, high)))
+        first += samples
+    return tuple(out)
+
+
+def _number(field: bytes) -> float:
+    text = field.decode("latin1").strip("\0 ")
+    value = float(text.replace(",", "."))
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is no number")
+    return value
+
+
+def _sized(header: Header, size: int) -> Header:
+    """The header with the records that are there, where its writer did not tell their number."""
+    if not header.record_bytes:
+        raise InputError(f"{header.path} has a broken EDF or BDF header: no samples in a record")
+    there = size // header.record_bytes
+    if header.records < 0:
+        return Header(**{**vars(header), "records": there})
+    if there < header.records:
+        raise InputError(
+            f"{header.path} is cut off: {there} of its {header.records} records are there; copy "
+            "it again"
+        )
+    return header
+
+
+def read_channel(header: Header, channel: Channel) -> np.ndarray:
+    """Samples in physical units on an even grid, (n,); NaN where the recording was interrupted."""
+    if header.record_s <= 0 or not channel.samples or not header.records:
+        raise InputError(f"{header.path}: {channel.label} has no samples or no rate")
+    a, b = channel.digital
+    if a == b:
+        raise InputError(f"{header.path}: {channel.label} has a digital range of {a:g} to {b:g}")
+    digital = _samples(header, _bytes_of(header, channel))
+    low, high = channel.physical
+    rows = low + (digital - a) * ((high - low) / (b - a))
+    return _placed(header, channel, rows) if header.interrupted else rows.ravel()
+
+
+def _bytes_of(header: Header, channel: Channel) -> np.ndarray:
+    """The channel's bytes, (records, bytes)."""
+    shape = (header.records, header.record_bytes)
+    table = np.memmap(header.path, np.uint8, "r", offset=header.size, shape=shape)
+    first = header.width * channel.first
+    return np.ascontiguousarray(table[:, first : first + header.width * channel.samples])
+
+
+def _samples(header: Header, raw: np.ndarray) -> np.ndarray:
+    """Whole numbers of two or three bytes, the lowest first, (records, samples) as floats."""
+    if header.width == 2:
+        return raw.view("<i2").astype(float)
+    parts = raw.reshape(len(raw), -1, 3).astype(np.int32)
+    value = parts[..., 0] | parts[..., 1] << 8 | parts[..., 2] << 16
+    return np.where(value >= 1 << 23, value - (1 << 24), value).astype(float)
+
+
+def _placed(header: Header, channel: Channel, rows: np.ndarray) -> np.ndarray:
+    """Records at the times they were taken at, NaN between them."""
+    onsets = _onsets(header)
+    firsts = np.round((onsets - onsets[0]) * channel.rate_hz).astype(np.int64)
+    total = int(firsts.max()) + channel.samples
+    if firsts.min() < 0 or total > _MOST_MISSING * rows.size + 10**6:
+        raise InputError(f"{header.path}: the times of its records are no clock: copy it again")
+    out = np.full(total, np.nan)
+    for first, row in zip(firsts, rows, strict=True):
+        out[first : first + channel.samples] = row
+    return out
+
+
+def _onsets(header: Header) -> np.ndarray:
+    """Second at which each record was taken, from the annotation that it begins with."""
+    notes = next((c for c in header.channels if c.label in ANNOTATIONS), None)
+    if notes is None:
+        raise InputError(
+            f"{header.path} says that it was interrupted, but has no channel of annotations that "
+            "tells when: export it again as EDF+C (continuous)"
+        )
+    found = [_ONSET.match(row.tobytes()) for row in _bytes_of(header, notes)]
+    if not all(found):
+        raise InputError(
+            f"{header.path} was interrupted, and record {found.index(None) + 1} does not tell "
+            "when it was taken: export it again as EDF+C (continuous)"
+        )
+    return np.array([float(match.group(1)) for match in found if match])
