@@ -52,7 +52,7 @@ def test_half_a_window_without_beats_is_too_little() -> None:
     signal = finger(heart())
     signal.samples[: int(0.6 * len(signal))] = np.nan
     found = row(signal, min_quality=0.0)
-    assert "of the window" in found["reason"]
+    assert "of the window: at least 50%" in found["reason"]
     assert np.isnan(found["hr_bpm"])
 
 

@@ -20,6 +20,13 @@ Channel = Annotated[
 ]
 Length = Annotated[float, typer.Option(help="Window length in seconds.")]
 Step = Annotated[float, typer.Option(help="Seconds from one window's start to the next.")]
+MinQuality = Annotated[
+    float | None,
+    typer.Option(
+        "--min-quality",
+        help="Withhold windows of a lower quality, 0–1. Default: camera 0.6, PPG 0.3, ECG 0.5.",
+    ),
+]
 Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]
 Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in.")]
 Scheduler = Annotated[str | None, typer.Option(help="A Dask scheduler, tcp://host:port.")]

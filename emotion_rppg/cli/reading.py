@@ -26,6 +26,7 @@ from emotion_rppg.cli.options import (
     KeepIn,
     Length,
     Method,
+    MinQuality,
     Out,
     Region,
     Root,
@@ -110,6 +111,7 @@ def features(
     families: Annotated[
         str, typer.Option(help="Names with commas: hrv, sequence, morphology.")
     ] = "hrv,sequence",
+    min_quality: MinQuality = None,
     baseline: Annotated[
         str, typer.Option(help="Trial (its name) or first seconds (a number) to compare with.")
     ] = "",
@@ -142,6 +144,7 @@ def features(
         from emotion_rppg.provenance import write_run
         from emotion_rppg.report.dictionary import write_dictionary
         from emotion_rppg.study import extract, waves
+        from emotion_rppg.study.trust import check_min_quality, summary
         from emotion_rppg.tables import check_out, write_partitioned, write_table
 
         names = [name.lower() for name in names_in(families)]
@@ -150,6 +153,7 @@ def features(
                 method=method, region=region, weights=weights, device=device, paths=paths or []
             ),
             *of_windows(length=length, step=step, source=source, families=names, encoder=encoder),
+            partial(check_min_quality, min_quality),
             partial(check_out, out, partitioned=partitioned),
             *([] if bids is None else [partial(check_folder, bids)]),
         )
@@ -160,6 +164,7 @@ def features(
             "length_s": None if whole else length,
             "step_s": step,
             "families": names,
+            "min_quality": min_quality,
             "baseline": _baseline(baseline),
             "region": region,
             "face": face,
@@ -192,7 +197,10 @@ def features(
         for failure in failures:
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
         text = f"{len(table)} windows of {len(recordings) - len(failures)} recordings → {out}"
+        withheld = summary(table)
+        text = "\n".join([text, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
+        result["withheld"] = withheld
         say(text, as_json, {**result, "out": str(out)})
 
 

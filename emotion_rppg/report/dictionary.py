@@ -27,7 +27,7 @@ _FIXED = {
     "quality": "mean pulse quality in the window, 0–1; empty where it was not measured",
     "timing_sd_ms": "standard error of a camera's beat times by the noise of its wave, root mean "
     "square, ms; without delays that heart and face do not share; empty for contact signals",
-    "reason": "why the features are empty, where they are",
+    "reason": "ok, or why features are withheld",
     "encoder": "the beat encoder that made the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",
     "seq_ibi_ms": "inter-beat intervals in order, ms, as text; nan marks a gap",

@@ -87,8 +87,9 @@ def _signals(table: pd.DataFrame) -> str:
         said.append(f"Videos were read with {name}" + (f": {told}" if told else "."))
     said += [f"Pulse network: {name}." for name in _named(table, "network")]
     said.append(
-        "Extra, missed and misplaced beats are corrected (Lipponen and Tarvainen 2019); nothing is "
-        "computed across a gap."
+        "Beats whose shape does not fit, and silence where a beat should be, are gaps; nothing is "
+        "computed across a gap, and variability is that of normal-to-normal intervals (Task Force "
+        "1996). A feature whose standard error outweighs it is withheld."
     )
     return " ".join(said)
 

@@ -18,9 +18,6 @@ REFERENCES = {
     "correlation. Comprehensive Psychology 3, 1.",
     "Lin 1989": "A concordance correlation coefficient to evaluate reproducibility. Biometrics 45, "
     "255–268.",
-    "Lipponen and Tarvainen 2019": "A robust algorithm for heart rate variability time series "
-    "artefact correction using novel beat classification. Journal of Medical Engineering & "
-    "Technology 43, 173–181.",
     "Makowski et al. 2021": "NeuroKit2: a Python toolbox for neurophysiological signal processing. "
     "Behavior Research Methods 53, 1689–1696.",
     "Naeini et al. 2015": "Obtaining well calibrated probabilities using Bayesian binning. AAAI "

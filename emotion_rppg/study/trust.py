@@ -84,8 +84,8 @@ def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None =
         return f"{len(beats)} beats in the window: at least {LEAST_BEATS} are wanted"
     if beats.coverage < LEAST_COVERAGE:
         return (
-            f"beats in {beats.coverage:.0%} of the window, the rest is gaps: at least "
-            f"{LEAST_COVERAGE:.0%} is wanted"
+            f"beats cover {beats.coverage:.0%} of the window: at least {LEAST_COVERAGE:.0%} is "
+            "wanted"
         )
     return ""
 
