@@ -24,10 +24,10 @@ _FIXED = {
     "network": "the trained network that read it; empty for classic methods",
     "reader": "reader of a published data set that listed the recording; empty: one's own files",
     "trained_on": "JSON {data set: [subjects]} that network was trained on, or `unknown`",
-    "quality": "mean pulse quality in the window, 0–1; empty where it was not measured",
-    "timing_sd_ms": "standard error of a camera's beat times by the noise of its wave, root mean "
-    "square, ms; without delays that heart and face do not share; empty for contact signals",
-    "reason": "ok, or why features are withheld",
+    "quality": "pulse quality of the window, 0–1; of an ECG the beats' confidence × coverage",
+    "timing_sd_ms": "standard error of beat times by the noise of the wave, root mean square, ms; "
+    "without delays between heart and sensor; empty for an ECG",
+    "reason": "ok where nothing is withheld, else why features are empty",
     "encoder": "the beat encoder that made the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",
     "seq_ibi_ms": "inter-beat intervals in order, ms, as text; nan marks a gap",
