@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 NOT_FEATURES = (*IDENTITY, "encoder", "encoder_trained_on")
 ABLATIONS = ("quality", "sequence", "embedding")
 # Columns that describe the recording, not the heart: how long, how clear, how many beats.
-OF_RECORDING = (*QUALITY, "ectopic_share", "n_beats", "n_pulses")
+OF_RECORDING = (*QUALITY, "n_beats", "n_pulses")
 STANDARD_ERRORS = ("_se", "_se_ms", "_se_bpm")
 # Columns that give the window's length away beside others. The Poincaré plot's are SDNN and RMSSD
 # again (Brennan et al. 2001) but for terms of the number of beats: rmssd_ms / sdsd_ms is

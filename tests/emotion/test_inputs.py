@@ -67,8 +67,7 @@ def test_what_a_family_counts_or_measures_of_the_recording_is_no_feature():
     names = sorted(name for name in every | errors if not name.startswith("seq_"))
     table = pd.DataFrame({name: [1.0] for name in names})
     left = set(table) - set(feature_names(table))
-    counts = {"n_beats", "n_pulses", "coverage", "corrected_share", "quality", "timing_sd_ms"}
-    assert left - {"ectopic_share"} == counts | errors | set(TELL_LENGTH)
+    assert left == {"n_beats", "n_pulses", *QUALITY} | errors | set(TELL_LENGTH)
 
 
 def test_other_columns_become_features_by_name(table):
