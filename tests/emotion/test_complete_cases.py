@@ -122,7 +122,8 @@ def test_an_empty_column_never_reaches_the_estimator():
     assert table["lf_ms2"].isna().all()
     evaluate(table, target="arousal", heads={"spy": Spy()}, probabilities="own")
     assert seen
-    assert {X.shape[1] for X in seen} == {len(matrix(table.dropna(axis=1)).names)}
+    held = matrix(table.dropna(axis=1, how="all")).names
+    assert max(X.shape[1] for X in seen) <= len(held) < len(matrix(table).names)
     assert all(np.isfinite(X).all() for X in seen)
 
 
