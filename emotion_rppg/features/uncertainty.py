@@ -23,10 +23,14 @@ from emotion_rppg.signals import Beats
 # Standard deviation of a beat's time of which the wave tells nothing, ms: a pulse's travel time
 # (five minutes of finger PPG and ECG of one person at rest show 3 ms), an R peak's place.
 LEAST_MS = {"ecg": 1.5, "bvp": 4.0, "rppg": 3.0}
-# Share of a pulse's SDNN and RMSSD by which they differ from the heart's where the wave is clean:
+# Shares of mean interval, SDNN and RMSSD by which a pulse's differ from the heart's in clean waves:
 # 150 windows of a wrist's PPG against the wristband's own intervals, and camera waves of 22 people
 # against a contact sensor, lie within two standard errors in nine of ten cases with it
-SHARES = {"ecg": (0.01, 0.01), "bvp": (0.07, 0.12), "rppg": (0.05, 0.1)}
+SHARES = {
+    "ecg": (0.001, 0.01, 0.01),
+    "bvp": (0.004, 0.07, 0.12),
+    "rppg": (0.004, 0.05, 0.1),
+}
 # Of the error of denoised intervals and differences, what SDNN and RMSSD err by; the same cases
 DENOISED = 0.27
 # Intervals that are taken to say one thing together: a breath at rest for differences, the
@@ -54,28 +58,19 @@ def standard_errors(beats: Beats) -> Errors:
         return UNKNOWN
     nn, kind = beats.nn_ms, beats.kind if beats.kind in LEAST_MS else "ecg"
     variance, missing = _timing_variance(beats, LEAST_MS[kind]), _missing_share(beats)
-    of_difference = _of_differences(beats, variance, LEAST_MS[kind])
-    sdnn, rmssd = _std(nn), _root_mean_square(differences)
-    mean = np.hypot(_sampling(nn, np.mean, missing, SLOW), np.sqrt(2 * variance.mean()) / len(nn))
-    of_interval = 2 * _of_intervals(beats, variance)
-    if kind == "rppg":
-        noise = [DENOISED * float(np.sqrt(added)) for added in (of_interval, of_difference)]
-    else:
-        noise = [
-            _by_noise(sdnn, of_interval, len(nn)),
-            _by_noise(rmssd, of_difference, len(differences)),
-        ]
-    own = [share * value for share, value in zip(SHARES[kind], (sdnn, rmssd), strict=True)]
-    sampled = (
-        _sampling(nn, _std, missing, SLOW),
-        _sampling(differences, _root_mean_square, missing, BREATH),
+    parts: tuple[tuple[np.ndarray, Callable[..., Any], float, int], ...] = (
+        # values, statistic, variance that noise adds, intervals that say one thing together
+        (nn, np.mean, 0.0, SLOW),
+        (nn, _std, 2 * _of_intervals(beats, variance), SLOW),
+        (differences, _root_mean_square, _of_differences(beats, variance, LEAST_MS[kind]), BREATH),
     )
-    return Errors(
-        60e3 / float(np.mean(beats.intervals_ms)) ** 2 * float(mean),
-        float(mean),
-        float(np.linalg.norm([own[0], sampled[0], noise[0]])),
-        float(np.linalg.norm([own[1], sampled[1], noise[1]])),
-    )
+    errors = []
+    for share, (values, statistic, added, block) in zip(SHARES[kind], parts, strict=True):
+        value, sampled = float(statistic(values)), _sampling(values, statistic, missing, block)
+        noise = _by_noise(value, added, len(values), denoised=kind == "rppg")
+        errors.append(float(np.linalg.norm([share * value, sampled, noise])))
+    mean, sdnn, rmssd = errors
+    return Errors(60e3 / float(np.mean(beats.intervals_ms)) ** 2 * mean, mean, sdnn, rmssd)
 
 
 def _timing_variance(beats: Beats, least_ms: float) -> np.ndarray:
@@ -107,8 +102,10 @@ def _of_differences(beats: Beats, variance: np.ndarray, least_ms: float) -> floa
     return float(np.mean(added[both]))
 
 
-def _by_noise(value: float, added: float, count: int) -> float:
+def _by_noise(value: float, added: float, count: int, *, denoised: bool) -> float:
     """Error of a standard deviation or root mean square whose square noise has added to."""
+    if denoised:
+        return DENOISED * float(np.sqrt(added))
     true = np.sqrt(max(value**2 - added, 0.0))
     scatter = np.sqrt((2 * added**2 + 4 * added * true**2) / count) / max(2 * value, 1e-9)
     return float(np.hypot(value - true, scatter))

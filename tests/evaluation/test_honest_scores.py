@@ -258,7 +258,7 @@ def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
 
     table = within(10, effect=2.0)
     head = OnFeatures(Watched())
-    results = evaluate(table, target="state", heads={"a": head})
+    results = evaluate(table, target="state", heads={"a": head}, probabilities="own")
     assert len(seen) == 10  # the folds
     from emotion_rppg.emotion.inputs import matrix
     from emotion_rppg.evaluation.fitting import Job

@@ -65,8 +65,11 @@ def test_a_late_wave_is_seen_in_its_lag_alone() -> None:
     found, plain = of(pulse(late_s=0.2)), of(pulse())
     assert found["lag_ms"] == pytest.approx(200, abs=1)
     assert found["beat_delay_ms"] - plain["beat_delay_ms"] == pytest.approx(200, abs=5)
-    for name in ("r", "macc", "beat_f1", "hr_bpm", "rmssd_ms"):
+    for name in ("r", "macc", "beat_f1", "hr_bpm"):
         assert found[name] == pytest.approx(plain[name], rel=0.03), name
+    assert found["rmssd_ms"] == pytest.approx(
+        plain["rmssd_ms"], rel=0.15
+    )  # other beats at the ends
 
 
 def test_a_wave_upside_down_is_seen_in_its_sign() -> None:
