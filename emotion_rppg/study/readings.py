@@ -14,6 +14,7 @@ import numpy as np
 from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import Extraction
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
@@ -29,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a recording becomes a pulse; every part travels into the table and the model."""
+    """How a recording becomes a pulse wave: what of an `Extraction` concerns it, and the device."""
 
     method: str | Path | Callable[..., np.ndarray] = "pos"
     source: str = "auto"
@@ -41,6 +42,12 @@ class Reading:
     def __post_init__(self) -> None:
         object.__setattr__(self, "method", canonical(self.method))
         object.__setattr__(self, "source", self.source.lower())
+
+    @classmethod
+    def of(cls, extraction: Extraction, device: str = "auto") -> Reading:
+        """The part of an extraction that makes the wave."""
+        how = extraction
+        return cls(how.method, how.source, how.region, how.face, how.weights, device)
 
     def kind(self, recording: Recording) -> str:
         """Which of the recording's views of the heart is read: its video if it has one."""
