@@ -6,6 +6,7 @@ in ``TABLE.extraction.json`` beside a CSV (`emotion_rppg.tables`), and in a mode
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+_log = logging.getLogger(__name__)
 ATTRIBUTE = "extraction"  # of DataFrame.attrs; a list where tables of different ones were joined
 _NOT_STORED = "not_stored"
 _CAMERA = ("method", "weights", "region", "face")  # used where a video is read
@@ -190,7 +192,7 @@ def extraction_of(table: pd.DataFrame) -> Extraction | None:
     InputError
         Tables of different extractions were joined; the message lists the fields that matter.
     """
-    kept, lost = reconciled(table)
+    kept, lost, ignored = reconciled(table)
     if lost:
         listed = "; ".join(f"{name}: {values}" for name, values in lost.items())
         raise InputError(
@@ -198,11 +200,20 @@ def extraction_of(table: pd.DataFrame) -> Extraction | None:
             "extract all recordings alike, or say how new ones are to be read: "
             "fit(…, extraction=…)"
         )
+    if ignored:
+        listed = "; ".join(f"{name}: {values}" for name, values in ignored.items())
+        _log.warning(
+            "the table is joined from tables whose extraction differs in what does not matter to "
+            "its features (%s): new recordings are read with the defaults of these",
+            listed,
+        )
     return kept
 
 
-def reconciled(table: pd.DataFrame) -> tuple[Extraction | None, dict[str, str]]:
-    """The extraction of a table, and the fields that matter in which its parts differ.
+def reconciled(
+    table: pd.DataFrame,
+) -> tuple[Extraction | None, dict[str, str], dict[str, str]]:
+    """The extraction of a table, and the fields in which its parts differ: what matters, the rest.
 
     Fields that cannot matter to its rows become those of the default: ``face`` and ``channel``,
     which name a place in one file, and how a video is read where none was.
@@ -210,7 +221,7 @@ def reconciled(table: pd.DataFrame) -> tuple[Extraction | None, dict[str, str]]:
     record = table.attrs.get(ATTRIBUTE)
     parts = record if isinstance(record, list) else [record]
     if record is None or not parts:
-        return None, {}
+        return None, {}, {}
     first, *others = (Extraction.from_dict(part) for part in parts)
     camera = "method" not in table or bool((table["method"].fillna("") != "").any())
     harmless = _PLACES if camera else (*_PLACES, *_CAMERA)
@@ -219,8 +230,9 @@ def reconciled(table: pd.DataFrame) -> tuple[Extraction | None, dict[str, str]]:
         differing = first.differences(other) | differing
     matters = {name: values for name, values in differing.items() if name not in harmless}
     default = Extraction().to_dict()
-    usual = {name: default[name] for name in differing if name in harmless}
-    return Extraction.from_dict(first.to_dict() | usual), matters
+    rest = {name: values for name, values in differing.items() if name in harmless}
+    usual = {name: default[name] for name in rest}
+    return Extraction.from_dict(first.to_dict() | usual), matters, rest
 
 
 def keep_common(parts: Sequence[pd.DataFrame], whole: pd.DataFrame) -> pd.DataFrame:
