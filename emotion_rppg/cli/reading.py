@@ -214,7 +214,7 @@ def predict(
     out: Out = Path("prediction"),
     calibrate: Annotated[Path | None, typer.Option(help="The same person at rest.")] = None,
     region: Annotated[
-        str | None, typer.Option(help="As in the training; asked of old models alone.")
+        str | None, typer.Option(help="Only for a model that does not store it: face, full …")
     ] = None,
     face: Face = None,
     weights: Weights = None,

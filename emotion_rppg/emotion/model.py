@@ -233,6 +233,7 @@ class Model:
         """The model card: what it tells, from whom it learned, what it must not be used for."""
         who = "; ".join(f"{len(p)} of {d} ({', '.join(p)})" for d, p in self.trained_on.items())
         length = self.made_from["length_s"]
+        how = ", ".join(f"{name} {value}" for name, value in self.extraction.to_dict().items())
         lines = [
             "# Model card",
             "",
@@ -246,6 +247,7 @@ class Model:
             f"- Learned from: {who}",
             f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
+            f"- Extraction{'' if self.extraction_known else ' (guessed from the columns)'}: {how}",
             *([] if self.calibration_s is None else [f"- {CALIBRATED}"]),
             f"- Made with emotion_rppg {__version__}",
             "",

@@ -257,7 +257,7 @@ def _guarded(
     if isinstance(done, str):
         return done
     rows, wave = done
-    camera = wave.kind == "rppg" and recording.video is not None
+    camera = reading.is_camera(recording)
     return rows, wave if camera and store is not None and known is None else None
 
 
