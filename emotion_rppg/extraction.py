@@ -210,6 +210,13 @@ def extraction_of(table: pd.DataFrame) -> Extraction | None:
     return kept
 
 
+def with_extraction(table: pd.DataFrame, extraction: Extraction) -> pd.DataFrame:
+    """The table, carrying how it was extracted."""
+    table = table.copy(deep=False)
+    table.attrs = {**table.attrs, ATTRIBUTE: extraction.to_dict()}
+    return table
+
+
 def reconciled(
     table: pd.DataFrame,
 ) -> tuple[Extraction | None, dict[str, str], dict[str, str]]:

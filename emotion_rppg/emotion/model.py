@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from emotion_rppg.emotion.encoder import Pretrained
 
+_log = logging.getLogger(__name__)
 KIND, ENCODER = "emotion", "encoder"
 BUNDLED = {"stress": Path(__file__).parent / "weights" / "stress"}  # models that come along
 SYNTHETIC = "synthetic"
@@ -344,7 +346,13 @@ def _encoder_inside(encoder: Any, extraction: Extraction | None) -> Pretrained |
         encoder = extraction.encoder
         gone = isinstance(encoder, str) and not Path(encoder).is_dir()
         if gone or isinstance(encoder, NotStored):
-            return None
+            encoder = None
+    if encoder is None:
+        _log.warning(
+            "the encoder of the table's embeddings is not given%s: the model predicts the rows of "
+            "tables, but no recordings; give encoder=DIR (--encoder DIR)",
+            "" if extraction is None else f" and not found ({extraction.encoder})",
+        )
     return load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
 
 
