@@ -100,7 +100,7 @@ LEFT = {"length_s": 10.0, "step_s": 4.0, "min_quality": 0.0, "region": "40,30,80
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "method": ("two_faces", {**LEFT, "method": "green"}),
     "source": ("study", {**SHORT, "source": "ecg"}),
-    "weights": ("two_faces", {**LEFT, "region": "face", "method": "physnet", "weights": "network"}),
+    "weights": ("two_faces", {**LEFT, "method": "physnet", "weights": "network"}),
     "region": ("two_faces", {**LEFT, "region": "212,45,56,70"}),
     "face": ("two_faces", {**LEFT, "region": "face", "face": 2}),
     "channel": ("two_fingers", {**SHORT, "channel": "ppg_b"}),
@@ -270,7 +270,7 @@ def test_the_network_may_lie_elsewhere(two_faces, network, tmp_path) -> None:
     place = tmp_path / "net"
     for given in ({"method": "physnet", "weights": place}, {"method": place}):
         shutil.copytree(network, place)
-        table = extract(two_faces, **{**LEFT, "region": "face", **given})
+        table = extract(two_faces, **{**LEFT, **given})
         model = fitted(table)
         shutil.move(place, tmp_path / "away")
         with pytest.raises(InputError, match="give its folder as weights"):
