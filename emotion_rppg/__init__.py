@@ -14,9 +14,11 @@ _HOME = {
     "Video": "recordings",
     "Recording": "recordings",
     "Windows": "windows",
+    "Extraction": "extraction",
     "estimate": "pulse.inference",
     "find_beats": "features.beats",
     "extract": "study",
+    "extraction_of": "extraction",
     "fit": "study",
     "predict": "study",
     "load": "study",
@@ -28,9 +30,11 @@ __all__ = [  # noqa: RUF022 — in the order of the data flow
     "Video",
     "Recording",
     "Windows",
+    "Extraction",
     "estimate",
     "find_beats",
     "extract",
+    "extraction_of",
     "fit",
     "predict",
     "evaluate",
@@ -39,6 +43,7 @@ __all__ = [  # noqa: RUF022 — in the order of the data flow
 
 if TYPE_CHECKING:
     from emotion_rppg.evaluation import evaluate
+    from emotion_rppg.extraction import Extraction, extraction_of
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.inference import estimate
     from emotion_rppg.recordings import Recording, Video

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,7 @@ def run_demo(
     from emotion_rppg.datasets.synthetic import write_study
     from emotion_rppg.evaluation import evaluate
     from emotion_rppg.evaluation.statistics import summary
+    from emotion_rppg.extraction import extraction_of, with_extraction
     from emotion_rppg.study import extract, fit
     from emotion_rppg.tables import write_table
 
@@ -82,6 +84,8 @@ def run_demo(
                 device=device,
                 progress=bar,
             )
+        if (how := extraction_of(table)) is not None:  # the folder beside the table, once whole
+            table = with_extraction(table, replace(how, encoder="encoder"))
         write_table(table, fresh / "table.csv")
         with progress("5/6 leave one person out") as bar:
             results = evaluate(

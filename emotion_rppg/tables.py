@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from emotion_rppg.checkpoints import (
     write_json,
 )
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import ATTRIBUTE, Extraction, keep_common
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ENDINGS = (".csv", ".parquet")
+_METADATA = PACKAGE.encode()  # key in the schema of a Parquet file
 # how every CSV is read: numbers to their last digit, by the one of pandas' parsers that an exponent
 # of ten digits (5e3081327832, in a damaged file) does not crash
 AS_WRITTEN: dict[str, Any] = {"encoding": "utf-8-sig", "float_precision": "round_trip"}
@@ -72,14 +75,44 @@ def check_out(path: str | Path, *, partitioned: bool = False) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write a feature or result table."""
+    """Write a feature or result table, and how it was extracted where the table carries it.
+
+    The extraction goes into the schema of a Parquet file, or beside a CSV into
+    ``TABLE.extraction.json``, which is gone while the CSV is being replaced: a stop between the two
+    leaves a table without a record, never one with that of another.
+    """
     path = check_ending(path)
-    with whole_file(path) as fresh:
-        if path.suffix.lower() == ".csv":
+    if path.suffix.lower() == ".csv":
+        beside, record = extraction_beside(path), table.attrs.get(ATTRIBUTE)
+        with whole_file(path) as fresh:
             table.to_csv(fresh, index=False)
-        else:
-            table.to_parquet(fresh, index=False)
+            beside.unlink(missing_ok=True)
+        if record is not None:
+            write_json(beside, {"written_by": PACKAGE, ATTRIBUTE: record})
+        return path
+    import pyarrow.parquet as pq
+
+    with whole_file(path) as fresh:
+        pq.write_table(_arrow(table), fresh)
     return path
+
+
+def extraction_beside(path: str | Path) -> Path:
+    """Where the extraction of a CSV lies: ``table.extraction.json`` beside ``table.csv``."""
+    return Path(path).with_suffix(".extraction.json")
+
+
+def _arrow(table: pd.DataFrame) -> Any:
+    """The table for Parquet, its extraction in the metadata of the schema."""
+    import pyarrow as pa
+
+    bare = table.copy(deep=False)
+    bare.attrs = {}
+    whole = pa.Table.from_pandas(bare, preserve_index=False)
+    if (record := table.attrs.get(ATTRIBUTE)) is None:
+        return whole
+    text = json.dumps({ATTRIBUTE: record}, ensure_ascii=False, allow_nan=False)
+    return whole.replace_schema_metadata({**whole.schema.metadata, _METADATA: text.encode()})
 
 
 def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
@@ -89,11 +122,10 @@ def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
     ``subject=07`` most readers take 07 for a number. What reads Parquet takes the folder as one
     table; `read_table` does, too.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = check_out(path, partitioned=True)
-    whole = pa.Table.from_pandas(table, preserve_index=False)  # one schema for all files
+    whole = _arrow(table)  # one schema for all files
     with whole_folder(path) as fresh:
         groups = table.groupby(["dataset", "subject"], sort=False, dropna=False).indices
         for number, ((dataset, subject), rows) in enumerate(groups.items()):
@@ -126,7 +158,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """Read a feature table; identities stay text (``"01"`` is not 1), empty text stays empty.
 
     A person or a label called NA, None or nan keeps its name: in identities only an empty cell is
-    empty. Labels are numbers where any cell is one and the others mean "no value", else words.
+    empty. Labels are numbers where any cell is one and the others mean "no value", else words. How
+    the table was extracted comes back with it (`emotion_rppg.extraction_of`).
     """
     import pandas as pd
 
@@ -135,10 +168,44 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise InputError(f"no table {str(path)!r}: make one with `emotion-rppg features`")
     try:
         if path.suffix.lower() == ".parquet":
-            return pd.read_parquet(path)
-        return _read_csv(path)
+            table, record = pd.read_parquet(path), _record_in(path)
+        else:
+            table, record = _read_csv(path), _record_beside(path)
+    except InputError:  # of the record, which says what to do
+        raise
     except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
         raise InputError(f"{path} is not a table that can be read: {error}") from error
+    table.attrs = {} if record is None else {ATTRIBUTE: record}
+    return table
+
+
+def _record_in(path: Path) -> Any:
+    """The extraction in the schema of a Parquet file, or of the first of a folder."""
+    import pyarrow.parquet as pq
+
+    if path.is_dir():
+        path = next(iter(sorted(path.rglob("*.parquet"))), path)
+    text = (pq.read_schema(path).metadata or {}).get(_METADATA)
+    return None if text is None else _record(text.decode(), path)
+
+
+def _record_beside(path: Path) -> Any:
+    beside = extraction_beside(path)
+    return _record(beside.read_text(encoding="utf-8"), beside) if beside.is_file() else None
+
+
+def _record(text: str, where: Path) -> Any:
+    """The extraction, or those of the parts of a joined table; checked before it is used."""
+    try:
+        record = json.loads(text)[ATTRIBUTE]
+        for part in record if isinstance(record, list) else [record]:
+            Extraction.from_dict(part)
+    except (ValueError, KeyError, TypeError, InputError) as error:
+        raise InputError(
+            f"the record in {where} of how the table was extracted is damaged ({error}): extract "
+            "the table again, or remove that record"
+        ) from error
+    return record
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -179,7 +246,7 @@ def read_tables(paths: Sequence[str | Path]) -> pd.DataFrame:
 
     tables = [_with_dataset(read_table(path), Path(path).stem) for path in paths]
     _warn_of_one_name([set(t["dataset"].astype(str)) if "dataset" in t else set() for t in tables])
-    table = pd.concat(tables, ignore_index=True)
+    table = keep_common(tables, pd.concat(tables, ignore_index=True))
     return table.fillna(dict.fromkeys(_text_in(table.columns), ""))
 
 

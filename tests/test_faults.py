@@ -20,7 +20,7 @@ from emotion_rppg.cache import Cache, beside_name
 from emotion_rppg.cli import app
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.study import Reading, extraction
+from emotion_rppg.study import Extraction, Reading, extraction
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))
@@ -48,11 +48,14 @@ def folder(tmp_path_factory) -> Path:
     return write_study(place, people=4, trials=3, duration_s=60.0, video=False)
 
 
+WRITTEN = ["run.json", "t.columns.md", "t.csv", "t.extraction.json"]
+
+
 @pytest.fixture(scope="module")
 def undisturbed(folder, tmp_path_factory) -> bytes:
     out = tmp_path_factory.mktemp("whole") / "t.csv"
     assert run("features", folder, "--out", out).exit_code == 0
-    assert sorted(p.name for p in out.parent.iterdir()) == ["run.json", "t.columns.md", "t.csv"]
+    assert sorted(p.name for p in out.parent.iterdir()) == WRITTEN
     return out.read_bytes()
 
 
@@ -97,7 +100,7 @@ def test_after_a_kill_only_the_unfinished_is_redone(
     if not ended:
         assert 0 < len(redone) < 12
     assert out.read_bytes() == undisturbed
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.json", "t.columns.md", "t.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == WRITTEN
 
 
 def test_control_c_leaves_what_is_finished(folder, undisturbed, redone, tmp_path) -> None:
@@ -226,8 +229,8 @@ def test_a_network_that_was_trained_anew_is_another_result(tmp_path) -> None:
     keys = []
     for weights in (b"first", b"other"):
         (tmp_path / "model.safetensors").write_bytes(weights)
-        reading = Reading(method=str(tmp_path))
-        keys.append(extraction._rows_key(recording, reading, (60.0,)))
+        how = Extraction(method=tmp_path)
+        keys.append(extraction._rows_key(recording, Reading.of(how), how))
     assert None not in keys
     assert keys[0] != keys[1]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import Extraction
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.hrv import COLUMNS
 from emotion_rppg.features.verdicts import judged
@@ -83,7 +84,8 @@ def analyse(
         table, wave = read_like(model, video, progress=progress, seen=seen)
         quiet = read_like(model, calm)[0] if needed and calm is not None else None
         predicted = model.predict(table, rest=quiet)
-    row = features_of(as_recordings(video)[0], wave, how, None, None, ("hrv",))
+    whole = Extraction(length_s=None, families=("hrv",))
+    row = features_of(as_recordings(video)[0], wave, how, whole)
     return _written(folder, wave, row, predicted, model)
 
 

@@ -221,7 +221,9 @@ def predict(
     model: Annotated[Path, typer.Option(help="Model folder from `train emotion`, or stress.")],
     out: Out = Path("prediction"),
     calibrate: Annotated[Path | None, typer.Option(help="The same person at rest.")] = None,
-    region: Region = "face",
+    region: Annotated[
+        str | None, typer.Option(help="Only for a model that does not store it: face, full …")
+    ] = None,
     face: Face = None,
     weights: Weights = None,
     channel: Channel = None,
@@ -238,13 +240,21 @@ def predict(
         from emotion_rppg.checkpoints import check_folder
         from emotion_rppg.cli.checks import all_hold, of_reading
         from emotion_rppg.report.prediction import write_prediction
-        from emotion_rppg.study import as_recordings, load, read_all_like, read_like
+        from emotion_rppg.study import (
+            channel_like,
+            load,
+            read_all_like,
+            read_like,
+            recordings_like,
+        )
         from emotion_rppg.tables import is_feature_table
 
         how: dict[str, Any] = {"region": region, "weights": weights, "device": device}
         at_rest = [] if calibrate is None else [calibrate]
         all_hold(
-            *of_reading(**how, paths=[*given, *at_rest]),
+            *of_reading(
+                region=region or "face", weights=weights, device=device, paths=[*given, *at_rest]
+            ),
             partial(load, model),
             partial(check_folder, out),
         )
@@ -256,10 +266,11 @@ def predict(
         rest = None
         if calibrate is not None:
             with progress_bar("reading the rest") as progress:
-                found = as_recordings(calibrate, channel=channel)
+                found = recordings_like(trained, calibrate, channel=channel)
                 rest, _ = read_all_like(trained, found, **how, progress=progress)
         tables = [path for path in given if is_feature_table(path)]
-        found = [] if tables else recordings_of(given, None, None, channel=channel)
+        channel, kind = channel_like(trained, given, channel)
+        found = [] if tables else recordings_of(given, None, None, channel=channel, kind=kind)
         if len(found) != 1:
             with progress_bar("reading") as progress:
                 said = _predict_many(

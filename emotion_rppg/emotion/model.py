@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from emotion_rppg.emotion.platt import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.ranges import Ranges
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.windows import EMBEDDING, OK, SEQUENCE, people, trusted
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from emotion_rppg.emotion.encoder import Pretrained
 
+_log = logging.getLogger(__name__)
 KIND, ENCODER = "emotion", "encoder"
 BUNDLED = {"stress": Path(__file__).parent / "weights" / "stress"}  # models that come along
 SYNTHETIC = "synthetic"
@@ -56,7 +59,7 @@ class Model:
     names, channels, longest :
         Feature columns, channels and number of the beat tokens that the heads read.
     made_from : dict
-        How the training table was made: ``method, source, length_s, families, networks``.
+        What the training table's columns say: ``method, source, network, encoder, length_s``.
     trained_on : dict
         ``{data set: [subjects]}``, everybody whose rows or whose networks taught this model.
     calibration_s : float, optional
@@ -65,6 +68,10 @@ class Model:
         What they are, of `platt.PROBABILITIES`.
     ranges : Ranges, optional
         Of each feature in the training windows; windows far outside are not predicted.
+    extraction : Extraction
+        How the training table was extracted, and so how new recordings are read.
+    extraction_known : bool
+        False where the table carried none (old tables, old models): a guess from its columns.
     """
 
     heads: dict[str, Any]
@@ -80,6 +87,8 @@ class Model:
     probabilities: str = "own"
     channels: tuple[str, ...] | None = None
     ranges: Ranges | None = None
+    extraction: Extraction = field(default_factory=Extraction)
+    extraction_known: bool = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -95,6 +104,7 @@ class Model:
         own calibration (``calibration_s``) needs it, others refuse it.
         """
         shown = table[[c for c in _SHOWN if c in table]].copy()
+        shown.attrs = {}  # predictions are no feature table
         reasons = self._reasons(table)
         able = np.array([reason == OK for reason in reasons], dtype=bool)
         inputs = (self._inputs(table).X - self._levels(table, rest))[able]
@@ -213,6 +223,8 @@ class Model:
             "longest": self.longest,
             "ranges": None if self.ranges is None else self.ranges.to_dict(),
             "made_from": self.made_from,
+            "extraction": self.extraction.to_dict(),
+            "extraction_known": self.extraction_known,
             "trained_on": self.trained_on,
             "note": self.note,
             "calibration_s": self.calibration_s,
@@ -223,6 +235,7 @@ class Model:
         """The model card: what it tells, from whom it learned, what it must not be used for."""
         who = "; ".join(f"{len(p)} of {d} ({', '.join(p)})" for d, p in self.trained_on.items())
         length = self.made_from["length_s"]
+        how = ", ".join(f"{name} {value}" for name, value in self.extraction.to_dict().items())
         lines = [
             "# Model card",
             "",
@@ -236,6 +249,7 @@ class Model:
             f"- Learned from: {who}",
             f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
+            f"- Extraction{'' if self.extraction_known else ' (guessed from the columns)'}: {how}",
             *([] if self.calibration_s is None else [f"- {CALIBRATED}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
@@ -257,6 +271,7 @@ def fit(
     calibration_s: float = CALIBRATION_S,
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
+    extraction: Extraction | None = None,
     random_state: int = 0,
 ) -> Model:
     """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
@@ -315,12 +330,30 @@ def fit(
         made_from=_made_from(table),
         trained_on=seen,
         note=SYNTHETIC_NOTE if SYNTHETIC in seen else "",
-        encoder=(load_encoder(encoder) if isinstance(encoder, str | Path) else encoder)
-        if embeds
-        else None,
+        encoder=_encoder_inside(encoder, extraction) if embeds else None,
         calibration_s=calibration_s if normalise == "calibration" else None,
         probabilities=probabilities,
+        extraction=guessed(_made_from(table), _families_in(table))
+        if extraction is None
+        else extraction,
+        extraction_known=extraction is not None,
     )
+
+
+def _encoder_inside(encoder: Any, extraction: Extraction | None) -> Pretrained | None:
+    """The encoder given, else the one whose folder the extraction names, if it is there."""
+    if encoder is None and extraction is not None:
+        encoder = extraction.encoder
+        gone = isinstance(encoder, str) and not Path(encoder).is_dir()
+        if gone or isinstance(encoder, NotStored):
+            encoder = None
+    if encoder is None:
+        _log.warning(
+            "the encoder of the table's embeddings is not given%s: the model predicts the rows of "
+            "tables, but no recordings; give encoder=DIR (--encoder DIR)",
+            "" if extraction is None else f" and not found ({extraction.encoder})",
+        )
+    return load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
 
 
 def _levelled(
@@ -382,16 +415,36 @@ def _made_from(table: pd.DataFrame) -> dict[str, Any]:
         return values[0] if len(values) == 1 else ", ".join(values)
 
     lengths = table["duration_s"].round(3).unique()
-    families = ["hrv", *(["sequence"] if any(c.startswith(SEQUENCE) for c in table) else [])]
-    families += ["morphology"] if "n_pulses" in table else []
     return {
         "method": only("method"),
         "source": only("source"),
         "network": only("network"),
         "encoder": only("encoder") if any(c.startswith(EMBEDDING) for c in table) else "",
         "length_s": float(lengths[0]) if len(lengths) == 1 else None,
-        "families": families,
     }
+
+
+def _families_in(table: pd.DataFrame) -> list[str]:
+    """Families of a table that does not carry its extraction, by its columns."""
+    families = ["hrv", *(["sequence"] if any(c.startswith(SEQUENCE) for c in table) else [])]
+    return [*families, *(["morphology"] if "n_pulses" in table else [])]
+
+
+def guessed(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:
+    """Extraction of a training table that did not carry its own: the step is not known."""
+    length_s = made_from["length_s"]
+    return Extraction(
+        method=made_from["method"] or "pos",
+        length_s=length_s,
+        step_s=None if length_s is None else length_s / 2,
+        families=families,
+    )
+
+
+def _extraction_in(config: dict[str, Any]) -> Extraction:
+    if "extraction" in config:
+        return Extraction.from_dict(config["extraction"])
+    return guessed(config["made_from"], config["made_from"]["families"])
 
 
 def load(folder: str | Path) -> Model:
@@ -417,6 +470,8 @@ def load(folder: str | Path) -> Model:
             ranges=None if (seen := config.get("ranges")) is None else Ranges.from_dict(seen),
             longest=int(config["longest"]),
             made_from=config["made_from"],
+            extraction=_extraction_in(config),
+            extraction_known=config.get("extraction_known", False),
             trained_on=config["trained_on"],
             note=config.get("note", ""),
             calibration_s=config.get("calibration_s"),

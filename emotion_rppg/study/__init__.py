@@ -1,5 +1,6 @@
 """Where the stages are joined: recordings → feature table → fitted model → predictions."""
 
+from emotion_rppg.extraction import Extraction, extraction_of
 from emotion_rppg.study.extraction import (
     all_failed,
     extract,
@@ -7,7 +8,7 @@ from emotion_rppg.study.extraction import (
     or_reason,
     ordered,
 )
-from emotion_rppg.study.models import fit, load, predict, pretrain_encoder, read_all_like, read_like
+from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.readings import (
     Progress,
     Reading,
@@ -16,13 +17,17 @@ from emotion_rppg.study.readings import (
     view,
     waves,
 )
+from emotion_rppg.study.replay import channel_like, read_all_like, read_like, recordings_like
 
 __all__ = [
+    "Extraction",
     "Progress",
     "Reading",
     "all_failed",
     "as_recordings",
+    "channel_like",
     "extract",
+    "extraction_of",
     "features_of",
     "fit",
     "load",
@@ -33,6 +38,7 @@ __all__ = [
     "pretrain_encoder",
     "read_all_like",
     "read_like",
+    "recordings_like",
     "view",
     "waves",
 ]

@@ -6,16 +6,20 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
 from emotion_rppg.baselines import beside_baseline
 from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import ATTRIBUTE, Extraction
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.parallel import unless_kept
+from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
@@ -27,11 +31,33 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+P = ParamSpec("P")
 _Outcome: TypeAlias = "tuple[pd.DataFrame, Signal | None] | str"
 
 
+def _fields_from_extraction(function: Callable[P, T]) -> Callable[P, T]:
+    """Take what is not given by keyword from ``extraction``, the second argument, where it is."""
+
+    @wraps(function)
+    def filled(*given: P.args, **named: P.kwargs) -> T:
+        extraction = given[1] if len(given) > 1 else named.get("extraction")
+        if isinstance(extraction, Extraction):
+            for field in fields(extraction):
+                named.setdefault(field.name, getattr(extraction, field.name))
+        elif extraction is not None:
+            raise InputError(
+                f"extraction is an Extraction, got {type(extraction).__name__}: write "
+                "extract(recordings, Extraction(…)), and other parameters by their names"
+            )
+        return function(*given, **named)
+
+    return filled
+
+
+@_fields_from_extraction
 def extract(
     recordings: Iterable[Recording] | str | Path | Video,
+    extraction: Extraction | None = None,
     *,
     method: str | Path | Callable[..., np.ndarray] = "pos",
     length_s: float | None = 60.0,
@@ -61,6 +87,9 @@ def extract(
     ----------
     recordings : iterable of Recording, or path
         A data set, a list, or the path of a folder, a video or a signal CSV.
+    extraction : Extraction, optional
+        How to extract, as one value, such as that of another table (`extraction_of`) or of a model;
+        what is given by keyword takes the place of its field.
     method : str, path or function
         How a video is read: a name of ``METHODS``, a network's folder, or a function
         ``(rgb (n, 3), rate_hz) -> (n,)``.
@@ -92,7 +121,8 @@ def extract(
     Returns
     -------
     DataFrame
-        ``attrs["failures"]`` lists the recordings that could not be read, with the reason.
+        ``attrs["failures"]`` lists the recordings that could not be read, with the reason;
+        `extraction_of` gives how it was extracted, which ``fit`` stores and ``predict`` uses.
 
     Raises
     ------
@@ -102,16 +132,27 @@ def extract(
     items = as_recordings(recordings, channel=channel, kind=source.lower())
     if not items:
         raise InputError("there is no recording to extract from")
-    reading = Reading(method, source, region, face, weights, device)
+    how = Extraction(
+        method=canonical(method),
+        source=source,
+        weights=weights,
+        region=region,
+        face=face,
+        channel=channel,
+        length_s=length_s,
+        step_s=step_s,
+        families=families,
+        baseline=baseline,
+        encoder=encoder,
+        min_quality=min_quality,
+    )
     from emotion_rppg.features import check_families
 
-    families = tuple(name.lower() for name in families)
-    check_families(families)
-    store = Cache(cache) if isinstance(cache, str | Path) else cache
+    check_families(how.families)
     check_min_quality(min_quality)
-    window = (length_s, step_s, tuple(families), min_quality)
+    store = Cache(cache) if isinstance(cache, str | Path) else cache
     found: dict[int, pd.DataFrame | str] = {}
-    for number, outcome in _outcomes(items, reading, window, store, workers, scheduler):
+    for number, outcome in _outcomes(items, how, device, store, workers, scheduler):
         found[number] = outcome
         if isinstance(outcome, str):
             _log.warning("%s: %s", items[number].name, outcome)
@@ -126,13 +167,17 @@ def extract(
     ]
     if not tables:
         raise InputError(all_failed(failures))
-    table = joined(tables)
-    if baseline is not None:
-        table = beside_baseline(table, baseline)
-    if encoder is not None:
-        table = embedded(table, encoder)
-    table.attrs["failures"] = failures
+    table = completed(tables, how)
+    table.attrs |= {"failures": failures, ATTRIBUTE: how.to_dict()}
     return table
+
+
+def completed(tables: list[pd.DataFrame], extraction: Extraction) -> pd.DataFrame:
+    """One table of the rows of recordings, with its differences from a baseline and embeddings."""
+    table = joined(tables)
+    if extraction.baseline is not None:
+        table = beside_baseline(table, extraction.baseline)
+    return table if extraction.encoder is None else embedded(table, extraction.encoder)
 
 
 def all_failed(failures: list[dict[str, str]]) -> str:
@@ -148,8 +193,8 @@ def all_failed(failures: list[dict[str, str]]) -> str:
 
 def _outcomes(
     items: Sequence[Recording],
-    reading: Reading,
-    window: tuple[Any, ...],
+    how: Extraction,
+    device: str,
     store: Cache | None,
     workers: int,
     scheduler: str | None,
@@ -157,13 +202,14 @@ def _outcomes(
     """Each recording's number with its rows, or why there are none; the kept ones come first."""
     import pandas as pd
 
-    keys = [None if store is None else _rows_key(r, reading, window) for r in items]
+    reading = Reading.of(how, device)
+    keys = [None if store is None else _rows_key(r, reading, how) for r in items]
 
     def kept(number: int) -> _Outcome | None:
         rows = None if store is None else store.get(keys[number])
         return (rows, None) if isinstance(rows, pd.DataFrame) else None
 
-    jobs = [(item, reading, store, *window) for item in items]
+    jobs = [(item, reading, how, store) for item in items]
     run = unless_kept(_guarded, jobs, kept, workers=workers, scheduler=scheduler)
     for number, outcome, new in run:
         if isinstance(outcome, str):
@@ -177,7 +223,8 @@ def _outcomes(
         yield number, rows
 
 
-def _rows_key(recording: Recording, reading: Reading, window: tuple[Any, ...]) -> str | None:
+def _rows_key(recording: Recording, reading: Reading, how: Extraction) -> str | None:
+    window = (how.length_s, how.step_s, how.families, how.min_quality)
     try:
         return fingerprint("rows", view(recording, reading), reading.facts(recording), window)
     except InputError:
@@ -196,19 +243,21 @@ def or_reason(work: Callable[[], T]) -> T | str:
         return f"unexpected {type(error).__name__} in {where}: {error}; please report it"
 
 
-def _guarded(recording: Recording, reading: Reading, store: Cache | None, *window: Any) -> _Outcome:
+def _guarded(
+    recording: Recording, reading: Reading, how: Extraction, store: Cache | None
+) -> _Outcome:
     """One recording's rows, and its wave if that is to be kept, or why there are none."""
     known = kept_wave(recording, reading, store)
 
     def read() -> tuple[pd.DataFrame, Signal]:
         wave = reading.wave(recording) if known is None else known
-        return features_of(recording, wave, reading, *window), wave
+        return features_of(recording, wave, reading, how), wave
 
     done = or_reason(read)
     if isinstance(done, str):
         return done
     rows, wave = done
-    camera = wave.kind == "rppg" and recording.video is not None
+    camera = reading.is_camera(recording)
     return rows, wave if camera and store is not None and known is None else None
 
 
@@ -216,12 +265,9 @@ def features_of(
     recording: Recording,
     wave: Signal,
     reading: Reading,
-    length_s: float | None,
-    step_s: float | None,
-    families: Sequence[str],
-    min_quality: float | None = None,
+    how: Extraction,
 ) -> pd.DataFrame:
-    """Feature rows of one recording whose wave has been read."""
+    """Feature rows of one recording whose wave has been read, without baseline and embeddings."""
     import pandas as pd
 
     from emotion_rppg.features import FAMILIES
@@ -229,7 +275,7 @@ def features_of(
 
     facts = reading.facts(recording)
     beats = find_beats(wave)
-    windows = cut(beats, wave, length_s=length_s, step_s=step_s, facts=facts)
+    windows = cut(beats, wave, length_s=how.length_s, step_s=how.step_s, facts=facts)
     table, parts = windows.table, zip(windows.beats, windows.signals, strict=True)
     measured = pd.concat(
         [
@@ -239,11 +285,11 @@ def features_of(
                     "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
                 }
             ),
-            *(FAMILIES[name](windows.beats, windows.signals) for name in families),
+            *(FAMILIES[name](windows.beats, windows.signals) for name in how.families),
         ],
         axis=1,
     )
-    trusted = withhold(measured, windows.beats, windows.signals, min_quality=min_quality)
+    trusted = withhold(measured, windows.beats, windows.signals, min_quality=how.min_quality)
     return ordered(pd.concat([table, trusted], axis=1))
 
 

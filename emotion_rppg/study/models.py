@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.signals import Signal
-from emotion_rppg.study.extraction import all_failed, embedded, features_of, joined, or_reason
-from emotion_rppg.study.readings import Progress, Reading, as_recordings
+from emotion_rppg.extraction import Extraction, extraction_of
+from emotion_rppg.recordings import Video
+from emotion_rppg.study.replay import read_all_like, recordings_like
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.emotion.encoder import Pretrained
     from emotion_rppg.emotion.model import Model
-    from emotion_rppg.pulse.inference import Seen
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +32,7 @@ def fit(
     calibration_s: float = 240.0,
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
+    extraction: Extraction | None = None,
     random_state: int = 0,
 ) -> Model:
     """Fit a head on every labelled row of the table that has a trusted pulse, one for each target.
@@ -54,7 +52,8 @@ def fit(
         together.
     encoder : folder or Pretrained, optional
         The encoder that made the table's embeddings; it travels inside the model, so that
-        ``predict`` can read a video. As a folder also what ``"lstm_pretrained"`` begins with.
+        ``predict`` can read a video. Default: the folder that ``extract`` was given, if it is still
+        there. As a folder also what ``"lstm_pretrained"`` begins with.
     normalise : {"none", "calibration"}
         ``"calibration"``: features are differences from each person's first ``calibration_s``;
         ``predict`` then needs a recording of rest.
@@ -63,11 +62,24 @@ def fit(
         sigmoid (:mod:`emotion_rppg.emotion.platt`).
     extra_features : sequence of str
         Numeric columns outside the feature families (``"age"``) that are features all the same.
+    extraction : Extraction, optional
+        How the table was extracted, which ``predict`` repeats on new recordings. Default: what the
+        table carries (`extraction_of`).
+
+    Raises
+    ------
+    InputError
+        The table is joined from tables that were extracted in different ways.
     """
     from emotion_rppg.emotion.model import fit as fit_model
     from emotion_rppg.emotion.table_checks import checked
 
     targets = [target] if isinstance(target, str) else list(target)
+    if extraction is None and (extraction := extraction_of(table)) is None:
+        _log.warning(
+            "the table does not carry how it was extracted (an old file, or lost when tables were "
+            "merged): predict can only guess it from the columns; give fit(…, extraction=…)"
+        )
     return fit_model(
         checked(table, targets=targets, coding=coding),
         target=target,
@@ -78,6 +90,7 @@ def fit(
         calibration_s=calibration_s,
         probabilities=probabilities,
         extra_features=extra_features,
+        extraction=extraction,
         random_state=random_state,
     )
 
@@ -96,16 +109,16 @@ def predict(
     calibrate: str | Path | Video | pd.DataFrame | None = None,
     device: str = "auto",
     weights: str | Path | None = None,
-    region: str = "face",
+    region: str | None = None,
     face: int | None = None,
     channel: str | None = None,
 ) -> pd.DataFrame:
-    """Arousal, valence or whatever the model was fitted to, one row a window.
+    """Predict arousal, valence or whatever the model was fitted to, one row a window.
 
-    A video (or signal file) is read the way the model's training table was, and of a folder every
-    recording. Nothing is predicted for a window without a trusted pulse, a shorter one, or one far
-    outside what the model was trained on: its columns are empty and ``reason`` says why, else
-    ``"ok"``.
+    A video (or signal file) is read as the model's training table was (``model.extraction``), and
+    of a folder every recording. Nothing is predicted for a window without a trusted pulse, a
+    shorter one, or one far outside what the model was trained on: its columns are empty and
+    ``reason`` says why, else ``"ok"``.
 
     Parameters
     ----------
@@ -113,8 +126,13 @@ def predict(
         ``"stress"`` comes along; see its card.
     calibrate : file, Video or table, optional
         The same person at rest, for a model fitted with ``normalise="calibration"``.
-    channel : str, optional
-        Name of the column or channel to read, of a signal file with several.
+    device, weights :
+        Where networks run, and where the folder of the pulse network lies now.
+    region : str, optional
+        That of the training; another one is refused unless the model is too old to know its own.
+    face, channel : int, str, optional
+        Which face of this video, or which column or channel of this signal file. Default: as in
+        the training.
 
     Returns
     -------
@@ -130,89 +148,19 @@ def predict(
     how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
     failures: list[dict[str, str]] = []
     if isinstance(video_or_table, str | Path | Video):
-        found = as_recordings(video_or_table, channel=channel)
+        found = recordings_like(trained, video_or_table, channel=channel)
         table, failures = read_all_like(trained, found, **how)
     else:
         table = checked(video_or_table)
     rest = calibrate
     if isinstance(calibrate, str | Path | Video):
-        rest = read_like(trained, calibrate, **how)[0]
+        found = recordings_like(trained, calibrate, channel=channel)
+        rest, _ = read_all_like(trained, found, **how)
     for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
         _log.warning("%s", shift)
     rows = trained.predict(table, rest=rest)
     rows.attrs["failures"] = failures
     return rows
-
-
-def read_all_like(
-    model: Model,
-    recordings: Sequence[Recording],
-    *,
-    progress: Progress | None = None,
-    **reading: Any,
-) -> tuple[pd.DataFrame, list[dict[str, str]]]:
-    """Feature table of several recordings, each read as the model's training table was.
-
-    Returns
-    -------
-    table, failures
-        The rows of all that could be read; of the others the name and the reason.
-
-    Raises
-    ------
-    InputError
-        No recording could be read.
-    """
-    if len(recordings) == 1:
-        return read_like(model, recordings[0], **reading, progress=progress)[0], []
-    tables: list[pd.DataFrame] = []
-    failures: list[dict[str, str]] = []
-    for number, recording in enumerate(recordings):
-        read = or_reason(partial(read_like, model, recording, **reading))
-        if isinstance(read, str):
-            failures.append({"recording": recording.name, "reason": read})
-        else:
-            tables.append(read[0])
-        if progress is not None:
-            progress(number + 1, len(recordings))
-    if not tables:
-        raise InputError(all_failed(failures))
-    return joined(tables), failures
-
-
-def read_like(
-    model: Model,
-    given: str | Path | Video | Recording,
-    *,
-    channel: str | None = None,
-    progress: Progress | None = None,
-    seen: Seen | None = None,
-    **reading: Any,
-) -> tuple[pd.DataFrame, Signal]:
-    """Feature table and wave of one video or signal file, read as the model's training table was.
-
-    A file shorter than the model's window gives one row, which the model will not judge.
-    """
-    recording = given if isinstance(given, Recording) else _only(given, channel)
-    made = model.made_from
-    if made["network"] and not reading.get("weights"):
-        raise InputError(
-            f"the model learned from pulses that the network {made['network']!r} read: "
-            "give its folder as weights (--weights DIR)"
-        )
-    length_s = made["length_s"]
-    step_s = None if length_s is None else length_s / 2
-    how = Reading(method=made["method"] or "pos", **reading)
-    wave = how.wave(recording, progress, seen)
-    table = features_of(recording, wave, how, length_s, step_s, made["families"])
-    return table if model.encoder is None else embedded(table, model.encoder), wave
-
-
-def _only(given: str | Path | Video, channel: str | None) -> Recording:
-    found = as_recordings(given, channel=channel)
-    if len(found) != 1:
-        raise InputError(f"{given} holds {len(found)} recordings: want one; give the file itself")
-    return found[0]
 
 
 def pretrain_encoder(

@@ -14,6 +14,7 @@ import numpy as np
 from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import Extraction
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
@@ -29,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a recording becomes a pulse; every part travels into the table and the model."""
+    """How a recording becomes a pulse wave: what of an `Extraction` concerns it, and the device."""
 
     method: str | Path | Callable[..., np.ndarray] = "pos"
     source: str = "auto"
@@ -41,6 +42,18 @@ class Reading:
     def __post_init__(self) -> None:
         object.__setattr__(self, "method", canonical(self.method))
         object.__setattr__(self, "source", self.source.lower())
+
+    @classmethod
+    def of(cls, extraction: Extraction, device: str = "auto") -> Reading:
+        """The part of an extraction that makes the wave."""
+        return cls(
+            method=extraction.method,
+            source=extraction.source,
+            region=extraction.region,
+            face=extraction.face,
+            weights=extraction.weights,
+            device=device,
+        )
 
     def kind(self, recording: Recording) -> str:
         """Which of the recording's views of the heart is read: its video if it has one."""
@@ -60,12 +73,16 @@ class Reading:
             )
         return self.source
 
+    def is_camera(self, recording: Recording) -> bool:
+        """Tell whether the wave comes from the recording's video, not from a signal."""
+        return recording.video is not None and self.kind(recording) == "rppg"
+
     def wave(
         self, recording: Recording, progress: Progress | None = None, seen: Seen | None = None
     ) -> Signal:
         """The pulse wave, with a quality for each sample where the wave is a pulse."""
         kind = self.kind(recording)
-        if kind == "rppg" and recording.video is not None:
+        if self.is_camera(recording) and recording.video is not None:
             from emotion_rppg.pulse.inference import estimate
 
             return estimate(
@@ -88,7 +105,7 @@ class Reading:
     def facts(self, recording: Recording) -> dict[str, object]:
         """Identity columns: who, what, and which trained network looked at whom before."""
         kind = self.kind(recording)
-        camera = kind == "rppg" and recording.video is not None
+        camera = self.is_camera(recording)
         network, trained_on = _provenance(self.method, self.weights) if camera else ("", "")
         known: dict[str, object] = {
             "dataset": recording.dataset,
@@ -152,19 +169,18 @@ def as_recordings(
 def view(recording: Recording, reading: Reading) -> list[Any]:
     """What of the recording is read, and how; an error where there is nothing to read."""
     kind = reading.kind(recording)
-    camera = kind == "rppg" and recording.video is not None
     folders = {
         name: Path(given)
         for name, given in (("method", reading.method), ("weights", reading.weights))
         if isinstance(given, str) and Path(given).is_dir()
     }  # a network counts by its files
-    seen = recording.video if camera else recording.signals[kind]
+    seen = recording.video if reading.is_camera(recording) else recording.signals[kind]
     return [kind, seen, replace(reading, **folders)]  # type: ignore[arg-type]
 
 
 def wave_key(recording: Recording, reading: Reading) -> str | None:
     """Fingerprint of a camera's wave; None for a contact signal, which is quick to read again."""
-    if recording.video is None or reading.kind(recording) != "rppg":
+    if not reading.is_camera(recording):
         return None
     return fingerprint("wave", view(recording, reading))
 
@@ -194,7 +210,9 @@ def waves(
 
     Parameters are those of `extract`; a camera wave that its ``cache`` has is not read again.
     """
-    reading = Reading(method, source, region, face, weights, device)
+    reading = Reading(
+        method=method, source=source, region=region, face=face, weights=weights, device=device
+    )
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     for recording in as_recordings(recordings, channel=channel, kind=reading.source):
         try:
