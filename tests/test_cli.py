@@ -227,6 +227,7 @@ def test_datasets_checks_a_download(tmp_path) -> None:
     assert (wrong.exit_code, "want NAME=DIR" in wrong.output) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
     write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
     table, model = tmp_path / "t.parquet", tmp_path / "m"
@@ -241,6 +242,7 @@ def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
     assert trained.exit_code == 0, trained.output
 
 
+@pytest.mark.slow
 def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:
     table = tmp_path / "t.csv"
     write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
@@ -284,6 +286,7 @@ def emotion_model(tmp_path_factory) -> tuple[Path, Path]:
     return folder / "m", folder / "t.csv"
 
 
+@pytest.mark.slow
 def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model, tmp_path) -> None:
     from emotion_rppg import predict
 
@@ -394,6 +397,7 @@ def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) ->
         assert "it has: ppg_finger, ppg_ear" in refused(*words)
 
 
+@pytest.mark.slow
 def test_two_data_sets_test_each_other(tmp_path) -> None:
     tables = []
     for seed, (name, high) in enumerate({"first": 9, "second": 5}.items()):
@@ -423,6 +427,7 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
     assert "there is 1 data set with labels (first)" in told
 
 
+@pytest.mark.slow
 def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None:
     write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
     table = tmp_path / "t.csv"

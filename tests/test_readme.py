@@ -40,6 +40,7 @@ def test_the_three_jobs_are_there_as_commands_and_as_short_python() -> None:
             assert len(lines) <= 10
 
 
+@pytest.mark.slow
 def test_the_examples_run_in_the_order_they_are_read(desk, monkeypatch) -> None:
     monkeypatch.chdir(desk)
     for language, text in MARKED:

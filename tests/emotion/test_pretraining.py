@@ -100,6 +100,7 @@ def test_hidden_beats_are_written_from_those_around_them():
     assert np.mean(error**2) < 0.3 * np.nanvar(unseen)
 
 
+@pytest.mark.slow
 def test_after_a_kill_training_goes_on_and_ends_the_same(tmp_path):
     values = lines(40)
     np.save(tmp_path / "values.npy", values)

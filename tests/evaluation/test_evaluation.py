@@ -148,6 +148,7 @@ def test_the_same_id_in_two_data_sets_is_two_people() -> None:
 # ---- what is found and what is not -------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_planted_effect_is_found_and_noise_is_not() -> None:
     found = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
     assert mean_of(found, "logistic") > 0.8
@@ -346,6 +347,7 @@ def test_quality_columns_can_be_left_out() -> None:
         assert mean_of(without, "logistic") < 0.7
 
 
+@pytest.mark.slow
 def test_the_numbers_do_not_depend_on_workers() -> None:
     table = study(4, effect=2.0)
     one = evaluate(table, target="arousal", heads=["logistic", "forest"], seed=3)
@@ -400,6 +402,7 @@ def test_a_score_that_nobody_has_is_nan_in_the_summary() -> None:
     assert np.isnan(row["p"])
 
 
+@pytest.mark.slow
 def test_the_summary_counts_people_and_has_p_of_permutations() -> None:
     table = study(8, effect=8.0)
     means = summary(emotion_rppg.evaluate(table, target="arousal", heads=QUICK, permutations=39))
