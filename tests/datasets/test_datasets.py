@@ -446,6 +446,7 @@ def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(tmp_path, wrong) -
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_study_may_be_rated_on_another_scale_and_felt_less(tmp_path) -> None:
     def one(folder: str, **how):
         options = {"people": 2, "trials": 8, "duration_s": 20.0, "video": False, **how}

@@ -57,6 +57,7 @@ def fit(name, X, y, people, **layout):
     return made.fit(X, y, **({"groups": people} if has_fit_parameter(made, "groups") else {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_scikit_learns_own_checks(name):
     made = clone(ALL[name])
@@ -159,6 +160,7 @@ def test_a_head_of_features_does_not_see_the_tokens(name):
     )
 
 
+@pytest.mark.slow
 def test_the_order_of_beats_is_learnt_by_the_heads_that_read_beats():
     rng = np.random.default_rng(8)
     y = rng.integers(0, 2, 240)
@@ -237,6 +239,7 @@ def test_calibration_copes_with_a_class_seen_once():
         assert np.isfinite(fit(name, X, y, people).predict_proba(X)).all()
 
 
+@pytest.mark.slow
 def test_numbers_are_learnt_by_the_heads_for_numbers():
     rng = np.random.default_rng(15)
     X, _, people = windows(200, rng)

@@ -86,6 +86,7 @@ def windows_permuted(y, table, draw):
     return out
 
 
+@pytest.mark.slow
 def test_p_is_uniform_on_drifting_features_and_permuting_windows_would_not_be() -> None:
     draw = np.random.default_rng(1)
     tables = [slow(draw) for _ in range(40)]

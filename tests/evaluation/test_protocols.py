@@ -204,6 +204,7 @@ def test_a_dummy_that_knows_people_shows_what_recognising_them_is_worth() -> Non
     assert pooled("loso") < 0.55
 
 
+@pytest.mark.slow
 def test_more_people_teach_more() -> None:
     table = study(8, effect=0.4)
     table["hr_bpm"] -= table.groupby("subject")["hr_bpm"].transform("mean")
