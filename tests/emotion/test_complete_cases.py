@@ -49,6 +49,7 @@ def unequal() -> pd.DataFrame:
     return hearts(10, 24, short=100.0, long=160.0, seed=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*QUICK, "beats alone"])
 def test_windows_of_unequal_length_stay_at_chance(unequal, name):
     """Spectra need 120 s, entropies 100 beats, and there are more beats in 160 s than in 100."""

@@ -194,6 +194,7 @@ def test_the_files_named_inside_stay_inside_the_folder(tmp_path):
         load_head(inner, "x")
 
 
+@pytest.mark.slow
 def test_a_stored_head_predicts_without_the_trainers(tmp_path):
     """Lightning Fabric, skorch and NeuroKit2 take seconds to import and are for training alone."""
     for name in HEADS:

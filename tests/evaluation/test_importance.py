@@ -30,6 +30,7 @@ def drops(table: pd.DataFrame, **options) -> pd.Series:
     return found.attrs["importance"].groupby("group")["drop"].mean()
 
 
+@pytest.mark.slow
 def test_what_carries_the_rating_is_what_the_score_loses() -> None:
     quality = {"extra_features": ("quality",)}
     lost = drops(study(effect=8.0), **quality)

@@ -51,6 +51,7 @@ def test_every_parameter_learns_and_a_still_picture_gives_numbers(name, normalis
         assert torch.isfinite(network.train(mode)(still)).all()
 
 
+@pytest.mark.slow
 @every_network
 def test_a_planted_pulse_is_learnt_in_a_few_steps(name) -> None:
     clip, wave = planted()
