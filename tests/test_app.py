@@ -86,6 +86,7 @@ def test_a_model_that_needs_rest_asks_for_it(tmp_path) -> None:
         analyse(CLIP, tmp_path, model=stress, rest=CLIP)  # ten seconds of it are too few
 
 
+@pytest.mark.slow
 def test_the_wave_grows_while_it_is_read(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
     *before, last = watched(partial(analyse, CLIP, tmp_path, method="green"))

@@ -125,6 +125,7 @@ def test_beginning_and_end_of_a_verb_are_not_spent_looking_for_garbage() -> None
     assert frozen > 1000
 
 
+@pytest.mark.slow
 def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "good.mp4").write_bytes(CLIP.read_bytes())
@@ -138,6 +139,7 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
     assert (tmp_path / "t.columns.md").read_text().count("\n| ") > 30
 
 
+@pytest.mark.slow
 def test_waves_written_as_bids_give_the_same_table(tmp_path) -> None:
     write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
     bids, tables = tmp_path / "bids", [tmp_path / "a.csv", tmp_path / "b.csv"]
@@ -360,6 +362,7 @@ def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, mo
     assert "2 things are wrong" in both
 
 
+@pytest.mark.slow
 def test_names_are_known_in_capitals(tmp_path) -> None:
     wave = write_pulse(tmp_path / "w.csv", 60.0)
     words = ("--families", "HRV", "--source", "BVP", "--device", "CPU")
@@ -371,6 +374,7 @@ def test_names_are_known_in_capitals(tmp_path) -> None:
     assert said["hr_bpm"] == pytest.approx(72, abs=2)
 
 
+@pytest.mark.slow
 def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) -> None:
     model, _ = emotion_model
     ear = write_pulse(tmp_path / "ear.csv", 90.0).read_text().splitlines()[1:]

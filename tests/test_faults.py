@@ -141,6 +141,7 @@ def test_a_changed_file_or_option_is_redone(folder, redone, tmp_path, monkeypatc
     assert list(kept.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_another_length_of_window_decodes_no_video_again(tmp_path, monkeypatch) -> None:
     words = ("features", CLIP, "--out", tmp_path / "t.csv", "--cache", tmp_path / "kept")
     assert run(*words, "--whole").exit_code == 0
@@ -156,6 +157,7 @@ def full(*args: object, **kwargs: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["tables.write_table", "provenance.write_run"])
 def test_a_full_disk_is_one_sentence_and_nothing_finished_is_lost(
     writer, folder, undisturbed, redone, tmp_path, monkeypatch

@@ -119,6 +119,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bvp", "ecg", "rppg"])
 @pytest.mark.parametrize("samples", BROKEN.values(), ids=BROKEN)
 def test_a_broken_signal_gives_rows_without_numbers_or_a_reason(samples, kind) -> None:

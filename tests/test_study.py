@@ -66,6 +66,7 @@ def test_a_cluster_gives_the_same_table(study, table, scheduler) -> None:
     pd.testing.assert_frame_equal(extract(Folder(study), scheduler=scheduler), table)
 
 
+@pytest.mark.slow
 def test_what_was_kept_gives_the_same_table(study, table, tmp_path) -> None:
     for _ in range(2):
         pd.testing.assert_frame_equal(extract(Folder(study), cache=tmp_path), table)

@@ -111,6 +111,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @EACH
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_named_or_not_missed(name, damage, fakes, tmp_path) -> None:

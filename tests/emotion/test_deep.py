@@ -78,6 +78,7 @@ def arrays(head, table):
     return head.set_params(**layout), X, (table["label_arousal"] > 5).to_numpy().astype(int)
 
 
+@pytest.mark.slow
 def test_training_begins_with_the_encoders_weights(folder):
     head, X, y = arrays(SequenceHead(encoder=folder, max_epochs=1, learning_rate=0.0), study())
     given = load_encoder(folder).encoder.recurrent.state_dict()
@@ -104,6 +105,7 @@ def test_an_encoder_that_saw_a_tested_person_is_refused(folder):
         evaluate(table, target="arousal", heads={"both": inside})
 
 
+@pytest.mark.slow
 def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
     pretrain(tokens(study()), trained_on="unknown", epochs=1, hidden=4).save(tmp_path / "e")
     how = {"target": "arousal", "heads": "lstm_pretrained", "encoder": tmp_path / "e"}

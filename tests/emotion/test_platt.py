@@ -91,6 +91,7 @@ def test_too_few_people_leave_the_heads_own_probabilities():
     np.testing.assert_array_equal(own, one)
 
 
+@pytest.mark.slow
 def test_it_wraps_a_selection_and_a_network():
     X, y, people = windows(120)
     candidates = [("a", HEADS["logistic"]), ("b", TREE)]

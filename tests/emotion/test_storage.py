@@ -40,6 +40,7 @@ def fitted(name, *, words=False):
     return head.fit(X, np.array(["low", "high"])[y] if words else y), X
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"), [*((name, False) for name in ALL), *((name, True) for name in HEADS)]
 )

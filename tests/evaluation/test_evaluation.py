@@ -191,6 +191,7 @@ def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
     assert honest < 0.65
 
 
+@pytest.mark.slow
 def test_many_results_can_be_printed_sliced_and_joined() -> None:
     results = evaluate(study(20, trials=2), target="arousal", heads=QUICK)
     assert len(results) > 60
@@ -199,6 +200,7 @@ def test_many_results_can_be_printed_sliced_and_joined() -> None:
     assert len(pd.concat([results, results.head()])) == len(results) + 5
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_numbers(scheduler) -> None:
     options = {"target": "arousal", "heads": QUICK, "permutations": 3}
     here = evaluate(study(4), **options)
@@ -310,6 +312,7 @@ def test_the_clock_of_a_person_does_not_mind_rows_of_trials_between_each_other()
     np.testing.assert_allclose(ends_s(mixed), expected[mixed.index])
 
 
+@pytest.mark.slow
 def test_own_level_taken_off_helps_where_people_differ() -> None:
     table = study(8, effect=2.0)
     plain = mean_of(evaluate(table, target="arousal", heads=QUICK), "logistic")
@@ -336,6 +339,7 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
     assert results.loc[results["head"] == "logistic", "n"].sum() == len(table) - 10
 
 
+@pytest.mark.slow
 def test_quality_columns_can_be_left_out() -> None:
     table = study(6)
     table["quality"] = (table["label_arousal"] > 5).astype(float)

@@ -54,6 +54,7 @@ def within(n=10, trials=6, **how) -> pd.DataFrame:
 # ---- labels that never vary inside a person ------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_label_a_person_is_scored_over_people_and_noise_is_chance() -> None:
     results = evaluate(between(30), target="state", heads=QUICK)
     assert results["balanced_accuracy"].isna().all()

@@ -128,6 +128,7 @@ def test_a_smooth_course_is_rotated() -> None:
     assert np.array_equal(np.r_[own[k:], own[:k]], y[:64])
 
 
+@pytest.mark.slow
 def test_the_summary_has_p_of_a_planted_effect_and_of_none() -> None:
     table = slow(np.random.default_rng(5))
     found = table.assign(hr_bpm=3 * table["label_stress"] + 0.3 * table["hr_bpm"])

@@ -217,6 +217,7 @@ def test_more_people_teach_more() -> None:
     ) == {2, 4, 7}
 
 
+@pytest.mark.slow
 def test_a_stopped_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch) -> None:
     table = study(4, effect=2.0)
     whole = evaluate(table, target="arousal", heads=QUICK)

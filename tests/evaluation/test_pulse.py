@@ -226,6 +226,7 @@ def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monk
     assert told["unknown_training"].all()
 
 
+@pytest.mark.slow
 def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
     study, results, tmp_path, monkeypatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_m
     assert beats.span_s == pytest.approx((0, 60), abs=1 / rate_hz)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate_hz", [50.0, 125.5, 2000.0])
 @pytest.mark.parametrize("duration_s", [10, 60])
 def test_r_peaks_are_found_at_any_rate(rate_hz: float, duration_s: float) -> None:
@@ -277,6 +278,7 @@ def test_what_cannot_be_read_says_so(signal: Signal, options: dict[str, str], sa
         find_beats(signal, **options)
 
 
+@pytest.mark.slow
 def test_a_pulse_wave_needs_no_neurokit() -> None:
     code = (
         "import sys, numpy as np\n"
