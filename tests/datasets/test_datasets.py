@@ -497,6 +497,7 @@ def test_progress_counts_every_trial(tmp_path) -> None:
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+@pytest.mark.slow
 def test_a_study_does_not_depend_on_the_number_of_workers(tmp_path) -> None:
     for workers in (1, 2):
         write_study(

@@ -226,6 +226,7 @@ def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None
     assert "p_permutation" not in without
 
 
+@pytest.mark.slow
 def test_permutations_end_early_on_noise_and_p_is_their_share() -> None:
     found = emotion_rppg.evaluate(within(10), target="state", heads=QUICK)
     null = found.attrs["null"]

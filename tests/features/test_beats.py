@@ -254,6 +254,7 @@ def test_blocks_of_a_long_recording_join_without_a_seam() -> None:
     assert errors.jitter_ms < 5
 
 
+@pytest.mark.slow
 def test_ten_minutes_of_a_camera_take_little_memory() -> None:
     signal = pulse(heart(600), 600, 30, "rppg")
     find_beats(signal.crop(0, 20))  # loads what it needs
