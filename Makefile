@@ -1,15 +1,20 @@
 # Two commands for everybody: `make demo` and `make test`. Each prepares .venv by itself.
+# For a contributor also `make test-fast`, `make lint`, `make docs`: CONTRIBUTING.md
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs pages bench bench-peers faults fuzz clean
+.PHONY: demo test test-fast lint docs pages bench bench-peers faults fuzz clean
 demo: $(READY)
 	$(BIN)/emotion-rppg demo --out demo
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
+
+# without the tests marked slow
+test-fast: $(READY)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .

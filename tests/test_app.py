@@ -18,6 +18,7 @@ from emotion_rppg.signals import Signal
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 
 
+@pytest.mark.slow
 def test_a_clip_of_known_rate_is_read_and_what_it_is_too_short_for_says_so(tmp_path) -> None:
     shown = analyse(CLIP, tmp_path, method="green")
     assert "bpm" in shown.text
@@ -68,6 +69,7 @@ assert not place.exists()
 """
 
 
+@pytest.mark.slow
 def test_the_page_reads_an_upload_serves_nothing_else_and_leaves_nothing() -> None:
     pytest.importorskip("gradio", reason="no web page without the extra app")
     run = [sys.executable, "-c", VISIT, str(CLIP)]  # by itself: the server leaves sockets open
@@ -75,6 +77,7 @@ def test_the_page_reads_an_upload_serves_nothing_else_and_leaves_nothing() -> No
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_model_that_needs_rest_asks_for_it(tmp_path) -> None:
     stress = load("stress")
     with pytest.raises(InputError, match="give a video of it"):
@@ -83,6 +86,7 @@ def test_a_model_that_needs_rest_asks_for_it(tmp_path) -> None:
         analyse(CLIP, tmp_path, model=stress, rest=CLIP)  # ten seconds of it are too few
 
 
+@pytest.mark.slow
 def test_the_wave_grows_while_it_is_read(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
     *before, last = watched(partial(analyse, CLIP, tmp_path, method="green"))

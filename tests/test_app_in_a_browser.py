@@ -14,7 +14,10 @@ import pytest
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 LACKING = [name for name in ("gradio", "playwright") if find_spec(name) is None]
 LACKING += [] if CHROMIUM else ["chromium"]
-pytestmark = pytest.mark.skipif(bool(LACKING), reason=f"not here: {', '.join(LACKING)}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(LACKING), reason=f"not here: {', '.join(LACKING)}"),
+]
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 
 OPENED = """

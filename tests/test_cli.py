@@ -125,6 +125,7 @@ def test_beginning_and_end_of_a_verb_are_not_spent_looking_for_garbage() -> None
     assert frozen > 1000
 
 
+@pytest.mark.slow
 def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "good.mp4").write_bytes(CLIP.read_bytes())
@@ -138,6 +139,7 @@ def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
     assert (tmp_path / "t.columns.md").read_text().count("\n| ") > 30
 
 
+@pytest.mark.slow
 def test_waves_written_as_bids_give_the_same_table(tmp_path) -> None:
     write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
     bids, tables = tmp_path / "bids", [tmp_path / "a.csv", tmp_path / "b.csv"]
@@ -227,6 +229,7 @@ def test_datasets_checks_a_download(tmp_path) -> None:
     assert (wrong.exit_code, "want NAME=DIR" in wrong.output) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
     write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
     table, model = tmp_path / "t.parquet", tmp_path / "m"
@@ -241,6 +244,7 @@ def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
     assert trained.exit_code == 0, trained.output
 
 
+@pytest.mark.slow
 def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:
     table = tmp_path / "t.csv"
     write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
@@ -284,6 +288,7 @@ def emotion_model(tmp_path_factory) -> tuple[Path, Path]:
     return folder / "m", folder / "t.csv"
 
 
+@pytest.mark.slow
 def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model, tmp_path) -> None:
     from emotion_rppg import predict
 
@@ -357,6 +362,7 @@ def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, mo
     assert "2 things are wrong" in both
 
 
+@pytest.mark.slow
 def test_names_are_known_in_capitals(tmp_path) -> None:
     wave = write_pulse(tmp_path / "w.csv", 60.0)
     words = ("--families", "HRV", "--source", "BVP", "--device", "CPU")
@@ -368,6 +374,7 @@ def test_names_are_known_in_capitals(tmp_path) -> None:
     assert said["hr_bpm"] == pytest.approx(72, abs=2)
 
 
+@pytest.mark.slow
 def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) -> None:
     model, _ = emotion_model
     ear = write_pulse(tmp_path / "ear.csv", 90.0).read_text().splitlines()[1:]
@@ -394,6 +401,7 @@ def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) ->
         assert "it has: ppg_finger, ppg_ear" in refused(*words)
 
 
+@pytest.mark.slow
 def test_two_data_sets_test_each_other(tmp_path) -> None:
     tables = []
     for seed, (name, high) in enumerate({"first": 9, "second": 5}.items()):
@@ -423,6 +431,7 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
     assert "there is 1 data set with labels (first)" in told
 
 
+@pytest.mark.slow
 def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None:
     write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
     table = tmp_path / "t.csv"

@@ -5,6 +5,7 @@ import functools
 import json
 
 import pandas as pd
+import pytest
 
 from emotion_rppg import demo, load
 from emotion_rppg.emotion import DUMMIES
@@ -16,6 +17,7 @@ def silent(title: str):
     yield lambda done, total: None
 
 
+@pytest.mark.slow
 def test_the_whole_chain_leaves_what_it_promises(tmp_path, monkeypatch) -> None:
     for name, value in {"PEOPLE": 2, "SECONDS": 16.0, "SIZE": 64, "_WINDOW_S": 16.0}.items():
         monkeypatch.setattr(demo, name, value)

@@ -81,6 +81,7 @@ def until_kept(process: subprocess.Popen, out: Path, count: int) -> int:
     return len(kept.entries())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill", range(KILLS))
 def test_after_a_kill_only_the_unfinished_is_redone(
     kill, folder, undisturbed, redone, tmp_path
@@ -103,6 +104,7 @@ def test_after_a_kill_only_the_unfinished_is_redone(
     assert sorted(p.name for p in tmp_path.iterdir()) == WRITTEN
 
 
+@pytest.mark.slow
 def test_control_c_leaves_what_is_finished(folder, undisturbed, redone, tmp_path) -> None:
     out = tmp_path / "t.csv"
     process = started("features", folder, "--out", out, "--workers", 2)
@@ -121,6 +123,7 @@ def test_control_c_leaves_what_is_finished(folder, undisturbed, redone, tmp_path
     assert out.read_bytes() == undisturbed
 
 
+@pytest.mark.slow
 def test_a_changed_file_or_option_is_redone(folder, redone, tmp_path, monkeypatch) -> None:
     kept = tmp_path / "kept"
     words = ("features", folder, "--out", tmp_path / "t.csv", "--cache", kept)
@@ -141,6 +144,7 @@ def test_a_changed_file_or_option_is_redone(folder, redone, tmp_path, monkeypatc
     assert list(kept.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_another_length_of_window_decodes_no_video_again(tmp_path, monkeypatch) -> None:
     words = ("features", CLIP, "--out", tmp_path / "t.csv", "--cache", tmp_path / "kept")
     assert run(*words, "--whole").exit_code == 0
@@ -156,6 +160,7 @@ def full(*args: object, **kwargs: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("writer", ["tables.write_table", "provenance.write_run"])
 def test_a_full_disk_is_one_sentence_and_nothing_finished_is_lost(
     writer, folder, undisturbed, redone, tmp_path, monkeypatch
@@ -171,6 +176,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_finished_is_lost(
     assert out.read_bytes() == undisturbed
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_while_writing_leaves_the_old_table(folder, tmp_path) -> None:
     """The system's own limit on a file's size stands for the disk: the writes truly fail."""
     out = tmp_path / "t.csv"
@@ -211,6 +217,7 @@ def test_pulse_says_when_it_cannot_write(tmp_path, monkeypatch) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["w.csv"]
 
 
+@pytest.mark.slow
 def test_outputs_side_by_side_made_at_once_are_all_recorded(tmp_path) -> None:
     """run.json is rewritten by each; none may lose another's record."""
     words = ("pulse", CLIP, "--method", "green", "--region", "full", "--out")

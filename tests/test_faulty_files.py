@@ -64,6 +64,7 @@ def said(folder, tmp_path_factory) -> tuple[pd.DataFrame, dict[str, str]]:
     return table, {f["recording"].split("/")[1]: f["reason"] for f in failures}
 
 
+@pytest.mark.slow
 def test_each_file_is_in_the_table_or_among_the_failures(folder, said) -> None:
     table, failures = said
     assert set(table.index) | set(failures) == {path.stem for path in folder.iterdir()}
@@ -118,6 +119,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bvp", "ecg", "rppg"])
 @pytest.mark.parametrize("samples", BROKEN.values(), ids=BROKEN)
 def test_a_broken_signal_gives_rows_without_numbers_or_a_reason(samples, kind) -> None:

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -25,6 +26,7 @@ ORDER = (
 )
 LEVEL = {stage: level for level, stages in enumerate(ORDER) for stage in stages}
 FILES = sorted(PACKAGE.rglob("*.py"))
+DRAWING = Path(__file__).parents[1] / "docs" / "images" / "architecture.svg"
 
 
 def stage_of(module: str) -> str:
@@ -63,6 +65,16 @@ def test_imports_run_one_way(path: Path) -> None:
     for name in imported(path):
         other = stage_of(name)
         assert other == own or LEVEL[other] < LEVEL[own], f"{own} must not import {name}"
+
+
+def test_the_drawing_of_the_architecture_shows_this_order() -> None:
+    floors = []
+    for group in ElementTree.parse(DRAWING).iter("{http://www.w3.org/2000/svg}g"):
+        names = [part for part in group if part.get("class") == "stage"]
+        height = {float(part.get("y", "nan")) for part in names}
+        assert len(height) == 1, [part.text for part in names]
+        floors.append((height.pop(), tuple(part.text for part in names)))
+    assert tuple(names for _, names in sorted(floors, reverse=True)) == ORDER
 
 
 @pytest.mark.parametrize("stage", ["datasets", "features"])

@@ -20,6 +20,7 @@ from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.study import extract
 from emotion_rppg.tables import write_table
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))
 IN_A_ROW = min(KILLS, 5)  # kills before a verb may end: what was resumed is killed, too
 

@@ -34,6 +34,7 @@ def skin(
     return frames
 
 
+@pytest.mark.slow
 def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
     readings = list(watch(replayed(CLIP, paced=False)))
     assert len(readings) >= 9
@@ -68,6 +69,7 @@ def test_memory_does_not_grow() -> None:
     assert len(held.colours) <= KEEP_S * 5 + 1
 
 
+@pytest.mark.slow
 def test_a_face_that_leaves_takes_its_numbers_with_it() -> None:
     faces = list(replayed(CLIP, paced=False))
     black = [

@@ -14,6 +14,7 @@ def test_the_three_stages_and_the_way_to_another_data_set_have_a_notebook_each()
 
 
 # the kernel's own machinery warns of things that are not ours
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])

@@ -85,6 +85,7 @@ def test_a_pulse_at_five_decibels_is_nearly_always_accepted(seconds: float) -> N
     assert np.mean(right) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["white", "0.7-4", "0.7-2.5", "brown"])
 @pytest.mark.parametrize(("seconds", "most"), [(10, 0.05), (30, 0.01)])
 def test_noise_is_nearly_always_refused(kind: str, seconds: float, most: float) -> None:
@@ -156,6 +157,7 @@ def test_quality_at_another_rate_lies_at_the_same_times() -> None:
     assert quality[1000:].min() > 0.8
 
 
+@pytest.mark.slow
 def test_an_hour_costs_no_memory_to_speak_of() -> None:
     signal = Signal(np.tile(pulse(60).samples, 60), RATE)
     per_sample(signal.crop(0, 20))

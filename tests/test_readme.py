@@ -15,7 +15,8 @@ from emotion_rppg.datasets.synthetic import write_study
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MARKED = re.findall(r"<!-- test: run -->\n```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-PAGES = [ROOT / "README.md", ROOT / "data" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "data/README.md")
+PAGES = [*(ROOT / name for name in AT_THE_TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 FENCED = re.compile(r"^```\w*\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
@@ -39,6 +40,7 @@ def test_the_three_jobs_are_there_as_commands_and_as_short_python() -> None:
             assert len(lines) <= 10
 
 
+@pytest.mark.slow
 def test_the_examples_run_in_the_order_they_are_read(desk, monkeypatch) -> None:
     monkeypatch.chdir(desk)
     for language, text in MARKED:

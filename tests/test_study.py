@@ -31,6 +31,7 @@ def table(study) -> pd.DataFrame:
     return extract(Folder(study), length_s=60, step_s=30)
 
 
+@pytest.mark.slow
 def test_a_row_says_who_when_and_how(table) -> None:
     assert list(table)[: len(IDENTITY)] == list(IDENTITY)
     assert set(QUALITY) <= set(table)
@@ -42,6 +43,7 @@ def test_a_row_says_who_when_and_how(table) -> None:
     assert (table["quality"] > 0.5).all()
 
 
+@pytest.mark.slow
 def test_the_views_of_one_heart_agree_on_its_rate(study, table) -> None:
     by_ecg = extract(Folder(study), source="ecg", length_s=60)
     assert (by_ecg["hr_bpm"] - table["hr_bpm"]).abs().max() < 0.5
@@ -59,10 +61,12 @@ def test_the_number_of_workers_changes_nothing(study, table) -> None:
     pd.testing.assert_frame_equal(extract(Folder(study), workers=2), table)
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_table(study, table, scheduler) -> None:
     pd.testing.assert_frame_equal(extract(Folder(study), scheduler=scheduler), table)
 
 
+@pytest.mark.slow
 def test_what_was_kept_gives_the_same_table(study, table, tmp_path) -> None:
     for _ in range(2):
         pd.testing.assert_frame_equal(extract(Folder(study), cache=tmp_path), table)
@@ -110,6 +114,7 @@ def test_unknown_names_and_empty_studies_are_refused(study) -> None:
 # ---- models ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_model_reads_back_and_says_the_same(table, tmp_path) -> None:
     model = fit(table, target=["arousal", "valence"], head="logistic")
     model.save(tmp_path / "m")
@@ -138,6 +143,7 @@ def test_a_short_video_gets_a_rate_but_no_arousal(table) -> None:
     assert "too short" in row["reason"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["logistic", "forest", "knn", "lstm"])
 def test_a_window_without_a_trusted_pulse_is_not_predicted(table, tmp_path, head) -> None:
     """A flat wave has no beats, no coverage and no quality: nothing of that is an arousal."""
@@ -180,6 +186,7 @@ def test_a_target_of_numbers_gives_numbers(table) -> None:
     assert said["arousal"].between(-5, 15).all()
 
 
+@pytest.mark.slow
 def test_an_encoder_travels_inside_the_model(study, tmp_path) -> None:
     families = Folder(study)
     encoder = pretrain_encoder([extract(families)], epochs=2, hidden=4)

@@ -37,6 +37,7 @@ def test_a_clean_window_is_ok() -> None:
     assert found[["hr_bpm", "sdnn_ms", "rmssd_ms", "hr_se_bpm", "rmssd_se_ms"]].notna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rppg", "bvp", "ecg"])
 @pytest.mark.parametrize("samples", ["flat", "noise"])
 def test_without_a_pulse_every_source_is_withheld(kind: str, samples: str) -> None:

@@ -1,19 +1,23 @@
-"""The wheel carries the weights, cards and templates: the builder leaves out what git ignores."""
+"""The wheel carries the weights, cards, templates and types; the sdist what the tests read."""
 
 import subprocess
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "emotion_rppg"
+# written by the builder in any case, or of no use outside a checkout
+APART = {".ci", ".gitignore", "LICENSE", "pyproject.toml"}
 
 
 def test_nothing_that_the_package_reads_is_left_out_of_the_wheel() -> None:
     if not (ROOT / ".git").exists():
         pytest.skip("needs a checkout: which files git ignores is asked of git")
     data = [p for p in PACKAGE.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc")]
+    assert PACKAGE / "py.typed" in data
     names = [str(path.relative_to(ROOT)) for path in data]
     assert {".safetensors", ".skops", ".json", ".html"} <= {path.suffix for path in data}
     asked = ["git", "-C", str(ROOT), "check-ignore", "--no-index", *names]
@@ -22,3 +26,16 @@ def test_nothing_that_the_package_reads_is_left_out_of_the_wheel() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert settings["targets"]["wheel"] == {"packages": ["emotion_rppg"]}
     assert "exclude" not in settings
+
+
+def test_the_sdist_has_all_that_git_tracks() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("needs a checkout: which files are tracked is asked of git")
+    asked = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    listed = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    tracked = {path.split("/")[0] for path in listed.split("\0") if path}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    patterns = [pattern.removeprefix("/") for pattern in settings["targets"]["sdist"]["include"]]
+    assert {"tests", "benchmarks", "docs", "mkdocs.yml"} <= tracked
+    left_out = {n for n in tracked if not any(fnmatch(n, pattern) for pattern in patterns)}
+    assert left_out == APART

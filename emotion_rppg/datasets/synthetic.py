@@ -15,8 +15,8 @@ import numpy as np
 
 from emotion_rppg.checkpoints import PACKAGE, whole_folder
 from emotion_rppg.datasets.fakes import write_truth
-from emotion_rppg.datasets.folder import FACTS, MANIFEST, Folder
-from emotion_rppg.datasets.manifest import SYNTHETIC
+from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.manifest import FACTS, MANIFEST, SYNTHETIC
 from emotion_rppg.errors import InputError
 from emotion_rppg.parallel import in_order
 from emotion_rppg.recordings import Card

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -143,7 +143,7 @@ def _two_or_more(names: Iterable[str], one: str, several: str) -> list[str]:
     return found
 
 
-def _by_people(table: pd.DataFrame, groups: list) -> Iterator[Fold]:
+def _by_people(table: pd.DataFrame, groups: list[Any]) -> Iterator[Fold]:
     person = people(table).to_numpy()
     for group in groups:
         tested = np.isin(person, list(group))

@@ -111,6 +111,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.slow
 @EACH
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_named_or_not_missed(name, damage, fakes, tmp_path) -> None:
@@ -446,6 +447,7 @@ def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(tmp_path, wrong) -
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_study_may_be_rated_on_another_scale_and_felt_less(tmp_path) -> None:
     def one(folder: str, **how):
         options = {"people": 2, "trials": 8, "duration_s": 20.0, "video": False, **how}
@@ -495,6 +497,7 @@ def test_progress_counts_every_trial(tmp_path) -> None:
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+@pytest.mark.slow
 def test_a_study_does_not_depend_on_the_number_of_workers(tmp_path) -> None:
     for workers in (1, 2):
         write_study(

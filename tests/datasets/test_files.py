@@ -144,6 +144,7 @@ def test_a_file_cut_anywhere_is_read_or_refused_with_its_name(ending, tmp_path) 
         assert not said or path.name.split(".")[0] in said
 
 
+@pytest.mark.slow
 def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
     for ending, write in WRITERS.items():
         place = tmp_path / "study" / f"p{ending.replace('.', '')}"

@@ -128,6 +128,7 @@ def test_a_stretch_of_pictures_begins_at_zero(tmp_path) -> None:
     assert [f.index for f in frames] == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_features_of_pictures_are_kept_and_known_again(tmp_path) -> None:
     fake = DATASETS["pure"].write_fake(tmp_path / "p")
     recordings = [

@@ -49,6 +49,7 @@ def unequal() -> pd.DataFrame:
     return hearts(10, 24, short=100.0, long=160.0, seed=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*QUICK, "beats alone"])
 def test_windows_of_unequal_length_stay_at_chance(unequal, name):
     """Spectra need 120 s, entropies 100 beats, and there are more beats in 160 s than in 100."""
@@ -61,6 +62,7 @@ def test_windows_of_unequal_length_stay_at_chance(unequal, name):
     assert abs(scores[scores["head"] == "head"]["balanced_accuracy"].mean() - 0.5) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["logistic", "lda", "forest", "boosting", "knn", "mlp"])
 def test_missing_values_of_one_class_stay_at_chance(name):
     """A feature of noise that 8 % of the windows lack, all of one class: below the share that
@@ -150,6 +152,7 @@ def easy() -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probabilities", ["temperature", "own", "platt"])
 @pytest.mark.parametrize("head", ANY, ids=lambda head: type(head).__name__)
 def test_any_scikit_learn_classifier_is_a_head(easy, head, probabilities, tmp_path):

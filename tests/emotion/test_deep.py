@@ -78,6 +78,7 @@ def arrays(head, table):
     return head.set_params(**layout), X, (table["label_arousal"] > 5).to_numpy().astype(int)
 
 
+@pytest.mark.slow
 def test_training_begins_with_the_encoders_weights(folder):
     head, X, y = arrays(SequenceHead(encoder=folder, max_epochs=1, learning_rate=0.0), study())
     given = load_encoder(folder).encoder.recurrent.state_dict()
@@ -104,6 +105,7 @@ def test_an_encoder_that_saw_a_tested_person_is_refused(folder):
         evaluate(table, target="arousal", heads={"both": inside})
 
 
+@pytest.mark.slow
 def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
     pretrain(tokens(study()), trained_on="unknown", epochs=1, hidden=4).save(tmp_path / "e")
     how = {"target": "arousal", "heads": "lstm_pretrained", "encoder": tmp_path / "e"}
@@ -113,6 +115,7 @@ def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
     assert evaluate(few, **how, allow_unknown_training=True)["unknown_training"].all()
 
 
+@pytest.mark.slow
 def test_an_encoder_of_others_is_scored_beside_the_head_from_scratch(tmp_path):
     encoder = encoder_of(["s0"], tmp_path / "e")
     others = study()[lambda t: t["subject"].isin(["s1", "s2", "s3"])]
@@ -186,6 +189,7 @@ def test_a_number_is_learned_beside_another():
     assert found.score(X, y) > 0.8
 
 
+@pytest.mark.slow
 def test_labels_of_the_tested_reach_a_multitask_head_in_no_target():
     table = study()
     changed = table.copy()
@@ -268,6 +272,7 @@ def test_a_head_of_beats_alone_minds_no_feature_and_needs_beats():
         SequenceHead(reads="all").fit(X[:, :1], y)
 
 
+@pytest.mark.slow
 def test_embeddings_are_fused_with_features_as_columns():
     """Columns emb_… stand beside the features, for every head; ablation takes them away."""
     table = study()

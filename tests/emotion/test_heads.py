@@ -57,6 +57,7 @@ def fit(name, X, y, people, **layout):
     return made.fit(X, y, **({"groups": people} if has_fit_parameter(made, "groups") else {}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_scikit_learns_own_checks(name):
     made = clone(ALL[name])
@@ -93,6 +94,7 @@ def test_stays_at_chance_on_noise(name):
     assert abs(balanced_accuracy_score(y[100:], fitted.predict(X[100:])) - 0.5) < 0.07
 
 
+@pytest.mark.slow
 @every_head
 def test_a_rare_class_is_not_given_up(name):
     rng = np.random.default_rng(3)
@@ -118,6 +120,7 @@ def test_probabilities_add_up_and_name_the_prediction(name):
     np.testing.assert_array_equal(fitted.classes_[p.argmax(axis=1)], fitted.predict(X))
 
 
+@pytest.mark.slow
 @every_head
 def test_same_data_same_head_whatever_ran_before(name):
     X, y, people = windows(60, np.random.default_rng(5), shift=1)
@@ -127,6 +130,7 @@ def test_same_data_same_head_whatever_ran_before(name):
     np.testing.assert_array_equal(fit(name, X, y, people).predict_proba(X), first)
 
 
+@pytest.mark.slow
 @every_head
 def test_fitting_leaves_the_global_state_as_it_was(name):
     X, y, people = windows(60, np.random.default_rng(5), shift=1)
@@ -141,6 +145,7 @@ def test_fitting_leaves_the_global_state_as_it_was(name):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+@pytest.mark.slow
 @every_head
 def test_without_tokens_all_columns_are_features(name):
     X, y, people = windows(160, np.random.default_rng(6), shift=4)
@@ -159,6 +164,7 @@ def test_a_head_of_features_does_not_see_the_tokens(name):
     )
 
 
+@pytest.mark.slow
 def test_the_order_of_beats_is_learnt_by_the_heads_that_read_beats():
     rng = np.random.default_rng(8)
     y = rng.integers(0, 2, 240)
@@ -176,6 +182,7 @@ def test_the_order_of_beats_is_learnt_by_the_heads_that_read_beats():
     assert max(score["logistic"], score["mlp"]) < 0.65
 
 
+@pytest.mark.slow
 def test_a_window_without_a_beat_still_gets_an_answer():
     X, y, people = windows(60, np.random.default_rng(9), shift=4)
     for name in ("lstm", "cnn"):
@@ -229,6 +236,7 @@ def test_calibration_is_unsure_where_there_is_nothing_to_know():
     assert sure.mean() > 0.85
 
 
+@pytest.mark.slow
 def test_calibration_copes_with_a_class_seen_once():
     X, y, people = windows(30, np.random.default_rng(14))
     y[:] = 0
@@ -237,6 +245,7 @@ def test_calibration_copes_with_a_class_seen_once():
         assert np.isfinite(fit(name, X, y, people).predict_proba(X)).all()
 
 
+@pytest.mark.slow
 def test_numbers_are_learnt_by_the_heads_for_numbers():
     rng = np.random.default_rng(15)
     X, _, people = windows(200, rng)
@@ -251,6 +260,7 @@ def test_numbers_are_learnt_by_the_heads_for_numbers():
         assert made.fit(X[:120], y[:120], **groups).score(X[120:], y[120:]) > 0.5, name
 
 
+@pytest.mark.slow
 def test_scikit_learns_own_checks_of_platts_sigmoid():
     results = check_estimator(Platt(HEADS["logistic"], folds=2), on_skip=None, on_fail=None)
     assert not [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]

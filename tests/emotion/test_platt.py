@@ -91,6 +91,7 @@ def test_too_few_people_leave_the_heads_own_probabilities():
     np.testing.assert_array_equal(own, one)
 
 
+@pytest.mark.slow
 def test_it_wraps_a_selection_and_a_network():
     X, y, people = windows(120)
     candidates = [("a", HEADS["logistic"]), ("b", TREE)]
@@ -100,6 +101,7 @@ def test_it_wraps_a_selection_and_a_network():
     assert np.isfinite(network.predict_proba(X)).all()
 
 
+@pytest.mark.slow
 def test_an_evaluation_names_it_in_every_output():
     heads = {"tree": TREE}
     own, platt = (
@@ -143,6 +145,7 @@ def test_a_head_of_ones_own_may_be_scaled():
     assert Platt(own).fit(X, y).predict(X).shape == (60,)
 
 
+@pytest.mark.slow
 def test_the_command_line_chooses_families_rest_and_probabilities(tmp_path):
     write_table(study(), tmp_path / "t.csv")
     words = f"--table {tmp_path / 't.csv'} --families hrv --normalise calibration"

@@ -27,6 +27,7 @@ def lines(n, *, longest=20, shortest=10):
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["reverse", "forward"])
 def test_the_order_of_writing_is_the_decoders_own(order):
     values = np.tile(np.linspace(700, 900, 8), (16, 1))[..., None]
@@ -87,6 +88,7 @@ def test_a_hidden_beat_is_told_by_nothing_that_follows():
     assert torch.equal(_hidden(tokens, 0.0, 1), tokens)
 
 
+@pytest.mark.slow
 def test_hidden_beats_are_written_from_those_around_them():
     made = pretrain(lines(128), masked=0.4, epochs=30, learning_rate=0.02, **SMALL)
     unseen = lines(160)[128:]
@@ -100,6 +102,7 @@ def test_hidden_beats_are_written_from_those_around_them():
     assert np.mean(error**2) < 0.3 * np.nanvar(unseen)
 
 
+@pytest.mark.slow
 def test_after_a_kill_training_goes_on_and_ends_the_same(tmp_path):
     values = lines(40)
     np.save(tmp_path / "values.npy", values)
@@ -148,6 +151,7 @@ def test_a_stem_makes_few_steps_of_many_samples_each_sequence_by_itself():
             torch.testing.assert_close(alone, together[i], atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_waves_are_read_through_a_stem_and_written_as_something_short(tmp_path):
     draw = np.random.default_rng(0)
     bpm = draw.uniform(50, 110, 80)

@@ -40,6 +40,7 @@ def fitted(name, *, words=False):
     return head.fit(X, np.array(["low", "high"])[y] if words else y), X
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "words"), [*((name, False) for name in ALL), *((name, True) for name in HEADS)]
 )
@@ -194,6 +195,7 @@ def test_the_files_named_inside_stay_inside_the_folder(tmp_path):
         load_head(inner, "x")
 
 
+@pytest.mark.slow
 def test_a_stored_head_predicts_without_the_trainers(tmp_path):
     """Lightning Fabric, skorch and NeuroKit2 take seconds to import and are for training alone."""
     for name in HEADS:

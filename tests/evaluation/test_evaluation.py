@@ -148,6 +148,7 @@ def test_the_same_id_in_two_data_sets_is_two_people() -> None:
 # ---- what is found and what is not -------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_planted_effect_is_found_and_noise_is_not() -> None:
     found = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
     assert mean_of(found, "logistic") > 0.8
@@ -190,6 +191,7 @@ def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
     assert honest < 0.65
 
 
+@pytest.mark.slow
 def test_many_results_can_be_printed_sliced_and_joined() -> None:
     results = evaluate(study(20, trials=2), target="arousal", heads=QUICK)
     assert len(results) > 60
@@ -198,6 +200,7 @@ def test_many_results_can_be_printed_sliced_and_joined() -> None:
     assert len(pd.concat([results, results.head()])) == len(results) + 5
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_numbers(scheduler) -> None:
     options = {"target": "arousal", "heads": QUICK, "permutations": 3}
     here = evaluate(study(4), **options)
@@ -309,6 +312,7 @@ def test_the_clock_of_a_person_does_not_mind_rows_of_trials_between_each_other()
     np.testing.assert_allclose(ends_s(mixed), expected[mixed.index])
 
 
+@pytest.mark.slow
 def test_own_level_taken_off_helps_where_people_differ() -> None:
     table = study(8, effect=2.0)
     plain = mean_of(evaluate(table, target="arousal", heads=QUICK), "logistic")
@@ -335,6 +339,7 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
     assert results.loc[results["head"] == "logistic", "n"].sum() == len(table) - 10
 
 
+@pytest.mark.slow
 def test_quality_columns_can_be_left_out() -> None:
     table = study(6)
     table["quality"] = (table["label_arousal"] > 5).astype(float)
@@ -346,6 +351,7 @@ def test_quality_columns_can_be_left_out() -> None:
         assert mean_of(without, "logistic") < 0.7
 
 
+@pytest.mark.slow
 def test_the_numbers_do_not_depend_on_workers() -> None:
     table = study(4, effect=2.0)
     one = evaluate(table, target="arousal", heads=["logistic", "forest"], seed=3)
@@ -400,6 +406,7 @@ def test_a_score_that_nobody_has_is_nan_in_the_summary() -> None:
     assert np.isnan(row["p"])
 
 
+@pytest.mark.slow
 def test_the_summary_counts_people_and_has_p_of_permutations() -> None:
     table = study(8, effect=8.0)
     means = summary(emotion_rppg.evaluate(table, target="arousal", heads=QUICK, permutations=39))

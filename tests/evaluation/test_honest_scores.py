@@ -54,6 +54,7 @@ def within(n=10, trials=6, **how) -> pd.DataFrame:
 # ---- labels that never vary inside a person ------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_label_a_person_is_scored_over_people_and_noise_is_chance() -> None:
     results = evaluate(between(30), target="state", heads=QUICK)
     assert results["balanced_accuracy"].isna().all()
@@ -70,6 +71,7 @@ def test_one_label_a_person_is_scored_over_people_and_noise_is_chance() -> None:
     assert means.loc["logistic", "ci_low"] < by_hand < means.loc["logistic", "ci_high"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["fast", "slow"])
 def test_an_effect_between_people_is_found_by_permuting_people(head) -> None:
     heads = {"fast": QUICK["logistic"], "slow": OnFeatures(RandomForestClassifier(15))}
@@ -212,6 +214,7 @@ def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alon
 # ---- p values ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None:
     table = within(10, effect=2.0)
     found = emotion_rppg.evaluate(table, target="state", heads=QUICK)
@@ -223,6 +226,7 @@ def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None
     assert "p_permutation" not in without
 
 
+@pytest.mark.slow
 def test_permutations_end_early_on_noise_and_p_is_their_share() -> None:
     found = emotion_rppg.evaluate(within(10), target="state", heads=QUICK)
     null = found.attrs["null"]
@@ -231,6 +235,7 @@ def test_permutations_end_early_on_noise_and_p_is_their_share() -> None:
     assert null["p"].iloc[0] == pytest.approx(reached / len(null))
 
 
+@pytest.mark.slow
 def test_refits_on_scaled_features_are_the_refits_of_the_head() -> None:
     table = within(6, effect=1.0)
     table.loc[::5, "rmssd_ms"] = np.nan
@@ -290,6 +295,7 @@ def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
     assert results["head"].nunique() == 4
 
 
+@pytest.mark.slow
 def test_a_slow_head_on_a_split_within_people_has_no_p_unless_it_is_asked_for() -> None:
     table = within(4, trials=6)
     heads = {"trees": OnFeatures(RandomForestClassifier(5))}

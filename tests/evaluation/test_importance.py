@@ -30,6 +30,7 @@ def drops(table: pd.DataFrame, **options) -> pd.Series:
     return found.attrs["importance"].groupby("group")["drop"].mean()
 
 
+@pytest.mark.slow
 def test_what_carries_the_rating_is_what_the_score_loses() -> None:
     quality = {"extra_features": ("quality",)}
     lost = drops(study(effect=8.0), **quality)
@@ -39,6 +40,7 @@ def test_what_carries_the_rating_is_what_the_score_loses() -> None:
     assert "signal quality" not in drops(study(effect=8.0), ablate=("quality",), **quality)
 
 
+@pytest.mark.slow
 def test_asking_changes_no_score_and_gives_the_same_again() -> None:
     table = study(4, effect=8.0)
     results = evaluate(table, target="arousal", heads=QUICK, importance=2)

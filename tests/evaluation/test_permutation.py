@@ -86,6 +86,7 @@ def windows_permuted(y, table, draw):
     return out
 
 
+@pytest.mark.slow
 def test_p_is_uniform_on_drifting_features_and_permuting_windows_would_not_be() -> None:
     draw = np.random.default_rng(1)
     tables = [slow(draw) for _ in range(40)]
@@ -127,6 +128,7 @@ def test_a_smooth_course_is_rotated() -> None:
     assert np.array_equal(np.r_[own[k:], own[:k]], y[:64])
 
 
+@pytest.mark.slow
 def test_the_summary_has_p_of_a_planted_effect_and_of_none() -> None:
     table = slow(np.random.default_rng(5))
     found = table.assign(hr_bpm=3 * table["label_stress"] + 0.3 * table["hr_bpm"])

@@ -55,6 +55,7 @@ def test_first_minutes_learn_from_the_persons_beginning_alone() -> None:
         assert (mine["start_s"] + mine["duration_s"]).max() <= table["start_s"].iloc[test].min()
 
 
+@pytest.mark.slow
 def test_leaky_windows_are_far_above_loso_on_labels_that_mean_nothing_and_say_so() -> None:
     table = slow(np.random.default_rng(3), n_people=6, trials=6, memory=0.99, features=8)
     heads = {"near": OnFeatures(KNeighborsClassifier(1))}
@@ -147,6 +148,7 @@ TWO = {
 }
 
 
+@pytest.mark.slow
 def test_the_choice_is_made_without_the_tested_person() -> None:
     """Whatever the tested person's labels are, what is chosen and said of them stays."""
     table = study(5, effect=3.0)
@@ -187,6 +189,7 @@ def test_inner_folds_keep_people_apart_and_results_say_what_was_chosen(monkeypat
 # ---- dummies, learning curves, going on --------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_dummy_that_knows_people_shows_what_recognising_them_is_worth() -> None:
     """Persons who are nearly always high or low: known people are scored well by their prior."""
     table = study(6)
@@ -204,6 +207,7 @@ def test_a_dummy_that_knows_people_shows_what_recognising_them_is_worth() -> Non
     assert pooled("loso") < 0.55
 
 
+@pytest.mark.slow
 def test_more_people_teach_more() -> None:
     table = study(8, effect=0.4)
     table["hr_bpm"] -= table.groupby("subject")["hr_bpm"].transform("mean")
@@ -216,6 +220,7 @@ def test_more_people_teach_more() -> None:
     ) == {2, 4, 7}
 
 
+@pytest.mark.slow
 def test_a_stopped_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch) -> None:
     table = study(4, effect=2.0)
     whole = evaluate(table, target="arousal", heads=QUICK)

@@ -229,6 +229,7 @@ def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monk
     assert told["unknown_training"].all()
 
 
+@pytest.mark.slow
 def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
     study, results, tmp_path, monkeypatch
 ) -> None:
@@ -253,6 +254,7 @@ def short(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     return rgb[1:, 1]
 
 
+@pytest.mark.slow
 def test_the_verb_judges_what_is_asked_and_says_what_is_wrong(study, tmp_path, monkeypatch) -> None:
     read_as(monkeypatch, lambda video: study[0].read("bvp"))
     root = study[0].video.path.parents[1]
@@ -311,6 +313,7 @@ def test_intervals_are_over_people_not_over_their_rows() -> None:
     assert np.isnan(clustered_ci(own[:, None], np.zeros(12), np.mean)).all()
 
 
+@pytest.mark.slow
 def test_the_report_stands_alone_and_nothing_is_lost(results, tmp_path) -> None:
     arguments = {"stage": "pulse", "dataset": "synthetic", "methods": ["pos", "green"]}
     scores = write_pulse_evaluation(results, tmp_path / "out", arguments=arguments)

@@ -58,6 +58,7 @@ def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_m
     assert beats.span_s == pytest.approx((0, 60), abs=1 / rate_hz)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate_hz", [50.0, 125.5, 2000.0])
 @pytest.mark.parametrize("duration_s", [10, 60])
 def test_r_peaks_are_found_at_any_rate(rate_hz: float, duration_s: float) -> None:
@@ -253,6 +254,7 @@ def test_blocks_of_a_long_recording_join_without_a_seam() -> None:
     assert errors.jitter_ms < 5
 
 
+@pytest.mark.slow
 def test_ten_minutes_of_a_camera_take_little_memory() -> None:
     signal = pulse(heart(600), 600, 30, "rppg")
     find_beats(signal.crop(0, 20))  # loads what it needs
@@ -277,6 +279,7 @@ def test_what_cannot_be_read_says_so(signal: Signal, options: dict[str, str], sa
         find_beats(signal, **options)
 
 
+@pytest.mark.slow
 def test_a_pulse_wave_needs_no_neurokit() -> None:
     code = (
         "import sys, numpy as np\n"

@@ -32,6 +32,7 @@ def test_it_saw_synthetic_clips_alone() -> None:
         assert FIRST_TRAINING_SEED <= first < last
 
 
+@pytest.mark.slow
 def test_it_reads_clips_of_other_seeds_at_any_rate() -> None:
     errors = []
     for seed, rate_hz in ((1, 30.0), (2, 30.0), (3, 25.0), (4, 50.0), (5, 30.0)):

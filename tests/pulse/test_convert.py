@@ -74,6 +74,7 @@ def checkpoint(request, taught, tmp_path) -> tuple[Path, int]:
     return tmp_path / "net.pth", request.param
 
 
+@pytest.mark.slow
 def test_the_verb_turns_an_inverted_checkpoint_over(checkpoint, taught, tmp_path) -> None:
     path, sign = checkpoint
     words = ["convert", path, tmp_path / "m", "--trained-on", "ubfc:1,2", "--json"]

@@ -56,6 +56,7 @@ def dies_at_step_4(index: int):
     return CLIPS(index)
 
 
+@pytest.mark.slow
 def test_the_event_file_has_the_curves_of_the_training(tmp_path) -> None:
     out = trained(tmp_path / "net")
     found = scalars(tmp_path / "runs")
@@ -66,6 +67,7 @@ def test_the_event_file_has_the_curves_of_the_training(tmp_path) -> None:
     np.testing.assert_allclose(found["learning_rate"], rates, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint_every", [3, 100], ids=["after one", "before the first"])
 def test_a_killed_training_that_goes_on_has_every_step_once(checkpoint_every, tmp_path) -> None:
     with pytest.raises(Killed):

@@ -69,6 +69,7 @@ def test_colours_leave_no_small_blocks_of_memory_behind() -> None:
     )  # the ten seconds between have 300 frames, of two objects or more
 
 
+@pytest.mark.slow
 def test_several_methods_read_what_each_reads_alone(network_folder) -> None:
     methods = ["pos", network_folder, "green"]
     for method, wave in zip(methods, estimate_each(CLIP, methods, device="cpu"), strict=True):
@@ -78,6 +79,7 @@ def test_several_methods_read_what_each_reads_alone(network_folder) -> None:
         assert (together.rate_hz, together.start_s) == (alone.rate_hz, alone.start_s)
 
 
+@pytest.mark.slow
 def test_a_function_stands_where_a_name_does() -> None:
     def own(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
         return -rgb[:, 1]
@@ -168,6 +170,7 @@ def test_pictures_that_are_missing_part_the_wave() -> None:
     assert np.flatnonzero(np.isnan(wave)).tolist() == [40, 41]
 
 
+@pytest.mark.slow
 def test_a_network_reads_a_video_and_a_clip(network_folder) -> None:
     wave = estimate(CLIP, network_folder, device="cpu")
     assert wave.rate_hz == 30.0
@@ -243,6 +246,7 @@ def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
         load_network(tmp_path / "kind")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "never"),
     [

@@ -28,7 +28,9 @@ def test_negative_pearson_is_one_minus_r() -> None:
 
 
 def test_the_true_wave_has_no_loss_at_any_height() -> None:
-    assert list(all_of(3 * pulse() + 5, pulse()).values()) == pytest.approx([0] * 4, abs=1e-4)
+    assert list(all_of(3 * pulse() + 5, pulse()).values()) == pytest.approx(
+        [0] * len(LOSSES), abs=1e-4
+    )
 
 
 def test_a_late_label_is_nothing_to_the_lag_tolerant_and_the_spectral_loss() -> None:

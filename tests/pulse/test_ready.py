@@ -56,6 +56,7 @@ def test_no_batchnorm_behind_a_convolution_is_left_and_the_original_is_untouched
         assert torch.equal(tensor, before[name])
 
 
+@pytest.mark.slow
 def test_openvino_reads_the_same_whatever_the_length() -> None:
     pytest.importorskip("openvino")
     module = trained(PhysNet, normalisation="temporal")

@@ -51,6 +51,7 @@ def test_every_parameter_learns_and_a_still_picture_gives_numbers(name, normalis
         assert torch.isfinite(network.train(mode)(still)).all()
 
 
+@pytest.mark.slow
 @every_network
 def test_a_planted_pulse_is_learnt_in_a_few_steps(name) -> None:
     clip, wave = planted()
@@ -111,6 +112,7 @@ def test_how_far_convolutions_look() -> None:
     assert 45 <= pooled[-1] - pooled[0] + 1 <= 60  # dilation makes the reach much the same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
 def test_rivals_train_and_load_as_physnet_does(name, tmp_path) -> None:
     recipe = Recipe(network=name, size=16, frames=16, steps=1, batch_size=2)

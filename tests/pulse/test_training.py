@@ -41,6 +41,7 @@ def train(clips, out, **options):
     return run_training(clips, out, device="cpu", **options)
 
 
+@pytest.mark.slow
 def test_the_loss_falls(tmp_path) -> None:
     recipe = Recipe(size=16, frames=64, steps=30, batch_size=4)
     clips, _ = synthetic_clips(recipe)
@@ -108,6 +109,7 @@ def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
         replace(SMALL, varied=1.5)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
     recipe = replace(SMALL, loss="pearson+lag_tolerant", validation=0.5, validate_every=2)
     clips, held_out, who = sources(None, recipe)
@@ -332,6 +334,7 @@ LAUNCHERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_two_processes_give_the_gradients_of_one_and_share_its_steps(launcher, tmp_path) -> None:
     script = tmp_path / "two.py"
@@ -352,6 +355,7 @@ def test_recordings_without_video_or_pulse_are_refused() -> None:
         recording_clips([Recording("d", "1")], SMALL)
 
 
+@pytest.mark.slow
 def test_recordings_give_faces_with_the_pulse_beneath_them() -> None:
     signals = {"bvp": estimate(CLIP, "pos")}
     one = Recording("d", "1", video=Video(CLIP), signals=signals)
@@ -368,6 +372,7 @@ def test_recordings_give_faces_with_the_pulse_beneath_them() -> None:
     assert not np.array_equal(clip, clips(6)[0])
 
 
+@pytest.mark.slow
 def test_faces_are_followed_once_and_again_where_anything_changed(tmp_path, monkeypatch) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(CLIP.read_bytes())

@@ -91,6 +91,7 @@ def test_the_planted_rate_and_polarity_are_in_the_filmed_green(bpm) -> None:
     assert np.corrcoef(green, wave)[0, 1] < -0.8  # more blood is darker
 
 
+@pytest.mark.slow
 def test_the_detector_finds_the_filmed_face_and_pos_reads_it(tmp_path) -> None:
     from emotion_rppg.pulse.classical import pos
     from emotion_rppg.video.faces import read_trace
