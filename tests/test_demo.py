@@ -9,6 +9,7 @@ import pytest
 
 from emotion_rppg import demo, load
 from emotion_rppg.emotion import DUMMIES
+from emotion_rppg.evaluation.plans import QUALITY_ALONE
 from emotion_rppg.pulse import training
 
 
@@ -35,7 +36,7 @@ def test_the_whole_chain_leaves_what_it_promises(tmp_path, monkeypatch) -> None:
     assert set(table["method"]) == {"pos"}
     results = pd.read_csv(out / "results.csv")
     assert set(results["target"]) == {"arousal", "valence"}
-    assert set(results["head"]) == {*DUMMIES, *demo.SHOWN}
+    assert set(results["head"]) == {*DUMMIES, QUALITY_ALONE, *demo.SHOWN}
     assert load(out / "model").note
     seeds = json.loads((out / "physnet" / "config.json").read_text())["trained_on"]
     assert "synthetic" not in seeds  # nobody of the study taught the network

@@ -153,7 +153,7 @@ def _runs(signal: Signal) -> list[tuple[int, int]]:
 def _without_flat(signal: Signal) -> Signal:
     """The signal without stretches in which no sample differs: sensor off, saturated, unplugged."""
     x = signal.samples
-    same = np.r_[False, np.diff(x) == 0, False].astype(int)
+    same = np.r_[False, x[1:] == x[:-1], False].astype(int)
     edges = np.flatnonzero(np.diff(same)).reshape(-1, 2)
     edges = edges[np.diff(edges, axis=1)[:, 0] >= FLAT_S * signal.rate_hz]
     if not len(edges):
@@ -581,7 +581,7 @@ def _merged(gaps: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _missing(signal: Signal) -> list[tuple[float, float]]:
     """Missing samples, less the short holes that are bridged, s."""
-    edges = np.flatnonzero(np.diff(np.r_[0, np.isnan(signal.samples).astype(int), 0]))
+    edges = np.flatnonzero(np.diff(np.r_[0, (~np.isfinite(signal.samples)).astype(int), 0]))
     holes = edges.reshape(-1, 2)
     inner = (holes[:, 0] > 0) & (holes[:, 1] < len(signal))
     holes = holes[~inner | (np.diff(holes, axis=1)[:, 0] > _longest_hole(signal))]
