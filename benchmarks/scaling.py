@@ -85,7 +85,7 @@ def main(given: Sequence[str]) -> None:
         work = {
             f"`features`, {VIDEOS} videos of {SECONDS} s": ("features", folder / "videos"),
             f"`evaluate`, {PEOPLE} people × {HEADS}": (
-                *("evaluate", "--table", folder / "t.parquet", "--task", "arousal"),
+                *("evaluate", "--table", folder / "t.parquet", "--target", "arousal"),
                 *("--heads", HEADS),
             ),
         }

@@ -90,7 +90,7 @@ def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
     assert "--root" in refused("features", "--dataset", "folder", "--out", tmp_path / "t.csv")
     assert "unknown data set" in refused("datasets", "deep")
     assert "no table" in refused(
-        "evaluate", "--table", tmp_path / "no.csv", "--task", "arousal", "--out", tmp_path / "e"
+        "evaluate", "--table", tmp_path / "no.csv", "--target", "arousal", "--out", tmp_path / "e"
     )
     assert "config.json" in refused(
         "predict", CLIP, "--model", tmp_path / "empty", "--out", tmp_path / "p"
@@ -412,7 +412,7 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
         (folder / "manifest.json").write_text(json.dumps(facts | {"dataset": name}))
         tables += ["--table", tmp_path / f"{name}.csv"]
         assert run("features", folder, "--whole", "--out", tables[-1]).exit_code == 0
-    words = ("--task", "arousal", "--heads", "logistic", "--split", "datasets")
+    words = ("--target", "arousal", "--heads", "logistic", "--split", "datasets")
     out = tmp_path / "e"
     done = run("evaluate", *tables, *words, "--out", out)
     assert done.exit_code == 0, done.output
@@ -460,5 +460,5 @@ def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None
     read = run("pulse", CLIP, "--weights", tmp_path / "n", "--json")
     assert read.exit_code == 0, read.output
     assert "emotion-rppg: the network" in refused(
-        "evaluate", "--table", table, "--task", "arousal", "--out", tmp_path / "x"
+        "evaluate", "--table", table, "--target", "arousal", "--out", tmp_path / "x"
     ).replace("encoder", "network")

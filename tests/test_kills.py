@@ -34,7 +34,7 @@ class Verb(NamedTuple):
 
 VERBS = {
     "evaluate": Verb(
-        "evaluate --table {table} --task arousal --heads logistic,knn",
+        "evaluate --table {table} --target arousal --heads logistic,knn",
         ("results.csv", "predictions.parquet", "summary.csv"),
     ),
     "evaluate --stage pulse": Verb(

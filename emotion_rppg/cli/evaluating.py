@@ -40,7 +40,9 @@ def evaluate(
     table: Annotated[list[Path], typer.Option(help="A feature table; repeat for more.")] = [],  # noqa: B006
     dataset: Dataset = None,
     root: Root = None,
-    task: Annotated[list[str], typer.Option(help="Label to predict; repeat for more.")] = [],  # noqa: B006
+    target: Annotated[  # --task: its name until now
+        list[str], typer.Option("--target", "--task", help="Label to predict; repeat for more.")
+    ] = [],  # noqa: B006
     coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
     split: Annotated[str, typer.Option(help="loso, subject_folds, datasets …")] = "loso",
     heads: Annotated[str, typer.Option(help="Names with commas, selected, or all.")] = "all",
@@ -70,7 +72,7 @@ def evaluate(
 ) -> None:
     """Evaluate heads on people they never saw, beside dummies, with intervals and p values.
 
-    Example: emotion-rppg evaluate --table table.csv --task arousal --heads all --out result
+    Example: emotion-rppg evaluate --table table.csv --target arousal --heads all --out result
     """
     with plainly():
         if stage == "pulse":
@@ -87,8 +89,8 @@ def evaluate(
         from emotion_rppg.study import extract, waves
         from emotion_rppg.tables import read_tables
 
-        if not task:
-            raise InputError("say what to predict: --task arousal (repeat it for more)")
+        if not target:
+            raise InputError("say what to predict: --target arousal (repeat it for more)")
         if not table and dataset is None:
             raise InputError("give --table FILE, or --dataset NAME with --root DIR")
         recordings = [] if dataset is None else recordings_of([], dataset, root)
@@ -97,7 +99,7 @@ def evaluate(
         chosen = names_in(families)
         windows |= {"families": chosen} if chosen else {}
         options: dict[str, Any] = {
-            "target": task,
+            "target": target,
             "heads": heads.split(",") if heads != "all" else "all",
             "split": split,
             "coding": coding,

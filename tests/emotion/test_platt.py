@@ -150,7 +150,7 @@ def test_the_command_line_chooses_families_rest_and_probabilities(tmp_path):
     write_table(study(), tmp_path / "t.csv")
     words = f"--table {tmp_path / 't.csv'} --families hrv --normalise calibration"
     words += " --calibration-s 120 --probabilities platt"
-    for verb in ("train emotion --target arousal", "evaluate --task arousal --heads logistic"):
+    for verb in ("train emotion --target arousal", "evaluate --target arousal --heads logistic"):
         out = tmp_path / verb.split(maxsplit=1)[0]
         run = CliRunner().invoke(app, [*f"{verb} {words} --out".split(), str(out)])
         assert run.exit_code == 0, run.output

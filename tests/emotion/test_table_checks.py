@@ -105,7 +105,7 @@ def test_one_class_only_is_refused_alike_by_evaluate_and_train(tmp_path, coding)
     label = "yes" if coding == "as_is" else 3.0
     path = write_table(table().assign(label_arousal=label), tmp_path / "t.csv")
     for verb in (
-        f"evaluate --table {path} --task arousal --heads logistic --coding {coding}",
+        f"evaluate --table {path} --target arousal --heads logistic --coding {coding}",
         f"train emotion --table {path} --target arousal --coding {coding}",
     ):
         run = CliRunner().invoke(app, [*verb.split(), "--out", str(tmp_path / "out")])

@@ -180,7 +180,7 @@ def test_numbers_and_many_classes_are_drawn_over_time() -> None:
 def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> None:
     root = tmp_path / "fake"
     StressPredict.write_fake(root)
-    words = f"evaluate --dataset stress-predict --root {root} --task stress --heads logistic"
+    words = f"evaluate --dataset stress-predict --root {root} --target stress --heads logistic"
     out = tmp_path / "result"
     run = CliRunner().invoke(
         app, [*words.split(), "--length", "10", "--step", "5", "--out", str(out)]
@@ -190,8 +190,8 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
     assert "intervals between beats" in text
     assert "Known of these data: the label is the task, not a rating" in text
     assert "p, uncorrected" in text
-    assert f"emotion-rppg {words.split(' --task')[0]}" in text
-    assert "--source auto --length 10.0 --step 5.0 --task stress" in text
+    assert f"emotion-rppg {words.split(' --target')[0]}" in text
+    assert "--source auto --length 10.0 --step 5.0 --target stress" in text
 
 
 def test_the_protocol_names_the_seconds_of_the_calibration(table) -> None:

@@ -81,7 +81,7 @@ def test_the_table_has_the_share_withheld_and_the_scores_without(results) -> Non
 
 def test_the_console_says_it_too(table, tmp_path) -> None:
     path = write_table(table, tmp_path / "t.csv")
-    words = f"evaluate --table {path} --task arousal --heads logistic --permutations 0"
+    words = f"evaluate --table {path} --target arousal --heads logistic --permutations 0"
     run = CliRunner().invoke(app, [*words.split(), "--out", str(tmp_path / "out")])
     assert run.exit_code == 0, run.output
     assert "2.1% of the windows have no trusted pulse" in run.output

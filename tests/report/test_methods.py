@@ -13,7 +13,7 @@ def test_the_command_is_one_the_command_line_would_take() -> None:
     given = {"table": "my table.csv", "dataset": None, "target": ["arousal", "valence"]}
     given |= {"heads": ["logistic", "lda"], "allow_unknown_training": False, "ablate": []}
     assert command(given | {"seed": 0}) == (
-        "emotion-rppg evaluate --table 'my table.csv' --task arousal --task valence "
+        "emotion-rppg evaluate --table 'my table.csv' --target arousal --target valence "
         "--heads logistic,lda --seed 0"
     )
     assert command({"table": ["a.csv", "b.csv"]}).endswith("evaluate --table a.csv --table b.csv")
