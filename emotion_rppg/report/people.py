@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.report.page import Section
+from emotion_rppg.study.trust import kind_of
 from emotion_rppg.windows import LABEL, OK, people
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _reasons(table: pd.DataFrame) -> list[str]:
     """Why windows have no features, by number."""
     if "reason" not in table:
         return []
-    found = table["reason"].fillna("").value_counts()
+    found = table["reason"].fillna("").astype(str).map(kind_of).value_counts()
     told = "; ".join(f"{reason} ({n})" for reason, n in found.items() if reason not in ("", OK))
     return [f"Reasons why features are empty, in the whole table: {told}."] if told else []
 

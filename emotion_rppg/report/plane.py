@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emotion_rppg.report.figures import GREY, INK
+from emotion_rppg.study.trust import kind_of
 from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
 
 def abstained(rows: pd.DataFrame) -> str:
     """How many windows are not predicted, with the commonest reason; empty if all are."""
-    reasons = rows.loc[rows["reason"] != OK, "reason"]
+    reasons = rows.loc[rows["reason"] != OK, "reason"].astype(str)
     if reasons.empty:
         return ""
-    return f"{len(reasons)} of {len(rows)} windows not predicted: {reasons.value_counts().index[0]}"
+    alike = reasons if reasons.nunique() == 1 else reasons.map(kind_of)
+    return f"{len(reasons)} of {len(rows)} windows not predicted: {alike.value_counts().index[0]}"
 
 
 def over_time(rows: pd.DataFrame, model: Model) -> Figure:
