@@ -58,3 +58,17 @@ def test_where_beats_are_few_or_cannot_be_told_the_rate_is_the_spectrums(unseen:
     assert said == judge(wave)
     assert said.by == "spectrum"
     assert said.hr_bpm is not None
+
+
+@pytest.mark.parametrize("bpm", [30, 205])
+def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
+    times = np.arange(60 * 250) / 250
+    beats = np.arange(0.5, 59.5, 60 / bpm)
+    since = times[:, None] - beats
+    ecg = np.exp(-0.5 * (since / 0.012) ** 2).sum(axis=1)
+    ecg += np.random.default_rng(0).normal(0, 0.02, len(times))
+    assert judged(Signal(ecg, 250, kind="ecg")).hr_bpm == pytest.approx(bpm, abs=1)
+    ecg[: 40 * 250] = 0.0
+    off = judged(Signal(ecg, 250, kind="ecg"))
+    assert off.hr_bpm is None
+    assert "R peaks cover" in (off.reason or "")
