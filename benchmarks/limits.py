@@ -21,7 +21,7 @@ from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.evaluation.learning import learning_curve
 from emotion_rppg.evaluation.normalise import NORMALISE
-from emotion_rppg.features import beats
+from emotion_rppg.features import beats, judging
 from emotion_rppg.signals import Beats
 from emotion_rppg.tables import read_table
 from emotion_rppg.windows import IDENTITY, LABEL, QUALITY, SCALE
@@ -135,7 +135,7 @@ def rmssd(root: Path) -> pd.DataFrame:
     seconds, told = np.loadtxt(root / "Raw_data/S01/IBI.csv", delimiter=",", skiprows=1).T
     wave, _ = read_e4(root / "Raw_data/S01/BVP.csv", "bvp")
     rows = []
-    for least in (beats.LEAST_CONFIDENCE["bvp"], SURE, 0.9):
+    for least in (judging.LEAST_CONFIDENCE["bvp"], SURE, 0.9):
         with sure_above(least):
             found = beats.find_beats(wave)
         pairs = np.array(
@@ -185,12 +185,12 @@ def surer(table: pd.DataFrame, root: Path) -> pd.DataFrame:
 @contextmanager
 def sure_above(least: float) -> Iterator[None]:
     """Beats of contact waves in stretches that are that sure; the package's own border after."""
-    before = beats.LEAST_CONFIDENCE["bvp"]
-    beats.LEAST_CONFIDENCE["bvp"] = least
+    before = judging.LEAST_CONFIDENCE["bvp"]
+    judging.LEAST_CONFIDENCE["bvp"] = least
     try:
         yield
     finally:
-        beats.LEAST_CONFIDENCE["bvp"] = before
+        judging.LEAST_CONFIDENCE["bvp"] = before
 
 
 def _means(found: pd.DataFrame, by: list[str]) -> pd.DataFrame:
