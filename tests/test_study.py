@@ -163,7 +163,8 @@ def test_a_window_without_a_trusted_pulse_is_not_predicted(table, tmp_path, head
 
 
 def test_what_has_no_trusted_pulse_is_not_learned_from(table) -> None:
-    odd = table[table["subject"] == "1"].assign(label_arousal=9.0, hr_bpm=np.nan, trial="odd")
+    odd = table[table["subject"] == "1"].assign(label_arousal=9.0, hr_bpm=np.nan)
+    odd["trial"] = "odd " + odd["trial"].astype(str)
     more = pd.concat([table, odd], ignore_index=True)
     pd.testing.assert_frame_equal(
         predict(table, fit(more, target="arousal")), predict(table, fit(table, target="arousal"))
