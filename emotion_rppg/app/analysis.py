@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
-from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.hrv import COLUMNS
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.pulse.inference import Seen
@@ -20,6 +19,7 @@ from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plane import abstained, over_time, plane
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
+from emotion_rppg.study.trust import beats_of
 from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.video.frames import describe
 from emotion_rppg.windows import trusted
@@ -106,7 +106,7 @@ def _written(
     predicted: pd.DataFrame | None,
     model: Model | None,
 ) -> Shown:
-    beats = find_beats(wave)
+    beats = beats_of(wave)
     shown = {"rppg": wave}
     drawn = figures.waves(shown, beats={"rppg": beats}, seconds=min(wave.duration_s, DRAWN_S))
     intervals, hrv = figures.tachogram({"rppg": beats}), _hrv(row, wave)

@@ -16,12 +16,12 @@ from emotion_rppg.windows import SEQUENCE
 if TYPE_CHECKING:
     import pandas as pd
 
-# arguments of `evaluate` as its options spell them; whatever else is given keeps its name
-_OPTIONS = {"target": "task"}
 _SOURCES = {
     "rppg": "Beats of camera waves are counted by the wave's phase and timed by their whole shape.",
-    "bvp": "Beats of contact pulse waves are their peaks, in a band that follows the heart rate.",
-    "ecg": "Beats of ECGs are R peaks by NeuroKit2 (Makowski et al. 2021).",
+    "bvp": "Beats of contact pulse waves are timed by the shape of their rise, in a band that "
+    "follows the heart rate.",
+    "ecg": "Beats of ECGs are R peaks on which two of three detectors agree, two of them of "
+    "NeuroKit2 (Makowski et al. 2021).",
 }
 _PARTS = {  # parts of heads, by how their class is called
     "OnFeatures": "what is missing becomes the median of the training rows, then every feature is "
@@ -169,7 +169,7 @@ def command(arguments: Mapping[str, Any]) -> str:
     """The `emotion-rppg evaluate` that these arguments belong to."""
     parts = ["emotion-rppg", "evaluate"]
     for name, value in arguments.items():
-        option = "--" + _OPTIONS.get(name, name).replace("_", "-")
+        option = "--" + name.replace("_", "-")
         if value is None or value is False or value == []:
             continue
         if value is True:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
-from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plane import abstained, over_time, plane
 from emotion_rppg.signals import Signal
+from emotion_rppg.study.trust import beats_of
 from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.windows import OK
 
@@ -37,7 +37,7 @@ def write_prediction(
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write the folder and give what to print: ``{"text": …, "json": …}``."""
-    beats = find_beats(wave)
+    beats = beats_of(wave)
     verdict = judged(wave, beats)
     notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
     said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model, notes)

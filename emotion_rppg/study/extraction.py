@@ -23,7 +23,7 @@ from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
-from emotion_rppg.study.trust import check_min_quality, quality_of, withhold
+from emotion_rppg.study.trust import beats_of, check_min_quality, quality_of, withhold
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut, trusted
 
 if TYPE_CHECKING:
@@ -271,10 +271,9 @@ def features_of(
     import pandas as pd
 
     from emotion_rppg.features import FAMILIES
-    from emotion_rppg.features.beats import find_beats
 
     facts = reading.facts(recording)
-    beats = find_beats(wave)
+    beats = beats_of(wave)
     windows = cut(beats, wave, length_s=how.length_s, step_s=how.step_s, facts=facts)
     table, parts = windows.table, zip(windows.beats, windows.signals, strict=True)
     measured = pd.concat(

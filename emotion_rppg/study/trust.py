@@ -16,6 +16,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import hrv
+from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
 from emotion_rppg.quality import LEAST_QUALITY, judge
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK
@@ -50,6 +51,14 @@ def check_min_quality(min_quality: float | None) -> None:
         raise InputError(f"min_quality is a quality from 0 to 1, or None; got {min_quality!r}")
 
 
+def beats_of(wave: Signal) -> Beats:
+    """Detect the beats of a wave; none, and one gap, where it is sampled too slowly for beats."""
+    if wave.rate_hz >= LEAST_RATE_HZ:
+        return find_beats(wave)
+    span = (wave.start_s, wave.end_s)
+    return Beats(np.zeros(0), gaps=[span], kind=wave.kind, span_s=span)
+
+
 def quality_of(beats: Beats, signal: Signal | None) -> float:
     """Quality of a window, 0–1: the mean of its wave's, or for an ECG of its beats' confidence.
 
@@ -74,6 +83,11 @@ def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None =
     """
     kind = beats.kind or (signal.kind if signal is not None else None) or "bvp"
     least = MIN_QUALITY.get(kind, 0.0) if min_quality is None else min_quality
+    if signal is not None and signal.rate_hz < LEAST_RATE_HZ:
+        return (
+            f"{signal.rate_hz:.1f} samples a second are too few for beats: at least "
+            f"{LEAST_RATE_HZ:g} are wanted"
+        )
     if kind == "rppg" and signal is not None:
         reason = judge(signal, least_quality=least).reason
         if reason and not (min_quality is None and _evident(beats, signal)):
