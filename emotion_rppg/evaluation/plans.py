@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 QUALITY_ALONE, MOVEMENT_ALONE = "quality_alone", "movement_alone"
 _RECORDING = (*QUALITY, "n_beats")  # columns that describe the recording, not the heart
+# Of these, what says nothing of the heart: errors grow with their features, beats with the rate
+_SEEN = ("quality", "timing_sd_ms", "coverage", "corrected_share")
 _MOVEMENT = ("acc_", "motion_")  # prefixes of accelerometer features
 
 
@@ -124,7 +126,7 @@ def baseline_inputs(table: pd.DataFrame) -> dict[str, Matrix]:
     from pandas.api.types import is_numeric_dtype
 
     columns = {
-        QUALITY_ALONE: [name for name in _RECORDING if name in table],
+        QUALITY_ALONE: [name for name in _SEEN if name in table],
         MOVEMENT_ALONE: [str(name) for name in table if str(name).startswith(_MOVEMENT)],
     }
     numeric = {
