@@ -207,7 +207,7 @@ def _layout(path: Path, *, any_signal: bool = False) -> _Layout:
 
 
 def _separator(line: str) -> str:
-    """What parts the cells of a line; blanks where there is nothing else."""
+    """Detect the cell separator of a line; white space where no other is present."""
     comma = max(",;\t", key=line.count)
     blanks = line.count(comma) == 0 and len(line.split()) > 1 and _named(line) not in CLOCKS
     return r"\s+" if blanks else comma

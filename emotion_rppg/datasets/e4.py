@@ -86,7 +86,7 @@ def read_session(path: str | Path) -> Session:
 
 
 def _or_without(read: Callable[[], T]) -> T | None:
-    """What is read, or None with a warning."""
+    """Read an optional file of a session; None, with a warning, where it is damaged."""
     try:
         return read()
     except InputError as error:

@@ -38,7 +38,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of a file tells of its records."""
+    """Facts of a file header: number, length (s) and layout of its data records."""
 
     path: Path
     size: int

@@ -117,7 +117,7 @@ class Ranges:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> Ranges:
-        """What `to_dict` gave.
+        """Restore ranges from the dictionary that `to_dict` returns.
 
         Raises
         ------
