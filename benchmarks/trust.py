@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,12 +18,11 @@ import pandas as pd
 
 from benchmarks import lifeless
 from benchmarks.beats import _camera_waves, _people, reference
-from emotion_rppg.features import hrv
-from emotion_rppg.features.beats import find_beats
+from emotion_rppg import Extraction, extract
 from emotion_rppg.metrics import beat_measures
-from emotion_rppg.quality import per_sample
+from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
-from emotion_rppg.study.trust import kind_of, quality_of, withhold
+from emotion_rppg.study.trust import kind_of
 
 WINDOW_S, LEAST_OF_DEVICE = 60.0, 0.7  # the share of a window that the device's intervals cover
 MOST_MS = 200.0  # an RMSSD above it is believed where the device has it, too
@@ -42,17 +40,11 @@ class Window(NamedTuple):
     row: pd.Series
 
 
-def rows_of(wave: Signal, spans: list[tuple[float, float]]) -> pd.DataFrame:
-    """Feature rows of windows of a wave, withheld as `extract` withholds."""
-    wave = wave if wave.kind == "ecg" else replace(wave, quality=per_sample(wave))
-    beats = find_beats(wave)
-    parts, signals = [beats.crop(*s) for s in spans], [wave.crop(*s) for s in spans]
-    qualities = [quality_of(b, s) for b, s in zip(parts, signals, strict=True)]
-    return withhold(hrv.table(parts).assign(quality=qualities), parts, signals)
-
-
-def whole(wave: Signal) -> pd.Series:
-    return rows_of(wave, [(wave.start_s, wave.end_s)]).iloc[0]
+def rows_of(wave: Signal, length_s: float | None) -> pd.DataFrame:
+    """Feature rows of a recording's windows as `extract` makes them."""
+    recording = Recording("benchmark", "1", signals={wave.kind or "": wave})
+    how = Extraction(length_s=length_s, step_s=length_s, families=("hrv",))
+    return extract([recording], how)
 
 
 # ---- recordings with a reference ---------------------------------------------------------------
@@ -67,7 +59,7 @@ def welltory(data: Path) -> Iterator[Window]:
         wave = Signal.from_times(times, -red, kind="rppg")
         rmssd = float(np.sqrt(np.mean(np.diff(rr) ** 2)))
         truth = (60e3 / float(rr.mean()), float(rr.std(ddof=1)), rmssd)
-        yield Window(folder.name, truth, 1.0, whole(wave))
+        yield Window(folder.name, truth, 1.0, rows_of(wave, None).iloc[0])
 
 
 def ubfc(data: Path) -> Iterator[Window]:
@@ -77,7 +69,7 @@ def ubfc(data: Path) -> Iterator[Window]:
         finger = waves[f"{person}_contact_ppg"]
         truth = beat_measures(reference(waves[f"{person}_t"], finger))
         for method, wave in _camera_waves(waves, person):
-            yield Window(f"{person} {method}", tuple(truth), 1.0, whole(wave))
+            yield Window(f"{person} {method}", tuple(truth), 1.0, rows_of(wave, None).iloc[0])
 
 
 def wesad(data: Path) -> Iterator[Window]:
@@ -86,9 +78,8 @@ def wesad(data: Path) -> Iterator[Window]:
         samples = np.loadtxt(folder / "BVP.csv", delimiter=",")[2:]
         device = np.genfromtxt(folder / "IBI.csv", delimiter=",", skip_header=1)
         wave = Signal(samples, 64, kind="bvp")
-        starts = np.arange(0, wave.duration_s - WINDOW_S + 1, WINDOW_S)
-        table = rows_of(wave, [(s, s + WINDOW_S) for s in starts])
-        for k, start in enumerate(starts):
+        table = rows_of(wave, WINDOW_S)
+        for k, start in enumerate(table["start_s"]):
             covered, truth = _of_device(device, start)
             yield Window(folder.parent.name, truth, covered, table.iloc[k])
 

@@ -34,9 +34,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 
+from emotion_rppg.emotion.ensemble import Several
 from emotion_rppg.emotion.inputs import Matrix
-from emotion_rppg.emotion.linear import EqualPriors, OnFeatures
+from emotion_rppg.emotion.linear import Calibrated, EqualPriors, OnFeatures
+from emotion_rppg.emotion.platt import Platt
 from emotion_rppg.evaluation.fitting import Job, fitted, run_job
 from emotion_rppg.evaluation.scoring import group_score
 from emotion_rppg.evaluation.splits import unit_names
@@ -51,18 +54,8 @@ ENOUGH = 10  # permutations that do as well as the true labels, after which a de
 FOLDS = 5  # of people, at most, in a default run
 BLOCKS = 5
 FORWARD_PERMUTATIONS = 999  # of labels against predictions, which costs nothing
-_SLOW = (
-    "Forest",
-    "Boosting",
-    "Bagging",
-    "ExtraTrees",
-    "AdaBoost",
-    "SearchCV",
-    "Stacking",
-    "Voting",
-)
-_SLOW_OWN = ("Selected", "Average")
-_OF_PROBABILITIES = ("Platt", "Calibrated", "Temperature")  # wrappers that correct them alone
+_SLOW_MODULES = ("sklearn.ensemble", "sklearn.model_selection")  # trees by the hundred, searches
+_OF_PROBABILITIES = (Platt, Calibrated, CalibratedClassifierCV)  # wrappers that correct them alone
 
 Permute = Callable[[np.random.Generator], np.ndarray]
 
@@ -132,15 +125,14 @@ def is_slow(head: Any) -> bool:
     """Whether hundreds of refits of a head would take hours: a network, trees, inner selection."""
     from emotion_rppg.emotion.storage import has_network
 
-    parts = [head, *head.get_params().values()]
-    names = [type(part).__name__ for part in parts]
-    named = any(word in name for name in names for word in _SLOW) or set(names) & set(_SLOW_OWN)
-    return bool(named) or has_network(head)
+    kinds = [type(part) for part in (head, *head.get_params().values())]
+    many = any(kind.__module__.startswith(_SLOW_MODULES) for kind in kinds)
+    return many or any(issubclass(kind, Several) for kind in kinds) or has_network(head)
 
 
 def without_calibration(head: Any) -> Any:
     """The head inside wrappers that only correct probabilities."""
-    while type(head).__name__.startswith(_OF_PROBABILITIES) and hasattr(head, "estimator"):
+    while isinstance(head, _OF_PROBABILITIES):
         head = head.estimator
     return head
 
@@ -344,10 +336,10 @@ def mean_over_people(
 
 
 def fisher(p: np.ndarray) -> float:
-    """Fisher's joint p of independent p values (Fisher 1925)."""
-    from scipy.stats import chi2
+    """Combine independent p values by Fisher's method (Fisher 1925)."""
+    from scipy.stats import combine_pvalues
 
-    return float(chi2.sf(-2 * np.log(p).sum(), 2 * len(p)))
+    return float(combine_pvalues(p, method="fisher").pvalue)
 
 
 def p_value(observed: float, null: np.ndarray) -> float:

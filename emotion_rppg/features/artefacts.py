@@ -37,7 +37,7 @@ def rhythm_of(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         middle = np.median(intervals_s) if len(intervals_s) else np.nan
         return np.full(len(intervals_s), middle), np.zeros(len(intervals_s))
     pair = (intervals_s[1:] + intervals_s[:-1]) / 2
-    rhythm = _moving_median(np.r_[pair[:1], pair])
+    rhythm = moving_median(np.r_[pair[:1], pair])
     share = intervals_s / rhythm
     return rhythm, np.min([_spread(share, lag) for lag in LAGS if lag < len(share)], axis=0)
 
@@ -45,7 +45,7 @@ def rhythm_of(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _spread(share: np.ndarray, lag: int) -> np.ndarray:
     """Irregularity between intervals so many apart: robust standard deviation of one, (n,)."""
     apart = np.abs(share[lag:] - share[:-lag])
-    spread = 1.4826 * _moving_median(apart) / np.sqrt(2)
+    spread = 1.4826 * moving_median(apart) / np.sqrt(2)
     return np.asarray(spread[np.clip(np.arange(len(share)) - lag // 2, 0, len(spread) - 1)])
 
 
@@ -61,9 +61,9 @@ def silent(intervals_s: np.ndarray, rhythm_s: np.ndarray, spread: np.ndarray) ->
     return np.asarray(intervals_s > longest * rhythm_s)
 
 
-def _moving_median(x: np.ndarray) -> np.ndarray:
-    """Median of the ``AROUND`` values about each; near the ends of the first or last ones, (n,)."""
-    width = min(AROUND, len(x))
+def moving_median(x: np.ndarray, around: int = AROUND) -> np.ndarray:
+    """Median of so many values about each; near the ends, of the first or last ones, (n,)."""
+    width = min(around, len(x))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(x, width), axis=1)
     return np.asarray(medians[np.clip(np.arange(len(x)) - width // 2, 0, len(medians) - 1)])
 

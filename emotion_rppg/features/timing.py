@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from emotion_rppg.features.artefacts import moving_median
 from emotion_rppg.features.settling import settled
 
 FINE_HZ = 100.0  # of the wave that is fitted; it holds little above 10 Hz
@@ -126,15 +127,8 @@ def fitted(wave: np.ndarray, first_s: np.ndarray, *, reach: float = REACH) -> Fi
     misfit_s[~inside] = np.nan
     rest = wave - _drawn(len(wave), fitted_at, offsets, shape * size[:, None])
     beside = _between(rest, fitted_at, offsets, shape, weight) / usual
-    about = np.maximum(_usual(size), 1e-3 * usual)
+    about = np.maximum(moving_median(size, 2 * AROUND + 1), 1e-3 * usual)
     return Fit(times, size / usual * gauge, misfit_s, beside, size / about)
-
-
-def _usual(size: np.ndarray) -> np.ndarray:
-    """Median of the beats about each, near the ends of the first or last ones, (n,)."""
-    width = min(2 * AROUND + 1, len(size))
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(size, width), axis=1)
-    return np.asarray(medians[np.clip(np.arange(len(size)) - width // 2, 0, len(medians) - 1)])
 
 
 def _projected(

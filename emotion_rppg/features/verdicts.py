@@ -12,6 +12,13 @@ from emotion_rppg.signals import Beats, Signal
 LEAST_COVERAGE = 0.5  # of the recording, outside the gaps between beats
 
 
+def quality_of_beats(beats: Beats) -> float:
+    """Mean confidence of beats over the whole recording, gaps counting as 0; NaN if unknown."""
+    if beats.confidence is None:
+        return float("nan")
+    return float(beats.confidence.mean() * beats.coverage) if len(beats) else 0.0
+
+
 def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
     """Estimate a recording's heart rate by its beats, or withhold it with the reason.
 
@@ -40,9 +47,7 @@ def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
 
 
 def _of_ecg(beats: Beats) -> Judgement:
-    """``quality`` is the beats' confidence over the whole recording, gaps counting as 0."""
-    sure = beats.confidence if beats.confidence is not None else beats.times_s[:0]
-    quality = float(sure.mean() * beats.coverage) if len(sure) else 0.0
+    quality = quality_of_beats(beats)
     if beats.coverage < LEAST_COVERAGE or not len(beats.intervals_ms):
         reason = (
             f"R peaks cover {beats.coverage:.0%} of the recording: at least "

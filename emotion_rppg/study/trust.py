@@ -17,6 +17,7 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
+from emotion_rppg.features.verdicts import LEAST_COVERAGE, quality_of_beats
 from emotion_rppg.quality import LEAST_QUALITY, judge
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 # Mean quality of a window below which it is withheld, by the kind of its wave
 MIN_QUALITY = {"rppg": LEAST_QUALITY, "bvp": 0.3, "ecg": 0.5}
-LEAST_COVERAGE = 0.5  # of a window, outside gaps
 LEAST_BEATS = 3
 # Beats that speak for a camera's window whose spectrum does not, as that of a heart whose rate
 # varies much: their share of the window, their mean confidence, their number. None of 720 windows
@@ -66,9 +66,7 @@ def quality_of(beats: Beats, signal: Signal | None) -> float:
     """
     if signal is not None and signal.quality is not None and len(signal):
         return float(np.mean(signal.quality))
-    if beats.confidence is None:
-        return float("nan")
-    return float(beats.confidence.mean() * beats.coverage) if len(beats) else 0.0
+    return quality_of_beats(beats)
 
 
 def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None = None) -> str:
