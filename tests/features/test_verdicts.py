@@ -72,3 +72,18 @@ def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
     off = judged(Signal(ecg, 250, kind="ecg"))
     assert off.hr_bpm is None
     assert "R peaks cover" in (off.reason or "")
+
+
+def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
+    """A dicrotic wave half-way between the pulses doubles the spectrum's rate, and no beat fits."""
+    times = np.arange(60 * 64) / 64
+    beats = 0.5 + np.cumsum(0.706 + 0.02 * np.sin(np.arange(84)))
+    since = times[:, None] - beats
+    wave = np.exp(-0.5 * (since / 0.05) ** 2) + 0.8 * np.exp(-0.5 * ((since - 0.37) / 0.05) ** 2)
+    signal = Signal(wave.sum(axis=1), 64, kind="bvp")
+    rate = judge(signal).hr_bpm
+    assert rate is not None
+    assert rate > 150
+    said = judged(signal)
+    assert said.hr_bpm is None
+    assert "not confirmed: beats cover" in (said.reason or "")
