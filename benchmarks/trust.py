@@ -19,10 +19,10 @@ import pandas as pd
 from benchmarks import lifeless
 from benchmarks.beats import _camera_waves, _people, reference
 from emotion_rppg import Extraction, extract
+from emotion_rppg.features.trust import kind_of
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
-from emotion_rppg.study.trust import kind_of
 
 WINDOW_S, LEAST_OF_DEVICE = 60.0, 0.7  # the share of a window that the device's intervals cover
 MOST_MS = 200.0  # an RMSSD above it is believed where the device has it, too

@@ -15,6 +15,7 @@ import numpy as np
 
 from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
 from emotion_rppg.features.hrv import table
+from emotion_rppg.features.trust import withhold
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.pulse.chunks import CHUNK_S, pictures_at_times
 from emotion_rppg.pulse.inference import (
@@ -158,7 +159,7 @@ class _Held:
             reason=said.reason,
             rmssd_ms=np.nan
             if beats is None or said.hr_bpm is None
-            else float(table([beats])["rmssd_ms"].iloc[0]),
+            else float(withhold(table([beats]), [beats], [wave])["rmssd_ms"].iloc[0]),
             face=float(np.mean(seen)),
             dropped=self.dropped,
             wave=wave.crop(max(wave.start_s, wave.end_s - step_s), wave.end_s),

@@ -19,14 +19,23 @@ CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a m
 
 
 def skin(
-    seconds: float, *, bpm: float = 66.0, later: float = 0.0, rate_hz: float = 20.0
+    seconds: float,
+    *,
+    bpm: float = 66.0,
+    later: float = 0.0,
+    breath: float = 0.0,
+    rate_hz: float = 20.0,
 ) -> list[Frame]:
-    """Plain pictures of skin with a pulse, which rises by ``later`` bpm after 20 s."""
+    """Plain pictures of skin with a pulse, which rises by ``later`` bpm after 20 s.
+
+    ``breath``: turns by which breathing shifts the beats.
+    """
     draw = np.random.default_rng(0)
     frames = []
     for k in range(round(seconds * rate_hz)):
         t = k / rate_hz
         phase = 2 * np.pi * (bpm * t + later * max(t - 20, 0)) / 60
+        phase += 2 * np.pi * breath * np.sin(2 * np.pi * 0.25 * t)
         beat = np.array([0.33, 0.77, 0.53]) * np.sin(phase)
         picture = np.array([180.0, 130.0, 110.0]) * (1 - 0.02 * beat)
         noise = draw.normal(0, 2, (24, 24, 3))
@@ -47,13 +56,27 @@ def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
 
 
 def test_rmssd_waits_for_the_time_it_needs_and_dropped_frames_are_counted() -> None:
-    frames = [f for f in skin(70) if f.index % 50]  # every fiftieth is missing
+    frames = [f for f in skin(70, breath=0.06) if f.index % 50]  # every fiftieth is missing
     readings = list(watch(frames, region="full", step_s=5.0))
     rmssd = np.array([r.rmssd_ms for r in readings])
     assert np.isnan(rmssd[0])
-    assert rmssd[-1] < 60
+    beats = np.interp(np.arange(70.0), *_turns(0.06))
+    truth = 1e3 * np.sqrt(np.mean(np.diff(beats, 2) ** 2))
+    assert rmssd[-1] == pytest.approx(truth, rel=0.25)
     assert readings[-1].dropped == 27
     assert readings[-1].hr_bpm == pytest.approx(66, abs=1)
+
+
+def test_an_rmssd_that_its_error_outweighs_is_withheld() -> None:
+    steady = list(watch(skin(70), region="full", step_s=5.0))[-1]  # its true RMSSD is zero
+    assert steady.hr_bpm == pytest.approx(66, abs=1)
+    assert np.isnan(steady.rmssd_ms)
+
+
+def _turns(breath: float) -> tuple[np.ndarray, np.ndarray]:
+    """Beats that have passed at each time, and the times, s."""
+    t = np.arange(0, 70, 0.001)
+    return 66 * t / 60 + breath * np.sin(2 * np.pi * 0.25 * t), t
 
 
 def test_the_rate_of_a_heart_that_changes_it_is_that_of_its_beats() -> None:

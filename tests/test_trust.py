@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.features.trust import MIN_QUALITY, distrust, summary, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import extract
-from emotion_rppg.study.trust import MIN_QUALITY, distrust, summary, withhold
 from emotion_rppg.windows import OK, trusted
 
 FULL = ("hr_bpm", "sdnn_ms", "rmssd_ms", "hf_ms2", "resp_rate_per_min")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
 from emotion_rppg.features.hrv import COLUMNS
+from emotion_rppg.features.trust import beats_of
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.pulse.inference import Seen
 from emotion_rppg.recordings import Video
@@ -19,7 +20,6 @@ from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plane import abstained, over_time, plane
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
-from emotion_rppg.study.trust import beats_of
 from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.video.frames import describe
 from emotion_rppg.windows import trusted

@@ -141,10 +141,10 @@ def features(
         from emotion_rppg.checkpoints import check_folder
         from emotion_rppg.cli.checks import all_hold, of_reading, of_windows
         from emotion_rppg.datasets.bids import write_bids
+        from emotion_rppg.features.trust import check_min_quality, summary
         from emotion_rppg.provenance import write_run
         from emotion_rppg.report.dictionary import write_dictionary
         from emotion_rppg.study import extract, waves
-        from emotion_rppg.study.trust import check_min_quality, summary
         from emotion_rppg.tables import check_out, write_partitioned, write_table
 
         names = [name.lower() for name in names_in(families)]

@@ -16,6 +16,7 @@ from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.folds import refuse_trained_on
 from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.verdicts import judged
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.metrics import (
     beat_errors,
@@ -26,7 +27,7 @@ from emotion_rppg.metrics import (
     wave_correlation,
 )
 from emotion_rppg.parallel import unless_kept
-from emotion_rppg.quality import LEAST_S, heart_rate, judge, snr_db
+from emotion_rppg.quality import LEAST_S, heart_rate, snr_db
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import (
@@ -218,11 +219,11 @@ def measured(
     """What a camera's wave and its beats are worth against the true ones of the same stretch.
 
     ``contact`` is the true wave, where there is one. ``r`` is signed: below zero the wave is upside
-    down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where `judge` gives no
-    rate, for the ``reason``; every other number is there whether it was withheld or not.
+    down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where `judged`
+    gives no rate, as in `pulse`, for the ``reason``; every other number is there even then.
     """
     true, own, errors = beat_measures(truth), beat_measures(beats), beat_errors(beats, truth)
-    verdict = judge(wave)
+    verdict = judged(wave, beats)
     return {
         "hr_true_bpm": true.hr_bpm,
         "hr_bpm": heart_rate(wave),

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emotion_rppg.features.trust import kind_of
 from emotion_rppg.report.page import Section
-from emotion_rppg.study.trust import kind_of
 from emotion_rppg.windows import LABEL, OK, people
 
 if TYPE_CHECKING:

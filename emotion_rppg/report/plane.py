@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
+from emotion_rppg.features.trust import kind_of
 from emotion_rppg.report.figures import GREY, INK
-from emotion_rppg.study.trust import kind_of
 from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:

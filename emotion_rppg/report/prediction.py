@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.features.trust import beats_of
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plane import abstained, over_time, plane
 from emotion_rppg.signals import Signal
-from emotion_rppg.study.trust import beats_of
 from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.windows import OK
 

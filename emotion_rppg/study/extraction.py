@@ -17,13 +17,13 @@ from emotion_rppg.baselines import beside_baseline
 from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, Extraction
+from emotion_rppg.features.trust import beats_of, check_min_quality, quality_of, withhold
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.parallel import unless_kept
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
-from emotion_rppg.study.trust import beats_of, check_min_quality, quality_of, withhold
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut, trusted
 
 if TYPE_CHECKING:
