@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.trust import MIN_QUALITY, distrust, summary, withhold
+from emotion_rppg.features.trust import MIN_QUALITY, distrust, kind_of, summary, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import extract
@@ -53,7 +53,7 @@ def test_half_a_window_without_beats_is_too_little() -> None:
     signal = finger(heart())
     signal.samples[: int(0.6 * len(signal))] = np.nan
     found = row(signal, min_quality=0.0)
-    assert "of the window: at least 50%" in found["reason"]
+    assert "of the window, at least 50%" in found["reason"]
     assert np.isnan(found["hr_bpm"])
 
 
@@ -91,6 +91,14 @@ def test_every_kind_has_a_least_quality() -> None:
         good = Beats(heart(), np.full(80, least + 0.05), kind=kind)
         assert "quality" in distrust(poor, None)
         assert distrust(good, None) == ""
+
+
+def test_reasons_are_counted_without_their_numbers() -> None:
+    assert kind_of("too few beats: they cover 46% of the window, at least 50% is wanted") == (
+        kind_of("too few beats: 2 in the window, at least 3 are wanted")
+    )
+    several = "SDNN withheld: 85 ms with a standard error of 33; RMSSD withheld: 34 ms"
+    assert kind_of(several) == "SDNN and RMSSD withheld"
 
 
 def test_the_summary_counts_reasons_and_names_what_needs_longer_windows() -> None:

@@ -83,7 +83,7 @@ def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None =
     least = MIN_QUALITY.get(kind, 0.0) if min_quality is None else min_quality
     if signal is not None and signal.rate_hz < LEAST_RATE_HZ:
         return (
-            f"{signal.rate_hz:.1f} samples a second are too few for beats: at least "
+            f"sampled too slowly for beats: {signal.rate_hz:.1f} a second, at least "
             f"{LEAST_RATE_HZ:g} are wanted"
         )
     if kind == "rppg" and signal is not None:
@@ -93,11 +93,11 @@ def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None =
     elif (quality := quality_of(beats, signal)) < least:
         return f"no clear pulse: quality {quality:.2f}, at least {least:g} is wanted"
     if len(beats) < LEAST_BEATS:
-        return f"{len(beats)} beats in the window: at least {LEAST_BEATS} are wanted"
+        return f"too few beats: {len(beats)} in the window, at least {LEAST_BEATS} are wanted"
     if beats.coverage < LEAST_COVERAGE:
         return (
-            f"beats cover {beats.coverage:.0%} of the window: at least {LEAST_COVERAGE:.0%} is "
-            "wanted"
+            f"too few beats: they cover {beats.coverage:.0%} of the window, at least "
+            f"{LEAST_COVERAGE:.0%} is wanted"
         )
     return ""
 
@@ -194,7 +194,7 @@ def summary(table: pd.DataFrame) -> list[str]:
 
 
 def kind_of(reason: str) -> str:
-    """A reason without its numbers, so that like ones are counted together."""
+    """Return a reason without its numbers, so that like ones are counted together."""
     if " withheld" in reason:
         names = [part.partition(" withheld")[0] for part in reason.split("; ")]
         return f"{' and '.join(names)} withheld"
