@@ -90,6 +90,11 @@ def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
     return np.asarray(signal.quality[np.clip(at, 0, len(signal) - 1)] >= LEAST_QUALITY)
 
 
+def same_rate(one_bpm: float, other_bpm: float) -> bool:
+    """Tell whether two estimates of a heart rate agree, beats a minute; NaN agrees with none."""
+    return abs(one_bpm - other_bpm) <= max(AGREE_BPM, AGREE_SHARE * other_bpm)
+
+
 def _agrees(found: Detected, run: Signal) -> np.ndarray:
     """Which beats lie where an estimate that does not know them confirms their rate.
 
@@ -111,8 +116,7 @@ def _agrees(found: Detected, run: Signal) -> np.ndarray:
             ]
             doubt = abs(sum(between) - own.sum()) > max(1.5, MISCOUNT * own.sum())
         else:
-            apart = np.nanmin(np.abs(np.array([spectrum, rhythm]) - rate))
-            doubt = quality >= CLEAR and apart > max(AGREE_BPM, AGREE_SHARE * rate)
+            doubt = quality >= CLEAR and not (same_rate(spectrum, rate) or same_rate(rhythm, rate))
         if doubt:
             agrees &= np.abs(found.times_s - middle) > AGREE_STEP_S / 2
     return agrees

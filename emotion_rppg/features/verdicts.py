@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
+from emotion_rppg.features.judging import same_rate
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.quality import Judgement, judge
 from emotion_rppg.signals import Beats, Signal
@@ -26,8 +29,8 @@ def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
     are those on which several detectors agree, and its spectrum is not that of a pulse. A
     spectrum's highest peak is not at the mean where a heart changes its rate. Where less than half
     of a pulse wave was seen, or it is sampled too slowly for beats (10 Hz), the rate is the
-    spectrum's. Where beats cover less than half of what was seen they do not confirm that rate, and
-    it is withheld: of eleven such rates of real waves four were wrong by 40 bpm and more.
+    spectrum's. Where beats cover less than half of what was seen it is withheld unless all that was
+    detected, believed or not, goes at the same rate.
 
     Parameters
     ----------
@@ -42,19 +45,25 @@ def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
     if said.hr_bpm is None or signal.rate_hz < LEAST_RATE_HZ:
         return said
     beats = find_beats(signal) if beats is None else beats
-    if beats.coverage < LEAST_COVERAGE * signal.coverage:
-        return replace(said, hr_bpm=None, reason=_unconfirmed(said.hr_bpm, beats, signal))
-    if beats.coverage < LEAST_COVERAGE:
+    if beats.coverage >= LEAST_COVERAGE:
+        return replace(said, hr_bpm=beat_measures(beats).hr_bpm, by="beats")
+    return said if beats.coverage >= LEAST_COVERAGE * signal.coverage else _confirmed(said, beats)
+
+
+def _confirmed(said: Judgement, beats: Beats) -> Judgement:
+    """A spectrum's rate if all that was detected, believed or not, goes at it; else none."""
+    assert said.hr_bpm is not None
+    rejected = beats.times_s[:0] if beats.rejected_s is None else beats.rejected_s
+    intervals = np.diff(np.sort(np.r_[beats.times_s, rejected]))
+    rate = 60 / float(np.median(intervals)) if len(intervals) else float("nan")
+    if same_rate(said.hr_bpm, rate):
         return said
-    return replace(said, hr_bpm=beat_measures(beats).hr_bpm, by="beats")
-
-
-def _unconfirmed(hr_bpm: float, beats: Beats, signal: Signal) -> str:
-    share = beats.coverage / signal.coverage
-    return (
-        f"the spectrum's rate of {hr_bpm:.0f}/min is not confirmed: beats cover {share:.0%} of "
-        f"what was seen, at least {LEAST_COVERAGE:.0%} is wanted"
+    reason = (
+        f"two rates: the spectrum says {said.hr_bpm:.0f}/min, "
+        + (f"{rate:.0f}/min is detected" if len(intervals) else "no beat is detected")
+        + ", and too few of these beats are sure to decide"
     )
+    return replace(said, hr_bpm=None, reason=reason)
 
 
 def _of_ecg(beats: Beats) -> Judgement:

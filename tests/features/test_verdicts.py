@@ -74,6 +74,17 @@ def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
     assert "R peaks cover" in (off.reason or "")
 
 
+def test_a_spectrums_rate_is_given_where_doubtful_beats_go_at_it() -> None:
+    wave, _truth = restless("rppg")
+    beats = find_beats(wave)
+    doubtful = replace(
+        beats.crop(0, 2), gaps=[(2.0, 40.0)], rejected_s=beats.times_s[3:], span_s=(0.0, 40.0)
+    )
+    assert judged(wave, doubtful) == judge(wave)
+    others = replace(doubtful, rejected_s=np.arange(3, 40, 0.4))
+    assert judged(wave, others).hr_bpm is None
+
+
 def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
     """A dicrotic wave half-way between the pulses doubles the spectrum's rate, and no beat fits."""
     times = np.arange(60 * 64) / 64
@@ -86,4 +97,4 @@ def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
     assert rate > 150
     said = judged(signal)
     assert said.hr_bpm is None
-    assert "not confirmed: beats cover" in (said.reason or "")
+    assert "two rates: the spectrum says" in (said.reason or "")
