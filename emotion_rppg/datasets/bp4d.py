@@ -6,16 +6,14 @@ the pressure at 1000 a second, whose pulse is read as the blood volume pulse.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, cover
-from emotion_rppg.datasets.pictures import Timed, decoded, encoded
+from emotion_rppg.datasets.pictures import Timed, decoded
 from emotion_rppg.datasets.rows import load_text
 from emotion_rppg.datasets.safely import Archive, open_zip
 from emotion_rppg.errors import InputError
@@ -91,22 +89,6 @@ class Bp4dPlus(Listed):
                 video=Video(archive, frames=partial(_frames, archive, f"{person}/T{number}")),
                 signals={"bvp": partial(_bvp, path, archive, f"{person}/T{number}")},
             )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, of whom one has two tasks; the mean pressure beats at a decoy's rate."""
-        folder, truth = Path(folder), {}
-        (folder / "2D+3D").mkdir(parents=True)
-        for k, (person, task) in enumerate((("F001", 2), ("F001", 10), ("M001", 2))):
-            bpm, place = rate_of(k), folder / "Physiology" / person / f"T{task}"
-            place.mkdir(parents=True)
-            np.savetxt(place / "BP_mmHg.txt", 90 + 20 * pulse(bpm, seconds, 1000), "%.2f")
-            np.savetxt(place / "LA Mean BP_mmHg.txt", pulse(DECOY_BPM, seconds, 1000), "%.2f")
-            with zipfile.ZipFile(folder / "2D+3D" / f"{person}.zip", "a") as archive:
-                for i, picture in enumerate(pictures(bpm, seconds, VIDEO_HZ)):
-                    archive.writestr(f"{person}/T{task}/{i}.jpg", encoded(picture, ".jpg"))
-            truth[f"bp4d-plus/{person}/1/{task:02d}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
 
 
 def _members(archive: Archive, folder: str) -> list[str]:

@@ -7,7 +7,6 @@ the rating afterwards. `Transformed` and `Frame` signals went through a low-pass
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock, rated
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
@@ -85,46 +83,6 @@ class Ceap360VR(Listed):
                     scales=dict(self.card.scales),
                     signals=signals,
                 )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 12) -> Path:
-        """Two people, two videos, with a temperature that beats at a decoy's rate."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person in (2, 10):
-            asked: list[Any] = []
-            rates: list[Any] = []
-            felt: list[Any] = []
-            for video in ("V1", "V2"):
-                bpm = rate_of(len(truth))
-                truth[f"ceap-360vr/{person}/1/{video}"] = {"bvp": bpm}
-                asked.append({"VideoID": video, "ValenceValue": person % 9, "ArousalValue": 7})
-                ups = [
-                    {"TimeStamp": k / 25, "Valence": 5 + k / 100, "Arousal": 5 - k / 100}
-                    for k in range(25 * seconds)
-                ]
-                rates.append({"VideoID": video, "TimeStamp_Valence_Arousal": ups})
-                waves = {"BVP": (bpm, RATE_HZ), "SKT": (DECOY_BPM, 8.0), "EDA": (DECOY_BPM, 8.0)}
-                felt.append(
-                    {"VideoID": video}
-                    | {
-                        f"{name}_RawData": [
-                            {"TimeStamp": round(k / rate, 4), name: round(float(v), 3)}
-                            for k, v in enumerate(pulse(beat, seconds, rate))
-                        ]
-                        for name, (beat, rate) in waves.items()
-                    }
-                )
-            for name, top, inner, content in (
-                (ASKED, "QuestionnaireData", "Video_SAMRating_VideoTime_Data", asked),
-                (RATED, "ContinuousAnnotation_FrameData", "Video_Annotation_FrameData", rates),
-                (FELT, "Physio_RawData", "Video_Physio_RawData", felt),
-            ):
-                path = folder / name.format(person)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                whole = {top: [{"ParticipantID": f"P{person}", inner: content}]}
-                path.write_text(json.dumps(whole), encoding="utf-8")
-        return write_truth(folder, truth)
 
 
 def _of_person(content: Any, path: Path) -> dict[str, Any]:

@@ -6,16 +6,14 @@ of the ECG in windows of eight seconds that begin every two.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, numbered
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, fake_signals, heart
+from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
@@ -76,31 +74,6 @@ class PpgDalia(Listed):
                     labels={"activity": activity},
                     signals={k: partial(_read, path, activity, k) for k in ("bvp", "ecg", "hr")},
                 )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 10) -> Path:
-        """The real layout: two people, activities in different orders, two seconds between."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        names = {1: "sitting", 2: "stairs", 3: "soccer", 4: "cycling", 5: "driving", 6: "lunch"}
-        names |= {7: "walking", 8: "working"}  # not the reader's own
-        for person, order in ((2, [1, 2, 3, 4, 5, 6, 7, 8]), (10, [8, 1, 7, 2, 6, 3, 5, 4])):
-            rates = [rate_of(3 * code + person) for code in order]
-            codes = np.concatenate([np.repeat([0, code], [8, 4 * seconds]) for code in order])
-            middles = np.arange(4, len(codes) / 4 - 3, 2)
-            content = {
-                "activity": codes[:, None].astype(float),
-                "label": np.array(rates)[(middles // (seconds + 2)).astype(int)],
-                "rpeaks": np.arange(0, 700, 100),
-                "signal": fake_signals(rates, seconds, 2),
-                "subject": f"S{person}",
-            }
-            (folder / f"S{person}").mkdir(parents=True)
-            with (folder / f"S{person}" / f"S{person}.pkl").open("wb") as file:
-                pickle.dump(content, file, protocol=2)
-            for code, bpm in zip(order, rates, strict=True):
-                truth[f"ppg-dalia/{person}/1/{names[code]}"] = {"bvp": bpm, "ecg": bpm}
-        return write_truth(folder, truth)
 
 
 def _read(path: Path, activity: str, kind: str) -> Signal:

@@ -17,18 +17,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
 from emotion_rppg.datasets.bids import who_in_physio
 from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.datasets.e4 import FILES, is_e4
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.files import OPENERS, is_signal_file, signals_in
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
 from emotion_rppg.datasets.texts import NoSignal
@@ -144,27 +140,6 @@ class Folder:
     @property
     def _name(self) -> str:
         return self.root.resolve().name
-
-    @classmethod
-    def write_fake(cls, folder: str | Path) -> Path:
-        """A tiny study in the real layout: two people, two trials, contact signals, no video."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        (folder / "signals").mkdir(parents=True)
-        rows = ["subject,session,trial,signal,label_arousal,label_valence"]
-        times = [f"{k / 128:.6f}" for k in range(8 * 128)]
-        for k, (subject, trial) in enumerate(product("12", repeat=2)):
-            bpm, name = rate_of(k), f"signals/{subject}_{trial}.csv"
-            waves = (pulse(bpm, 8, 128), chest(bpm, 8, 128), pulse(DECOY_BPM, 8, 128))
-            cells = zip(times, *(np.char.mod("%.4f", w) for w in waves), strict=True)
-            lines = ["time_s,bvp,ecg,breath", *(",".join(row) for row in cells)]
-            (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-            rows.append(f"{subject},1,{trial},{name},{3 + k},{7 - k}")
-            truth[f"fake/{subject}/1/{trial}"] = {"bvp": bpm, "ecg": bpm}
-        (folder / MANIFEST).write_text("\n".join(rows) + "\n", encoding="utf-8")
-        facts = {"dataset": "fake", "scales": {"arousal": [1, 9], "valence": [1, 9]}}
-        (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
-        return write_truth(folder, truth)
 
 
 def recording_of(

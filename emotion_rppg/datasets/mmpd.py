@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered
 from emotion_rppg.datasets.pictures import Timed, eight_bits
 from emotion_rppg.datasets.safely import GB, load_mat
@@ -77,32 +76,6 @@ class Mmpd(Listed):
                 video=Video(path, frames=partial(_frames, path)),
                 signals={"bvp": partial(_bvp, path)},
             )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, three experiments."""
-        from scipy.io import savemat
-
-        truth = {}
-        kinds = (("LED-low", "Stationary"), ("Nature", "Watching Videos"), ("LED-high", "Talking"))
-        for k, (person, number) in enumerate(((1, 0), (1, 10), (2, 0))):
-            bpm, place = rate_of(k), Path(folder) / f"subject{person}"
-            place.mkdir(parents=True, exist_ok=True)
-            content = {
-                "video": pictures(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255,
-                "GT_ppg": pulse(bpm, seconds, RATE_HZ)[None],
-                "light": kinds[k][0],
-                "motion": kinds[k][1],
-                "exercise": "False",
-                "skin_color": np.array([[3 + k]]),
-                "gender": "female",
-                "glasser": "True",
-                "hair_cover": "False",
-                "makeup": "False",
-            }
-            savemat(place / f"p{person}_{number}.mat", content, do_compression=True)
-            truth[f"mmpd/{person:02d}/1/{number:02d}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
 
 
 def _person(path: Path) -> int:

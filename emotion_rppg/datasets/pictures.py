@@ -36,17 +36,3 @@ def eight_bits(picture: np.ndarray, name: str) -> np.ndarray:
     if not (np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1):
         raise InputError(f"{name} holds pictures outside of 0–1: another version of the set?")
     return np.rint(255 * np.asarray(picture, dtype=np.float32)).astype(np.uint8)
-
-
-def write_pictures(folder: Path, names: Iterable[str], clip: np.ndarray) -> None:
-    """The pictures of a fake, by the ending of their names."""
-    folder.mkdir(parents=True)
-    for name, picture in zip(names, clip, strict=True):
-        (folder / name).write_bytes(encoded(picture, Path(name).suffix))
-
-
-def encoded(picture: np.ndarray, ending: str) -> bytes:
-    """A uint8 RGB picture in the format of that ending."""
-    import cv2
-
-    return bytes(cv2.imencode(ending, np.ascontiguousarray(picture[..., ::-1]))[1])

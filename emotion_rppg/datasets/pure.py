@@ -6,16 +6,14 @@ pulse oximeter; the stamps of both are of one clock.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, on_clock
-from emotion_rppg.datasets.pictures import Timed, of_files, write_pictures
+from emotion_rppg.datasets.pictures import Timed, of_files
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording, Video
@@ -77,29 +75,6 @@ class Pure(Listed):
                 video=Video(folder, frames=partial(_frames, folder)),
                 signals={"bvp": partial(_bvp, path, folder)},
             )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, two setups; the finger's stamps begin before the camera's."""
-        truth = {}
-        for k, name in enumerate(("01-01", "01-02", "02-01")):
-            bpm, begin = rate_of(k), 1392643993642815000 + k
-            place = Path(folder) / name
-            stamps = [begin + round(i / VIDEO_HZ * 1e9) for i in range(int(seconds * VIDEO_HZ))]
-            clip = pictures(bpm, seconds, VIDEO_HZ)
-            write_pictures(place / name, [f"Image{s}.png" for s in stamps], clip)
-            wave = pulse(bpm, seconds + 2, RATE_HZ)
-            rows = [
-                {
-                    "Timestamp": begin - 10**9 + round(i / RATE_HZ * 1e9),
-                    "Value": {"waveform": round(50 + 20 * v), "pulseRate": int(DECOY_BPM)},
-                }
-                for i, v in enumerate(wave)
-            ]
-            content = {"/FullPackage": rows, "/Image": [{"Timestamp": s} for s in stamps]}
-            (place / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-            truth[f"pure/{name[:2]}/1/{name[3:]}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
 
 
 def _taken(folder: Path) -> list[tuple[int, Path]]:

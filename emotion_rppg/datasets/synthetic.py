@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.checkpoints import PACKAGE, whole_folder
-from emotion_rppg.datasets.fakes import write_truth
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, SYNTHETIC
 from emotion_rppg.errors import InputError
@@ -46,18 +45,6 @@ class Synthetic(Folder):
         traps=("hearts obey the ratings by construction: scores on it are no evidence",),
         verified="verified on real files",
     )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path) -> Path:
-        """A tiny study: two people, two trials of a few seconds, small videos."""
-        write_study(folder, people=2, trials=2, duration_s=4.0, size=64)
-        truth = {}
-        for path in sorted(Path(folder).glob(f"{TRUTH}/*_beats.csv")):
-            subject, trial, _ = path.stem.split("_")
-            beats = np.loadtxt(path, delimiter=",", skiprows=1)[:, 0]
-            bpm = 60 / float(np.median(np.diff(beats)))
-            truth[f"{NAME}/{subject}/1/{trial}"] = {"bvp": bpm, "ecg": bpm}
-        return write_truth(folder, truth)
 
 
 def write_study(

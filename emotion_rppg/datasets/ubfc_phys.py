@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, numbered
 from emotion_rppg.datasets.rows import load_numbers, load_text
 from emotion_rppg.errors import InputError
@@ -96,29 +93,6 @@ class UbfcPhys(Listed):
                     video=Video(film) if film.is_file() else None,
                     signals={"bvp": partial(_bvp, wave)},
                 )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, of whom the second has no videos; the skin's channel beats like a decoy."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person, group in ((2, "test"), (10, "ctrl")):
-            place = folder / f"s{person}"
-            place.mkdir(parents=True)
-            facts = f"s{person}\nf\n{group}\n2019-11-04\n10:05:00\n"
-            (place / f"info_s{person}.txt").write_text(facts, encoding="utf-8")
-            scores = "1.5,2.25\n1.25,1.75\n3.5,2.5\n"
-            (place / f"selfReportedAnx_s{person}.csv").write_text(scores, encoding="utf-8")
-            for task in ("T1", "T2", "T3"):
-                bpm = rate_of(len(truth))
-                truth[f"ubfc-phys/{person}/1/{task}"] = {"bvp": bpm}
-                np.savetxt(place / f"bvp_s{person}_{task}.csv", pulse(bpm, seconds, 64), "%.3f")
-                decoy = pulse(DECOY_BPM, seconds, 4)
-                np.savetxt(place / f"eda_s{person}_{task}.csv", decoy, "%.3f")
-                if person == 2:
-                    path = place / f"vid_s{person}_{task}.avi"
-                    write_face(path, pulse(bpm, seconds, 35), 35)
-        return write_truth(folder, truth)
 
 
 def _group(path: Path) -> str:

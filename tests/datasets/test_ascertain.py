@@ -5,11 +5,12 @@ import pytest
 
 from emotion_rppg.datasets.ascertain import REPORTS, Ascertain
 from emotion_rppg.errors import InputError
+from tests.datasets.fakes import FAKES
 
 
 @pytest.fixture
 def fake(tmp_path):
-    return Ascertain.write_fake(tmp_path / "a")
+    return FAKES["ascertain"](tmp_path / "a")
 
 
 def saved(path, **content):

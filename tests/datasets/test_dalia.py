@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.dalia import ACTIVITIES, PpgDalia
-from emotion_rppg.datasets.fakes import read_truth
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import read_truth
 
 
 @pytest.fixture(scope="module")
 def fake(tmp_path_factory):
-    return PpgDalia.write_fake(tmp_path_factory.mktemp("dalia") / "d")
+    return FAKES["ppg-dalia"](tmp_path_factory.mktemp("dalia") / "d")
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.cohface import Cohface
-from emotion_rppg.datasets.fakes import read_truth
 from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
@@ -16,15 +15,17 @@ from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
 from emotion_rppg.datasets.vipl_hr import ViplHr
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import read_frames
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import read_truth
 
 SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface, ViplHr, LgiPpgi)
 
 
 @pytest.fixture(scope="module")
 def fake_of(tmp_path_factory):
-    """A data set's fake, written when first asked for."""
+    """Folder of a reader's fake, written when it is first used."""
     place = tmp_path_factory.mktemp("films")
-    return cache(lambda each: each.write_fake(place / each.card.name))
+    return cache(lambda each: FAKES[each.card.name](place / each.card.name))
 
 
 @pytest.fixture
