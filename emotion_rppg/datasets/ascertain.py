@@ -1,6 +1,6 @@
-"""ASCERTAIN (Subramanian et al. 2018): a two-lead ECG under 36 film clips, and how they felt.
+"""ASCERTAIN (Subramanian et al. 2018): a two-lead ECG during 36 film clips, and ratings.
 
-`ASCERTAIN_Raw/ECGData/Movie_PNN/ECG_ClipK.mat` has milliseconds in its first column;
+`ASCERTAIN_Raw/ECGData/Movie_PNN/ECG_ClipK.mat` has time in milliseconds in its first column;
 `ASCERTAIN_Features/Dt_SelfReports.mat` has ``Ratings`` (dimensions, people, clips).
 """
 
@@ -25,9 +25,10 @@ REPORTS = "ASCERTAIN_Features/Dt_SelfReports.mat"
 
 
 class Ascertain(Listed):
-    """A recording for each clip a person saw; its clock is 0 s at the file's first sample.
+    """List one recording for each person and clip; 0 s is the file's first sample.
 
-    ``ecg`` is the first of the two leads. Clips are numbered as in the ratings, not as shown.
+    ``ecg`` is the first of the two leads. Clips have the numbers of the ratings, not those of the
+    order in which they were shown.
     """
 
     card = Card(
@@ -47,11 +48,11 @@ class Ascertain(Listed):
         url="https://ascertain-dataset.github.io",
         traps=(
             "arousal is on 0–6 and valence on −3–3: their midpoints are 3 and 0",
-            "arousal stands before valence in the ratings, other than in DEAP",
-            "files of six columns and more have the ECG in columns 4 and 5, others in 1 and 2",
-            "engagement, liking and familiarity are left out: no document told their scales",
-            "faces are landmarks alone: no video was published",
-            "some clips are marked bad in the authors' table of quality, which is not read",
+            "arousal comes before valence in the ratings, unlike in DEAP",
+            "files with six or more columns have the ECG in columns 4 and 5, others in 1 and 2",
+            "engagement, liking and familiarity are not read: no document gives their scales",
+            "faces were published as landmarks only, without video",
+            "the authors' quality table marks some clips as bad; it is not read",
         ),
         bibtex="""@article{subramanian2018ascertain,
   author = {Subramanian, Ramanathan and Wache, Julia and Abadi, Mojtaba Khomami and Vieriu, Radu L.
@@ -75,7 +76,7 @@ class Ascertain(Listed):
                 if not (1 <= person <= ratings.shape[1] and 1 <= clip <= ratings.shape[2]):
                     raise InputError(
                         f"{reports} rates {ratings.shape[1]} people and {ratings.shape[2]} clips, "
-                        f"{path} is none of them: not of one release"
+                        f"{path} is not among them: want both from one release"
                     )
                 given = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
                 yield Recording(
@@ -89,7 +90,7 @@ class Ascertain(Listed):
 
 
 def _ratings(path: Path) -> np.ndarray:
-    """(5 dimensions, people, clips)."""
+    """Read the ratings, (5 dimensions, people, clips)."""
     ratings = np.asarray(load_mat(path, ["Ratings"])["Ratings"])
     if ratings.dtype.kind not in "fiu" or ratings.ndim != 3 or len(ratings) != DIMENSIONS:
         raise InputError(

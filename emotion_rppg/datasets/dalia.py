@@ -1,7 +1,7 @@
-"""PPG-DaLiA (Reiss et al. 2019): wrist pulse and chest ECG through the activities of a day.
+"""PPG-DaLiA (Reiss et al. 2019): wrist pulse and chest ECG during daily activities.
 
 `SX/SX.pkl` holds all signals on one clock, ``activity`` at 4 Hz and, as ``label``, the heart rate
-of the ECG in windows of eight seconds that begin every two.
+of the ECG in windows of 8 s, one every 2 s.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _SLOWEST_BPM, _FASTEST_BPM = 25, 250
 
 
 class PpgDalia(Listed):
-    """A recording for each person and activity: the longest stretch of it, on the pickle's clock.
+    """List one recording for each person and activity: its longest stretch, on the pickle's clock.
 
-    ``hr`` is the heart rate (bpm) that the authors found in the ECG, at the middle of each of their
-    windows that lies within the stretch. What was done between the activities is left out.
+    ``hr`` is the heart rate (bpm) that the authors computed from the ECG, at the middle of each of
+    their windows within the stretch. The time between activities is not read.
     """
 
     card = Card(
@@ -47,10 +47,10 @@ class PpgDalia(Listed):
         ),
         url="https://doi.org/10.3390/s19143079",
         traps=(
-            "nobody rated anything: activities are no emotions, and movement raises the heart rate",
-            "heart rates are those of windows of 8 s, one each 2 s, not one a second",
-            "codes of activities are at 4 Hz; 0 is between two of them",
-            "the wrist's pulse is mostly buried by movement in soccer, stairs and walking",
+            "no ratings: activities are not emotions, and movement raises the heart rate",
+            "heart rates are of windows of 8 s, one every 2 s, not one per second",
+            "activity codes are at 4 Hz; 0 is the time between two activities",
+            "motion hides most of the wrist's pulse in soccer, stairs and walking",
             "people 1 and 2 went down the stairs once, the others twice",
         ),
         bibtex="""@article{reiss2019deepppg,
@@ -77,30 +77,32 @@ class PpgDalia(Listed):
 
 
 def _read(path: Path, activity: str, kind: str) -> Signal:
-    """The activity's part of one signal; heart rates where their whole window lies within."""
+    """Read one signal during an activity; heart rates only of whole windows within it."""
     codes, signals = kept(_of_pickle, path)
     begin, end = _stretch(path, codes, activity)
     margin = _WINDOW_S / 2 if kind == "hr" else 0.0
     part = signals[kind].crop(begin + margin, end - margin + 1e-3 * (kind == "hr"))
     if not len(part):
-        raise InputError(f"{path}: {activity} lasts {end - begin:g} s, no whole window of {kind}")
+        raise InputError(
+            f"{path}: {activity} lasts {end - begin:g} s, no whole window of {kind}: exclude it"
+        )
     return part
 
 
 def _stretch(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float]:
-    """Start and end (s) of the longest time without a break that this activity was on."""
+    """Find start and end (s) of the longest uninterrupted stretch of an activity."""
     on = np.r_[False, codes == 1 + ACTIVITIES.index(activity), False]
     edges = np.flatnonzero(np.diff(on.astype(int))).reshape(-1, 2)
     if not len(edges):
         raise InputError(
-            f"{path} has no stretch of {activity}: its recording ended early, leave it out"
+            f"{path} has no stretch of {activity}: its recording ended early, exclude it"
         )
     begin, end = edges[np.argmax(edges[:, 1] - edges[:, 0])] / _ACTIVITY_HZ
     return float(begin), float(end)
 
 
 def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
-    """Codes of activities, heart signals and heart rates of a person; the rest is let go."""
+    """Read activity codes, heart signals and heart rates of a person; drop the rest."""
     content = load_pickle(path)
     codes = channel(path, content, "activity")
     rates = channel(path, content, "label")
@@ -113,7 +115,7 @@ def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
             f"each window of {_WINDOW_S:g} s, every {_STEP_S:g} s"
         )
     if not np.all((rates > _SLOWEST_BPM) & (rates < _FASTEST_BPM)):
-        raise InputError(f"{path}: the labels are no heart rates in beats a minute")
+        raise InputError(f"{path}: the labels are not heart rates in beats per minute")
     if not np.isin(codes, range(len(ACTIVITIES) + 1)).all():
         raise InputError(f"{path}: activities have codes other than 0–{len(ACTIVITIES)}")
     signals["hr"] = Signal(rates, 1 / _STEP_S, kind="hr", start_s=_WINDOW_S / 2)

@@ -1,7 +1,7 @@
-"""DREAMER (Katsigiannis & Ramzan 2018): a two-lead ECG under eighteen films, rated on 1–5.
+"""DREAMER (Katsigiannis & Ramzan 2018): a two-lead ECG during eighteen films, rated on 1–5.
 
-One file, `DREAMER.mat`, holds everyone: ``Data{person}.ECG.stimuli{film}`` (n, 2) at 256 Hz, and
-``ScoreValence`` and its kin, one value a film.
+One file, `DREAMER.mat`, holds all people: ``Data{person}.ECG.stimuli{film}``, (n, 2) at 256 Hz, and
+``ScoreValence``, ``ScoreArousal`` and ``ScoreDominance``, one value per film.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ RATINGS = ("valence", "arousal", "dominance")
 
 
 class Dreamer(Listed):
-    """A recording for each film a person saw; its clock is 0 s where the film begins.
+    """List one recording for each person and film; 0 s is where the film begins.
 
-    ``ecg`` is the first of the two leads. The file holds all labels: it is read when listed.
+    ``ecg`` is the first of the two leads. The one file holds all labels, so listing reads it.
     """
 
     card = Card(
@@ -46,9 +46,9 @@ class Dreamer(Listed):
         ),
         url="https://doi.org/10.1109/JBHI.2017.2688239",
         traps=(
-            "ratings are on 1–5: their midpoint is 3, and who counts 3 as high gets other classes",
-            "ECG and EEG have other rates (256 and 128 Hz)",
-            "the 61 s of rest before each film are another part of the file, and are not read",
+            "ratings are on 1–5: their midpoint is 3, and counting 3 as high gives other classes",
+            "ECG and EEG have different rates (256 and 128 Hz)",
+            "the 61 s of rest before each film are in another part of the file and are not read",
         ),
         bibtex="""@article{katsigiannis2018dreamer,
   author = {Katsigiannis, Stamos and Ramzan, Naeem},
@@ -77,7 +77,7 @@ class Dreamer(Listed):
 
 
 def _people(path: Path) -> list[dict[str, Any]]:
-    """Ratings and the first lead of each person; the EEG is let go."""
+    """Read the ratings and the first lead of each person; drop the EEG."""
     content = load_mat(path, ["DREAMER"])["DREAMER"]
     try:
         rate_hz = float(content.get("ECG_SamplingRate", RATE_HZ))

@@ -1,9 +1,9 @@
-"""LGI-PPGI (Pilz et al. 2018): six people resting, turning the head, talking, and in the gym.
+"""LGI-PPGI (Pilz et al. 2018): six people at rest, turning the head, talking and in a gym.
 
-`alex/alex_gym/` (perhaps in `id1/` …) has `cv_camera_sensor_stream_handler.avi`, in
-`cv_camera_sensor_timer_stream_handler.xml` the milliseconds of its frames (``value1``), and in
-`cms50_stream_handler.xml` heart rate (``value1``) and pulse (``value2``), 60 samples a second
-without times. No ratings.
+`alex/alex_gym/` (possibly within `id1/` …) has the video `cv_camera_sensor_stream_handler.avi`, its
+frame times in milliseconds in `cv_camera_sensor_timer_stream_handler.xml` (``value1``), and in
+`cms50_stream_handler.xml` heart rate (``value1``) and pulse (``value2``) at 60 Hz without times. No
+ratings.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FILM = "cv_camera_sensor_stream_handler.avi"
 CLOCK = "cv_camera_sensor_timer_stream_handler.xml"
 PULSE = "cms50_stream_handler.xml"
 RATE_HZ = 60.0
-_EARLY = 0.2  # share of the film by which the oximeter may have begun before it
+_EARLY = 0.2  # the oximeter may begin this share of the video before it
 
 
 class LgiPpgi(Listed):
-    """A recording an activity, on the film's clock; pulse and film are taken to end together."""
+    """List one recording for each activity, on the video's clock; pulse and video end together."""
 
     card = Card(
         name="lgi-ppgi",
@@ -46,11 +46,11 @@ class LgiPpgi(Listed):
         ),
         url="https://github.com/partofthestars/LGI-PPGI-DB",
         traps=(
-            "the oximeter starts first and has no times: both are taken to end together",
-            "frames are timed by an XML of their own, not by the container",
-            "value1 is the heart rate in one XML and the time in the other",
-            "6 of the 25 people of the paper were ever public",
-            "no ratings: for the pulse alone",
+            "the oximeter starts first and has no times: they are assumed to end together",
+            "frame times come from a separate XML file, not from the container",
+            "value1 is the heart rate in one XML file and the time in the other",
+            "only 6 of the 25 people of the paper were published",
+            "no ratings: for evaluating the pulse only",
         ),
         bibtex="""@inproceedings{pilz2018local,
   author = {Pilz, Christian S. and Zaunseder, Sebastian and Krajewski, Jarek and Blazek, Vladimir},
@@ -78,7 +78,7 @@ class LgiPpgi(Listed):
 
 
 def _stream(path: Path, name: str) -> np.ndarray:
-    """That value of each sample of a stream."""
+    """Read that value of each sample of a stream, (n,)."""
     root = load_xml(path)
     found = [item.findtext(name) for item in root.iter() if item is not root and len(item)]
     texts = [text for text in found if text is not None]
@@ -92,14 +92,14 @@ def _times(path: Path) -> np.ndarray:
 
 
 def _bvp(path: Path) -> Signal:
-    """The pulse while the film lasts: its last sample is taken with the last frame."""
+    """Read the pulse of the video; its last sample belongs to the last frame."""
     wave = Signal(_stream(path, "value2"), RATE_HZ, kind="bvp")
     lasts = film_lasts(_times(path.with_name(CLOCK)))
     early = wave.duration_s - lasts
     if not -0.5 / RATE_HZ < early < _EARLY * lasts + 1:
         raise InputError(
             f"{path} lasts {wave.duration_s:.1f} s at {RATE_HZ:g} Hz, its film {lasts:.1f} s: the "
-            "pulse is cut off, or has another rate"
+            "pulse is cut off, or has another rate; download it again"
         )
     shifted = Signal(wave.samples, RATE_HZ, kind="bvp", start_s=-early)
     return shifted.crop(0, lasts)

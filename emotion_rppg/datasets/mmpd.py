@@ -1,7 +1,7 @@
-"""MMPD (Tang et al. 2023): phones film faces of four skin tones, in four lights and four motions.
+"""MMPD (Tang et al. 2023): phone videos of faces: four skin tones, lights and motions.
 
-`subjectN/pN_K.mat` holds everything of one minute: ``video`` of 0–1 (frames, height, width, 3) and
-``GT_ppg`` at 30 a second, and the conditions as words.
+`subjectN/pN_K.mat` holds one minute: ``video`` of 0–1, (frames, height, width, 3), and ``GT_ppg``
+at 30 Hz, and the conditions as words.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ TONE = "skin_color"
 
 
 class Mmpd(Listed):
-    """A recording for each experiment of a person; its clock is 0 s at the first picture.
+    """List one recording for each experiment of a person; 0 s is the first frame.
 
-    A file's whole video is in memory while it is read. Conditions are labels, ``skin_tone`` the
-    Fitzpatrick type.
+    Reading loads the whole video of a file into memory. The conditions are labels; ``skin_tone`` is
+    the Fitzpatrick type.
     """
 
     card = Card(
@@ -49,10 +49,10 @@ class Mmpd(Listed):
         ),
         url="https://doi.org/10.48550/arXiv.2302.03840",
         traps=(
-            "the full set is 320×240 pixels (370 GB), the mini set 80×60: name the one you used",
-            "older files call walking 'Watching Videos': it is read as Walking",
+            "the full set is 320×240 pixels (370 GB), the mini set 80×60: report which you used",
+            "older files call walking 'Watching Videos': this is read as Walking",
             "the files' key for glasses is 'glasser'",
-            "no emotions: a set to evaluate stage one on, by skin tone, light and motion",
+            "no emotions: for evaluating the pulse, by skin tone, light and motion",
         ),
         bibtex="""@misc{tang2023mmpd,
   author = {Tang, Jiankai and Chen, Kequan and Wang, Yuntao and Shi, Yuanchun and Patel, Shwetak and

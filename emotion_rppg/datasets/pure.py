@@ -1,7 +1,7 @@
-"""PURE (Stricker et al. 2014): ten people, six ways to move the head, pictures beside a finger.
+"""PURE (Stricker et al. 2014): ten people, six kinds of head motion, frames and finger pulse.
 
 `NN-MM/NN-MM/Image<nanoseconds>.png` are the frames of person NN in setup MM, `NN-MM/NN-MM.json` the
-pulse oximeter; the stamps of both are of one clock.
+pulse oximeter's samples; the timestamps of both are on one clock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RATE_HZ, VIDEO_HZ = 60.0, 30.0
 
 
 class Pure(Listed):
-    """A recording for each person and setup; its clock is 0 s at the first picture."""
+    """List one recording for each person and setup; 0 s is the first frame."""
 
     card = Card(
         name="pure",
@@ -48,8 +48,8 @@ class Pure(Listed):
         ),
         url="https://doi.org/10.1109/ROMAN.2014.6926392",
         traps=(
-            "pulse and pictures are matched by their stamps: by count they drift apart",
-            "no emotions: a set to evaluate stage one on, by the label motion",
+            "pulse and frames must be matched by their timestamps: by count they drift apart",
+            "no emotions: for evaluating the pulse, by the label motion",
         ),
         bibtex="""@inproceedings{stricker2014noncontact,
   author = {Stricker, Ronny and M{\\"u}ller, Steffen and Gross, Horst-Michael},
@@ -65,7 +65,7 @@ class Pure(Listed):
         for path in sorted(self.root.glob(self.expected)):
             person, _, setup = path.stem.partition("-")
             if setup not in SETUPS:
-                raise InputError(f"{path} is of setup {setup!r}: want {', '.join(SETUPS)}")
+                raise InputError(f"{path} has the setup {setup!r}: want {', '.join(SETUPS)}")
             folder = path.with_suffix("")
             yield Recording(
                 self.card.name,
@@ -78,7 +78,7 @@ class Pure(Listed):
 
 
 def _taken(folder: Path) -> list[tuple[int, Path]]:
-    """Stamp in nanoseconds and path of each picture, in their order."""
+    """List timestamp (ns) and path of each frame, in order."""
     found = []
     for path in folder.glob("*.png"):
         stamp = path.stem.removeprefix("Image")

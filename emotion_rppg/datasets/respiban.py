@@ -1,4 +1,4 @@
-"""Pickles of a RespiBAN on the chest and an E4 on the wrist, on one clock: WESAD and PPG-DaLiA."""
+"""Read the pickles of WESAD and PPG-DaLiA: a RespiBAN (chest) and an E4 (wrist) on one clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ECG_HZ, BVP_HZ = 700.0, 64.0
 
 
 def heart(path: Path, content: object, duration_s: float) -> dict[str, Signal]:
-    """The wrist's pulse and the chest's ECG, which must last as long as the labels do."""
+    """Return the wrist's pulse and the chest's ECG, which must last as long as the labels."""
     out = {
         "bvp": Signal(channel(path, content, "signal", "wrist", "BVP"), BVP_HZ, kind="bvp"),
         "ecg": Signal(channel(path, content, "signal", "chest", "ECG"), ECG_HZ, kind="ecg"),
@@ -28,7 +28,7 @@ def heart(path: Path, content: object, duration_s: float) -> dict[str, Signal]:
 
 
 def channel(path: Path, content: object, *keys: str) -> np.ndarray:
-    """One column of numbers in the pickle."""
+    """Return one column of numbers of the pickle, (n,)."""
     for key in keys:
         if not isinstance(content, dict) or key not in content:
             raise InputError(f"{path} has no {'/'.join(keys)}: want the authors' pickle")

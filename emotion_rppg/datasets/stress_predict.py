@@ -1,6 +1,6 @@
 """Stress-Predict (Iqbal et al. 2022): an hour of wrist pulse with three stress tasks between rests.
 
-`Raw_data/SNN/BVP.csv` is the Empatica E4's pulse at 64 Hz; the label of each second stands in
+`Raw_data/SNN/BVP.csv` is the Empatica E4's pulse at 64 Hz; the label of each second is in
 `Processed_data/Improved_All_Combined_hr_rsp_binary.csv`: 0 rest, 1 Stroop test, interview or
 hyperventilation.
 """
@@ -25,7 +25,7 @@ COLUMNS = ("Participant", "Time(sec)", "Label")
 
 
 class StressPredict(Listed):
-    """One recording for each stretch of a person's hour whose label stays the same.
+    """List one recording for each stretch of a person's hour with one label.
 
     Trials are numbered in order; ``start_s`` of their signals counts from the E4's first sample.
     A person without labels (S01) is one recording without any.
@@ -46,8 +46,8 @@ class StressPredict(Listed):
         ),
         url="https://doi.org/10.3390/s22218135",
         traps=(
-            "the label is the task, not a rating: speaking and moving come with it",
-            "the E4's own IBI.csv leaves out most of the stress tasks",
+            "the label is the task, not a rating: stress tasks also differ in speech and motion",
+            "the E4's own IBI.csv lacks most of the stress tasks",
         ),
         verified="verified on real files (people 1–18)",
         bibtex="""@article{iqbal2022stresspredict,
@@ -70,7 +70,7 @@ class StressPredict(Listed):
 def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
     name = path.parent.name
     if not name[1:].isdigit():
-        raise InputError(f"{path.parent} is not named as a person: want S01, S02 …")
+        raise InputError(f"{path.parent} is not named as expected: want S01, S02 …")
     subject, known = name[1:], stretches.get(int(name[1:]), [])
     if not known:
         read = partial(_stretch, path, 0.0, np.inf)
@@ -90,19 +90,19 @@ def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> 
 
 
 def _stretch(path: Path, start_s: float, end_s: float) -> Signal:
-    """A part of the hour, on the hour's clock."""
+    """Read a part of the hour's pulse, on the hour's clock."""
     signal, _ = read_e4(path, "bvp")
     part = signal.crop(start_s, end_s)
     if not len(part):
         raise InputError(
             f"{path} has no sample from {start_s:g} to {end_s:g} s, where labels are: "
-            "the pulse and the labels are not of the same recording"
+            "the pulse and the labels are not from the same recording"
         )
     return part
 
 
 def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
-    """Person to (first second, second after the last, label) of each run of equal labels."""
+    """Find each person's runs of equal labels: (first second, second after the last, label)."""
     if not path.is_file():
         raise DatasetNotFound(
             f"no labels: expected {LABELS.as_posix()} in {str(path.parents[1])!r}"

@@ -1,7 +1,7 @@
-"""UBFC-Phys (Meziati Sabour et al. 2021): face and wrist pulse at rest, speaking, and reckoning.
+"""UBFC-Phys (Meziati Sabour et al. 2021): face and wrist pulse at rest, in speech and arithmetic.
 
 `s1/vid_s1_T1.avi`, `bvp_s1_T1.csv` (64 Hz, one column, no header) and `eda_s1_T1.csv` (4 Hz) for
-the tasks T1–T3; `info_s1.txt` tells the group, `selfReportedAnx_s1.csv` the anxiety of the person
+the tasks T1–T3; `info_s1.txt` has the group, `selfReportedAnx_s1.csv` the anxiety of the person
 before (first column) and after the experiment: cognitive, somatic, self-confidence.
 """
 
@@ -28,14 +28,14 @@ ANXIETY = tuple(
     for when in ("before", "after")
 )
 RATE_HZ, SKIN_HZ = 64.0, 4.0
-_SCALE = (1, 4)  # of the anxiety's items; from memory, so scores beyond are left out with a word
+_SCALE = (1, 4)  # of the anxiety items; unconfirmed, so scores outside are excluded with a warning
 
 
 class UbfcPhys(Listed):
-    """A recording a task; its clock is the video's, with which the pulse is said to begin.
+    """List one recording for each task, on the video's clock; the pulse begins with the video.
 
-    ``condition`` is the task, ``stress`` is 0 at rest and 1 in the others, ``group`` how hard they
-    were made. The anxiety scores are the person's, the same in all three recordings.
+    ``condition`` is the task, ``stress`` is 0 at rest and 1 in the other tasks, ``group`` their
+    difficulty. The anxiety scores belong to the person and are the same in all three recordings.
     """
 
     card = Card(
@@ -54,11 +54,11 @@ class UbfcPhys(Listed):
         ),
         url="https://doi.org/10.1109/TAFFC.2021.3056960",
         traps=(
-            "stress is the task, not a rating: speaking and moving come with it",
-            "the wrist moves in T2 and T3, where the contact pulse is often no pulse",
-            "no clock joins video and pulse: they are taken to begin together",
-            "anxiety was asked once before and once after all three tasks, not for each",
-            "some 14 GB of video a person: people without their videos are listed all the same",
+            "stress is the task, not a rating: stress tasks also differ in speech and motion",
+            "the wrist moves in T2 and T3, where the contact pulse is often unusable",
+            "video and pulse share no clock: they are assumed to begin together",
+            "anxiety was rated once before and once after all three tasks, not for each",
+            "about 14 GB of video per person: people without videos are listed, too",
         ),
         bibtex="""@article{sabour2021ubfcphys,
   author = {Meziati Sabour, Rita and Benezeth, Yannick and De Oliveira, Pierre and Chapp{\\'e},
@@ -81,7 +81,7 @@ class UbfcPhys(Listed):
                     for kind, ending in (("bvp", "csv"), ("vid", "avi"))
                 )
                 if not (wave.is_file() or film.is_file()):
-                    _log.warning("%s: neither %s nor its video, left out", info.parent, wave.name)
+                    _log.warning("%s: neither %s nor its video, excluded", info.parent, wave.name)
                     continue
                 stress = float(condition != "rest")
                 yield Recording(
@@ -96,7 +96,7 @@ class UbfcPhys(Listed):
 
 
 def _group(path: Path) -> str:
-    """The third line of a person's info: how hard the tasks were made."""
+    """Read the group, which sets the tasks' difficulty, from line three of a person's info."""
     lines = load_text(path).split()
     if len(lines) < 3 or lines[2].lower() not in GROUPS:
         raise InputError(
@@ -107,7 +107,7 @@ def _group(path: Path) -> str:
 
 
 def _anxiety(path: Path) -> dict[str, float]:
-    """Scores of the person before and after; none if they lie on another scale than is known."""
+    """Read the person's scores before and after; none if they lie outside the expected scale."""
     table = load_numbers(path, comma=",")
     if table.shape != (3, 2):
         raise InputError(
@@ -115,14 +115,14 @@ def _anxiety(path: Path) -> dict[str, float]:
             "(cognitive, somatic, confidence) and two (before, after)"
         )
     if table.min() < _SCALE[0] or table.max() > _SCALE[1]:
-        told = UbfcPhys.card.report_to
-        _log.warning("%s: scores beyond %d–%d, left out: tell %s", path, *_SCALE, told)
+        report_to = UbfcPhys.card.report_to
+        _log.warning("%s: scores beyond %d–%d, excluded: report to %s", path, *_SCALE, report_to)
         return {}
     return dict(zip(ANXIETY, map(float, table.ravel()), strict=True))
 
 
 def _bvp(path: Path) -> Signal:
-    """The pulse at 64 Hz, as long as the skin conductance beside it, if that is there."""
+    """Read the pulse at 64 Hz; if skin conductance is available, both must be equally long."""
     table = load_numbers(path, comma=",")
     if table.shape[1] != 1:
         raise InputError(f"{path} has {table.shape[1]} columns, want one: the pulse at 64 Hz")
@@ -133,6 +133,6 @@ def _bvp(path: Path) -> Signal:
         if abs(lasts - wave.duration_s) > 2:
             raise InputError(
                 f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {lasts:.1f} s at "
-                "4 Hz: one of them is cut off, or the two were exchanged"
+                "4 Hz: one of them is cut off, or the two are swapped"
             )
     return wave

@@ -62,7 +62,7 @@ def test_labels_of_another_order_or_channels_of_another_rate_are_refused(fake) -
         content["signal"]["wrist"]["BVP"] = content["signal"]["wrist"]["ACC"]
 
     for change, message in (
-        (swap_labels, "the questionnaire says"),
+        (swap_labels, "the questionnaire has"),
         (swap_channels, "are the channels in their places"),
         (drop, "has no signal/wrist/BVP"),
         (widen, "want one column"),
