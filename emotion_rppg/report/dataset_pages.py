@@ -26,7 +26,8 @@ facts, `emotion-rppg datasets NAME --root DIR` checks a download, and `--cite` p
 A reader *verified on real files* has read the data set itself. A reader made *from documents* was
 written from published descriptions of the files, and its tests read a fake that was written from
 the same descriptions: both can contain the same mistake. The reader therefore checks rates, scales,
-units and lengths, and refuses a file that does not match. Please report such a file to {report_to}.
+units and lengths, and refuses a file that does not match. Please report such a file to
+{report_to}.
 
 We know of no person who took part in two of these data sets. Where people also took part in a data
 set that has no reader here, a trap says so. Subject `s1` of two data sets counts as two people.

@@ -128,7 +128,10 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     path = fake / "DATASET_1/5-gt/gtdump.xmp"
     table = np.loadtxt(path, delimiter=",")
     for columns, message in (
-        (table[:, [0, 2, 1, 3]], r"gtdump\.xmp: the saturation \(column 3\) is .* want 80–100"),
+        (
+            table[:, [0, 2, 1, 3]],
+            r"gtdump\.xmp: the median of saturation \(column 3\) is .* want 80–100",
+        ),
         (table[:, [0, 1, 1, 2, 3]], "has 5 columns, want four"),
         (np.add(table, [9e3, 0, 0, 0]), "begins at 9 s, want 0 s, the start of the video"),
         (table * [1e-3, 1, 1, 1], "samples a second, the documents say 62"),
@@ -264,7 +267,7 @@ def test_cohface_checks_its_clock(copied) -> None:
         ({"pulse": wave, "time": 1e3 * times}, "samples a second, the documents say 256"),
         ({"pulse": wave, "time": times + 60}, "begins at 60 s, want 0 s, the start of the video"),
         ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "are no clock"),
-        ({"pulse": wave[:500], "time": times}, "500 numbers of pulse for 2048 of time"),
+        ({"pulse": wave[:500], "time": times}, "500 pulse samples and 2048 times"),
         ({"respiration": wave, "time": times}, "lacks pulse; it has: time"),
     ):
         with h5py.File(path, "w") as file:
