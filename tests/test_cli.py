@@ -15,6 +15,7 @@ from emotion_rppg.cli import app
 from emotion_rppg.cli.console import progress_bar
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.tables import read_table
+from tests.datasets.fakes import FAKES
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 VERBS = (
@@ -209,9 +210,8 @@ def test_datasets_lists_and_describes() -> None:
 
 
 def test_datasets_checks_a_download(tmp_path) -> None:
-    from emotion_rppg.datasets.stress_predict import StressPredict
 
-    root = StressPredict.write_fake(tmp_path / "sp")
+    root = FAKES["stress-predict"](tmp_path / "sp")
     found = json.loads(run("datasets", "stress-predict", "--root", root, "--json").stdout)["found"]
     assert (found["people"], found["recordings"], found["views"]) == (2, 4, {"bvp": 4})
     assert found["problems"] == ["2 people, the card says 35"]

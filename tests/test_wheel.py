@@ -1,5 +1,6 @@
 """The wheel carries the weights, cards, templates and types; the sdist what the tests read."""
 
+import ast
 import subprocess
 import tomllib
 from fnmatch import fnmatch
@@ -26,6 +27,18 @@ def test_nothing_that_the_package_reads_is_left_out_of_the_wheel() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert settings["targets"]["wheel"] == {"packages": ["emotion_rppg"]}
     assert "exclude" not in settings
+
+
+def test_the_wheel_carries_no_fake_data() -> None:
+    """What writes fakes of data sets is named so, and lies in tests."""
+    defined = (ast.FunctionDef, ast.ClassDef)
+    for path in PACKAGE.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = [path.stem, *(node.name for node in nodes if isinstance(node, defined))]
+        assert not [name for name in names if "fake" in name.lower()], path
+        modules = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+        modules += [a.name for node in nodes if isinstance(node, ast.Import) for a in node.names]
+        assert "tests" not in {module.split(".")[0] for module in modules}, path
 
 
 def test_the_sdist_has_all_that_git_tracks() -> None:

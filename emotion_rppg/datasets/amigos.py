@@ -1,7 +1,8 @@
-"""AMIGOS (Miranda-Correa et al. 2021): ECG under sixteen short and four long films, rated on 1–9.
+"""AMIGOS (Miranda-Correa et al. 2021): ECG during sixteen short and four long films, rated on 1–9.
 
-`data_preprocessed/Data_Preprocessed_P01.mat` has ``joined_data{film}`` (n, 17) at 128 Hz, 14 EEG,
-ECG right, ECG left, GSR, and ``labels_selfassessment{film}``; the first five seconds are rest.
+`data_preprocessed/Data_Preprocessed_P01.mat` has ``joined_data{film}``, (n, 17) at 128 Hz: 14 EEG
+channels, right ECG, left ECG and GSR; and ``labels_selfassessment{film}``. The first five seconds
+of each film are rest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered
 from emotion_rppg.datasets.safely import load_mat
 from emotion_rppg.errors import InputError
@@ -26,10 +26,10 @@ RATINGS = ("arousal", "valence", "dominance", "liking", "familiarity")  # in the
 
 
 class Amigos(Listed):
-    """A recording for each film a person saw; 0 s is where the film begins, after the rest.
+    """List one recording for each person and film; 0 s is where the film begins, after the rest.
 
-    ``ecg`` is the right arm's lead. Films that a person missed are empty in the file and are left
-    out; so are ratings that were not given.
+    ``ecg`` is the right arm's lead. Films that a person did not watch are empty in the file and are
+    excluded, as are missing ratings.
     """
 
     card = Card(
@@ -48,11 +48,11 @@ class Amigos(Listed):
         ),
         url="https://doi.org/10.1109/TAFFC.2018.2884461",
         traps=(
-            "arousal stands before valence in the ratings, other than in DEAP",
+            "arousal comes before valence in the ratings, unlike in DEAP",
             "the first five seconds of each film are rest",
-            "people 8, 24 and 28 did not see the long films",
-            "long films were seen alone by some people and in groups of four by others",
-            "the films of faces come in archives of their own and are not read",
+            "people 8, 24 and 28 did not watch the long films",
+            "some people watched the long films alone, others in groups of four",
+            "the face videos come in separate archives and are not read",
         ),
         bibtex="""@article{mirandacorrea2021amigos,
   author = {Miranda-Correa, Juan Abdon and Abadi, Mojtaba Khomami and Sebe, Nicu and Patras,
@@ -75,7 +75,9 @@ class Amigos(Listed):
                 if not given.size:
                     continue
                 if len(given) < len(RATINGS):
-                    raise InputError(f"{path}: film {film} has {len(given)} ratings, want 12")
+                    raise InputError(
+                        f"{path}: film {film} has {len(given)} ratings, want 12: download it again"
+                    )
                 values: dict[str, Any] = dict(zip(RATINGS, given[: len(RATINGS)], strict=True))
                 yield Recording(
                     self.card.name,
@@ -86,34 +88,9 @@ class Amigos(Listed):
                     signals={"ecg": partial(_ecg, path, film)},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people with three films, of which the second missed one."""
-        from scipy.io import savemat
-
-        place = Path(folder) / "data_preprocessed"
-        place.mkdir(parents=True)
-        truth: dict[str, dict[str, float]] = {}
-        for person in (1, 8):
-            data, asked = np.empty((1, 3), object), np.empty((1, 3), object)
-            for film in range(3):
-                data[0, film], asked[0, film] = np.empty((0, 0)), np.empty((0, 0))
-                if (person, film) == (8, 2):
-                    continue
-                bpm = rate_of(len(truth))
-                truth[f"amigos/{person:02d}/1/{film + 1:02d}"] = {"ecg": bpm}
-                wave = np.r_[chest(DECOY_BPM, REST_S, RATE_HZ), chest(bpm, seconds, RATE_HZ)]
-                table = np.tile(pulse(DECOY_BPM, REST_S + seconds, RATE_HZ)[:, None], CHANNELS)
-                table[:, 14] = wave  # as a number: the reader's constant would follow its mistake
-                data[0, film] = table
-                asked[0, film] = np.array([[2.0 + film, 8.0, 5, 5, 1, *[0] * 7]])
-            content = {"joined_data": data, "labels_selfassessment": asked}
-            savemat(place / f"Data_Preprocessed_P{person:02d}.mat", content, do_compression=True)
-        return write_truth(folder, truth)
-
 
 def _leads(path: Path) -> list[np.ndarray]:
-    """The right arm's ECG of each film, rest and all; the EEG is let go."""
+    """Read the right arm's ECG of each film, with the rest before it; drop the EEG."""
     out = []
     for film, table in enumerate(load_mat(path, ["joined_data"])["joined_data"], 1):
         table = np.asarray(table, dtype=float)
@@ -131,7 +108,7 @@ def _ecg(path: Path, film: int) -> Signal:
     wave = waves[film - 1] if film <= len(waves) else np.empty(0)
     begin = round(REST_S * RATE_HZ)
     if len(wave) <= begin:
-        raise InputError(f"{path}: film {film} was rated but has no signals: leave it out")
+        raise InputError(f"{path}: film {film} was rated but has no signals: exclude it")
     if not np.isfinite(wave).any():
-        raise InputError(f"{path}: the ECG of film {film} is empty: leave it out")
+        raise InputError(f"{path}: the ECG of film {film} is empty: exclude it")
     return Signal(wave[begin:], RATE_HZ, kind="ecg")

@@ -1,6 +1,6 @@
-"""ASCERTAIN (Subramanian et al. 2018): a two-lead ECG under 36 film clips, and how they felt.
+"""ASCERTAIN (Subramanian et al. 2018): a two-lead ECG during 36 film clips, and ratings.
 
-`ASCERTAIN_Raw/ECGData/Movie_PNN/ECG_ClipK.mat` has milliseconds in its first column;
+`ASCERTAIN_Raw/ECGData/Movie_PNN/ECG_ClipK.mat` has time in milliseconds in its first column;
 `ASCERTAIN_Features/Dt_SelfReports.mat` has ``Ratings`` (dimensions, people, clips).
 """
 
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock
 from emotion_rppg.datasets.safely import load_mat
 from emotion_rppg.errors import InputError
@@ -26,9 +25,10 @@ REPORTS = "ASCERTAIN_Features/Dt_SelfReports.mat"
 
 
 class Ascertain(Listed):
-    """A recording for each clip a person saw; its clock is 0 s at the file's first sample.
+    """List one recording for each person and clip; 0 s is the file's first sample.
 
-    ``ecg`` is the first of the two leads. Clips are numbered as in the ratings, not as shown.
+    ``ecg`` is the first of the two leads. Clips have the numbers of the ratings, not those of the
+    order in which they were shown.
     """
 
     card = Card(
@@ -48,11 +48,11 @@ class Ascertain(Listed):
         url="https://ascertain-dataset.github.io",
         traps=(
             "arousal is on 0–6 and valence on −3–3: their midpoints are 3 and 0",
-            "arousal stands before valence in the ratings, other than in DEAP",
-            "files of six columns and more have the ECG in columns 4 and 5, others in 1 and 2",
-            "engagement, liking and familiarity are left out: no document told their scales",
-            "faces are landmarks alone: no video was published",
-            "some clips are marked bad in the authors' table of quality, which is not read",
+            "arousal comes before valence in the ratings, unlike in DEAP",
+            "files with six or more columns have the ECG in columns 4 and 5, others in 1 and 2",
+            "engagement, liking and familiarity are not read: no document gives their scales",
+            "faces were published as landmarks only, without video",
+            "the authors' quality table marks some clips as bad; it is not read",
         ),
         bibtex="""@article{subramanian2018ascertain,
   author = {Subramanian, Ramanathan and Wache, Julia and Abadi, Mojtaba Khomami and Vieriu, Radu L.
@@ -76,7 +76,7 @@ class Ascertain(Listed):
                 if not (1 <= person <= ratings.shape[1] and 1 <= clip <= ratings.shape[2]):
                     raise InputError(
                         f"{reports} rates {ratings.shape[1]} people and {ratings.shape[2]} clips, "
-                        f"{path} is none of them: not of one release"
+                        f"{path} is not among them: want both from one release"
                     )
                 given = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
                 yield Recording(
@@ -88,35 +88,9 @@ class Ascertain(Listed):
                     signals={"ecg": partial(_ecg, path)},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people and three clips each, in files of three and of six columns."""
-        from scipy.io import savemat
-
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        ratings = np.full((5, 58, 36), np.nan)
-        for person in (1, 12):
-            place = folder / "ASCERTAIN_Raw" / "ECGData" / f"Movie_P{person:02d}"
-            place.mkdir(parents=True)
-            for clip in (1, 2, 10):
-                bpm = rate_of(len(truth))
-                decoy = pulse(DECOY_BPM, seconds, RATE_HZ)
-                wide = clip == 2
-                table = np.tile(decoy[:, None], 6 if wide else 3)
-                table[:, 0] = 40 + 1e3 * np.arange(len(table)) / 256
-                table[:, 4 if wide else 1] = chest(bpm, seconds, RATE_HZ)
-                content = {"Data_ECG": table, "timeECG": np.array([[2013.0, 5, 7, 9, 1, 2]])}
-                savemat(place / f"ECG_Clip{clip}.mat", content, do_compression=True)
-                ratings[:, person - 1, clip - 1] = [person % 7, clip % 5 - 2, 3, 4, 0]
-                truth[f"ascertain/{person:02d}/1/{clip:02d}"] = {"ecg": bpm}
-        (folder / "ASCERTAIN_Features").mkdir()
-        savemat(folder / "ASCERTAIN_Features" / "Dt_SelfReports.mat", {"Ratings": ratings})
-        return write_truth(folder, truth)
-
 
 def _ratings(path: Path) -> np.ndarray:
-    """(5 dimensions, people, clips)."""
+    """Read the ratings, (5 dimensions, people, clips)."""
     ratings = np.asarray(load_mat(path, ["Ratings"])["Ratings"])
     if ratings.dtype.kind not in "fiu" or ratings.ndim != 3 or len(ratings) != DIMENSIONS:
         raise InputError(

@@ -1,10 +1,10 @@
-"""BIDS: continuous recordings, ``*_physio.tsv.gz`` without a header and a JSON that explains it.
+"""Read and write BIDS physiological recordings: ``*_physio.tsv.gz`` with a JSON beside it.
 
 Rules of the Brain Imaging Data Structure 1.10 (Gorgolewski et al. 2016, Sci Data 3, 160044) for
 physiological recordings: SamplingFrequency, StartTime and Columns are required; signals of one
 rate share a file, others get a ``recording-<label>``; a pulse's column is ``cardiac``; a missing
-value is ``n/a``; labels are letters and digits; a JSON higher up holds for all files below it
-whose entities it shares.
+value is ``n/a``; labels are letters and digits; a JSON in a higher folder applies to all files
+below it with the same entities.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _IDENTITY = ("Dataset", "Subject", "Session", "Trial")
 def write_bids(
     folder: str | Path, waves: Iterable[tuple[Recording, Signal]], *, name: str = "waveforms"
 ) -> list[Path]:
-    """Write each recording's wave; the folder appears whole or not at all.
+    """Write each recording's wave to a BIDS folder, atomically; return the files.
 
-    Names keep only letters and digits of subject, session and trial, as the rules want; the JSON
-    has them as they were, so that reading back gives the same recordings.
+    File names contain only the letters and digits of subject, session and trial, as BIDS requires;
+    the JSON has the original names, so that reading back gives the same recordings.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def write_bids(
     Raises
     ------
     InputError
-        Two recordings whose names are the same without other signs.
+        Two recordings whose names are the same without other characters.
     """
     written: dict[Path, str] = {}
     with whole_folder(folder) as fresh:
@@ -81,7 +81,7 @@ def write_bids(
 
 
 def physio_path(recording: Recording, wave: Signal) -> Path:
-    """``sub-01/ses-1/beh/sub-01_ses-1_task-rest_recording-bvp_physio.tsv.gz``."""
+    """Return a path such as sub-01/ses-1/beh/sub-01_ses-1_task-rest_recording-bvp_physio.tsv.gz."""
     who = f"sub-{_label(recording.subject)}"
     when = f"ses-{_label(recording.session)}"
     file = f"{who}_{when}_task-{_label(recording.trial)}_recording-{wave.kind}{ENDING}"
@@ -149,12 +149,12 @@ def _write_people(folder: Path, written: Iterable[Path]) -> None:
 
 
 def kinds_in_physio(path: str | Path) -> list[str]:
-    """Kinds of signal in a file, from its JSON alone."""
+    """List the kinds of signal in a file, from its JSON alone."""
     return list(_columns(Path(path)))
 
 
 def who_in_physio(path: str | Path) -> dict[str, str]:
-    """Data set (or ""), subject, session and trial: as the JSON gives them, else by the name."""
+    """Return data set (or ""), subject, session and trial, from the JSON or else the file name."""
     path = Path(path)
     said, entities = sidecar(path), _entities(path)
     run = f"-{entities['run']}" if "run" in entities else ""
@@ -168,15 +168,15 @@ def who_in_physio(path: str | Path) -> dict[str, str]:
 
 
 def read_physio(path: str | Path, kind: str | None = None, *, channel: str | None = None) -> Signal:
-    """A signal of a ``_physio.tsv.gz``, on the clock that its JSON gives.
+    """Read a signal of a ``_physio.tsv.gz``, on the clock that its JSON gives.
 
-    The number of the row is the clock: an empty row is a missing sample. ``channel`` names the
-    column, where that is none of the usual ones.
+    Rows are evenly spaced in time: an empty row is a missing sample. ``channel`` names a column
+    without one of the usual names.
 
     Raises
     ------
     InputError
-        No JSON, a required field that is missing, a file whose rows do not fit it, no such kind.
+        No JSON, a missing required field, rows that do not fit the JSON, or no such kind.
     """
     path = Path(path)
     facts, columns = sidecar(path), _columns(path)
@@ -223,7 +223,7 @@ def _rows(path: Path, width: int) -> np.ndarray:
 
 
 def _columns(path: Path) -> dict[str, int]:
-    """Kind of signal to its column; a ``recording-rppg`` says what its pulse came from."""
+    """Map each kind of signal to its column; ``recording-rppg`` in the name makes a pulse rPPG."""
     label = _entities(path).get("recording", "")
     out: dict[str, int] = {}
     for index, name in enumerate(sidecar(path)["Columns"]):
@@ -236,7 +236,7 @@ def _columns(path: Path) -> dict[str, int]:
 
 
 def sidecar(path: Path) -> dict[str, Any]:
-    """The JSON fields that hold for a file, its own before those of folders above it."""
+    """Merge the JSON fields that apply to a file; its own override those of higher folders."""
     found: dict[str, Any] = {}
     for place in reversed(_places(path)):
         for candidate in sorted(place.glob("*_physio.json")) + sorted(place.glob("physio.json")):
@@ -259,7 +259,7 @@ def sidecar(path: Path) -> dict[str, Any]:
 
 
 def _places(path: Path) -> list[Path]:
-    """The file's folder and those above it, up to the data set's root."""
+    """List the file's folder and those above it, up to the data set's root."""
     out = []
     for place in list(path.parents)[:5]:
         out.append(place)

@@ -1,28 +1,26 @@
-"""BP4D+ (Zhang et al. 2016): ten tasks that elicit emotions, faces beside their blood pressure.
+"""BP4D+ (Zhang et al. 2016): ten tasks that elicit emotions, with face video and blood pressure.
 
-`2D+3D/F001.zip` holds the frames `F001/T1/*.jpg` at 25 a second, `Physiology/F001/T1/BP_mmHg.txt`
-the pressure at 1000 a second, whose pulse is read as the blood volume pulse.
+`2D+3D/F001.zip` holds the frames `F001/T1/*.jpg` at 25 Hz, `Physiology/F001/T1/BP_mmHg.txt` the
+blood pressure at 1000 Hz, which is read as a blood volume pulse.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, cover
-from emotion_rppg.datasets.pictures import Timed, decoded, encoded
+from emotion_rppg.datasets.pictures import Timed, decoded
 from emotion_rppg.datasets.rows import load_text
 from emotion_rppg.datasets.safely import Archive, open_zip
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
-TASKS = {  # what each task was made to elicit
+TASKS = {  # the emotion that each task is meant to elicit
     1: "happiness",
     2: "surprise",
     3: "sadness",
@@ -39,7 +37,7 @@ PRESSURE = "BP_mmHg.txt"
 
 
 class Bp4dPlus(Listed):
-    """A recording for each person and task; its clock is 0 s at the first picture."""
+    """List one recording for each person and task; 0 s is the first frame."""
 
     card = Card(
         name="bp4d-plus",
@@ -56,10 +54,10 @@ class Bp4dPlus(Listed):
         ),
         url="https://doi.org/10.1109/CVPR.2016.374",
         traps=(
-            "the label emotion is what a task was made to elicit, not what a person felt",
-            "the pulse is that of blood pressure in a finger, which comes later than the face's",
-            "F042 has a folder for an eleventh task that holds nothing: it is left out",
-            "a few videos are shorter than eight seconds",
+            "the label emotion is what a task is meant to elicit, not what the person felt",
+            "the pulse is blood pressure in a finger, which is later than the pulse in the face",
+            "F042 has an empty folder for an eleventh task: it is not read",
+            "a few videos are shorter than 8 s",
         ),
         bibtex="""@inproceedings{zhang2016multimodal,
   author = {Zhang, Zheng and Girard, Jeffrey M. and Wu, Yue and Zhang, Xing and Liu, Peng and
@@ -78,7 +76,7 @@ class Bp4dPlus(Listed):
         for path in self.root.glob(self.expected):
             task = path.parent.name.removeprefix("T")
             if not task.isdecimal():
-                raise InputError(f"{path} is of no task: want a folder T1 … T10")
+                raise InputError(f"{path} belongs to no task: want a folder T1 … T10")
             if int(task) in TASKS:
                 found.append((path.parent.parent.name, int(task), path))
         for person, number, path in sorted(found):
@@ -92,25 +90,9 @@ class Bp4dPlus(Listed):
                 signals={"bvp": partial(_bvp, path, archive, f"{person}/T{number}")},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, of whom one has two tasks; the mean pressure beats at a decoy's rate."""
-        folder, truth = Path(folder), {}
-        (folder / "2D+3D").mkdir(parents=True)
-        for k, (person, task) in enumerate((("F001", 2), ("F001", 10), ("M001", 2))):
-            bpm, place = rate_of(k), folder / "Physiology" / person / f"T{task}"
-            place.mkdir(parents=True)
-            np.savetxt(place / "BP_mmHg.txt", 90 + 20 * pulse(bpm, seconds, 1000), "%.2f")
-            np.savetxt(place / "LA Mean BP_mmHg.txt", pulse(DECOY_BPM, seconds, 1000), "%.2f")
-            with zipfile.ZipFile(folder / "2D+3D" / f"{person}.zip", "a") as archive:
-                for i, picture in enumerate(pictures(bpm, seconds, VIDEO_HZ)):
-                    archive.writestr(f"{person}/T{task}/{i}.jpg", encoded(picture, ".jpg"))
-            truth[f"bp4d-plus/{person}/1/{task:02d}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
-
 
 def _members(archive: Archive, folder: str) -> list[str]:
-    """The pictures of a task in the order of their numbers, 2 before 10."""
+    """List the frames of a task in the order of their numbers, 2 before 10."""
     inside = [PurePosixPath(name) for name in archive.names]
     found = [p for p in inside if p.suffix == ".jpg" and f"{p.parent}".endswith(folder)]
     wrong = next((p for p in found if not p.stem.isdecimal()), None)
@@ -132,9 +114,11 @@ def _bvp(path: Path, archive: Path, folder: str) -> Signal:
     try:
         pressure = np.array(load_text(path).split(), dtype=float)
     except ValueError as error:
-        raise InputError(f"{path} holds something else than numbers ({error})") from error
+        raise InputError(f"{path} holds values that are not numbers ({error})") from error
     if len(pressure) < RATE_HZ:
-        raise InputError(f"{path} has {len(pressure)} samples: it is empty or cut off")
+        raise InputError(
+            f"{path} has {len(pressure)} samples: it is empty or cut off, download it again"
+        )
     with open_zip(archive) as opened:
         seconds = len(_members(opened, folder)) / VIDEO_HZ
     return cover(path, Signal(pressure, RATE_HZ, kind="bvp"), 0.0, seconds)

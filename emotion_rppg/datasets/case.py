@@ -1,7 +1,7 @@
-"""CASE (Sharma et al. 2019): pulse and ECG while a joystick tells valence and arousal all along.
+"""CASE (Sharma et al. 2019): pulse and ECG with continuous joystick ratings of valence and arousal.
 
-`data/interpolated/physiological/sub_N.csv` has 1000 samples a second, `…/annotations/sub_N.csv`
-20; both tell milliseconds of one clock and the number of the clip.
+`data/interpolated/physiological/sub_N.csv` has 1000 samples per second, `…/annotations/sub_N.csv`
+20; both have times in milliseconds on one clock and the number of the clip.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, numbered, on_clock, rated, read_columns
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
@@ -25,7 +24,7 @@ HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
 
 
 class Case(Listed):
-    """A recording for each clip a person saw; its clock is that of the person's whole session."""
+    """List one recording for each person and clip, on the clock of the person's whole session."""
 
     card = Card(
         name="case",
@@ -43,11 +42,11 @@ class Case(Listed):
         url="https://doi.org/10.1038/s41597-019-0209-0",
         traps=(
             "times are milliseconds in data/interpolated and seconds in data/raw",
-            "the joystick rests in the middle: 5 is also the rating of one who did not rate",
-            "people saw the clips in different orders, which the clip's number does not tell",
-            "the recordings of the EPiC challenge of 2023 are these people's: never test on one "
-            "what was trained on the other",
-            "no video of the faces was published",
+            "the joystick rests in the middle: a person who does not rate also gives 5",
+            "people watched the clips in different orders, which the clip's number does not show",
+            "the recordings of the EPiC challenge of 2023 are from the same people: never train on "
+            "one and test on the other",
+            "no face video was published",
         ),
         bibtex="""@article{sharma2019case,
   author = {Sharma, Karan and Castellini, Claudio and van den Broek, Egon L. and others},
@@ -76,38 +75,9 @@ class Case(Listed):
                     signals=signals,
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, two clips in different orders after a start screen, ratings at 20 Hz."""
-        folder, truth = Path(folder), {}
-        place = folder / "data" / "interpolated"
-        (place / "physiological").mkdir(parents=True)
-        (place / "annotations").mkdir()
-        for person, order in ((1, (10, 5, 2)), (2, (10, 2, 5))):
-            bpms = [DECOY_BPM, *(rate_of(2 * person + clip % 2) for clip in order[1:])]
-            video = np.repeat(order, int(RATE_HZ) * seconds)
-            bvp = np.concatenate([pulse(b, seconds, RATE_HZ) for b in bpms])
-            ecg = np.concatenate([chest(b, seconds, RATE_HZ) for b in bpms])
-            decoy = pulse(DECOY_BPM, 3 * seconds, RATE_HZ)
-            columns = [np.arange(len(video)), ecg, bvp, *[decoy] * 6, video]
-            path = place / "physiological" / f"sub_{person}.csv"
-            shape = ["%d", *["%.2f"] * 8, "%d"]
-            np.savetxt(path, np.stack(columns, 1), shape, delimiter=",", header=HEADER, comments="")
-            times = np.arange(0, len(video), 50)
-            rows = np.stack(
-                [times, 5 + times / len(video), 5 - times / len(video), video[times]], 1
-            )
-            path = place / "annotations" / f"sub_{person}.csv"
-            np.savetxt(
-                path, rows, "%g", delimiter=",", header="jstime,valence,arousal,video", comments=""
-            )
-            for clip, bpm in zip(order[1:], bpms[1:], strict=True):
-                truth[f"case/{person}/1/{clip}"] = {"bvp": bpm, "ecg": bpm}
-        return write_truth(folder, truth)
-
 
 def _clips(path: Path) -> dict[int, tuple[float, float]]:
-    """Clip to its start and end on the session's clock, seconds, in the clips' own order."""
+    """Find the start and end (s, session's clock) of each clip, by the clips' numbers."""
     table = read_columns(path, ("jstime", "video"))
     times, video = table["jstime"], table["video"]
     step = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
@@ -122,7 +92,7 @@ def _clips(path: Path) -> dict[int, tuple[float, float]]:
         if clip not in CLIPS:
             continue
         if clip in out:
-            raise InputError(f"{path}: clip {clip} comes twice: want each of 1–8 once")
+            raise InputError(f"{path}: clip {clip} occurs twice: want each of 1–8 once")
         out[clip] = (times[first] / 1e3, times[stop - 1] / 1e3 + 1 / RATING_HZ)
     return dict(sorted(out.items()))
 

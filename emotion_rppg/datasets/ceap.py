@@ -1,13 +1,13 @@
-"""CEAP-360VR (Xue et al. 2021): a wrist's pulse under a headset, rated with a joystick all along.
+"""CEAP-360VR (Xue et al. 2021): wrist pulse during videos in a headset, rated with a joystick.
 
-`5_PhysioData/Raw/PN_Physio_RawData.json` has the Empatica E4's samples of each of eight videos in
-seconds from its beginning, `3_AnnotationData/Frame` the ratings at 25 Hz, `2_QuestionnaireData`
-the rating afterwards. `Transformed` and `Frame` signals went through a low-pass of 2 Hz or less.
+`5_PhysioData/Raw/PN_Physio_RawData.json` has the Empatica E4's samples of each of eight videos,
+with times in seconds from the start of the video; `3_AnnotationData/Frame` has continuous ratings
+at 25 Hz, `2_QuestionnaireData` the rating after each video. The signals in `Transformed` and
+`Frame` are low-pass filtered at 2 Hz or less.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock, rated
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
@@ -31,10 +30,10 @@ LONGEST_S = 300.0
 
 
 class Ceap360VR(Listed):
-    """A recording for each video a person saw; its clock is the video's.
+    """List one recording for each person and video, on the video's clock.
 
-    The signals ``valence`` and ``arousal`` are the joystick's, the labels of the same names the
-    rating after the video.
+    The signals ``valence`` and ``arousal`` are the continuous joystick ratings; the labels of the
+    same names are the ratings after the video.
     """
 
     card = Card(
@@ -52,10 +51,10 @@ class Ceap360VR(Listed):
         ),
         url="https://github.com/cwi-dis/CEAP-360VR-Dataset",
         traps=(
-            "the pulse in Transformed and Frame is filtered below 2 Hz and scaled: Raw is read",
+            "the pulse in Transformed and Frame is filtered (2 Hz or less) and scaled: Raw is read",
             "the E4's own intervals (IBI) are missing for people 2 and 12",
-            "faces are under a headset: there is no video of them",
-            "a rating held by the joystick and one after the video are two things",
+            "the headset covers the face: there is no face video",
+            "the joystick rating during a video and the rating after it are two different things",
         ),
         bibtex="""@article{xue2021ceap,
   author = {Xue, Tong and El Ali, Abdallah and Zhang, Tianyi and others},
@@ -86,54 +85,16 @@ class Ceap360VR(Listed):
                     signals=signals,
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 12) -> Path:
-        """Two people, two videos, with a temperature that beats at a decoy's rate."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person in (2, 10):
-            asked: list[Any] = []
-            rates: list[Any] = []
-            felt: list[Any] = []
-            for video in ("V1", "V2"):
-                bpm = rate_of(len(truth))
-                truth[f"ceap-360vr/{person}/1/{video}"] = {"bvp": bpm}
-                asked.append({"VideoID": video, "ValenceValue": person % 9, "ArousalValue": 7})
-                ups = [
-                    {"TimeStamp": k / 25, "Valence": 5 + k / 100, "Arousal": 5 - k / 100}
-                    for k in range(25 * seconds)
-                ]
-                rates.append({"VideoID": video, "TimeStamp_Valence_Arousal": ups})
-                waves = {"BVP": (bpm, RATE_HZ), "SKT": (DECOY_BPM, 8.0), "EDA": (DECOY_BPM, 8.0)}
-                felt.append(
-                    {"VideoID": video}
-                    | {
-                        f"{name}_RawData": [
-                            {"TimeStamp": round(k / rate, 4), name: round(float(v), 3)}
-                            for k, v in enumerate(pulse(beat, seconds, rate))
-                        ]
-                        for name, (beat, rate) in waves.items()
-                    }
-                )
-            for name, top, inner, content in (
-                (ASKED, "QuestionnaireData", "Video_SAMRating_VideoTime_Data", asked),
-                (RATED, "ContinuousAnnotation_FrameData", "Video_Annotation_FrameData", rates),
-                (FELT, "Physio_RawData", "Video_Physio_RawData", felt),
-            ):
-                path = folder / name.format(person)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                whole = {top: [{"ParticipantID": f"P{person}", inner: content}]}
-                path.write_text(json.dumps(whole), encoding="utf-8")
-        return write_truth(folder, truth)
-
 
 def _of_person(content: Any, path: Path) -> dict[str, Any]:
-    """The one person's part of a file: {"…Data": [{…}]}."""
+    """Return the one person's part of a file, {"…Data": [{…}]}."""
     tops = list(content.values()) if isinstance(content, dict) else []
     if len(tops) != 1 or not isinstance(tops[0], list) or len(tops[0]) != 1:
-        raise InputError(f"{path} is not laid out as the data set's files: want one person in it")
+        raise InputError(
+            f"{path} does not have the layout of the data set's files: want one person in it"
+        )
     if not isinstance(tops[0][0], dict):
-        raise InputError(f"{path}: the person's part is no table of names: download it again")
+        raise InputError(f"{path}: the person's part is not a JSON object: download it again")
     return tops[0][0]
 
 
@@ -145,12 +106,12 @@ def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[s
         raise InputError(f"{path} lacks {name}, a list of parts with a VideoID each")
     out = {v["VideoID"]: v for v in videos}
     if len(out) != len(videos):
-        raise InputError(f"{path}: a VideoID comes twice in {name}")
+        raise InputError(f"{path}: a VideoID occurs twice in {name}")
     return out
 
 
 def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
-    """Times in seconds and values of one part of one video."""
+    """Read times (s) and values of one part of one video."""
     videos = _by_video(_of_person(kept(load_json, path), path), name, path)
     rows = videos.get(video, {}).get(part)
     try:
@@ -158,12 +119,12 @@ def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple
         times, values = pairs[:, 0], pairs[:, 1]
     except (TypeError, KeyError, ValueError, IndexError) as error:
         raise InputError(
-            f"{path}: {video} has no {part} of TimeStamp and {column}: leave it out"
+            f"{path}: {video} has no {part} with TimeStamp and {column}: exclude it"
         ) from error
     if not -5 < times[0] < 5 or not times[-1] < LONGEST_S:
         raise InputError(
-            f"{path}: {part} of {video} goes from {times[0]:g} to {times[-1]:g}: want seconds of "
-            "a video of a minute"
+            f"{path}: {part} of {video} goes from {times[0]:g} to {times[-1]:g}: want seconds "
+            "of a video of about a minute"
         )
     return times, values
 

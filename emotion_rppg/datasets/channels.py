@@ -1,4 +1,4 @@
-"""Which kind of signal a column or channel holds, told by its name."""
+"""Detect the kind of signal of a column or channel by its name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRENDS = ("rate", "pulse ox", "quality", "sqi", "amplitude")  # of a pulse, no 
 
 
 def kind_by_name(name: str) -> str | None:
-    """Kind of a channel whose name begins with a usual word, None for any other."""
+    """Return the kind of a channel whose name begins with a usual word, None for any other."""
     lower = name.strip().lower()
     if any(word in lower for word in _TRENDS):
         return None
@@ -25,12 +25,12 @@ def kind_by_name(name: str) -> str | None:
 
 
 def kind_of_choice(name: str, kind: str | None, where: str) -> str:
-    """Kind of a channel that was chosen by name: as given, else by any word of its name.
+    """Return the kind of a requested channel: as given, else by any word of its name.
 
     Raises
     ------
     InputError
-        The name tells neither, and no kind is given.
+        No kind is given and the name contains no usual word.
     """
     if kind in PULSE_KINDS:
         return str(kind)
@@ -45,7 +45,7 @@ def kind_of_choice(name: str, kind: str | None, where: str) -> str:
 
 
 def chosen(name: str, names: list[str], where: str) -> str:
-    """The one of a file's channels that a name means; upper and lower case are alike."""
+    """Find one of a file's channels by name, ignoring case."""
     alike = [n for n in names if n.strip().lower() == name.strip().lower()]
     exact = [n for n in alike if n == name]
     if len(exact or alike) != 1:

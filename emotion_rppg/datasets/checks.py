@@ -1,4 +1,4 @@
-"""What looks wrong in a download: people who are missing, rates that differ, files that fail."""
+"""Check a download: missing people, different rates, files that cannot be read."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 
-_RATE_OFF = 0.02  # share by which a rate may differ from the card's
-_SEEN = 0.5  # share of samples that should have been seen
+_RATE_OFF = 0.02  # relative tolerance of a rate
+_SEEN = 0.5  # least share of valid samples
 
 
 def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
-    """A sentence for each thing that disagrees with the card; a recording a person is read."""
+    """List what disagrees with the card, one sentence each; read one recording per person."""
     people: dict[str, list[Recording]] = {}
     for recording in recordings:
         people.setdefault(recording.subject, []).append(recording)
@@ -34,10 +34,10 @@ def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
 
 
 def shared_people(sets: Sequence[Sequence[Recording]]) -> list[str]:
-    """A sentence for each two people, of one set or of several, who have the same pulse.
+    """List pairs of people, of one data set or several, who have the same pulse, a sentence each.
 
-    Looked at is the first recording of each: the samples of its signals, whatever their unit. Two
-    of one name and set are one. People on both sides of a split may hide behind two names.
+    The first recording of each person is compared, whatever the unit of its samples. Two people of
+    one name and data set are one. One person under two names may be on both sides of a split.
     """
     first: dict[bytes, Recording] = {}
     out = []
@@ -52,7 +52,7 @@ def shared_people(sets: Sequence[Sequence[Recording]]) -> list[str]:
 
 
 def _print_of(recording: Recording, kind: str) -> bytes:
-    """Of samples in units of their own spread; unreadable and flat ones are like no other."""
+    """Return the standardised samples as bytes; the own name of an unreadable or flat signal."""
     try:
         samples = recording.read(kind).samples
     except InputError:
@@ -64,7 +64,7 @@ def _print_of(recording: Recording, kind: str) -> bytes:
 
 
 def rates_found(recordings: Sequence[Recording]) -> dict[str, float]:
-    """Rate (Hz) of each kind of signal, of the first person whose first recording can be read."""
+    """Return the rate (Hz) of each kind of signal, of the first person who can be read."""
     out: dict[str, float] = {}
     seen: set[str] = set()
     for recording in recordings:
@@ -75,12 +75,12 @@ def rates_found(recordings: Sequence[Recording]) -> dict[str, float]:
             try:
                 out[kind] = recording.read(kind).rate_hz
             except InputError:
-                continue  # `problems` says so
+                continue  # `problems` reports it
     return dict(sorted(out.items()))
 
 
 def _of_recording(card: Card, recording: Recording) -> list[str]:
-    """Signals that cannot be read, are flat or unseen, or run at another rate than the card's."""
+    """List signals that cannot be read, are flat or missing, or have another rate than the card."""
     out = []
     for kind in recording.signals:
         try:

@@ -1,7 +1,7 @@
-"""COHFACE (Heusch et al. 2017): four minutes of a face a person, in lamplight and by daylight.
+"""COHFACE (Heusch et al. 2017): one-minute face videos by lamp and by daylight.
 
-`S/K/data.avi` (20 frames a second, compressed hard) and `data.hdf5` with ``pulse``, ``respiration``
-and ``time`` in seconds, 256 samples a second. No ratings.
+`S/K/data.avi` (20 frames per second, strongly compressed) and `data.hdf5` with ``pulse``,
+``respiration`` and ``time`` in seconds at 256 Hz. No ratings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, numbered, on_clock
 from emotion_rppg.datasets.safely import load_hdf5
 from emotion_rppg.errors import InputError
@@ -20,11 +19,11 @@ from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
 RATE_HZ = 256.0
-_LATE_S = 1.0  # what the pulse may begin after the video
+_LATE_S = 1.0  # the pulse may begin this much after the video
 
 
 class Cohface(Listed):
-    """A recording a film, on the film's clock; trials are numbered 0–3, as the folders are."""
+    """List one recording for each video, on its clock; trials 0–3 are the folders' numbers."""
 
     card = Card(
         name="cohface",
@@ -41,10 +40,10 @@ class Cohface(Listed):
         ),
         url="https://www.idiap.ch/en/dataset/cohface",
         traps=(
-            "20 frames a second: a peak found between frames is off by up to 25 ms",
-            "the films are compressed so hard that little of the pulse is left in them",
-            "breath lies beside the pulse in the same file",
-            "no ratings: for the pulse alone",
+            "20 frames per second: a peak between two frames is off by up to 25 ms",
+            "the videos are compressed so strongly that little of the pulse is left in them",
+            "the same file holds respiration beside the pulse",
+            "no ratings: for evaluating the pulse only",
         ),
         bibtex="""@article{heusch2017reproducible,
   author = {Heusch, Guillaume and Anjos, Andr{\\'e} and Marcel, S{\\'e}bastien},
@@ -68,26 +67,6 @@ class Cohface(Listed):
                     signals={"bvp": partial(_bvp, path)},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people with two films; their breath beats like a decoy."""
-        import h5py
-
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person in (2, 10):
-            for trial in (0, 3):
-                bpm = rate_of(len(truth))
-                truth[f"cohface/{person}/1/{trial}"] = {"bvp": bpm}
-                place = folder / str(person) / str(trial)
-                place.mkdir(parents=True)
-                write_face(place / "data.avi", pulse(bpm, seconds, 20), 20.0)
-                with h5py.File(place / "data.hdf5", "w") as file:
-                    file["pulse"] = pulse(bpm, seconds, 256)
-                    file["respiration"] = pulse(DECOY_BPM, seconds, 256)
-                    file["time"] = np.arange(256 * seconds) / 256
-        return write_truth(folder, truth)
-
 
 def _person(path: Path) -> str:
     return path.parent.parent.name
@@ -102,8 +81,8 @@ def _bvp(path: Path) -> Signal:
     values, times = (np.asarray(found[name]).ravel() for name in ("pulse", "time"))
     if values.dtype.kind not in "iuf" or times.dtype.kind not in "iuf" or len(values) != len(times):
         raise InputError(
-            f"{path} has {values.size} numbers of pulse for {times.size} of time: download it again"
+            f"{path} has {values.size} pulse samples and {times.size} times: download it again"
         )
     if times.size and not 0 <= times[0] <= _LATE_S:
-        raise InputError(f"{path} begins at {times[0]:g} s, want the video's beginning, 0 s")
+        raise InputError(f"{path} begins at {times[0]:g} s, want 0 s, the start of the video")
     return on_clock(path, times.astype(float), values.astype(float), "bvp", rate_hz=RATE_HZ)

@@ -1,12 +1,12 @@
-"""Signal tables: a time and one or more of ``rppg``, ``bvp`` (or ``ppg``), ``ecg``.
+"""Read signal tables: a time and one or more of ``rppg``, ``bvp`` (or ``ppg``), ``ecg``.
 
 CSV, TSV and text, also within gzip, and the first sheet of an Excel workbook. ``time_s`` is in
 seconds; ``time_ms``, ``time_us``, ``time_ns`` and ``time_min`` are in those units.
 
-A table without times, or without a header, is read if a JSON of the same name lies beside it that
-says so in BIDS's words: ``{"SamplingFrequency": 100, "Columns": ["ppg", "ecg"]}``; ``Columns`` are
-for a file without a header, ``StartTime`` (seconds) is 0 unless given. There the number of the row
-is the clock: a row with empty cells is a missing sample.
+A table without times or without a header is read if a JSON of the same name describes it with
+BIDS fields: ``{"SamplingFrequency": 100, "Columns": ["ppg", "ecg"]}``; ``Columns`` is for a file
+without a header, ``StartTime`` (seconds) is 0 by default. Its rows are evenly spaced in time: a row
+with empty cells is a missing sample.
 """
 
 from __future__ import annotations
@@ -56,20 +56,20 @@ _FASTER = 50.0  # times the power above 2400 bpm: no heart
 
 
 def kinds_in(path: str | Path) -> list[str]:
-    """Kinds of signal that the table's header promises; nothing more is read."""
+    """List the kinds of signal in the table's header, reading only the header."""
     header = _layout(Path(path)).header
     return list(dict.fromkeys(SIGNAL_COLUMNS[name] for name in header if name in SIGNAL_COLUMNS))
 
 
 def columns_in(path: str | Path) -> list[str]:
-    """Names of the table's columns but its clock and quality; nothing more is read."""
+    """List the table's columns without clock and quality, reading only the header."""
     header = _layout(Path(path), any_signal=True).header
     return [name for name in header if name and name not in (*CLOCKS, "quality")]
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Column names, what parts cells, lines before the first row, the clock where it is even."""
+    """Column names, cell separator, lines before the first row, and the clock if it is even."""
 
     header: list[str]
     comma: str
@@ -79,29 +79,29 @@ class _Layout:
 
     @property
     def clock(self) -> str | None:
-        """The column of times; None where the number of the row is the clock."""
+        """Name of the time column; None if the number of the row is the clock."""
         return None if self.rate_hz else next(name for name in CLOCKS if name in self.header)
 
 
 def read_signal(path: str | Path, kind: str | None = None, *, channel: str | None = None) -> Signal:
-    """Read one signal of a table onto an even grid; a ``quality`` column comes along.
+    """Read one signal of a table onto an even grid, with its ``quality`` column if there is one.
 
-    Times need not be regular; repeated ones are averaged with a warning in the log, or, where
-    rounding or packets make them repeat, set on the even clock behind them
+    Times need not be regular. Samples with repeated times are averaged with a warning; where
+    rounding or packets cause the repeats, the even clock is reconstructed
     (:mod:`emotion_rppg.datasets.stamps`).
 
     Parameters
     ----------
     kind : {"rppg", "bvp", "ecg"}, optional
-        Which; needed only where the file has several.
+        Kind to read; needed only if the file has several.
     channel : str, optional
-        Name of the column that holds it, where that is none of the usual names.
+        Name of its column, if that is none of the usual names.
 
     Raises
     ------
     InputError
-        Not such a table, a cell that is no number (the message names its line), or a clock that
-        goes back or is not in seconds.
+        No signal table, a cell that is not a number (the message names its line), or times that
+        decrease or are not in seconds.
     """
     path = Path(path)
     layout = _layout(path, any_signal=channel is not None)
@@ -115,7 +115,7 @@ def read_signal(path: str | Path, kind: str | None = None, *, channel: str | Non
 
 
 def _column(path: Path, layout: _Layout, kind: str | None, channel: str | None) -> tuple[str, str]:
-    """Name of the column to read, and its kind."""
+    """Return the name of the column to read, and its kind."""
     if channel is not None:
         if channel not in layout.header:
             raise InputError(f"{path} has no column {channel!r}; it has: {layout.header}")
@@ -142,7 +142,7 @@ def _once(path: Path, header: list[str]) -> str:
 
 
 def _by_row(path: Path, layout: _Layout, wanted: list[str], kind: str) -> Signal:
-    """A signal whose clock is the number of the row: empty cells are samples that are missing."""
+    """Build a signal whose clock is the number of the row; empty cells are missing samples."""
     table = _cells(path, layout, wanted)
     table = table.iloc[: max(0, len(table) - blank_lines_at_end(path))]
     if not len(table):
@@ -155,7 +155,7 @@ def _by_row(path: Path, layout: _Layout, wanted: list[str], kind: str) -> Signal
 
 
 def _by_time(path: Path, layout: _Layout, wanted: list[str], kind: str) -> Signal:
-    """A signal with a time in each row; blank rows are left out."""
+    """Build a signal with a time in each row; skip blank rows."""
     clock = str(layout.clock)
     table = _cells(path, layout, [clock, *wanted])
     table = table[table[[clock, *wanted]].notna().any(axis=1)]
@@ -176,7 +176,7 @@ def _by_time(path: Path, layout: _Layout, wanted: list[str], kind: str) -> Signa
 
 
 def _layout(path: Path, *, any_signal: bool = False) -> _Layout:
-    """How the file is laid out, from its first two lines and a JSON beside it."""
+    """Detect the layout of the file from its first two lines and a JSON beside it."""
     with opened(path) as file:
         first, second = file.readline(), file.readline()
     beside = sidecar_of(path)
@@ -218,7 +218,7 @@ def _split(line: str, comma: str) -> list[str]:
 
 
 def _named(cell: str) -> str:
-    """A column's name; other tools' names for time and pulse become ours."""
+    """Return a column's name; translate other tools' names for time and pulse."""
     name = cell.strip().strip('"').strip()
     if name.lower() in SIGNAL_COLUMNS or name.lower() in CLOCKS:
         return name.lower()
@@ -226,7 +226,7 @@ def _named(cell: str) -> str:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """The JSON beside a CSV, if it is there and speaks of a clock; checked."""
+    """Read and check the JSON beside a CSV, if it exists and describes a clock."""
     if not path.is_file():
         return {}
     facts = load_json(path, limit_bytes=_LARGEST_JSON)
@@ -245,7 +245,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _cells(path: Path, layout: _Layout, wanted: list[str]) -> pd.DataFrame:
-    """Those columns, a row a line of the file, as numbers where all cells are plain ones."""
+    """Read these columns, one row per line, as numbers if all cells are plain numbers."""
     try:
         try:
             if layout.comma != ",":
@@ -268,13 +268,13 @@ def _cells(path: Path, layout: _Layout, wanted: list[str]) -> pd.DataFrame:
 def _columns(
     path: Path, layout: _Layout, table: pd.DataFrame, wanted: list[str]
 ) -> list[np.ndarray]:
-    """Those columns as floats; cells that are empty or say so are NaN."""
+    """Read these columns as floats; empty cells and words for missing values are NaN."""
     lines = table.index.to_numpy() + layout.skip + 1
     return [_numbers(table[name], path, layout.comma, lines) for name in wanted]
 
 
 def _table(path: Path, layout: _Layout, wanted: list[str], dtype: type) -> pd.DataFrame:
-    """The wanted columns, and what a row has beyond the header: it must not shift the others."""
+    """Parse the wanted columns and any cells beyond the header, so that none shifts others."""
     import pandas as pd
 
     n = len(layout.header)
@@ -300,7 +300,7 @@ def _table(path: Path, layout: _Layout, wanted: list[str], dtype: type) -> pd.Da
 
 
 def _numbers(column: pd.Series, path: Path, comma: str, lines: np.ndarray) -> np.ndarray:
-    """Finite floats or NaN; a decimal comma is read where no comma parts the cells."""
+    """Convert cells to finite floats or NaN; accept a decimal comma if it separates no cells."""
     if column.dtype == float:
         numbers = column.to_numpy()
     else:
@@ -321,10 +321,10 @@ def _numbers(column: pd.Series, path: Path, comma: str, lines: np.ndarray) -> np
 def _even(
     path: Path, clock: str, times: np.ndarray, values: np.ndarray, lines: np.ndarray, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times behind stamps that rounding or packets make repeat; others as they are.
+    """Reconstruct even times where rounding or packets repeat timestamps; else return them as is.
 
-    125 Hz written to hundredths of a second says 0.01, 0.02, 0.02, 0.03: averaging the two at
-    0.02 would bend the wave. A camera's stamps jitter by themselves and repeat now and then.
+    125 Hz written to hundredths of a second gives 0.01, 0.02, 0.02, 0.03: averaging the two at 0.02
+    would distort the wave. A camera's timestamps jitter and repeat occasionally.
     """
     if not np.isfinite(times).all() or (np.diff(times) < 0).any():
         return times, values
@@ -354,7 +354,7 @@ def _even(
 
 
 def _check_clock(path: Path, clock: str, times: np.ndarray, lines: np.ndarray) -> None:
-    """Refuse times that are no clock in their unit; count those that are repeated."""
+    """Refuse times that are no clock in their unit; count repeated ones."""
     for row in np.flatnonzero(np.isnan(times))[:1]:
         raise InputError(f"{path}: {clock} is empty on line {lines[row]}, want a time")
     steps = np.diff(times)
@@ -385,7 +385,7 @@ def _check_clock(path: Path, clock: str, times: np.ndarray, lines: np.ndarray) -
 
 
 def _check_unit(path: Path, clock: str, signal: Signal) -> None:
-    """Refuse a wave that would beat a thousand times a minute: its times are in minutes."""
+    """Refuse a wave of a thousand beats per minute, whose times are in minutes."""
     if signal.rate_hz < _IN_MINUTES_HZ:
         return
     seen = signal.samples[np.isfinite(signal.samples)][: 1 << 17]

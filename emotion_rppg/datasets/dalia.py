@@ -1,21 +1,19 @@
-"""PPG-DaLiA (Reiss et al. 2019): wrist pulse and chest ECG through the activities of a day.
+"""PPG-DaLiA (Reiss et al. 2019): wrist pulse and chest ECG during daily activities.
 
 `SX/SX.pkl` holds all signals on one clock, ``activity`` at 4 Hz and, as ``label``, the heart rate
-of the ECG in windows of eight seconds that begin every two.
+of the ECG in windows of 8 s, one every 2 s.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, numbered
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, fake_signals, heart
+from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
@@ -28,10 +26,10 @@ _SLOWEST_BPM, _FASTEST_BPM = 25, 250
 
 
 class PpgDalia(Listed):
-    """A recording for each person and activity: the longest stretch of it, on the pickle's clock.
+    """List one recording for each person and activity: its longest stretch, on the pickle's clock.
 
-    ``hr`` is the heart rate (bpm) that the authors found in the ECG, at the middle of each of their
-    windows that lies within the stretch. What was done between the activities is left out.
+    ``hr`` is the heart rate (bpm) that the authors computed from the ECG, at the middle of each of
+    their windows within the stretch. The time between activities is not read.
     """
 
     card = Card(
@@ -49,10 +47,10 @@ class PpgDalia(Listed):
         ),
         url="https://doi.org/10.3390/s19143079",
         traps=(
-            "nobody rated anything: activities are no emotions, and movement raises the heart rate",
-            "heart rates are those of windows of 8 s, one each 2 s, not one a second",
-            "codes of activities are at 4 Hz; 0 is between two of them",
-            "the wrist's pulse is mostly buried by movement in soccer, stairs and walking",
+            "no ratings: activities are not emotions, and movement raises the heart rate",
+            "heart rates are of windows of 8 s, one every 2 s, not one per second",
+            "activity codes are at 4 Hz; 0 is the time between two activities",
+            "motion hides most of the wrist's pulse in soccer, stairs and walking",
             "people 1 and 2 went down the stairs once, the others twice",
         ),
         bibtex="""@article{reiss2019deepppg,
@@ -77,57 +75,34 @@ class PpgDalia(Listed):
                     signals={k: partial(_read, path, activity, k) for k in ("bvp", "ecg", "hr")},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 10) -> Path:
-        """The real layout: two people, activities in different orders, two seconds between."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        names = {1: "sitting", 2: "stairs", 3: "soccer", 4: "cycling", 5: "driving", 6: "lunch"}
-        names |= {7: "walking", 8: "working"}  # not the reader's own
-        for person, order in ((2, [1, 2, 3, 4, 5, 6, 7, 8]), (10, [8, 1, 7, 2, 6, 3, 5, 4])):
-            rates = [rate_of(3 * code + person) for code in order]
-            codes = np.concatenate([np.repeat([0, code], [8, 4 * seconds]) for code in order])
-            middles = np.arange(4, len(codes) / 4 - 3, 2)
-            content = {
-                "activity": codes[:, None].astype(float),
-                "label": np.array(rates)[(middles // (seconds + 2)).astype(int)],
-                "rpeaks": np.arange(0, 700, 100),
-                "signal": fake_signals(rates, seconds, 2),
-                "subject": f"S{person}",
-            }
-            (folder / f"S{person}").mkdir(parents=True)
-            with (folder / f"S{person}" / f"S{person}.pkl").open("wb") as file:
-                pickle.dump(content, file, protocol=2)
-            for code, bpm in zip(order, rates, strict=True):
-                truth[f"ppg-dalia/{person}/1/{names[code]}"] = {"bvp": bpm, "ecg": bpm}
-        return write_truth(folder, truth)
-
 
 def _read(path: Path, activity: str, kind: str) -> Signal:
-    """The activity's part of one signal; heart rates where their whole window lies within."""
+    """Read one signal during an activity; heart rates only of whole windows within it."""
     codes, signals = kept(_of_pickle, path)
     begin, end = _stretch(path, codes, activity)
     margin = _WINDOW_S / 2 if kind == "hr" else 0.0
     part = signals[kind].crop(begin + margin, end - margin + 1e-3 * (kind == "hr"))
     if not len(part):
-        raise InputError(f"{path}: {activity} lasts {end - begin:g} s, no whole window of {kind}")
+        raise InputError(
+            f"{path}: {activity} lasts {end - begin:g} s, no whole window of {kind}: exclude it"
+        )
     return part
 
 
 def _stretch(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float]:
-    """Start and end (s) of the longest time without a break that this activity was on."""
+    """Find start and end (s) of the longest uninterrupted stretch of an activity."""
     on = np.r_[False, codes == 1 + ACTIVITIES.index(activity), False]
     edges = np.flatnonzero(np.diff(on.astype(int))).reshape(-1, 2)
     if not len(edges):
         raise InputError(
-            f"{path} has no stretch of {activity}: its recording ended early, leave it out"
+            f"{path} has no stretch of {activity}: its recording ended early, exclude it"
         )
     begin, end = edges[np.argmax(edges[:, 1] - edges[:, 0])] / _ACTIVITY_HZ
     return float(begin), float(end)
 
 
 def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
-    """Codes of activities, heart signals and heart rates of a person; the rest is let go."""
+    """Read activity codes, heart signals and heart rates of a person; drop the rest."""
     content = load_pickle(path)
     codes = channel(path, content, "activity")
     rates = channel(path, content, "label")
@@ -140,7 +115,7 @@ def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
             f"each window of {_WINDOW_S:g} s, every {_STEP_S:g} s"
         )
     if not np.all((rates > _SLOWEST_BPM) & (rates < _FASTEST_BPM)):
-        raise InputError(f"{path}: the labels are no heart rates in beats a minute")
+        raise InputError(f"{path}: the labels are not heart rates in beats per minute")
     if not np.isin(codes, range(len(ACTIVITIES) + 1)).all():
         raise InputError(f"{path}: activities have codes other than 0–{len(ACTIVITIES)}")
     signals["hr"] = Signal(rates, 1 / _STEP_S, kind="hr", start_s=_WINDOW_S / 2)

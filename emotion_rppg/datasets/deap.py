@@ -1,14 +1,13 @@
-"""DEAP (Koelstra et al. 2012): finger pulse, and for 22 people a face video, to 40 music videos.
+"""DEAP (Koelstra et al. 2012): finger pulse, and face video of 22 people, during 40 music videos.
 
 `data_preprocessed_python/sNN.dat` holds the trials in the order of ``Experiment_id``; the videos
 `face_video/sNN/sNN_trialTT.avi` are numbered in the order in which they were shown.
-`metadata/participant_ratings.csv` is what maps one to the other. Without a person's .dat the
-original `data_original/sNN.bdf` is read, whose trials are found by its status channel.
+`metadata/participant_ratings.csv` maps one to the other. Without a person's .dat the original
+`data_original/sNN.bdf` is read, whose status channel marks the trials.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept
 from emotion_rppg.datasets.rows import load_rows, number, whole
 from emotion_rppg.datasets.safely import load_pickle, read_edf
@@ -33,10 +31,10 @@ _STIMULUS, _STIMULUS_S = 4, 60.0  # status of the BDF when a video begins, and h
 
 
 class Deap(Listed):
-    """One recording a trial, numbered as shown; signals begin with the stimulus, at 0 s.
+    """List one recording for each trial, in the order shown; signals begin with the stimulus, 0 s.
 
-    The three seconds before it, in the preprocessed files, are left out. Reading checks that the
-    ratings inside a .dat are those of the table's row.
+    The three seconds before it, in the preprocessed files, are dropped. Reading checks that the
+    ratings inside a .dat match those of the table.
     """
 
     card = Card(
@@ -55,10 +53,10 @@ class Deap(Listed):
         url="https://doi.org/10.1109/T-AFFC.2011.15",
         traps=(
             "channel 38 is the pulse; 39 is temperature",
-            "videos are numbered as shown, arrays by Experiment_id",
-            "the preprocessed pulse went through the filters of the EEG: its shape is not the "
-            "finger's",
-            "face videos of people 1–22 only, some trials missing",
+            "videos are numbered in the order shown, arrays by Experiment_id",
+            "the preprocessed pulse is filtered like the EEG: its shape is not that of the finger "
+            "pulse",
+            "face videos exist for people 1–22 only, and some trials are missing",
         ),
         bibtex="""@article{koelstra2012deap,
   author = {Koelstra, Sander and M{\\"u}hl, Christian and Soleymani, Mohammad and others},
@@ -82,13 +80,13 @@ class Deap(Listed):
         found = [r for person in sorted(rows) for r in self._of(person, rows[person])]
         if not found:
             raise DatasetNotFound(
-                f"{ratings} is there, but of none of its people anything else: expected "
+                f"{ratings} has no files of any of its people beside it: expected "
                 "data_preprocessed_python/s01.dat …, data_original/s01.bdf … or face_video/s01/"
             )
         return iter(found)
 
     def _of(self, person: int, trials: list[Trial]) -> list[Recording]:
-        """A person's recordings, in the order shown; nothing is opened."""
+        """List a person's recordings in the order shown, without opening a file."""
         name = f"s{person:02d}"
         files = (
             (self.root / "data_preprocessed_python" / f"{name}.dat", _of_dat),
@@ -120,45 +118,10 @@ class Deap(Listed):
             )
         return out
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
-        """The real layout: two people, shown in different orders; the first one was filmed.
-
-        Each clip's brightness is 40 + 20 × Experiment_id, by which it can be told. The channel is
-        written as a number, for the reader's own constant would follow the reader's mistake.
-        """
-        from emotion_rppg.synthesis.cameras import write_video
-
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for name in ("data_preprocessed_python", "metadata", "face_video/s01"):
-            (folder / name).mkdir(parents=True)
-        rows = [",".join(COLUMNS)]
-        decoy = pulse(DECOY_BPM, _BASELINE_S + seconds, _RATE_HZ).astype(np.float32)
-        for person in (1, 2):
-            data = np.tile(decoy, (trials, CHANNELS, 1))
-            labels = np.zeros((trials, 4))
-            for k in range(trials):
-                experiment = (2 * k + person) % trials  # counted from 0
-                bpm = rate_of(trials * (person - 1) + k)
-                data[experiment, 38] = pulse(bpm, _BASELINE_S + seconds, _RATE_HZ)
-                labels[experiment] = [2 + experiment, 8 - experiment, 5, 1.5 + person]
-                cells = ",".join(f"{value:g}" for value in labels[experiment])
-                rows.append(f"{person},{k + 1},{experiment + 1},{cells}")
-                truth[f"{cls.card.name}/{person:02d}/1/{k + 1:02d}"] = {"bvp": bpm}
-                if person == 1:
-                    clip = folder / "face_video" / "s01" / f"s01_trial{k + 1:02d}.avi"
-                    grey = np.full((32, 32, 3), 60 + 20 * experiment, np.uint8)
-                    write_video(clip, (grey for _ in range(50 * seconds)), 50.0)
-            with (folder / "data_preprocessed_python" / f"s{person:02d}.dat").open("wb") as file:
-                pickle.dump({"data": data, "labels": labels}, file, protocol=2)
-        (folder / "metadata" / RATINGS).write_text("\n".join(rows) + "\n", encoding="utf-8")
-        return write_truth(folder, truth)
-
 
 @dataclass(frozen=True)
 class Trial:
-    """A row of the ratings: order shown and stimulus, both from 1; ratings 1–9 as in LABELS."""
+    """A trial's row of the ratings: place in the order shown, stimulus (from 1), ratings 1–9."""
 
     shown: int
     experiment: int
@@ -166,12 +129,12 @@ class Trial:
 
 
 def read_ratings(path: Path) -> dict[int, list[Trial]]:
-    """Person -> trials in the order shown.
+    """Read each person's trials, in the order shown.
 
     Raises
     ------
     InputError
-        Lacking columns, ratings outside 1–9, or one trial or stimulus twice for a person.
+        Missing columns, ratings outside 1–9, or one trial or stimulus twice for a person.
     """
     out: dict[int, list[Trial]] = {}
     for line, row in load_rows(path, COLUMNS):
@@ -191,13 +154,13 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
 
 
 def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
-    """The trial's pulse from the preprocessed arrays, without the seconds before the stimulus."""
+    """Read a trial's pulse from the preprocessed arrays, without the time before the stimulus."""
     waves, labels = kept(_arrays, path)
     place = trial.experiment - 1
     if len(waves) != trials or place >= trials:
         raise InputError(
-            f"{path} holds {len(waves)} trials, {RATINGS} {trials}, among them stimulus "
-            f"{trial.experiment}: want both whole, as the authors distribute them"
+            f"{path} holds {len(waves)} trials, {RATINGS} {trials}, with stimulus "
+            f"{trial.experiment}: want both complete, as the authors distribute them"
         )
     if not np.allclose(labels[place], trial.ratings, atol=0.02):
         raise InputError(
@@ -209,7 +172,7 @@ def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
 
 
 def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Pulse (trials, n) and ratings (trials, 4)."""
+    """Read pulse (trials, n) and ratings (trials, 4)."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
         raise InputError(f"{path} lacks data and labels: want DEAP's preprocessed Python file")
@@ -226,12 +189,12 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
-    """The trial's pulse from the original recording, where the trials stand as shown."""
+    """Read a trial's pulse from the original recording, whose trials are in the order shown."""
     wave, starts = kept(_original, path)
     if len(starts) != trials or trial.shown > trials:
         raise InputError(
             f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "
-            f"{trials}: which is trial {trial.shown} cannot be told"
+            f"{trials}: trial {trial.shown} cannot be located"
         )
     begin = starts[trial.shown - 1]
     part = wave.crop(begin, begin + _STIMULUS_S)
@@ -241,7 +204,7 @@ def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
 
 
 def _original(path: Path) -> tuple[Signal, tuple[float, ...]]:
-    """The whole pulse, and when each stimulus began (s)."""
+    """Read the whole pulse and the start (s) of each stimulus."""
     found = read_edf(path, {"Plet": "bvp", "Status": None})
     status = found["Status"]
     code = np.rint(status.samples).astype(np.int64) & 0xFF

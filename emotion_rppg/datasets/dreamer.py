@@ -1,7 +1,7 @@
-"""DREAMER (Katsigiannis & Ramzan 2018): a two-lead ECG under eighteen films, rated on 1–5.
+"""DREAMER (Katsigiannis & Ramzan 2018): a two-lead ECG during eighteen films, rated on 1–5.
 
-One file, `DREAMER.mat`, holds everyone: ``Data{person}.ECG.stimuli{film}`` (n, 2) at 256 Hz, and
-``ScoreValence`` and its kin, one value a film.
+One file, `DREAMER.mat`, holds all people: ``Data{person}.ECG.stimuli{film}``, (n, 2) at 256 Hz, and
+``ScoreValence``, ``ScoreArousal`` and ``ScoreDominance``, one value per film.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels
 from emotion_rppg.datasets.safely import load_mat
 from emotion_rppg.errors import InputError
@@ -26,9 +25,9 @@ RATINGS = ("valence", "arousal", "dominance")
 
 
 class Dreamer(Listed):
-    """A recording for each film a person saw; its clock is 0 s where the film begins.
+    """List one recording for each person and film; 0 s is where the film begins.
 
-    ``ecg`` is the first of the two leads. The file holds all labels: it is read when listed.
+    ``ecg`` is the first of the two leads. The one file holds all labels, so listing reads it.
     """
 
     card = Card(
@@ -47,9 +46,9 @@ class Dreamer(Listed):
         ),
         url="https://doi.org/10.1109/JBHI.2017.2688239",
         traps=(
-            "ratings are on 1–5: their midpoint is 3, and who counts 3 as high gets other classes",
-            "ECG and EEG have other rates (256 and 128 Hz)",
-            "the 61 s of rest before each film are another part of the file, and are not read",
+            "ratings are on 1–5: their midpoint is 3, and counting 3 as high gives other classes",
+            "ECG and EEG have different rates (256 and 128 Hz)",
+            "the 61 s of rest before each film are in another part of the file and are not read",
         ),
         bibtex="""@article{katsigiannis2018dreamer,
   author = {Katsigiannis, Stamos and Ramzan, Naeem},
@@ -76,37 +75,9 @@ class Dreamer(Listed):
                     signals={"ecg": partial(_ecg, path, number - 1, film)},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, all films, films of two lengths; EEG and rest beat at a decoy's rate."""
-        from scipy.io import savemat
-
-        folder = Path(folder)
-        folder.mkdir(parents=True)
-        truth: dict[str, dict[str, float]] = {}
-        people = np.empty(2, object)
-        rest = chest(DECOY_BPM, 2, RATE_HZ)
-        for number in range(2):
-            ecg, still, eeg = (np.empty(FILMS, object) for _ in range(3))
-            for film in range(FILMS):
-                bpm = rate_of(number * 7 + film)
-                wave = chest(bpm, seconds + film % 2, RATE_HZ)
-                other = chest(DECOY_BPM, seconds + film % 2, RATE_HZ)  # in truth the same heart
-                ecg[film] = np.stack([wave, other], 1)
-                still[film] = np.stack([rest, rest], 1)
-                eeg[film] = np.tile(pulse(DECOY_BPM, 1, 128)[:, None], 14)
-                truth[f"dreamer/{number + 1:02d}/1/{film + 1:02d}"] = {"ecg": bpm}
-            people[number] = {
-                "ECG": {"baseline": still, "stimuli": ecg},
-                "EEG": {"baseline": eeg, "stimuli": eeg},
-            } | {f"Score{k.title()}": 1.0 + (np.arange(FILMS) + number) % 5 for k in RATINGS}
-        content = {"Data": people, "ECG_SamplingRate": RATE_HZ, "noOfSubjects": 2.0}
-        savemat(folder / FILE, {"DREAMER": content}, do_compression=True)
-        return write_truth(folder, truth)
-
 
 def _people(path: Path) -> list[dict[str, Any]]:
-    """Ratings and the first lead of each person; the EEG is let go."""
+    """Read the ratings and the first lead of each person; drop the EEG."""
     content = load_mat(path, ["DREAMER"])["DREAMER"]
     try:
         rate_hz = float(content.get("ECG_SamplingRate", RATE_HZ))

@@ -1,7 +1,7 @@
-"""The Empatica E4 wrist band: one file a sensor, first its start (Unix s, UTC), then its rate.
+"""Read sessions of the Empatica E4: one file per sensor, with start (Unix s, UTC) and rate first.
 
-A session is a folder, or the zip that the maker's site gives out, with BVP.csv and, beside it,
-HR.csv, IBI.csv and tags.csv. Each file has a clock of its own; here all count from the first
+A session is a folder, or the zip that the manufacturer's site provides, with BVP.csv and possibly
+HR.csv, IBI.csv and tags.csv. Each file has its own clock; here all times count from the first
 sample of the pulse.
 """
 
@@ -32,10 +32,10 @@ _JOINED_S = 0.02  # intervals of IBI.csv that meet within it are neighbours; it 
 
 @dataclass(frozen=True)
 class Session:
-    """One session of the band, on the clock of its first pulse sample.
+    """One session of the wristband; times count from its first pulse sample.
 
-    ``start_s`` is that sample's Unix time; ``tags_s`` are the presses of the button; ``beats``
-    (None without IBI.csv) are those that the band itself found.
+    ``start_s`` is that sample's Unix time, ``tags_s`` the presses of the button, ``beats`` (None
+    without IBI.csv) the beats that the wristband itself detected.
     """
 
     start_s: float
@@ -45,10 +45,10 @@ class Session:
 
 
 def is_e4(path: str | Path) -> bool:
-    """Whether a folder, or a zip, holds an E4 session; only names and two lines are read.
+    """Tell whether a folder or zip holds an E4 session; read only names and two lines.
 
-    A session whose BVP.csv is damaged or missing is one, too, by the files beside it: to be
-    refused when it is read, not to be passed over.
+    A session with a damaged or missing BVP.csv counts, too, by its other files: reading it then
+    raises an error instead of skipping it.
     """
     path = Path(path)
     if not (path.is_dir() or path.suffix.lower() == ".zip"):
@@ -63,10 +63,9 @@ def is_e4(path: str | Path) -> bool:
 
 
 def read_session(path: str | Path) -> Session:
-    """What a session's folder or zip holds; waves are read when asked for.
+    """Read a session's folder or zip; its waves are read lazily.
 
-    Where a file beside the pulse is damaged or empty, the session comes without it, and a warning
-    in the log says so.
+    A damaged or empty file other than the pulse is skipped with a warning.
 
     Raises
     ------
@@ -95,19 +94,19 @@ def _or_without(read: Callable[[], T]) -> T | None:
 
 
 def read_member(path: Path, name: str, kind: str | None = None) -> Signal:
-    """A sensor's file of the session as a signal that begins at 0 s."""
+    """Read a sensor's file of the session as a signal that begins at 0 s."""
     return _parsed(_text(path, name), path / name, kind)[0]
 
 
 def _read_later(path: Path, name: str, kind: str, origin_s: float) -> Signal:
-    """The same on the pulse's clock: the heart rate begins ten seconds after it."""
+    """Read a sensor's file on the pulse's clock; the heart rate begins 10 s after the pulse."""
     text = _text(path, name)
     (signal, start_s) = _parsed(text, path / name, kind)
     return Signal(signal.samples, signal.rate_hz, kind=kind, start_s=start_s - origin_s)
 
 
 def _beats(path: Path, origin_s: float) -> Beats | None:
-    """IBI.csv: time of each beat after the file's start, and the interval that it closes."""
+    """Read IBI.csv: time (s) of each beat after the file's start, and the interval before it."""
     text = _text(path, "IBI.csv")
     if not text.strip():
         raise InputError(f"{path / 'IBI.csv'} is empty")
@@ -119,7 +118,7 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
     except ValueError as error:
         raise InputError(f"{where}: {error}: want time and interval in seconds a line") from None
     if rows is None:
-        return None  # the band found none
+        return None  # the wristband detected none
     whole = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
     if not whole or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
         raise InputError(f"{where}: want two columns, an increasing time and its interval")
@@ -139,7 +138,7 @@ def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
 
 
 def _names(path: Path) -> dict[str, str]:
-    """File names of the session, to where they lie: in a zip perhaps one folder down."""
+    """Map the session's file names to their places: in a zip possibly one folder down."""
     if path.is_dir():
         return {p.name: p.name for p in path.iterdir() if p.is_file()}
     with open_zip(path) as archive:
@@ -156,7 +155,7 @@ def _names(path: Path) -> dict[str, str]:
 
 
 def _text(path: Path, name: str, size: int = _LARGEST) -> str:
-    """The first ``size`` characters of a session's file."""
+    """Read the first ``size`` characters of a session's file."""
     names = _names(path)
     if name not in names:
         raise InputError(f"no {name} in {str(path)!r}: the E4 session is incomplete, get it again")
@@ -175,7 +174,7 @@ def _clock(path: Path, name: str) -> tuple[float, float]:
 
 
 def read_e4(path: str | Path, kind: str | None = None) -> tuple[Signal, float]:
-    """A sensor's file on the clock of its own beginning (0 s), and that beginning in Unix seconds.
+    """Read a sensor's file as a signal from 0 s; return it and its start (Unix s).
 
     Raises
     ------
@@ -189,7 +188,7 @@ def read_e4(path: str | Path, kind: str | None = None) -> tuple[Signal, float]:
 
 
 def e4_clock(path: Path) -> tuple[float, float]:
-    """Start (Unix s) and rate (Hz) from the first two lines; nothing more is read."""
+    """Read start (Unix s) and rate (Hz) from the first two lines."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(200)
@@ -210,7 +209,7 @@ def _parsed(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
 
 
 def _numbers(lines: list[str], where: Path) -> np.ndarray:
-    """One number a line, (n,); an empty line, or a word for it, is a missing sample."""
+    """Parse one number per line, (n,); an empty line or a word for it is a missing sample."""
     try:
         return np.array(lines, dtype=float)
     except ValueError:  # some line is no plain number

@@ -1,8 +1,8 @@
-"""EDF and BDF: channels of 16 or 24 bits in records, the fields of the header as ASCII.
+"""Read EDF and BDF: channels of 16 or 24 bits in data records, header fields as ASCII.
 
-After Kemp et al. (1992) and, for interrupted recordings, EDF+ (Kemp & Olivan 2003): there each
-record begins with the time at which it was taken, and what lies between two records is missing.
-Nothing of the patient's fields is read.
+After Kemp et al. (1992) and, for interrupted recordings, EDF+ (Kemp & Olivan 2003), in which each
+record begins with its onset time and samples between two records are missing. The patient's fields
+are not read.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOST_MISSING = 100  # times as many samples as there are: then the records' tim
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel: its name, where its samples lie in a record, its range."""
+    """One channel: its name, the place of its samples in a record, its range."""
 
     label: str
     first: int
@@ -54,17 +54,17 @@ class Header:
 
     @property
     def signals(self) -> list[Channel]:
-        """Channels of samples, without those of annotations."""
+        """Channels with samples, without annotation channels."""
         return [c for c in self.channels if c.label not in ANNOTATIONS]
 
 
 def read_header(path: Path) -> Header:
-    """Read the header; the file's size is held against it.
+    """Read the header and compare it with the file's size.
 
     Raises
     ------
     InputError
-        No such header, or a file that is shorter than it tells.
+        No such header, or a file that is shorter than the header requires.
     """
     try:
         with path.open("rb") as file:
@@ -119,7 +119,7 @@ def _number(field: bytes) -> float:
 
 
 def _sized(header: Header, size: int) -> Header:
-    """The header with the records that are there, where its writer did not tell their number."""
+    """Return the header with the number of records in the file, if the header lacks it."""
     if not header.record_bytes:
         raise InputError(f"{header.path} has a broken EDF or BDF header: no samples in a record")
     there = size // header.record_bytes
@@ -134,7 +134,7 @@ def _sized(header: Header, size: int) -> Header:
 
 
 def read_channel(header: Header, channel: Channel) -> np.ndarray:
-    """Samples in physical units on an even grid, (n,); NaN where the recording was interrupted."""
+    """Read samples in physical units on an even grid, (n,); NaN in interruptions."""
     if header.record_s <= 0 or not channel.samples or not header.records:
         raise InputError(f"{header.path}: {channel.label} has no samples or no rate")
     a, b = channel.digital
@@ -147,7 +147,7 @@ def read_channel(header: Header, channel: Channel) -> np.ndarray:
 
 
 def _bytes_of(header: Header, channel: Channel) -> np.ndarray:
-    """The channel's bytes, (records, bytes)."""
+    """Read the channel's bytes, (records, bytes)."""
     shape = (header.records, header.record_bytes)
     table = np.memmap(header.path, np.uint8, "r", offset=header.size, shape=shape)
     first = header.width * channel.first
@@ -155,7 +155,7 @@ def _bytes_of(header: Header, channel: Channel) -> np.ndarray:
 
 
 def _samples(header: Header, raw: np.ndarray) -> np.ndarray:
-    """Whole numbers of two or three bytes, the lowest first, (records, samples) as floats."""
+    """Decode little-endian integers of two or three bytes to floats, (records, samples)."""
     if header.width == 2:
         return raw.view("<i2").astype(float)
     parts = raw.reshape(len(raw), -1, 3).astype(np.int32)
@@ -164,7 +164,7 @@ def _samples(header: Header, raw: np.ndarray) -> np.ndarray:
 
 
 def _placed(header: Header, channel: Channel, rows: np.ndarray) -> np.ndarray:
-    """Records at the times they were taken at, NaN between them."""
+    """Place records at their onsets, with NaN between them."""
     onsets = _onsets(header)
     firsts = np.round((onsets - onsets[0]) * channel.rate_hz).astype(np.int64)
     total = int(firsts.max()) + channel.samples
@@ -177,7 +177,7 @@ def _placed(header: Header, channel: Channel, rows: np.ndarray) -> np.ndarray:
 
 
 def _onsets(header: Header) -> np.ndarray:
-    """Second at which each record was taken, from the annotation that it begins with."""
+    """Read the onset (s) of each record from its first annotation."""
     notes = next((c for c in header.channels if c.label in ANNOTATIONS), None)
     if notes is None:
         raise InputError(

@@ -1,12 +1,11 @@
-"""Emognition (Saganowski et al. 2022): short films for nine emotions, two wrist bands, ratings.
+"""Emognition (Saganowski et al. 2022): nine emotions by short films, two wristbands.
 
-`<person>/<person>_<FILM>_STIMULUS_EMPATICA.json` has lists of [local time, value] for each signal;
-`<person>_QUESTIONNAIRES.json` the ratings after each film.
+`<person>/<person>_<FILM>_STIMULUS_EMPATICA.json` has a list of [local time, value] for each signal;
+`<person>_QUESTIONNAIRES.json` has the ratings after each film.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered, on_clock
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
@@ -25,7 +23,7 @@ from emotion_rppg.signals import Signal
 
 _log = logging.getLogger(__name__)
 
-BANDS = {  # which file and signal, and its rate; the first that is there is read
+BANDS = {  # file ending -> signal and its rate; the first available one is read
     "EMPATICA": ("BVP", 64.0),
     "SAMSUNG_WATCH": ("BVPProcessed", 20.0),
 }
@@ -44,9 +42,9 @@ EMOTIONS = (
 
 
 class Emognition(Listed):
-    """A recording for each film a person saw; its clock is 0 s at the band's first sample.
+    """List one recording for each person and film; 0 s is the wristband's first sample.
 
-    The pulse is the Empatica's at 64 Hz, or, where that band has no file, the watch's at 20 Hz.
+    The pulse comes from the Empatica at 64 Hz or, without a file of it, from the watch at 20 Hz.
     """
 
     card = Card(
@@ -65,11 +63,11 @@ class Emognition(Listed):
         ),
         url="https://doi.org/10.7910/DVN/R9WAF4",
         traps=(
-            "times are local and without a zone: do not mix them with Unix times",
-            "films came in another order for each person, told in the questionnaires alone",
-            "bands are missing for some people (the Empatica for 48, the watch for 30)",
+            "times are local and have no time zone: do not mix them with Unix times",
+            "each person watched the films in another order, which only the questionnaires give",
+            "wristbands are missing for some people (the Empatica for 48, the watch for 30)",
             "nine emotions are rated on 1–5, valence, arousal and motivation on 1–9",
-            "the films of faces come apart and are not read",
+            "the face videos are distributed separately and are not read",
         ),
         bibtex="""@article{saganowski2022emognition,
   author = {Saganowski, Stanis{\\l}aw and Komoszy{\\\'n}ska, Joanna and Behnke, Maciej and others},
@@ -88,7 +86,7 @@ class Emognition(Listed):
             for film, given in sorted(_ratings(path).items()):
                 found = _pulse_file(path.parent, person, film)
                 if found is None:
-                    _log.warning("%s: no pulse of the film %s, left out", path, film)
+                    _log.warning("%s: no pulse of the film %s, excluded", path, film)
                     continue
                 yield Recording(
                     self.card.name,
@@ -99,54 +97,9 @@ class Emognition(Listed):
                     signals={"bvp": partial(_pulse, *found)},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 12) -> Path:
-        """Two people, two films with their washout; the second person has no Empatica."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person, band in ((22, "EMPATICA"), (48, "SAMSUNG_WATCH")):
-            name, rate = BANDS[band]
-            place = folder / str(person)
-            place.mkdir(parents=True)
-            asked = []
-            for film in ("BASELINE", "FEAR"):
-                bpm = rate_of(len(truth))
-                truth[f"emognition/{person}/1/{film.lower()}"] = {"bvp": bpm}
-                for phase, beat in (("STIMULUS", bpm), ("WASHOUT", DECOY_BPM)):
-                    content = {
-                        name: _stamped(pulse(beat, seconds, rate), rate),
-                        "TEMP": _stamped(pulse(DECOY_BPM, seconds, 4), 4),
-                    }
-                    path = place / f"{person}_{film}_{phase}_{band}.json"
-                    path.write_text(json.dumps(content), encoding="utf-8")
-                asked.append(
-                    {
-                        "movie": film,
-                        "emotions": {e.upper(): 1 + k % 5 for k, e in enumerate(EMOTIONS)},
-                        "sam": {
-                            "VALENCE": 9 - len(truth),
-                            "AROUSAL": 1 + len(truth),
-                            "MOTIVATION": 5,
-                        },
-                    }
-                )
-            whole = {"metadata": {"id": person}, "questionnaires": asked}
-            path = place / f"{person}_QUESTIONNAIRES.json"
-            path.write_text(json.dumps(whole), encoding="utf-8")
-        return write_truth(folder, truth)
-
-
-def _stamped(wave: np.ndarray, rate_hz: float) -> list[list[Any]]:
-    """Samples across midnight, as the files write time: a colon before the fraction."""
-    begin = np.datetime64("2020-07-16T23:59:55.000000")
-    stamps = begin + (np.arange(len(wave)) / rate_hz * 1e6).astype("timedelta64[us]")
-    return [
-        [str(s).replace(".", ":"), round(float(v), 3)] for s, v in zip(stamps, wave, strict=True)
-    ]
-
 
 def _ratings(path: Path) -> dict[str, dict[str, Any]]:
-    """Film to its ratings, from the questionnaires of a person."""
+    """Read the ratings of each film from a person's questionnaires."""
     content = load_json(path)
     asked = content.get("questionnaires") if isinstance(content, dict) else None
     out: dict[str, dict[str, Any]] = {}
@@ -179,9 +132,9 @@ def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
         times = np.array(stamps, dtype="datetime64[us]")
         values = np.array([value for _, value in rows or ()], dtype=float)
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: {name} is no list of [time, value] ({error})") from error
+        raise InputError(f"{path}: {name} is not a list of [time, value] ({error})") from error
     if len(times) < 2:
-        raise InputError(f"{path} has no {name}: leave the film out")
+        raise InputError(f"{path} has no {name}: exclude the film")
     seconds = (times - times[0]) / np.timedelta64(1, "s")
     return on_clock(path, seconds, values, "bvp", rate_hz=rate_hz)
 
@@ -190,7 +143,7 @@ _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[:.](\d+))?", re.ASCII)
 
 
 def _iso(stamp: str) -> str:
-    """``…T11:02:03:250000`` with a point before the fraction."""
+    """Return ``…T11:02:03:250000`` with a point before the fraction."""
     parts = _STAMP.fullmatch(stamp)
     if parts is None:
         raise ValueError(f"{stamp!r} is no date and time")

@@ -1,4 +1,4 @@
-"""Signals in files of any known form: one table from a file's ending to what opens it."""
+"""Read signals of any supported file: one table from the file's ending to its reader."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SLOWEST_HZ = 10.0  # samples a second of a pulse wave; monitors write rates at 0
 def signals_in(
     path: str | Path, *, channel: str | None = None, kind: str | None = None
 ) -> Mapping[str, Reader]:
-    """Kind of signal to what reads it; only headers are read now.
+    """Map each kind of signal of a file to a function that reads it; read only headers.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def signals_in(
     Raises
     ------
     InputError
-        Not a file of signals, one whose header says nothing that is known, or no such channel.
+        Not a signal file, a header without a signal's name, or no such channel.
     """
     path = Path(path)
     opens = opener(path)
@@ -55,7 +55,7 @@ def signals_in(
 
 
 def opener(path: Path) -> Opener:
-    """What opens a file or folder, told by its name alone."""
+    """Return the reader of a file or folder, by its name alone."""
     if path.is_dir():
         return _in_e4
     for ending, opens in OPENERS.items():
@@ -65,7 +65,7 @@ def opener(path: Path) -> Opener:
 
 
 def is_signal_file(path: Path) -> bool:
-    """Whether the name is one of a signal file; or an E4 session's folder."""
+    """Tell whether this is the name of a signal file, or an E4 session's folder."""
     return is_e4(path) if path.is_dir() else path.name.lower().endswith(tuple(OPENERS))
 
 
@@ -94,7 +94,7 @@ def _in_e4(path: Path) -> Mapping[str, Reader]:
 
 
 def _in_edf(path: Path) -> Mapping[str, Reader]:
-    """The first wave of each kind; slow channels are trends of a monitor, whatever their names."""
+    """Find the first wave of each kind; slow channels are trends of a monitor, not waves."""
     channels = read_header(path).signals
     out: dict[str, Reader] = {}
     for kind in PULSE_KINDS:
@@ -132,7 +132,7 @@ def _in_edf_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, 
 
 
 def read_edf_channel(path: Path, label: str, kind: str) -> Signal:
-    """One channel, its clock from the file's beginning."""
+    """Read one channel; its clock is 0 s at the start of the file."""
     signal = read_edf(path, {label: kind})[label]
     return replace(signal, samples=without_codes(signal.samples, path.name))
 

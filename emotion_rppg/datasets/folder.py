@@ -1,4 +1,4 @@
-"""A study of one's own: a folder with manifest.csv, or simply a folder of videos and signals.
+"""Your own study: a folder with manifest.csv, or simply a folder of videos and signals.
 
 `manifest.csv` has a row for each person × session × trial::
 
@@ -17,18 +17,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
 from emotion_rppg.datasets.bids import who_in_physio
 from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.datasets.e4 import FILES, is_e4
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.files import OPENERS, is_signal_file, signals_in
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
 from emotion_rppg.datasets.texts import NoSignal
@@ -44,13 +40,12 @@ __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 
 
 class Folder:
-    """Recordings of a folder, in the manifest's order, or in that of the files' names.
+    """List the recordings of a folder, in the order of the manifest or of the file names.
 
     Without a manifest each video and each signal file (a CSV, text or Excel table, an E4 session's
-    folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is a recording of its own; files in a
-    sub-folder are trials of the person the sub-folder is named after; folders inside that one are
-    sessions, not more people. A damaged file is a recording that cannot be read, so that it is
-    counted among the failures.
+    folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is one recording. Files in a sub-folder
+    are trials of one person, named after the sub-folder; folders within it are sessions. A damaged
+    file is listed as a recording that cannot be read, so that it counts among the failures.
 
     Parameters
     ----------
@@ -70,7 +65,7 @@ class Folder:
 
     card = Card(
         name="folder",
-        title="A study of one's own",
+        title="Your own study",
         people=None,
         modalities=("video", "bvp", "ecg"),
         rates_hz={},
@@ -108,7 +103,7 @@ class Folder:
         return len(self._recordings)
 
     def _found(self) -> list[Recording]:
-        """One recording a file (or E4 session), without a manifest."""
+        """List one recording for each file or E4 session, without a manifest."""
         out: list[Recording] = []
         left_out: list[str] = []
         damaged = 0
@@ -145,32 +140,11 @@ class Folder:
     def _name(self) -> str:
         return self.root.resolve().name
 
-    @classmethod
-    def write_fake(cls, folder: str | Path) -> Path:
-        """A tiny study in the real layout: two people, two trials, contact signals, no video."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        (folder / "signals").mkdir(parents=True)
-        rows = ["subject,session,trial,signal,label_arousal,label_valence"]
-        times = [f"{k / 128:.6f}" for k in range(8 * 128)]
-        for k, (subject, trial) in enumerate(product("12", repeat=2)):
-            bpm, name = rate_of(k), f"signals/{subject}_{trial}.csv"
-            waves = (pulse(bpm, 8, 128), chest(bpm, 8, 128), pulse(DECOY_BPM, 8, 128))
-            cells = zip(times, *(np.char.mod("%.4f", w) for w in waves), strict=True)
-            lines = ["time_s,bvp,ecg,breath", *(",".join(row) for row in cells)]
-            (folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
-            rows.append(f"{subject},1,{trial},{name},{3 + k},{7 - k}")
-            truth[f"fake/{subject}/1/{trial}"] = {"bvp": bpm, "ecg": bpm}
-        (folder / MANIFEST).write_text("\n".join(rows) + "\n", encoding="utf-8")
-        facts = {"dataset": "fake", "scales": {"arousal": [1, 9], "valence": [1, 9]}}
-        (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
-        return write_truth(folder, truth)
-
 
 def recording_of(
     path: str | Path, *, channel: str | None = None, kind: str | None = None
 ) -> Recording:
-    """A single video, signal file or E4 session as a recording.
+    """Return a single video, signal file or E4 session as a recording.
 
     ``channel`` is the name of the column or channel to read, of a file with several; ``kind`` what
     it holds, where its name does not tell.
@@ -191,7 +165,7 @@ def recording_of(
 def _of_signals(
     path: Path, dataset: str, who: tuple[str, str, str], *, channel: str | None, kind: str | None
 ) -> Recording:
-    """A signal file's recording; a BIDS file says itself whose it is."""
+    """Return a signal file's recording; a BIDS file names its own subject."""
     signals = dict(signals_in(path, channel=channel, kind=kind))
     if not signals.keys() & set(PULSE_KINDS):
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
@@ -202,7 +176,7 @@ def _of_signals(
 
 
 def _unreadable(path: Path, dataset: str, who: tuple[str, str, str], reason: str) -> Recording:
-    """A damaged file's place among the recordings; to read it is to hear why it cannot be."""
+    """Return the recording of a damaged file; reading it raises the reason."""
     return Recording(dataset, *who, signals={"bvp": partial(_refuse, path, reason)})
 
 
@@ -211,7 +185,7 @@ def _refuse(path: Path, reason: str) -> Signal:
 
 
 def _entries(root: Path) -> list[Path]:
-    """Files, and E4 sessions in place of the files in them."""
+    """List files, and E4 sessions in place of the files in them."""
     files = _files(root)
     places = {p.parent for p in files if p.name in FILES}
     sessions = {place for place in places if is_e4(place)}
@@ -219,7 +193,7 @@ def _entries(root: Path) -> list[Path]:
 
 
 def _is_table(path: Path) -> bool:
-    """Whether this package wrote it: tables of features and results may lie beside the data."""
+    """Tell whether this package wrote the table: features and results may lie beside the data."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             return file.read(400).startswith(("dataset,", "subject,", "task,", "start_s,"))
@@ -228,7 +202,7 @@ def _is_table(path: Path) -> bool:
 
 
 def _united(recordings: Sequence[Recording]) -> list[Recording]:
-    """Signals of one BIDS recording that lie in several files become one recording."""
+    """Join the signals of one BIDS recording that are in several files."""
     out: dict[str, Recording] = {}
     for number, r in enumerate(recordings):
         first = out.get(r.name)
@@ -268,7 +242,7 @@ def write_template(folder: str | Path) -> Path:
 
 
 def _files(root: Path) -> list[Path]:
-    """Files under a folder in the order of their names, hidden ones left out."""
+    """List the files under a folder in the order of their names, without hidden ones."""
     return [
         path
         for path in sorted(root.rglob("*"))
@@ -277,10 +251,10 @@ def _files(root: Path) -> list[Path]:
 
 
 def _who(root: Path, path: Path) -> tuple[str, str, str]:
-    """Subject, session and trial of a file without a manifest, from its place.
+    """Return subject, session and trial of a file without a manifest, from its place.
 
-    The outermost folder is the person: were each inner one, too, a person with two sessions
-    would sit on both sides of a split.
+    Only the outermost folder names a person; otherwise a person with two sessions would be on both
+    sides of a split.
     """
     inside = path.parent.relative_to(root).parts
     name = path.name if path.is_dir() else _without_gz(path).stem
@@ -294,7 +268,7 @@ def _without_gz(path: Path) -> Path:
 
 
 def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
-    """Files that differ only in their ending become trials with that ending in the name."""
+    """Append the ending to the trial name of files that differ only in their ending."""
     names = [r.name for r in recordings]
     return [
         replace(r, trial=r.trial + _ending(r)) if names.count(r.name) > 1 else r for r in recordings
@@ -302,7 +276,7 @@ def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def _ending(recording: Recording) -> str:
-    """Ending of the file a recording is read from."""
+    """Return the ending of the file that a recording is read from."""
     if recording.video is not None:
         return recording.video.path.suffix
     path = next((a for a in _arguments(recording) if isinstance(a, Path)), None)

@@ -1,7 +1,7 @@
-"""iBVP (Joshi & Cho 2024): faces at rest, at arithmetic and in motion, beside an ear's pulse.
+"""iBVP (Joshi & Cho 2024): faces at rest, during arithmetic and in motion, with an ear pulse.
 
-`pNN_x/pNN_x_rgb/*.bmp` are the frames of person NN in condition x at 30 a second, `pNN_x_bvp.csv`
-the pulse, one row a frame, with its quality. The thermal pictures are not read.
+`pNN_x/pNN_x_rgb/*.bmp` are the frames of person NN in condition x at 30 Hz, `pNN_x_bvp.csv` the
+pulse and its quality, one row per frame. The thermal images are not read.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, read_columns
-from emotion_rppg.datasets.pictures import Timed, of_files, write_pictures
+from emotion_rppg.datasets.pictures import Timed, of_files
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
@@ -29,7 +28,7 @@ RATE_HZ = 30.0
 
 
 class Ibvp(Listed):
-    """A recording for each person and condition; its clock is 0 s at the first picture."""
+    """List one recording for each person and condition; 0 s is the first frame."""
 
     card = Card(
         name="ibvp",
@@ -46,9 +45,9 @@ class Ibvp(Listed):
         ),
         url="https://doi.org/10.3390/electronics13071334",
         traps=(
-            "the pulse was filtered and brought to 30 samples a second: beats are no finer",
-            "its quality (column SQ2, by hand) becomes the signal's quality",
-            "some people agreed to no publication of their pictures; see the set's README",
+            "the pulse was filtered and resampled to 30 Hz, which limits the precision of beats",
+            "its quality (column SQ2, rated by hand) becomes the signal's quality",
+            "some people did not agree to the publication of their images; see the set's README",
         ),
         bibtex="""@article{joshi2024ibvp,
   author = {Joshi, Jitesh and Cho, Youngjun},
@@ -66,7 +65,7 @@ class Ibvp(Listed):
             name = path.name.removesuffix("_bvp.csv")
             person, _, condition = name.partition("_")
             if condition not in CONDITIONS:
-                raise InputError(f"{path} is of condition {condition!r}: want a, b, c or d")
+                raise InputError(f"{path} has the condition {condition!r}: want a, b, c or d")
             folder = path.parent / f"{name}_rgb"
             yield Recording(
                 self.card.name,
@@ -77,31 +76,16 @@ class Ibvp(Listed):
                 signals={"bvp": partial(_bvp, path, folder)},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, of whom one has two conditions; poor quality for a second."""
-        truth = {}
-        for k, name in enumerate(("p01_a", "p01_d", "p02_a")):
-            bpm, place, n = rate_of(k), Path(folder) / name, int(seconds * RATE_HZ)
-            clip = pictures(bpm, seconds, RATE_HZ)
-            write_pictures(place / f"{name}_rgb", [f"{i:05d}.bmp" for i in range(n)], clip)
-            sure = np.where(np.arange(n) < RATE_HZ, 0.0, 1.0)
-            decoy = pulse(DECOY_BPM, seconds, RATE_HZ)
-            table = np.stack([pulse(bpm, seconds, RATE_HZ), sure, sure, sure, decoy], 1)
-            header = "BVP,SQPhysMD,SQ1,SQ2,Perfusion_Value"
-            path = place / f"{name}_bvp.csv"
-            np.savetxt(path, table, "%.4f", delimiter=",", header=header, comments="")
-            truth[f"ibvp/{name[:3]}/1/{name[4:]}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
-
 
 def _pictures(folder: Path) -> list[Path]:
-    """In their order: by the number at the end of their names, 2 before 10."""
+    """List the frames in the order of the number that ends their names, 2 before 10."""
     found = []
     for path in folder.glob("*.bmp"):
         digits = path.stem[len(path.stem.rstrip("0123456789")) :]
         if not digits:
-            raise InputError(f"{path} has no number: its place among the frames is unknown")
+            raise InputError(
+                f"{path} has no number in its name: its place among the frames is unknown"
+            )
         found.append((int(digits), path))
     if not found:
         raise InputError(f"{folder} holds no pictures (*.bmp): unpack them there")
@@ -117,7 +101,7 @@ def _bvp(path: Path, folder: Path) -> Signal:
     if abs(len(table["BVP"]) - frames) > RATE_HZ:
         raise InputError(
             f"{path} has {len(table['BVP'])} rows for {frames} pictures in {folder.name}: want one "
-            "a picture; one of them is cut off"
+            "row per picture; one of them is cut off, copy both again"
         )
     quality = np.clip(np.nan_to_num(table["SQ2"]), 0, 1)
     return Signal(table["BVP"], RATE_HZ, kind="bvp", quality=quality)

@@ -1,7 +1,7 @@
-"""K-EmoCon (Park et al. 2020): debates of two people, rated by both and by five others.
+"""K-EmoCon (Park et al. 2020): debates of two people, rated by both and by five observers.
 
-`raw/e4_data/<pid>/E4_BVP.csv` has Unix milliseconds, `metadata/subjects.csv` says when a debate
-began and ended; each row of a rating belongs to the five seconds before its own ``seconds``.
+`raw/e4_data/<pid>/E4_BVP.csv` has times in Unix milliseconds, `metadata/subjects.csv` the start and
+end of each debate. Each row of a rating covers the five seconds before its ``seconds``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, on_clock, rated, read_columns
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
@@ -30,15 +29,15 @@ RATERS = {  # prefix of the signal's name -> file
     "partner_": "raw/emotion_annotations/partner_annotations/P{0}.partner.csv",
     "external_": "raw/emotion_annotations/aggregated_external_annotations/P{0}.external.csv",
 }
-DEVICES = {31: "A013E1", 32: "A01A3A"}  # two bands wrote into one file
+DEVICES = {31: "A013E1", 32: "A01A3A"}  # two wristbands are in one file
 
 
 class KEmoCon(Listed):
-    """A recording for each person's debate; its clock is 0 s where the debate begins.
+    """List one recording for each person's debate; 0 s is where the debate begins.
 
-    ``valence`` and ``arousal`` are the person's own ratings, ``partner_…`` those of the other one
-    in the debate, ``external_…`` those of five raters together. People without a pulse are left
-    out and named in the log.
+    ``valence`` and ``arousal`` are the person's own ratings, ``partner_…`` those of the partner in
+    the debate, ``external_…`` the aggregate of five raters. People without a pulse are excluded and
+    named in the log.
     """
 
     card = Card(
@@ -56,11 +55,11 @@ class KEmoCon(Listed):
         ),
         url="https://doi.org/10.1038/s41597-020-00630-y",
         traps=(
-            "two wrist bands wrote into one file of people 31 and 32: keep one of them",
-            "the Polar's file is a heart rate at 1 Hz, no ECG, whatever it is called",
-            "times of signals are Unix milliseconds, those of ratings seconds of the debate",
-            "a pulse is there for about two thirds of the people",
-            "two people share a debate: split by debate where their moods may travel",
+            "the files of people 31 and 32 hold two wristbands each: one of them is read",
+            "the Polar's file holds a heart rate at 1 Hz, not an ECG, whatever its name",
+            "times of signals are Unix milliseconds, times of ratings are seconds of the debate",
+            "about two thirds of the people have a pulse",
+            "two people share a debate: split by debate where their moods may affect each other",
         ),
         bibtex="""@article{park2020kemocon,
   author = {Park, Cheul Young and Cha, Narae and Kang, Soowon and others},
@@ -76,7 +75,7 @@ class KEmoCon(Listed):
     def recordings(self) -> Iterator[Recording]:
         table = read_columns(self.root / PEOPLE, ("pid", "initTime", "startTime", "endTime"))
         if not np.isin(table["pid"], np.arange(1000)).all():
-            raise InputError(f"{self.root / PEOPLE}: pid is no number of a person")
+            raise InputError(f"{self.root / PEOPLE}: pid is no number of a person: want 0 to 999")
         lacking = []
         for pid, start_ms, end_ms in sorted(
             zip(table["pid"].astype(int), table["startTime"], table["endTime"], strict=True)
@@ -102,42 +101,7 @@ class KEmoCon(Listed):
                 signals=signals,
             )
         if lacking:
-            _log.warning("k-emocon: no wrist band of people %s, left out", ", ".join(lacking))
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 20) -> Path:
-        """Three people of whom one wore no band; person 31's file holds two bands."""
-        folder, truth = Path(folder), {}
-        (folder / "metadata").mkdir(parents=True)
-        rows = ["pid,initTime,startTime,endTime"]
-        for number, pid in enumerate((1, 2, 31)):
-            start = 1_550_000_000_000 + 10_000_000 * pid
-            rows.append(f"{pid},{start - 30_000},{start},{start + 1000 * seconds}")
-            for k, name in enumerate(RATERS.values()):
-                _write_rating(folder / name.format(pid), seconds, 2 + k)
-            if pid == 2:
-                continue
-            times = start - 10_000 + np.round(np.arange(64 * (seconds + 20)) * 1e3 / 64)
-            bpm = rate_of(number)
-            bands = {DEVICES.get(pid, "A00000"): bpm}
-            bands |= {"A01525": DECOY_BPM} if pid in DEVICES else {}
-            waves = {b: pulse(rate, seconds + 20, RATE_HZ) for b, rate in bands.items()}
-            lines = ["timestamp,value,device_serial"]
-            lines += [
-                f"{t:.0f},{w[k]:.3f},{b}" for k, t in enumerate(times) for b, w in waves.items()
-            ]
-            path = folder / BVP.format(pid)
-            path.parent.mkdir(parents=True)
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            truth[f"k-emocon/{pid}/1/debate"] = {"bvp": bpm}
-        (folder / PEOPLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
-        return write_truth(folder, truth)
-
-
-def _write_rating(path: Path, seconds: int, arousal: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [f"{t},{arousal},{6 - arousal},1" for t in range(5, seconds + 1, 5)]
-    path.write_text("\n".join(["seconds,arousal,valence,cheerful", *rows]) + "\n", encoding="utf-8")
+            _log.warning("k-emocon: no wrist band of people %s, excluded", ", ".join(lacking))
 
 
 def _check_times(path: Path, pid: int, start_ms: float, end_ms: float) -> None:
@@ -152,7 +116,7 @@ def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
     table = read_columns(path, ("timestamp", "value"))
     times, values = (table["timestamp"] - start_ms) / 1e3, table["value"]
     mine = _of_one_band(path, pid)
-    order = np.argsort(times[mine], kind="stable")  # a band that wrote late wrote out of order
+    order = np.argsort(times[mine], kind="stable")  # late samples were written out of order
     span_s = (0.0, (end_ms - start_ms) / 1e3)
     return on_clock(
         path, times[mine][order], values[mine][order], "bvp", rate_hz=RATE_HZ, span_s=span_s
@@ -160,7 +124,7 @@ def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
 
 
 def _of_one_band(path: Path, pid: int) -> np.ndarray:
-    """Which rows are of the one band that is to be read, bool (n,)."""
+    """Mark the rows (n,) of the one wristband to read."""
     serials = kept(_serials, path)
     bands = sorted(set(serials))
     if len(bands) == 1:
@@ -184,14 +148,16 @@ def _serials(path: Path) -> np.ndarray:
 
 
 def _rating(path: Path, column: str, kind: str) -> Signal:
-    """One value for each five seconds; a row's ``seconds`` is the end of its five."""
+    """Read a rating, one value per 5 s; a row's ``seconds`` is the end of its 5 s."""
     table = read_columns(path, ("seconds", column))
     row = table["seconds"] / RATING_S - 1
     whole = len(row) and np.isfinite(row).all() and (np.abs(row - np.round(row)) < 1e-6).all()
     if not whole or (np.diff(row) <= 0).any():
-        raise InputError(f"{path}: seconds are not 5, 10, 15 …: want one row for each five seconds")
+        raise InputError(f"{path}: seconds are not 5, 10, 15 …: want one row per 5 s")
     if row[0] < 0 or row[-1] > 10 * len(row) + 100:
-        raise InputError(f"{path}: seconds go from {5 * row[0] + 5:g} to {5 * row[-1] + 5:g}")
+        raise InputError(
+            f"{path}: seconds go from {5 * row[0] + 5:g} to {5 * row[-1] + 5:g}: want 5, 10, 15 …"
+        )
     samples = np.full(round(row[-1]) + 1, np.nan)
     samples[row.round().astype(int)] = table[column]
     return rated(path, Signal(samples, 1 / RATING_S, kind=kind), SCALE)

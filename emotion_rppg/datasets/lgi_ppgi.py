@@ -1,9 +1,9 @@
-"""LGI-PPGI (Pilz et al. 2018): six people resting, turning the head, talking, and in the gym.
+"""LGI-PPGI (Pilz et al. 2018): six people at rest, turning the head, talking and in a gym.
 
-`alex/alex_gym/` (perhaps in `id1/` …) has `cv_camera_sensor_stream_handler.avi`, in
-`cv_camera_sensor_timer_stream_handler.xml` the milliseconds of its frames (``value1``), and in
-`cms50_stream_handler.xml` heart rate (``value1``) and pulse (``value2``), 60 samples a second
-without times. No ratings.
+`alex/alex_gym/` (possibly within `id1/` …) has the video `cv_camera_sensor_stream_handler.avi`, its
+frame times in milliseconds in `cv_camera_sensor_timer_stream_handler.xml` (``value1``), and in
+`cms50_stream_handler.xml` heart rate (``value1``) and pulse (``value2``) at 60 Hz without times. No
+ratings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, film_lasts, frame_seconds
 from emotion_rppg.datasets.rows import number
 from emotion_rppg.datasets.safely import load_xml
@@ -26,11 +25,11 @@ FILM = "cv_camera_sensor_stream_handler.avi"
 CLOCK = "cv_camera_sensor_timer_stream_handler.xml"
 PULSE = "cms50_stream_handler.xml"
 RATE_HZ = 60.0
-_EARLY = 0.2  # share of the film by which the oximeter may have begun before it
+_EARLY = 0.2  # the oximeter may begin this share of the video before it
 
 
 class LgiPpgi(Listed):
-    """A recording an activity, on the film's clock; pulse and film are taken to end together."""
+    """List one recording for each activity, on the video's clock; pulse and video end together."""
 
     card = Card(
         name="lgi-ppgi",
@@ -47,11 +46,11 @@ class LgiPpgi(Listed):
         ),
         url="https://github.com/partofthestars/LGI-PPGI-DB",
         traps=(
-            "the oximeter starts first and has no times: both are taken to end together",
-            "frames are timed by an XML of their own, not by the container",
-            "value1 is the heart rate in one XML and the time in the other",
-            "6 of the 25 people of the paper were ever public",
-            "no ratings: for the pulse alone",
+            "the oximeter starts first and has no times: they are assumed to end together",
+            "frame times come from a separate XML file, not from the container",
+            "value1 is the heart rate in one XML file and the time in the other",
+            "only 6 of the 25 people of the paper were published",
+            "no ratings: for evaluating the pulse only",
         ),
         bibtex="""@inproceedings{pilz2018local,
   author = {Pilz, Christian S. and Zaunseder, Sebastian and Krajewski, Jarek and Blazek, Vladimir},
@@ -77,37 +76,9 @@ class LgiPpgi(Listed):
                 signals={"bvp": partial(_bvp, path)},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, two activities; the oximeter begins with 1.5 s of a decoy."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person in ("alex", "cpi"):
-            for activity in ("gym", "resting"):
-                bpm = rate_of(len(truth))
-                truth[f"lgi-ppgi/{person}/1/{activity}"] = {"bvp": bpm}
-                place = folder / person / f"{person}_{activity}"
-                place.mkdir(parents=True)
-                film = pulse(bpm, seconds, 25)
-                write_face(place / "cv_camera_sensor_stream_handler.avi", film, 30.0)
-                wave = np.r_[pulse(DECOY_BPM, 1.5, 60), pulse(bpm, seconds, 60)]
-                beats = [(80.0, round(60 + 50 * v)) for v in wave]
-                text = _written("<value1>{:g}</value1><value2>{}</value2>", beats)
-                (place / "cms50_stream_handler.xml").write_text(text)
-                stamps = [(1000 * k / 25, 0) for k in range(1, len(film) + 1)]
-                text = _written("<value0>{1}</value0><value1>{0:.3f}</value1>", stamps)
-                (place / "cv_camera_sensor_timer_stream_handler.xml").write_text(text)
-        return write_truth(folder, truth)
-
-
-def _written(shape: str, rows: list[tuple[float, int]]) -> str:
-    """A stream's XML: value0, value1 … for the samples, each with values of its own."""
-    items = (f"<value{k}>{shape.format(*row)}</value{k}>" for k, row in enumerate(rows))
-    return "<stream>\n" + "\n".join(items) + "\n</stream>\n"
-
 
 def _stream(path: Path, name: str) -> np.ndarray:
-    """That value of each sample of a stream."""
+    """Read that value of each sample of a stream, (n,)."""
     root = load_xml(path)
     found = [item.findtext(name) for item in root.iter() if item is not root and len(item)]
     texts = [text for text in found if text is not None]
@@ -121,14 +92,14 @@ def _times(path: Path) -> np.ndarray:
 
 
 def _bvp(path: Path) -> Signal:
-    """The pulse while the film lasts: its last sample is taken with the last frame."""
+    """Read the pulse of the video; its last sample belongs to the last frame."""
     wave = Signal(_stream(path, "value2"), RATE_HZ, kind="bvp")
     lasts = film_lasts(_times(path.with_name(CLOCK)))
     early = wave.duration_s - lasts
     if not -0.5 / RATE_HZ < early < _EARLY * lasts + 1:
         raise InputError(
             f"{path} lasts {wave.duration_s:.1f} s at {RATE_HZ:g} Hz, its film {lasts:.1f} s: the "
-            "pulse is cut off, or has another rate"
+            "pulse is cut off, or has another rate; download it again"
         )
     shifted = Signal(wave.samples, RATE_HZ, kind="bvp", start_s=-early)
     return shifted.crop(0, lasts)

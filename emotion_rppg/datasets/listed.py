@@ -1,8 +1,8 @@
-"""What readers of published sets share: a folder that is listed at once, columns and their clocks.
+"""Shared parts of the readers of published data sets: listing a folder, columns and their clocks.
 
-A reader says where its files lie (`Listed`), reads columns by name (`read_columns`) or a file that
-several recordings share (`kept`), and sets samples on their clock with checks of unit, rate and
-extent (`on_clock`).
+A reader names the place of its files (`Listed`), reads columns by name (`read_columns`) or a file
+that several recordings share (`kept`), and puts samples on their clock while checking unit, rate
+and length (`on_clock`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from emotion_rppg.tables import AS_WRITTEN
 
 
 class Listed(ABC):
-    """Recordings in a fixed order; ``recordings()`` names them and opens labels alone.
+    """Base class of a reader: lists recordings in a fixed order, without opening their signals.
 
-    ``inside`` are folders under which the set may lie within its root, ``expected`` is a glob of
-    files of which there is at least one.
+    A subclass has a ``card``; ``expected``, a glob that matches at least one file; ``inside``,
+    folders within the root that may hold the files; and ``recordings()``, which opens only labels.
     """
 
     card: ClassVar[Card]
@@ -63,11 +63,11 @@ class Listed(ABC):
 
     @abstractmethod
     def recordings(self) -> Iterator[Recording]:
-        """What the folder holds, in a fixed order."""
+        """Yield the recordings of the folder, in a fixed order."""
 
 
 def numbered(root: Path, pattern: str, name_of: Callable[[Path], str]) -> list[tuple[int, Path]]:
-    """Files of a pattern in the order of the number in their names: 2 before 10."""
+    """List the files of a pattern by the number in their names: 2 before 10."""
     out = []
     for path in root.glob(pattern):
         text = name_of(path)
@@ -78,7 +78,7 @@ def numbered(root: Path, pattern: str, name_of: Callable[[Path], str]) -> list[t
 
 
 def kept(load: Callable[[Path], Any], path: Path) -> Any:
-    """What ``load(path)`` gives, kept while the next recordings of the same file are read."""
+    """Return ``load(path)``, cached for the next recordings that read the same file."""
     stat = checked(path, 3 * GB).stat()
     return _kept(load, path, stat.st_mtime_ns, stat.st_size)
 
@@ -89,12 +89,12 @@ def _kept(load: Callable[[Path], Any], path: Path, changed_ns: int, size: int) -
 
 
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Columns of a CSV by name, as floats; lines that begin with # are passed over.
+    """Read columns of a CSV by name, as floats; skip lines that begin with #.
 
     Raises
     ------
     InputError
-        No such file, a column that is missing, or a cell that is no number.
+        A missing file, a missing column, or a cell that is not a number.
     """
     table = kept(_table, path)
     missing = [name for name in names if name not in table.columns]
@@ -108,7 +108,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         try:
             out[name] = table[name].to_numpy(dtype=float)
         except (ValueError, TypeError) as error:
-            raise InputError(f"{path}: column {name} holds something else than numbers") from error
+            raise InputError(f"{path}: column {name} has cells that are not numbers") from error
     return out
 
 
@@ -132,22 +132,22 @@ def on_clock(
     rate_hz: float,
     span_s: tuple[float, float] | None = None,
 ) -> Signal:
-    """A signal on its true clock; its rate and extent are checked against what is known.
+    """Build a signal from samples and their times (s); check its rate and length.
 
     Parameters
     ----------
     times_s : array (n,)
         Seconds on the recording's clock.
     rate_hz : float
-        The rate that the set's documents give; another one (by a fifth) means that the unit of
-        time, the device or the column is not what it should be.
+        The documented rate; a difference of more than a fifth means that the unit of time, the
+        device or the column is not the expected one.
     span_s : (start, end), optional
-        The stretch wanted; a file that leaves out more than a second at either end is cut off.
+        The wanted stretch; a file that lacks more than a second at either end is cut off.
     """
     steps = np.diff(times_s) if np.isfinite(times_s).all() else np.zeros(0)
     forward = steps[steps >= SHORTEST_STEP_S]
     if (steps < 0).any() or not len(forward):
-        raise InputError(f"{path}: the times of {kind} are no clock: want seconds that increase")
+        raise InputError(f"{path}: the times of {kind} are no clock: want increasing seconds")
     step = float(np.median(forward))
     rate = 1 / step if (1 / step) / rate_hz > 1.2 else (len(times_s) - 1) / np.ptp(times_s)
     if not 0.5 < rate / rate_hz < 1.2:
@@ -156,13 +156,13 @@ def on_clock(
             "another unit of time, device or version of the set?"
         )
     if not np.isfinite(values).any():
-        raise InputError(f"{path}: {kind} is empty: the sensor failed, leave the recording out")
+        raise InputError(f"{path}: {kind} is empty: the sensor failed, exclude the recording")
     wave = Signal.from_times(times_s, values, rate_hz=rate_hz, kind=kind)
     return wave if span_s is None else cover(path, wave, *span_s)
 
 
 def frame_seconds(path: Path, stamps_s: np.ndarray) -> np.ndarray:
-    """Seconds of a film's frames from the first, for ``Video(times=…)``; their rate is checked."""
+    """Return frame times (s) from the first frame, for ``Video(times=…)``; check their rate."""
     if not np.isfinite(stamps_s).all():
         raise InputError(
             f"{path}: the time of frame {int((~np.isfinite(stamps_s)).argmax())} is none"
@@ -177,12 +177,12 @@ def frame_seconds(path: Path, stamps_s: np.ndarray) -> np.ndarray:
 
 
 def film_lasts(seconds: np.ndarray) -> float:
-    """How long frames at these seconds are seen, the last one for a usual step."""
+    """Return the length (s) of a video with frames at these times; the last lasts a usual step."""
     return float(seconds[-1] - seconds[0]) * len(seconds) / (len(seconds) - 1)
 
 
 def cover(path: Path, wave: Signal, start_s: float, end_s: float) -> Signal:
-    """The part of a signal from start to end, which must be there but for a second."""
+    """Crop a signal to start and end (s); at most one second may be missing at either end."""
     if wave.start_s > start_s + 1 or wave.end_s < end_s - 1:
         raise InputError(
             f"{path}: {wave.kind} lasts from {wave.start_s:.1f} to {wave.end_s:.1f} s, want "
@@ -192,7 +192,7 @@ def cover(path: Path, wave: Signal, start_s: float, end_s: float) -> Signal:
 
 
 def rated(path: Path, wave: Signal, scale: tuple[float, float]) -> Signal:
-    """A continuous rating within its scale, held between its samples."""
+    """Check that a continuous rating lies within its scale; clip rounding errors."""
     seen = wave.samples[np.isfinite(wave.samples)]
     low, high = scale
     if seen.size and (seen.min() < low - 1e-6 or seen.max() > high + 1e-6):
@@ -206,7 +206,7 @@ def rated(path: Path, wave: Signal, scale: tuple[float, float]) -> Signal:
 def labels(
     values: dict[str, Any], scales: dict[str, tuple[float, float]], where: str
 ) -> dict[str, float | str]:
-    """Those ratings that were given, as numbers within their scales; empty cells are left out."""
+    """Convert the available ratings to numbers within their scales; skip empty cells."""
     given = {
         name: value
         for name, value in values.items()

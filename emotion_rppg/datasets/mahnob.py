@@ -1,9 +1,10 @@
-"""MAHNOB-HCI (Soleymani et al. 2012): ECG and face under film excerpts, four ratings of each.
+"""MAHNOB-HCI (Soleymani et al. 2012): ECG and face video during film excerpts, four ratings each.
 
-`Sessions/N/session.xml` names the files and holds ratings, rates and where the section begins in
-video and audio. The eye tracker's table joins the clocks: its events tell when the film began in
-its own milliseconds, its audio sample numbers put these on the section's audio, which the video
-follows. In the BDF two status events stand at the film's beginning, 30 s in, and its end.
+`Sessions/N/session.xml` names the files and holds ratings, rates and the start of the section in
+video and audio. The eye tracker's table joins the clocks: its events give the start of the film in
+the tracker's milliseconds, and its audio sample numbers map these to the audio of the section,
+which is synchronous with the video. In the BDF two status events mark the start of the film, at 30
+s, and its end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, numbered
 from emotion_rppg.datasets.rows import load_text, number, whole
 from emotion_rppg.datasets.safely import load_xml, read_edf
@@ -32,7 +32,7 @@ RATINGS = {
     "control": "feltCtrl",
     "predictability": "feltPred",
 }
-EMOTIONS = {  # the keys that people pressed
+EMOTIONS = {  # by the number of the key pressed
     0: "neutral",
     1: "anger",
     2: "disgust",
@@ -47,14 +47,14 @@ LEAD = "EXG2"  # on the upper left of the chest
 GAZE = ("Timestamp", "Event", "AudioSampleNumber")
 CLOCKS = ("vidRate", "vidBeginSmp", "vidEndSmp", "audRate", "audBeginSmp", "audEndSmp")
 BEFORE_S, VIDEO_HZ = 30.0, (55.0, 65.0)
-_APART_S, _OUTSIDE_S = 1.0, 5.0  # clocks may disagree by; a film may lie beside its video by
+_APART_S, _OUTSIDE_S = 1.0, 5.0  # tolerances: between clocks; of a film outside its video
 
 
 class MahnobHci(Listed):
-    """A recording a film that was rated; 0 s is its beginning, or the video's if that comes later.
+    """List one recording for each rated film; 0 s is its start, or the video's if that is later.
 
     ``trial`` is the number of the session's folder, ``stimulus`` the film, ``emotion`` the key that
-    was pressed. Without the video file, or without an eye tracker, there is the ECG alone.
+    was pressed. Without the video file or the eye tracker's table, only the ECG is available.
     """
 
     card = Card(
@@ -72,10 +72,10 @@ class MahnobHci(Listed):
         ),
         url="https://doi.org/10.1109/T-AFFC.2011.25",
         traps=(
-            "the BDF begins 30 s before the film, the video does not: they share no first sample",
-            "frames come at 60.97 a second: a player that says 25 or 60 shifts every beat",
-            "sessions of implicit tagging have no ratings and are left out",
-            "a film's number is not its place in the order in which a person saw them",
+            "the BDF begins 30 s before the film, the video does not: their first samples differ",
+            "the frame rate is 60.97 Hz: assuming 25 or 60 Hz shifts every beat",
+            "sessions of implicit tagging have no ratings and are not read",
+            "a film's number is not its place in the order in which a person watched them",
         ),
         bibtex="""@article{soleymani2012mahnob,
   author = {Soleymani, Mohammad and Lichtenauer, Jeroen and Pun, Thierry and Pantic, Maja},
@@ -104,71 +104,6 @@ class MahnobHci(Listed):
                 signals={"ecg": partial(_ecg, _file(path, root, "type", "Physiological"), stretch)},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people with two films and a session without ratings; decoys before and after."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for session, person in ((2, 1), (10, 1), (132, 2)):
-            bpm = rate_of(len(truth))
-            truth[f"mahnob-hci/{person:02d}/1/{session}"] = {"ecg": bpm}
-            place = folder / "Sessions" / str(session)
-            place.mkdir(parents=True)
-            _write_session(place, session, person, bpm, seconds)
-        place = folder / "Sessions" / "5"
-        place.mkdir()
-        (place / "session.xml").write_text('<session sessionId="5"><subject id="1"/></session>')
-        return write_truth(folder, truth)
-
-
-def _write_session(place: Path, session: int, person: int, bpm: float, seconds: int) -> None:
-    """A session whose video begins 2.5 s before the film and 100 s after the audio's first sample.
-
-    Everything is written as a literal: the reader's names would follow the reader's mistakes.
-    """
-    import pyedflib
-
-    names = {
-        "film": f"P{person}-Rec1-2009.07.09.17.53.46_C1 trigger _C_Section_{session}.avi",
-        "gaze": f"P{person}-Rec1-All-Data-New_Section_{session}.tsv",
-        "body": f"Part_{person}_S_Trial{session}_emotion.bdf",
-    }
-    end = 103.5 + seconds
-    (place / "session.xml").write_text(
-        f'<session sessionId="{session}" isStim="1" mediaFile="{50 + session}.avi" feltEmo="4" '
-        f'feltArsl="{2 + person}" feltVlnc="8" feltCtrl="5" feltPred="1" vidRate="60.97" '
-        f'vidBeginSmp="6097" vidEndSmp="{60.97 * end}" audRate="44100" audBeginSmp="4410000" '
-        f'audEndSmp="{44100 * end:.0f}">\n <subject id="{person}" gender="F"/>\n'
-        f' <track type="Video" color="1" filename="{names["film"]}">\n'
-        f'  <track type="Gaze" filename="{names["gaze"]}"/>\n </track>\n'
-        f' <track type="Physiological" filename="{names["body"]}"/>\n</session>\n'
-    )
-    head = ["Properties", *[""] * 21, "Timestamp\tEvent\tAudioSampleNumber"]
-    rows = [f"{7000 + 500 * k}\t\t{44100 * (100 + k / 2):.0f}" for k in range(2 * seconds + 6)]
-    rows[5:5] = ["9500\tMovieStart\t"]  # 102.5 s in the audio
-    rows += [f"{9500 + 1000 * seconds}\tMovieEnd\t"]
-    (place / names["gaze"]).write_text("\n".join([*head, *rows]) + "\n")
-    parts = [(DECOY_BPM, 2.5), (bpm, seconds), (DECOY_BPM, 1)]
-    beats = np.concatenate([chest(*p, 60.97) for p in parts])
-    write_face(place / names["film"], np.convolve(beats, np.hanning(41), "same"), 60.97)
-    parts = [(DECOY_BPM, 30), (bpm, seconds), (DECOY_BPM, 5)]
-    status = np.full(256 * (35 + seconds), 0x100000)  # one of the amplifier's own bits
-    status[256 * 30 : 256 * 30 + 9] += 16
-    status[256 * (30 + seconds) : 256 * (30 + seconds) + 9] += 32
-    decoy = pulse(DECOY_BPM, 35 + seconds, 256)
-    waves = dict.fromkeys(("Fp1", "EXG1", "EXG2", "EXG3", "GSR1", "Resp", "Status"), decoy)
-    waves |= {"EXG2": np.concatenate([chest(*p, 256) for p in parts]), "Status": status}
-    with pyedflib.EdfWriter(
-        str(place / names["body"]), len(waves), file_type=pyedflib.FILETYPE_BDF
-    ) as file:
-        for k, label in enumerate(waves):
-            top = 8388607 if label == "Status" else 10
-            header: dict[str, str | int | float | None] = {"label": label, "dimension": ""}
-            header |= {"physical_max": top, "physical_min": -top - (label == "Status")}
-            header |= {"digital_max": 8388607, "digital_min": -8388608, "sample_frequency": 256}
-            file.setSignalHeader(k, header | {"prefilter": "", "transducer": ""})
-        file.writeSamples([np.asarray(wave, dtype=float) for wave in waves.values()])
-
 
 def _fact(path: Path, element: ElementTree.Element | None, name: str) -> str:
     value = None if element is None else element.get(name)
@@ -178,7 +113,7 @@ def _fact(path: Path, element: ElementTree.Element | None, name: str) -> str:
 
 
 def _file(path: Path, root: ElementTree.Element, name: str, value: str) -> Path | None:
-    """The file that the session names for a kind of track, beside the session's own."""
+    """Return the file that session.xml names for a kind of track; it lies in the same folder."""
     track = next((item for item in root.iter() if item.get(name) == value), None)
     if track is None:
         return None
@@ -193,7 +128,7 @@ def _labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
     code = whole(_fact(path, root, "feltEmo"), where, "feltEmo")
     if code not in EMOTIONS:
         raise InputError(
-            f"{path}: feltEmo is {code}, known are "
+            f"{path}: feltEmo is {code}, want one of "
             + ", ".join(f"{k} {name}" for k, name in EMOTIONS.items())
         )
     ratings = {
@@ -205,12 +140,14 @@ def _labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
 def _video(
     path: Path, root: ElementTree.Element
 ) -> tuple[Video | None, tuple[float, float, float] | None]:
-    """The video while the film was shown; how long the film lasted, and the part of it seen."""
+    """Find the part of the video that shows the film; the film's length (s) and that part of it."""
     film, gaze = _file(path, root, "color", "1"), _file(path, root, "type", "Gaze")
     if film is None or not film.is_file():
         return None, None
     if gaze is None:
-        _log.warning("%s names no table of the eye tracker: its video cannot be aligned", path)
+        _log.warning(
+            "%s names no table of the eye tracker: its video cannot be aligned, excluded", path
+        )
         return None, None
     begin, end = _shown(gaze, number(_fact(path, root, "audRate"), str(path), "audRate", 1))
     first, lasts = _section(path, root)
@@ -225,7 +162,7 @@ def _video(
 
 
 def _section(path: Path, root: ElementTree.Element) -> tuple[float, float]:
-    """When the section begins on the audio's clock, s, and how long it lasts; both media agree."""
+    """Return start and length (s) of the section on the audio's clock; check the video's."""
     facts = {name: number(_fact(path, root, name), str(path), name, 0) for name in CLOCKS}
     if not VIDEO_HZ[0] < facts["vidRate"] < VIDEO_HZ[1]:
         raise InputError(f"{path}: vidRate is {facts['vidRate']:g}, want 60.97 frames a second")
@@ -235,13 +172,13 @@ def _section(path: Path, root: ElementTree.Element) -> tuple[float, float]:
     if abs(film - audio) > _APART_S:
         raise InputError(
             f"{path}: the section has {film:.1f} s of video and {audio:.1f} s of audio: its clocks "
-            "cannot be joined"
+            "cannot be joined, download it again"
         )
     return facts["audBeginSmp"] / facts["audRate"], film
 
 
 def _shown(path: Path, audio_hz: float) -> tuple[float, float]:
-    """When the film began and ended, in seconds of the audio."""
+    """Find the start and end of the film, in seconds of the audio."""
     cells = [line.split("\t") for line in load_text(path).splitlines()]
     head = next((k for k, row in enumerate(cells) if set(GAZE) <= set(row)), None)
     if head is None:
@@ -257,8 +194,8 @@ def _shown(path: Path, audio_hz: float) -> tuple[float, float]:
     )
     if not apart.size or np.ptp(apart) > _APART_S:
         raise InputError(
-            f"{path}: Timestamp (ms) and AudioSampleNumber at {audio_hz:g} Hz do not go together: "
-            "another unit, or not of this session?"
+            f"{path}: Timestamp (ms) and AudioSampleNumber at {audio_hz:g} Hz do not match: "
+            "are they in another unit, or from another session?"
         )
     found = [[seconds(r) for r in rows if r[event] == name] for name in ("MovieStart", "MovieEnd")]
     if [len(times) for times in found] != [1, 1] or found[0] >= found[1]:
@@ -271,30 +208,30 @@ def _shown(path: Path, audio_hz: float) -> tuple[float, float]:
 
 
 def _ecg(path: Path | None, stretch: tuple[float, float, float] | None) -> Signal:
-    """The ECG while the film was shown, or while its video shows it."""
+    """Read the ECG during the film, or during the part of it that the video shows."""
     if path is None:
-        raise InputError("the session.xml names no physiological file: leave the session out")
+        raise InputError("the session.xml names no physiological file: exclude the session")
     found = read_edf(path, {LEAD: "ecg", "Status": None})
     begin, end = _events(path, found["Status"])
     lasts, first, stop = stretch or (end - begin, 0.0, end - begin)
     if abs(end - begin - lasts) > _APART_S:
         raise InputError(
             f"{path}: the status events are {end - begin:.1f} s apart, the eye tracker's "
-            f"{lasts:.1f} s: they are not of one film"
+            f"{lasts:.1f} s: they do not belong to one film"
         )
     part = found[LEAD].crop(begin + first, begin + stop)
     return Signal(part.samples, part.rate_hz, kind="ecg", start_s=part.start_s - begin - first)
 
 
 def _events(path: Path, status: Signal) -> tuple[float, float]:
-    """Seconds of the first two triggers: where the lower 16 bits leave zero."""
+    """Find the first two triggers (s), where the lower 16 bits become nonzero."""
     code = np.rint(status.samples).astype(np.int64) & 0xFFFF
     found = np.flatnonzero((code[1:] != 0) & (code[:-1] == 0)) + 1
     times = found / status.rate_hz
     if len(times) < 2 or abs(times[0] - BEFORE_S) > 2 * _APART_S:
-        said = ", ".join(f"{t:.1f}" for t in times[:4]) or "none"
+        detected = ", ".join(f"{t:.1f}" for t in times[:4]) or "none"
         raise InputError(
-            f"{path}: status events at {said} s, want the film's beginning at {BEFORE_S:g} s and "
-            "its end: the file may be cut off, or of another part of the study"
+            f"{path}: status events at {detected} s, want the film's start at {BEFORE_S:g} s and "
+            "its end: the file may be cut off, or from another part of the study"
         )
     return float(times[0]), float(times[1])

@@ -1,4 +1,4 @@
-"""manifest.csv and manifest.json: a row for each person × session × trial of one's own study."""
+"""Read manifest.csv and manifest.json: one row for each person × session × trial of a study."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
 
 
 def listed(root: Path, *, channel: str | None = None, kind: str | None = None) -> list[Recording]:
-    """The manifest's rows as recordings, each checked before anything is read.
+    """List the manifest's rows as recordings; check all of them before reading a signal.
 
     ``channel`` and ``kind`` pick the signal of files with several.
     """
@@ -102,7 +102,7 @@ def _recording(
 
 
 def _inside(root: Path, name: str, where: str) -> Path:
-    """The file a manifest names; never one outside the study's folder."""
+    """Return the file that a manifest names; refuse one outside the study's folder."""
     try:
         path = (root / name).resolve()
         found = path.is_file() or is_e4(path)
@@ -116,7 +116,7 @@ def _inside(root: Path, name: str, where: str) -> Path:
 
 
 def _warn_of_doubles(subjects: set[str]) -> None:
-    """One person under two names would sit on both sides of a split."""
+    """Warn of two spellings of one subject, which could be on both sides of a split."""
     first: dict[str, str] = {}
     for subject in sorted(subjects):
         other = first.setdefault(subject.casefold().lstrip("0"), subject)
@@ -125,7 +125,7 @@ def _warn_of_doubles(subjects: set[str]) -> None:
 
 
 def _stretch(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Signal:
-    """The trial's part of a signal file, its clock set to the trial's beginning."""
+    """Read a trial's part of a signal file; 0 s is the start of the trial."""
     signal = read()
     if start_s is None and end_s is None:
         return signal
@@ -137,7 +137,7 @@ def _stretch(path: Path, read: Reader, start_s: float | None, end_s: float | Non
 
 
 def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line numbers and cells of the manifest."""
+    """Read line numbers and cells of the manifest."""
     try:
         text = manifest.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -182,7 +182,7 @@ def _checked(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dic
 
 
 def _plain(name: str, cell: str) -> str:
-    """The cell, empty where it says that its value is missing; numbers with a decimal point."""
+    """Return the cell with a decimal point, or empty where its value is missing."""
     if name in NEEDED or name == "session":
         return cell  # NA may be a person's initials
     if is_missing(cell):
@@ -192,7 +192,7 @@ def _plain(name: str, cell: str) -> str:
 
 
 def _tell_of_others(header: list[str]) -> None:
-    """Name the columns that are not read, so that a label without its prefix is not lost."""
+    """Warn of columns that are not read, such as a label without its prefix."""
     others = [n for n in header if n and n not in KNOWN and not n.startswith(LABEL)]
     if others:
         _log.warning(
@@ -205,7 +205,7 @@ def _tell_of_others(header: list[str]) -> None:
 
 
 def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
-    """The data set's name, empty if not given, and the scales of its labels."""
+    """Read the data set's name (empty if missing) and the scales of its labels."""
     if not path.is_file():
         return "", {}
     try:
@@ -226,14 +226,14 @@ def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether this package wrote the study, and did not only name it so."""
+    """Tell whether this package wrote the study, whatever its name."""
     return json.loads(path.read_text(encoding="utf-8-sig")).get("written_by") == PACKAGE
 
 
 def _labels(
     row: Mapping[str, str], scales: Mapping[str, tuple[float, float]], where: str
 ) -> dict[str, float | str]:
-    """Numbers within their scale, words as they are; an empty cell, or nan, is no label."""
+    """Read labels: numbers within their scale, words as they are; skip empty cells and nan."""
     labels: dict[str, float | str] = {}
     for column, text in row.items():
         if not column.startswith(LABEL) or not text:

@@ -1,6 +1,6 @@
-"""MATLAB files of version 5, every tag and size checked before it is believed.
+"""Read MATLAB files of version 5, checking every tag and size before use.
 
-SciPy's reader believes them: of damaged files some end the interpreter. (MathWorks: MAT-File
+SciPy's reader does not check them: some damaged files crash the interpreter. (MathWorks: MAT-File
 Format, which names the types and classes below.)
 """
 
@@ -31,10 +31,10 @@ Held = TypeVar("Held", bytes, memoryview)
 
 
 def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
-    """Variables by name; only those in ``names`` if they are given.
+    """Read variables by name; only those in ``names`` if given.
 
-    Structs are dicts (several: a list), cells are object arrays, text is str (several lines: an
-    array), axes of length one are taken out. What is no number, text, cell or struct is None.
+    Structs become dicts (several: a list), cells object arrays, text str (several lines: an array);
+    axes of length one are removed. Anything but numbers, text, cells and structs becomes None.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
 
 
 def _variables(file: BufferedReader, order: str) -> Iterator[Iterator[bytes]]:
-    """The bytes of each variable in pieces, the name in the first."""
+    """Yield the bytes of each variable in pieces, with its name in the first."""
     while tag := file.read(8):
         kind, size = struct.unpack(order + "II", _exactly(tag, 8))
         begin = file.tell()
@@ -74,7 +74,7 @@ def _plain(file: BufferedReader, size: int) -> Iterator[bytes]:
 
 
 def _inflated(file: BufferedReader, order: str, packed: int) -> Iterator[bytes]:
-    """What is compressed in so many bytes, less its tag; its checksum is looked at."""
+    """Decompress an element without its tag, and check its checksum."""
     inflate, left, wanted = zlib.decompressobj(), packed, -1
     while not inflate.eof:
         waiting = inflate.unconsumed_tail
@@ -106,7 +106,7 @@ def _exactly(got: Held, wanted: int) -> Held:
 
 
 class _Matrix:
-    """A matrix: flags, shape and name, then what its class holds."""
+    """A matrix: flags, shape and name, then the content of its class."""
 
     def __init__(self, raw: bytes | memoryview, order: str, deep: int = 0) -> None:
         self.raw, self.order, self.deep, self.at = memoryview(raw), order, deep, 0
@@ -124,7 +124,7 @@ class _Matrix:
         self.name = bytes(self._element()[1]).decode("latin1")
 
     def value(self) -> Any:
-        """What it holds, as `read_mat` gives it."""
+        """Return its content in the types of `read_mat`."""
         if self.flags < 0:
             return np.zeros(0)
         of = self.flags & 0xFF
@@ -139,7 +139,7 @@ class _Matrix:
         return None
 
     def _element(self) -> tuple[int, memoryview]:
-        """Type and bytes of the next element."""
+        """Read type and bytes of the next element."""
         begin = self.at + 8
         kind, size = struct.unpack(self.order + "II", _exactly(self.raw[self.at : begin], 8))
         self.at = begin
@@ -216,6 +216,6 @@ class _Matrix:
 
 
 def _squeezed(array: np.ndarray) -> Any:
-    """Without axes of length one; the one value of an array of one."""
+    """Remove axes of length one; return the only value of an array of one."""
     flat = np.squeeze(array) if array.size else array.reshape(-1)
     return flat if flat.ndim else flat.item()

@@ -1,4 +1,4 @@
-"""Missing values as files write them: words such as n/a, and numbers such as -999."""
+"""Detect missing values: words such as n/a, and numbers such as -999."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _APART = 0.25  # of the range of all other values: nearer a number may be a valu
 
 
 def is_missing(text: str) -> bool:
-    """Tell whether a cell says that its value is missing."""
+    """Tell whether a cell is empty or holds a word for a missing value."""
     return text.strip().lower() in WORDS
 
 
 def without_codes(values: Iterable[float] | np.ndarray, where: str = "") -> np.ndarray:
     """Replace the numbers that stand for a missing value, (n,), by NaN.
 
-    They do where they lie apart from all other values: below them by a quarter of their range,
-    or negative where nothing else is.
+    A number counts as such a code if it is far from all other values: below them by a quarter of
+    their range, or negative where no other value is.
     """
     values = np.asarray(values, dtype=float)
     coded = np.isin(values, NUMBERS)

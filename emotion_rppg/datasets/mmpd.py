@@ -1,7 +1,7 @@
-"""MMPD (Tang et al. 2023): phones film faces of four skin tones, in four lights and four motions.
+"""MMPD (Tang et al. 2023): phone videos of faces: four skin tones, lights and motions.
 
-`subjectN/pN_K.mat` holds everything of one minute: ``video`` of 0–1 (frames, height, width, 3) and
-``GT_ppg`` at 30 a second, and the conditions as words.
+`subjectN/pN_K.mat` holds one minute: ``video`` of 0–1, (frames, height, width, 3), and ``GT_ppg``
+at 30 Hz, and the conditions as words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, labels, numbered
 from emotion_rppg.datasets.pictures import Timed, eight_bits
 from emotion_rppg.datasets.safely import GB, load_mat
@@ -29,10 +28,10 @@ TONE = "skin_color"
 
 
 class Mmpd(Listed):
-    """A recording for each experiment of a person; its clock is 0 s at the first picture.
+    """List one recording for each experiment of a person; 0 s is the first frame.
 
-    A file's whole video is in memory while it is read. Conditions are labels, ``skin_tone`` the
-    Fitzpatrick type.
+    Reading loads the whole video of a file into memory. The conditions are labels; ``skin_tone`` is
+    the Fitzpatrick type.
     """
 
     card = Card(
@@ -50,10 +49,10 @@ class Mmpd(Listed):
         ),
         url="https://doi.org/10.48550/arXiv.2302.03840",
         traps=(
-            "the full set is 320×240 pixels (370 GB), the mini set 80×60: name the one you used",
-            "older files call walking 'Watching Videos': it is read as Walking",
+            "the full set is 320×240 pixels (370 GB), the mini set 80×60: report which you used",
+            "older files call walking 'Watching Videos': this is read as Walking",
             "the files' key for glasses is 'glasser'",
-            "no emotions: a set to evaluate stage one on, by skin tone, light and motion",
+            "no emotions: for evaluating the pulse, by skin tone, light and motion",
         ),
         bibtex="""@misc{tang2023mmpd,
   author = {Tang, Jiankai and Chen, Kequan and Wang, Yuntao and Shi, Yuanchun and Patel, Shwetak and
@@ -77,32 +76,6 @@ class Mmpd(Listed):
                 video=Video(path, frames=partial(_frames, path)),
                 signals={"bvp": partial(_bvp, path)},
             )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, three experiments."""
-        from scipy.io import savemat
-
-        truth = {}
-        kinds = (("LED-low", "Stationary"), ("Nature", "Watching Videos"), ("LED-high", "Talking"))
-        for k, (person, number) in enumerate(((1, 0), (1, 10), (2, 0))):
-            bpm, place = rate_of(k), Path(folder) / f"subject{person}"
-            place.mkdir(parents=True, exist_ok=True)
-            content = {
-                "video": pictures(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255,
-                "GT_ppg": pulse(bpm, seconds, RATE_HZ)[None],
-                "light": kinds[k][0],
-                "motion": kinds[k][1],
-                "exercise": "False",
-                "skin_color": np.array([[3 + k]]),
-                "gender": "female",
-                "glasser": "True",
-                "hair_cover": "False",
-                "makeup": "False",
-            }
-            savemat(place / f"p{person}_{number}.mat", content, do_compression=True)
-            truth[f"mmpd/{person:02d}/1/{number:02d}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
 
 
 def _person(path: Path) -> int:

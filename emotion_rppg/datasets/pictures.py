@@ -1,4 +1,4 @@
-"""Videos that data sets keep as single pictures or as arrays, frame by frame for `Video.frames`."""
+"""Frames of videos that data sets store as images or arrays, for `Video.frames`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Timed = Iterator[tuple[float, np.ndarray]]
 
 
 def decoded(content: bytes, name: str) -> np.ndarray:
-    """A picture of any usual format as uint8 RGB (h, w, 3)."""
+    """Decode an image of any usual format to uint8 RGB, (h, w, 3)."""
     import cv2
 
     picture = None
@@ -26,27 +26,13 @@ def decoded(content: bytes, name: str) -> np.ndarray:
 
 
 def of_files(timed: Iterable[tuple[float, Path]]) -> Timed:
-    """Pictures that are files, each with its time in seconds."""
+    """Read image files as frames, each with its time (s)."""
     for time_s, path in timed:
         yield time_s, decoded(checked(path, 200 * MB).read_bytes(), str(path))
 
 
 def eight_bits(picture: np.ndarray, name: str) -> np.ndarray:
-    """A picture of 0–1 as uint8."""
+    """Convert a picture of 0–1 to uint8."""
     if not (np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1):
         raise InputError(f"{name} holds pictures outside of 0–1: another version of the set?")
     return np.rint(255 * np.asarray(picture, dtype=np.float32)).astype(np.uint8)
-
-
-def write_pictures(folder: Path, names: Iterable[str], clip: np.ndarray) -> None:
-    """The pictures of a fake, by the ending of their names."""
-    folder.mkdir(parents=True)
-    for name, picture in zip(names, clip, strict=True):
-        (folder / name).write_bytes(encoded(picture, Path(name).suffix))
-
-
-def encoded(picture: np.ndarray, ending: str) -> bytes:
-    """A uint8 RGB picture in the format of that ending."""
-    import cv2
-
-    return bytes(cv2.imencode(ending, np.ascontiguousarray(picture[..., ::-1]))[1])

@@ -1,7 +1,7 @@
-"""POPANE (Behnke et al. 2022): ECG of seven studies with films, photos and stress, 1,157 people.
+"""POPANE (Behnke et al. 2022): ECG of 1,157 people in seven studies with films, photos and stress.
 
-`S<study>_P<person>_<Condition>.csv` begins with some ten lines of facts (``#Channel_Name,…``), then
-comes a header and 1,000 rows a second; ``affect`` is the rating held all along.
+`S<study>_P<person>_<Condition>.csv` begins with about ten lines of facts (``#Channel_Name,…``), a
+header and 1,000 rows per second; ``affect`` is the continuous rating of valence.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, on_clock, rated, read_columns
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
@@ -25,9 +24,9 @@ READ = ("timestamp", "affect", "ECG")  # other names differ between facts and he
 
 
 class Popane(Listed):
-    """A recording for each condition of a person; its clock is the file's ``timestamp``.
+    """List one recording for each condition of a person, on the clock of the file's ``timestamp``.
 
-    A person is named after the study too (``S1P3``); ``valence`` is the column ``affect``.
+    A person's name includes the study (``S1P3``); ``valence`` is the column ``affect``.
     """
 
     card = Card(
@@ -46,10 +45,10 @@ class Popane(Listed):
         ),
         url="https://doi.org/10.1038/s41597-021-01117-0",
         traps=(
-            "the lines of facts before the header are nine to eleven: skip no fixed number",
+            "nine to eleven lines of facts come before the header: do not skip a fixed number",
             "channels differ between studies; the ECG of some people is empty",
-            "there is no PPG and no video",
-            "blood pressure and its kin are one value a beat, written on in every row",
+            "the data set has neither PPG nor video",
+            "blood pressure and related channels have one value per beat, repeated in every row",
         ),
         bibtex="""@article{behnke2022popane,
   author = {Behnke, Maciej and Buchwald, Miko{\\l}aj and Bykowski, Adam and others},
@@ -73,37 +72,9 @@ class Popane(Listed):
                 signals={"ecg": partial(_ecg, path), "valence": partial(_affect, path)},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two studies with channels in other orders and other numbers of facts."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        time = np.arange(round(RATE_HZ * seconds)) / RATE_HZ
-        decoy, affect = pulse(DECOY_BPM, seconds, RATE_HZ), 5 + 5 * time / seconds
-        for study, person, condition in ((1, 3, "Baseline"), (1, 3, "Fear_1"), (6, 3, "Baseline")):
-            bpm = rate_of(len(truth))
-            truth[f"popane/S{study}P{person}/1/{condition}"] = {"ecg": bpm}
-            columns = {"timestamp": time, "affect": affect, "ECG": chest(bpm, seconds, RATE_HZ)}
-            more = {"EDA": decoy} if study == 1 else {"dzdt": decoy, "dz": decoy}
-            columns = columns | more if study == 1 else more | columns
-            columns["marker"] = np.full(len(time), 101)
-            path = folder / f"Study {study}" / f"S{study}_P{person}_{condition}.csv"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            facts = [f"#Study_name,Study {study}", f"#Subject_ID,{person}", "#Subject_Age,22"]
-            facts += ["#Channel_Name," + ",".join(columns)] + ["#Note,x"] * study
-            np.savetxt(
-                path,
-                np.stack(list(columns.values()), 1),
-                "%.7g",
-                delimiter=",",
-                header="\n".join([*facts, ",".join(columns)]),
-                comments="",
-            )
-        return write_truth(folder, truth)
-
 
 def _who(path: Path) -> tuple[int, int, str]:
-    """Study, person and condition from a file's name."""
+    """Return study, person and condition from a file's name."""
     study, person, condition = path.stem.split("_", 2)
     if not (study[1:].isdecimal() and person[1:].isdecimal()):
         raise InputError(f"{path} is not named as expected: want S1_P1_Condition.csv")
@@ -117,7 +88,7 @@ def _column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_facts(path: Path) -> None:
-    """The channels that the facts tell are the table's."""
+    """Check that the facts name the same channels in the same places as the header."""
     lines: list[str] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -127,12 +98,12 @@ def _check_facts(path: Path) -> None:
                     break
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}): download it again") from error
-    told = next((line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), [])
+    named = next((line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), [])
     header = lines[-1].split(",") if lines else []
-    if not all(k in told and k in header and told.index(k) == header.index(k) for k in READ):
+    if not all(k in named and k in header and named.index(k) == header.index(k) for k in READ):
         raise InputError(
-            f"{path}: the header is not the channels that #Channel_Name tells: is it a file of "
-            "POPANE, and whole?"
+            f"{path}: the header is not the channels that #Channel_Name lists: is it a whole file "
+            "of POPANE?"
         )
 
 

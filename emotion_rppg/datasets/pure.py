@@ -1,21 +1,19 @@
-"""PURE (Stricker et al. 2014): ten people, six ways to move the head, pictures beside a finger.
+"""PURE (Stricker et al. 2014): ten people, six kinds of head motion, frames and finger pulse.
 
 `NN-MM/NN-MM/Image<nanoseconds>.png` are the frames of person NN in setup MM, `NN-MM/NN-MM.json` the
-pulse oximeter; the stamps of both are of one clock.
+pulse oximeter's samples; the timestamps of both are on one clock.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, kept, on_clock
-from emotion_rppg.datasets.pictures import Timed, of_files, write_pictures
+from emotion_rppg.datasets.pictures import Timed, of_files
 from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording, Video
@@ -33,7 +31,7 @@ RATE_HZ, VIDEO_HZ = 60.0, 30.0
 
 
 class Pure(Listed):
-    """A recording for each person and setup; its clock is 0 s at the first picture."""
+    """List one recording for each person and setup; 0 s is the first frame."""
 
     card = Card(
         name="pure",
@@ -50,8 +48,8 @@ class Pure(Listed):
         ),
         url="https://doi.org/10.1109/ROMAN.2014.6926392",
         traps=(
-            "pulse and pictures are matched by their stamps: by count they drift apart",
-            "no emotions: a set to evaluate stage one on, by the label motion",
+            "pulse and frames must be matched by their timestamps: by count they drift apart",
+            "no emotions: for evaluating the pulse, by the label motion",
         ),
         bibtex="""@inproceedings{stricker2014noncontact,
   author = {Stricker, Ronny and M{\\"u}ller, Steffen and Gross, Horst-Michael},
@@ -67,7 +65,7 @@ class Pure(Listed):
         for path in sorted(self.root.glob(self.expected)):
             person, _, setup = path.stem.partition("-")
             if setup not in SETUPS:
-                raise InputError(f"{path} is of setup {setup!r}: want {', '.join(SETUPS)}")
+                raise InputError(f"{path} has the setup {setup!r}: want {', '.join(SETUPS)}")
             folder = path.with_suffix("")
             yield Recording(
                 self.card.name,
@@ -78,32 +76,9 @@ class Pure(Listed):
                 signals={"bvp": partial(_bvp, path, folder)},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, two setups; the finger's stamps begin before the camera's."""
-        truth = {}
-        for k, name in enumerate(("01-01", "01-02", "02-01")):
-            bpm, begin = rate_of(k), 1392643993642815000 + k
-            place = Path(folder) / name
-            stamps = [begin + round(i / VIDEO_HZ * 1e9) for i in range(int(seconds * VIDEO_HZ))]
-            clip = pictures(bpm, seconds, VIDEO_HZ)
-            write_pictures(place / name, [f"Image{s}.png" for s in stamps], clip)
-            wave = pulse(bpm, seconds + 2, RATE_HZ)
-            rows = [
-                {
-                    "Timestamp": begin - 10**9 + round(i / RATE_HZ * 1e9),
-                    "Value": {"waveform": round(50 + 20 * v), "pulseRate": int(DECOY_BPM)},
-                }
-                for i, v in enumerate(wave)
-            ]
-            content = {"/FullPackage": rows, "/Image": [{"Timestamp": s} for s in stamps]}
-            (place / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-            truth[f"pure/{name[:2]}/1/{name[3:]}"] = {"bvp": bpm}
-        return write_truth(folder, truth)
-
 
 def _taken(folder: Path) -> list[tuple[int, Path]]:
-    """Stamp in nanoseconds and path of each picture, in their order."""
+    """List timestamp (ns) and path of each frame, in order."""
     found = []
     for path in folder.glob("*.png"):
         stamp = path.stem.removeprefix("Image")

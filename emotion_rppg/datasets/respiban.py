@@ -1,13 +1,11 @@
-"""Pickles of a RespiBAN on the chest and an E4 on the wrist, on one clock: WESAD and PPG-DaLiA."""
+"""Read the pickles of WESAD and PPG-DaLiA: a RespiBAN (chest) and an E4 (wrist) on one clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, chest, pulse
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 
@@ -15,7 +13,7 @@ ECG_HZ, BVP_HZ = 700.0, 64.0
 
 
 def heart(path: Path, content: object, duration_s: float) -> dict[str, Signal]:
-    """The wrist's pulse and the chest's ECG, which must last as long as the labels do."""
+    """Return the wrist's pulse and the chest's ECG, which must last as long as the labels."""
     out = {
         "bvp": Signal(channel(path, content, "signal", "wrist", "BVP"), BVP_HZ, kind="bvp"),
         "ecg": Signal(channel(path, content, "signal", "chest", "ECG"), ECG_HZ, kind="ecg"),
@@ -30,7 +28,7 @@ def heart(path: Path, content: object, duration_s: float) -> dict[str, Signal]:
 
 
 def channel(path: Path, content: object, *keys: str) -> np.ndarray:
-    """One column of numbers in the pickle."""
+    """Return one column of numbers of the pickle, (n,)."""
     for key in keys:
         if not isinstance(content, dict) or key not in content:
             raise InputError(f"{path} has no {'/'.join(keys)}: want the authors' pickle")
@@ -39,29 +37,3 @@ def channel(path: Path, content: object, *keys: str) -> np.ndarray:
     if values.dtype.kind not in "fiu" or values.size != len(np.atleast_1d(values)):
         raise InputError(f"{path}: {'/'.join(keys)} has the shape {values.shape}: want one column")
     return values.astype(float).reshape(-1)
-
-
-def fake_signals(
-    rates: Sequence[float], seconds: float, gap_s: float
-) -> Mapping[str, Mapping[str, np.ndarray]]:
-    """After each gap one part's heart, on chest and wrist; decoys in every other channel."""
-    total = len(rates) * (seconds + gap_s)
-
-    def joined(make: Callable[[float, float, float], np.ndarray], rate_hz: int) -> np.ndarray:
-        rest = np.zeros(round(gap_s * rate_hz))
-        return np.concatenate([p for bpm in rates for p in (rest, make(bpm, seconds, rate_hz))])
-
-    def decoy(rate_hz: int, columns: int = 1) -> np.ndarray:
-        wave = pulse(DECOY_BPM, total, rate_hz).astype(np.float32)
-        return np.repeat(wave[:, None], columns, axis=1)
-
-    others = {key: decoy(700) for key in ("EMG", "EDA", "Temp", "Resp")}
-    return {
-        "chest": {"ACC": decoy(700, 3), "ECG": joined(chest, 700)[:, None], **others},
-        "wrist": {
-            "ACC": decoy(32, 3),
-            "BVP": joined(pulse, 64)[:, None],
-            "EDA": decoy(4),
-            "TEMP": decoy(4),
-        },
-    }

@@ -1,4 +1,4 @@
-"""Small tables of data sets (ratings, protocols): text, rows by column name, numbers checked."""
+"""Read small tables of data sets (ratings, protocols): text, rows by column name, numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LARGEST_WHOLE = 2**53  # beyond it a float leaves out whole numbers
 
 
 def load_text(path: str | Path, *, limit_bytes: int = 200 * MB) -> str:
-    """A text file, UTF-8 with or without a byte order mark."""
+    """Read a text file, UTF-8 with or without a byte order mark."""
     path = checked(path, limit_bytes)
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -28,13 +28,13 @@ def load_text(path: str | Path, *, limit_bytes: int = 200 * MB) -> str:
 def load_rows(
     path: str | Path, columns: Sequence[str], *, comma: str = ","
 ) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells of each row of a table with a header; blank rows are left out.
+    """Read line number and cells of each row of a table with a header; skip blank rows.
 
     Raises
     ------
     InputError
-        A missing file, one that is no such table, a column that it lacks, or a row without a cell
-        of one of these columns (a file that was cut off).
+        A missing file, no table, a missing column, or a row without a cell of one of these columns
+        (a file that is cut off).
     """
     path = Path(path)
     reader = csv.DictReader(io.StringIO(load_text(path), newline=""), delimiter=comma)
@@ -61,12 +61,12 @@ def load_rows(
 
 
 def load_numbers(path: str | Path, *, comma: str | None = None) -> np.ndarray:
-    """Bare numbers without a header, (rows, columns); ``comma=None``: spaces or tabs between.
+    """Read numbers without a header, (rows, columns); ``comma=None``: separated by white space.
 
     Raises
     ------
     InputError
-        A missing or empty file, a cell that is no number, or lines of unequal length.
+        A missing or empty file, a cell that is not a number, or lines of unequal length.
     """
     lines = [line for line in load_text(path).splitlines() if line.strip()]
     try:
@@ -83,7 +83,7 @@ def load_numbers(path: str | Path, *, comma: str | None = None) -> np.ndarray:
 def number(
     text: str, where: str, name: str, low: float = -math.inf, high: float = math.inf
 ) -> float:
-    """A finite number of a cell, within its scale; ``where`` is the file and line."""
+    """Parse a cell as a finite number within its scale; ``where`` is the file and line."""
     try:
         value = float(text)
     except ValueError:
@@ -99,7 +99,7 @@ def number(
 
 
 def whole(text: str, where: str, name: str) -> int:
-    """A whole number of a cell."""
+    """Parse a cell as a whole number."""
     value = number(text, where, name)
     if value != int(value) or abs(value) > _LARGEST_WHOLE:
         raise InputError(f"{where}: {name} is {text[:40]!r}, not a whole number")

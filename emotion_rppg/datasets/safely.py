@@ -1,7 +1,7 @@
-"""Files of data sets opened so that nothing in them can run, fill the memory or leave its folder.
+"""Open files of data sets safely: none can run code, fill the memory or leave its folder.
 
-Pickles give NumPy arrays and plain containers alone; MATLAB, HDF5, EDF/BDF, JSON, XML and zip are
-read within limits. Whatever is wrong with a file is one sentence that names it.
+Pickles may hold only NumPy arrays and plain containers; MATLAB, HDF5, EDF/BDF, JSON, XML and zip
+are read within limits. Every problem with a file is an `InputError` that names the file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _PLAIN |= {"collections.OrderedDict", "_codecs.encode"}
 
 @contextmanager
 def _told(path: Path, what: str) -> Iterator[None]:
-    """Anything a broken file raises is one sentence."""
+    """Convert any error that a broken file raises to an `InputError`."""
     try:
         yield
     except InputError:
@@ -64,7 +64,7 @@ def _told(path: Path, what: str) -> Iterator[None]:
 
 
 def checked(path: str | Path, limit_bytes: int) -> Path:
-    """The path, once it is a file no larger than the limit."""
+    """Return the path after checking that it is a file no larger than the limit."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no file {str(path)!r}: the data set is incomplete, unpack it again")
@@ -78,7 +78,7 @@ def checked(path: str | Path, limit_bytes: int) -> Path:
 
 
 class _Arrays(pickle.Unpickler):
-    """Arrays and plain containers; any other name is refused before it is looked up."""
+    """Unpickler of arrays and plain containers; refuses any other name before looking it up."""
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}".replace("__builtin__.", "builtins.")
@@ -112,20 +112,19 @@ def _scalar(dtype: np.dtype, data: Any = None) -> Any:
 
 
 def _latin_bytes(text: str, encoding: str = "latin1", errors: str = "strict") -> bytes:
-    """How Python 2's byte strings come through Python 3's protocol 2; other codecs are refused."""
+    """Decode byte strings of Python 2, as protocol 2 holds them; refuse other codecs."""
     if encoding.lower().replace("-", "") not in ("latin1", "utf8", "ascii"):
         raise InputError(f"it asks for the codec {encoding!r} and was not opened")
     return text.encode(encoding)
 
 
 def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
-    """What a pickle holds, if that is NumPy arrays and plain containers; written by any Python.
+    """Load a pickle of NumPy arrays and plain containers, written by Python 2 or 3.
 
     Raises
     ------
     InputError
-        A missing, too large or damaged file, or one that names anything else. Nothing of such a
-        file has been run.
+        A missing, too large or damaged file, or one with any other object, which is never run.
     """
     path = checked(path, limit_bytes)
     with path.open("rb") as file:
@@ -137,14 +136,14 @@ def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
 
 
 def load_json(path: str | Path, *, limit_bytes: int = 500 * MB) -> Any:
-    """The content of a JSON file, UTF-8."""
+    """Load a JSON file, UTF-8."""
     path = checked(path, limit_bytes)
     with _told(path, "JSON"):
         return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def load_xml(path: str | Path, *, limit_bytes: int = 50 * MB) -> ElementTree.Element:
-    """The root of an XML file. A document type, through which entities come, is refused."""
+    """Load the root of an XML file; refuse a document type, which could define entities."""
     path = checked(path, limit_bytes)
     builder = _NoEntities(path, DEEPEST)
     parser = ElementTree.XMLParser(target=builder)
@@ -178,7 +177,7 @@ class _NoEntities(ElementTree.TreeBuilder):
 def load_mat(
     path: str | Path, names: Sequence[str] | None = None, *, limit_bytes: int = 3 * GB
 ) -> dict[str, Any]:
-    """Variables of a MATLAB file: structs as dicts, cells as object arrays.
+    """Load variables of a MATLAB file: structs as dicts, cells as object arrays.
 
     Of version 5 (:mod:`emotion_rppg.datasets.matfiles`) or of version 7.3, which is HDF5: there
     arrays keep the order of their axes on disk, which is MATLAB's reversed.
@@ -197,7 +196,7 @@ def load_mat(
 
 
 def _is_hdf5(path: Path) -> bool:
-    """HDF5's signature stands at 0, 512, 1024 …; MATLAB writes it at 512."""
+    """Detect the signature of HDF5 at byte 0, 512, 1024 …; MATLAB writes it at 512."""
     with path.open("rb") as file:
         for at in (0, 512, 1024, 2048):
             file.seek(at)
@@ -209,7 +208,7 @@ def _is_hdf5(path: Path) -> bool:
 def load_hdf5(
     path: str | Path, names: Sequence[str] | None = None, *, limit_bytes: int = 30 * GB
 ) -> dict[str, Any]:
-    """Data sets of an HDF5 file as arrays, groups as dicts; MATLAB's cells and strings resolved."""
+    """Load an HDF5 file: data sets as arrays, groups as dicts; resolve MATLAB cells and strings."""
     path = checked(path, limit_bytes)
     import h5py
 
@@ -223,7 +222,7 @@ def load_hdf5(
 def slabs(
     path: str | Path, name: str, *, axis: int, step: int, limit_bytes: int = 30 * GB
 ) -> Iterator[np.ndarray]:
-    """An array of an HDF5 file in slabs of so many along one axis, for bounded memory."""
+    """Yield an array of an HDF5 file in slabs of ``step`` along one axis, to limit memory."""
     path = checked(path, limit_bytes)
     import h5py
 
@@ -267,13 +266,13 @@ def read_edf(
     *,
     limit_bytes: int = 5 * GB,
 ) -> dict[str, Signal]:
-    """Channels of an EDF or BDF file in their physical units, each on its own rate.
+    """Read channels of an EDF or BDF file in physical units, each at its own rate.
 
     Parameters
     ----------
     kinds : mapping, optional
         Label of a channel -> the kind of its Signal; only these are read, and one that is missing
-        is an error that lists what there is. Default: all but annotations, without a kind.
+        is an error that lists the available ones. Default: all but annotations, without a kind.
 
     An interrupted recording (EDF+D) has NaN between its records.
     """
@@ -296,7 +295,7 @@ def read_edf(
 
 @contextmanager
 def open_zip(path: str | Path, *, limit_bytes: int = 50 * GB) -> Iterator[Archive]:
-    """The members of a zip archive, read in place and never unpacked."""
+    """Open a zip archive whose members are read in place and never unpacked."""
     path = checked(path, limit_bytes)
     with _told(path, "a zip archive"):
         archive = zipfile.ZipFile(path)
@@ -327,7 +326,7 @@ class Archive:
         self.unpacked_bytes = sum(member.file_size for member in archive.infolist())
 
     def read(self, name: str, *, limit_bytes: int = 500 * MB) -> IO[bytes]:
-        """One member's bytes; more than the limit once unpacked is refused, whatever it claims."""
+        """Read one member's bytes; refuse more than the limit once unpacked."""
         if name not in self._archive.NameToInfo:
             raise InputError(f"{self.path} has no member {name!r}")
         with _told(self.path, "a zip archive"), self._archive.open(name) as member:

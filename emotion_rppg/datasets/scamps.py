@@ -1,7 +1,7 @@
-"""SCAMPS (McDuff et al. 2022): 2,800 rendered faces with the blood flow that was drawn into them.
+"""SCAMPS (McDuff et al. 2022): 2,800 rendered faces with the blood flow they were rendered from.
 
 `PNNNNNN.mat` (HDF5) holds 20 s of one face: ``RawFrames`` of 0–1 (3, width, height, frames) and
-``d_ppg`` at 30 a second. Pictures are read a second at a time.
+``d_ppg`` at 30 Hz. Frames are read one second at a time.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pictures, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed
 from emotion_rppg.datasets.pictures import Timed, eight_bits
 from emotion_rppg.datasets.safely import GB, load_hdf5, slabs
@@ -24,7 +23,7 @@ RATE_HZ = 30.0
 
 
 class Scamps(Listed):
-    """A recording for each face, each a person; its clock is 0 s at the first picture."""
+    """List one recording for each face, each of its own person; 0 s is the first frame."""
 
     card = Card(
         name="scamps",
@@ -41,9 +40,9 @@ class Scamps(Listed):
         ),
         url="https://github.com/danmcduff/scampsdataset",
         traps=(
-            "rendered, not filmed: what holds here need not hold on faces",
-            "its authors say that it is not made for emotion recognition",
-            "about 600 GB; the first ten faces come as an archive of their own",
+            "rendered, not filmed: results need not hold for real faces",
+            "its authors state that it is not meant for emotion recognition",
+            "about 600 GB; the first ten faces are also available as a separate archive",
         ),
         bibtex="""@inproceedings{mcduff2022scamps,
   author = {McDuff, Daniel and Wander, Miah and Liu, Xin and Hill, Brian L. and Hernandez, Javier
@@ -64,23 +63,6 @@ class Scamps(Listed):
                 video=Video(path, frames=partial(_frames, path)),
                 signals={"bvp": partial(_bvp, path)},
             )
-
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two faces; breathing beats at a decoy's rate."""
-        import h5py
-
-        folder, truth = Path(folder), {}
-        folder.mkdir(parents=True)
-        for k in range(2):
-            bpm, name = rate_of(k), f"P{k + 1:06d}"
-            clip = pictures(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255
-            with h5py.File(folder / f"{name}.mat", "w") as file:
-                file["RawFrames"] = clip.transpose(3, 2, 1, 0)
-                file["d_ppg"] = pulse(bpm, seconds, RATE_HZ)[:, None]
-                file["d_br"] = pulse(DECOY_BPM, seconds, RATE_HZ)[:, None]
-            truth[f"scamps/{name}/1/1"] = {"bvp": bpm}
-        return write_truth(folder, truth)
 
 
 def _frames(path: Path) -> Timed:

@@ -1,9 +1,10 @@
-"""The even clock behind stamps that several samples share.
+"""Reconstruct the even clock of samples that share timestamps.
 
-Whole seconds, hundredths, an epoch in single precision: rounding gives neighbours one stamp. A
-radio gives all samples of a packet the time at which it came. Both hide an even clock, which the
-samples between two changes of the stamp tell; averaging the samples of one stamp would destroy the
-wave, and a line from the first stamp to the last is wrong by up to a whole step at either end.
+Rounding (whole seconds, hundredths, an epoch in single precision) gives neighbouring samples one
+timestamp; a radio link gives all samples of a packet its time of arrival. Both hide an even clock,
+which the numbers of samples between two changes of the timestamp reveal. Averaging the samples of
+one timestamp would destroy the wave, and a line from the first timestamp to the last is wrong by up
+to a whole step at either end.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _LATEST_S = 2.0  # a packet that came later than this was not merely late
 
 @dataclass(frozen=True)
 class EvenClock:
-    """Seconds of each sample, (n,); ``certain`` is False where samples were lost beside it."""
+    """Time (s) of each sample, (n,); ``certain`` is False next to lost samples."""
 
     times_s: np.ndarray
     certain: np.ndarray
@@ -30,15 +31,15 @@ class EvenClock:
 
 
 def shared(stamps_s: np.ndarray) -> float:
-    """Share of samples that have the stamp of the one before, 0–1."""
+    """Return the share (0–1) of samples with the timestamp of the one before."""
     return float((np.diff(stamps_s) == 0).mean()) if len(stamps_s) > 1 else 0.0
 
 
 def even_clock(stamps_s: np.ndarray) -> EvenClock | None:
-    """Find the even clock behind stamps that repeat, (n,), not decreasing; None if there is none.
+    """Reconstruct the even clock of repeated, sorted timestamps (n,); None if there is none.
 
-    Where samples are lost, the clock leaps; a second (or hundredth …) in which they were lost does
-    not tell where, and its samples are not certain.
+    Where samples are lost, the clock jumps. Within the second (or hundredth …) of a loss the place
+    of the loss is unknown, so its samples are not certain.
     """
     first = np.r_[0, np.flatnonzero(np.diff(stamps_s) > 0) + 1]  # sample of each new stamp
     # the first stamp may have begun before the recording did: from the second on they are whole
@@ -72,17 +73,17 @@ def even_clock(stamps_s: np.ndarray) -> EvenClock | None:
 
 
 def _step(index: np.ndarray, stamp: np.ndarray) -> float:
-    """Seconds a sample, from spans of a sixth of the recording: most of them without a loss."""
+    """Estimate the step (s) from spans of a sixth of the recording, most of them without a loss."""
     span = max(1, len(index) // 6)
     slopes = (stamp[span:] - stamp[:-span]) / (index[span:] - index[:-span])
     return float(np.median(slopes))
 
 
 def _pieces(index: np.ndarray, stamp: np.ndarray, step_s: float, *, rounded: bool) -> np.ndarray:
-    """Number of the stretch without lost samples that each stamp belongs to.
+    """Number the stretches without lost samples, for each timestamp.
 
-    A late packet is followed by ones in time; after a loss all are later. So the least delay of
-    all that follow rises at a loss alone.
+    A late packet is followed by punctual ones; after a loss all are later. So the least delay of
+    all following packets increases only at a loss.
     """
     late = stamp - index * step_s
     least = np.minimum.accumulate(late[::-1])[::-1]
@@ -92,7 +93,7 @@ def _pieces(index: np.ndarray, stamp: np.ndarray, step_s: float, *, rounded: boo
 
 
 def _refined(index: np.ndarray, stamp: np.ndarray, pieces: np.ndarray, step_s: float) -> float:
-    """The step that fits all stretches at once, each with an offset of its own."""
+    """Fit one step (s) to all stretches, each with its own offset."""
     i, t = index.copy(), stamp.copy()
     for k in range(pieces[-1] + 1):
         inside = pieces == k
@@ -103,7 +104,7 @@ def _refined(index: np.ndarray, stamp: np.ndarray, pieces: np.ndarray, step_s: f
 
 
 def _certain(first: np.ndarray, pieces: np.ndarray, n: int, *, rounded: bool) -> np.ndarray:
-    """False for samples whose stamp does not tell on which side of a loss they were taken."""
+    """Mark samples (n,) that are certain to lie on one side of a loss."""
     certain = np.ones(n, dtype=bool)
     if not rounded:  # a few packets before a loss, or the end, may be merely late
         of_packet = np.bincount(pieces)[pieces] < _LAST

@@ -1,6 +1,6 @@
 """Stress-Predict (Iqbal et al. 2022): an hour of wrist pulse with three stress tasks between rests.
 
-`Raw_data/SNN/BVP.csv` is the Empatica E4's pulse at 64 Hz; the label of each second stands in
+`Raw_data/SNN/BVP.csv` is the Empatica E4's pulse at 64 Hz; the label of each second is in
 `Processed_data/Improved_All_Combined_hr_rsp_binary.csv`: 0 rest, 1 Stroop test, interview or
 hyperventilation.
 """
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.e4 import e4_clock, read_e4
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed
 from emotion_rppg.datasets.rows import load_rows, whole
 from emotion_rppg.errors import InputError
@@ -26,7 +25,7 @@ COLUMNS = ("Participant", "Time(sec)", "Label")
 
 
 class StressPredict(Listed):
-    """One recording for each stretch of a person's hour whose label stays the same.
+    """List one recording for each stretch of a person's hour with one label.
 
     Trials are numbered in order; ``start_s`` of their signals counts from the E4's first sample.
     A person without labels (S01) is one recording without any.
@@ -47,8 +46,8 @@ class StressPredict(Listed):
         ),
         url="https://doi.org/10.3390/s22218135",
         traps=(
-            "the label is the task, not a rating: speaking and moving come with it",
-            "the E4's own IBI.csv leaves out most of the stress tasks",
+            "the label is the task, not a rating: stress tasks also differ in speech and motion",
+            "the E4's own IBI.csv lacks most of the stress tasks",
         ),
         verified="verified on real files (people 1–18)",
         bibtex="""@article{iqbal2022stresspredict,
@@ -67,41 +66,11 @@ class StressPredict(Listed):
         for path in sorted(self.root.glob(self.expected)):
             yield from _of_person(path, stretches)
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 40) -> Path:
-        """The real layout: two people, rest then stress at another heart rate (truth.json)."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        (folder / LABELS).parent.mkdir(parents=True)
-        rows = ["Participant,HR,respr,Time(sec),Label"]
-        for number, person in enumerate((2, 3)):
-            rest, stress = rate_of(2 * number), rate_of(2 * number + 1)
-            start = 1_644_227_574 + 10_000 * person
-            place = folder / "Raw_data" / f"S{person:02d}"
-            place.mkdir(parents=True)
-            t = np.arange(64 * seconds) / 64
-            rate = np.where(t < seconds / 2, rest, stress)
-            wave = 30 * np.sin(2 * np.pi * np.cumsum(rate / 60) / 64)
-            decoy = "\n".join(f"{v:.2f}" for v in pulse(DECOY_BPM, seconds, 4))
-            (place / "EDA.csv").write_text(f"{start}.00\n4.000000\n{decoy}\n", encoding="utf-8")
-            truth |= {
-                f"{cls.card.name}/{person:02d}/1/{k}": {"bvp": bpm}
-                for k, bpm in enumerate((rest, stress), 1)
-            }
-            lines = [f"{start}.00", "64.000000", *(f"{v:.2f}" for v in wave)]
-            (place / "BVP.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-            rows += [
-                f"{person},{rate[64 * k]:.1f},15.0,{start + k},{int(k >= seconds / 2)}"
-                for k in range(seconds)
-            ]
-        (folder / LABELS).write_text("\n".join(rows) + "\n", encoding="utf-8")
-        return write_truth(folder, truth)
-
 
 def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
     name = path.parent.name
     if not name[1:].isdigit():
-        raise InputError(f"{path.parent} is not named as a person: want S01, S02 …")
+        raise InputError(f"{path.parent} is not named as expected: want S01, S02 …")
     subject, known = name[1:], stretches.get(int(name[1:]), [])
     if not known:
         read = partial(_stretch, path, 0.0, np.inf)
@@ -121,19 +90,19 @@ def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> 
 
 
 def _stretch(path: Path, start_s: float, end_s: float) -> Signal:
-    """A part of the hour, on the hour's clock."""
+    """Read a part of the hour's pulse, on the hour's clock."""
     signal, _ = read_e4(path, "bvp")
     part = signal.crop(start_s, end_s)
     if not len(part):
         raise InputError(
             f"{path} has no sample from {start_s:g} to {end_s:g} s, where labels are: "
-            "the pulse and the labels are not of the same recording"
+            "the pulse and the labels are not from the same recording"
         )
     return part
 
 
 def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
-    """Person to (first second, second after the last, label) of each run of equal labels."""
+    """Find each person's runs of equal labels: (first second, second after the last, label)."""
     if not path.is_file():
         raise DatasetNotFound(
             f"no labels: expected {LABELS.as_posix()} in {str(path.parents[1])!r}"

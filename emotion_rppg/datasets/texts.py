@@ -1,4 +1,4 @@
-"""Text of a table of signals, whatever it lies in: plain, gzip or a sheet of Excel."""
+"""Read the text of a signal table: a plain file, gzip or a sheet of Excel."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _TAIL = 1 << 16
 
 
 class NoSignal(InputError):
-    """A readable file in which nothing has the name of a signal: perhaps not meant as one."""
+    """A readable file without a column named as a signal; it may not be a recording at all."""
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[str]]:
-    """The file's text, UTF-8 with or without a byte order mark; a sheet's cells between tabs.
+    """Open the file's text, UTF-8 with or without a byte order mark; a sheet as tab-separated text.
 
     Raises
     ------
     InputError
-        A file that cannot be read, or is no text.
+        A file that cannot be read or is not text.
     """
     try:
         if is_workbook(path):
@@ -51,7 +51,7 @@ def opened(path: Path) -> Iterator[IO[str]]:
 
 
 def is_workbook(path: Path) -> bool:
-    """Whether it is a workbook of Excel: text that is merely called .xlsx is none."""
+    """Tell whether the file is an Excel workbook by its content, not by its name."""
     if path.suffix.lower() != ".xlsx":
         return False
     try:
@@ -62,12 +62,12 @@ def is_workbook(path: Path) -> bool:
 
 
 def sidecar_of(path: Path) -> Path:
-    """The JSON of the same name: ``a.csv.gz`` -> ``a.json``."""
+    """Return the path of the JSON of the same name: ``a.csv.gz`` -> ``a.json``."""
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).with_suffix(".json")
 
 
 def blank_lines_at_end(path: Path) -> int:
-    """Number of lines without any sign, not even a separator, after the last row."""
+    """Count the empty lines after the last row."""
     tail = ""
     with opened(path) as file:
         if file.seekable() and path.suffix.lower() not in (".gz", ".xlsx"):
@@ -87,7 +87,7 @@ def blank_lines_at_end(path: Path) -> int:
 
 @lru_cache(maxsize=2)
 def _sheet(path: Path, changed_ns: int, size: int) -> str:
-    """The first sheet's rows as text; formulas by the values that Excel kept."""
+    """Yield the first sheet's rows as text; formulas as the values that Excel saved."""
     try:
         from openpyxl import load_workbook
     except ImportError as error:
@@ -115,7 +115,7 @@ def _sheet(path: Path, changed_ns: int, size: int) -> str:
 
 
 def _cut(row: list[str], width: int) -> list[str]:
-    """As many cells as the header has, and those beyond it that hold something."""
+    """Cut a row to the header's length, but keep cells beyond it that are not empty."""
     while len(row) > width and not row[-1]:
         row = row[:-1]
     return row + [""] * (width - len(row))

@@ -1,7 +1,7 @@
-"""UBFC-Phys (Meziati Sabour et al. 2021): face and wrist pulse at rest, speaking, and reckoning.
+"""UBFC-Phys (Meziati Sabour et al. 2021): face and wrist pulse at rest, in speech and arithmetic.
 
 `s1/vid_s1_T1.avi`, `bvp_s1_T1.csv` (64 Hz, one column, no header) and `eda_s1_T1.csv` (4 Hz) for
-the tasks T1–T3; `info_s1.txt` tells the group, `selfReportedAnx_s1.csv` the anxiety of the person
+the tasks T1–T3; `info_s1.txt` has the group, `selfReportedAnx_s1.csv` the anxiety of the person
 before (first column) and after the experiment: cognitive, somatic, self-confidence.
 """
 
@@ -12,9 +12,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, numbered
 from emotion_rppg.datasets.rows import load_numbers, load_text
 from emotion_rppg.errors import InputError
@@ -31,14 +28,14 @@ ANXIETY = tuple(
     for when in ("before", "after")
 )
 RATE_HZ, SKIN_HZ = 64.0, 4.0
-_SCALE = (1, 4)  # of the anxiety's items; from memory, so scores beyond are left out with a word
+_SCALE = (1, 4)  # of the anxiety items; unconfirmed, so scores outside are excluded with a warning
 
 
 class UbfcPhys(Listed):
-    """A recording a task; its clock is the video's, with which the pulse is said to begin.
+    """List one recording for each task, on the video's clock; the pulse begins with the video.
 
-    ``condition`` is the task, ``stress`` is 0 at rest and 1 in the others, ``group`` how hard they
-    were made. The anxiety scores are the person's, the same in all three recordings.
+    ``condition`` is the task, ``stress`` is 0 at rest and 1 in the other tasks, ``group`` their
+    difficulty. The anxiety scores belong to the person and are the same in all three recordings.
     """
 
     card = Card(
@@ -57,11 +54,11 @@ class UbfcPhys(Listed):
         ),
         url="https://doi.org/10.1109/TAFFC.2021.3056960",
         traps=(
-            "stress is the task, not a rating: speaking and moving come with it",
-            "the wrist moves in T2 and T3, where the contact pulse is often no pulse",
-            "no clock joins video and pulse: they are taken to begin together",
-            "anxiety was asked once before and once after all three tasks, not for each",
-            "some 14 GB of video a person: people without their videos are listed all the same",
+            "stress is the task, not a rating: stress tasks also differ in speech and motion",
+            "the wrist moves in T2 and T3, where the contact pulse is often unusable",
+            "video and pulse share no clock: they are assumed to begin together",
+            "anxiety was rated once before and once after all three tasks, not for each",
+            "about 14 GB of video per person: people without videos are listed, too",
         ),
         bibtex="""@article{sabour2021ubfcphys,
   author = {Meziati Sabour, Rita and Benezeth, Yannick and De Oliveira, Pierre and Chapp{\\'e},
@@ -84,7 +81,7 @@ class UbfcPhys(Listed):
                     for kind, ending in (("bvp", "csv"), ("vid", "avi"))
                 )
                 if not (wave.is_file() or film.is_file()):
-                    _log.warning("%s: neither %s nor its video, left out", info.parent, wave.name)
+                    _log.warning("%s: neither %s nor its video, excluded", info.parent, wave.name)
                     continue
                 stress = float(condition != "rest")
                 yield Recording(
@@ -97,32 +94,9 @@ class UbfcPhys(Listed):
                     signals={"bvp": partial(_bvp, wave)},
                 )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people, of whom the second has no videos; the skin's channel beats like a decoy."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person, group in ((2, "test"), (10, "ctrl")):
-            place = folder / f"s{person}"
-            place.mkdir(parents=True)
-            facts = f"s{person}\nf\n{group}\n2019-11-04\n10:05:00\n"
-            (place / f"info_s{person}.txt").write_text(facts, encoding="utf-8")
-            scores = "1.5,2.25\n1.25,1.75\n3.5,2.5\n"
-            (place / f"selfReportedAnx_s{person}.csv").write_text(scores, encoding="utf-8")
-            for task in ("T1", "T2", "T3"):
-                bpm = rate_of(len(truth))
-                truth[f"ubfc-phys/{person}/1/{task}"] = {"bvp": bpm}
-                np.savetxt(place / f"bvp_s{person}_{task}.csv", pulse(bpm, seconds, 64), "%.3f")
-                decoy = pulse(DECOY_BPM, seconds, 4)
-                np.savetxt(place / f"eda_s{person}_{task}.csv", decoy, "%.3f")
-                if person == 2:
-                    path = place / f"vid_s{person}_{task}.avi"
-                    write_face(path, pulse(bpm, seconds, 35), 35)
-        return write_truth(folder, truth)
-
 
 def _group(path: Path) -> str:
-    """The third line of a person's info: how hard the tasks were made."""
+    """Read the group, which sets the tasks' difficulty, from line three of a person's info."""
     lines = load_text(path).split()
     if len(lines) < 3 or lines[2].lower() not in GROUPS:
         raise InputError(
@@ -133,7 +107,7 @@ def _group(path: Path) -> str:
 
 
 def _anxiety(path: Path) -> dict[str, float]:
-    """Scores of the person before and after; none if they lie on another scale than is known."""
+    """Read the person's scores before and after; none if they lie outside the expected scale."""
     table = load_numbers(path, comma=",")
     if table.shape != (3, 2):
         raise InputError(
@@ -141,14 +115,14 @@ def _anxiety(path: Path) -> dict[str, float]:
             "(cognitive, somatic, confidence) and two (before, after)"
         )
     if table.min() < _SCALE[0] or table.max() > _SCALE[1]:
-        told = UbfcPhys.card.report_to
-        _log.warning("%s: scores beyond %d–%d, left out: tell %s", path, *_SCALE, told)
+        report_to = UbfcPhys.card.report_to
+        _log.warning("%s: scores beyond %d–%d, excluded: report to %s", path, *_SCALE, report_to)
         return {}
     return dict(zip(ANXIETY, map(float, table.ravel()), strict=True))
 
 
 def _bvp(path: Path) -> Signal:
-    """The pulse at 64 Hz, as long as the skin conductance beside it, if that is there."""
+    """Read the pulse at 64 Hz; if skin conductance is available, both must be equally long."""
     table = load_numbers(path, comma=",")
     if table.shape[1] != 1:
         raise InputError(f"{path} has {table.shape[1]} columns, want one: the pulse at 64 Hz")
@@ -159,6 +133,6 @@ def _bvp(path: Path) -> Signal:
         if abs(lasts - wave.duration_s) > 2:
             raise InputError(
                 f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {lasts:.1f} s at "
-                "4 Hz: one of them is cut off, or the two were exchanged"
+                "4 Hz: one of them is cut off, or the two are swapped"
             )
     return wave

@@ -1,8 +1,8 @@
-"""UBFC-rPPG (Bobbia et al. 2019): faces at a screen with a finger's pulse oximeter, no ratings.
+"""UBFC-rPPG (Bobbia et al. 2019): faces at a screen with a finger pulse oximeter, no ratings.
 
-DATASET_2: `subjectN/vid.avi` with `ground_truth.txt`, three lines of a value for each frame: pulse,
-heart rate, seconds. DATASET_1: `N-gt/vid.avi` with `gtdump.xmp`, comma-separated: milliseconds,
-heart rate, oxygen saturation, pulse.
+DATASET_2: `subjectN/vid.avi` with `ground_truth.txt`, three lines with a value for each frame:
+pulse, heart rate, seconds. DATASET_1: `N-gt/vid.avi` with `gtdump.xmp`, comma-separated:
+milliseconds, heart rate, oxygen saturation, pulse.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, frame_seconds, kept, on_clock
 from emotion_rppg.datasets.rows import load_numbers
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
-_PEOPLE_BPM = (30, 220)  # where a heart rate, and a saturation in percent, can lie
+_PEOPLE_BPM = (30, 220)  # plausible heart rates, and saturations in percent
 _SATURATION = (80, 100)
-_LATE_S = 1.0  # what the pulse may begin after the video
+_LATE_S = 1.0  # the pulse may begin this much after the video
 
 
 class UbfcRppg(Listed):
-    """A recording a person, on the video's clock; ``part`` tells DATASET_1 from DATASET_2."""
+    """List one recording for each person, on the video's clock; ``part`` names its DATASET."""
 
     card = Card(
         name="ubfc-rppg",
@@ -44,11 +43,11 @@ class UbfcRppg(Listed):
         ),
         url="https://doi.org/10.1016/j.patrec.2017.10.017",
         traps=(
-            "the pulse of DATASET_2 was brought to the frames, 30 Hz: too coarse for its shape",
-            "DATASET_1 has some 62 samples a second, and milliseconds where DATASET_2 has seconds",
-            "the oximeter's heart rate stands beside the pulse: a line or column off reads that",
-            "whether a person is in both parts is not told: hold out one part whole",
-            "no ratings: for the pulse alone",
+            "the pulse of DATASET_2 is resampled to the frames, 30 Hz: too coarse for its shape",
+            "DATASET_1 has about 62 samples per second, and times in ms where DATASET_2 has s",
+            "heart rate is next to the pulse: a reader one line or column off reads that instead",
+            "whether a person is in both parts is not documented: hold out one whole part",
+            "no ratings: for evaluating the pulse only",
         ),
         bibtex="""@article{bobbia2019unsupervised,
   author = {Bobbia, Serge and Macwan, Richard and Benezeth, Yannick and Mansouri, Alamin and Dubois,
@@ -86,45 +85,22 @@ class UbfcRppg(Listed):
                 signals={"bvp": partial(read, truth)},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people of each part; their heart rates and saturations waver like decoys."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for name in ("subject3", "subject12", "5-gt", "after-exercise"):
-            second = name.startswith("subject")
-            bpm, rate = rate_of(len(truth)), 29.0 if second else 62.0
-            truth[f"ubfc-rppg/{name}/1/1"] = {"bvp": bpm}
-            place = folder / ("DATASET_2" if second else "DATASET_1") / name
-            place.mkdir(parents=True)
-            film = pulse(bpm, seconds, rate if second else 30)
-            write_face(place / "vid.avi", film, 30.0)  # whatever its frames' times are
-            wave, decoy = (pulse(b, seconds, rate) for b in (bpm, DECOY_BPM))
-            times = np.arange(len(wave)) / rate
-            if second:
-                rows = np.stack([wave, 70 + decoy, times])
-                np.savetxt(place / "ground_truth.txt", rows, "%.7e")
-            else:
-                columns = np.stack([np.rint(1e3 * times), 70 + decoy, 97 + decoy, wave], 1)
-                np.savetxt(place / "gtdump.xmp", columns, "%.6g", delimiter=",")
-        return write_truth(folder, truth)
-
 
 def _place(film: Path) -> tuple[object, ...]:
-    """A person's place in the list: folders first, then 3 before 12."""
+    """Return a person's sort key: the folder, then the number, 3 before 12."""
     found = re.search(r"\d+", film.parent.name)
     return film.parent.parent, int(found[0]) if found else 10**6, film.parent.name
 
 
 def _of_lines(path: Path) -> Signal:
-    """DATASET_2; the first sample is that of the first frame, whatever time stands there."""
+    """Read a pulse of DATASET_2; its first sample is at the first frame, 0 s."""
     table = kept(_lines, path)
     _within(path, "heart rate (line 2)", table[1], _PEOPLE_BPM)
     return on_clock(path, _frames(path), table[0], "bvp", rate_hz=30.0)
 
 
 def _frames(path: Path) -> np.ndarray:
-    """Seconds of DATASET_2's frames."""
+    """Read the frame times (s) of a video of DATASET_2."""
     return frame_seconds(path, kept(_lines, path)[2])
 
 
@@ -138,7 +114,7 @@ def _lines(path: Path) -> np.ndarray:
 
 
 def _of_columns(path: Path) -> Signal:
-    """DATASET_1; its milliseconds count from the video's beginning."""
+    """Read a pulse of DATASET_1; its milliseconds count from the start of the video."""
     table = load_numbers(path, comma=",")
     if table.shape[1] != 4:
         raise InputError(
@@ -149,15 +125,15 @@ def _of_columns(path: Path) -> Signal:
     _within(path, "saturation (column 3)", table[:, 2], _SATURATION)
     times = table[:, 0] / 1e3
     if not 0 <= times[0] <= _LATE_S:
-        raise InputError(f"{path} begins at {times[0]:g} s, want the video's beginning, 0 s")
+        raise InputError(f"{path} begins at {times[0]:g} s, want 0 s, the start of the video")
     return on_clock(path, times, table[:, 3], "bvp", rate_hz=62.0)
 
 
 def _within(path: Path, name: str, values: np.ndarray, scale: tuple[float, float]) -> None:
-    """Refuse a column whose middle is not what it should hold."""
+    """Refuse a column whose median lies outside its plausible range."""
     middle = float(np.median(values))
     if not scale[0] <= middle <= scale[1]:
         raise InputError(
-            f"{path}: the {name} is {middle:g} in the middle, want {scale[0]}–{scale[1]}: are the "
+            f"{path}: the median of {name} is {middle:g}, want {scale[0]}–{scale[1]}: are the "
             "rows or columns in their places?"
         )

@@ -1,8 +1,8 @@
-"""VIPL-HR (Niu et al. 2018): faces in nine scenes before three cameras, a finger's pulse oximeter.
+"""VIPL-HR (Niu et al. 2018): faces in nine scenes, three cameras, a finger pulse oximeter.
 
-`data/pN/vM/sourceK/` (perhaps in `data/p1-5/` …) has `video.avi`, `wave.csv` (column ``Wave``, 60
-samples a second), `gt_HR.csv` (one row a second) and, but for the phone, `time.txt`: milliseconds
-of each frame. No ratings.
+`data/pN/vM/sourceK/` (possibly within `data/p1-5/` …) has `video.avi`, `wave.csv` (column ``Wave``,
+60 Hz), `gt_HR.csv` (one row per second) and, except for the phone, `time.txt` with the time of each
+frame in milliseconds. No ratings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.fakes import pulse, rate_of, write_face, write_truth
 from emotion_rppg.datasets.listed import Listed, film_lasts, frame_seconds, numbered, read_columns
 from emotion_rppg.datasets.rows import load_numbers
 from emotion_rppg.errors import InputError
@@ -22,14 +21,14 @@ from emotion_rppg.signals import Signal
 
 CAMERAS = {1: "webcam", 2: "phone", 3: "depth camera"}  # 4 is near infrared
 RATE_HZ = 60.0
-_OFF = 0.08  # share by which samples a second may differ from that
+_OFF = 0.08  # relative tolerance of that rate
 
 
 class ViplHr(Listed):
-    """A recording a scene (session ``v1`` …) and camera (trial ``source1`` …), on the film's clock.
+    """List one recording for each scene (session ``v1`` …) and camera (trial ``source1`` …).
 
-    The scene's pulse is the same for its cameras; near-infrared films, which have no colour, are
-    left out.
+    Its clock is the video's. The cameras of a scene share one pulse; near-infrared videos, which
+    have no colour, are not read.
     """
 
     card = Card(
@@ -47,12 +46,12 @@ class ViplHr(Listed):
         ),
         url="https://vipl.ict.ac.cn/en/resources/databases/",
         traps=(
-            "the containers' rates are not the cameras': frames are timed by time.txt",
-            "the phone's films (source2) have no such times, and the container's are believed",
-            "cameras of one scene share one pulse: never on both sides of a split",
-            "the pulse has no times: a reader that takes 50 samples a second is off by a sixth",
+            "the containers' frame rates are wrong: time.txt has the frame times",
+            "the phone's videos (source2) have no time.txt: the container's frame rate is used",
+            "cameras of one scene share one pulse: never put them on both sides of a split",
+            "the pulse has no times: assuming 50 samples per second is wrong by a sixth",
             "source4 is near infrared and is not listed",
-            "no ratings: for the pulse alone",
+            "no ratings: for evaluating the pulse only",
         ),
         bibtex="""@inproceedings{niu2018viplhr,
   author = {Niu, Xuesong and Han, Hu and Shan, Shiguang and Chen, Xilin},
@@ -79,30 +78,6 @@ class ViplHr(Listed):
                 signals={"bvp": partial(_bvp, film.with_name("wave.csv"))},
             )
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people before a webcam whose container lies about its rate, one before a phone."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for person, scene, source in ((2, 1, 1), (2, 10, 1), (10, 1, 1), (10, 1, 2), (10, 1, 4)):
-            place = folder / f"data/p{person}/v{scene}/source{source}"
-            place.mkdir(parents=True)
-            if source == 4:
-                (place / "video.avi").touch()
-                continue
-            bpm, rate = rate_of(len(truth)), 25 if source == 1 else 30
-            truth[f"vipl-hr/{person}/v{scene}/source{source}"] = {"bvp": bpm}
-            film = pulse(bpm, seconds, rate)
-            write_face(place / "video.avi", film, 30.0)
-            if source == 1:
-                np.savetxt(place / "time.txt", 1e3 * np.arange(len(film)) / rate, "%d")
-            wave = pulse(bpm, seconds, 60)
-            np.savetxt(place / "wave.csv", wave, "%.3f", header="Wave", comments="")
-            for name, decoy in (("HR", 80), ("SpO2", 97)):
-                path = place / f"gt_{name}.csv"
-                np.savetxt(path, [decoy] * seconds, "%d", header=name, comments="")
-        return write_truth(folder, truth)
-
 
 def _person(film: Path) -> str:
     return film.parents[2].name.removeprefix("p")
@@ -120,17 +95,17 @@ def _times(path: Path) -> np.ndarray:
 
 
 def _bvp(path: Path) -> Signal:
-    """The pulse at 60 samples a second, if it then lasts as long as the film or the heart rate."""
+    """Read the pulse at 60 Hz; it must last as long as the video or the heart rate."""
     values = read_columns(path, ["Wave"])["Wave"]
     clock, rate = path.with_name("time.txt"), path.with_name("gt_HR.csv")
     if clock.is_file():
         lasts = film_lasts(_times(clock))
     else:
         lasts = float(len(read_columns(rate, ["HR"])["HR"]))
-    told = len(values) / lasts if lasts else 0.0
-    if abs(told - RATE_HZ) > _OFF * RATE_HZ:
+    rate_hz = len(values) / lasts if lasts else 0.0
+    if abs(rate_hz - RATE_HZ) > _OFF * RATE_HZ:
         raise InputError(
-            f"{path} has {len(values)} samples in {lasts:.1f} s, {told:.1f} a second, want "
-            f"{RATE_HZ:g}: it may be cut off, or of another camera's film"
+            f"{path} has {len(values)} samples in {lasts:.1f} s, {rate_hz:.1f} a second, want "
+            f"{RATE_HZ:g}: it may be cut off, or from another camera's video"
         )
     return Signal(values, RATE_HZ, kind="bvp").crop(0, lasts)

@@ -1,15 +1,13 @@
-"""WESAD (Schmidt et al. 2018): wrist pulse and chest ECG through rest, stress, fun and meditation.
+"""WESAD (Schmidt et al. 2018): wrist pulse and chest ECG at rest, stress, amusement and meditation.
 
 `SX/SX.pkl` holds all signals on one clock with the protocol's labels at 700 Hz; `SX/SX_quest.csv`
 has the order of the conditions, their times and the ratings. Its times are *minutes.seconds*:
-``2.5`` is 2 min 50 s. Of a person without a pickle the wrist's pulse alone is read, from the raw
-E4 session `SX/SX_E4_Data.zip` (or the folder of that name).
+``2.5`` is 2 min 50 s. For a person without a pickle only the wrist's pulse is read, from the raw E4
+session `SX/SX_E4_Data.zip` (or the folder of that name).
 """
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.e4 import PULSE, read_member
-from emotion_rppg.datasets.fakes import DECOY_BPM, pulse, rate_of, write_truth
 from emotion_rppg.datasets.listed import Listed, cover, kept
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, fake_signals, heart
+from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.datasets.rows import load_text, number
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
@@ -32,9 +29,9 @@ CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
 NAMES = {1: "baseline", 2: "stress", 3: "amusement", 4: "meditation"}
 STRESS = {1: 0.0, 2: 1.0, 3: 0.0}  # the usual two classes; meditation is in neither
 _LABEL_HZ = 700.0
-_APART_S = 10.0  # how far labels and protocol may shift against each other within one session
+_APART_S = 10.0  # tolerance of the offset between labels and protocol within one session
 # Person -> how long after a condition's START its labels begin, in seconds of the raw E4's clock,
-# as inferred from the released labels. The labels leave out some 20 s of each condition.
+# as inferred from the released labels. The labels omit about 20 s of each condition.
 E4_LATE_S = {
     **{2: 1423.6, 3: 1039.4, 4: 1408.9, 5: 1196.7, 6: 1172.3, 7: 1145.7, 8: 1051.0, 9: 928.8},
     **{10: 1203.8, 11: 1130.9, 13: 1202.5, 14: 1299.5, 15: 1152.5, 16: 1304.4, 17: 1188.2},
@@ -43,11 +40,11 @@ _TRIMMED_S = 20.0
 
 
 class Wesad(Listed):
-    """One recording for each rated condition of a person, in the order in which they came.
+    """List one recording for each rated condition of a person, in chronological order.
 
-    ``start_s`` of the signals counts from the beginning of the person's pickle. Reading checks
-    that the labels in the pickle follow the protocol of the questionnaire. Without the pickle it
-    counts from the beginning of the E4 session, and conditions are placed by `E4_LATE_S`.
+    ``start_s`` of the signals counts from the start of the person's pickle. Reading checks that the
+    labels in the pickle match the protocol of the questionnaire. Without the pickle it counts from
+    the start of the E4 session, and `E4_LATE_S` gives the place of the conditions.
     """
 
     card = Card(
@@ -67,9 +64,9 @@ class Wesad(Listed):
         traps=(
             "times in quest.csv are minutes.seconds: 2.5 is 2 min 50 s",
             "the order of conditions differs between people",
-            "the raw E4's clock is not the questionnaire's: they differ by 15 to 24 minutes, which "
-            "no file tells; without the pickle, offsets inferred from its labels are used",
-            "one stress task a person: stress and speaking cannot be told apart",
+            "the clocks of the raw E4 and the questionnaire differ by 15 to 24 minutes, which no "
+            "file documents; without the pickle, offsets inferred from its labels are used",
+            "one stress task per person: stress and speaking cannot be separated",
         ),
         bibtex="""@inproceedings{schmidt2018wesad,
   author = {Schmidt, Philip and Reiss, Attila and Duerichen, Robert and Marberger, Claus and
@@ -87,28 +84,10 @@ class Wesad(Listed):
         for person in sorted(people, key=lambda p: int(p.name[1:])):
             yield from _of_person(person / f"{person.name}.pkl")
 
-    @classmethod
-    def write_fake(cls, folder: str | Path, *, seconds: int = 8) -> Path:
-        """Two people with different orders, a rate each condition; of a third the raw E4 alone."""
-        folder = Path(folder)
-        truth: dict[str, dict[str, float]] = {}
-        for k, order in enumerate((list(CODES), ["Base", "Fun", "Medi 1", "TSST", "Medi 2"])):
-            name, rates = f"S{2 + k}", [rate_of(5 * k + i) for i in range(5)]
-            (folder / name).mkdir(parents=True)
-            for condition, bpm in zip(order, rates, strict=True):
-                key = f"{cls.card.name}/{2 + k}/1/{_trial(condition)}"
-                truth[key] = {"bvp": bpm, "ecg": bpm}
-            with (folder / name / f"{name}.pkl").open("wb") as file:
-                pickle.dump(_fake_person(name, order, rates, seconds), file, protocol=2)
-            quest = _fake_quest(name, order, seconds)
-            (folder / name / f"{name}_quest.csv").write_text(quest, encoding="utf-8")
-        truth |= _write_fake_e4(folder / "S9", list(CODES), seconds)
-        return write_truth(folder, truth)
-
 
 @dataclass(frozen=True)
 class Condition:
-    """A row of the protocol: its name, START and END in seconds, ratings 1–9."""
+    """A condition of the protocol: name, START and END in seconds, ratings 1–9."""
 
     name: str
     start_s: float
@@ -157,7 +136,7 @@ def _of_person(path: Path) -> list[Recording]:
 
 
 def minutes_seconds(text: str, where: str) -> float:
-    """Seconds of a time as quest.csv writes it: ``7.08`` is 428 s, ``2.5`` is 170 s."""
+    """Convert a time of quest.csv to seconds: ``7.08`` is 428 s, ``2.5`` is 170 s."""
     minutes, _, rest = text.strip().partition(".")
     rest = rest.ljust(2, "0")
     if not (minutes.isdecimal() and rest.isdecimal() and len(rest) == 2 and int(rest) < 60):
@@ -166,12 +145,12 @@ def minutes_seconds(text: str, where: str) -> float:
 
 
 def read_quest(path: Path) -> list[Condition]:
-    """The rated conditions of a questionnaire, in their order.
+    """Read the rated conditions of a questionnaire, in chronological order.
 
     Raises
     ------
     InputError
-        Lines that lack, conditions without times or ratings, times that go back.
+        Missing lines, conditions without times or ratings, times that decrease.
     """
     rows: dict[str, list[list[str]]] = {}
     for line in load_text(path).splitlines():
@@ -206,18 +185,18 @@ def read_quest(path: Path) -> list[Condition]:
 
 
 def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
-    """A condition's part of one signal, on the pickle's clock."""
+    """Read one signal during a condition, on the pickle's clock."""
     label, signals = kept(_of_pickle, path)
     return signals[kind].crop(*_blocks(path, label, read_quest(quest))[condition])
 
 
 def _read_band(path: Path, person: str, condition: Condition) -> Signal:
-    """A condition's part of the raw E4's pulse, where the released labels have it."""
+    """Read the raw E4's pulse during a condition, where the released labels place it."""
     late_s = E4_LATE_S.get(int(person[1:]))
     if late_s is None:
         raise InputError(
-            f"{path}: how the clocks of E4 and questionnaire differ is known of people "
-            f"{', '.join(map(str, E4_LATE_S))} alone: want {person}.pkl"
+            f"{path}: how the clocks of E4 and questionnaire differ is known only for people "
+            f"{', '.join(map(str, E4_LATE_S))}: want {person}.pkl"
         )
     begin, end = condition.start_s + late_s, condition.end_s + late_s - _TRIMMED_S
     if end <= begin:
@@ -226,7 +205,7 @@ def _read_band(path: Path, person: str, condition: Condition) -> Signal:
 
 
 def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
-    """Labels and heart signals of a person; the other gigabyte is let go."""
+    """Read labels and heart signals of a person; drop the other gigabyte."""
     content = load_pickle(path)
     label = channel(path, content, "label")
     return label, heart(path, content, len(label) / _LABEL_HZ)
@@ -235,64 +214,23 @@ def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
 def _blocks(
     path: Path, label: np.ndarray, protocol: list[Condition]
 ) -> dict[str, tuple[float, float]]:
-    """Start and end (s, pickle's clock) of each condition, which must follow the protocol."""
+    """Find start and end (s, pickle's clock) of each condition; check their order."""
     edges = np.flatnonzero(np.diff(label, prepend=-1, append=-1))
     runs = [(int(label[a]), a, b) for a, b in pairwise(edges)]
     runs = [run for run in runs if run[0] in NAMES]
     if [code for code, _, _ in runs] != [CODES[c.name] for c in protocol]:
         found = ", ".join(NAMES[code] for code, _, _ in runs[:9]) or "none"
         wanted = ", ".join(c.name for c in protocol)
-        raise InputError(f"{path} has the labels {found}; the questionnaire says {wanted}")
+        raise InputError(
+            f"{path} has the labels {found}; the questionnaire has {wanted}: want both of one "
+            "person"
+        )
     shifts = [a / _LABEL_HZ - c.start_s for (_, a, _), c in zip(runs, protocol, strict=True)]
     if max(shifts) - min(shifts) > _APART_S:
         raise InputError(
             f"{path}: labels and questionnaire shift by {max(shifts) - min(shifts):.0f} s against "
-            "each other: are the questionnaire's times minutes.seconds, and of this person?"
+            "each other: are the questionnaire's times minutes.seconds, and from this person?"
         )
     return {
         c.name: (a / _LABEL_HZ, b / _LABEL_HZ) for (_, a, b), c in zip(runs, protocol, strict=True)
     }
-
-
-def _fake_person(
-    name: str, order: list[str], rates: list[float], seconds: int
-) -> dict[str, object]:
-    """Each condition's pulse after two seconds without a label."""
-    written = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}  # not the reader's own
-    codes = [np.repeat([0, written[c]], [2 * 700, seconds * 700]) for c in order]
-    return {
-        "subject": name,
-        "label": np.concatenate(codes).astype(np.int32),
-        "signal": fake_signals(rates, seconds, 2),
-    }
-
-
-def _write_fake_e4(folder: Path, order: list[str], seconds: int) -> dict[str, dict[str, float]]:
-    """S9's questionnaire and E4 session: the rest of the session beats at the decoy's rate."""
-    quest = _fake_quest(folder.name, order, seconds + 20)
-    ends = [929 + 158 + (k + 1) * (seconds + 22) for k in range(5)]
-    wave, truth = pulse(DECOY_BPM, ends[-1], 64), {}
-    for k, end in enumerate(ends):
-        first = end - 20 - seconds  # the labels' beginning, to a fifth of a second
-        wave[first * 64 : (end - 20) * 64] = pulse(rate_of(10 + k), seconds, 64)
-        truth[f"wesad/9/1/{_trial(order[k])}"] = {"bvp": rate_of(10 + k)}
-    lines = ["1495437325.00", "64.000000", *(f"{value:.2f}" for value in wave)]
-    folder.mkdir()
-    (folder / "S9_quest.csv").write_text(quest, encoding="utf-8")
-    with zipfile.ZipFile(folder / "S9_E4_Data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("BVP.csv", "\n".join(lines) + "\n")
-    return truth
-
-
-def _fake_quest(name: str, order: list[str], seconds: int) -> str:
-    """Times in minutes.seconds from a start 2 min 38 s before the pickle's: one of them is 2.4."""
-    starts = [158 + 2 + k * (seconds + 2) for k in range(5)]
-
-    def times(at: list[int]) -> str:
-        return ";".join(f"{t // 60}.{t % 60:02d}".removesuffix("0") for t in at)
-
-    lines = [f"# Subj;{name};;;;;", "# ORDER;" + ";".join([*order, "sRead"]) + ";"]
-    lines += [f"# START;{times(starts)};9.1;", f"# END;{times([t + seconds for t in starts])};9.3;"]
-    lines += [";;;;;;", *["# PANAS;1;2;3"] * 5, *["# STAI;1;2"] * 5]
-    lines += [f"# DIM;{3 + k};{8 - k};" for k in range(5)]
-    return "\n".join([*lines, "# SSSQ;1;2;"]) + "\n"

@@ -20,31 +20,34 @@ END = "<!-- end of data sets -->"
 PAGE = "docs/datasets.md"
 HEAD = """# Data sets
 
-Made of the readers' cards by `make pages`; `emotion-rppg datasets` prints the same facts, `datasets
-NAME --root DIR` checks a download, `--cite` prints BibTeX.
+`make pages` writes this page from the readers' cards. `emotion-rppg datasets` prints the same
+facts, `emotion-rppg datasets NAME --root DIR` checks a download, and `--cite` prints BibTeX.
 
-A reader *verified on real files* read the set itself. One made *from documents* was written from
-what others published about the files, and a fake of the same description is what its tests read:
-the two can be wrong alike. It checks rates, scales, units and extent, and where a file disagrees it
-says so: please tell it, to {report_to}.
+A reader *verified on real files* has read the data set itself. A reader made *from documents* was
+written from published descriptions of the files, and its tests read a fake that was written from
+the same descriptions: both can contain the same mistake. The reader therefore checks rates, scales,
+units and lengths, and refuses a file that does not match. Please report such a file to
+{report_to}.
 
-No document that was read tells of a person who is in two of these sets; where people of a set are
-in one that is not read here, a trap says so. Two sets' `s1` are counted as two people.
+We know of no person who took part in two of these data sets. Where people also took part in a data
+set that has no reader here, a trap says so. Subject `s1` of two data sets counts as two people.
 """
-ADD = """## To add a data set: one file and one line
+ADD = """## To add a data set: two files and two lines
 
-1. `emotion_rppg/datasets/NAME.py`: a first docstring line that says what the set is, then where
-   which file lies; a subclass of `listed.Listed` with a `card`, `expected` (a glob of files of
-   which there is at least one), `recordings()`, which lists lazy `Recording`s and opens labels
-   alone, and `write_fake(folder)`, which lays down the real layout with seconds of content, at
-   least two people, a heart rate of its own for each recording (`fakes.rate_of`) and
-   `fakes.DECOY_BPM` in every other channel.
-2. One line in `emotion_rppg/datasets/__init__.py`.
+1. `emotion_rppg/datasets/NAME.py`: a docstring whose first line says what the data set is and whose
+   next lines say where its files lie; a subclass of `listed.Listed` with a `card`, `expected` (a
+   glob that matches at least one file) and `recordings()`, which lists lazy `Recording`s and opens
+   only the labels. One line in `DATASETS`, in `emotion_rppg/datasets/__init__.py`.
+2. `tests/datasets/fakes/NAME.py`: `write(folder, *, seconds=8)` writes the real layout with seconds
+   of content, at least two people, a different heart rate in each recording (`shared.rate_of`) and
+   `shared.DECOY_BPM` in every other channel; it returns the folder. One line in `FAKES`, in
+   `tests/datasets/fakes/__init__.py`.
 
 Every test that walks `DATASETS` then runs: order, labels within their scale, the planted rate in
-each recording and in no neighbour, damaged files that are named, columns found by name, `make
-fuzz`. `make pages` writes the set's row and section. `case.py` and `dreamer.py` are short examples;
-files are opened through `safely`, `rows`, `e4` and `listed.read_columns`, none by a bare pickle.
+each recording and in no other, damaged files named in the message, columns found by name, `make
+fuzz`. `make pages` writes the row and the section of the data set. `case.py` and `dreamer.py` are
+short examples, as readers and as fakes. Readers open files through `safely`, `rows`, `e4` and
+`listed.read_columns`, never with a bare `pickle.load`.
 """
 
 

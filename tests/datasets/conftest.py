@@ -1,21 +1,21 @@
-"""The fakes of all data sets, each written once and when it is first asked for."""
+"""Fakes of all data sets, each written once, when it is first used."""
 
 from pathlib import Path
 
 import pytest
 
-from emotion_rppg.datasets import DATASETS
+from tests.datasets.fakes import FAKES
 
 
 class Fakes(dict[str, Path]):
-    """Name of a data set -> the folder of its fake."""
+    """Folder of the fake of each data set, by the name of the data set."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
         self.root = root
 
     def __missing__(self, name: str) -> Path:
-        self[name] = DATASETS[name].write_fake(self.root / name)
+        self[name] = FAKES[name](self.root / name)
         return self[name]
 
 

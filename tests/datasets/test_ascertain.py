@@ -5,11 +5,12 @@ import pytest
 
 from emotion_rppg.datasets.ascertain import REPORTS, Ascertain
 from emotion_rppg.errors import InputError
+from tests.datasets.fakes import FAKES
 
 
 @pytest.fixture
 def fake(tmp_path):
-    return Ascertain.write_fake(tmp_path / "a")
+    return FAKES["ascertain"](tmp_path / "a")
 
 
 def saved(path, **content):
@@ -36,7 +37,7 @@ def test_other_ratings_are_refused_and_missing_ones_left_out(fake) -> None:
         Ascertain(fake)
     for wrong, message in (
         (np.zeros((58, 5, 36)), r"the shape \(58, 5, 36\)"),
-        (np.zeros((5, 3, 36)), "rates 3 people .*Movie_P12.* none of them"),
+        (np.zeros((5, 3, 36)), "rates 3 people .*Movie_P12.* not among them"),
     ):
         saved(fake / REPORTS, Ratings=wrong)
         with pytest.raises(InputError, match=message):

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.dalia import ACTIVITIES, PpgDalia
-from emotion_rppg.datasets.fakes import read_truth
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import read_truth
 
 
 @pytest.fixture(scope="module")
 def fake(tmp_path_factory):
-    return PpgDalia.write_fake(tmp_path_factory.mktemp("dalia") / "d")
+    return FAKES["ppg-dalia"](tmp_path_factory.mktemp("dalia") / "d")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_parts_that_disagree_are_refused(changed, fake) -> None:
         ({"activity": np.where(codes == 1, 0, codes)}, "no stretch of sitting"),
         ({"activity": np.concatenate([codes[:12], np.zeros_like(codes[12:])])}, "no whole window"),
         ({"label": np.repeat(rates, 2)}, "one for each window of 8 s, every 2 s"),
-        ({"label": 1e3 * 60 / rates}, "no heart rates in beats a minute"),
+        ({"label": 1e3 * 60 / rates}, "not heart rates in beats per minute"),
         ({"label": rates[:, None, None] * np.ones((1, 2, 2))}, "want one column"),
     ):
         with pytest.raises(InputError, match=rf"S2\.pkl.*{message}"):

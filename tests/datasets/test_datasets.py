@@ -4,10 +4,7 @@ They walk DATASETS, so a new reader is tested by its line there. For them each r
 
 - ``card``: facts, with ``bibtex`` where there is something to cite, and ``verified``;
 - ``__init__(root)``: lists recordings and opens neither video nor signal (labels alone);
-- ``write_fake(folder) -> Path``: the real layout with seconds of content, at least two people;
-  every recording beats at a rate of its own (`fakes.rate_of(k)`), every channel beside the pulse
-  at `fakes.DECOY_BPM`; it ends with ``return write_truth(folder, {recording.name: {kind: bpm}})``,
-  which names each bvp, ecg or rppg signal of each recording and nothing else.
+- a fake: ``tests/datasets/fakes/`` describes it and has a file of the reader's name.
 """
 
 import json
@@ -20,7 +17,6 @@ import pytest
 
 from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.csvs import kinds_in, read_signal
-from emotion_rppg.datasets.fakes import TRUTH, read_truth
 from emotion_rppg.datasets.folder import VIDEOS, Folder, recording_of, write_template
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
@@ -28,8 +24,15 @@ from emotion_rppg.features.beats import find_beats
 from emotion_rppg.recordings import Card, DatasetNotFound
 from emotion_rppg.signals import PULSE_KINDS
 from emotion_rppg.video.frames import read_frames
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import TRUTH, read_truth
 
 EACH = pytest.mark.parametrize("name", DATASETS)
+
+
+def test_every_data_set_has_a_fake_in_the_file_of_its_readers_name() -> None:
+    wanted = {name: reader.__module__.rpartition(".")[2] for name, reader in DATASETS.items()}
+    assert {name: write.__module__.rpartition(".")[2] for name, write in FAKES.items()} == wanted
 
 
 @EACH

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.deap import COLUMNS, RATINGS, Deap, read_ratings
-from emotion_rppg.datasets.fakes import pulse
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.recordings import DatasetNotFound
 from emotion_rppg.video.frames import read_frames
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import pulse
 
 
 @pytest.fixture(scope="module")
 def fake(tmp_path_factory):
-    return Deap.write_fake(tmp_path_factory.mktemp("deap") / "deap")
+    return FAKES["deap"](tmp_path_factory.mktemp("deap") / "deap")
 
 
 @pytest.fixture

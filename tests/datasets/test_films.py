@@ -8,10 +8,11 @@ from emotion_rppg.datasets.amigos import ECG_RIGHT, Amigos
 from emotion_rppg.datasets.dreamer import FILE, Dreamer
 from emotion_rppg.datasets.safely import load_mat
 from emotion_rppg.errors import InputError
+from tests.datasets.fakes import FAKES
 
 
 def test_amigos_leaves_out_the_rest_and_the_films_that_were_missed(tmp_path) -> None:
-    fake = Amigos.write_fake(tmp_path / "a")
+    fake = FAKES["amigos"](tmp_path / "a")
     found = list(Amigos(fake))
     assert [(r.subject, r.trial) for r in found] == [
         *(("01", f"0{k}") for k in (1, 2, 3)),
@@ -24,7 +25,7 @@ def test_amigos_leaves_out_the_rest_and_the_films_that_were_missed(tmp_path) -> 
 
 
 def test_amigos_checks_channels_and_scales(tmp_path) -> None:
-    path = Amigos.write_fake(tmp_path / "a") / "data_preprocessed/Data_Preprocessed_P01.mat"
+    path = FAKES["amigos"](tmp_path / "a") / "data_preprocessed/Data_Preprocessed_P01.mat"
     asked = np.empty((1, 2), object)
     asked[0, :] = [np.full((1, 12), 5.0), np.full((1, 12), 5.0)]
     data = np.empty((1, 2), object)
@@ -44,7 +45,7 @@ def test_amigos_checks_channels_and_scales(tmp_path) -> None:
 
 
 def test_dreamers_rate_and_scores_are_checked(tmp_path) -> None:
-    fake = Dreamer.write_fake(tmp_path / "d")
+    fake = FAKES["dreamer"](tmp_path / "d")
     assert [r.read("ecg").duration_s for r in list(Dreamer(fake))[:2]] == [8.0, 9.0]
     content = load_mat(fake / FILE)["DREAMER"]
     savemat(fake / FILE, {"DREAMER": content | {"ECG_SamplingRate": 128.0}})

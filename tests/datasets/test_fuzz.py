@@ -23,7 +23,6 @@ from emotion_rppg.datasets.bids import read_physio
 from emotion_rppg.datasets.csvs import kinds_in, read_signal
 from emotion_rppg.datasets.e4 import is_e4, read_e4, read_session
 from emotion_rppg.datasets.emognition import Emognition
-from emotion_rppg.datasets.fakes import TRUTH
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.listed import frame_seconds, on_clock, read_columns
@@ -41,6 +40,8 @@ from emotion_rppg.datasets.safely import (
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 from emotion_rppg.tables import read_table
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import TRUTH
 
 INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
 
@@ -316,7 +317,7 @@ def test_a_person_of_thirty_digits_is_no_whole_number() -> None:
 
 
 def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path) -> None:
-    fake = KEmoCon.write_fake(tmp_path / "k")
+    fake = FAKES["k-emocon"](tmp_path / "k")
     rating, people = fake / RATERS[""].format(1), fake / PEOPLE
     rating.write_text("seconds,arousal,valence\n5,1,2\nnan,1,2\n")
     with pytest.raises(InputError, match="seconds are not 5, 10"):
@@ -336,7 +337,7 @@ def test_times_that_stand_still_are_refused(times) -> None:
 
 
 def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
-    fake = Pure.write_fake(tmp_path / "pure")
+    fake = FAKES["pure"](tmp_path / "pure")
     for path in fake.rglob("*.json"):
         path.write_text(
             path.read_text().replace('"Timestamp": 1392', '"Timestamp": 1e999, "x": 1', 1)
@@ -352,7 +353,7 @@ def test_frames_at_no_time_are_refused(stamps) -> None:
 
 
 def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
-    fake = KEmoCon.write_fake(tmp_path / "k")
+    fake = FAKES["k-emocon"](tmp_path / "k")
     (fake / PEOPLE).write_text("pid,initTime,startTime,endTime\n")
     with pytest.raises(InputError, match="not one recording"):
         KEmoCon(fake)
@@ -381,7 +382,7 @@ def test_an_exponent_of_ten_digits_is_read_or_refused(tmp_path, exponent) -> Non
 
 
 def test_a_stamp_of_emognition_with_a_zone_is_refused(tmp_path) -> None:
-    fake = Emognition.write_fake(tmp_path / "e")
+    fake = FAKES["emognition"](tmp_path / "e")
     recording = next(iter(Emognition(fake)))
     recording.read("bvp")
     for path in fake.rglob("*_STIMULUS_EMPATICA.json"):

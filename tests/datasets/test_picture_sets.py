@@ -10,18 +10,19 @@ from scipy.io import loadmat, savemat
 
 from emotion_rppg import estimate, find_beats
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.fakes import read_truth
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.study import extract
 from emotion_rppg.video.frames import read_frames
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import read_truth
 
 KEPT_AS_PICTURES = ("bp4d-plus", "ibvp", "mmpd", "pure", "scamps")
 
 
 @pytest.mark.parametrize("name", KEPT_AS_PICTURES)
 def test_the_planted_pulse_is_in_the_pictures(name, tmp_path) -> None:
-    fake = DATASETS[name].write_fake(tmp_path / name)
+    fake = FAKES[name](tmp_path / name)
     recording = list(DATASETS[name](fake))[1]
     beats = find_beats(estimate(recording.video, "green", region="full"))
     planted = read_truth(fake)[recording.name]["bvp"]
@@ -29,7 +30,7 @@ def test_the_planted_pulse_is_in_the_pictures(name, tmp_path) -> None:
 
 
 def test_pure_goes_by_stamps_and_not_by_count(tmp_path) -> None:
-    fake = DATASETS["pure"].write_fake(tmp_path / "p")
+    fake = FAKES["pure"](tmp_path / "p")
     first = sorted((fake / "01-01" / "01-01").iterdir())
     for path in first[60:90]:
         path.unlink()
@@ -47,7 +48,7 @@ def test_pure_goes_by_stamps_and_not_by_count(tmp_path) -> None:
 
 
 def test_ibvps_quality_goes_with_the_pulse_and_rows_with_pictures(tmp_path) -> None:
-    fake = DATASETS["ibvp"].write_fake(tmp_path / "i")
+    fake = FAKES["ibvp"](tmp_path / "i")
     recording = next(iter(DATASETS["ibvp"](fake)))
     quality = recording.read("bvp").quality
     assert quality[:30].max() == 0
@@ -59,7 +60,7 @@ def test_ibvps_quality_goes_with_the_pulse_and_rows_with_pictures(tmp_path) -> N
 
 
 def test_mmpds_words_become_labels_and_odd_arrays_are_refused(tmp_path) -> None:
-    fake = DATASETS["mmpd"].write_fake(tmp_path / "m")
+    fake = FAKES["mmpd"](tmp_path / "m")
     found = list(DATASETS["mmpd"](fake))
     assert [r.labels["motion"] for r in found] == ["Stationary", "Walking", "Talking"]
     assert [r.labels["skin_tone"] for r in found] == [3, 4, 5]
@@ -76,7 +77,7 @@ def test_mmpds_words_become_labels_and_odd_arrays_are_refused(tmp_path) -> None:
 def test_scamps_turns_its_axes(tmp_path) -> None:
     import h5py
 
-    fake = DATASETS["scamps"].write_fake(tmp_path / "s")
+    fake = FAKES["scamps"](tmp_path / "s")
     with h5py.File(fake / "P000001.mat", "a") as file:
         pictures = np.zeros((3, 20, 10, 4), np.float32)
         pictures[0, 15, 2] = 1  # red, to the right and high up
@@ -88,7 +89,7 @@ def test_scamps_turns_its_axes(tmp_path) -> None:
 
 
 def test_bp4ds_pictures_are_ordered_by_number_and_its_empty_task_is_left_out(tmp_path) -> None:
-    fake = DATASETS["bp4d-plus"].write_fake(tmp_path / "b")
+    fake = FAKES["bp4d-plus"](tmp_path / "b")
     (fake / "Physiology" / "F001" / "T11").mkdir()
     (fake / "Physiology" / "F001" / "T11" / "BP_mmHg.txt").write_text("")
     found = list(DATASETS["bp4d-plus"](fake))
@@ -130,7 +131,7 @@ def test_a_stretch_of_pictures_begins_at_zero(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_features_of_pictures_are_kept_and_known_again(tmp_path) -> None:
-    fake = DATASETS["pure"].write_fake(tmp_path / "p")
+    fake = FAKES["pure"](tmp_path / "p")
     recordings = [
         replace(r, video=replace(r.video, region="full"), signals={})
         for r in DATASETS["pure"](fake)

@@ -13,6 +13,7 @@ from emotion_rppg.datasets.kemocon import BVP, PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
+from tests.datasets.fakes import FAKES
 
 
 def changed(path: Path, *pairs: tuple[str, str]) -> None:
@@ -28,7 +29,7 @@ def bpm(wave) -> float:
 
 
 def test_ratings_and_pulse_of_case_share_the_sessions_clock(tmp_path) -> None:
-    found = list(Case(Case.write_fake(tmp_path / "c")))
+    found = list(Case(FAKES["case"](tmp_path / "c")))
     assert [r.trial for r in found] == ["2", "5"] * 2  # no start screen
     second = found[0]  # person 1 saw clip 2 last, after 16 s
     for kind in ("bvp", "ecg", "valence", "arousal"):
@@ -38,7 +39,7 @@ def test_ratings_and_pulse_of_case_share_the_sessions_clock(tmp_path) -> None:
 
 
 def test_units_and_scales_of_case_are_checked(tmp_path) -> None:
-    fake = Case.write_fake(tmp_path / "c")
+    fake = FAKES["case"](tmp_path / "c")
     path = fake / "data/interpolated/annotations/sub_1.csv"
     text = path.read_text()
     rows = [line.split(",") for line in text.splitlines()]
@@ -59,7 +60,7 @@ def test_units_and_scales_of_case_are_checked(tmp_path) -> None:
 
 
 def test_k_emocon_reads_one_of_two_bands_on_the_debates_clock(tmp_path) -> None:
-    fake = KEmoCon.write_fake(tmp_path / "k")
+    fake = FAKES["k-emocon"](tmp_path / "k")
     found = {r.subject: r for r in KEmoCon(fake)}
     assert list(found) == ["1", "31"]
     wave = found["31"].read("bvp")  # the other band beats at the decoy's rate
@@ -72,7 +73,7 @@ def test_k_emocon_reads_one_of_two_bands_on_the_debates_clock(tmp_path) -> None:
 
 
 def test_a_rating_of_k_emocon_holds_for_the_five_seconds_before_its_time(tmp_path) -> None:
-    fake = KEmoCon.write_fake(tmp_path / "k")
+    fake = FAKES["k-emocon"](tmp_path / "k")
     path = fake / RATERS[""].format(1)
     path.write_text("seconds,arousal,valence\n5,1,2\n10,5,3\n20,4,4\n")
     wave = next(iter(KEmoCon(fake))).read("arousal")
@@ -90,7 +91,7 @@ def test_a_rating_of_k_emocon_holds_for_the_five_seconds_before_its_time(tmp_pat
 
 
 def test_people_of_k_emocon_without_a_band_are_said(tmp_path, caplog) -> None:
-    fake = KEmoCon.write_fake(tmp_path / "k")
+    fake = FAKES["k-emocon"](tmp_path / "k")
     assert len(KEmoCon(fake)) == 2
     assert "no wrist band of people 2" in caplog.text
     changed(fake / PEOPLE, (",1550010000000,", ",1550010000,"))
@@ -99,7 +100,7 @@ def test_people_of_k_emocon_without_a_band_are_said(tmp_path, caplog) -> None:
 
 
 def test_ceap_has_a_rating_held_and_one_after(tmp_path) -> None:
-    fake = Ceap360VR.write_fake(tmp_path / "c")
+    fake = FAKES["ceap-360vr"](tmp_path / "c")
     found = list(Ceap360VR(fake))
     assert [r.subject for r in found] == ["2", "2", "10", "10"]  # by number, not by letters
     assert dict(found[0].labels) == {"valence": 2.0, "arousal": 7.0}
@@ -122,7 +123,7 @@ def test_ceap_has_a_rating_held_and_one_after(tmp_path) -> None:
 
 
 def test_emognition_takes_the_watch_where_the_band_is_missing(tmp_path) -> None:
-    fake = Emognition.write_fake(tmp_path / "e")
+    fake = FAKES["emognition"](tmp_path / "e")
     band, _, watch, _ = found = list(Emognition(fake))
     assert [r.trial for r in found] == ["baseline", "fear"] * 2
     assert (band.read("bvp").rate_hz, watch.read("bvp").rate_hz) == (64, 20)
@@ -136,7 +137,7 @@ def test_emognition_takes_the_watch_where_the_band_is_missing(tmp_path) -> None:
 
 
 def test_popanes_facts_are_parsed_not_counted(tmp_path) -> None:
-    fake = Popane.write_fake(tmp_path / "p")
+    fake = FAKES["popane"](tmp_path / "p")
     found = list(Popane(fake))
     assert [r.subject for r in found] == ["S1P3", "S1P3", "S6P3"]  # two people, one number
     assert [r.trial for r in found] == ["Baseline", "Fear_1", "Baseline"]

@@ -8,11 +8,12 @@ from emotion_rppg.datasets.e4 import read_e4
 from emotion_rppg.datasets.stress_predict import LABELS, StressPredict
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import DatasetNotFound
+from tests.datasets.fakes import FAKES
 
 
 @pytest.fixture
 def fake(tmp_path):
-    return StressPredict.write_fake(tmp_path / "sp")
+    return FAKES["stress-predict"](tmp_path / "sp")
 
 
 def test_each_stretch_of_a_label_is_a_recording_on_the_hours_clock(fake) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.cohface import Cohface
-from emotion_rppg.datasets.fakes import read_truth
 from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
@@ -16,15 +15,17 @@ from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
 from emotion_rppg.datasets.vipl_hr import ViplHr
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import read_frames
+from tests.datasets.fakes import FAKES
+from tests.datasets.fakes.shared import read_truth
 
 SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface, ViplHr, LgiPpgi)
 
 
 @pytest.fixture(scope="module")
 def fake_of(tmp_path_factory):
-    """A data set's fake, written when first asked for."""
+    """Folder of a reader's fake, written when it is first used."""
     place = tmp_path_factory.mktemp("films")
-    return cache(lambda each: each.write_fake(place / each.card.name))
+    return cache(lambda each: FAKES[each.card.name](place / each.card.name))
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     pulse, rate, times = path.read_text().splitlines()
     in_ms = " ".join(str(1e3 * float(t)) for t in times.split())
     for lines, message in (
-        ((rate, pulse, times), r"ground_truth\.txt: the heart rate \(line 2\) is .* in the middle"),
+        ((rate, pulse, times), r"ground_truth\.txt: the median of heart rate \(line 2\) is 0"),
         ((pulse, rate, in_ms), "tells 232 frames in 7966 s"),
         ((pulse, rate), "has 2 lines, want three"),
         ((pulse, rate, times[: len(times) // 2]), "no table of bare numbers"),
@@ -127,9 +128,12 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     path = fake / "DATASET_1/5-gt/gtdump.xmp"
     table = np.loadtxt(path, delimiter=",")
     for columns, message in (
-        (table[:, [0, 2, 1, 3]], r"gtdump\.xmp: the saturation \(column 3\) is .* want 80–100"),
+        (
+            table[:, [0, 2, 1, 3]],
+            r"gtdump\.xmp: the median of saturation \(column 3\) is .* want 80–100",
+        ),
         (table[:, [0, 1, 1, 2, 3]], "has 5 columns, want four"),
-        (np.add(table, [9e3, 0, 0, 0]), "begins at 9 s, want the video's beginning"),
+        (np.add(table, [9e3, 0, 0, 0]), "begins at 9 s, want 0 s, the start of the video"),
         (table * [1e-3, 1, 1, 1], "samples a second, the documents say 62"),
     ):
         np.savetxt(path, columns, "%.6g", delimiter=",")
@@ -189,10 +193,10 @@ def test_mahnob_without_its_films_has_the_ecg(copied, caplog) -> None:
     ("old", "new", "message"),
     [
         ('vidRate="60.97"', 'vidRate="25"', "vidRate is 25, want 60.97 frames a second"),
-        ('audRate="44100"', 'audRate="22050"', "AudioSampleNumber at 22050 Hz do not go together"),
+        ('audRate="44100"', 'audRate="22050"', "AudioSampleNumber at 22050 Hz do not match"),
         ('audEndSmp="4917150"', 'audEndSmp="4990000"', "11.5 s of video and 13.2 s of audio"),
         ('feltArsl="3"', 'feltArsl="0"', "feltArsl is 0, outside its scale 1–9"),
-        ('feltEmo="4"', 'feltEmo="9"', "feltEmo is 9, known are 0 neutral"),
+        ('feltEmo="4"', 'feltEmo="9"', "feltEmo is 9, want one of 0 neutral"),
         ('feltVlnc="8" ', "", "session.xml lacks feltVlnc"),
         ('filename="P1-Rec1-All', 'filename="../P1-Rec1-All', "want a file beside it"),
         (
@@ -214,7 +218,7 @@ def test_a_session_of_mahnob_that_disagrees_is_refused(copied, old, new, message
     [
         ("MovieEnd", "MovieStart", "has 2 MovieStart and 0 MovieEnd"),
         ("Timestamp", "Time", "has no header with Timestamp, Event, AudioSampleNumber"),
-        ("7000\t\t4410000", "7\t\t4410000", "do not go together"),
+        ("7000\t\t4410000", "7\t\t4410000", "do not match"),
     ],
 )
 def test_an_eye_trackers_table_that_disagrees_is_refused(copied, old, new, message) -> None:
@@ -261,9 +265,9 @@ def test_cohface_checks_its_clock(copied) -> None:
     times, wave = np.arange(2048) / 256, found[0].read("bvp").samples
     for content, message in (
         ({"pulse": wave, "time": 1e3 * times}, "samples a second, the documents say 256"),
-        ({"pulse": wave, "time": times + 60}, "begins at 60 s, want the video's beginning"),
+        ({"pulse": wave, "time": times + 60}, "begins at 60 s, want 0 s, the start of the video"),
         ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "are no clock"),
-        ({"pulse": wave[:500], "time": times}, "500 numbers of pulse for 2048 of time"),
+        ({"pulse": wave[:500], "time": times}, "500 pulse samples and 2048 times"),
         ({"respiration": wave, "time": times}, "lacks pulse; it has: time"),
     ):
         with h5py.File(path, "w") as file:

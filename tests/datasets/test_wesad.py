@@ -8,11 +8,12 @@ import pytest
 from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.datasets.wesad import Wesad, minutes_seconds, read_quest
 from emotion_rppg.errors import InputError
+from tests.datasets.fakes import FAKES
 
 
 @pytest.fixture
 def fake(tmp_path):
-    return Wesad.write_fake(tmp_path / "wesad")
+    return FAKES["wesad"](tmp_path / "wesad")
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("7.08", 428), ("2.5", 170), ("39.55", 2395)])
@@ -61,7 +62,7 @@ def test_labels_of_another_order_or_channels_of_another_rate_are_refused(fake) -
         content["signal"]["wrist"]["BVP"] = content["signal"]["wrist"]["ACC"]
 
     for change, message in (
-        (swap_labels, "the questionnaire says"),
+        (swap_labels, "the questionnaire has"),
         (swap_channels, "are the channels in their places"),
         (drop, "has no signal/wrist/BVP"),
         (widen, "want one column"),

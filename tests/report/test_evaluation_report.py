@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from emotion_rppg import evaluate, metrics
 from emotion_rppg.cli import app
-from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report import charts, figures, outcomes
 from emotion_rppg.report.evaluation import protocol
@@ -19,6 +18,7 @@ from emotion_rppg.report.examples import examples
 from emotion_rppg.report.people import data
 from emotion_rppg.signals import Signal
 from emotion_rppg.tables import read_table
+from tests.datasets.fakes import FAKES
 
 NAMES = {"arousal": ("low", "high")}
 
@@ -179,7 +179,7 @@ def test_numbers_and_many_classes_are_drawn_over_time() -> None:
 
 def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> None:
     root = tmp_path / "fake"
-    StressPredict.write_fake(root)
+    FAKES["stress-predict"](root)
     words = f"evaluate --dataset stress-predict --root {root} --target stress --heads logistic"
     out = tmp_path / "result"
     run = CliRunner().invoke(

@@ -14,7 +14,6 @@ from emotion_rppg import evaluate, extract
 from emotion_rppg.cli import app
 from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.folder import Folder
-from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.emotion.linear import OnFeatures
 from emotion_rppg.evaluation.statistics import summary
@@ -22,6 +21,7 @@ from emotion_rppg.report import charts, outcomes
 from emotion_rppg.report.cards import cards_of
 from emotion_rppg.report.evaluation import protocol, write_evaluation
 from emotion_rppg.tables import write_table
+from tests.datasets.fakes import FAKES
 
 QUICK = {"plain": OnFeatures(LogisticRegression())}
 score = partial(evaluate, target="arousal", heads=QUICK, permutations=0)
@@ -104,7 +104,7 @@ def test_the_console_says_it_too(table, tmp_path) -> None:
 
 
 def test_every_reader_of_a_published_set_signs_its_recordings(tmp_path) -> None:
-    root = StressPredict.write_fake(tmp_path / "fake")
+    root = FAKES["stress-predict"](tmp_path / "fake")
     assert root is not None
     recordings = list(DATASETS["stress-predict"](tmp_path / "fake"))
     assert {recording.reader for recording in recordings} == {"stress-predict"}
@@ -114,7 +114,7 @@ def test_every_reader_of_a_published_set_signs_its_recordings(tmp_path) -> None:
 
 
 def test_a_folder_called_as_a_published_set_is_not_taken_for_it(tmp_path) -> None:
-    folder = Folder.write_fake(tmp_path / "wesad")
+    folder = FAKES["folder"](tmp_path / "wesad")
     assert folder is not None
     (tmp_path / "wesad" / "manifest.json").write_text(
         '{"dataset": "wesad", "scales": {"arousal": [1, 9]}}', encoding="utf-8"

@@ -1,0 +1,75 @@
+"""A fake of WESAD: pickles and questionnaires, and of one person the raw E4 session alone."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from tests.datasets.fakes.respiban import body_signals
+from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_truth
+
+CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
+
+
+def write(folder: str | Path, *, seconds: int = 8) -> Path:
+    """Two people with different orders, a rate each condition; of a third the raw E4 alone."""
+    folder = Path(folder)
+    truth: dict[str, dict[str, float]] = {}
+    for k, order in enumerate((list(CODES), ["Base", "Fun", "Medi 1", "TSST", "Medi 2"])):
+        name, rates = f"S{2 + k}", [rate_of(5 * k + i) for i in range(5)]
+        (folder / name).mkdir(parents=True)
+        for condition, bpm in zip(order, rates, strict=True):
+            key = f"wesad/{2 + k}/1/{_trial(condition)}"
+            truth[key] = {"bvp": bpm, "ecg": bpm}
+        with (folder / name / f"{name}.pkl").open("wb") as file:
+            pickle.dump(_person(name, order, rates, seconds), file, protocol=2)
+        quest = _quest(name, order, seconds)
+        (folder / name / f"{name}_quest.csv").write_text(quest, encoding="utf-8")
+    truth |= _write_e4(folder / "S9", list(CODES), seconds)
+    return write_truth(folder, truth)
+
+
+def _person(name: str, order: list[str], rates: list[float], seconds: int) -> dict[str, object]:
+    """Each condition's pulse after two seconds without a label."""
+    codes = [np.repeat([0, CODES[c]], [2 * 700, seconds * 700]) for c in order]
+    return {
+        "subject": name,
+        "label": np.concatenate(codes).astype(np.int32),
+        "signal": body_signals(rates, seconds, 2),
+    }
+
+
+def _write_e4(folder: Path, order: list[str], seconds: int) -> dict[str, dict[str, float]]:
+    """S9's questionnaire and E4 session: the rest of the session beats at the decoy's rate."""
+    quest = _quest(folder.name, order, seconds + 20)
+    ends = [929 + 158 + (k + 1) * (seconds + 22) for k in range(5)]
+    wave, truth = pulse(DECOY_BPM, ends[-1], 64), {}
+    for k, end in enumerate(ends):
+        first = end - 20 - seconds  # the labels' beginning, to a fifth of a second
+        wave[first * 64 : (end - 20) * 64] = pulse(rate_of(10 + k), seconds, 64)
+        truth[f"wesad/9/1/{_trial(order[k])}"] = {"bvp": rate_of(10 + k)}
+    lines = ["1495437325.00", "64.000000", *(f"{value:.2f}" for value in wave)]
+    folder.mkdir()
+    (folder / "S9_quest.csv").write_text(quest, encoding="utf-8")
+    with zipfile.ZipFile(folder / "S9_E4_Data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("BVP.csv", "\n".join(lines) + "\n")
+    return truth
+
+
+def _quest(name: str, order: list[str], seconds: int) -> str:
+    """Times in minutes.seconds from a start 2 min 38 s before the pickle's: one of them is 2.4."""
+    starts = [158 + 2 + k * (seconds + 2) for k in range(5)]
+
+    def times(at: list[int]) -> str:
+        return ";".join(f"{t // 60}.{t % 60:02d}".removesuffix("0") for t in at)
+
+    lines = [f"# Subj;{name};;;;;", "# ORDER;" + ";".join([*order, "sRead"]) + ";"]
+    lines += [f"# START;{times(starts)};9.1;", f"# END;{times([t + seconds for t in starts])};9.3;"]
+    lines += [";;;;;;", *["# PANAS;1;2;3"] * 5, *["# STAI;1;2"] * 5]
+    lines += [f"# DIM;{3 + k};{8 - k};" for k in range(5)]
+    return "\n".join([*lines, "# SSSQ;1;2;"]) + "\n"
+
+
+def _trial(condition: str) -> str:
+    return condition.lower().replace(" ", "")
