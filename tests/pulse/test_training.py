@@ -80,7 +80,7 @@ def test_training_begins_with_the_network_that_comes_along_by_its_name(
     saw = json.loads((BUNDLED["physnet"] / "config.json").read_text())["trained_on"]
     said = json.loads((out / "config.json").read_text())["trained_on"]
     assert said == {"synthetic-clips": sorted(saw["synthetic-clips"] + who["synthetic-clips"])}
-    with pytest.raises(InputError, match=r"no model\.safetensors in 'bundled'"):
+    with pytest.raises(InputError, match=r"no config\.json in 'bundled'"):
         train(clips, tmp_path / "net", recipe=one, init=Path("bundled"))
 
 
@@ -187,6 +187,8 @@ def loss_without_gradient_at(steps, monkeypatch) -> None:
 
     def loss(said, wave, rate_hz):
         value = negative_pearson(said, wave)
+        if not said.requires_grad:  # the check before the first step
+            return value
         return value + (said * 0).abs().sum().sqrt() if next(counted) in steps else value
 
     monkeypatch.setattr("emotion_rppg.pulse.training.named_loss", lambda name: loss)
