@@ -7,6 +7,7 @@ import pytest
 from emotion_rppg.emotion.inputs import Matrix, matrix
 from emotion_rppg.emotion.model import FITTED
 from emotion_rppg.errors import InputError
+from emotion_rppg.evaluation.folds import Leak
 from emotion_rppg.evaluation.normalise import NORMALISE, Normalisation, normalise_name, normalised
 from emotion_rppg.windows import people
 
@@ -45,6 +46,13 @@ def test_labels_change_nothing(name) -> None:
     table = study(3)
     other = table.assign(label_arousal=10 - table["label_arousal"])
     np.testing.assert_array_equal(made(name, table)[0].X, made(name, other)[0].X)
+
+
+def test_one_of_the_table_that_reads_labels_is_refused(monkeypatch) -> None:
+    peeking = Normalisation("peeking", lambda _, table: table["label_arousal"], "by the label")
+    monkeypatch.setitem(NORMALISE, "peeking", peeking)
+    with pytest.raises(Leak, match="'peeking' reads 'label_arousal'"):
+        made("peeking", study(3))
 
 
 def test_own_levels_are_taken_off_as_each_describes() -> None:

@@ -136,7 +136,7 @@ def test_each_trains_from_the_command_line_and_reads_a_video(name, tmp_path, mon
     assert json.loads((folder / "config.json").read_text())["network"] == name
     assert json.loads((folder / "run.json").read_text())["arguments"]["recipe"]["network"] == name
     wave = estimate(CLIP, folder, device="cpu")
-    assert len(wave) == 300
+    assert len(wave) == 360
     assert np.isfinite(wave.samples).all()
 
 
