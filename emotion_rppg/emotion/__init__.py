@@ -130,7 +130,7 @@ def heads_for(*, numbers: bool, encoder: str | Path | None = None) -> dict[str, 
 
 def own_classes() -> dict[str, type[Any]]:
     """Classes that the heads of the tables are made of and scikit-learn does not have, by name."""
-    heads = [*HEADS.values(), *HEADS_REGRESSION.values()]
+    heads: list[Any] = [*HEADS.values(), *HEADS_REGRESSION.values()]
     parts = [part for head in heads for part in (head, *head.get_params().values())]
     classes = {type(part) for part in parts if isinstance(part, BaseEstimator)}
     own = {each for each in classes if not each.__module__.startswith("sklearn.")}
