@@ -100,7 +100,9 @@ def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
 
 
 def test_a_network_without_weights_asks_for_them() -> None:
-    assert "--weights" in refused("pulse", CLIP, "--method", "cnn3d")
+    told = refused("pulse", CLIP, "--method", "cnn3d")
+    assert "--weights" in told
+    assert "`emotion-rppg train pulse --network cnn3d` makes one" in told
 
 
 @pytest.mark.parametrize(("watched", "shown"), [(True, "30/300"), (False, "")])
@@ -454,6 +456,10 @@ def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None
     assert made["inputs"][0]["folder"] == "physnet"
     unread = ("--dataset", "folder", "--root", tmp_path / "nowhere")  # no face is followed for it
     assert "no folder 'none' to begin with" in refused(*words, *unread, "--init", "none")
+    assert "known: physnet, cnn3d" in refused(*words, *unread, "--network", "cnn4d")
+    told = refused(*words, *unread, "--network", "cnn3d", "--init", tmp_path / "n")
+    assert "holds the network 'physnet' and 'cnn3d' is to be trained" in told
+    assert "too short for lag_tolerant" in refused(*words, *unread, "--loss", "lag_tolerant")
     assert "not an output of" in refused(*words, *unread, "--out", tmp_path / "runs")
     one = tmp_path / "one"
     assert "would lie in" in refused(*words, *unread, "--out", one, "--tensorboard", one)

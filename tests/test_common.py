@@ -73,9 +73,9 @@ def test_every_data_set_is_in_the_table() -> None:
 
 
 def test_every_split_is_in_the_table() -> None:
-    assert defined("evaluation", lambda t: parameters(t) == ["table", "seed"]) == set(
-        SPLITS.values()
-    )
+    assert defined("evaluation", lambda t: parameters(t) == ["table", "seed"]) == {
+        split.function for split in SPLITS.values()
+    }
 
 
 def test_every_head_is_an_unfitted_estimator_under_its_name() -> None:

@@ -94,6 +94,7 @@ KINDS = (
     "feature family",
     "head",
     "split",
+    "normalisation",
     "data set reader",
     "signal kind with beats",
 )

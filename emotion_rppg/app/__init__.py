@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.app.analysis import LONGEST_S, Shown, analyse, growing
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse.inference import BUNDLED
 from emotion_rppg.signals import Signal
 from emotion_rppg.study import load
 
 if TYPE_CHECKING:
     from emotion_rppg.emotion.model import Model
 
-METHODS = ("pos", "chrom", "green", "physnet")
 LARGEST, AT_ONCE, WAITING = "500mb", 2, 20
 KEPT_S = 1800  # for uploads and results of a page that stays open
 REDRAWN_S = 1.0  # between pictures of a wave that grows
@@ -119,7 +120,7 @@ def _blocks(model: Model | None) -> Any:
             rest = gr.Video(
                 sources=sources, label="The same person at rest", height=340, visible=needs_rest
             )
-        how = gr.Dropdown(list(METHODS), value="pos", label="Method", visible=model is None)
+        how = gr.Dropdown([*METHODS, *BUNDLED], value="pos", label="Method", visible=model is None)
         go = gr.Button("Read the pulse", variant="primary", elem_id="go")
         shown = [
             gr.Markdown(elem_id="said"),

@@ -76,7 +76,11 @@ def _method(method: str | None, weights: Path | None) -> None:
     from emotion_rppg.pulse import METHODS, canonical
 
     name = canonical(method)
-    if name is None or name in METHODS or name == "physnet" or Path(name).is_dir():
+    if name is None or name in METHODS or Path(name).is_dir():
+        return
+    from emotion_rppg.pulse.inference import BUNDLED
+
+    if name in BUNDLED:
         return
     from emotion_rppg.pulse import NETWORKS
 

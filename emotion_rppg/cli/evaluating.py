@@ -84,7 +84,7 @@ def evaluate(
         from emotion_rppg.cache import beside
         from emotion_rppg.emotion.inputs import of_families
         from emotion_rppg.evaluation import evaluate as evaluated
-        from emotion_rppg.evaluation.splits import WORDS
+        from emotion_rppg.evaluation.splits import SPLITS
         from emotion_rppg.report.evaluation import write_evaluation
         from emotion_rppg.study import extract, waves
         from emotion_rppg.tables import read_tables
@@ -141,7 +141,7 @@ def evaluate(
                 waves=waves_of if recordings else None,
             )
         text = f"{_shown(means)}\n{out / 'report.html'}"
-        text += f"\n{WORDS[split]}" if split == "leaky_windows" else ""
+        text += f"\n{SPLITS[split].description}" if SPLITS[split].leaky else ""
         say(
             text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
         )

@@ -135,7 +135,10 @@ def train_encoder(
 
 @train.command("pulse")
 def train_pulse(
-    out: Out = Path("physnet"),
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the result goes. Default: --network.")
+    ] = None,
+    network: Annotated[str, typer.Option(help="physnet, cnn3d, cnn2d_lstm …")] = "physnet",
     dataset: Dataset = None,
     root: Root = None,
     steps: Annotated[int, typer.Option(min=1)] = 1000,
@@ -151,7 +154,7 @@ def train_pulse(
     validation: Annotated[float, typer.Option(help="Share of the people to hold out.")] = 0.0,
     patience: Annotated[int, typer.Option(min=1, help="Validations without a better one.")] = 10,
     init: Annotated[
-        str | None, typer.Option(help="Network to begin with: its folder, or bundled.")
+        str | None, typer.Option(help="Trained --network to begin with: its folder, or bundled.")
     ] = None,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that make clips.")] = 0,
     devices: Annotated[int, typer.Option(min=1)] = 1,
@@ -165,7 +168,7 @@ def train_pulse(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Train PhysNet: on a data set with videos and contact pulse, or on synthetic clips.
+    """Train a pulse network on a data set with videos and contact pulse, or on synthetic clips.
 
     Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
     """
@@ -174,10 +177,11 @@ def train_pulse(
         from emotion_rppg.checkpoints import check_folder
         from emotion_rppg.provenance import write_run
         from emotion_rppg.pulse.events import check_events
-        from emotion_rppg.pulse.training import Recipe, beginning, sources
+        from emotion_rppg.pulse.training import Recipe, beginning, check_network, sources
         from emotion_rppg.pulse.training import train as run_training
 
         recipe = Recipe(
+            network=network,
             normalisation=normalisation,
             size=size,
             frames=frames,
@@ -190,7 +194,9 @@ def train_pulse(
             patience=patience,
             seed=seed,
         )
+        out = Path(network) if out is None else out
         check_folder(out)  # before the faces of the data set's videos are followed, for hours maybe
+        check_network(recipe)
         begun = None if init is None else beginning(init, recipe)
         if tensorboard is not None:
             check_events(tensorboard, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sklearn.base import BaseEstimator
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
@@ -36,6 +37,7 @@ __all__ = [
     "HEADS_REGRESSION",
     "WITH_ENCODER",
     "heads_for",
+    "own_classes",
 ]
 
 # Unfitted scikit-learn estimators of the array that inputs.matrix makes; inputs.fitted_to tells a
@@ -124,3 +126,12 @@ def heads_for(*, numbers: bool, encoder: str | Path | None = None) -> dict[str, 
         return heads
     kind = SequenceRegressor if numbers else SequenceHead
     return {**heads, "lstm_pretrained": kind(encoder=str(encoder))}
+
+
+def own_classes() -> dict[str, type[Any]]:
+    """Classes that the heads of the tables are made of and scikit-learn does not have, by name."""
+    heads: list[Any] = [*HEADS.values(), *HEADS_REGRESSION.values()]
+    parts = [part for head in heads for part in (head, *head.get_params().values())]
+    classes = {type(part) for part in parts if isinstance(part, BaseEstimator)}
+    own = {each for each in classes if not each.__module__.startswith("sklearn.")}
+    return {each.__name__: each for each in sorted(own, key=lambda each: each.__name__)}

@@ -114,6 +114,8 @@ class MultiTaskHead(SequenceHead):
     others it is a `SequenceHead`.
     """
 
+    several_targets = True  # "all" heads have it only where there are several
+
     def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> MultiTaskHead:
         """Fit; ``others`` (n, targets) are classes as numbers, NaN where a row has no label."""
         super()._fit(X, y, groups, others)
@@ -122,6 +124,8 @@ class MultiTaskHead(SequenceHead):
 
 class MultiTaskRegressor(SequenceRegressor):
     """As `MultiTaskHead`, for numbers."""
+
+    several_targets = True
 
     def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> MultiTaskRegressor:
         """Fit; ``others`` (n, targets) are numbers, NaN where a row has no label."""

@@ -2,8 +2,8 @@
 
 A head is two files: ``NAME.json`` (what it is, and the digest of the other) and either
 ``NAME.safetensors`` (numbers of a deep head, whose parameters stand in the JSON) or ``NAME.skops``
-(a classic head). A skops file is read with the fixed list of types below: what else it names is
-refused, never asked for and approved.
+(a classic head). A skops file is read with a list of types that it has no part in, those below and
+those that the tables of heads are made of: what else it names is refused, never approved.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg.checkpoints import whole_file, write_json
+from emotion_rppg.emotion import own_classes
 from emotion_rppg.emotion.deep import (
     MultiTaskHead,
     MultiTaskRegressor,
     SequenceHead,
     SequenceRegressor,
 )
+from emotion_rppg.emotion.deep_net import SequenceNet
 from emotion_rppg.errors import InputError
 
 DEEP: dict[str, type[Any]] = {
@@ -54,8 +56,19 @@ TRUSTED = (
 
 def has_network(head: Any) -> bool:
     """Whether an estimator is a deep head or is made of one: slow to fit."""
-    parts = (head, *head.get_params().values())
-    return any(type(part).__name__ in DEEP for part in parts)
+    return any(isinstance(part, SequenceNet) for part in (head, *head.get_params().values()))
+
+
+def _deep_types() -> dict[str, type[Any]]:
+    """The deep heads that are read back, by name: those above and those of the tables."""
+    own = {n: each for n, each in own_classes().items() if issubclass(each, SequenceNet)}
+    return DEEP | own
+
+
+def _trusted_types() -> list[str]:
+    """Types that a skops file may name: those above and those that the tables' heads have."""
+    own = [f"{each.__module__}.{each.__qualname__}" for each in own_classes().values()]
+    return sorted({*TRUSTED, *own})
 
 
 def save_head(head: Any, folder: str | Path, name: str) -> None:
@@ -69,7 +82,7 @@ def save_head(head: Any, folder: str | Path, name: str) -> None:
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     facts: dict[str, Any] = {"kind": "head", "type": type(head).__name__}
-    if facts["type"] in DEEP:
+    if facts["type"] in _deep_types():
         from safetensors.torch import save
 
         content = save({k: v.contiguous() for k, v in head.module_.state_dict().items()})
@@ -105,7 +118,7 @@ def load_head(folder: str | Path, name: str) -> Any:
     if file.suffix != ".safetensors":
         return _read_skops(content, file)
     try:
-        return _rebuilt(DEEP[kind], facts, content, str(file))
+        return _rebuilt(_deep_types()[kind], facts, content, str(file))
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
@@ -142,7 +155,7 @@ def _skops(head: Any) -> bytes:
     import skops.io
 
     content = skops.io.dumps(head, compression=zipfile.ZIP_DEFLATED, compresslevel=6)
-    unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(TRUSTED))
+    unknown = sorted(set(skops.io.get_untrusted_types(data=content)) - set(_trusted_types()))
     if unknown:
         raise InputError(
             f"{type(head).__name__} cannot be saved: {', '.join(unknown)} is not among the types "
@@ -156,7 +169,7 @@ def _read_skops(content: bytes, file: Path) -> Any:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
-        head = skops.io.loads(content, trusted=list(TRUSTED))
+        head = skops.io.loads(content, trusted=_trusted_types())
     except UntrustedTypesFoundException as error:
         raise InputError(
             f"{file} names types that no head of ours has, so it was not opened: {error}"

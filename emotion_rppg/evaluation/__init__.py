@@ -1,34 +1,19 @@
 """Honest evaluation: whole people are held out, dummies stand beside, leaks are refused.
 
-SPLITS: name -> ``(table, *, seed) -> (train rows, test rows)…``, on the table's identities alone.
+SPLITS: name -> `Split`, ``(table, *, seed) -> (train rows, test rows)…`` on the table's identities
+alone, with its unit and its description.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.evaluation.splits import (
-    datasets,
-    first_minutes,
-    leaky_windows,
-    loso,
-    sessions_within,
-    subject_folds,
-    trials_within,
-)
+from emotion_rppg.evaluation.splits import SPLITS, Split
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS = {
-    "loso": loso,
-    "subject_folds": subject_folds,
-    "datasets": datasets,
-    "trials_within": trials_within,
-    "sessions_within": sessions_within,
-    "first_minutes": first_minutes,
-    "leaky_windows": leaky_windows,
-}
+__all__ = ["SPLITS", "Split", "evaluate"]
 
 
 def evaluate(

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation import SPLITS
-from emotion_rppg.evaluation.splits import UNIT, Fold, overlapping, unit_names
+from emotion_rppg.evaluation.splits import OWN, SPLITS, Fold, Split, overlapping, unit_names
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Split = str | Callable[..., Iterator[Fold]]
+AnySplit = str | Split | Callable[..., Iterator[Fold]]
 
 
 class Leak(InputError):
@@ -32,13 +31,31 @@ class Folds:
     purged: int
 
 
-def split_name(split: Split) -> str:
-    return split if isinstance(split, str) else getattr(split, "__name__", "own")
+def split_name(split: AnySplit) -> str:
+    """The name of a split, as results have it."""
+    return split if isinstance(split, str) else _split(split).name
+
+
+def is_leaky(split: AnySplit) -> bool:
+    """Whether the split has windows that know each other on both sides."""
+    return _split(split).leaky
+
+
+def _split(split: AnySplit) -> Split:
+    """What a name stands for, or a function of one's own with its unit."""
+    if isinstance(split, Split):
+        return split
+    if callable(split):
+        name = getattr(split, "__name__", "own")
+        return Split(name, split, getattr(split, "unit", "person"), OWN)
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
+    return SPLITS[split]
 
 
 def make_folds(
     table: pd.DataFrame,
-    split: Split,
+    split: AnySplit,
     *,
     seed: int,
     labelled: np.ndarray,
@@ -50,16 +67,13 @@ def make_folds(
     has an attribute ``unit`` (``"dataset"``, ``"trial"``, ``"session"``, ``"moment"``) is held to
     that. Training windows that share seconds with tested ones are purged.
     """
-    if isinstance(split, str) and split not in SPLITS:
-        raise InputError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
-    make = SPLITS[split] if isinstance(split, str) else split
-    unit = UNIT[split] if isinstance(split, str) else getattr(split, "unit", "person")
+    make = _split(split)
     kept = np.flatnonzero(labelled)
     part = table.iloc[kept].reset_index(drop=True)
     pairs, purged = [], 0
     for train, test in make(part, seed=seed):
-        refuse_both_sides(part, train, test, unit)
-        if unit not in ("dataset", "person", "window"):
+        refuse_both_sides(part, train, test, make.unit)
+        if make.unit not in ("dataset", "person", "window"):
             shared = overlapping(part, train, test)
             train, purged = train[~shared], purged + int(shared.sum())
         rows = kept[test]

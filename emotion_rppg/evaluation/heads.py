@@ -12,7 +12,7 @@ from emotion_rppg.emotion.selection import Selected
 from emotion_rppg.emotion.storage import has_network
 from emotion_rppg.errors import InputError
 
-SELECTED, MULTITASK = "selected", "multitask"
+SELECTED = "selected"
 
 
 def chosen_heads(
@@ -48,7 +48,7 @@ def _named(
     if isinstance(heads, Mapping):
         return dict(heads)
     if isinstance(heads, str) and heads == "all":
-        whole = {n: head for n, head in known.items() if several or n != MULTITASK}
+        whole = {n: h for n, h in known.items() if several or not hasattr(h, "several_targets")}
         return {**whole, SELECTED: Selected(list(classic.items()))}
     if isinstance(heads, str) or not isinstance(heads, Sequence):
         heads = [heads]

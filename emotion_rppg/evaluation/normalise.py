@@ -1,18 +1,14 @@
-"""Taking people's own levels off: NORMALISE names what is known of a person when they are tested.
+"""What is known of a person when they are tested: NORMALISE, name -> `Normalisation`.
 
-- ``none``: nothing.
-- ``calibration``: the mean of the person's first minutes is taken off; those windows, and any
-  that reaches into those minutes, are not scored. What a device could do after a short rest.
-- ``transductive``: the person's whole recording gives mean and spread, without any label. Not
-  possible while somebody is still being recorded; reported as what it is.
-
-A function of one's own, ``(inputs, table) -> (Matrix, rows not to score)``, is given the table
-without its labels: one that asks for them is refused.
+A function of one's own, ``(inputs, table) -> (Matrix, rows not to score)``, may take the place of
+a name. Every function, those of the table too, is given the rows without their labels: one that
+asks for them is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,17 +16,72 @@ import numpy as np
 from emotion_rppg.emotion.inputs import Matrix
 from emotion_rppg.emotion.levels import calibrated, levelled
 from emotion_rppg.errors import InputError
+from emotion_rppg.evaluation.splits import OWN
 from emotion_rppg.windows import LABEL, people
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NORMALISE = ("none", "calibration", "transductive")
-Normalise = str | Callable[..., Any]
+
+@dataclass(frozen=True)
+class Normalisation:
+    """A way to take people's own levels off their features, and what a report says of it.
+
+    Only a person's own rows may shape their features, and no label: normalisation happens before
+    the folds and then leaks nothing from one person to another.
+
+    Parameters
+    ----------
+    name : str
+        Its name, as ``--normalise`` and the column ``normalise`` of results have it.
+    function : function
+        ``(inputs, table) -> (Matrix of the same shape, rows not to score (n,))``.
+    description : str
+        One sentence for reports; ``{seconds:g}`` stands for ``calibration_s``.
+    timed : bool
+        Whether the function takes ``calibration_s=…``, the seconds of each person's beginning that
+        are the reference.
+    """
+
+    name: str
+    function: Callable[..., tuple[Matrix, np.ndarray]]
+    description: str
+    timed: bool = False
+
+
+def none(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
+    """The matrix as it is; every row is scored."""
+    return inputs, np.zeros(len(table), dtype=bool)
+
+
+def transductive(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
+    """Each column less the person's mean over the whole recording, over their spread."""
+    everyone = np.ones(len(table), dtype=bool)
+    return levelled(inputs, people(table).to_numpy(), everyone, spread=True), ~everyone
+
+
+NORMALISE = {
+    "none": Normalisation("none", none, "nothing is known of a person when they are tested"),
+    "calibration": Normalisation(
+        "calibration",
+        calibrated,
+        "the mean of each person's first {seconds:g} s was taken off their features, "
+        "without labels; windows that reach into that time are not scored",
+        timed=True,
+    ),
+    "transductive": Normalisation(
+        "transductive",
+        transductive,
+        "each person's features were standardised by the mean and spread of their "
+        "whole recording, without labels; not possible while somebody is still being recorded",
+    ),
+}
+Normalise = str | Normalisation | Callable[..., Any]
 
 
 def normalise_name(how: Normalise) -> str:
-    return how if isinstance(how, str) else getattr(how, "__name__", "own")
+    """The name of a normalisation, as results have it."""
+    return how if isinstance(how, str) else _normalisation(how).name
 
 
 def normalised(
@@ -38,39 +89,43 @@ def normalised(
 ) -> tuple[Matrix, np.ndarray]:
     """The matrix with each person's own level taken off, and which rows must not be scored.
 
-    Only the person's own rows and no label enter, so that doing it before the folds leaks
-    nothing from one person to another. Beat tokens are treated channel by channel.
+    Beat tokens are treated channel by channel.
+
+    Raises
+    ------
+    Leak
+        A function that asks for labels.
+    InputError
+        An unknown name; a function that gives another shape.
     """
-    if not isinstance(how, str):
-        return _by_function(inputs, table, how)
-    if how not in NORMALISE:
-        raise InputError(f"unknown normalisation {how!r}; known: {', '.join(NORMALISE)}")
-    if how == "calibration":
-        return calibrated(inputs, table, calibration_s=calibration_s)
-    nobody, everyone = np.zeros(len(table), dtype=bool), np.ones(len(table), dtype=bool)
-    if how == "transductive":
-        inputs = levelled(inputs, people(table).to_numpy(), everyone, spread=True)
-    return inputs, nobody
-
-
-def _by_function(
-    inputs: Matrix, table: pd.DataFrame, how: Callable[..., Any]
-) -> tuple[Matrix, np.ndarray]:
     from emotion_rppg.evaluation.folds import Leak
 
+    way = _normalisation(how)
+    options = {"calibration_s": calibration_s} if way.timed else {}
     blind = table[[c for c in table if not str(c).startswith(LABEL)]]
     try:
-        made, unscored = how(inputs, blind)
+        made, unscored = way.function(inputs, blind, **options)
     except KeyError as error:
         if LABEL in str(error):
             raise Leak(
-                f"the normalisation {normalise_name(how)!r} reads {error}: labels of the tested "
+                f"the normalisation {way.name!r} reads {error}: labels of the tested "
                 "would shape their own features"
             ) from error
         raise
     if made.X.shape != inputs.X.shape or len(unscored) != len(table):
         raise InputError(
-            f"the normalisation {normalise_name(how)!r} gave {made.X.shape} and {len(unscored)} "
+            f"the normalisation {way.name!r} gave {made.X.shape} and {len(unscored)} "
             f"rows, want {inputs.X.shape} and {len(table)}"
         )
     return made, np.asarray(unscored, dtype=bool)
+
+
+def _normalisation(how: Normalise) -> Normalisation:
+    """What a name stands for, or a function of one's own."""
+    if isinstance(how, Normalisation):
+        return how
+    if callable(how):
+        return Normalisation(getattr(how, "__name__", "own"), how, OWN)
+    if how not in NORMALISE:
+        raise InputError(f"unknown normalisation {how!r}; known: {', '.join(NORMALISE)}")
+    return NORMALISE[how]

@@ -17,8 +17,8 @@ from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.fitting import Job
 from emotion_rppg.evaluation.folds import (
+    AnySplit,
     Folds,
-    Split,
     make_folds,
     refuse_scored_calibration,
     refuse_trained_on,
@@ -60,7 +60,7 @@ def make_plans(
     heads: Any,
     encoder: str | Path | None,
     probabilities: str,
-    split: Split,
+    split: AnySplit,
     unscored: np.ndarray,
     allow_unknown: bool,
     seed: int,
@@ -157,7 +157,7 @@ def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
 
 
 def _refuse_folds_of_one_class(
-    folds: Folds, y: np.ndarray, usable: np.ndarray, split: Split, target: str
+    folds: Folds, y: np.ndarray, usable: np.ndarray, split: AnySplit, target: str
 ) -> None:
     """Raise if no fold's training has two classes: every head would be a constant."""
     if all(len(np.unique(y[train[usable[train]]])) < 2 for train, _ in folds.pairs):

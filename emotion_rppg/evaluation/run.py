@@ -13,7 +13,7 @@ from emotion_rppg.emotion.table_checks import checked
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation import resume
 from emotion_rppg.evaluation.fitting import Job, Said
-from emotion_rppg.evaluation.folds import Leak, Split, split_name
+from emotion_rppg.evaluation.folds import AnySplit, Leak, is_leaky, split_name
 from emotion_rppg.evaluation.importance import explained, losses
 from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import null_of
@@ -39,7 +39,7 @@ def evaluate(
     *,
     target: str | Sequence[str],
     heads: Any = "all",
-    split: Split = "loso",
+    split: AnySplit = "loso",
     coding: str = "midpoint",
     normalise: Normalise = "none",
     calibration_s: float = 240.0,
@@ -81,11 +81,12 @@ def evaluate(
         ``"selected"``: the head that inner folds of the training people choose. ``"multitask"``
         learns all of the targets at once.
     split : str or function
-        A name of ``SPLITS`` or a function ``(table, *, seed) -> (train, test)…``.
+        A name of ``SPLITS``, a `Split` or a function ``(table, *, seed) -> (train, test)…``.
     coding : str
         How ratings become classes; see :class:`~emotion_rppg.emotion.tasks.Task`.
-    normalise : {"none", "calibration", "transductive"} or function
-        See :mod:`emotion_rppg.evaluation.normalise`.
+    normalise : str or function
+        A name of ``NORMALISE``, a `Normalisation` or a function
+        (:mod:`emotion_rppg.evaluation.normalise`).
     calibration_s : float
         Of ``"calibration"``: how much of each person's beginning is the reference, and unscored.
     ablate : sequence of str
@@ -179,7 +180,7 @@ def evaluate(
     results = pd.DataFrame(rows).assign(
         probabilities=probabilities,
         unknown_training=any(plan.unknown_training for plan in plans),
-        leaky=split_name(split) == "leaky_windows",
+        leaky=is_leaky(split),
     )
     results.attrs["predictions"] = Kept(pd.concat(tables, ignore_index=True))
     results.attrs["ablate"] = tuple(ablate)
@@ -272,7 +273,7 @@ def _null(
 def _baselines(table: pd.DataFrame, normalise: Normalise, seconds: float) -> dict[str, Matrix]:
     """What baselines see, with people's own levels taken off as the heads' inputs have them."""
     found = baseline_inputs(table)
-    if not isinstance(normalise, str):  # one's own function knows the columns of the heads alone
+    if callable(normalise):  # one's own function knows the columns of the heads alone
         return found
     return {
         name: normalised(each, table, how=normalise, calibration_s=seconds)[0]

@@ -1,11 +1,12 @@
 """Who is trained on and who is tested: splits of a table, from its identities alone.
 
-``UNIT`` says what of a split is never on both sides, ``WORDS`` what it is, for every report.
+SPLITS: name -> `Split`, a function with what a report says of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,28 +22,48 @@ Fold = tuple[np.ndarray, np.ndarray]
 FOLDS = 5
 FIRST_S = 240.0  # of a new person that ``first_minutes`` may learn from
 
-UNIT = {
-    "loso": "person",
-    "subject_folds": "person",
-    "datasets": "dataset",
-    "trials_within": "trial",
-    "sessions_within": "session",
-    "first_minutes": "moment",
-    "leaky_windows": "window",
-}
-WORDS = {
-    "loso": "leave one subject out: each person is tested by heads that saw only other people",
-    "subject_folds": "people dealt at random into five folds: nobody is on both sides",
-    "datasets": "leave one data set out: each data set is tested by heads that saw only the others",
-    "trials_within": "leave one trial out within a person: heads saw that person's other trials "
-    "and nobody else; says nothing about new people",
-    "sessions_within": "leave one session out within a person: heads saw that person's other "
-    "sessions and nobody else; says nothing about new people",
-    "first_minutes": f"heads saw the other people and, with labels, the first {FIRST_S:g} s of the "
-    "tested person, which are not scored",
-    "leaky_windows": "LEAKY: windows dealt at random, so that neighbouring and overlapping windows "
-    "of one trial are on both sides; shows what leakage is worth, is evidence of nothing",
-}
+OWN = "one of one’s own"  # description of a function that is in no table
+UNITS = ("dataset", "person", "session", "trial", "moment", "window")
+
+
+@dataclass(frozen=True)
+class Split:
+    """A way to split a table, and what a report says of it.
+
+    Calling it is calling its function: ``SPLITS["loso"](table, seed=0)``.
+
+    Parameters
+    ----------
+    name : str
+        Its name, as ``--split`` and the column ``split`` of results have it.
+    function : function
+        ``(table, *, seed) -> (train rows, test rows)…``, from the table's identities alone.
+    unit : str
+        What is never on both sides, one of ``UNITS``. Of all but data sets, people and windows,
+        training windows that share seconds with a tested one are purged.
+    description : str
+        One sentence for reports: who is trained on and who is tested.
+    """
+
+    name: str
+    function: Callable[..., Iterator[Fold]]
+    unit: str
+    description: str
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise InputError(
+                f"the split {self.name!r} has the unit {self.unit!r}; known: {', '.join(UNITS)}"
+            )
+
+    def __call__(self, table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
+        """Row numbers of each fold's training and test."""
+        return self.function(table, seed=seed)
+
+    @property
+    def leaky(self) -> bool:
+        """Whether windows that know each other are on both sides: evidence of nothing."""
+        return self.unit == "window"
 
 
 def loso(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
@@ -99,6 +120,56 @@ def leaky_windows(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
     order = np.random.default_rng(seed).permutation(len(table))
     for tested in np.array_split(order, min(FOLDS, len(order))):
         yield np.setdiff1d(order, tested), np.sort(tested)
+
+
+SPLITS = {
+    "loso": Split(
+        "loso",
+        loso,
+        "person",
+        "leave one subject out: each person is tested by heads that saw only other people",
+    ),
+    "subject_folds": Split(
+        "subject_folds",
+        subject_folds,
+        "person",
+        "people dealt at random into five folds: nobody is on both sides",
+    ),
+    "datasets": Split(
+        "datasets",
+        datasets,
+        "dataset",
+        "leave one data set out: each data set is tested by heads that saw only the others",
+    ),
+    "trials_within": Split(
+        "trials_within",
+        trials_within,
+        "trial",
+        "leave one trial out within a person: heads saw that person's other trials "
+        "and nobody else; says nothing about new people",
+    ),
+    "sessions_within": Split(
+        "sessions_within",
+        sessions_within,
+        "session",
+        "leave one session out within a person: heads saw that person's other "
+        "sessions and nobody else; says nothing about new people",
+    ),
+    "first_minutes": Split(
+        "first_minutes",
+        first_minutes,
+        "moment",
+        f"heads saw the other people and, with labels, the first {FIRST_S:g} s of the "
+        "tested person, which are not scored",
+    ),
+    "leaky_windows": Split(
+        "leaky_windows",
+        leaky_windows,
+        "window",
+        "LEAKY: windows dealt at random, so that neighbouring and overlapping windows "
+        "of one trial are on both sides; shows what leakage is worth, is evidence of nothing",
+    ),
+}
 
 
 def unit_names(table: pd.DataFrame, unit: str) -> np.ndarray:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg import metrics as metrics_of
+from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION
+from emotion_rppg.evaluation.plans import MOVEMENT_ALONE, QUALITY_ALONE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DUMMY_NAMES = ("majority", "stratified", "subject_prior", "mean")
-BASELINES = (*DUMMY_NAMES, "quality_alone", "movement_alone")  # all that know nothing of the heart
+DUMMY_NAMES = (*DUMMIES, *DUMMIES_REGRESSION)
+BASELINES = (*DUMMY_NAMES, QUALITY_ALONE, MOVEMENT_ALONE)  # all that know nothing of the heart
 _MAIN = ("balanced_accuracy", "ccc")
 BY = ["target", "coding", "split", "normalise", "probabilities"]
 

@@ -27,6 +27,11 @@ def green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     """The green channel about its mean, turned over (Verkruysse et al. 2008).
 
     Blood takes away green light, so that a fuller vessel is a darker pixel.
+
+    References
+    ----------
+    Verkruysse et al. 2008. Remote plethysmographic imaging using ambient light. Optics
+    Express 16, 21434–21445.
     """
     channel = _checked(rgb, rate_hz)[:, 1]
     return (channel.mean() - channel) / _divisor(float(channel.mean()))
@@ -41,6 +46,11 @@ def chrom(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     windows as here (this one agrees with it to a correlation of 0.999 in band) but leaves up to
     half a window at the end out; pyVHR takes the whole signal at once, un-normalised and
     unfiltered, and correlates less.
+
+    References
+    ----------
+    de Haan and Jeanne 2013. Robust pulse rate from chrominance-based rPPG. IEEE
+    Transactions on Biomedical Engineering 60, 2878–2886.
     """
     from scipy.signal import butter, filtfilt
     from scipy.signal.windows import hann
@@ -81,6 +91,11 @@ def pos(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     without forming a window. Neither filtered nor detrended: pyVHR does the same (correlation
     above 0.999 in band), rPPG-Toolbox detrends and filters inside the method and leaves the last
     sample empty. As in the paper the first and last 1.6 s lie in fewer windows and are smaller.
+
+    References
+    ----------
+    Wang et al. 2017. Algorithmic principles of remote PPG. IEEE Transactions on Biomedical
+    Engineering 64, 1479–1491.
     """
     rgb = _checked(rgb, rate_hz)
     length = int(WINDOW_S * rate_hz)
@@ -109,6 +124,11 @@ def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     Channels are detrended and standardised, then unmixed by FastICA (scikit-learn, seeded); the
     component with the largest share of its power in one spectral peak is taken, its sign such
     that it goes against green.
+
+    References
+    ----------
+    Poh et al. 2010. Non-contact, automated cardiac pulse measurements using video imaging
+    and blind source separation. Optics Express 18, 10762–10774.
     """
     from sklearn.decomposition import FastICA
 
@@ -128,7 +148,14 @@ def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def lgi(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Local group invariance (Pilz et al. 2018): green without the main colour direction."""
+    """Local group invariance (Pilz et al. 2018): green without the main colour direction.
+
+    References
+    ----------
+    Pilz et al. 2018. Local group invariance for heart rate estimation from face videos in
+    the wild. IEEE Conference on Computer Vision and Pattern Recognition Workshops,
+    1254–1262.
+    """
     rgb = _checked(rgb, rate_hz)
     main = np.linalg.eigh(rgb.T @ rgb)[1][:, -1]
     return -_green_without(rgb, main)
@@ -138,6 +165,12 @@ def omit(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     """OMIT (Álvarez Casado and Bordallo López 2023): green without the first QR direction.
 
     Of a 3 × n matrix that direction is the first frame's colour.
+
+    References
+    ----------
+    Álvarez Casado and Bordallo López 2023. Face2PPG: an unsupervised pipeline for blood
+    volume pulse extraction from faces. IEEE Journal of Biomedical and Health Informatics
+    27, 5530–5541.
     """
     rgb = _checked(rgb, rate_hz)
     first = rgb[0] / _divisor(float(np.linalg.norm(rgb[0])))
@@ -149,6 +182,11 @@ def pbv(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
     The signature is taken as the channels' relative standard deviations; the wave is the mixture
     that has it and otherwise as little power as possible.
+
+    References
+    ----------
+    de Haan and van Leest 2014. Improved motion robustness of remote-PPG by using the blood
+    volume pulse signature. Physiological Measurement 35, 1913–1926.
     """
     rgb = _checked(rgb, rate_hz)
     relative = rgb / _divisor(rgb.mean(axis=0))

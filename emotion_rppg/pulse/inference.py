@@ -211,8 +211,8 @@ def chosen_method(
     if weights is None and str(method) not in BUNDLED:
         raise InputError(
             f"{method} comes without trained weights: give the folder of a trained network with "
-            "--weights DIR (weights=… in Python; `emotion-rppg train pulse` makes one), or take "
-            f"one of {', '.join([*BUNDLED, *METHODS])}"
+            f"--weights DIR (weights=… in Python; `emotion-rppg train pulse --network {method}` "
+            f"makes one), or take one of {', '.join([*BUNDLED, *METHODS])}"
         )
     return load_network(weights or BUNDLED[str(method)], device=device)
 

@@ -1,11 +1,13 @@
-"""What a pulse network's wave is worth while it learns: LOSSES, name -> (found, truth, rate_hz).
+"""What a pulse network's wave is worth while it learns: LOSSES, name -> `Loss`.
 
-Each is a mean over the batch, (batch, frames) ×2 -> scalar, and 0 for the true wave.
+Each is called as ``(found, truth, rate_hz)`` and is a mean over the batch, (batch, frames) ×2 ->
+scalar, 0 for the true wave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -58,11 +60,34 @@ def lag_tolerant(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
     return (1.0 - _pearson(shifted, inner).amax(-1)).mean()
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
-    "pearson": negative_pearson,
-    "slopes": slopes,
-    "frequency": frequency,
-    "lag_tolerant": lag_tolerant,
+@dataclass(frozen=True)
+class Loss:
+    """A loss of a pulse network; calling it is calling its function.
+
+    Parameters
+    ----------
+    name : str
+        Its name, as ``--loss`` has it.
+    function : function
+        ``(found, truth, rate_hz) -> scalar``, both (batch, frames); 0 for the true wave.
+    polarity : bool
+        Whether it tells a wave from the same wave upside down. One that does not is refused alone.
+    """
+
+    name: str
+    function: Callable[[Tensor, Tensor, float], Tensor]
+    polarity: bool = True
+
+    def __call__(self, found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
+        """(batch, frames) ×2 -> scalar."""
+        return self.function(found, truth, rate_hz)
+
+
+LOSSES = {
+    "pearson": Loss("pearson", negative_pearson),
+    "slopes": Loss("slopes", slopes),
+    "frequency": Loss("frequency", frequency, polarity=False),
+    "lag_tolerant": Loss("lag_tolerant", lag_tolerant),
 }
 
 
@@ -72,7 +97,7 @@ def named_loss(name: str) -> Callable[[Tensor, Tensor, float], Tensor]:
     Raises
     ------
     InputError
-        Unknown name; ``frequency`` alone, which cannot tell which way is up.
+        Unknown name; a loss, or several, none of which can tell which way is up.
     """
     names = name.split("+")
     for one in names:
@@ -80,12 +105,12 @@ def named_loss(name: str) -> Callable[[Tensor, Tensor, float], Tensor]:
             raise InputError(
                 f"unknown loss {one!r}; known: {', '.join(LOSSES)}, or several: pearson+frequency"
             )
-    if set(names) == {"frequency"}:
-        raise InputError(
-            "the loss frequency cannot tell which way is up: want it beside another, such as "
-            "pearson+frequency"
-        )
     chosen = [LOSSES[one] for one in names]
+    if not any(loss.polarity for loss in chosen):
+        raise InputError(
+            f"the loss {name} cannot tell which way is up: want it beside another, such as "
+            f"pearson+{name}"
+        )
 
     def loss(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
         return torch.stack([one(found, truth, rate_hz) for one in chosen]).mean()

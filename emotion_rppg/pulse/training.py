@@ -34,6 +34,7 @@ from emotion_rppg.checkpoints import (
 from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
 from emotion_rppg.provenance import identity
+from emotion_rppg.pulse import KIND
 from emotion_rppg.pulse.curves import write_curves
 from emotion_rppg.pulse.events import check_events, event_file
 from emotion_rppg.pulse.inference import BUNDLED
@@ -57,6 +58,7 @@ __all__ = [  # what a script that trains needs
     "LOSSES",
     "Recipe",
     "beginning",
+    "check_network",
     "negative_pearson",
     "recording_clips",
     "sources",
@@ -114,7 +116,8 @@ def train(
     Raises
     ------
     InputError
-        Before training: an ``out`` that is somebody else's folder, an ``init`` that is no folder,
+        Before training: an ``out`` that is somebody else's folder, an ``init`` that is no folder or
+        holds another network, a network or a loss that does not take the recipe's clips,
         a ``tensorboard`` that cannot be written, an unknown device or precision, clips that cannot
         be shared out. Later: a loss that is no longer a number, or a gradient that was not finite
         in too many steps in a row (single ones are skipped, logged and counted in ``config.json``
@@ -128,6 +131,7 @@ def train(
     check_folder(out)
     if tensorboard is not None:
         check_events(tensorboard, out)
+    check_network(recipe)
     module = _new(recipe)
     begun = None if init is None else beginning(init, recipe)
     if begun is not None:
@@ -200,7 +204,37 @@ def beginning(init: str | Path, recipe: Recipe) -> Path:
             f"no folder {str(init)!r} to begin with: give that of a trained network, or "
             f"{COMES_ALONG!r} for the one that comes along"
         )
+    config = read_config(init)
+    if config.get("kind") != KIND:
+        raise InputError(
+            f"{str(init)!r} holds a model of kind {config.get('kind')!r}, want a pulse network"
+        )
+    holds = config.get("network")
+    if holds != recipe.network:
+        raise InputError(
+            f"{str(init)!r} holds the network {holds!r} and {recipe.network!r} is to be trained: "
+            f"begin with the folder of a {recipe.network}, or train {holds!r} (--network)"
+        )
     return Path(init)
+
+
+def check_network(recipe: Recipe) -> None:
+    """Check that the recipe's network and loss take its clips, before any clip is made.
+
+    Raises
+    ------
+    InputError
+        Too few frames or pixels; a network that does not give one value a frame.
+    """
+    module = _new(recipe).eval()
+    with torch.no_grad():
+        wave = module(torch.zeros(1, 3, recipe.frames, recipe.size, recipe.size))
+    if wave.shape != (1, recipe.frames):
+        raise InputError(
+            f"the network {recipe.network!r} gave {tuple(wave.shape)} for one clip of "
+            f"{recipe.frames} frames: want (batch, frames)"
+        )
+    named_loss(recipe.loss)(wave, torch.zeros_like(wave), recipe.rate_hz)
 
 
 def _new(recipe: Recipe) -> torch.nn.Module:

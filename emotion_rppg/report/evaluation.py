@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.checkpoints import whole_folder
 from emotion_rppg.emotion.platt import PROBABILITIES
 from emotion_rppg.emotion.tasks import Task
-from emotion_rppg.evaluation.splits import WORDS
+from emotion_rppg.evaluation.normalise import NORMALISE, Normalisation
+from emotion_rppg.evaluation.splits import OWN, SPLITS, Split
 from emotion_rppg.provenance import write_run
 from emotion_rppg.report import outcomes
 from emotion_rppg.report.cards import cards_of
@@ -80,7 +81,7 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
         f"{len(table)} windows of {people(table).nunique()} people "
         f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. Each head "
         f"was fitted and tested with the split “{first['split']}”: "
-        f"{WORDS.get(first['split'], 'one of one’s own')}. "
+        f"{_described(SPLITS.get(first['split']))}. "
         "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
         f"Target: {'; '.join(told)}.",
         f"Normalisation “{first['normalise']}”: {_normalised(results)}.",
@@ -92,21 +93,18 @@ def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
             "A network that made these rows does not say whom it was trained on: it may have seen "
             "the tested people."
         )
-    warning = WORDS["leaky_windows"] if first["split"] == "leaky_windows" else _warning(table)
+    leaky = bool(first.get("leaky", False))
+    warning = _described(SPLITS.get(first["split"])) if leaky else _warning(table)
     return Section("Protocol", text, warning=warning)
 
 
-NORMALISED = {
-    "none": "nothing is known of a person when they are tested",
-    "calibration": "the mean of each person's first {seconds:g} s was taken off their features, "
-    "without labels; windows that reach into that time are not scored",
-    "transductive": "each person's features were standardised by the mean and spread of their "
-    "whole recording, without labels; not possible while somebody is still being recorded",
-}
+def _described(way: Split | Normalisation | None) -> str:
+    """What the table says of a split or a normalisation; one that is in no table is one's own."""
+    return OWN if way is None else way.description
 
 
 def _normalised(results: pd.DataFrame) -> str:
-    words = NORMALISED.get(results["normalise"].iloc[0], "one’s own")
+    words = _described(NORMALISE.get(results["normalise"].iloc[0]))
     return words.format(seconds=results.attrs.get("calibration_s", float("nan")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,7 @@ def methods(results: pd.DataFrame, table: pd.DataFrame, arguments: Mapping[str, 
 
         settings = {name: _short(text) for name, text in heads.items()}
         shown = pd.DataFrame({"head": list(settings), "settings": list(settings.values())})
-    full = cited(" ".join(text))
+    full = cited(" ".join(text), _docs(table))
     if full:
         text.append("References: " + " ".join(full))
     caption = "Heads as scikit-learn prints them: what is not shown has the versions' defaults."
@@ -92,6 +93,15 @@ def _signals(table: pd.DataFrame) -> str:
         "1996). A feature whose standard error outweighs it is withheld."
     )
     return " ".join(said)
+
+
+def _docs(table: pd.DataFrame) -> list[str | None]:
+    """Docstrings that have references of their own: of the table's methods, of classes of heads."""
+    from emotion_rppg.emotion import own_classes
+    from emotion_rppg.pulse import METHODS
+
+    methods = [METHODS[name] for name in _named(table, "method") if name in METHODS]
+    return [each.__doc__ for each in (*methods, *own_classes().values())]
 
 
 def _named(table: pd.DataFrame, column: str) -> list[str]:
@@ -120,11 +130,23 @@ def _features(results: pd.DataFrame, table: pd.DataFrame) -> str:
 
 def _heads(heads: Mapping[str, str]) -> list[str]:
     """What the heads are made of, named by the parts that stand in their settings."""
-    found = [words for part, words in _PARTS.items() if any(part in h for h in heads.values())]
+    parts = _PARTS | _other_parts()
+    found = [words for part, words in parts.items() if any(part in h for h in heads.values())]
     if not heads:
         return []
     text = "Heads are scikit-learn estimators (Pedregosa et al. 2011), fitted inside each fold"
     return [text + "".join(f"; {words}" for words in found) + "."]
+
+
+def _other_parts() -> dict[str, str]:
+    """Classes of heads that `_PARTS` does not describe: the first line of their docstrings."""
+    from emotion_rppg.emotion import own_classes
+
+    return {
+        f"{name}(": f"{name}: {inspect.cleandoc(each.__doc__ or '').split(chr(10))[0].rstrip('.')}"
+        for name, each in own_classes().items()
+        if not any(part in name for part in _PARTS)
+    }
 
 
 def _scores(results: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from emotion_rppg.emotion.linear import OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.evaluation.run import Leak
-from emotion_rppg.evaluation.splits import UNIT, WORDS
+from emotion_rppg.evaluation.splits import UNITS, Split
 from emotion_rppg.evaluation.statistics import (
     BASELINES,
     bootstrap_ci,
@@ -66,7 +66,7 @@ def mean_of(results: pd.DataFrame, head: str, metric: str = "balanced_accuracy")
 
 # ---- splits ------------------------------------------------------------------------------------
 
-WHOLE_PEOPLE = {n: split for n, split in SPLITS.items() if UNIT[n] in ("person", "dataset")}
+WHOLE_PEOPLE = {n: split for n, split in SPLITS.items() if split.unit in ("person", "dataset")}
 EACH = pytest.mark.parametrize("split", WHOLE_PEOPLE.values(), ids=WHOLE_PEOPLE)
 
 
@@ -136,8 +136,12 @@ def test_other_scales_and_levels_of_another_data_set_are_no_obstacle() -> None:
 
 
 def test_every_split_says_what_it_is() -> None:
-    assert set(UNIT) == set(WORDS) == set(SPLITS)
-    assert WORDS["leaky_windows"].startswith("LEAKY")
+    assert {split.unit for split in SPLITS.values()} == set(UNITS)
+    assert len({split.description for split in SPLITS.values()}) == len(SPLITS)
+    assert [name for name, split in SPLITS.items() if split.leaky] == ["leaky_windows"]
+    assert SPLITS["leaky_windows"].description.startswith("LEAKY")
+    with pytest.raises(InputError, match="has the unit 'people'; known: dataset, person"):
+        Split("mine", SPLITS["loso"], "people", "by people")
 
 
 def test_the_same_id_in_two_data_sets_is_two_people() -> None:

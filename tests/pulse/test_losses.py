@@ -58,10 +58,12 @@ def test_a_wrong_rate_is_dear_to_all_and_dearer_the_farther_it_is() -> None:
 
 def test_upside_down_is_seen_by_all_but_the_spectral_loss() -> None:
     found = all_of(-pulse(72), pulse(72))
+    for name, loss in LOSSES.items():
+        assert (found[name] > 0.2) == loss.polarity, name
     assert found["frequency"] < 1e-4
-    assert min(v for k, v in found.items() if k != "frequency") > 0.2
-    with pytest.raises(InputError, match="which way is up"):
-        named_loss("frequency")
+    for blind in ("frequency", "frequency+frequency"):
+        with pytest.raises(InputError, match=r"which way is up: .* pearson\+frequency"):
+            named_loss(blind)
 
 
 def test_a_rise_that_was_flattened_costs_the_slopes_more_than_the_wave() -> None:

@@ -1,15 +1,28 @@
 """Laws of every pulse network, and what tells each of PhysNet's rivals from the others."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from emotion_rppg.checkpoints import load_tensors
+from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import NETWORKS
-from emotion_rppg.pulse.inference import load_network
-from emotion_rppg.pulse.training import Recipe, negative_pearson, synthetic_clips, train
+from emotion_rppg.pulse.inference import estimate, load_network
+from emotion_rppg.pulse.training import (
+    Recipe,
+    beginning,
+    negative_pearson,
+    synthetic_clips,
+    train,
+)
 
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 PHYSNET_PARAMETERS = 768_577
 BOTH_WAYS = {"physnet", "cnn3d", "cnn3d_dilated", "cnn2d_bilstm"}  # the rest know only the past
 
@@ -113,14 +126,43 @@ def test_how_far_convolutions_look() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
-def test_rivals_train_and_load_as_physnet_does(name, tmp_path) -> None:
-    recipe = Recipe(network=name, size=16, frames=16, steps=1, batch_size=2)
+@every_network
+def test_each_trains_from_the_command_line_and_reads_a_video(name, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = f"train pulse --network {name} --steps 1 --batch-size 2 --size 16 --frames 18"
+    done = CliRunner().invoke(app, [*words.split(), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / name  # its name, where --out says nothing
+    assert json.loads((folder / "config.json").read_text())["network"] == name
+    assert json.loads((folder / "run.json").read_text())["arguments"]["recipe"]["network"] == name
+    wave = estimate(CLIP, folder, device="cpu")
+    assert len(wave) == 360
+    assert np.isfinite(wave.samples).all()
+
+
+@pytest.mark.slow
+@every_network
+def test_each_goes_on_where_it_was_stopped_and_begins_with_its_like_alone(name, tmp_path) -> None:
+    recipe = Recipe(network=name, normalisation="diff_normalised", steps=2, batch_size=2, frames=16)
     clips, _ = synthetic_clips(recipe)
-    for normalisation in ("temporal", "diff_normalised"):
-        chosen = replace(recipe, normalisation=normalisation)
-        folder = train(clips, tmp_path / normalisation, recipe=chosen, device="cpu")
-        assert load_network(folder, device="cpu")(clips(0)[0]).shape == (16,)
+    how = {"recipe": recipe, "device": "cpu"}
+    whole = train(clips, tmp_path / "whole", **how)
+
+    def stop(step: int, _: int) -> None:
+        if step == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(clips, tmp_path / "stopped", checkpoint_every=1, progress=stop, **how)
+    stopped = train(clips, tmp_path / "stopped", resume=True, **how)
+    ends = load_tensors(whole)
+    for key, tensor in load_tensors(stopped).items():
+        torch.testing.assert_close(tensor, ends[key], rtol=0, atol=0)
+    assert load_network(stopped, device="cpu")(clips(0)[0]).shape == (16,)
+    assert beginning(whole, recipe) == whole
+    other = next(n for n in NETWORKS if n != name)
+    with pytest.raises(InputError, match=f"holds the network '{name}' and '{other}' is to be"):
+        beginning(whole, replace(recipe, network=other))
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])

@@ -16,7 +16,9 @@ import torch
 from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import checkpoint_beside, load_tensors
 from emotion_rppg.devices import place
+from emotion_rppg.emotion.model import BUNDLED as MODELS
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import NETWORKS
 from emotion_rppg.pulse import sources as pulse_sources
 from emotion_rppg.pulse.inference import BUNDLED, estimate
 from emotion_rppg.pulse.skipping import MOST_IN_A_ROW
@@ -34,6 +36,7 @@ from emotion_rppg.signals import Signal
 
 ROOT = Path(__file__).parents[2]
 CLIP = ROOT / "data" / "synthetic_clip.mp4"
+STRESS = MODELS["stress"]  # an emotion model
 SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2)
 
 
@@ -80,7 +83,7 @@ def test_training_begins_with_the_network_that_comes_along_by_its_name(
     saw = json.loads((BUNDLED["physnet"] / "config.json").read_text())["trained_on"]
     said = json.loads((out / "config.json").read_text())["trained_on"]
     assert said == {"synthetic-clips": sorted(saw["synthetic-clips"] + who["synthetic-clips"])}
-    with pytest.raises(InputError, match=r"no model\.safetensors in 'bundled'"):
+    with pytest.raises(InputError, match=r"no config\.json in 'bundled'"):
         train(clips, tmp_path / "net", recipe=one, init=Path("bundled"))
 
 
@@ -93,6 +96,37 @@ def test_a_network_to_begin_with_that_is_not_there_is_refused_before_training(tm
         begin(tmp_path / "bundeld")
     with pytest.raises(InputError, match="no trained cnn3d comes along: begin with the folder"):
         begin("bundled", replace(SMALL, network="cnn3d", normalisation="diff_normalised"))
+    bundled = BUNDLED["physnet"]
+    with pytest.raises(InputError, match="holds the network 'physnet' and 'cnn3d' is to be"):
+        begin(bundled, replace(SMALL, network="cnn3d"))
+    with pytest.raises(InputError, match="holds a model of kind 'emotion', want a pulse network"):
+        begin(STRESS)
+
+
+class Halved(torch.nn.Module):
+    """(batch, 3, frames, height, width) -> (batch, frames / 2): not what is wanted."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((1, 3, 4))[:, ::2]
+
+
+def test_what_the_network_or_the_loss_cannot_take_is_refused_before_training(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setitem(NETWORKS, "halved", Halved)
+    for change, message in (
+        ({"frames": 3}, "at least 4 frames, got 3"),
+        ({"size": 8}, "at least 16×16 pixels, got 8×8"),
+        ({"frames": 16, "loss": "lag_tolerant"}, "16 frames are too short for lag_tolerant"),
+        (
+            {"network": "halved", "normalisation": "raw"},
+            r"'halved' gave \(1, 16\) for one clip of 32 frames",
+        ),
+    ):
+        recipe = replace(SMALL, **change)
+        with pytest.raises(InputError, match=message):
+            train(lambda _: pytest.fail("a clip was made"), tmp_path / "net", recipe=recipe)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
@@ -187,6 +221,8 @@ def loss_without_gradient_at(steps, monkeypatch) -> None:
 
     def loss(said, wave, rate_hz):
         value = negative_pearson(said, wave)
+        if not said.requires_grad:  # the check before the first step
+            return value
         return value + (said * 0).abs().sum().sqrt() if next(counted) in steps else value
 
     monkeypatch.setattr("emotion_rppg.pulse.training.named_loss", lambda name: loss)
