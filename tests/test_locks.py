@@ -42,7 +42,7 @@ def test_a_second_process_is_refused_by_name_until_the_first_is_killed(tmp_path)
     with another_process("sole", path) as other:
         for _ in range(2):  # the first refusal leaves the owner's name
             with (
-                pytest.raises(InputError, match=rf"process \({other.pid}\) is making x: wait until"),
+                pytest.raises(InputError, match=rf"process \({other.pid}\) is making x: wait"),
                 sole(path, "making x"),
             ):
                 pytest.fail("two owners")
