@@ -270,8 +270,7 @@ def test_a_factor_of_an_earlier_version_is_used_as_it_was():
     saved = fit("svm", X, y, np.zeros(40))
     decision, saved.factor_ = saved.estimator_.decision_function(X), 0.5
     np.testing.assert_allclose(saved.predict_proba(X)[:, 1], 1 / (1 + np.exp(-decision)))
-    bundled = load("stress").heads["stress"]
-    assert bundled.head.factor_ > 0 if hasattr(bundled, "head") else bundled.factor_ > 0
+    assert load("stress").heads["stress"].factor_ > 0
 
 
 def test_calibration_is_unsure_where_there_is_nothing_to_know():
