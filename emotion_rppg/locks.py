@@ -1,4 +1,4 @@
-"""One process at a time: locks that the system lets go when a process dies, however it dies."""
+"""Advisory file locks that the OS releases when the owning process exits, however it exits."""
 
 from __future__ import annotations
 
@@ -6,87 +6,84 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
+
 from emotion_rppg.errors import InputError
 
+TURN = ".run.lock"  # in a folder in which several processes rewrite one file
 _log = logging.getLogger(__name__)
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network disks know none
-_BUSY = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network disks have none
+_ATTEMPTS = 3  # an owner that is done removes its file: the next attempt opens another
 
 
 @contextmanager
 def sole(path: Path, doing: str) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs; it is left behind, empty of meaning.
+    """Hold the lock file ``path`` while the block runs, or refuse at once.
 
     Raises
     ------
     InputError
         Another process holds it: ``doing`` says what both wanted to do.
     """
-    handle = _opened(path, doing)
+    lock = _lock(path, _write_owner)
+    if not any(_acquired(lock, blocking=False) for _ in range(_ATTEMPTS)):
+        owner = _owner(path)
+        raise InputError(
+            f"another process{f' ({owner})' if owner else ''} is {doing}: wait until it is done, "
+            "or give another --out"
+        )
     try:
         yield
     finally:
-        os.close(handle)
-
-
-def _opened(path: Path, doing: str) -> int:
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            _grab(handle, wait=False)
-        except OSError as error:
-            who = os.read(handle, 40).decode("ascii", "replace").strip() if os.name != "nt" else ""
-            os.close(handle)
-            if error.errno not in _BUSY:
-                raise
-            raise InputError(
-                f"another process{f' ({who})' if who else ''} is {doing}: wait until it is done, "
-                "or give another --out"
-            ) from error
-        if _still_there(handle, path):
-            os.truncate(handle, 0)
-            os.write(handle, str(os.getpid()).encode())
-            return handle
-        os.close(handle)  # its last holder removed it meanwhile
-
-
-def _still_there(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except OSError:
-        return False
+        lock.release()
 
 
 @contextmanager
 def turn(folder: Path) -> Iterator[None]:
-    """Wait for one's turn to write a file of the folder that several processes rewrite."""
-    if sys.platform == "win32":  # a folder cannot be opened there
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    """Wait for the turn to write a file of the folder that several processes rewrite."""
+    lock = _lock(folder / TURN)
+    _acquired(lock, blocking=True)
     try:
-        _grab(handle, wait=True)
         yield
     finally:
-        os.close(handle)
+        if sys.platform != "win32":  # there an open file stays; filelock removes it on release
+            (folder / TURN).unlink(missing_ok=True)  # whoever waits for it opens another
+        lock.release()
 
 
-def _grab(handle: int, *, wait: bool) -> None:
-    """Lock, or raise an OSError of ``_BUSY``; a disk without locks is used without, and it says."""
+def _lock(path: Path, on_acquired: Callable[[int], None] | None = None) -> BaseFileLock:
+    """The OS's own lock, never a marker file: that would outlive a killed process."""
+    return FileLock(path, thread_local=False, fallback_to_soft=False, on_acquired=on_acquired)
+
+
+def _acquired(lock: BaseFileLock, *, blocking: bool) -> bool:
+    """Whether the lock is held now; a disk without locks is used without, with a warning."""
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock.acquire(blocking=blocking)
+    except Timeout:
+        return False
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
         _log.warning("this disk knows no locks: do not start the same command twice on it")
+    return True
+
+
+def _write_owner(handle: int) -> None:
+    """Write the process id behind the file's first byte, which Windows lets nobody else read."""
+    os.truncate(handle, 0)
+    os.write(handle, f" {os.getpid()}".encode())
+
+
+def _owner(path: Path) -> str:
+    """The process id that the owner of a lock file wrote; empty if it cannot be read."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(1)
+            return file.read(40).decode("ascii", "replace").strip()
+    except OSError:
+        return ""

@@ -173,16 +173,6 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean([(predicted[truth == c] == c).mean() for c in np.unique(truth)]))
 
 
-def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean F1 over the classes that are true or predicted anywhere."""
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    scores = []
-    for c in np.union1d(truth, predicted):
-        hit = np.sum((truth == c) & (predicted == c))
-        scores.append(2 * hit / (np.sum(truth == c) + np.sum(predicted == c)))
-    return float(np.mean(scores)) if scores else float("nan")
-
-
 def auroc(truth: np.ndarray, score: np.ndarray) -> float:
     """Chance that a high row scores above a low one (ties half); NaN where one class is missing."""
     from scipy.stats import rankdata
@@ -192,18 +182,6 @@ def auroc(truth: np.ndarray, score: np.ndarray) -> float:
     if not high or not low or not np.isfinite(score).all():
         return float("nan")
     return float((rankdata(score)[truth].sum() - high * (high + 1) / 2) / (high * low))
-
-
-def mcc(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Matthews' correlation coefficient for any number of classes; NaN where it is 0/0."""
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    classes = np.union1d(truth, predicted)
-    t = (truth[:, None] == classes).astype(float)
-    p = (predicted[:, None] == classes).astype(float)
-    n = len(truth)
-    cross = n * float((t * p).sum()) - float(t.sum(0) @ p.sum(0))
-    spread = (n**2 - float(p.sum(0) @ p.sum(0))) * (n**2 - float(t.sum(0) @ t.sum(0)))
-    return cross / float(np.sqrt(spread)) if spread > 0 else float("nan")
 
 
 def ece(truth: np.ndarray, chance: np.ndarray, *, bins: int = 10) -> float:

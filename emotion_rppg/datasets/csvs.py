@@ -162,7 +162,7 @@ def _by_time(path: Path, layout: _Layout, wanted: list[str], kind: str) -> Signa
     lines = table.index.to_numpy() + layout.skip + 1  # lines count from 1
     stamps, values, *rest = _columns(path, layout, table, [clock, *wanted])
     values = without_codes(values, path.name)
-    times, values = _even(path, clock, stamps * CLOCKS[clock], values, lines, kind)
+    times, values = _even(path, clock, stamps * CLOCKS[clock], values, kind)
     _check_clock(path, clock, times, lines)
     try:
         signal = Signal.from_times(times, values, kind=kind)
@@ -319,7 +319,7 @@ def _numbers(column: pd.Series, path: Path, comma: str, lines: np.ndarray) -> np
 
 
 def _even(
-    path: Path, clock: str, times: np.ndarray, values: np.ndarray, lines: np.ndarray, kind: str
+    path: Path, clock: str, times: np.ndarray, values: np.ndarray, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reconstruct even times where rounding or packets repeat timestamps; else return them as is.
 

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from emotion_rppg.emotion.deep_net import SequenceNet, held_out_rows
-from emotion_rppg.emotion.linear import softmax, temperature
+from emotion_rppg.emotion.linear import temperature
 from emotion_rppg.errors import InputError
 
 
@@ -75,7 +76,7 @@ class SequenceHead(ClassifierMixin, SequenceNet):
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, classes), rows add up to one."""
         scores = self._outputs(X)[:, : len(self.classes_)]
-        return softmax(self.factor_ * scores)
+        return softmax(self.factor_ * scores, axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
         best = self.predict_proba(X).argmax(axis=1)

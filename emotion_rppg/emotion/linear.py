@@ -5,10 +5,13 @@ Which estimators those are stands in ``emotion.HEADS``.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_regressor
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -22,6 +25,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg.emotion.ensemble import asked_for
 from emotion_rppg.errors import InputError
+
+Split = tuple[np.ndarray, np.ndarray]
 
 
 def _has(method: str) -> Any:
@@ -142,67 +147,83 @@ class EqualPriors(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """Probabilities for an estimator that has only a decision function, or sounder ones.
+    """A classifier with temperature-scaled probabilities, each class weighing the same.
 
-    Temperature scaling (Guo et al. 2017): one positive factor on the logarithms of the
-    probabilities (or the decision values), fitted on decisions about people (``groups``) the
-    estimator had not seen, every class weighing the same.
+    scikit-learn's `CalibratedClassifierCV` on inner folds that keep people (``groups``) whole: one
+    positive factor on the decision values, or on the logarithms of the probabilities (Guo et al.
+    2017), is fitted on decisions about people the estimator had not seen, and the estimator then
+    on all. Where classes or people are too few for such folds, the estimator's own probabilities
+    stay; of one that has none, the softmax of its decision values.
+
     A factor alone, unlike Platt's slope and offset, cannot turn a decision round: on weak signals
     an offset calls everything the larger class.
 
     Parameters
     ----------
-    estimator : classifier with ``predict_proba`` or ``decision_function``
+    estimator : classifier with ``decision_function`` or ``predict_proba``
     folds : int
-        Inner folds, group-disjoint if ``fit`` is given groups. Where classes or groups are too
-        few for any fold the factor is 1.
+        Inner folds, group-disjoint if ``fit`` is given groups; fewer where there are fewer people.
     random_state : int
     """
+
+    _method = "temperature"
 
     def __init__(self, estimator: Any, *, folds: int = 5, random_state: int = 0) -> None:
         self.estimator = estimator
         self.folds = folds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Calibrated:
+    def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> Calibrated:
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan")
         check_classification_targets(y)
-        self.classes_, y = np.unique(y, return_inverse=True)
+        self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("the labels have one class only; a classifier needs at least two")
-        beside = asked_for(self.estimator, groups=groups)
-        self.factor_ = self._factor(X, y, groups, beside)
-        self.estimator_ = clone(self.estimator).fit(X, y, **beside)
+        beside = asked_for(self.estimator, groups=groups, others=others)
+        own, splits = clone(self.estimator), self._splits(codes, groups)
+        if splits:
+            self.estimator_ = self._calibrated(own, splits, X, codes, beside)
+            own = self.estimator_.calibrated_classifiers_[0].estimator
+        else:
+            self.estimator_ = own.fit(X, codes, **beside)
+        self.chosen_ = getattr(own, "chosen_", "")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, classes), rows add up to one."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        return softmax(self.factor_ * _decision(self.estimator_, X))
+        if hasattr(self, "factor_"):  # saved by a version that fitted the factor itself
+            return softmax(self.factor_ * _decision(self.estimator_, X), axis=1)
+        if hasattr(self.estimator_, "predict_proba"):
+            return np.asarray(self.estimator_.predict_proba(X))
+        return softmax(_decision(self.estimator_, X), axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def _factor(self, X: np.ndarray, y: np.ndarray, groups: Any, beside: Any) -> float:
-        decisions, truth = [], []
-        for train, test in self._splits(X, y, groups):
-            if len(np.unique(y[train])) == len(self.classes_):
-                own = {name: np.asarray(part)[train] for name, part in beside.items()}
-                fitted = clone(self.estimator).fit(X[train], y[train], **own)
-                decisions.append(_decision(fitted, X[test]))
-                truth.append(y[test])
-        return temperature(np.concatenate(decisions), np.concatenate(truth)) if decisions else 1.0
+    def _calibrated(
+        self, own: Any, splits: list[Split], X: np.ndarray, codes: np.ndarray, beside: Any
+    ) -> Any:
+        whole = CalibratedClassifierCV(own, method=self._method, cv=splits, ensemble=False)
+        weight = compute_sample_weight("balanced", codes)
+        with warnings.catch_warnings():  # the weights are the calibration's; heads have their own
+            warnings.filterwarnings("ignore", "Since .* sample_weight", UserWarning)
+            whole.fit(X, codes, sample_weight=weight, **beside)
+        return whole.set_params(cv=None)  # the rows of its folds are no part of a model
 
-    def _splits(self, X: np.ndarray, y: np.ndarray, groups: Any) -> Any:
-        smallest = int(np.bincount(y).min())
-        n = min(self.folds, smallest if groups is None else len(np.unique(groups)), smallest)
-        if n < 2:
+    def _splits(self, codes: np.ndarray, groups: Any) -> list[Split]:
+        """Inner folds, each class in the training of each; empty where that cannot be."""
+        most = min(self.folds, int(np.bincount(codes).min()))
+        most = most if groups is None else min(most, len(np.unique(groups)))
+        if most < 2:
             return []
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        folds = kind(n_splits=n, shuffle=True, random_state=self.random_state)
-        return folds.split(X, y, groups)
+        folds = kind(most, shuffle=True, random_state=self.random_state)
+        splits = list(folds.split(codes[:, None], codes, groups))
+        whole = all(len(np.unique(codes[train])) == len(self.classes_) for train, _ in splits)
+        return splits if whole else []
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -211,20 +232,18 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 def _decision(fitted: Any, X: np.ndarray) -> np.ndarray:
-    """(n, classes) values whose softmax is to be tempered."""
+    """(n, classes) values whose softmax are probabilities."""
     if hasattr(fitted, "predict_proba"):
         return logarithms(fitted.predict_proba(X))
-    return _per_class(fitted.decision_function(X))
-
-
-def _per_class(decision: np.ndarray) -> np.ndarray:
-    """(n,) of two classes, or (n, classes), as (n, classes)."""
+    decision = fitted.decision_function(X)
     return np.column_stack([-decision, decision]) if decision.ndim == 1 else decision
 
 
 def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     """Fit the factor on scores (n, classes) that makes their softmax most likely, classes even.
 
+    For heads that hold people out anyway, to stop early or to choose among candidates: where
+    `Calibrated` fits a head once a fold and once more, these are fitted no more often for it.
     ``labels`` (n,) are whole numbers; they come from people whom the scores' head had not seen.
     """
     from scipy.optimize import minimize_scalar
@@ -232,7 +251,7 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
     weight = compute_sample_weight("balanced", labels)
 
     def loss(log_factor: float) -> float:
-        p = softmax(np.exp(log_factor) * scores)[np.arange(len(labels)), labels]
+        p = softmax(np.exp(log_factor) * scores, axis=1)[np.arange(len(labels)), labels]
         return float(np.average(-np.log(np.maximum(p, 1e-12)), weights=weight))
 
     return float(np.exp(minimize_scalar(loss, bounds=(-6, 4), method="bounded").x))
@@ -241,9 +260,3 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 def logarithms(probabilities: np.ndarray) -> np.ndarray:
     """Natural logarithms, of a probability of 0 that of one in a billion."""
     return np.log(np.maximum(probabilities, 1e-9))
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """(n, classes) -> (n, classes), rows add up to one."""
-    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)

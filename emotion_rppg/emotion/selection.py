@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.base import is_regressor
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg import metrics
 from emotion_rppg.emotion.ensemble import Average, Several, fitted
-from emotion_rppg.emotion.linear import logarithms, softmax, temperature
+from emotion_rppg.emotion.linear import logarithms, temperature
 
 MEAN = "their mean"
 
@@ -90,7 +91,7 @@ class Selected(Several):
         """(n, classes) of what was chosen."""
         check_is_fitted(self)
         own = np.asarray(self.estimator_.predict_proba(X))
-        return own if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(own))
+        return own if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(own), axis=1)
 
     def _splits(self, X: np.ndarray, groups: Any) -> Any:
         if groups is None:

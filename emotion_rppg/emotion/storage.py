@@ -45,8 +45,9 @@ TRUSTED = (
     "emotion_rppg.emotion.linear.OnFeatures",
     "emotion_rppg.emotion.platt.Platt",
     "emotion_rppg.emotion.selection.Selected",
-    "sklearn.calibration._CalibratedClassifier",  # Platt's sigmoid and the head it belongs to
+    "sklearn.calibration._CalibratedClassifier",  # the calibration and the head it belongs to
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "numpy.dtype",  # SimpleImputer remembers one; it only names a kind of number
     # the next two are arrays walked by index: the indices are checked after loading
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",

@@ -60,13 +60,6 @@ _OF_PROBABILITIES = (Platt, Calibrated, CalibratedClassifierCV)  # wrappers that
 Permute = Callable[[np.random.Generator], np.ndarray]
 
 
-def permuted(
-    y: np.ndarray, table: pd.DataFrame, draw: np.random.Generator, *, over_people: bool = False
-) -> np.ndarray:
-    """``y`` with its labels dealt anew, (n,); NaN stays where it is. See :func:`permuter`."""
-    return permuter(y, table, over_people=over_people)(draw)
-
-
 def permuter(y: np.ndarray, table: pd.DataFrame, *, over_people: bool = False) -> Permute:
     """A function that deals labels anew to the blocks of each person, or to people.
 
@@ -326,13 +319,6 @@ def forward_jobs(jobs: Sequence[Job], *, seed: int, over_people: bool) -> list[J
             reference = train if first.reference is None else first.reference
             out.append(replace(first, train=train, test=test, reference=reference))
     return out
-
-
-def mean_over_people(
-    truth: np.ndarray, said: np.ndarray, person: np.ndarray, *, classes: int
-) -> float:
-    """Mean over people of balanced accuracy (CCC of numbers), people of one class apart."""
-    return group_score(truth, said, person, classes=classes, over_people=False)
 
 
 def fisher(p: np.ndarray) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from emotion_rppg.pulse.curves import Curve
 
 PREFIX = "events.out.tfevents"  # TensorBoard goes by it
 FLUSHED_EACH_S = 5.0
+_log = logging.getLogger(__name__)
 
 Tell = Callable[[Curve, Curve], None]
 
@@ -28,7 +30,7 @@ def check_events(folder: str | Path, out: str | Path) -> None:
     InputError
         No package that writes them; the folder cannot be written, or lies in ``out``.
     """
-    _package()
+    _check_package()
     folder, out = Path(folder).resolve(), Path(out).resolve()
     if folder.is_relative_to(out):
         raise InputError(
@@ -77,37 +79,52 @@ def event_file(
 
 
 class _Writer:
-    """Events one after the other, written by whoever calls.
+    """Events written one after the other by whoever calls, through tensorboardX's `RecordWriter`.
 
-    The package's own SummaryWriter has a thread for it: on a full disk that dies, and training
-    waits for it for ever.
+    Not its `SummaryWriter`: that writes in a thread, which dies on a full disk, and then waits for
+    it without end. Here a disk that takes no more ends the file with a warning, not the training.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        self.package = _package()
+        from tensorboardX import RecordWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
+
         _remove(folder, name)
         path = folder / f"{PREFIX}.{int(time.time())}.{os.getpid()}.{name}"
-        self.file = self.package.RecordWriter(str(path))
+        self.file = RecordWriter(str(path))
         self.flushed_s = 0.0
+        self.full = False
         self._put(file_version="brain.Event:2")
         # a TensorBoard that is watching forgets what it saw of the files before
-        start = self.package.proto.event_pb2.SessionLog
-        self._put(step=0, session_log=start(status=start.START))
+        self._put(step=0, session_log=SessionLog(status=SessionLog.START))
 
     def scalars(self, step: int, **values: float) -> None:
-        summary = self.package.proto.summary_pb2.Summary
-        each = [summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._put(step=step, summary=summary(value=each))
+        from tensorboardX.summary import scalar
+
+        for tag, value in values.items():
+            self._put(step=step, summary=scalar(tag, value))
         if time.monotonic() > self.flushed_s + FLUSHED_EACH_S:
-            self.file.flush()
+            self._try(self.file.flush)
             self.flushed_s = time.monotonic()
 
     def close(self) -> None:
-        self.file.close()
+        self._try(self.file.close)
 
     def _put(self, **content: Any) -> None:
-        event = self.package.proto.event_pb2.Event(wall_time=time.time(), **content)
-        self.file.write(event.SerializeToString())
+        from tensorboardX.proto.event_pb2 import Event
+
+        self._try(self.file.write, Event(wall_time=time.time(), **content).SerializeToString())
+
+    def _try(self, write: Callable[..., None], *data: bytes) -> None:
+        if self.full:
+            return
+        try:
+            write(*data)
+        except OSError as error:
+            self.full = True
+            with suppress(OSError):  # again, of what it could not write
+                self.file.close()
+            _log.warning("the event file of TensorBoard ends here: %s", error)
 
 
 def _remove(folder: Path, name: str) -> None:
@@ -117,11 +134,10 @@ def _remove(folder: Path, name: str) -> None:
             path.unlink()
 
 
-def _package() -> Any:
+def _check_package() -> None:
     try:
-        import tensorboardX  # of the extra ``curves``
+        import tensorboardX  # noqa: F401 (of the extra ``curves``)
     except ImportError as error:
         raise InputError(
             "--tensorboard needs the package tensorboardX: pip install 'emotion-rppg[curves]'"
         ) from error
-    return tensorboardX

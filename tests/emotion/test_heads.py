@@ -5,10 +5,13 @@ import pytest
 import torch
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import has_fit_parameter
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion.linear import Calibrated, temperature
+from emotion_rppg.emotion.model import load
 from emotion_rppg.emotion.platt import Platt
 
 FEATURES, CHANNELS = 6, 2
@@ -222,9 +225,52 @@ def test_calibration_turns_no_decision_round():
     """On noise an unconstrained calibration would; the order of decisions must stay."""
     X, y, people = windows(100, np.random.default_rng(12))
     fitted = fit("svm", X, y, people)
-    assert fitted.factor_ > 0
-    decision = fitted.estimator_.decision_function(X)
+    decision = fitted.estimator_.calibrated_classifiers_[0].estimator.decision_function(X)
     np.testing.assert_array_equal(fitted.predict(X), (decision > 0).astype(int))
+    high = fitted.predict_proba(X)[:, 1]
+    np.testing.assert_array_equal(np.argsort(high), np.argsort(decision))
+    assert high.std() > 0
+
+
+def test_calibration_is_one_factor_fitted_on_people_the_head_had_not_seen():
+    """scikit-learn's temperature is ours, which the networks use, on the same inner folds."""
+    X, y, people = windows(120, np.random.default_rng(17), shift=1)
+    calibrated = Calibrated(head("logistic"))
+    own = clone(head("logistic")).fit(X, y)
+    splits = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(X, y, people)
+    unseen = np.empty((len(y), 2))
+    for train, test in splits:
+        unseen[test] = clone(own).fit(X[train], y[train]).predict_proba(X[test])
+    powers = own.predict_proba(X) ** temperature(np.log(unseen), y)
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    named = np.array(["high", "low"])[y], np.array([7, 3])[y]
+    for labels, order in ((y, [0, 1]), (named[0], [0, 1]), (named[1], [1, 0])):
+        found = clone(calibrated).fit(X, labels, groups=people)
+        np.testing.assert_allclose(found.predict_proba(X)[:, order], expected, atol=1e-5)
+        assert set(found.predict(X)) == set(labels)
+    assert found.estimator_.cv is None, "who was in which fold is no part of a model"
+
+
+def test_too_few_people_leave_the_softmax_of_decisions():
+    X, y, _ = windows(40, np.random.default_rng(18), shift=1)
+    fitted = fit("svm", X, y, np.zeros(40))
+    decision = fitted.estimator_.decision_function(X)
+    np.testing.assert_allclose(fitted.predict_proba(X)[:, 1], 1 / (1 + np.exp(-2 * decision)))
+    # as a class that one person alone has: no head learns it without that person
+    alone = np.zeros(40), np.repeat([0, 1, 2, 3], 10)
+    alone[0][:5] = 1
+    fitted = fit("svm", X, *alone)
+    decision = fitted.estimator_.decision_function(X)
+    np.testing.assert_allclose(fitted.predict_proba(X)[:, 1], 1 / (1 + np.exp(-2 * decision)))
+
+
+def test_a_factor_of_an_earlier_version_is_used_as_it_was():
+    """As the bundled model holds it."""
+    X, y, _ = windows(40, np.random.default_rng(19), shift=1)
+    saved = fit("svm", X, y, np.zeros(40))
+    decision, saved.factor_ = saved.estimator_.decision_function(X), 0.5
+    np.testing.assert_allclose(saved.predict_proba(X)[:, 1], 1 / (1 + np.exp(-decision)))
+    assert load("stress").heads["stress"].factor_ > 0
 
 
 def test_calibration_is_unsure_where_there_is_nothing_to_know():

@@ -6,7 +6,8 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from emotion_rppg import evaluate
-from emotion_rppg.evaluation.permutation import mean_over_people, p_value, permuted
+from emotion_rppg.evaluation.permutation import p_value, permuter
+from emotion_rppg.evaluation.scoring import group_score
 from emotion_rppg.evaluation.statistics import between_heads, summary
 from emotion_rppg.windows import people
 
@@ -70,13 +71,17 @@ def score(X, y, table) -> float:
     for train, test in halves(table):
         said[test] = Nearest().fit(X[train], y[train]).predict(X[test])
     own = people(table).to_numpy()
-    return mean_over_people(y, said, own, classes=2)
+    return group_score(y, said, own, classes=2, over_people=False)
 
 
 def null_p(table, shuffle, draw, n=19) -> float:
     X, y = table[list(NAMES[:2])].to_numpy(), table["label_stress"].to_numpy()
     null = np.array([score(X, shuffle(y, table, draw), table) for _ in range(n)])
     return p_value(score(X, y, table), null)
+
+
+def permuted(y, table, draw):
+    return permuter(y, table)(draw)
 
 
 def windows_permuted(y, table, draw):

@@ -1,5 +1,7 @@
 """Event files: every step once, also of a training that was killed; refused before any work."""
 
+import errno
+import os
 import struct
 import sys
 from dataclasses import replace
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorboardX
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from emotion_rppg.errors import InputError
@@ -127,11 +130,37 @@ def test_a_folder_that_cannot_take_events_is_refused(tmp_path) -> None:
     assert not (tmp_path / "net").exists()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
-def test_a_full_disk_ends_training_instead_of_hanging(tmp_path, monkeypatch) -> None:
-    import tensorboardX
+ENDS = "the event file of TensorBoard ends here: [Errno 28] No space left on device"
 
+
+def test_a_disk_that_fills_ends_the_events_and_not_the_training(
+    tmp_path, monkeypatch, caplog
+) -> None:
+    real, written = tensorboardX.RecordWriter.write, []
+
+    def write(self, data: bytes) -> None:
+        if len(written) == 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written.append(data)
+        real(self, data)
+
+    monkeypatch.setattr(tensorboardX.RecordWriter, "write", write)
+    out = trained(tmp_path / "net")
+    assert caplog.messages.count(ENDS) == 1
+    assert [step for step, _ in in_csv(out / "curve.csv")] == list(range(RECIPE.steps))
+    assert len(events(tmp_path / "runs")) == 8, "what was written is whole and closed"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("flushed_each_s", [0.0, 1e9], ids=["at a flush", "at the end"])
+def test_a_full_disk_is_warned_of_and_nothing_hangs(
+    flushed_each_s, tmp_path, monkeypatch, caplog
+) -> None:
     real = tensorboardX.RecordWriter
     monkeypatch.setattr(tensorboardX, "RecordWriter", lambda path: real("/dev/full"))
-    with pytest.raises(OSError, match="No space left"):
-        trained(tmp_path / "net")
+    monkeypatch.setattr("emotion_rppg.pulse.events.FLUSHED_EACH_S", flushed_each_s)
+    with event_file(tmp_path, "net", RECIPE.learning_rate_at) as tell:
+        for step in range(10):
+            tell([(k, 1.0) for k in range(step)], [])
+            assert (ENDS in caplog.messages) == (step > 0 and flushed_each_s == 0)
+    assert caplog.messages == [ENDS]
