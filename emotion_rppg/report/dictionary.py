@@ -19,31 +19,22 @@ _FIXED = {
     "trial": "trial within the session",
     "start_s": "start of the window on the recording's clock, s",
     "duration_s": "length of the window, s",
-    "source": "what was read: rppg (camera), bvp (contact PPG), ecg",
+    "source": "kind of the signal: rppg (camera), bvp (contact PPG), ecg",
     "method": "how the camera was read; empty for contact signals",
     "network": "the trained network that read it; empty for classic methods",
     "reader": "reader of a published data set that listed the recording; empty: one's own files",
     "trained_on": "JSON {data set: [subjects]} that network was trained on, or `unknown`",
-    "quality": "pulse quality of the window, 0–1; of an ECG the beats' confidence × coverage",
-    "timing_sd_ms": "standard error of beat times by the noise of the wave, root mean square, ms; "
-    "without delays between heart and sensor; empty for an ECG",
     "reason": "ok where nothing is withheld, else why features are empty",
     "encoder": "the beat encoder that made the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",
-    "seq_ibi_ms": "inter-beat intervals in order, ms, as text; nan marks a gap",
-    "seq_confidence": "lower confidence of each interval's two beats, 0–1, as text",
-    "seq_amplitude_au": "height of the pulse that begins each interval, sensor's unit, as text",
-    "seq_rise_ms": "foot to peak of that pulse, ms, as text",
-    "seq_width_ms": "width of that pulse at half its height, ms, as text",
 }
 
 
 def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
     """Write a Markdown table that explains every column of ``table``."""
-    from emotion_rppg.features import hrv, morphology
+    from emotion_rppg.features import columns
 
-    columns = hrv.COLUMNS | morphology.COLUMNS
-
+    known = columns()
     lines = [
         f"# Columns of {path.name.removesuffix('.columns.md')}",
         "",
@@ -54,8 +45,8 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
         "|---|---|---|---|---|",
     ]
     for name in table:
-        if name in columns:
-            c = columns[name]
+        if name in known:
+            c = known[name]
             lines.append(f"| {name} | {c.unit} | {c.definition} | {c.source} | {c.minimum_s:g} |")
         else:
             lines.append(f"| {name} | | {_fixed(name)} | | |")

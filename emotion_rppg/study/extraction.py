@@ -105,8 +105,9 @@ def extract(
         its difference from there, ``rmssd_ms_vs_baseline`` (:mod:`emotion_rppg.baselines`).
     encoder : folder or Pretrained, optional
         A trained beat encoder; its embeddings become the columns ``emb_000`` …
-    source : {"auto", "rppg", "bvp", "ecg"}
-        Which view of the heart to read; auto: the video if there is one.
+    source : str
+        Which view of the heart to read: ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in
+        ``KINDS``; ``"auto"``: the video if there is one.
     workers : int
         Processes.
     scheduler : str, optional
@@ -174,9 +175,11 @@ def extract(
 
 def completed(tables: list[pd.DataFrame], extraction: Extraction) -> pd.DataFrame:
     """One table of the rows of recordings, with its differences from a baseline and embeddings."""
+    from emotion_rppg.features import compared
+
     table = joined(tables)
     if extraction.baseline is not None:
-        table = beside_baseline(table, extraction.baseline)
+        table = beside_baseline(table, extraction.baseline, columns=compared(table))
     return table if extraction.encoder is None else embedded(table, extraction.encoder)
 
 
