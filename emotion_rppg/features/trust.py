@@ -133,8 +133,9 @@ def withhold(
     table = _emptied(table, np.array([reason != "" for reason in reasons]), kept=kept)
     table = _without_shape(table, beats, signals)
     for error, dependants in _dependants(table).items():
-        rule, unit = columns()[error].withholds, columns()[error].unit
+        rule = columns()[error].withholds
         assert rule is not None
+        unit = columns()[rule.of].unit
         doubtful = _doubtful(table, error, rule)
         for row in np.flatnonzero(doubtful):
             why = _why(table.iloc[row], error, rule, unit)

@@ -44,15 +44,21 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
         "| column | unit | definition | source | minimum duration, s |",
         "|---|---|---|---|---|",
     ]
-    for name in table:
-        if name in known:
-            c = known[name]
-            lines.append(f"| {name} | {c.unit} | {c.definition} | {c.source} | {c.minimum_s:g} |")
-        else:
+    for name in map(str, table.columns):
+        raw = name.removesuffix(VS_BASELINE)
+        c = known.get(raw)
+        if c is None:
             lines.append(f"| {name} | | {_fixed(name)} | | |")
+            continue
+        what = c.definition if raw == name else _compared(raw)
+        lines.append(f"| {name} | {c.unit} | {what} | {c.source} | {c.minimum_s:g} |")
     with whole_file(path) as fresh:
         fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _compared(raw: str) -> str:
+    return f"{raw} less its mean over the baseline recorded before; empty where none was"
 
 
 def _fixed(name: str) -> str:
@@ -61,8 +67,7 @@ def _fixed(name: str) -> str:
     if name.startswith(SCALE):
         return f"lowest..highest possible value of {name.removeprefix(SCALE)}"
     if name.endswith(VS_BASELINE):
-        raw = name.removesuffix(VS_BASELINE)
-        return f"{raw} less its mean over the baseline recorded before; empty where none was"
+        return _compared(name.removesuffix(VS_BASELINE))
     if name.startswith(EMBEDDING):
         return "one dimension of the beat encoder's embedding"
     return _FIXED.get(name, "")
