@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.evaluation.learning import learning_curve
 from emotion_rppg.evaluation.normalise import NORMALISE
-from emotion_rppg.features import beats, judging
+from emotion_rppg.features import beats, columns
+from emotion_rppg.features.family import QUALITY_GROUP
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.signals import Beats
 from emotion_rppg.tables import read_table
-from emotion_rppg.windows import IDENTITY, LABEL, QUALITY, SCALE
+from emotion_rppg.windows import IDENTITY, LABEL, SCALE
 
 USED = {name: HEADS[name] for name in ("logistic", "svm_poly")}
 TASKS = {2: "Stroop", 4: "interview", 6: "hyperventilation"}  # by the place of the stretch
@@ -108,10 +111,15 @@ def by_task(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _of_quality(table: pd.DataFrame) -> list[str]:
+    known = columns()
+    return [name for name in table if name in known and known[name].group == QUALITY_GROUP]
+
+
 def quality_alone(table: pd.DataFrame) -> pd.DataFrame:
     """People move more under stress: what that alone tells."""
     kept = [c for c in table if c in IDENTITY or str(c).startswith((LABEL, SCALE))]
-    there = [c for c in QUALITY if c in table and table[c].notna().any()]
+    there = [c for c in _of_quality(table) if table[c].notna().any()]
     # under other names: a window of which only the quality is known counts as one without features
     alone = table[kept].assign(**{f"own_{name}": table[name] for name in there})
     parts = [scored(alone, how)[0].assign(normalise=how) for how in NORMALISE]
@@ -135,7 +143,7 @@ def rmssd(root: Path) -> pd.DataFrame:
     seconds, told = np.loadtxt(root / "Raw_data/S01/IBI.csv", delimiter=",", skiprows=1).T
     wave, _ = read_e4(root / "Raw_data/S01/BVP.csv", "bvp")
     rows = []
-    for least in (judging.LEAST_CONFIDENCE["bvp"], SURE, 0.9):
+    for least in (KINDS["bvp"].least_confidence, SURE, 0.9):
         with sure_above(least):
             found = beats.find_beats(wave)
         pairs = np.array(
@@ -185,12 +193,12 @@ def surer(table: pd.DataFrame, root: Path) -> pd.DataFrame:
 @contextmanager
 def sure_above(least: float) -> Iterator[None]:
     """Beats of contact waves in stretches that are that sure; the package's own border after."""
-    before = judging.LEAST_CONFIDENCE["bvp"]
-    judging.LEAST_CONFIDENCE["bvp"] = least
+    before = KINDS["bvp"]
+    KINDS["bvp"] = replace(before, least_confidence=least)
     try:
         yield
     finally:
-        judging.LEAST_CONFIDENCE["bvp"] = before
+        KINDS["bvp"] = before
 
 
 def _means(found: pd.DataFrame, by: list[str]) -> pd.DataFrame:

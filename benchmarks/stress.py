@@ -23,8 +23,9 @@ from emotion_rppg.emotion.inputs import CONFIDENCE
 from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.normalise import NORMALISE
 from emotion_rppg.evaluation.statistics import summary
+from emotion_rppg.features import columns
+from emotion_rppg.features.family import QUALITY_GROUP
 from emotion_rppg.tables import read_table
-from emotion_rppg.windows import QUALITY
 
 HEAD, HOW = "logistic", "calibration"  # of the shipped model: the simplest of those that do best
 
@@ -45,7 +46,8 @@ def every_head() -> dict[str, Any]:
 
 def compared(path: Path) -> None:
     table = read_table(path)
-    quality = [name for name in (*QUALITY, CONFIDENCE) if name in table]
+    of_quality = [name for name, c in columns().items() if c.group == QUALITY_GROUP]
+    quality = [name for name in (*of_quality, CONFIDENCE) if name in table]
     for extra in ([], quality):
         options = {"heads": every_head(), "extra_features": extra, "workers": 2}
         found = {how: scores(table, path, normalise=how, **options) for how in NORMALISE}

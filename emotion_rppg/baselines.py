@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, QUALITY, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VS_BASELINE = "_vs_baseline"
-_UNCHANGED = (*IDENTITY, *QUALITY, "n_beats", "n_pulses")
 _WHO = ["dataset", "subject", "session"]
 
 
-def beside_baseline(table: pd.DataFrame, baseline: str | float) -> pd.DataFrame:
-    """The table and, beside every feature, its value less its mean over the person's baseline.
+def beside_baseline(
+    table: pd.DataFrame, baseline: str | float, *, columns: Sequence[str]
+) -> pd.DataFrame:
+    """The table and, beside each of the columns, its value less its mean over a person's baseline.
 
     Nothing recorded later than a row enters it. The baseline is of the same person and session,
     read in the same way (source, method). A row that is not after the baseline has NaN: the
@@ -33,6 +34,8 @@ def beside_baseline(table: pd.DataFrame, baseline: str | float) -> pd.DataFrame:
     baseline : str or float
         The name of a trial; or seconds: the windows that end within each recording's first so
         many seconds are its baseline.
+    columns : sequence of str
+        Columns of numbers to compare: those of `emotion_rppg.features.compared`.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def beside_baseline(table: pd.DataFrame, baseline: str | float) -> pd.DataFrame:
 
     number = not isinstance(baseline, str)
     within = _within(table, float(baseline)) if number else _named(table, str(baseline))
-    features = [c for c in table if _is_feature(table, str(c))]
+    features = list(columns)
     keys = [*_WHO, "source", "method", *(["trial"] if number else [])]
     values = table[features].to_numpy(dtype=float)
     out = np.full(values.shape, np.nan)
@@ -100,9 +103,3 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.divide(
         total, known.sum(axis=0), out=np.full(values.shape[1], np.nan), where=known.any(axis=0)
     )
-
-
-def _is_feature(table: pd.DataFrame, name: str) -> bool:
-    if name in _UNCHANGED or name.startswith((LABEL, SCALE, SEQUENCE, EMBEDDING)):
-        return False
-    return bool(table[name].dtype.kind == "f")

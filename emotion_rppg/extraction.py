@@ -71,8 +71,9 @@ class Extraction:
     ----------
     method : str, path or function
         How a video is read.
-    source : {"auto", "rppg", "bvp", "ecg"}
-        Which view of the heart is read.
+    source : str
+        Which view of the heart is read: ``"auto"``, ``"rppg"``, ``"bvp"``, ``"ecg"`` or another
+        name in ``KINDS``.
     weights : path, optional
         Folder of a trained pulse network.
     region, face :

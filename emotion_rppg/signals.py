@@ -11,7 +11,6 @@ import numpy as np
 from emotion_rppg.clocks import frame_times
 from emotion_rppg.errors import InputError
 
-PULSE_KINDS = ("rppg", "bvp", "ecg")
 LONGEST_HOLE_S = 0.5  # of missing samples that interpolation bridges, whatever they come from
 _A_BEAT = {  # what Beats may carry for each beat
     "confidence": float,

@@ -26,17 +26,6 @@ IDENTITY = (
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
     "reader",  # reader of a published data set that listed the recording; empty: one's own
 )
-QUALITY = (
-    "quality",
-    "timing_sd_ms",
-    "coverage",
-    "corrected_share",
-    "ectopic_share",
-    "hr_se_bpm",
-    "mean_nn_se_ms",
-    "sdnn_se_ms",
-    "rmssd_se_ms",
-)
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 
 

@@ -61,9 +61,14 @@ def test_every_network_is_in_the_table() -> None:
 
 
 def test_every_family_is_in_the_table() -> None:
-    assert defined("features", lambda t: getattr(t, "__name__", "") == "table") == set(
-        FAMILIES.values()
-    )
+    computes = {family.compute for family in FAMILIES.values()}
+    assert defined("features", lambda t: getattr(t, "__name__", "") == "table") == computes
+    assert [family.name for family in FAMILIES.values()] == list(FAMILIES)
+
+
+def test_no_column_is_of_two_families() -> None:
+    names = [name for family in FAMILIES.values() for name in family.columns]
+    assert len(names) == len(set(names))
 
 
 def test_every_data_set_is_in_the_table() -> None:

@@ -11,11 +11,11 @@ from emotion_rppg import extract, fit, load, predict
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import FAMILIES, hrv
+from emotion_rppg.features import FAMILIES, columns
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.study import pretrain_encoder
-from emotion_rppg.windows import IDENTITY, QUALITY
+from emotion_rppg.windows import IDENTITY
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 
@@ -34,7 +34,7 @@ def table(study) -> pd.DataFrame:
 @pytest.mark.slow
 def test_a_row_says_who_when_and_how(table) -> None:
     assert list(table)[: len(IDENTITY)] == list(IDENTITY)
-    assert set(QUALITY) <= set(table)
+    assert {"quality", "timing_sd_ms", "coverage", "rmssd_se_ms"} <= set(table)
     assert len(table) == 16
     assert (table["dataset"] == "synthetic").all()
     assert set(table["source"]) == {"bvp"}
@@ -97,8 +97,8 @@ def test_a_camera_wave_without_a_pulse_keeps_its_row_and_the_reason() -> None:
     families = list(FAMILIES)
     row = extract([Recording("d", "1", signals={"rppg": noise})], families=families).iloc[0]
     assert "no clear pulse" in row["reason"]
-    told = ["timing_sd_ms", *(c for family in FAMILIES.values() for c in family([]))]
-    assert {c for c in told if row[c] != "" and not pd.isna(row[c])} <= {*hrv.ABOUT, "n_pulses"}
+    given = {name for name in columns() if row[name] != "" and not pd.isna(row[name])}
+    assert given <= {name for name, column in columns().items() if column.always}
     assert row["duration_s"] == pytest.approx(60.0)
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.trust import MIN_QUALITY, distrust, kind_of, summary, withhold
+from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.trust import distrust, kind_of, summary, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import extract
@@ -86,7 +87,7 @@ def test_too_many_ectopic_beats_leave_the_rate_alone() -> None:
 
 
 def test_every_kind_has_a_least_quality() -> None:
-    for kind, least in MIN_QUALITY.items():
+    for kind, least in ((name, kind.min_quality) for name, kind in KINDS.items()):
         poor = Beats(heart(), np.full(80, least - 0.05), kind=kind)
         good = Beats(heart(), np.full(80, least + 0.05), kind=kind)
         assert "quality" in distrust(poor, None)

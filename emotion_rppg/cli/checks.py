@@ -123,10 +123,10 @@ def _above_zero(option: str, seconds: float) -> None:
 
 
 def _source(source: str) -> None:
-    from emotion_rppg.signals import PULSE_KINDS
+    from emotion_rppg.features.kinds import KINDS
 
-    if source.lower() not in ("auto", *PULSE_KINDS):
-        raise InputError(f"unknown source {source!r}; known: auto, {', '.join(PULSE_KINDS)}")
+    if source.lower() not in ("auto", *KINDS):
+        raise InputError(f"unknown source {source!r}; known: auto, {', '.join(KINDS)}")
 
 
 def _families(families: Sequence[str]) -> None:

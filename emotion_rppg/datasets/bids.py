@@ -25,7 +25,7 @@ from emotion_rppg.datasets.safely import load_json
 from emotion_rppg.datasets.texts import blank_lines_at_end
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import Signal
 from emotion_rppg.tables import AS_WRITTEN
 
 ENDING = "_physio.tsv.gz"
@@ -108,7 +108,8 @@ def _cell(value: float) -> str:
 
 
 def _explained(recording: Recording, wave: Signal) -> dict[str, Any]:
-    column = COLUMNS[wave.kind or "rppg"]
+    kind = wave.kind or "rppg"
+    column = COLUMNS.get(kind, kind)
     names = [column] + ([] if wave.quality is None else ["quality"])
     who = (recording.dataset, recording.subject, recording.session, recording.trial)
     content: dict[str, Any] = {
@@ -118,7 +119,7 @@ def _explained(recording: Recording, wave: Signal) -> dict[str, Any]:
         "PhysioType": "generic",
         "TaskName": recording.trial,
         column: {
-            "LongName": _LONG[wave.kind or "rppg"],
+            "LongName": _LONG.get(kind, kind),
             "Description": "more blood is up" if column == "cardiac" else "as recorded",
             "Units": "arbitrary",
         },
@@ -228,7 +229,7 @@ def _columns(path: Path) -> dict[str, int]:
     out: dict[str, int] = {}
     for index, name in enumerate(sidecar(path)["Columns"]):
         kind = _KINDS.get(str(name).lower())
-        if kind == "bvp" and label in PULSE_KINDS:
+        if kind == "bvp" and label in COLUMNS:
             kind = label
         if kind and kind not in out:
             out[kind] = index

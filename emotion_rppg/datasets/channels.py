@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import PULSE_KINDS
 
-# how names begin, lower case
+# Kind of signal with beats to how its names begin in files, lower case. A kind that is not here is
+# read from the column of its own name, by ``source``.
 BEGINNINGS = {
     "rppg": ("rppg",),
     "bvp": ("pleth", "plet", "ppg", "bvp", "pulse", "cardiac"),
@@ -32,15 +32,15 @@ def kind_of_choice(name: str, kind: str | None, where: str) -> str:
     InputError
         No kind is given and the name contains no usual word.
     """
-    if kind in PULSE_KINDS:
-        return str(kind)
+    if kind is not None:
+        return kind
     for word in re.split(r"[^a-z0-9]+", name.lower()):
         found = next((k for k, words in BEGINNINGS.items() if word.startswith(words)), None)
         if found:
             return found
     raise InputError(
         f"{where}: the name of the channel {name!r} does not tell what it is: add "
-        f"--source {', '.join(PULSE_KINDS)} (source=… in Python), or rename it"
+        f"--source {', '.join(BEGINNINGS)} (source=… in Python), or rename it"
     )
 
 

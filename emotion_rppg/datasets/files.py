@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
 from emotion_rppg.datasets.bids import kinds_in_physio, read_physio, sidecar
-from emotion_rppg.datasets.channels import chosen, kind_by_name, kind_of_choice
+from emotion_rppg.datasets.channels import BEGINNINGS, chosen, kind_by_name, kind_of_choice
 from emotion_rppg.datasets.csvs import columns_in, kinds_in, read_signal
 from emotion_rppg.datasets.e4 import is_e4, read_session
 from emotion_rppg.datasets.edf import read_header
@@ -18,7 +18,7 @@ from emotion_rppg.datasets.missing import without_codes
 from emotion_rppg.datasets.safely import read_edf
 from emotion_rppg.datasets.texts import TEXTS, NoSignal
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import Signal
 
 _log = logging.getLogger(__name__)
 Reader = Callable[[], Signal]
@@ -35,8 +35,9 @@ def signals_in(
     ----------
     channel : str, optional
         Name of the one column or channel to read, of a file with several.
-    kind : {"rppg", "bvp", "ecg"}, optional
-        What that channel holds, where its name does not tell.
+    kind : str, optional
+        What that channel holds (``"rppg"``, ``"bvp"``, ``"ecg"``), where its name does not tell. Of
+        another kind the column or channel of its own name is read.
 
     Raises
     ------
@@ -45,6 +46,8 @@ def signals_in(
     """
     path = Path(path)
     opens = opener(path)
+    if channel is None and kind is not None and kind not in BEGINNINGS:
+        channel = kind
     if channel is None:
         return opens(path)
     if opens not in _WITH_CHANNELS:
@@ -97,7 +100,7 @@ def _in_edf(path: Path) -> Mapping[str, Reader]:
     """Find the first wave of each kind; slow channels are trends of a monitor, not waves."""
     channels = read_header(path).signals
     out: dict[str, Reader] = {}
-    for kind in PULSE_KINDS:
+    for kind in BEGINNINGS:
         named = [c for c in channels if kind_by_name(c.label) == kind]
         waves = [c.label for c in named if c.rate_hz >= SLOWEST_HZ]
         if waves:

@@ -23,6 +23,7 @@ from typing import Any
 from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.datasets.bids import ENDING as PHYSIO
 from emotion_rppg.datasets.bids import who_in_physio
+from emotion_rppg.datasets.channels import BEGINNINGS
 from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.datasets.e4 import FILES, is_e4
 from emotion_rppg.datasets.files import OPENERS, is_signal_file, signals_in
@@ -30,7 +31,7 @@ from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
 from emotion_rppg.datasets.texts import NoSignal
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
@@ -51,8 +52,8 @@ class Folder:
     ----------
     channel : str, optional
         Name of the column or channel to read, of signal files with several.
-    kind : {"rppg", "bvp", "ecg"}, optional
-        What that channel holds, where its name does not tell.
+    kind : str, optional
+        What that channel holds (``"rppg"``, ``"bvp"``, ``"ecg"``), where its name does not tell.
 
     Raises
     ------
@@ -167,7 +168,7 @@ def _of_signals(
 ) -> Recording:
     """Return a signal file's recording; a BIDS file names its own subject."""
     signals = dict(signals_in(path, channel=channel, kind=kind))
-    if not signals.keys() & set(PULSE_KINDS):
+    if not signals.keys() & {*BEGINNINGS, kind}:
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
         said = who_in_physio(path)

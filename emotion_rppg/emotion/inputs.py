@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, QUALITY, SCALE, SEQUENCE
+from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,16 +27,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 NOT_FEATURES = (*IDENTITY, "encoder", "encoder_trained_on")
 ABLATIONS = ("quality", "sequence", "embedding")
-# Columns that describe the recording, not the heart: how long, how clear, how many beats.
-OF_RECORDING = (*QUALITY, "n_beats", "n_pulses")
-STANDARD_ERRORS = ("_se", "_se_ms", "_se_bpm")
-# Columns that give the window's length away beside others. The Poincaré plot's are SDNN and RMSSD
-# again (Brennan et al. 2001) but for terms of the number of beats: rmssd_ms / sdsd_ms is
-# sqrt(1 - 1 / n). The grid of spectral peaks is as wide as one over the length.
-TELL_LENGTH = ("sdsd_ms", "sd1_ms", "sd2_ms", "sd1_sd2", "csi", "cvi", "lf_peak_hz", "hf_peak_hz")
 UNEQUAL = 1.1  # longest over shortest window
-# Steps in which heads read a column whose own steps are the finer the longer the window is.
-STEPS = {"pnn20_pct": 5.0, "pnn50_pct": 5.0, "resp_rate_per_min": 1.0}
 CONFIDENCE = "seq_confidence"  # the column of the tokens' channel "confidence"
 
 
@@ -67,32 +58,14 @@ class Matrix:
         return self.X[:, self.n_features :].reshape(shape)
 
 
-def describes_recording(name: str) -> bool:
-    """Tell whether a column describes the recording (quality, length, errors), not the heart.
-
-    So do `TELL_LENGTH`, which measure the heart but reveal the window's length beside others.
-
-    Examples
-    --------
-    >>> describes_recording("rmssd_se_ms"), describes_recording("n_beats")
-    (True, True)
-    >>> describes_recording("rmssd_ms")
-    False
-    """
-    from emotion_rppg.baselines import VS_BASELINE
-
-    name = name.removesuffix(VS_BASELINE)
-    return name in (*OF_RECORDING, *TELL_LENGTH) or name.endswith(STANDARD_ERRORS)
-
-
 def feature_names(
     table: pd.DataFrame, *, ablate: Sequence[str] = (), extra_features: Sequence[str] = ()
 ) -> tuple[str, ...]:
     """Names of the feature columns, in the table's order.
 
     The numeric columns of ``FAMILIES`` and their ``…_vs_baseline``, embeddings, and whatever
-    ``extra_features`` names. Columns that describe the recording (``n_beats``, ``quality``,
-    ``coverage``, standard errors …) are features only when named.
+    ``extra_features`` names. Columns that describe the recording or reveal its length
+    (`Column.is_feature`) are features only when named.
 
     Raises
     ------
@@ -100,20 +73,17 @@ def feature_names(
         ``extra_features`` names a column that the table lacks, that holds no numbers, or that is
         a label.
     """
-    from emotion_rppg.baselines import VS_BASELINE
-    from emotion_rppg.features import FAMILIES
+    from emotion_rppg.features import column, describes_recording
 
     _check_ablation(ablate)
     _check_extra(table, extra_features)
-    of_families = {str(name) for make in FAMILIES.values() for name in make([])}
 
     def chosen(name: str) -> bool:
-        own = name.removesuffix(VS_BASELINE)
-        if describes_recording(name):
-            return name in extra_features and "quality" not in ablate
         if name.startswith(EMBEDDING):
             return "embedding" not in ablate
-        return name in extra_features or own in of_families
+        if describes_recording(name):
+            return name in extra_features and "quality" not in ablate
+        return name in extra_features or column(name) is not None
 
     return tuple(name for name in _numeric(table) if chosen(name))
 
@@ -150,6 +120,7 @@ def _check_extra(table: pd.DataFrame, extra_features: Sequence[str]) -> None:
 def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
     """Name the numeric columns that nobody registered and nobody asked for."""
     from emotion_rppg.baselines import VS_BASELINE
+    from emotion_rppg.features import describes_recording
 
     known = {*chosen, *NOT_FEATURES}
     unused = [
@@ -267,7 +238,7 @@ def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
     from emotion_rppg.features import FAMILIES, check_families
 
     check_families(families)
-    columns = {name: set(make([])) for name, make in FAMILIES.items()}
+    columns = {name: set(family.columns) for name, family in FAMILIES.items()}
     own = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
     for name in families:
         if not columns[name] & set(own.values()):
@@ -322,14 +293,15 @@ def lengths_of(tokens: np.ndarray) -> np.ndarray:
 
 
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
-    from emotion_rppg.baselines import VS_BASELINE
+    from emotion_rppg.features import column
 
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
         raise InputError(f"column {name!r} holds something else than numbers: {error}") from error
-    step = STEPS.get(name.removesuffix(VS_BASELINE))
-    values = values if step is None else step * np.round(values / step)
+    known = column(name)
+    if known is not None and known.step is not None:
+        values = known.step * np.round(values / known.step)
     return np.where(np.isfinite(values), values, np.nan)
 
 

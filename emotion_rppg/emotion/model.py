@@ -23,7 +23,7 @@ from emotion_rppg.emotion.ranges import Ranges
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
-from emotion_rppg.windows import EMBEDDING, OK, SEQUENCE, people, trusted
+from emotion_rppg.windows import EMBEDDING, OK, people, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -426,8 +426,10 @@ def _made_from(table: pd.DataFrame) -> dict[str, Any]:
 
 def _families_in(table: pd.DataFrame) -> list[str]:
     """Families of a table that does not carry its extraction, by its columns."""
-    families = ["hrv", *(["sequence"] if any(c.startswith(SEQUENCE) for c in table) else [])]
-    return [*families, *(["morphology"] if "n_pulses" in table else [])]
+    from emotion_rppg.features import FAMILIES
+
+    own = {str(name) for name in table.columns}
+    return [name for name, family in FAMILIES.items() if own & set(family.columns)] or ["hrv"]
 
 
 def guessed(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:

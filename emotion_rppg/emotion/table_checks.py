@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import LABEL, QUALITY, SCALE, people
+from emotion_rppg.windows import LABEL, SCALE, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,9 +97,9 @@ def _types(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _numeric_columns() -> list[str]:
-    from emotion_rppg.features import hrv, morphology
+    from emotion_rppg.features import columns
 
-    return [*_CLOCK, *QUALITY, *hrv.COLUMNS, *morphology.COLUMNS]
+    return [*_CLOCK, *(name for name, c in columns().items() if c.role != "sequence")]
 
 
 def _is_number(value: object) -> bool:

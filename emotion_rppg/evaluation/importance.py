@@ -17,45 +17,31 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg import metrics
-from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.emotion.inputs import Matrix
 from emotion_rppg.emotion.selection import Selected
 from emotion_rppg.emotion.storage import has_network
 from emotion_rppg.evaluation.fitting import Job, asked, fitted
 from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.parallel import in_order
-from emotion_rppg.windows import EMBEDDING, QUALITY
+from emotion_rppg.windows import EMBEDDING
 
 SEQUENCE_OF_BEATS = "beat sequence"
-_RATE = ("hr_bpm", "mean_nn_ms", "median_nn_ms", "n_beats")
-_SPECTRUM = ("vlf_", "lf_", "hf_", "ln_hf", "total_power", "resp_rate")
-_NONLINEAR = ("sd1_", "sd2_", "csi", "cvi", "apen", "sampen", "dfa_", "higuchi")
 
 
 def group_of(name: str) -> str:
-    """The group of columns that a feature is exchanged with.
+    """The group of columns that a feature is exchanged with: that of its `Column` record.
 
     Examples
     --------
     >>> group_of("mean_nn_ms"), group_of("hf_ms2"), group_of("skin_conductance")
     ('heart rate', 'spectrum, breathing', 'other columns')
     """
-    from emotion_rppg.features import hrv, morphology
+    from emotion_rppg.features import column
 
-    name = name.removesuffix(VS_BASELINE)
-    if name in QUALITY:
-        return "signal quality"
-    if name in _RATE:
-        return "heart rate"
     if name.startswith(EMBEDDING):
         return "embedding"
-    if name in morphology.COLUMNS:
-        return "pulse shape"
-    if name not in hrv.COLUMNS:
-        return "other columns"
-    if name.startswith(_SPECTRUM):
-        return "spectrum, breathing"
-    return "nonlinear" if name.startswith(_NONLINEAR) else "variability in time"
+    known = column(name)
+    return "other columns" if known is None else known.group
 
 
 def groups_of(inputs: Matrix) -> dict[str, np.ndarray]:

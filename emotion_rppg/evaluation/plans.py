@@ -25,15 +25,15 @@ from emotion_rppg.evaluation.folds import (
     split_name,
 )
 from emotion_rppg.evaluation.heads import chosen_heads
-from emotion_rppg.windows import QUALITY, people, trusted
+from emotion_rppg.windows import people, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 QUALITY_ALONE, MOVEMENT_ALONE = "quality_alone", "movement_alone"
-_RECORDING = (*QUALITY, "n_beats")  # columns that describe the recording, not the heart
-# Of these, what says nothing of the heart: errors grow with their features, beats with the rate
+# Of what describes the recording, what says nothing of the heart: errors grow with their features,
+# beats with the rate
 _SEEN = ("quality", "timing_sd_ms", "coverage", "corrected_share")
 _MOVEMENT = ("acc_", "motion_")  # prefixes of accelerometer features
 
@@ -150,7 +150,10 @@ def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
 
     That a value is missing, or how well the pulse was recorded, is no measurement of the heart.
     """
-    of_heart = np.array([name not in _RECORDING for name in inputs.names])
+    from emotion_rppg.features import column
+
+    known = [column(name) for name in inputs.names]
+    of_heart = np.array([each is None or each.role != "recording" for each in known])
     of_heart |= not of_heart.any()  # a baseline of nothing else
     measured = np.isfinite(inputs.X[:, : inputs.n_features][:, of_heart]).any(axis=1)
     return np.asarray(measured & trusted(table))

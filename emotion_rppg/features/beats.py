@@ -11,9 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.detection import Detected, detect, no_beats, without_false_ends
+from emotion_rppg.features.detection import detect, without_false_ends
 from emotion_rppg.features.judging import Judged, judge_beats
-from emotion_rppg.signals import LONGEST_HOLE_S, PULSE_KINDS, Beats, Signal
+from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.signal_kind import Detected, no_beats
+from emotion_rppg.signals import LONGEST_HOLE_S, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")
 LEAST_RATE_HZ = 10.0
@@ -27,8 +29,8 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     Parameters
     ----------
     signal : Signal
-        Kind ``"rppg"``, ``"bvp"`` or ``"ecg"``, 15–2000 Hz, more blood up. Missing samples (NaN) of
-        up to half a second are bridged; longer ones are a gap.
+        Of a kind in `KINDS` (``"rppg"``, ``"bvp"``, ``"ecg"``), 15–2000 Hz, more blood up. Missing
+        samples (NaN) of up to half a second are bridged; longer ones are a gap.
     fiducial : str
         The point of each pulse that is its time: ``"peak"``, ``"foot"`` (the minimum before it)
         or ``"slope"`` (the steepest rise between the two). An ECG's is the R peak.
@@ -47,10 +49,10 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     InputError
         Another kind, fiducial or rate.
     """
-    if signal.kind not in PULSE_KINDS:
+    if signal.kind not in KINDS:
         raise InputError(
-            f"beats are found in signals of kind {', '.join(PULSE_KINDS)}; this one is "
-            f"{signal.kind!r}: make it Signal(…, kind='rppg'), 'bvp' or 'ecg'"
+            f"beats are detected in signals of kind {', '.join(KINDS)}; this one is "
+            f"{signal.kind!r}: make it Signal(…, kind={next(iter(KINDS))!r}) or of another of these"
         )
     if fiducial not in FIDUCIALS:
         raise InputError(f"unknown fiducial {fiducial!r}; known: {', '.join(FIDUCIALS)}")
@@ -67,7 +69,7 @@ def _of_run(signal: Signal, first: int, stop: int, fiducial: str) -> Judged:
     """Beats of one stretch of samples, judged, on the recording's clock."""
     kind = signal.kind or ""
     run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz, kind=kind)
-    found = without_false_ends(detect(run, kind, fiducial), run.duration_s)
+    found = without_false_ends(detect(run, KINDS[kind].detect, fiducial), run.duration_s)
     judged = judge_beats(found, run, signal, first)
     start_s = signal.start_s + first / signal.rate_hz
     return Judged(
@@ -117,6 +119,7 @@ def _filled(samples: np.ndarray) -> np.ndarray:
 
 def _assembled(signal: Signal, parts: list[Judged]) -> Beats:
     """The beats of all stretches, what is missing between them marked as gaps."""
+    timed = KINDS[signal.kind or ""].pulse_wave
     missing = _missing(signal)
     gaps = [*missing, *(gap for part in parts for gap in part.gaps)]
     if not any(len(part.beats.times_s) for part in parts):
@@ -133,8 +136,8 @@ def _assembled(signal: Signal, parts: list[Judged]) -> Beats:
         _merged(gaps),
         kind=signal.kind,
         span_s=(signal.start_s, signal.end_s),
-        timing_sd_s=None if signal.kind == "ecg" else beats.error_s[keep],
-        difference_sd_s=None if signal.kind == "ecg" else beats.difference_s[keep],
+        timing_sd_s=beats.error_s[keep] if timed else None,
+        difference_sd_s=beats.difference_s[keep] if timed else None,
         ectopic=ectopic[keep],
         rejected_s=np.concatenate([np.zeros(0), *(part.rejected_s for part in parts)]),
     )

@@ -8,14 +8,15 @@ an ECG are those on which several detectors agree (ecg.py).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from emotion_rppg.features.ecg import LEAST_AGREEMENT, r_peaks
 from emotion_rppg.features.phases import beat_counts
 from emotion_rppg.features.rates import rate_path, without_harmonics
+from emotion_rppg.features.signal_kind import Detected, no_beats
 from emotion_rppg.features.timing import beat_times
 from emotion_rppg.signals import Signal
 
@@ -28,10 +29,10 @@ BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
 SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
 # Wider: the shape that is fitted weighs what it holds by itself. A slow filter bends a rise by when
 # the beat before it was, which only noise makes worth while.
-FIT_BAND = {"rppg": (0.5, 4.0), "bvp": (0.3, 4.0)}
+CAMERA_BAND, CONTACT_BAND = (0.5, 4.0), (0.3, 4.0)
 # Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
 # denoised together, so each may fit less well.
-MOST_MISFIT = {"rppg": 0.1, "bvp": 0.07, "ecg": np.inf}
+CAMERA_MISFIT, CONTACT_MISFIT = 0.1, 0.07
 SIZES = 0.2, 3.0  # heights of a usual beat: nothing is smaller, movement is larger
 # By which the first and last interval may differ from those near them; where the beat lies less
 # than half an interval from the edge of the wave, which makes peaks.
@@ -41,35 +42,13 @@ REFRACTORY = 0.5  # of the local interval
 FEWEST = 3  # beats of a stretch: fewer good ones between doubtful ones are doubtful, too
 
 
-class Detected(NamedTuple):
-    """Beats of one stretch, (n,) each: seconds from its start, confidence 0–1, standard errors (s).
-
-    ``difference_s``: that of the difference of the two intervals about a beat.
-    ``sure``: whether the beat by itself is to be believed.
-    """
-
-    times_s: np.ndarray
-    confidence: np.ndarray
-    error_s: np.ndarray
-    difference_s: np.ndarray
-    sure: np.ndarray
-
-    def at(self, keep: np.ndarray) -> Detected:
-        return Detected(*(column[keep] for column in self))
-
-
-def no_beats() -> Detected:
-    empty = np.zeros(0)
-    return Detected(empty, empty, empty, empty, np.zeros(0, dtype=bool))
-
-
-def detect(run: Signal, kind: str, fiducial: str) -> Detected:
-    """Beats of a stretch, block by block for bounded memory."""
+def detect(run: Signal, detector: Callable[[Signal, str], Detected], fiducial: str) -> Detected:
+    """Detect the beats of a stretch, block by block for bounded memory."""
     parts = [no_beats()]
     borders = np.arange(0, max(run.duration_s - OVERLAP_S, 1), BLOCK_S)
     for start, end in zip(borders, [*borders[1:], run.duration_s + 1], strict=True):
         block = run.crop(start - OVERLAP_S, end + OVERLAP_S)
-        found = _of_ecg(block) if kind == "ecg" else _of_pulse(block, kind, fiducial)
+        found = detector(block, fiducial)
         found = found._replace(times_s=found.times_s + block.start_s)
         own = (found.times_s >= start) & (found.times_s < end)
         if len(parts[-1].times_s):  # the beat on the border counts once
@@ -95,8 +74,28 @@ def without_false_ends(found: Detected, end_s: float) -> Detected:
     return found
 
 
-def _of_pulse(block: Signal, kind: str, fiducial: str) -> Detected:
-    """Beats of a pulse wave without NaN, s from its start."""
+def of_camera(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of a camera's pulse wave without NaN, s from its start."""
+    return _of_pulse(
+        block, fiducial, count=_by_phase, band=CAMERA_BAND, most_misfit=CAMERA_MISFIT, denoise=True
+    )
+
+
+def of_contact(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of a contact PPG without NaN, s from its start."""
+    return _of_pulse(block, fiducial, count=_by_rise, band=CONTACT_BAND, most_misfit=CONTACT_MISFIT)
+
+
+def _of_pulse(
+    block: Signal,
+    fiducial: str,
+    *,
+    count: Callable[[np.ndarray], np.ndarray],
+    band: tuple[float, float],
+    most_misfit: float,
+    denoise: bool = False,
+) -> Detected:
+    """Beats of a pulse wave whose places on the bent clock ``count`` gives."""
     level = replace(block, samples=without_drift(block.samples))
     if _flat(level.samples, block.samples):
         return no_beats()
@@ -106,16 +105,15 @@ def _of_pulse(block: Signal, kind: str, fiducial: str) -> Detected:
     even, clock, wave = _bent(slow)
     if len(wave) < 3 * PER_BEAT:
         return no_beats()
-    first = beat_counts(wave, PER_BEAT) if kind == "rppg" else _by_rise(wave) / PER_BEAT
-    smooth = _banded(wave, FIT_BAND[kind])
-    timing = beat_times(smooth, clock, np.interp(first, even, clock), denoise=kind == "rppg")
+    smooth = _banded(wave, band)
+    timing = beat_times(smooth, clock, np.interp(count(wave), even, clock), denoise=denoise)
     times = np.maximum.accumulate(timing.times_s)
     lead_s = _lead_s(smooth, even, clock, times, fiducial)
     at = PER_BEAT * np.interp(times, clock, even)
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
     confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
     interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
-    sure = timing.misfit_s <= MOST_MISFIT[kind] * interval
+    sure = timing.misfit_s <= most_misfit * interval
     sure &= (timing.size >= SIZES[0]) & (timing.size <= SIZES[1])
     times = times - lead_s
     keep = np.diff(times, prepend=-np.inf) > 0.2
@@ -146,10 +144,15 @@ def _is_hum(wave: Signal) -> bool:
     return bool(above > HUM * below)
 
 
+def _by_phase(wave: np.ndarray) -> np.ndarray:
+    """Places of a camera's beats by the wave's phase, in beats of the bent clock."""
+    return beat_counts(wave, PER_BEAT)
+
+
 def _by_rise(wave: np.ndarray) -> np.ndarray:
-    """Places of the steepest rises of a contact sensor's beats, in samples of the bent clock."""
+    """Places of the steepest rises of a contact sensor's beats, in beats of the bent clock."""
     smooth = _banded(wave, BAND)
-    return _between(*_fiducial_points(smooth, _peaks(smooth), "slope"))
+    return _between(*_fiducial_points(smooth, _peaks(smooth), "slope")) / PER_BEAT
 
 
 def _lead_s(
@@ -235,8 +238,8 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def _of_ecg(block: Signal) -> Detected:
-    """Beats of an ECG without NaN, s from its start."""
+def of_ecg(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of an ECG without NaN, s from its start; R peaks, whatever ``fiducial``."""
     if _flat(block.samples, block.samples):
         return no_beats()
     found = r_peaks(block)

@@ -25,29 +25,18 @@ Values equal NeuroKit2's on the same beats where the definitions agree. They do 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emotion_rppg.features import nonlinear, spectra
+from emotion_rppg.features.family import QUALITY_GROUP, Column, Family, StandardError
 from emotion_rppg.features.uncertainty import standard_errors
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-class Column(NamedTuple):
-    """``minimum_s``: windows that span less hold NaN. ``error``: the column of its standard error.
-
-    A feature without a standard error of its own names that of the feature it stands or falls with.
-    """
-
-    unit: str
-    definition: str
-    source: str
-    minimum_s: float
-    error: str = ""
 
 
 _TF, _SG = "Task Force 1996", "Shaffer and Ginsberg 2017"
@@ -110,7 +99,13 @@ COLUMNS: dict[str, Column] = {
     "ectopic_share": Column("1", "share of beats that come early, followed by a pause", "", 0),
 }
 ABOUT = ("n_beats", "coverage", "corrected_share", "ectopic_share")  # a window, not the heart
-
+_SPECTRUM = (
+    "vlf_ms2 lf_ms2 hf_ms2 total_power_ms2 lf_hf lf_nu hf_nu ln_hf lf_peak_hz hf_peak_hz "
+    "lf_lomb_ms2 hf_lomb_ms2 resp_rate_per_min"
+)
+_TIME = "sdnn_ms rmssd_ms sdsd_ms pnn20_pct pnn50_pct cvnn cvsd mad_nn_ms iqr_nn_ms hti tinn_ms"
+_NONLINEAR = "sd1_ms sd2_ms sd1_sd2 csi cvi apen sampen dfa_alpha1 higuchi"
+_QUALITY = "coverage corrected_share ectopic_share hr_se_bpm mean_nn_se_ms sdnn_se_ms rmssd_se_ms"
 # Which standard error a feature stands or falls with: that of the fast or of all variability
 _FAST = (
     "rmssd_ms sdsd_ms pnn20_pct pnn50_pct cvsd hf_ms2 ln_hf hf_peak_hz hf_lomb_ms2 lf_hf lf_nu "
@@ -120,13 +115,37 @@ _ALL = (
     "sdnn_ms cvnn mad_nn_ms iqr_nn_ms hti tinn_ms vlf_ms2 lf_ms2 total_power_ms2 lf_peak_hz "
     "lf_lomb_ms2 sd2_ms"
 )
-for _error, _names in (
-    ("rmssd_se_ms", _FAST),
-    ("sdnn_se_ms", _ALL),
-    ("hr_se_bpm", "hr_bpm"),
-    ("mean_nn_se_ms", "mean_nn_ms median_nn_ms"),
-):
-    COLUMNS |= {name: COLUMNS[name]._replace(error=_error) for name in _names.split()}
+# The Poincaré plot's are SDNN and RMSSD again (Brennan et al. 2001) but for terms of the number of
+# beats: rmssd_ms / sdsd_ms is sqrt(1 - 1 / n). The grid of spectral peaks is as wide as one over
+# the length.
+_REVEAL_LENGTH = "sdsd_ms sd1_ms sd2_ms sd1_sd2 csi cvi lf_peak_hz hf_peak_hz"
+# Standard errors as large as the differences between people are: twice the standard deviation of
+# 15 ms that RMSSD has over healthy adults at rest, and of SDNN alike (Nunan et al. 2010)
+_WITHHOLD = {
+    "hr_se_bpm": StandardError("hr_bpm", "heart rate", 5.0),
+    "mean_nn_se_ms": StandardError("mean_nn_ms", "mean interval", 50.0),
+    "sdnn_se_ms": StandardError("sdnn_ms", "SDNN", 30.0, normal=True),
+    "rmssd_se_ms": StandardError("rmssd_ms", "RMSSD", 30.0, normal=True),
+}
+_FACTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("hr_bpm mean_nn_ms median_nn_ms n_beats", {"group": "heart rate"}),
+    (_TIME, {"group": "variability in time"}),
+    (_SPECTRUM, {"group": "spectrum, breathing"}),
+    (_NONLINEAR, {"group": "nonlinear"}),
+    (_QUALITY, {"group": QUALITY_GROUP, "role": "recording"}),
+    ("n_beats", {"role": "recording"}),
+    (_FAST, {"error": "rmssd_se_ms"}),
+    (_ALL, {"error": "sdnn_se_ms"}),
+    ("hr_bpm", {"error": "hr_se_bpm"}),
+    ("mean_nn_ms median_nn_ms", {"error": "mean_nn_se_ms"}),
+    (_REVEAL_LENGTH, {"reveals_length": True}),
+    ("pnn20_pct pnn50_pct", {"step": 5.0}),  # one beat's share is the finer the more there are
+    ("resp_rate_per_min", {"step": 1.0}),
+    (" ".join(ABOUT), {"always": True}),
+    *((name, {"withholds": rule}) for name, rule in _WITHHOLD.items()),
+)
+for _names, _facts in _FACTS:
+    COLUMNS |= {name: replace(COLUMNS[name], **_facts) for name in _names.split()}
 
 LEAST_BEATS = 3
 TOLERANCE = 0.02  # a minute of video at 30 Hz may be 59.9 s long
@@ -330,3 +349,6 @@ def _tinn(count: np.ndarray, top: int) -> float:
 def _miss(bins: np.ndarray, height: np.ndarray, foot: int, tip: int, peak: float) -> float:
     line = np.clip(peak * (bins - foot) / (tip - foot), 0, None)
     return float(((height - line) ** 2).sum())
+
+
+FAMILY = Family("hrv", table, COLUMNS)

@@ -12,20 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from emotion_rppg.features.artefacts import ectopic, extra, odd, rhythm_of, silent
-from emotion_rppg.features.detection import (
-    FASTEST_HZ,
-    FEWEST,
-    SLOWEST_HZ,
-    Detected,
-    no_beats,
-    without_drift,
-)
+from emotion_rppg.features.detection import FASTEST_HZ, FEWEST, SLOWEST_HZ, without_drift
+from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.signal_kind import Detected, SignalKind, no_beats
 from emotion_rppg.quality import rates_of_windows
 from emotion_rppg.signals import Signal
 
-# Of nine beats about; less is no pulse to be told from noise. Tops of noise are alike by choice.
-LEAST_CONFIDENCE = {"rppg": 0.6, "bvp": 0.7, "ecg": 0.5}
-LEAST_OF_THREE = {"rppg": 0.6, "bvp": 0.0, "ecg": 0.0}  # a burst of motion moves a camera's beats
 # Standard error of a beat's time, in intervals, of nine beats about. Camera waves of eleven people
 # stay below it where they agree with the contact PPG; many beats that are found in noise do not.
 UNSURE = 0.055
@@ -62,10 +54,12 @@ def judge_beats(found: Detected, run: Signal, signal: Signal, first: int) -> Jud
     run, signal, first :
         The stretch, its holes bridged, the recording it was cut from, and where it begins there.
     """
-    kind = run.kind or ""
-    found = found._replace(sure=_trusted(found, kind) & _well_seen(found.times_s, signal, first))
+    kind = KINDS[run.kind or ""]
+    found = found._replace(sure=_trusted(found, kind))
+    if kind.camera:
+        found = found._replace(sure=found.sure & _well_seen(found.times_s, signal, first))
     extra_s = np.zeros(0)
-    if kind == "ecg":
+    if not kind.pulse_wave:
         found, extra_s = _without_extra(found)
     elif len(found.times_s) >= FEWEST:
         found = found._replace(sure=found.sure & _agrees(found, run))
@@ -74,17 +68,17 @@ def judge_beats(found: Detected, run: Signal, signal: Signal, first: int) -> Jud
     return judged._replace(rejected_s=np.sort(np.r_[judged.rejected_s, extra_s]))
 
 
-def _trusted(found: Detected, kind: str) -> np.ndarray:
+def _trusted(found: Detected, kind: SignalKind) -> np.ndarray:
     """Which beats are sure by themselves, like their neighbours, and well timed among them."""
     sure = found.confidence
-    good = found.sure & (_around(sure, 9) >= LEAST_CONFIDENCE[kind])
-    good &= _around(sure, 3) >= LEAST_OF_THREE[kind]
+    good = found.sure & (_around(sure, 9) >= kind.least_confidence)
+    good &= _around(sure, 3) >= kind.least_of_three
     return np.asarray(good & ~_unsure(found.times_s, found.error_s))
 
 
 def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
     """Which beats lie where a camera wave's own quality says that there is a pulse."""
-    if signal.kind != "rppg" or signal.quality is None:
+    if signal.quality is None:
         return np.ones(len(times_s), dtype=bool)
     at = first + np.rint(times_s * signal.rate_hz).astype(int)
     return np.asarray(signal.quality[np.clip(at, 0, len(signal) - 1)] >= LEAST_QUALITY)

@@ -17,12 +17,14 @@ shape (docs/beats.md).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotion_rppg.features import pulses
-from emotion_rppg.features.hrv import Column
+from emotion_rppg.features.family import Column, Family
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -39,11 +41,11 @@ _AW = "Awad et al. 2007"
 
 
 def _coarse(unit: str, definition: str, source: str = _EL) -> Column:
-    return Column(unit, definition + "; from 25 Hz", source, MINIMUM_S)
+    return Column(unit, definition + "; from 25 Hz", source, MINIMUM_S, needs_shape=True)
 
 
 def _fine(unit: str, definition: str, source: str = _TA) -> Column:
-    return Column(unit, definition + "; from 60 Hz", source, MINIMUM_S)
+    return Column(unit, definition + "; from 60 Hz", source, MINIMUM_S, needs_shape=True)
 
 
 COARSE: dict[str, Column] = {
@@ -83,8 +85,9 @@ COLUMNS: dict[str, Column] = PER_BEAT | {
     "pulse_amplitude_cvsd": _coarse(
         "1", "root mean square of successive differences of heights / mean height", _VARY
     ),
-    "n_pulses": Column("1", "pulses that were measured", "", 0),
+    "n_pulses": Column("1", "pulses that were measured", role="recording"),
 }
+COLUMNS = {name: replace(column, group="pulse shape") for name, column in COLUMNS.items()}
 
 
 def table(
@@ -156,7 +159,8 @@ def _variation(height: np.ndarray) -> dict[str, float]:
 def _measured(beats: Beats, signal: Signal) -> dict[str, np.ndarray]:
     """Every feature of every beat, (n,) each, block by block for bounded memory."""
     values = {name: np.full(len(beats), np.nan) for name in PER_BEAT}
-    if signal.kind != "bvp" or signal.rate_hz < COARSE_HZ - 0.5:
+    kind = KINDS.get(signal.kind or "")
+    if kind is None or not kind.shape or signal.rate_hz < COARSE_HZ - 0.5:
         return values
     for first in range(0, max(len(beats) - 1, 0), BLOCK):
         own = slice(first, first + BLOCK + 1)  # the last one ends the pulse before it
@@ -184,3 +188,6 @@ def _block(beats: Beats, signal: Signal) -> dict[str, np.ndarray]:
         values[name] = np.full(len(beats), np.nan)
         values[name][cut.beat] = np.where(np.isfinite(value), value, np.nan)
     return values
+
+
+FAMILY = Family("morphology", table, COLUMNS)

@@ -13,6 +13,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import morphology
+from emotion_rppg.features.family import Column, Family
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -25,7 +26,24 @@ SHAPE = {
     "seq_rise_ms": ("pulse_rise_ms", ".0f"),
     "seq_width_ms": ("pulse_width_50_ms", ".1f"),
 }
-TEXT = ("seq_ibi_ms", "seq_confidence", *SHAPE)
+
+
+def _text(unit: str, definition: str, *, needs_shape: bool = False) -> Column:
+    return Column(unit, definition, role="sequence", group="beat sequence", needs_shape=needs_shape)
+
+
+COLUMNS: dict[str, Column] = {
+    "seq_ibi_ms": _text("ms", "inter-beat intervals in order, as text; nan marks a gap"),
+    "seq_confidence": _text("1", "lower confidence of each interval's two beats, 0–1, as text"),
+    "seq_amplitude_au": _text(
+        "sensor's", "height of the pulse that begins each interval, as text", needs_shape=True
+    ),
+    "seq_rise_ms": _text("ms", "foot to peak of that pulse, as text", needs_shape=True),
+    "seq_width_ms": _text(
+        "ms", "width of that pulse at half its height, as text", needs_shape=True
+    ),
+}
+TEXT = tuple(COLUMNS)
 
 
 def table(
@@ -202,3 +220,6 @@ def stretches(beats: Beats) -> list[tuple[int, int]]:
 
 
 INPUTS = {"beats": tokens, "tachogram": tachograms}
+
+
+FAMILY = Family("sequence", table, COLUMNS)

@@ -2,7 +2,8 @@
 
 The same rules hold for a camera, a contact sensor and an ECG. A window whose pulse is not to be
 trusted has no features at all. In a trusted one a feature is withheld where its standard error
-outweighs it, and so are those that stand or fall with it (`hrv.Column.error`).
+outweighs it, and so are those that stand or fall with it (`Column.error`), and where the signal's
+kind does not support it (`Column.needs_shape`).
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import hrv
+from emotion_rppg.features import columns, hrv
 from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
+from emotion_rppg.features.family import StandardError
+from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.signal_kind import SignalKind
 from emotion_rppg.features.verdicts import LEAST_COVERAGE, quality_of_beats
-from emotion_rppg.quality import LEAST_QUALITY, judge
+from emotion_rppg.quality import judge
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Mean quality of a window below which it is withheld, by the kind of its wave
-MIN_QUALITY = {"rppg": LEAST_QUALITY, "bvp": 0.3, "ecg": 0.5}
 LEAST_BEATS = 3
 # Beats that speak for a camera's window whose spectrum does not, as that of a heart whose rate
 # varies much: their share of the window, their mean confidence, their number. None of 720 windows
@@ -34,15 +36,6 @@ LEAST_BEATS = 3
 EVIDENT_COVERAGE, EVIDENT_CONFIDENCE, EVIDENT_BEATS = 0.7, 0.8, 12
 MOST_ECTOPIC = 0.2  # of the beats: with more, too few intervals are normal-to-normal
 OUTWEIGHS = 0.4  # of a value: with a larger standard error it says little more than its order
-# Standard errors as large as the differences between people are: twice the standard deviation of
-# 15 ms that RMSSD has over healthy adults at rest, and of SDNN alike (Nunan et al. 2010)
-MOST_ERROR = {"hr_se_bpm": 5.0, "mean_nn_se_ms": 50.0, "sdnn_se_ms": 30.0, "rmssd_se_ms": 30.0}
-SHORT_NAMES = {
-    "hr_se_bpm": ("heart rate", "hr_bpm", "/min"),
-    "mean_nn_se_ms": ("mean interval", "mean_nn_ms", "ms"),
-    "sdnn_se_ms": ("SDNN", "sdnn_ms", "ms"),
-    "rmssd_se_ms": ("RMSSD", "rmssd_ms", "ms"),
-}
 
 
 def check_min_quality(min_quality: float | None) -> None:
@@ -69,6 +62,14 @@ def quality_of(beats: Beats, signal: Signal | None) -> float:
     return quality_of_beats(beats)
 
 
+def kind_of_window(beats: Beats, signal: Signal | None) -> SignalKind | None:
+    """Record of the signal kind that a window's beats are of; a contact PPG's where none is known.
+
+    None: of a kind that is not in ``KINDS``.
+    """
+    return KINDS.get(beats.kind or (signal.kind if signal is not None else None) or "bvp")
+
+
 def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None = None) -> str:
     """Say why a window's pulse is not to be trusted; an empty text where it is.
 
@@ -77,16 +78,17 @@ def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None =
     beats, signal : Beats, Signal or None
         Those of the window.
     min_quality : float, optional
-        Default: that of the kind in ``MIN_QUALITY``.
+        Default: that of the kind in ``KINDS``.
     """
-    kind = beats.kind or (signal.kind if signal is not None else None) or "bvp"
-    least = MIN_QUALITY.get(kind, 0.0) if min_quality is None else min_quality
+    kind = kind_of_window(beats, signal)
+    usual = 0.0 if kind is None else kind.min_quality
+    least = usual if min_quality is None else min_quality
     if signal is not None and signal.rate_hz < LEAST_RATE_HZ:
         return (
             f"sampled too slowly for beats: {signal.rate_hz:.1f} a second, at least "
             f"{LEAST_RATE_HZ:g} are wanted"
         )
-    if kind == "rppg" and signal is not None:
+    if kind is not None and kind.camera and signal is not None:
         reason = judge(signal, least_quality=least).reason
         if reason and not (min_quality is None and _evident(beats, signal)):
             return reason
@@ -127,41 +129,57 @@ def withhold(
     """
     check_min_quality(min_quality)
     reasons = [distrust(b, s, min_quality=min_quality) for b, s in zip(beats, signals, strict=True)]
-    table = _emptied(table, np.array([reason != "" for reason in reasons]))
-    for error, columns in _dependants(table).items():
-        doubtful = _doubtful(table, error)
+    kept = [name for name, column in columns().items() if column.always]
+    table = _emptied(table, np.array([reason != "" for reason in reasons]), kept=kept)
+    table = _without_shape(table, beats, signals)
+    for error, dependants in _dependants(table).items():
+        rule = columns()[error].withholds
+        assert rule is not None
+        unit = columns()[rule.of].unit
+        doubtful = _doubtful(table, error, rule)
         for row in np.flatnonzero(doubtful):
-            reasons[row] = "; ".join(filter(None, [reasons[row], _why(table.iloc[row], error)]))
-        table.loc[doubtful, columns] = np.nan
+            why = _why(table.iloc[row], error, rule, unit)
+            reasons[row] = "; ".join(filter(None, [reasons[row], why]))
+        table.loc[doubtful, dependants] = np.nan
     return table.assign(reason=[reason or OK for reason in reasons])
 
 
-def _emptied(table: pd.DataFrame, rows: np.ndarray) -> pd.DataFrame:
-    """The table with nothing measured in some rows; what describes the window itself stays."""
+def _emptied(table: pd.DataFrame, rows: np.ndarray, *, kept: Sequence[str] = ()) -> pd.DataFrame:
+    """The table with nothing measured in some rows, but for some columns."""
     table = table.copy()
     if rows.any():
-        for column in table.columns.difference(["quality", *hrv.ABOUT], sort=False):
+        for column in table.columns.difference(list(kept), sort=False):
             empty = np.nan if table[column].dtype.kind in "fi" else ""
             table[column] = table[column].mask(rows, empty)
     return table
 
 
+def _without_shape(
+    table: pd.DataFrame, beats: Sequence[Beats], signals: Sequence[Signal | None]
+) -> pd.DataFrame:
+    """The table without what needs a pulse's own shape, of windows whose waves do not have it."""
+    others = [name for name in table if not (c := columns().get(str(name))) or not c.needs_shape]
+    kinds = [kind_of_window(b, s) for b, s in zip(beats, signals, strict=True)]
+    return _emptied(table, np.array([not (k and k.shape) for k in kinds]), kept=others)
+
+
 def _dependants(table: pd.DataFrame) -> dict[str, list[str]]:
     """Columns of the table by the standard error that they stand or fall with."""
-    found: dict[str, list[str]] = {name: [] for name in MOST_ERROR if name in table}
-    for name, column in hrv.COLUMNS.items():
-        if column.error in found and name in table:
+    known = {name: column for name, column in columns().items() if name in table}
+    found: dict[str, list[str]] = {name: [] for name, c in known.items() if c.withholds}
+    for name, column in known.items():
+        if column.error in found:
             found[column.error].append(name)
     return found
 
 
-def _doubtful(table: pd.DataFrame, error: str) -> np.ndarray:
+def _doubtful(table: pd.DataFrame, error: str, rule: StandardError) -> np.ndarray:
     """Rows whose value is outweighed by its error, or whose rhythm leaves no NN intervals."""
-    value = table[SHORT_NAMES[error][1]].to_numpy(float)
+    value = table[rule.of].to_numpy(float)
     size = table[error].to_numpy(float)
     with np.errstate(invalid="ignore"):
-        doubtful = (size > MOST_ERROR[error]) | (size > OUTWEIGHS * value)
-        if error in ("sdnn_se_ms", "rmssd_se_ms"):
+        doubtful = (size > rule.most) | (size > OUTWEIGHS * value)
+        if rule.normal and "ectopic_share" in table:
             doubtful |= (table["ectopic_share"].to_numpy(float) > MOST_ECTOPIC) & _trusted(table)
     return np.asarray(doubtful)
 
@@ -170,11 +188,11 @@ def _trusted(table: pd.DataFrame) -> np.ndarray:
     return np.isfinite(table["hr_bpm"].to_numpy(float))
 
 
-def _why(row: pd.Series, error: str) -> str:
-    name, value, unit = SHORT_NAMES[error]
-    if error in ("sdnn_se_ms", "rmssd_se_ms") and row["ectopic_share"] > MOST_ECTOPIC:
-        return f"{name} withheld: {row['ectopic_share']:.0%} of the beats are ectopic"
-    return f"{name} withheld: {row[value]:.0f} {unit} with a standard error of {row[error]:.0f}"
+def _why(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
+    if rule.normal and row.get("ectopic_share", 0.0) > MOST_ECTOPIC:
+        return f"{rule.name} withheld: {row['ectopic_share']:.0%} of the beats are ectopic"
+    value = f"{row[rule.of]:.0f} {unit.removeprefix('1')}"  # 60 /min
+    return f"{rule.name} withheld: {value} with a standard error of {row[error]:.0f}"
 
 
 def summary(table: pd.DataFrame) -> list[str]:
@@ -185,8 +203,8 @@ def summary(table: pd.DataFrame) -> list[str]:
         lines.append(f"{count} of {len(table)} windows: {reason}")
     longest = float(table["duration_s"].max()) / (1 - hrv.TOLERANCE) if len(table) else 0.0
     waiting: dict[float, list[str]] = {}
-    for name, column in hrv.COLUMNS.items():
-        if name in table and column.minimum_s > longest and not name.endswith(("_se_ms", "_bpm")):
+    for name, column in columns().items():
+        if name in table and column.minimum_s > longest and column.role == "heart":
             waiting.setdefault(column.minimum_s, []).append(name)
     for minimum_s, names in sorted(waiting.items()):
         lines.append(f"empty, need windows of {minimum_s:g} s: {', '.join(names)}")

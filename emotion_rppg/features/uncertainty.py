@@ -18,20 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.signals import Beats
 
-# Standard deviation of a beat's time of which the wave tells nothing, ms: a pulse's travel time
-# (five minutes of finger PPG and ECG of one person at rest show 3 ms), an R peak's place.
-LEAST_MS = {"ecg": 1.5, "bvp": 4.0, "rppg": 3.0}
-# Shares of mean interval, SDNN and RMSSD by which a pulse's differ from the heart's in clean waves:
-# 150 windows of a wrist's PPG against the wristband's own intervals, and camera waves of 22 people
-# against a contact sensor, lie within two standard errors in nine of ten cases with it
-SHARES = {
-    "ecg": (0.001, 0.01, 0.01),
-    "bvp": (0.004, 0.07, 0.12),
-    "rppg": (0.004, 0.05, 0.1),
-}
-# Of the error of denoised intervals and differences, what SDNN and RMSSD err by; the same cases
+# Of the error of denoised intervals and differences, what SDNN and RMSSD err by: camera waves of 22
+# people against a contact sensor
 DENOISED = 0.27
 # Intervals that are taken to say one thing together: a breath at rest for differences, the
 # slow rhythm of ten seconds for the intervals themselves
@@ -56,18 +47,18 @@ def standard_errors(beats: Beats) -> Errors:
     differences = beats.successive_ms
     if len(differences) < FEWEST:
         return UNKNOWN
-    nn, kind = beats.nn_ms, beats.kind if beats.kind in LEAST_MS else "ecg"
-    variance, missing = _timing_variance(beats, LEAST_MS[kind]), _missing_share(beats)
+    nn, kind = beats.nn_ms, KINDS.get(beats.kind or "", KINDS["ecg"])
+    variance, missing = _timing_variance(beats, kind.least_ms), _missing_share(beats)
     parts: tuple[tuple[np.ndarray, Callable[..., Any], float, int], ...] = (
         # values, statistic, variance that noise adds, intervals that say one thing together
         (nn, np.mean, 0.0, SLOW),
         (nn, _std, 2 * _of_intervals(beats, variance), SLOW),
-        (differences, _root_mean_square, _of_differences(beats, variance, LEAST_MS[kind]), BREATH),
+        (differences, _root_mean_square, _of_differences(beats, variance, kind.least_ms), BREATH),
     )
     errors = []
-    for share, (values, statistic, added, block) in zip(SHARES[kind], parts, strict=True):
+    for share, (values, statistic, added, block) in zip(kind.shares, parts, strict=True):
         value, sampled = float(statistic(values)), _sampling(values, statistic, missing, block)
-        noise = _by_noise(value, added, len(values), denoised=kind == "rppg")
+        noise = _by_noise(value, added, len(values), denoised=kind.denoised)
         errors.append(float(np.linalg.norm([share * value, sampled, noise])))
     mean, sdnn, rmssd = errors
     return Errors(60e3 / float(np.mean(beats.intervals_ms)) ** 2 * mean, mean, sdnn, rmssd)

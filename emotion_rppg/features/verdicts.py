@@ -8,6 +8,7 @@ import numpy as np
 
 from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
 from emotion_rppg.features.judging import same_rate
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.quality import Judgement, judge
 from emotion_rppg.signals import Beats, Signal
@@ -35,12 +36,12 @@ def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
     Parameters
     ----------
     signal : Signal
-        Of a kind in which beats are found: ``"rppg"``, ``"bvp"`` or ``"ecg"``.
+        Of a kind in `KINDS`.
     beats : Beats, optional
         Its beats, where they are known.
     """
-    if signal.kind == "ecg":
-        return _of_ecg(find_beats(signal) if beats is None else beats)
+    if signal.kind in KINDS and not KINDS[signal.kind].pulse_wave:
+        return _of_beats(find_beats(signal) if beats is None else beats)
     said = judge(signal)
     if said.hr_bpm is None or signal.rate_hz < LEAST_RATE_HZ:
         return said
@@ -66,11 +67,11 @@ def _confirmed(said: Judgement, beats: Beats) -> Judgement:
     return replace(said, hr_bpm=None, reason=reason)
 
 
-def _of_ecg(beats: Beats) -> Judgement:
+def _of_beats(beats: Beats) -> Judgement:
     quality = quality_of_beats(beats)
     if beats.coverage < LEAST_COVERAGE or not len(beats.intervals_ms):
         reason = (
-            f"R peaks cover {beats.coverage:.0%} of the recording: at least "
+            f"beats cover {beats.coverage:.0%} of the recording: at least "
             f"{LEAST_COVERAGE:.0%} is wanted"
         )
         return Judgement(None, quality, reason, by="beats")

@@ -17,6 +17,7 @@ from emotion_rppg.baselines import beside_baseline
 from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, Extraction
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.features.trust import beats_of, check_min_quality, quality_of, withhold
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.parallel import unless_kept
@@ -105,8 +106,9 @@ def extract(
         its difference from there, ``rmssd_ms_vs_baseline`` (:mod:`emotion_rppg.baselines`).
     encoder : folder or Pretrained, optional
         A trained beat encoder; its embeddings become the columns ``emb_000`` …
-    source : {"auto", "rppg", "bvp", "ecg"}
-        Which view of the heart to read; auto: the video if there is one.
+    source : str
+        Which view of the heart to read: ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in
+        ``KINDS``; ``"auto"``: the video if there is one.
     workers : int
         Processes.
     scheduler : str, optional
@@ -174,9 +176,11 @@ def extract(
 
 def completed(tables: list[pd.DataFrame], extraction: Extraction) -> pd.DataFrame:
     """One table of the rows of recordings, with its differences from a baseline and embeddings."""
+    from emotion_rppg.features import compared
+
     table = joined(tables)
     if extraction.baseline is not None:
-        table = beside_baseline(table, extraction.baseline)
+        table = beside_baseline(table, extraction.baseline, columns=compared(table))
     return table if extraction.encoder is None else embedded(table, extraction.encoder)
 
 
@@ -224,9 +228,14 @@ def _outcomes(
 
 
 def _rows_key(recording: Recording, reading: Reading, how: Extraction) -> str | None:
+    from emotion_rppg.features import FAMILIES
+
     window = (how.length_s, how.step_s, how.families, how.min_quality)
     try:
-        return fingerprint("rows", view(recording, reading), reading.facts(recording), window)
+        seen, facts = view(recording, reading), reading.facts(recording)
+        # a family or a kind from outside the package may change unseen: its rows are not cached
+        records = [KINDS[reading.kind(recording)], *(FAMILIES[name] for name in how.families)]
+        return fingerprint("rows", seen, facts, window, records)
     except InputError:
         return None  # it will be said when it is read
 
@@ -270,8 +279,9 @@ def features_of(
     """Feature rows of one recording whose wave has been read, without baseline and embeddings."""
     import pandas as pd
 
-    from emotion_rppg.features import FAMILIES
+    from emotion_rppg.features import FAMILIES, check_families
 
+    check_families(how.families)  # another process knows those of the package alone
     facts = reading.facts(recording)
     beats = beats_of(wave)
     windows = cut(beats, wave, length_s=how.length_s, step_s=how.step_s, facts=facts)

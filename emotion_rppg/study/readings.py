@@ -15,10 +15,11 @@ from emotion_rppg.cache import Cache
 from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL, SCALE
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ class Reading:
         """Which of the recording's views of the heart is read: its video if it has one."""
         has = (["rppg"] if recording.video is not None else []) + list(recording.signals)
         if self.source == "auto":
-            for kind in PULSE_KINDS:
+            for kind in KINDS:
                 if kind in has:
                     return kind
-            raise InputError(f"{recording.name} has neither a video nor a pulse (bvp, ecg, rppg)")
-        if self.source not in PULSE_KINDS:
             raise InputError(
-                f"unknown source {self.source!r}; known: auto, {', '.join(PULSE_KINDS)}"
+                f"{recording.name} has neither a video nor a pulse ({', '.join(sorted(KINDS))})"
             )
+        if self.source not in KINDS:
+            raise InputError(f"unknown source {self.source!r}; known: auto, {', '.join(KINDS)}")
         if self.source not in has:
             raise InputError(
                 f"{recording.name} has no {self.source}; it has: {', '.join(has) or 'nothing'}"
@@ -96,7 +97,7 @@ class Reading:
                 seen=seen,
             )
         signal = recording.read(kind)
-        if kind == "ecg" or signal.quality is not None:
+        if not KINDS[kind].pulse_wave or signal.quality is not None:
             return signal
         from emotion_rppg.quality import per_sample
 
@@ -150,13 +151,13 @@ def as_recordings(
     """A data set, a list of recordings, a folder, a video or a signal file: as recordings.
 
     ``channel`` names the column or channel to read, of signal files with several; ``kind`` says
-    what it holds (rppg, bvp or ecg), where its name does not tell.
+    what it holds (a name of ``KINDS``), where its name does not tell.
     """
     from emotion_rppg.datasets.folder import Folder, recording_of
 
     if channel is not None and not isinstance(given, str | Path):
         raise InputError(f"channel {channel!r} is of a signal file: give the path of one")
-    picked = {"channel": channel, "kind": kind if kind in PULSE_KINDS else None}
+    picked = {"channel": channel, "kind": kind if kind in KINDS else None}
 
     if isinstance(given, Video):
         return [Recording(given.path.parent.name, given.path.stem, video=given)]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.signals import PULSE_KINDS, Signal
+from emotion_rppg.signals import Signal
 from emotion_rppg.study.extraction import all_failed, completed, features_of, or_reason
 from emotion_rppg.study.readings import Progress, Reading, as_recordings
 from emotion_rppg.windows import EMBEDDING
@@ -215,7 +216,7 @@ def _as_trained(model: Model, recording: Recording) -> Recording:
     warns). A source that was chosen by name is never exchanged.
     """
     source = model.extraction.source
-    has: list[Any] = [kind for kind in PULSE_KINDS if kind in recording.signals]
+    has: list[Any] = [kind for kind in KINDS if kind in recording.signals]
     has += ["rppg"] if recording.video is not None else []
     if source != "auto":
         if source in has:
@@ -235,7 +236,7 @@ def _as_trained(model: Model, recording: Recording) -> Recording:
         signals={
             kind: signal
             for kind, signal in recording.signals.items()
-            if kind in wanted or kind not in PULSE_KINDS
+            if kind in wanted or kind not in KINDS
         },
     )
 

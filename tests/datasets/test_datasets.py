@@ -21,8 +21,8 @@ from emotion_rppg.datasets.folder import VIDEOS, Folder, recording_of, write_tem
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.recordings import Card, DatasetNotFound
-from emotion_rppg.signals import PULSE_KINDS
 from emotion_rppg.video.frames import read_frames
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import TRUTH, read_truth
@@ -57,7 +57,7 @@ def test_labels_lie_within_their_scale(name, fakes) -> None:
 def test_views_of_one_recording_last_equally_long(name, fakes) -> None:
     for recording in DATASETS[name](fakes[name]):
         waves = {kind: recording.read(kind) for kind in recording.signals}
-        lengths = [wave.duration_s for kind, wave in waves.items() if kind in PULSE_KINDS]
+        lengths = [wave.duration_s for kind, wave in waves.items() if kind in KINDS]
         if recording.video is not None:
             times = [frame.time_s for frame in read_frames(recording.video)]
             lengths.append((times[-1] - times[0]) * len(times) / (len(times) - 1))
@@ -71,7 +71,7 @@ def test_the_planted_rate_is_found_in_each_recording_and_no_other(name, fakes) -
     found = list(DATASETS[name](fakes[name]))
     assert sorted(truth) == sorted(r.name for r in found)
     for recording in found:
-        pulses = {kind for kind in recording.signals if kind in PULSE_KINDS}
+        pulses = {kind for kind in recording.signals if kind in KINDS}
         assert pulses == set(truth[recording.name])
         for kind in pulses:
             wave = recording.read(kind)

@@ -8,7 +8,6 @@ import pytest
 
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.inputs import (
-    TELL_LENGTH,
     feature_names,
     fitted_to,
     matrix,
@@ -16,8 +15,8 @@ from emotion_rppg.emotion.inputs import (
     of_one_length,
 )
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import FAMILIES
-from emotion_rppg.windows import IDENTITY, QUALITY
+from emotion_rppg.features import columns
+from emotion_rppg.windows import IDENTITY
 
 
 @pytest.fixture
@@ -62,12 +61,13 @@ def test_features_are_the_columns_of_families_and_embeddings_alone(table):
 
 
 def test_what_a_family_counts_or_measures_of_the_recording_is_no_feature():
-    every = {str(name) for make in FAMILIES.values() for name in make([])} | set(QUALITY)
-    errors = {"rmssd_se_ms", "hr_se_bpm", "sampen_se"}
-    names = sorted(name for name in every | errors if not name.startswith("seq_"))
+    names = sorted(name for name in columns() if not name.startswith("seq_"))
     table = pd.DataFrame({name: [1.0] for name in names})
     left = set(table) - set(feature_names(table))
-    assert left == {"n_beats", "n_pulses", *QUALITY} | errors | set(TELL_LENGTH)
+    counts = {"n_beats", "n_pulses", "quality", "coverage", "corrected_share", "ectopic_share"}
+    errors = {"timing_sd_ms", "hr_se_bpm", "mean_nn_se_ms", "sdnn_se_ms", "rmssd_se_ms"}
+    length = "sdsd_ms sd1_ms sd2_ms sd1_sd2 csi cvi lf_peak_hz hf_peak_hz"
+    assert left == counts | errors | set(length.split())
 
 
 def test_other_columns_become_features_by_name(table):

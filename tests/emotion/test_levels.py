@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from emotion_rppg import Signal, fit, load, predict
-from emotion_rppg.emotion.inputs import describes_recording
 from emotion_rppg.emotion.model import BUNDLED
 from emotion_rppg.errors import InputError
+from emotion_rppg.features import describes_recording
 from emotion_rppg.windows import trusted
 
 

@@ -71,7 +71,7 @@ def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
     ecg[: 40 * 250] = 0.0
     off = judged(Signal(ecg, 250, kind="ecg"))
     assert off.hr_bpm is None
-    assert "R peaks cover" in (off.reason or "")
+    assert "beats cover" in (off.reason or "")
 
 
 def test_a_spectrums_rate_is_given_where_doubtful_beats_go_at_it() -> None:
