@@ -38,7 +38,8 @@ class Signal:
     start_s : float
         Time of the first sample on the recording's clock.
     quality : array (n,), optional
-        0 (no pulse to be seen) to 1, one value a sample.
+        0 (no visible pulse) to 1, one value a sample. NaN counts as 0; nothing but NaN, as an
+        empty column of a file gives it, is None: the quality is unknown.
 
     Examples
     --------
@@ -73,7 +74,8 @@ class Signal:
                     f"quality has shape {quality.shape}, the samples have {samples.shape}: "
                     "give one quality value a sample"
                 )
-            object.__setattr__(self, "quality", quality)
+            unknown = len(quality) > 0 and bool(np.isnan(quality).all())
+            object.__setattr__(self, "quality", None if unknown else np.nan_to_num(quality))
 
     @classmethod
     def from_times(

@@ -138,3 +138,12 @@ def test_cropped_beats_keep_clock_gaps_and_marks() -> None:
 def test_what_are_no_beats_is_refused(times: list[float]) -> None:
     with pytest.raises(InputError):
         Beats(times)
+
+
+def test_an_unknown_quality_is_none_and_never_passes_for_a_good_one() -> None:
+    samples = np.sin(np.arange(90))
+    assert Signal(samples, 30, quality=np.full(90, np.nan)).quality is None
+    half = np.where(np.arange(90) < 45, 0.9, np.nan)
+    found = Signal(samples, 30, quality=half).quality
+    assert found is not None
+    np.testing.assert_array_equal(found, np.where(np.arange(90) < 45, 0.9, 0.0))

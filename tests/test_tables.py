@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.checkpoints import whole_file, whole_folder
+from emotion_rppg.datasets.csvs import read_signal
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 from emotion_rppg.tables import (
@@ -194,3 +195,8 @@ def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
     np.testing.assert_allclose(back["time_s"], wave.times_s, atol=1e-6)
     np.testing.assert_allclose(back["rppg"], samples)
     pd.testing.assert_frame_equal(pd.read_parquet(write_wave(wave, tmp_path / "w.parquet")), back)
+
+
+def test_a_wave_without_quality_comes_back_without(tmp_path: Path) -> None:
+    path = write_wave(Signal(np.sin(np.arange(90)), 30, kind="bvp"), tmp_path / "wave.csv")
+    assert read_signal(path, "bvp").quality is None
