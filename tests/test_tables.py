@@ -1,6 +1,7 @@
 """Tables survive the disk: identities stay text, nothing half-written is left behind."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
