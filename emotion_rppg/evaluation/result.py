@@ -138,7 +138,9 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """What `emotion_rppg.evaluate` gives.
+    """Scores of heads on people they never saw, with predictions, tests and settings.
+
+    `emotion_rppg.evaluate` returns it.
 
     Parameters
     ----------
@@ -217,24 +219,24 @@ class Evaluation:
         if missing:
             raise InputError(
                 f"{folder} is not an evaluation: it lacks {', '.join(missing)}; want a folder that "
-                "`emotion-rppg evaluate --out` or Evaluation.save wrote (version 0.1.0 wrote none "
-                "that can be loaded: evaluate again)"
+                "`emotion-rppg evaluate --out` or Evaluation.save wrote (earlier versions did not "
+                "write all of these files: evaluate again)"
             )
         settings = _settings_in(folder / SETTINGS)
         tables = {name: _read(folder / file, _NEEDED[name]) for name, file in FILES.items()}
-        found = tuple(dict.fromkeys(tables["scores"]["target"]))
-        if found != settings.targets:
+        targets = tuple(dict.fromkeys(tables["scores"]["target"]))
+        if targets != settings.targets:
             raise InputError(
-                f"{folder / FILES['scores']} has the targets {', '.join(found) or 'none'}, its "
+                f"{folder / FILES['scores']} has the targets {', '.join(targets) or 'none'}, its "
                 f"{SETTINGS} says {', '.join(settings.targets)}: files of two evaluations are mixed"
             )
         return cls(**tables, settings=settings)
 
     def __repr__(self) -> str:
         means = self.summary()
-        told = [f"{t}: {_in_a_line(own)}" for t, own in means.groupby("target", sort=False)]
+        lines = [f"{t}: {_in_a_line(own)}" for t, own in means.groupby("target", sort=False)]
         people = self.scores["subject"].nunique()
-        return f"Evaluation({self.settings.split}, {people} people; {'; '.join(told)})"
+        return f"Evaluation({self.settings.split}, {people} people; {'; '.join(lines)})"
 
     def _repr_html_(self) -> str:
         means = self.summary()
@@ -262,7 +264,9 @@ def _in_a_line(means: pd.DataFrame) -> str:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PulseEvaluation:
-    """What `emotion_rppg.evaluation.pulse.evaluate_pulse` gives.
+    """Errors of camera pulse waves against a contact sensor.
+
+    `emotion_rppg.evaluation.pulse.evaluate_pulse` returns it.
 
     Parameters
     ----------
@@ -289,12 +293,12 @@ class PulseEvaluation:
 
     def __repr__(self) -> str:
         methods = self.scores.groupby("method", sort=False)["window_mae_bpm"].mean()
-        told = ", ".join(f"{name} {error:.1f}" for name, error in methods.items())
+        errors = ", ".join(f"{name} {error:.1f}" for name, error in methods.items())
         recordings = self.scores.drop_duplicates(["dataset", "subject", "session", "trial"])
         failed = f"; {len(self.failures)} failed" if len(self.failures) else ""
         return (
             f"PulseEvaluation({len(recordings)} recordings; error of the rate in 30 s, bpm: "
-            f"{told}{failed})"
+            f"{errors}{failed})"
         )
 
 

@@ -169,20 +169,20 @@ def evaluate(
         tables.append(pd.concat(parts, ignore_index=True))
     predicted = pd.concat(tables, ignore_index=True)
     settings = Settings(
-        targets=tuple(targets),
+        targets=tuple(dict.fromkeys(targets)),
         heads={job.name: " ".join(repr(job.head).split()) for job in jobs},
         split=split_name(split),
         coding=coding,
         normalise=normalise_name(normalise),
-        calibration_s=calibration_s,
+        calibration_s=float(calibration_s),
         probabilities=probabilities,
         ablate=tuple(ablate),
         encoder=None if encoder is None else str(encoder),
         extra_features=tuple(extra_features),
-        allow_unknown_training=allow_unknown_training,
-        permutations=permutations,
-        importance=importance,
-        seed=seed,
+        allow_unknown_training=bool(allow_unknown_training),
+        permutations=None if permutations is None else int(permutations),
+        importance=int(importance),
+        seed=int(seed),
         over_people=tuple(plan.task.target for plan in plans if plan.over_people),
     )
     run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}

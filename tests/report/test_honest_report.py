@@ -87,6 +87,9 @@ def test_the_console_says_it_too(table, tmp_path) -> None:
     run = CliRunner().invoke(app, [*words.split(), "--out", str(tmp_path / "out")])
     assert run.exit_code == 0, run.output
     assert "2.1% of the windows have no trusted pulse" in run.output
+    saved = Evaluation.load(tmp_path / "out")
+    assert (saved.settings.targets, saved.settings.permutations) == (("arousal",), 0)
+    assert len(saved.predictions) == 5 * 48
     head, *rows = run.output.splitlines()
     assert head.split()[-3:] == ["trusted", "good", "quality"]
     assert [row.split()[1] for row in rows[:5]] == [
