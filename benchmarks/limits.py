@@ -60,9 +60,8 @@ def show(title: str, rows: pd.DataFrame) -> None:
 def scored(table: pd.DataFrame, how: str, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of people, and what was said of each window, dummies left out."""
     found = evaluate(table, target="stress", heads=USED, normalise=how, **options)
-    said = found.attrs["predictions"]
-    found.attrs = {}
-    return found[found["head"].isin(USED)], said[said["head"].isin(USED)]
+    scores, predictions = found.scores, found.predictions
+    return scores[scores["head"].isin(USED)], predictions[predictions["head"].isin(USED)]
 
 
 def thresholds(table: pd.DataFrame) -> pd.DataFrame:

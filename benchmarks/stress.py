@@ -22,7 +22,6 @@ from emotion_rppg.emotion.deep import SequenceHead
 from emotion_rppg.emotion.inputs import CONFIDENCE
 from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.normalise import NORMALISE
-from emotion_rppg.evaluation.statistics import summary
 from emotion_rppg.features import columns
 from emotion_rppg.features.family import QUALITY_GROUP
 from emotion_rppg.tables import read_table
@@ -33,8 +32,8 @@ HEAD, HOW = "logistic", "calibration"  # of the shipped model: the simplest of t
 def scores(table: pd.DataFrame, out: Path, **options: Any) -> pd.DataFrame:
     """Mean over people with its interval, a row a head."""
     with beside(out) as kept:
-        found = summary(evaluate(table, target="stress", keep=kept.folder, **options))
-    return found.set_index("head")
+        found = evaluate(table, target="stress", cache=kept.folder, **options)
+    return found.summary().set_index("head")
 
 
 def every_head() -> dict[str, Any]:

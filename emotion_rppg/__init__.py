@@ -23,6 +23,7 @@ _HOME = {
     "predict": "study",
     "load": "study",
     "evaluate": "evaluation",
+    "Evaluation": "evaluation",
 }
 __all__ = [  # noqa: RUF022 — in the order of the data flow
     "Signal",
@@ -38,11 +39,12 @@ __all__ = [  # noqa: RUF022 — in the order of the data flow
     "fit",
     "predict",
     "evaluate",
+    "Evaluation",
     "load",
 ]
 
 if TYPE_CHECKING:
-    from emotion_rppg.evaluation import evaluate
+    from emotion_rppg.evaluation import Evaluation, evaluate
     from emotion_rppg.extraction import Extraction, extraction_of
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.inference import estimate

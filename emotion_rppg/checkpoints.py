@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
 TABLE_FACTS = "_table.json"  # in a partitioned table; what begins with _ is no part of the table
+EVALUATION_FACTS = "settings.json"
 _DAY_S = 86_400.0
 # what torch.load raises on damaged files and on pickles that want to run something
 _UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, OSError, EOFError)
@@ -83,7 +84,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _ours(folder: Path) -> bool:
-    """Empty, or wholly written by this package: a model, a report, a synthetic study.
+    """Empty, or wholly written by this package: a model, an evaluation, a synthetic study.
 
     A folder into which single files were written beside others' is not ours to replace; neither
     is a study with a manifest of its own.
@@ -91,7 +92,8 @@ def _ours(folder: Path) -> bool:
     if not any(folder.iterdir()):
         return True
     marks = [("run.json", "output", folder.name)]
-    marks += [(name, "written_by", PACKAGE) for name in (MANIFEST_FACTS, TABLE_FACTS)]
+    facts = (MANIFEST_FACTS, TABLE_FACTS, EVALUATION_FACTS)
+    marks += [(name, "written_by", PACKAGE) for name in facts]
     if any(_said(folder / name).get(key) == value for name, key, value in marks):
         return True
     return {"kind", "version"} <= set(_said(folder / CONFIG))

@@ -25,6 +25,8 @@ from emotion_rppg.signals import Beats, Signal
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation import Evaluation
+
 PEOPLE, TRIALS, SECONDS, SIZE = 8, 4, 60.0, 96
 TARGETS = ("arousal", "valence")
 SHOWN = ("logistic", "svm", "forest", "lstm")
@@ -49,7 +51,6 @@ def run_demo(
     from emotion_rppg.datasets.folder import Folder
     from emotion_rppg.datasets.synthetic import write_study
     from emotion_rppg.evaluation import evaluate
-    from emotion_rppg.evaluation.statistics import summary
     from emotion_rppg.extraction import extraction_of, with_extraction
     from emotion_rppg.study import extract, fit
     from emotion_rppg.tables import write_table
@@ -97,8 +98,8 @@ def run_demo(
                 seed=seed,
                 progress=bar,
             )
-        means = summary(results)
-        write_table(results, fresh / "results.csv")
+        means = results.summary()
+        write_table(results.scores, fresh / "results.csv")
         write_table(means, fresh / "summary.csv")
         model = fit(table, target=TARGETS, head="logistic", encoder=encoder, random_state=seed)
         model.save(fresh / "model")
@@ -207,7 +208,7 @@ def _page(
     table: pd.DataFrame,
     means: pd.DataFrame,
     stage_one: pd.DataFrame,
-    results: pd.DataFrame,
+    results: Evaluation,
 ) -> Page:
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.inference import estimate

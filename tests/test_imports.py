@@ -1,8 +1,11 @@
 """Imports run one way, and nothing heavy is imported before it is used."""
 
 import ast
+import inspect
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -90,6 +93,11 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not modules_loaded("import emotion_rppg") & heavy
 
 
+def test_listing_the_splits_loads_nothing_heavy() -> None:
+    heavy = {"pandas", "scipy", "sklearn", "torch", "neurokit2", "cv2", "lightning", "matplotlib"}
+    assert not modules_loaded("from emotion_rppg.evaluation import SPLITS") & heavy
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['emotion-rppg', '--help']\n"
@@ -103,3 +111,36 @@ def test_help_loads_nothing_heavy() -> None:
 def test_every_public_name_is_there() -> None:
     for name in emotion_rppg.__all__:
         assert callable(getattr(emotion_rppg, name)), name
+
+
+def public_functions() -> dict[str, Callable[..., object]]:
+    from emotion_rppg import evaluation, study
+    from emotion_rppg.evaluation import learning, pulse
+
+    found = {name: getattr(emotion_rppg, name) for name in emotion_rppg.__all__}
+    more = (study.pretrain_encoder, pulse.evaluate_pulse, learning.learning_curve)
+    return found | {f.__name__: f for f in more} | {"evaluation.evaluate": evaluation.evaluate}
+
+
+def test_every_parameter_of_a_public_function_has_a_name() -> None:
+    for name, function in public_functions().items():
+        kinds = {p.kind for p in inspect.signature(function).parameters.values()}
+        hidden = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+        assert not kinds & hidden, f"{name}{inspect.signature(function)}"
+
+
+def test_the_front_door_shows_every_parameter_of_an_evaluation() -> None:
+    from emotion_rppg.evaluation.run import evaluate
+
+    assert emotion_rppg.evaluate is evaluate
+    shown = set(inspect.signature(emotion_rppg.evaluate).parameters)
+    assert {"target", "heads", "split", "normalise", "permutations", "cache", "seed"} < shown
+
+
+def test_an_encoder_is_pretrained_with_the_defaults_of_its_recipe() -> None:
+    from emotion_rppg.emotion.pretraining import Recipe
+    from emotion_rppg.study import pretrain_encoder
+
+    shown = inspect.signature(pretrain_encoder).parameters
+    for field in fields(Recipe):
+        assert shown[field.name].default == field.default, field.name

@@ -126,7 +126,7 @@ def evaluate(
             else:
                 rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
             results = evaluated(
-                rows, **options, **run, importance=5, keep=kept.folder, progress=bar
+                rows, **options, **run, importance=5, cache=kept.folder, progress=bar
             )
 
             def waves_of(names: Sequence[str]) -> Iterator[Any]:
@@ -210,10 +210,10 @@ def _evaluate_pulse(
     arguments = {"stage": "pulse", "dataset": dataset, "root": root, **options}
     with beside(out) as kept, progress_bar("reading") as bar:  # a stopped run goes on there
         results = evaluate_pulse(
-            recordings_of([], dataset, root), **options, **how, keep=kept.folder, progress=bar
+            recordings_of([], dataset, root), **options, **how, cache=kept.folder, progress=bar
         )
         scores = write_pulse_evaluation(results, out, arguments=arguments, inputs=[root])
-    failed = results.attrs["failures"]
+    failed = results.failures.to_dict("records")
     text = f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
     text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
     summary = json.loads(scores.to_json(orient="records"))

@@ -103,8 +103,10 @@ class Model:
         ``rest`` has windows of the same people at rest: a model that compares people with their
         own calibration (``calibration_s``) needs it, others refuse it.
         """
-        shown = table[[c for c in _SHOWN if c in table]].copy()
-        shown.attrs = {}  # predictions are no feature table
+        import pandas as pd
+
+        # made anew: predictions are no feature table and carry no record of an extraction
+        shown = pd.DataFrame({c: table[c] for c in _SHOWN if c in table}, index=table.index)
         reasons = self._reasons(table)
         able = np.array([reason == OK for reason in reasons], dtype=bool)
         inputs = (self._inputs(table).X - self._levels(table, rest))[able]

@@ -6,21 +6,24 @@ alone, with its unit and its description.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.evaluation.splits import SPLITS, Split
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from emotion_rppg.evaluation.result import Evaluation, PulseEvaluation
+    from emotion_rppg.evaluation.run import evaluate
 
 __all__ = ["SPLITS", "Split", "evaluate"]
 
 
-def evaluate(
-    table: pd.DataFrame, *, target: Any, heads: Any = "all", **options: Any
-) -> pd.DataFrame:
-    """Score heads on people they never saw; see :func:`emotion_rppg.evaluation.run.evaluate`."""
-    # scikit-learn and torch take seconds to import; a list of splits needs neither
-    from emotion_rppg.evaluation.run import evaluate as run
+_HOME = {"evaluate": "run", "Evaluation": "result", "PulseEvaluation": "result"}
+__all__ = ["SPLITS", "Evaluation", "PulseEvaluation", "evaluate"]
 
-    return run(table, target=target, heads=heads, **options)
+
+def __getattr__(name: str) -> Any:
+    # on first use: a list of splits needs neither scikit-learn nor torch, which load slowly
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

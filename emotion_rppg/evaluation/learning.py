@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.evaluation.normalise import Normalise
 from emotion_rppg.evaluation.splits import Fold, loso
 from emotion_rppg.windows import people
 
@@ -22,9 +23,19 @@ def learning_curve(
     sizes: Sequence[int] = (),
     repeats: int = 3,
     seed: int = 0,
-    **options: Any,
+    coding: str = "midpoint",
+    normalise: Normalise = "none",
+    calibration_s: float = 240.0,
+    ablate: Sequence[str] = (),
+    probabilities: str = "temperature",
+    extra_features: Sequence[str] = (),
+    allow_unknown_training: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> pd.DataFrame:
-    """Scores of every person by heads that learned from only so many others.
+    """Score every person by heads that learned from only so many others.
+
+    Parameters that are not listed are those of `emotion_rppg.evaluate`.
 
     Parameters
     ----------
@@ -32,13 +43,11 @@ def learning_curve(
         Training people; default: doubling from two, up to all the others.
     repeats : int
         Draws of training people at each size.
-    options :
-        Of :func:`emotion_rppg.evaluation.evaluate`.
 
     Returns
     -------
     DataFrame
-        The results of ``evaluate`` with ``training_people`` and ``draw``.
+        ``Evaluation.scores`` of each run with ``training_people`` and ``draw``.
     """
     import pandas as pd
 
@@ -54,11 +63,19 @@ def learning_curve(
                 target=target,
                 heads=heads,
                 split=_fewer(n, draw),
+                coding=coding,
+                normalise=normalise,
+                calibration_s=calibration_s,
+                ablate=ablate,
+                probabilities=probabilities,
+                extra_features=extra_features,
+                allow_unknown_training=allow_unknown_training,
+                permutations=0,  # a curve shows no p values
+                workers=workers,
+                scheduler=scheduler,
                 seed=seed,
-                **{"permutations": 0, **options},  # a curve shows no p values
             )
-            parts.append(part.assign(training_people=n, draw=draw))
-            parts[-1].attrs = {}  # predictions of each would be in the way of joining
+            parts.append(part.scores.assign(training_people=n, draw=draw))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.folds import refuse_trained_on
+from emotion_rppg.evaluation.result import FAILURES, PulseEvaluation, table_of
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.verdicts import judged
 from emotion_rppg.fingerprints import fingerprint
@@ -57,10 +58,10 @@ def evaluate_pulse(
     allow_unknown_training: bool = False,
     workers: int = 1,
     scheduler: str | None = None,
-    keep: str | Path | None = None,
+    cache: str | Path | None = None,
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
+) -> PulseEvaluation:
     """Read every recording that has a video and a contact pulse by every method, and compare.
 
     Parameters
@@ -69,15 +70,16 @@ def evaluate_pulse(
         As ``estimate`` takes them.
     allow_unknown_training : bool
         Accept a network that does not say whom it was trained on; ``unknown_training`` says so.
-    keep : path, optional
-        A folder that keeps each finished recording, so that a run that was stopped goes on there.
+    cache : path, optional
+        A folder for the finished recordings, so that a run that was stopped goes on there.
 
     Returns
     -------
-    DataFrame
-        A row a recording and method: identity, labels, what `measured` gives for the whole of it,
-        and the errors of its windows' rates (``window_mae_bpm`` …). ``attrs["windows"]`` has a
-        row a window of 30 s, ``attrs["failures"]`` what could not be read, with the reason.
+    PulseEvaluation
+        ``.scores`` has one row per recording and method: identity, labels, what `measured` gives
+        for the whole of it, and the errors of its windows' rates (``window_mae_bpm`` …).
+        ``.windows`` has one row per window of 30 s, ``.failures`` what could not be read, with the
+        reason.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def evaluate_pulse(
     )
     found: dict[int, pd.DataFrame | str] = {k: f for k, f in enumerate(facts) if isinstance(f, str)}
     left = [k for k in range(len(jobs)) if k not in found]
-    store = None if keep is None else Cache(keep)
+    store = None if cache is None else Cache(cache)
     for number, rows in _outcomes({k: jobs[k] for k in left}, store, workers, scheduler):
         found[number] = rows
         if progress is not None:
@@ -269,11 +271,9 @@ def _agreement(wave: Signal, contact: Signal | None) -> dict[str, float]:
 
 def _assembled(
     jobs: list[tuple[Recording, Reading]], found: dict[int, pd.DataFrame | str], unknown: bool
-) -> pd.DataFrame:
+) -> PulseEvaluation:
     """Rows of recordings in the order of the jobs; the windows and failures beside them."""
     import pandas as pd
-
-    from emotion_rppg.evaluation.kept import Kept
 
     failures = [
         {"recording": recording.name, "method": str(how.method), "reason": found[k]}
@@ -286,10 +286,11 @@ def _assembled(
     table = ordered(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
     table = table.drop(columns=[name for name in table if name.startswith(SCALE)])
     whole = table["span"] == "recording"
-    results = table[whole].drop(columns="span").reset_index(drop=True)
-    windows = table[~whole].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True)
-    results.attrs |= {"windows": Kept(windows), "failures": failures}
-    return results
+    return PulseEvaluation(
+        scores=table[whole].drop(columns="span").reset_index(drop=True),
+        windows=table[~whole].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True),
+        failures=table_of(failures, FAILURES),
+    )
 
 
 WINDOW_ERRORS = ("window_mae_bpm", "window_rmse_bpm", "window_mape_pct", "window_r")

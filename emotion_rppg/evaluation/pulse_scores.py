@@ -64,8 +64,10 @@ SCORES: dict[str, Score] = {
 }
 
 
-def pulse_summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Scores of each method, over all and by the labels of ``GROUPS`` that the recordings have.
+def pulse_summary(scores: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
+    """Score each method, over all and by the labels of ``GROUPS`` that the recordings have.
+
+    ``scores`` and ``windows`` are those of a `PulseEvaluation`.
 
     Returns
     -------
@@ -76,12 +78,11 @@ def pulse_summary(results: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    windows = results.attrs["windows"]
     rows: list[dict[str, Any]] = []
-    for group, keep in _groups(results):
-        for method in dict.fromkeys(results["method"]):
+    for group, keep in _groups(scores):
+        for method in dict.fromkeys(scores["method"]):
             mine = {
-                "recordings": keep(results[results["method"] == method]),
+                "recordings": keep(scores[scores["method"] == method]),
                 "windows": keep(windows[windows["method"] == method]),
             }
             whole = mine["recordings"]
@@ -92,12 +93,12 @@ def pulse_summary(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _groups(
-    results: pd.DataFrame,
+    scores: pd.DataFrame,
 ) -> list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]]:
     """Name of each group, and what takes its rows out of a table."""
     found: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [("all", lambda t: t)]
-    for label in (LABEL + name for name in GROUPS if LABEL + name in results):
-        for value in sorted(results[label].dropna().unique(), key=str):
+    for label in (LABEL + name for name in GROUPS if LABEL + name in scores):
+        for value in sorted(scores[label].dropna().unique(), key=str):
 
             def those(table: pd.DataFrame, label: str = label, value: Any = value) -> pd.DataFrame:
                 return table[table[label] == value]

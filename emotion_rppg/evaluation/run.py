@@ -18,6 +18,14 @@ from emotion_rppg.evaluation.importance import explained, losses
 from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import null_of
 from emotion_rppg.evaluation.plans import Plan, baseline_inputs, make_plans
+from emotion_rppg.evaluation.result import (
+    EXCLUDED,
+    IMPORTANCE,
+    NULL,
+    Evaluation,
+    Settings,
+    table_of,
+)
 from emotion_rppg.evaluation.scoring import (
     RANDOM,
     predictions,
@@ -52,10 +60,10 @@ def evaluate(
     importance: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
-    keep: str | Path | None = None,
+    cache: str | Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-) -> pd.DataFrame:
+) -> Evaluation:
     """Score heads, and dummies and baselines beside them, on people they never saw.
 
     Everything that learns (imputation, scaling, the head, its inner choices) learns from the
@@ -108,24 +116,23 @@ def evaluate(
         How often each head is fitted afresh on permuted labels, for its p value. Default: as
         often as its p needs, 249 at most, and for heads that are slow to fit a test that needs
         four more fits (:mod:`emotion_rppg.evaluation.permutation`). 0: no p values.
-        ``attrs["null"]`` has the scores and ``summary`` the p value.
+        ``.null`` of the result has the scores and ``.summary()`` the p value.
     importance : int
         How often each group of columns is exchanged between the tested windows of a person, for
-        one head (:mod:`emotion_rppg.evaluation.importance`); ``attrs["importance"]`` has what
-        each person's score loses.
+        one head (:mod:`emotion_rppg.evaluation.importance`); ``.importance`` of the result has
+        what each person's score loses.
     workers : int
         Processes; the numbers do not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers take the place of ``workers``.
-    keep : path, optional
-        A folder that keeps each finished fold, so that a run that was stopped goes on there.
+    cache : path, optional
+        A folder for the finished folds, so that a run that was stopped goes on there.
 
     Returns
     -------
-    DataFrame
-        One row a target, head and person. ``attrs["predictions"]`` has every scored window,
-        ``attrs["excluded"]`` counts the rows left out, by reason, ``attrs["heads"]`` has the
-        heads' settings, ``attrs["over_people"]`` the targets that are scored over people.
+    Evaluation
+        ``.scores`` has one row per target, head and person, ``.predictions`` every scored window,
+        ``.excluded`` the number of rows left out, by reason; ``.summary()`` averages over people.
 
     Raises
     ------
@@ -137,8 +144,6 @@ def evaluate(
         (:mod:`emotion_rppg.emotion.table_checks`): no labels, one class only, repeated rows …
     """
     import pandas as pd
-
-    from emotion_rppg.evaluation.kept import Kept
 
     targets = [target] if isinstance(target, str) else list(target)
     table = checked(table, targets=targets, coding=coding)
@@ -157,63 +162,99 @@ def evaluate(
         seed=seed,
     )
     jobs = [job for plan in plans for job in plan.jobs]
-    said = iter(
-        _outcomes(jobs, workers, scheduler, None if keep is None else Cache(keep), progress)
-    )
-    rows, tables = [], []
+    folds = None if cache is None else Cache(cache)
+    outcomes = iter(_outcomes(jobs, workers, scheduler, folds, progress))
+    tables = []
     for plan in plans:
-        parts = [predictions(table, job, plan.task, next(said)) for job in plan.jobs]
+        parts = [predictions(table, job, plan.task, next(outcomes)) for job in plan.jobs]
         tables.append(pd.concat(parts, ignore_index=True))
+    predicted = pd.concat(tables, ignore_index=True)
+    settings = Settings(
+        targets=tuple(dict.fromkeys(targets)),
+        heads={job.name: " ".join(repr(job.head).split()) for job in jobs},
+        split=split_name(split),
+        coding=coding,
+        normalise=normalise_name(normalise),
+        calibration_s=float(calibration_s),
+        probabilities=probabilities,
+        ablate=tuple(ablate),
+        encoder=None if encoder is None else str(encoder),
+        extra_features=tuple(extra_features),
+        allow_unknown_training=bool(allow_unknown_training),
+        permutations=None if permutations is None else int(permutations),
+        importance=int(importance),
+        seed=int(seed),
+        over_people=tuple(plan.task.target for plan in plans if plan.over_people),
+    )
+    run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+    return Evaluation(
+        scores=_scores(plans, tables, table, settings, leaky=is_leaky(split)),
+        predictions=predicted,
+        null=_null(plans, table, permutations, seed, progress=progress, **run),
+        importance=_losses(plans, predicted, importance, **run),
+        excluded=_excluded(plans),
+        settings=settings,
+    )
+
+
+def _scores(
+    plans: list[Plan],
+    tables: list[pd.DataFrame],
+    table: pd.DataFrame,
+    settings: Settings,
+    *,
+    leaky: bool,
+) -> pd.DataFrame:
+    """Scores of each person by each head: one row per target, head and person."""
+    import pandas as pd
+
+    rows = []
+    for plan, predicted in zip(plans, tables, strict=True):
+        classes = class_names(table, plan.task)
         shared = {
-            "task": plan.task.target,
             "target": plan.task.target,
-            "coding": coding,
-            "split": split_name(split),
-            "normalise": normalise_name(normalise),
+            "coding": settings.coding,
+            "split": settings.split,
+            "normalise": settings.normalise,
         }
         for name in dict.fromkeys(job.name for job in plan.jobs):
-            own = tables[-1][tables[-1]["head"] == name]
-            each = scores_of_people(
-                own, class_names(table, plan.task), draws=_draws(own, plan, name, seed)
-            )
+            own = predicted[predicted["head"] == name]
+            each = scores_of_people(own, classes, draws=_draws(own, plan, name, settings.seed))
             rows += [{**shared, "head": name, **scores} for scores in each]
-    results = pd.DataFrame(rows).assign(
-        probabilities=probabilities,
+    return pd.DataFrame(rows).assign(
+        probabilities=settings.probabilities,
         unknown_training=any(plan.unknown_training for plan in plans),
-        leaky=is_leaky(split),
+        leaky=leaky,
     )
-    results.attrs["predictions"] = Kept(pd.concat(tables, ignore_index=True))
-    results.attrs["ablate"] = tuple(ablate)
-    results.attrs["calibration_s"] = calibration_s
-    results.attrs["heads"] = {job.name: " ".join(repr(job.head).split()) for job in jobs}
-    results.attrs["excluded"] = {plan.task.target: plan.excluded for plan in plans}
-    results.attrs["over_people"] = tuple(p.task.target for p in plans if p.over_people)
-    if permutations != 0:
-        null = _null(plans, table, permutations, seed, workers, scheduler, progress)
-        results.attrs["null"] = Kept(null)
-    if importance:
-        found = [_losses(plan, results, importance, workers, scheduler) for plan in plans]
-        results.attrs["importance"] = Kept(pd.concat(found, ignore_index=True))
-    return results
+
+
+def _excluded(plans: list[Plan]) -> pd.DataFrame:
+    """Target, reason, and number of rows that were left out for it."""
+    rows = [
+        {"target": plan.task.target, "reason": reason, "rows": number}
+        for plan in plans
+        for reason, number in plan.excluded.items()
+    ]
+    return table_of(rows, EXCLUDED)
 
 
 def _outcomes(
     jobs: list[Job],
     workers: int,
     scheduler: str | None,
-    keep: Cache | None,
+    cache: Cache | None,
     progress: Progress | None,
 ) -> list[Said]:
-    """What each job said, in the order of the jobs; those kept from an earlier run are read."""
-    shared = {id(job.inputs): job for job in jobs} if keep is not None else {}
+    """Predictions of each job, in the order of the jobs; cached ones are read."""
+    shared = {id(job.inputs): job for job in jobs} if cache is not None else {}
     digests = {number: resume.digest(job) for number, job in shared.items()}
-    names = ["" if keep is None else resume.key(job, digests[id(job.inputs)]) for job in jobs]
-    calls = [(job, keep, name) for job, name in zip(jobs, names, strict=True)]
+    names = ["" if cache is None else resume.key(job, digests[id(job.inputs)]) for job in jobs]
+    calls = [(job, cache, name) for job, name in zip(jobs, names, strict=True)]
     found: dict[int, Said] = {}
     for number, said, new in unless_kept(
         resume.run_and_keep,
         calls,
-        lambda number: None if keep is None else resume.read(keep, names[number]),
+        lambda number: None if cache is None else resume.read(cache, names[number]),
         workers=workers,
         scheduler=scheduler,
     ):
@@ -224,19 +265,22 @@ def _outcomes(
 
 
 def _losses(
-    plan: Plan, results: pd.DataFrame, repeats: int, workers: int, scheduler: str | None
+    plans: list[Plan],
+    predicted: pd.DataFrame,
+    repeats: int,
+    *,
+    workers: int,
+    scheduler: str | None,
 ) -> pd.DataFrame:
     """Target, head, subject, group of columns, and what the score loses without it."""
-    import pandas as pd
-
-    said = results.attrs["predictions"]
-    head = explained(plan.jobs, said.loc[said["target"] == plan.task.target, "chosen"].tolist())
-    jobs = [job for job in plan.jobs if job.name == head]
-    found = losses(jobs, repeats=repeats, workers=workers, scheduler=scheduler) if jobs else []
-    columns = ["target", "head", "subject", "group", "drop"]
-    return pd.DataFrame(found, columns=columns[2:]).assign(target=plan.task.target, head=head)[
-        columns
-    ]
+    rows: list[dict[str, Any]] = []
+    for plan in plans if repeats else ():
+        target = plan.task.target
+        head = explained(plan.jobs, predicted.loc[predicted["target"] == target, "chosen"].tolist())
+        jobs = [job for job in plan.jobs if job.name == head]
+        found = losses(jobs, repeats=repeats, workers=workers, scheduler=scheduler) if jobs else []
+        rows += [{"target": target, "head": head, **row} for row in found]
+    return table_of(rows, IMPORTANCE)
 
 
 def _null(
@@ -244,15 +288,16 @@ def _null(
     table: pd.DataFrame,
     permutations: int | None,
     seed: int,
+    *,
     workers: int,
     scheduler: str | None,
     progress: Progress | None,
 ) -> pd.DataFrame:
-    """Target, head, test, observed score, score on permuted labels, p: a row a permutation."""
+    """Target, head, observed score, score on permuted labels, p, test: one row per permutation."""
     import pandas as pd
 
-    parts = []
-    for plan in plans:
+    parts = [table_of([], NULL)]
+    for plan in plans if permutations != 0 else ():
         for name in dict.fromkeys(job.name for job in plan.jobs):
             if name in BASELINES:
                 continue
@@ -267,7 +312,7 @@ def _null(
                 progress=progress,
             )
             parts.append(pd.DataFrame({"target": plan.task.target, "head": name, **found}))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _baselines(table: pd.DataFrame, normalise: Normalise, seconds: float) -> dict[str, Matrix]:

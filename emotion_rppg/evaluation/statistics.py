@@ -22,14 +22,14 @@ BY = ["target", "coding", "split", "normalise", "probabilities"]
 
 
 def bootstrap_ci(
-    values: np.ndarray, *, level: float = 0.95, draws: int = 4000, random_state: int = 0
+    values: np.ndarray, *, level: float = 0.95, draws: int = 4000, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of the mean over people; NaN with fewer than two."""
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
     if len(known) < 2:
         return float("nan"), float("nan")
-    draw = np.random.default_rng(random_state)
+    draw = np.random.default_rng(seed)
     means = known[draw.integers(0, len(known), (draws, len(known)))].mean(axis=1)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
@@ -42,7 +42,7 @@ def clustered_ci(
     *,
     level: float = 0.95,
     draws: int = 1000,
-    random_state: int = 0,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a statistic of rows, drawing people with all their rows.
 
@@ -52,7 +52,7 @@ def clustered_ci(
     rows = [np.flatnonzero(people == one) for one in np.unique(people)]
     if len(rows) < 2:
         return float("nan"), float("nan")
-    picks = np.random.default_rng(random_state).integers(0, len(rows), (draws, len(rows)))
+    picks = np.random.default_rng(seed).integers(0, len(rows), (draws, len(rows)))
     drawn = (values[np.concatenate([rows[k] for k in pick])] for pick in picks)
     found = np.array([statistic(*sample.T) for sample in drawn])
     found = found[np.isfinite(found)]
@@ -92,7 +92,12 @@ def holm(p: np.ndarray) -> np.ndarray:
     return out
 
 
-def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+def summary(
+    scores: pd.DataFrame,
+    *,
+    null: pd.DataFrame | None = None,
+    metrics: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Mean over people of each head with its 95 % interval and p value.
 
     A target whose label never varies inside a person is scored over people: ``unit`` is then
@@ -101,8 +106,10 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
 
     Parameters
     ----------
-    results : DataFrame
-        As ``evaluate`` returns it, one row a head and person.
+    scores : DataFrame
+        ``Evaluation.scores``, or some of its rows: one row a head and person.
+    null : DataFrame, optional
+        ``Evaluation.null``, which has the p values.
     metrics : sequence of str, optional
         Default: ``balanced_accuracy``, or ``ccc`` for numbers.
 
@@ -122,15 +129,15 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
     """
     import pandas as pd
 
-    chosen = metrics or (["balanced_accuracy"] if "balanced_accuracy" in results else ["ccc"])
+    chosen = metrics or (["balanced_accuracy"] if "balanced_accuracy" in scores else ["ccc"])
     rows: list[dict[str, Any]] = []
-    p_of = _p_values(results)
+    p_of = {} if null is None else _p_values(null)
     for metric in chosen:
-        for _, task in results.groupby([k for k in BY if k in results], sort=False):
+        for _, task in scores.groupby([k for k in BY if k in scores], sort=False):
             rows += _of_one_task(task, metric, p_of)
     out = pd.DataFrame(rows)
-    if "leaky" in results:
-        out["leaky"] = bool(results["leaky"].any())
+    if "leaky" in scores:
+        out["leaky"] = bool(scores["leaky"].any())
     if p_of:
         keys = zip(out["target"], out["head"], out["metric"], strict=True)
         out["p_permutation"] = [
@@ -139,10 +146,8 @@ def summary(results: pd.DataFrame, *, metrics: Sequence[str] | None = None) -> p
     return out
 
 
-def _p_values(results: pd.DataFrame) -> dict[tuple[str, str], float]:
-    null = results.attrs.get("null")
-    if null is None or null.empty:
-        return {}
+def _p_values(null: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Target and head to the p value of the label permutation."""
     return {key: float(p) for key, p in null.groupby(["target", "head"])["p"].first().items()}
 
 
@@ -151,8 +156,10 @@ def over_people(task: pd.DataFrame) -> bool:
     return bool("one_class" in task and len(task) and (task["one_class"] != "").all())
 
 
-def between_heads(results: pd.DataFrame, *, metric: str = "balanced_accuracy") -> pd.DataFrame:
-    """Every two heads (dummies apart) compared over the same people.
+def between_heads(scores: pd.DataFrame, *, metric: str = "balanced_accuracy") -> pd.DataFrame:
+    """Compare every two heads (dummies apart) over the same people.
+
+    ``scores`` is ``Evaluation.scores``.
 
     Returns
     -------
@@ -163,7 +170,7 @@ def between_heads(results: pd.DataFrame, *, metric: str = "balanced_accuracy") -
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for target, task in results.groupby("target", sort=False):
+    for target, task in scores.groupby("target", sort=False):
         wide = task.pivot_table(index="subject", columns="head", values=metric, dropna=False)
         names = [n for n in dict.fromkeys(task["head"]) if n not in BASELINES and n in wide]
         pairs = []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def people(
-    results: pd.DataFrame,
+    scores: pd.DataFrame,
     means: pd.DataFrame,
     *,
     metric: str,
@@ -26,18 +26,18 @@ def people(
 ) -> Figure:
     """Every person's score as a dot, a row a head, with mean and interval; dummies are grey.
 
-    ``results`` is one target's, as ``evaluate`` gives it; ``means`` its rows of ``summary``.
+    ``scores`` is one target's of `Evaluation.scores`; ``means`` its rows of ``summary``.
     ``chance`` is a value, or (mean, low, high) of random draws. Where people have no such score
     (one class each) their dots are the share of windows that were right.
     """
-    pooled = metric == "balanced_accuracy" and results[metric].isna().all()
-    column = "accuracy" if pooled and "accuracy" in results else metric
+    pooled = metric == "balanced_accuracy" and scores[metric].isna().all()
+    column = "accuracy" if pooled and "accuracy" in scores else metric
     rows = means.iloc[::-1].reset_index(drop=True)
     figure = Figure(figsize=(9, 1.0 + 0.42 * len(rows)), layout="constrained")
     axis = figure.subplots()
     for y, row in rows.iterrows():
         colour = GREY if row["dummy"] else BLUE
-        own = results.loc[results["head"] == row["head"], column].dropna().sort_values()
+        own = scores.loc[scores["head"] == row["head"], column].dropna().sort_values()
         # side by side by rank, so that equal scores stay countable
         apart = 0.26 * (np.arange(len(own)) % 5 - 2) / 2
         axis.plot(own, y + apart, "o", ms=3.5, color=colour, alpha=0.45, mec="none")

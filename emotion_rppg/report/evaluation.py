@@ -24,9 +24,11 @@ from emotion_rppg.windows import people
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation.result import Evaluation, Settings
+
 
 def write_evaluation(
-    results: pd.DataFrame,
+    results: Evaluation,
     table: pd.DataFrame,
     out: str | Path,
     *,
@@ -36,35 +38,32 @@ def write_evaluation(
 ) -> pd.DataFrame:
     """Write the folder, whole or not at all, and give the summary over people.
 
+    It has the files of `Evaluation.save`, so that `Evaluation.load` reads it, and beside them
+    ``summary.csv``, ``pairs.csv``, ``report.html`` and ``run.json``.
+
     ``waves`` gives recordings and waves of the people it is named, for the examples; without it
     they are drawn from the table alone.
-
-    ``predictions.parquet`` has every scored window of every head: person, trial, time, row of the
-    table, true class, predicted class and the chances of the classes (``p_0`` …).
     """
-    from emotion_rppg.evaluation.statistics import between_heads, summary
+    from emotion_rppg.evaluation.result import write_files
 
-    means = summary(results)
-    metric = str(means["metric"].iloc[0])
-    pairs = between_heads(results, metric=metric)
+    means, pairs = results.summary(), results.between_heads()
     names = outcomes.names_of_classes(results, table)
     with whole_folder(out) as fresh:
-        write_table(results, fresh / "results.csv")
+        write_files(results, fresh)
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")
-        write_table(results.attrs["predictions"], fresh / "predictions.parquet")
         sections = [
             protocol(results, table),
             *data(results, table, names),
             outcomes.scores(results, means, names),
-            *outcomes.each_data_set(results, means, table),
-            *outcomes.null(results, means),
+            *outcomes.each_data_set(results, table),
+            *outcomes.null(results),
             *outcomes.pairs(pairs),
             outcomes.other_scores(results),
             *outcomes.mistakes(results, names),
             *outcomes.calibration(results, names),
-            *outcomes.importance(results, means),
-            *examples(results, table, names, metric=metric, waves=waves),
+            *outcomes.importance(results),
+            *examples(results, table, names, waves=waves),
             methods(results, table, arguments),
         ]
         lead = f"How well each head tells {' and '.join(names)} on what it never saw."
@@ -73,28 +72,28 @@ def write_evaluation(
     return means
 
 
-def protocol(results: pd.DataFrame, table: pd.DataFrame) -> Section:
+def protocol(results: Evaluation, table: pd.DataFrame) -> Section:
     """How it was done, in words: people, windows, split, coding, normalisation."""
-    first = results.iloc[0]
-    told = [Task(t, first["coding"]).rule(table) for t in dict.fromkeys(results["target"])]
+    how = results.settings
+    told = [Task(target, how.coding).rule(table) for target in how.targets]
     text = [
         f"{len(table)} windows of {people(table).nunique()} people "
         f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. Each head "
-        f"was fitted and tested with the split “{first['split']}”: "
-        f"{_described(SPLITS.get(first['split']))}. "
+        f"was fitted and tested with the split “{how.split}”: "
+        f"{_described(SPLITS.get(how.split))}. "
         "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
         f"Target: {'; '.join(told)}.",
-        f"Normalisation “{first['normalise']}”: {_normalised(results)}.",
+        f"Normalisation “{how.normalise}”: {_normalised(how)}.",
         *_probabilities(results),
         *_traps(table),
     ]
-    if bool("unknown_training" in results and results["unknown_training"].any()):
+    if results.scores["unknown_training"].any():
         text.append(
             "A network that made these rows does not say whom it was trained on: it may have seen "
             "the tested people."
         )
-    leaky = bool(first.get("leaky", False))
-    warning = _described(SPLITS.get(first["split"])) if leaky else _warning(table)
+    leaky = bool(results.scores["leaky"].any())
+    warning = _described(SPLITS.get(how.split)) if leaky else _warning(table)
     return Section("Protocol", text, warning=warning)
 
 
@@ -103,16 +102,15 @@ def _described(way: Split | Normalisation | None) -> str:
     return OWN if way is None else way.description
 
 
-def _normalised(results: pd.DataFrame) -> str:
-    words = _described(NORMALISE.get(results["normalise"].iloc[0]))
-    return words.format(seconds=results.attrs.get("calibration_s", float("nan")))
+def _normalised(how: Settings) -> str:
+    return _described(NORMALISE.get(how.normalise)).format(seconds=how.calibration_s)
 
 
-def _probabilities(results: pd.DataFrame) -> list[str]:
+def _probabilities(results: Evaluation) -> list[str]:
     """How probabilities came about, where there are any."""
-    if "probabilities" not in results or "balanced_accuracy" not in results:
+    if "balanced_accuracy" not in results.scores:
         return []
-    name = results["probabilities"].iloc[0]
+    name = results.settings.probabilities
     return [f"Probabilities “{name}”: {PROBABILITIES[name]}."]
 
 

@@ -21,21 +21,24 @@ from emotion_rppg.windows import people
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation.result import Evaluation
     from emotion_rppg.report.outcomes import Names
 
 Waves = Callable[[Sequence[str]], Iterable[tuple[Recording, Signal]]]
 _EXCERPT_S = 12.0
 
 
-def example_head(results: pd.DataFrame) -> str:
+def example_head(results: Evaluation) -> str:
     """``selected`` where it was asked for, else the first that is no dummy."""
-    heads = [head for head in dict.fromkeys(results["head"]) if head not in BASELINES]
-    return "selected" if "selected" in heads else heads[0] if heads else results["head"].iloc[0]
+    names = list(dict.fromkeys(results.scores["head"]))
+    heads = [head for head in names if head not in BASELINES]
+    return "selected" if "selected" in heads else (heads or names)[0]
 
 
-def example_people(results: pd.DataFrame, target: str, *, metric: str) -> dict[str, str]:
+def example_people(results: Evaluation, target: str) -> dict[str, str]:
     """Person to "best", "median" or "worst" score of the example head: a rule, not a choice."""
-    own = results[(results["target"] == target) & (results["head"] == example_head(results))]
+    scores, metric = results.scores, results.metric
+    own = scores[(scores["target"] == target) & (scores["head"] == example_head(results))]
     ranked = own.dropna(subset=[metric]).sort_values([metric, "subject"], ascending=False)
     if ranked.empty:
         return {}
@@ -45,18 +48,17 @@ def example_people(results: pd.DataFrame, target: str, *, metric: str) -> dict[s
 
 
 def examples(
-    results: pd.DataFrame,
+    results: Evaluation,
     table: pd.DataFrame,
     names: Names,
     *,
-    metric: str,
     waves: Waves | None = None,
 ) -> list[Section]:
     """One section a target. ``waves`` gives the recordings and waves of the people it is told."""
     sections = []
     head = example_head(results)
     for target, classes in names.items():
-        chosen = example_people(results, target, metric=metric)
+        chosen = example_people(results, target)
         read = list(waves(list(chosen))) if waves is not None and chosen else []
         drawn = []
         for name, told in chosen.items():
@@ -67,8 +69,9 @@ def examples(
             drawn.append((_excerpts(read, chosen), _EXCERPTS))
         shaded = f" Shaded: windows that are truly “{classes[1]}”." if len(classes) == 2 else ""
         text = (
-            f"The people with the best, the median and the worst {charts.in_words(metric)} of "
-            f"“{head}”. Above: {'intervals between beats' if read else 'heart rate by window'}; "
+            "The people with the best, the median and the worst "
+            f"{charts.in_words(results.metric)} of “{head}”. "
+            f"Above: {'intervals between beats' if read else 'heart rate by window'}; "
             f"below: what the head said of each window.{shaded}"
         )
         sections.append(Section(f"Examples: {target}", [text], drawn))
@@ -82,10 +85,10 @@ _EXCERPTS = (
 
 
 def _windows(
-    results: pd.DataFrame, table: pd.DataFrame, target: str, head: str, person: str
+    results: Evaluation, table: pd.DataFrame, target: str, head: str, person: str
 ) -> pd.DataFrame:
     """What the head said of one person's windows, with their middles on the person's clock."""
-    said = results.attrs["predictions"]
+    said = results.predictions
     own = said[(said["target"] == target) & (said["head"] == head) & (said["subject"] == person)]
     middle = ends_s(table)[own["row"]] - own["duration_s"].to_numpy() / 2
     rates = table["hr_bpm"].to_numpy()[own["row"]] if "hr_bpm" in table else np.nan

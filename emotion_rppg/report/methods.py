@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.emotion.inputs import feature_names
@@ -16,6 +16,8 @@ from emotion_rppg.windows import SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from emotion_rppg.evaluation.result import Evaluation
 
 _SOURCES = {
     "rppg": "Beats of camera waves are counted by the wave's phase and timed by their whole shape.",
@@ -48,13 +50,15 @@ _PARTS = {  # parts of heads, by how their class is called
 }
 
 
-def methods(results: pd.DataFrame, table: pd.DataFrame, arguments: Mapping[str, Any]) -> Section:
+def methods(results: Evaluation, table: pd.DataFrame, arguments: Mapping[str, Any]) -> Section:
     """What was computed, after whom, with which versions, and the command that does it again."""
-    heads = results.attrs.get("heads", {})
+    import pandas as pd
+
+    heads = results.settings.heads
     text = [
         _signals(table),
-        _features(results, table),
-        *_heads(heads),
+        _features(results.settings.ablate, table),
+        _heads(heads),
         "The person is the unit: scores are computed over each person's windows and averaged over "
         f"people. {_scores(results)} Intervals are percentile bootstraps over people (Efron and "
         "Tibshirani 1993). Heads are compared with each other by Wilcoxon's signed-rank test "
@@ -63,12 +67,8 @@ def methods(results: pd.DataFrame, table: pd.DataFrame, arguments: Mapping[str, 
         *_permutations(results),
         "Versions: " + ", ".join(f"{name} {found}" for name, found in versions().items()) + ".",
     ]
-    shown = None
-    if heads:
-        import pandas as pd
-
-        settings = {name: _short(text) for name, text in heads.items()}
-        shown = pd.DataFrame({"head": list(settings), "settings": list(settings.values())})
+    short = [_short(text) for text in heads.values()]
+    shown = pd.DataFrame({"head": list(heads), "settings": short})
     full = cited(" ".join(text), _docs(table))
     if full:
         text.append("References: " + " ".join(full))
@@ -109,9 +109,8 @@ def _named(table: pd.DataFrame, column: str) -> list[str]:
     return sorted(set(table[column].dropna().astype(str)) - {""}) if column in table else []
 
 
-def _features(results: pd.DataFrame, table: pd.DataFrame) -> str:
+def _features(ablate: Sequence[str], table: pd.DataFrame) -> str:
     """How many columns, what was left out, whose definitions."""
-    ablate = results.attrs.get("ablate", ())
     sequence = "sequence" not in ablate and any(str(c).startswith(SEQUENCE) for c in table)
     return (
         f"{len(feature_names(table, ablate=ablate))} columns are features"
@@ -128,14 +127,12 @@ def _features(results: pd.DataFrame, table: pd.DataFrame) -> str:
     )
 
 
-def _heads(heads: Mapping[str, str]) -> list[str]:
+def _heads(heads: Mapping[str, str]) -> str:
     """What the heads are made of, named by the parts that stand in their settings."""
     parts = _PARTS | _other_parts()
     found = [words for part, words in parts.items() if any(part in h for h in heads.values())]
-    if not heads:
-        return []
     text = "Heads are scikit-learn estimators (Pedregosa et al. 2011), fitted inside each fold"
-    return [text + "".join(f"; {words}" for words in found) + "."]
+    return text + "".join(f"; {words}" for words in found) + "."
 
 
 def _other_parts() -> dict[str, str]:
@@ -149,8 +146,8 @@ def _other_parts() -> dict[str, str]:
     }
 
 
-def _scores(results: pd.DataFrame) -> str:
-    if "balanced_accuracy" in results:
+def _scores(results: Evaluation) -> str:
+    if results.metric == "balanced_accuracy":
         return (
             "Balanced accuracy is the mean recall over the classes that a person has (Brodersen et "
             "al. 2010); the expected calibration error has ten equal bins (Naeini et al. 2015)."
@@ -158,12 +155,11 @@ def _scores(results: pd.DataFrame) -> str:
     return "CCC is the concordance correlation coefficient (Lin 1989)."
 
 
-def _permutations(results: pd.DataFrame) -> list[str]:
-    null = results.attrs.get("null")
+def _permutations(results: Evaluation) -> list[str]:
     said = ["No labels were permuted (--permutations 0): there are no p values."]
-    if null is not None and not null.empty:
-        n = int(null.groupby(["target", "head"]).size().max())
-        pooled = results.attrs.get("over_people", ())
+    if not results.null.empty:
+        n = int(results.null.groupby(["target", "head"]).size().max())
+        pooled = results.settings.over_people
         said = [
             f"The null distribution: up to {n} times the labels were exchanged between the trials, "
             "or runs of equal label, of each person"
@@ -174,8 +170,7 @@ def _permutations(results: pd.DataFrame) -> list[str]:
             "slow to fit are tested forward: blocks of people are predicted by a head fitted on "
             "the blocks before, and the blocks' p values are joined by Fisher's method."
         ]
-    found = results.attrs.get("importance")
-    if found is not None and not found.empty:
+    if not results.importance.empty:
         said.append(
             "Importance is the score that is lost when a group of columns is exchanged between the "
             "tested windows of a person (after Breiman 2001)."

@@ -18,21 +18,23 @@ from emotion_rppg.windows import people
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation.result import Evaluation
+
 Names = Mapping[str, tuple[str, ...]]
 
 
-def names_of_classes(results: pd.DataFrame, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def names_of_classes(results: Evaluation, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Target to the names of its classes; none where it is a number."""
-    coding = str(results["coding"].iloc[0])
-    return {t: class_names(table, Task(t, coding)) for t in dict.fromkeys(results["target"])}
+    coding = results.settings.coding
+    return {t: class_names(table, Task(t, coding)) for t in results.settings.targets}
 
 
-def scores(results: pd.DataFrame, means: pd.DataFrame, names: Names) -> Section:
+def scores(results: Evaluation, means: pd.DataFrame, names: Names) -> Section:
     """Every head beside dummies and baselines, a figure a target, and the table behind them."""
-    metric = str(means["metric"].iloc[0])
+    metric = results.metric
     drawn = []
     for target, classes in names.items():
-        own, rows = (part[part["target"] == target] for part in (results, means))
+        own, rows = (part[part["target"] == target] for part in (results.scores, means))
         chance = _chance(rows) if classes else None
         pooled = over_people(own)
         caption = (
@@ -45,7 +47,7 @@ def scores(results: pd.DataFrame, means: pd.DataFrame, names: Names) -> Section:
         drawn.append((charts.people(own, rows, metric=metric, chance=chance), caption))
     return Section(
         "Results",
-        [*_one_class(results, means), *_choices(results)],
+        [*_one_class(results.scores), *_choices(results.predictions)],
         drawn,
         _table(means, metric),
         _CAPTION + (_P if "p_permutation" in means else " p: no labels were permuted."),
@@ -97,10 +99,10 @@ def _chance(rows: pd.DataFrame) -> tuple[float, float, float] | None:
     return mean, low, high
 
 
-def _one_class(results: pd.DataFrame, means: pd.DataFrame) -> list[str]:
+def _one_class(people_scores: pd.DataFrame) -> list[str]:
     """Who has one class only, and what that does to the score of each target."""
     text = []
-    for target, own in results.groupby("target", sort=False):
+    for target, own in people_scores.groupby("target", sort=False):
         each = own.drop_duplicates("subject")
         marked = each[each["one_class"] != ""]
         if over_people(own):
@@ -119,24 +121,21 @@ def _one_class(results: pd.DataFrame, means: pd.DataFrame) -> list[str]:
     return text
 
 
-def _choices(results: pd.DataFrame) -> list[str]:
+def _choices(predictions: pd.DataFrame) -> list[str]:
     """How often inner folds chose which head."""
-    said = results.attrs["predictions"]
-    if "chosen" not in said:
-        return []
     text = []
-    for target, own in said[said["chosen"] != ""].groupby("target", sort=False):
+    for target, own in predictions[predictions["chosen"] != ""].groupby("target", sort=False):
         each = own.groupby("chosen")["subject"].nunique().sort_values(ascending=False)
         told = ", ".join(f"{head} for {n} people" for head, n in each.items())
         text.append(f"“selected”, {target}: inner folds of the training people chose {told}.")
     return text
 
 
-def other_scores(results: pd.DataFrame) -> Section:
+def other_scores(results: Evaluation) -> Section:
     """Every score that was computed, mean over people with its interval."""
-    wanted = [name for name in (*CLASS_SCORES, *NUMBER_SCORES) if name in results]
-    wanted = [name for name in wanted if results[name].notna().any()]
-    parts = summary(results, metrics=wanted)
+    wanted = [name for name in (*CLASS_SCORES, *NUMBER_SCORES) if name in results.scores]
+    wanted = [name for name in wanted if results.scores[name].notna().any()]
+    parts = summary(results.scores, metrics=wanted)
     table = _beside({m: parts[parts["metric"] == m] for m in wanted})
     return Section(
         "All scores",
@@ -147,19 +146,18 @@ def other_scores(results: pd.DataFrame) -> Section:
     )
 
 
-def each_data_set(results: pd.DataFrame, means: pd.DataFrame, table: pd.DataFrame) -> list[Section]:
+def each_data_set(results: Evaluation, table: pd.DataFrame) -> list[Section]:
     """The score on the people of each data set, where there are several."""
-    metric = str(means["metric"].iloc[0])
     parts = {}
     for name, own in table.groupby(table["dataset"].astype(str), sort=False):
-        scored = results[results["subject"].isin(people(own).unique())]
+        scored = results.scores[results.scores["subject"].isin(people(own).unique())]
         if not scored.empty:
             parts[f"{name} ({scored['subject'].nunique()} people)"] = summary(scored)
     if len(parts) < 2:
         return []
     caption = (
-        f"Mean {charts.in_words(metric)} over the people of the data set that were tested and its "
-        "95 % bootstrap interval, descriptive: no test."
+        f"Mean {charts.in_words(results.metric)} over the people of the data set that were tested "
+        "and its 95 % bootstrap interval, descriptive: no test."
     )
     return [Section("Data set by data set", table=_beside(parts), table_caption=caption)]
 
@@ -178,15 +176,14 @@ def _beside(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def null(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
+def null(results: Evaluation) -> list[Section]:
     """The scores on permuted labels, where labels were permuted."""
-    found = results.attrs.get("null")
-    if found is None or found.empty:
+    found = results.null
+    if found.empty:
         return []
-    metric = str(means["metric"].iloc[0])
     drawn = [
         (
-            charts.null(own, metric=metric),
+            charts.null(own, metric=results.metric),
             f"{target}: score on permuted labels (grey, a dot a permutation, 300 at most) and on "
             "the true labels (red).",
         )
@@ -209,14 +206,14 @@ _TEST = {
 }
 
 
-def importance(results: pd.DataFrame, means: pd.DataFrame) -> list[Section]:
+def importance(results: Evaluation) -> list[Section]:
     """What the explained head of each target uses."""
-    found = results.attrs.get("importance")
-    if found is None or found.empty:
+    found = results.importance
+    if found.empty:
         return []
     drawn = [
         (
-            charts.importance(own, metric=str(means["metric"].iloc[0])),
+            charts.importance(own, metric=results.metric),
             f"{target}, head “{own['head'].iloc[0]}”: what each person's score loses (dots; mean "
             "and 95 % interval) when the values of a group of columns are exchanged between that "
             "person's tested windows. The heads are those of the folds, not fitted anew.",
@@ -248,9 +245,9 @@ def pairs(found: pd.DataFrame) -> list[Section]:
     ]
 
 
-def mistakes(results: pd.DataFrame, names: Names) -> list[Section]:
+def mistakes(results: Evaluation, names: Names) -> list[Section]:
     """Confusion matrices of every head, summed over people."""
-    said = results.attrs["predictions"]
+    said = results.predictions
     drawn = []
     for target, classes in names.items():
         own = said[said["target"] == target]
@@ -264,9 +261,9 @@ def mistakes(results: pd.DataFrame, names: Names) -> list[Section]:
     return [Section("Mistakes", figures=drawn)] if drawn else []
 
 
-def calibration(results: pd.DataFrame, names: Names) -> list[Section]:
+def calibration(results: Evaluation, names: Names) -> list[Section]:
     """Reliability curves of the heads that give chances, for two classes."""
-    said = results.attrs["predictions"]
+    said = results.predictions
     drawn = []
     for target, classes in names.items():
         own = said[said["target"] == target]

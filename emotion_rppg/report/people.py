@@ -13,12 +13,13 @@ from emotion_rppg.windows import LABEL, OK, people
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation.result import Evaluation
     from emotion_rppg.report.outcomes import Names
 
 MOST_ROWS = 60  # people whom a page still lists one by one
 
 
-def data(results: pd.DataFrame, table: pd.DataFrame, names: Names) -> list[Section]:
+def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section]:
     """One section a target: the flow from all windows to the scored ones, then person by person."""
     sections = []
     for target, classes in names.items():
@@ -45,13 +46,14 @@ def data(results: pd.DataFrame, table: pd.DataFrame, names: Names) -> list[Secti
     return sections
 
 
-def _flow(results: pd.DataFrame, table: pd.DataFrame, target: str) -> str:
+def _flow(results: Evaluation, table: pd.DataFrame, target: str) -> str:
     """From all windows to the scored ones, each loss with its number."""
-    said = results.attrs["predictions"]
+    said, excluded = results.predictions, results.excluded
     scored = said.loc[said["target"] == target, "row"].nunique()
-    lost = {r: n for r, n in results.attrs["excluded"][target].items() if n and r not in _KEPT}
+    left_out = excluded[excluded["target"] == target].set_index("reason")["rows"].to_dict()
+    lost = {r: n for r, n in left_out.items() if n and r not in _KEPT}
     told = "; ".join(f"{n} {_WHY[reason]}" for reason, n in lost.items()) or "none was left out"
-    kept = {r: results.attrs["excluded"][target][r] for r in _KEPT}
+    kept = {r: left_out[r] for r in _KEPT}
     text = f"{len(table)} windows; {told}; {scored} were scored."
     if kept["tested without features"]:
         text += (
@@ -84,12 +86,12 @@ def _reasons(table: pd.DataFrame) -> list[str]:
 
 
 def _of_people(
-    results: pd.DataFrame, table: pd.DataFrame, target: str, classes: tuple[str, ...]
+    results: Evaluation, table: pd.DataFrame, target: str, classes: tuple[str, ...]
 ) -> pd.DataFrame:
     """Person, windows, labelled, scored, with features, windows of each class, why not tested."""
     import pandas as pd
 
-    said = results.attrs["predictions"]
+    said = results.predictions
     said = said[said["target"] == target].drop_duplicates("row")
     labelled = table[LABEL + target].notna() & (table[LABEL + target].astype(str) != "")
     out = pd.DataFrame({"windows": people(table).value_counts().sort_index()})
@@ -99,7 +101,7 @@ def _of_people(
     for k, name in enumerate(classes):
         out[name] = _count(said.loc[said["truth"] == k, "subject"], out.index)
     if classes:
-        marks = results[results["target"] == target].drop_duplicates("subject")
+        marks = results.scores[results.scores["target"] == target].drop_duplicates("subject")
         marks = marks.set_index("subject")["one_class"]
         out["one class"] = marks.reindex(out.index).fillna("")
     out["why not"] = np.where(

@@ -18,6 +18,8 @@ from emotion_rppg.windows import people
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation.result import PulseEvaluation
+
 _DRAWN = {
     "window_mae_bpm": "heart rate, 30 s: MAE (bpm)",
     "beat_jitter_ms": "beat jitter (ms)",
@@ -39,28 +41,21 @@ _MEANINGS = (
 
 
 def write_pulse_evaluation(
-    results: pd.DataFrame,
+    results: PulseEvaluation,
     out: str | Path,
     *,
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
 ) -> pd.DataFrame:
     """Write the folder, whole or not at all, and give the summary over people."""
-    import pandas as pd
-
-    from emotion_rppg.evaluation.pulse_scores import pulse_summary
-
-    scores = pulse_summary(results)
-    failures = pd.DataFrame(
-        results.attrs["failures"], columns=["recording", "method", "reason"], dtype=str
-    )
+    scores = results.summary()
     with whole_folder(out) as fresh:
-        write_table(results, fresh / "results.csv")
-        write_table(results.attrs["windows"], fresh / "windows.csv")
+        write_table(results.scores, fresh / "results.csv")
+        write_table(results.windows, fresh / "windows.csv")
         write_table(scores, fresh / "summary.csv")
-        write_table(failures, fresh / "failures.csv")
+        write_table(results.failures, fresh / "failures.csv")
         sections = [
-            _protocol(results, failures),
+            _protocol(results),
             *(_scores(scores, group) for group in dict.fromkeys(scores["group"])),
             _agreement(results),
             Section("Methods", _words(), code=command(arguments)),
@@ -85,18 +80,19 @@ def wide(scores: pd.DataFrame, *, group: str = "all") -> pd.DataFrame:
     return table.rename_axis(columns=None).reset_index()
 
 
-def _protocol(results: pd.DataFrame, failures: pd.DataFrame) -> Section:
-    first = results.drop_duplicates(["dataset", "subject", "session", "trial"])
+def _protocol(results: PulseEvaluation) -> Section:
+    failures = results.failures
+    first = results.scores.drop_duplicates(["dataset", "subject", "session", "trial"])
     kinds = ", ".join(f"{kind} {n}" for kind, n in first["reference"].value_counts().items())
     text = [
         f"{len(first)} recordings of {people(first).nunique()} people "
         f"({first['duration_s'].sum() / 60:.1f} minutes); reference: {kinds}. Nothing was fitted "
         "to them: every method read every recording as it reads any video."
     ]
-    if results["unknown_training"].any():
+    if results.scores["unknown_training"].any():
         text.append("A network does not say whom it was trained on: it may have seen these people.")
     warning = ""
-    if "synthetic" in {card.name for card in cards_of(results)}:
+    if "synthetic" in {card.name for card in cards_of(results.scores)}:
         warning = "These people are synthetic: the numbers show that the chain works, no more."
     if failures.empty:
         return Section("Protocol", text, warning=warning)
@@ -115,9 +111,9 @@ def _scores(scores: pd.DataFrame, group: str) -> Section:
     return Section(title, figures=drawn, table=wide(scores, group=group), table_caption=caption)
 
 
-def _agreement(results: pd.DataFrame) -> Section:
-    windows = results.attrs["windows"]
-    shown = windows if len(windows) else results
+def _agreement(results: PulseEvaluation) -> Section:
+    windows = results.windows
+    shown = windows if len(windows) else results.scores
     what = "30 s" if len(windows) else "recording"
     caption = (
         f"Bland and Altman (1986): a point each {what}; hollow where the rate was withheld. Lines: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,15 +168,32 @@ def pretrain_encoder(
     *,
     reads: str = "beats",
     writes: str | None = None,
-    **options: Any,
+    hidden: int = 32,
+    cell: str = "lstm",
+    layers: int = 1,
+    bidirectional: bool = False,
+    pooling: str = "last",
+    strides: tuple[int, ...] = (),
+    order: str = "reverse",
+    scheduled_sampling: bool = False,
+    masked: float = 0.0,
+    epochs: int = 60,
+    batch: int = 32,
+    learning_rate: float = 5e-3,
+    random_state: int = 0,
+    device: str = "cpu",
+    checkpoint: str | Path | None = None,
+    resume: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Pretrained:
-    """A beat encoder pretrained on the tables' sequences, without their labels.
+    """Pretrain a beat encoder on the tables' sequences, without their labels.
 
     ``reads`` is what the encoder is given and ``writes`` what the decoder is to write, names of
-    ``features.sequences.INPUTS``; default: what was read.
+    ``features.sequences.INPUTS``; default: what was read. ``hidden`` to ``random_state`` are those
+    of `emotion_rppg.emotion.pretraining.Recipe`, the others those of `pretrain` there.
 
     The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
-    its embeddings. Options are those of :func:`emotion_rppg.emotion.pretraining.pretrain`.
+    its embeddings.
     """
     import pandas as pd
 
@@ -191,5 +208,25 @@ def pretrain_encoder(
     people = {str(d): sorted(set(t["subject"].astype(str))) for d, t in table.groupby("dataset")}
     targets = None if writes == reads else INPUTS[writes](table)
     return pretrain(
-        INPUTS[reads](table), targets=targets, reads=reads, trained_on=people, **options
+        INPUTS[reads](table),
+        targets=targets,
+        reads=reads,
+        trained_on=people,
+        hidden=hidden,
+        cell=cell,
+        layers=layers,
+        bidirectional=bidirectional,
+        pooling=pooling,
+        strides=strides,
+        order=order,
+        scheduled_sampling=scheduled_sampling,
+        masked=masked,
+        epochs=epochs,
+        batch=batch,
+        learning_rate=learning_rate,
+        random_state=random_state,
+        device=device,
+        checkpoint=checkpoint,
+        resume=resume,
+        progress=progress,
     )

@@ -58,7 +58,7 @@ def test_windows_of_unequal_length_stay_at_chance(unequal, name):
     head = SequenceHead(reads="beats") if name == "beats alone" else clone(HEADS[name])
     head.set_params(**{k: 10 for k in head.get_params() if k == "max_epochs"})
     how = {"split": "subject_folds", "probabilities": "own"}
-    scores = evaluate(unequal, target="arousal", heads={"head": head}, **how)
+    scores = evaluate(unequal, target="arousal", heads={"head": head}, **how).scores
     assert abs(scores[scores["head"] == "head"]["balanced_accuracy"].mean() - 0.5) < 0.1
 
 
@@ -157,7 +157,7 @@ def easy() -> pd.DataFrame:
 @pytest.mark.parametrize("head", ANY, ids=lambda head: type(head).__name__)
 def test_any_scikit_learn_classifier_is_a_head(easy, head, probabilities, tmp_path):
     how = {"target": "arousal", "probabilities": probabilities}
-    scores = evaluate(easy, heads=[head], split="subject_folds", **how)
+    scores = evaluate(easy, heads=[head], split="subject_folds", **how).scores
     own = scores[scores["head"] == type(head).__name__]
     assert own["balanced_accuracy"].mean() > 0.7
     model = fit(easy, head=head, **how)
@@ -173,7 +173,8 @@ def test_any_scikit_learn_classifier_is_a_head(easy, head, probabilities, tmp_pa
 def test_any_regressor_is_a_head_of_numbers(easy):
     how = {"target": "arousal", "coding": "as_is"}
     assert np.isfinite(fit(easy, head=LinearRegression(), **how).predict(easy)["arousal"]).all()
-    assert "LinearRegression" in set(evaluate(easy, heads=[LinearRegression()], **how)["head"])
+    scores = evaluate(easy, heads=[LinearRegression()], **how).scores
+    assert "LinearRegression" in set(scores["head"])
 
 
 @pytest.mark.parametrize(

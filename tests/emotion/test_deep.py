@@ -112,7 +112,8 @@ def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
     with pytest.raises(Leak, match="does not say whom"):
         evaluate(study(), **how)
     few = study()[lambda t: t["subject"].isin(["s1", "s2"])]
-    assert evaluate(few, **how, allow_unknown_training=True)["unknown_training"].all()
+    allowed = evaluate(few, **how, allow_unknown_training=True)
+    assert allowed.scores["unknown_training"].all()
 
 
 @pytest.mark.slow
@@ -120,9 +121,9 @@ def test_an_encoder_of_others_is_scored_beside_the_head_from_scratch(tmp_path):
     encoder = encoder_of(["s0"], tmp_path / "e")
     others = study()[lambda t: t["subject"].isin(["s1", "s2", "s3"])]
     found = evaluate(others, target="arousal", heads=["lstm", "lstm_pretrained"], encoder=encoder)
-    means = found.groupby("head")["balanced_accuracy"].mean()
+    means = found.scores.groupby("head")["balanced_accuracy"].mean()
     assert means["lstm_pretrained"] > 0.9
-    said = found.attrs["predictions"].set_index("head")["p_1"]
+    said = found.predictions.set_index("head")["p_1"]
     assert (said["lstm"].to_numpy() != said["lstm_pretrained"].to_numpy()).any()
 
 
@@ -132,11 +133,9 @@ def test_folds_kept_with_another_encoder_are_not_taken(tmp_path):
     for seed in (0, 1, 1):
         encoder = encoder_of(["s0"], tmp_path / "e", seed=seed)
         head = SequenceHead(encoder=str(encoder), max_epochs=2)
-        how = {"heads": {"own": head}, "keep": tmp_path / "kept", "split": "subject_folds"}
+        how = {"heads": {"own": head}, "cache": tmp_path / "kept", "split": "subject_folds"}
         found.append(
-            evaluate(others, target="arousal", **how)
-            .attrs["predictions"]
-            .query("head == 'own'")["p_1"]
+            evaluate(others, target="arousal", **how).predictions.query("head == 'own'")["p_1"]
         )
     assert not found[0].equals(found[1])
     assert found[1].equals(found[2])
@@ -197,7 +196,7 @@ def test_labels_of_the_tested_reach_a_multitask_head_in_no_target():
     changed.loc[last, "label_valence"] = 10 - changed.loc[last, "label_valence"].fillna(3)
     how = {"target": ["arousal", "valence"], "heads": {"multitask": MultiTaskHead(max_epochs=3)}}
     said = [
-        evaluate(t, **how).attrs["predictions"].query("head == 'multitask' & target == 'arousal'")
+        evaluate(t, **how).predictions.query("head == 'multitask' & target == 'arousal'")
         for t in (table, changed)
     ]
     own = [part.loc[part["subject"] == f"d/{PEOPLE[-1]}", "p_1"].to_numpy() for part in said]
@@ -282,7 +281,7 @@ def test_embeddings_are_fused_with_features_as_columns():
     table = table[table["subject"].isin(["s1", "s2", "s3"])]
     scores = {}
     for ablate in ((), ("embedding",)):
-        found = evaluate(table, target="arousal", heads=["mlp", "logistic"], ablate=ablate)
+        found = evaluate(table, target="arousal", heads=["mlp", "logistic"], ablate=ablate).scores
         scores[ablate] = found.groupby("head")["balanced_accuracy"].mean()[["mlp", "logistic"]]
     assert (scores[()] > 0.9).all()
     assert (scores["embedding",] < 0.6).all()

@@ -108,14 +108,16 @@ def test_an_evaluation_names_it_in_every_output():
         evaluate(study(), target="arousal", heads=heads, probabilities=name)
         for name in ("own", "platt")
     )
-    assert set(own["probabilities"]) == {"own"}
-    assert set(summary(platt)["probabilities"]) == {"platt"}
-    assert platt.attrs["heads"]["tree"].startswith("Platt(")
+    assert own.settings.probabilities == "own"
+    assert set(own.scores["probabilities"]) == {"own"}
+    assert set(platt.summary()["probabilities"]) == {"platt"}
+    assert platt.settings.heads["tree"].startswith("Platt(")
     assert any("Platt-scaled" in text for text in protocol(platt, study()).text)
-    assert len(summary(pd.concat([own, platt]))) == 2 * len(summary(own))
-    dummies = own["head"] != "tree"
-    pd.testing.assert_series_equal(own.loc[dummies, "ece"], platt.loc[dummies, "ece"])
-    assert platt.loc[~dummies, "ece"].mean() < own.loc[~dummies, "ece"].mean()
+    assert len(summary(pd.concat([own.scores, platt.scores]))) == 2 * len(own.summary())
+    dummies = own.scores["head"] != "tree"
+    before, after = own.scores["ece"], platt.scores["ece"]
+    pd.testing.assert_series_equal(before[dummies], after[dummies])
+    assert after[~dummies].mean() < before[~dummies].mean()
 
 
 def test_a_model_keeps_it_and_its_card_says_so(tmp_path):

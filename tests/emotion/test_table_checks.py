@@ -173,11 +173,11 @@ def test_people_and_labels_called_nothing_are_the_same_by_csv_and_parquet(tmp_pa
         assert read["subject"].unique().tolist() == NAMES
         assert read["label_emotion"].isna().tolist() == [False] * 17 + [True]
         results = evaluate(read, target="emotion", heads="logistic", coding="as_is", permutations=0)
-        assert results["subject"].nunique() == 6
-        said = results.attrs["predictions"]
+        assert results.scores["subject"].nunique() == 6
+        said = results.predictions
         assert len(said[said["head"] == "logistic"]) == 17
         assert {"p_0", "p_1", "p_2"} < set(said)
-        scores.append(results["accuracy"].tolist())
+        scores.append(results.scores["accuracy"].tolist())
     assert scores[0] == scores[1]
 
 

@@ -16,7 +16,6 @@ from emotion_rppg.emotion.linear import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import permutation
 from emotion_rppg.evaluation.scoring import group_score, scores_of_counts
-from emotion_rppg.evaluation.statistics import summary
 from emotion_rppg.windows import people
 
 evaluate = partial(emotion_rppg.evaluate, permutations=0)
@@ -58,15 +57,16 @@ def within(n=10, trials=6, **how) -> pd.DataFrame:
 @pytest.mark.slow
 def test_one_label_a_person_is_scored_over_people_and_noise_is_chance() -> None:
     results = evaluate(between(30), target="state", heads=QUICK)
-    assert results["balanced_accuracy"].isna().all()
-    assert set(results["one_class"]) == {"low", "high"}
-    means = summary(results).set_index("head")
+    scores = results.scores
+    assert scores["balanced_accuracy"].isna().all()
+    assert set(scores["one_class"]) == {"low", "high"}
+    means = results.summary().set_index("head")
     assert (means["unit"] == "over people").all()
     for dummy in ("majority", "subject_prior"):  # leaving one out would make them 0
         assert means.loc[dummy, "mean"] == 0.5
     assert means.loc["stratified", "mean"] == pytest.approx(0.5, abs=0.02)
     assert means.loc["stratified", "ci_low"] < 0.45 < 0.55 < means.loc["stratified", "ci_high"]
-    own = results[results["head"] == "logistic"].set_index("subject")
+    own = scores[scores["head"] == "logistic"].set_index("subject")
     by_hand = own.groupby("one_class")["accuracy"].mean().mean()
     assert means.loc["logistic", "mean"] == pytest.approx(by_hand)
     assert means.loc["logistic", "ci_low"] < by_hand < means.loc["logistic", "ci_high"]
@@ -79,8 +79,8 @@ def test_an_effect_between_people_is_found_by_permuting_people(head) -> None:
     for effect, sure in ((3.0, True), (0.0, False)):
         table = between(16, effect=effect)
         results = emotion_rppg.evaluate(table, target="state", heads={head: heads[head]})
-        row = summary(results).set_index("head").loc[head]
-        assert results.attrs["null"]["test"].unique() == ["refit" if head == "fast" else "forward"]
+        row = results.summary().set_index("head").loc[head]
+        assert results.null["test"].unique() == ["refit" if head == "fast" else "forward"]
         assert (row["p"] < 0.05) == sure
 
 
@@ -88,8 +88,8 @@ def test_one_number_a_person_is_scored_over_people() -> None:
     draw = np.random.default_rng(0)
     table = windows([[draw.uniform(1, 9)] * 3 for _ in range(20)], effect=1.0)
     results = evaluate(table, target="state", coding="as_is", heads={"ridge": OnFeatures(Ridge())})
-    assert results["ccc"].isna().all()
-    row = summary(results).set_index("head")
+    assert results.scores["ccc"].isna().all()
+    row = results.summary().set_index("head")
     assert row.loc["ridge", "mean"] > 0.7
     assert row.loc["mean", "mean"] == pytest.approx(0, abs=1e-9)  # leaving one out: below zero
 
@@ -105,13 +105,13 @@ def test_a_split_within_people_of_one_label_each_is_refused() -> None:
 def test_people_of_one_class_are_marked_and_their_recall_is_not_averaged() -> None:
     table = windows([[0, 1] * 3] * 6 + [[1] * 6] * 3, effect=1.0)
     results = evaluate(table, target="state", heads=QUICK)
-    own = results[results["head"] == "logistic"].set_index("subject")
+    own = results.scores[results.scores["head"] == "logistic"].set_index("subject")
     assert own["one_class"].tolist() == [""] * 6 + ["high"] * 3
     assert own["classes"].tolist() == [2] * 6 + [1] * 3
     assert own["balanced_accuracy"].isna().tolist() == [False] * 6 + [True] * 3
     assert own["macro_f1"].isna().tolist() == [False] * 6 + [True] * 3
     assert own["accuracy"].notna().all()
-    means = summary(results).set_index("head")
+    means = results.summary().set_index("head")
     assert means.loc["logistic", "people"] == 6
     assert means.loc["logistic", "one_class"] == 3
     assert means.loc["majority", "mean"] == 0.5
@@ -154,18 +154,18 @@ def test_random_draws_are_a_mean_with_a_width_whatever_the_seed_and_the_order() 
     table = within(12)
     for seed in (0, 5):
         results = evaluate(table, target="state", heads=[], seed=seed)
-        row = summary(results).set_index("head").loc["stratified"]
+        row = results.summary().set_index("head").loc["stratified"]
         assert row["mean"] == pytest.approx(0.5, abs=0.02)
         sd = 0.5 / np.sqrt(12 * 6)  # of the mean over people of 6 independent draws each
         assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * sd, rel=0.1)
         mixed = table.sample(frac=1, random_state=seed)
-        again = summary(evaluate(mixed, target="state", heads=[], seed=seed)).set_index("head")
+        again = evaluate(mixed, target="state", heads=[], seed=seed).summary().set_index("head")
         assert again.loc["stratified", "mean"] == row["mean"]
 
 
 def test_the_draws_of_one_person_do_not_depend_on_who_else_is_there() -> None:
     def drawn(table: pd.DataFrame) -> np.ndarray:
-        said = evaluate(table, target="state", heads=[]).attrs["predictions"]
+        said = evaluate(table, target="state", heads=[]).predictions
         own = said[(said["head"] == "stratified") & (said["subject"] == "d/s01")]
         return own["predicted"].to_numpy()
 
@@ -180,12 +180,12 @@ def test_a_quality_that_follows_the_label_shows_beside_the_heads() -> None:
     table = within(8)
     table["quality"] = 0.5 + 0.3 * table["label_state"]
     table["acc_mean"] = np.random.default_rng(1).normal(size=len(table))
-    means = summary(evaluate(table, target="state", heads=QUICK)).set_index("head")
+    means = evaluate(table, target="state", heads=QUICK).summary().set_index("head")
     assert list(means.index)[3:] == ["quality_alone", "movement_alone", "logistic"]
     assert means.loc["quality_alone", "mean"] == 1.0
     assert means.loc["movement_alone", "mean"] < 0.8
     assert means.loc[["quality_alone", "movement_alone"], "dummy"].all()
-    without = evaluate(within(8), target="state", heads=QUICK)
+    without = evaluate(within(8), target="state", heads=QUICK).scores
     assert not set(without["head"]) & {"quality_alone", "movement_alone"}
 
 
@@ -201,12 +201,12 @@ def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alon
     table.loc[lost, "n_beats"] = 0.0
     table["quality"] = np.where(lost, 0.1, np.where(table["trial"] == "0", 0.5, 0.9))
     results = evaluate(table, target="state", heads=QUICK)
-    said = results.attrs["predictions"]
+    said = results.predictions
     empty = said[(said["head"] == "logistic") & ~said["has_features"]]
     assert len(empty) == lost.sum()
     assert (empty["predicted"] == 0).all()  # ties and more of low: the training's commonest
-    row = summary(results).set_index("head").loc["logistic"]
-    own = results[results["head"] == "logistic"]
+    row = results.summary().set_index("head").loc["logistic"]
+    own = results.scores[results.scores["head"] == "logistic"]
     assert row["withheld"] == pytest.approx(lost.mean())
     assert own["coverage"].mean() == pytest.approx(1 - lost.mean())
     trusted = said[(said["head"] == "logistic") & said["has_features"]]
@@ -229,10 +229,10 @@ def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alon
 def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None:
     table = within(10, effect=2.0)
     found = emotion_rppg.evaluate(table, target="state", heads=QUICK)
-    row = summary(found).set_index("head").loc["logistic"]
+    row = found.summary().set_index("head").loc["logistic"]
     assert row["p"] == 1 / (1 + permutation.PERMUTATIONS)
-    assert summary(found).set_index("head").loc["majority":"subject_prior", "p"].isna().all()
-    without = summary(evaluate(table, target="state", heads=QUICK))
+    assert found.summary().set_index("head").loc["majority":"subject_prior", "p"].isna().all()
+    without = evaluate(table, target="state", heads=QUICK).summary()
     assert without["p"].isna().all()
     assert "p_permutation" not in without
 
@@ -240,7 +240,7 @@ def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None
 @pytest.mark.slow
 def test_permutations_end_early_on_noise_and_p_is_their_share() -> None:
     found = emotion_rppg.evaluate(within(10), target="state", heads=QUICK)
-    null = found.attrs["null"]
+    null = found.null
     reached = int((null["score"] >= null["observed"] - 1e-12).sum())
     assert reached == permutation.ENOUGH
     assert null["p"].iloc[0] == pytest.approx(reached / len(null))
@@ -258,9 +258,9 @@ def test_refits_on_scaled_features_are_the_refits_of_the_head() -> None:
             moved = permutation.permuter(y, table)(np.random.default_rng([0, k]))
             again = evaluate(
                 table.assign(label_state=moved), target="state", heads={head: heads[head]}
-            )
+            ).scores
             score = again.loc[again["head"] == head, "balanced_accuracy"].mean()
-            null = results.attrs["null"].query("head == @head")["score"]
+            null = results.null.query("head == @head")["score"]
             assert null.iloc[k] == pytest.approx(score)
 
 
@@ -303,7 +303,7 @@ def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
         assert tested <= set(groups[job.train])
         tested |= set(groups[job.test])
     assert permutation.forward_test(jobs, table, over_people=False, seed=0)["p"] < 0.01
-    assert results["head"].nunique() == 4
+    assert results.scores["head"].nunique() == 4
 
 
 @pytest.mark.slow
@@ -311,10 +311,10 @@ def test_a_slow_head_on_a_split_within_people_has_no_p_unless_it_is_asked_for() 
     table = within(4, trials=6)
     heads = {"trees": OnFeatures(RandomForestClassifier(5))}
     how = {"target": "state", "heads": heads, "split": "trials_within"}
-    assert np.isnan(summary(emotion_rppg.evaluate(table, **how)).iloc[-1]["p"])
+    assert np.isnan(emotion_rppg.evaluate(table, **how).summary().iloc[-1]["p"])
     asked = emotion_rppg.evaluate(table, **how, permutations=4)
-    assert len(asked.attrs["null"]) == 4
-    assert np.isfinite(summary(asked).iloc[-1]["p"])
+    assert len(asked.null) == 4
+    assert np.isfinite(asked.summary().iloc[-1]["p"])
 
 
 def test_which_heads_are_slow() -> None:

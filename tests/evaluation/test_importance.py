@@ -27,7 +27,7 @@ evaluate = partial(emotion_rppg.evaluate, permutations=0)  # scores alone
 
 def drops(table: pd.DataFrame, **options) -> pd.Series:
     found = evaluate(table, target="arousal", heads=QUICK, importance=5, **options)
-    return found.attrs["importance"].groupby("group")["drop"].mean()
+    return found.importance.groupby("group")["drop"].mean()
 
 
 @pytest.mark.slow
@@ -45,8 +45,8 @@ def test_asking_changes_no_score_and_gives_the_same_again() -> None:
     table = study(4, effect=8.0)
     results = evaluate(table, target="arousal", heads=QUICK, importance=2)
     again = evaluate(table, target="arousal", heads=QUICK, importance=2)
-    assert results.equals(evaluate(table, target="arousal", heads=QUICK))
-    pd.testing.assert_frame_equal(again.attrs["importance"], results.attrs["importance"])
+    assert results.scores.equals(evaluate(table, target="arousal", heads=QUICK).scores)
+    pd.testing.assert_frame_equal(again.importance, results.importance)
 
 
 def test_columns_of_every_family_have_a_group() -> None:

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from emotion_rppg import evaluate
 from emotion_rppg.evaluation.permutation import p_value, permuter
 from emotion_rppg.evaluation.scoring import group_score
-from emotion_rppg.evaluation.statistics import between_heads, summary
+from emotion_rppg.evaluation.statistics import between_heads
 from emotion_rppg.windows import people
 
 NAMES = ("hr_bpm", "sdnn_ms", "rmssd_ms", "cvnn", "cvsd", "hf_ms2", "lf_ms2", "lf_hf")
@@ -141,9 +141,9 @@ def test_the_summary_has_p_of_a_planted_effect_and_of_none() -> None:
         results = evaluate(
             data, target="stress", heads={"near": Nearest()}, split=halves, permutations=39
         )
-        row = summary(results).set_index("head").loc["near"]
-        assert (row["p_permutation"] < 0.03) == sure
-        assert np.isnan(summary(results).set_index("head").loc["majority", "p_permutation"])
+        p = results.summary().set_index("head")["p_permutation"]
+        assert (p["near"] < 0.03) == sure
+        assert np.isnan(p["majority"])
 
 
 def test_the_null_of_the_package_is_the_null_of_the_test() -> None:
@@ -160,7 +160,7 @@ def test_the_null_of_the_package_is_the_null_of_the_test() -> None:
         )
         for k in range(3)
     ]
-    np.testing.assert_allclose(results.attrs["null"]["score"], by_hand)
+    np.testing.assert_allclose(results.null["score"], by_hand)
 
 
 def test_p_counts_the_true_labels_and_is_never_zero() -> None:

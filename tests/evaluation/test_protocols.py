@@ -16,7 +16,6 @@ from emotion_rppg.evaluation import SPLITS, resume
 from emotion_rppg.evaluation.folds import Leak, make_folds, refuse_scored_calibration
 from emotion_rppg.evaluation.learning import learning_curve
 from emotion_rppg.evaluation.splits import FIRST_S, unit_names
-from emotion_rppg.evaluation.statistics import summary
 from emotion_rppg.windows import people
 
 from .test_evaluation import QUICK, mean_of, study
@@ -63,11 +62,12 @@ def test_leaky_windows_are_far_above_loso_on_labels_that_mean_nothing_and_say_so
     leaky = evaluate(table, target="stress", heads=heads, split="leaky_windows")
     assert mean_of(leaky, "near") > mean_of(honest, "near") + 0.15
     assert mean_of(honest, "near") < 0.62
-    assert leaky["leaky"].all()
-    assert summary(leaky)["leaky"].all()
-    assert set(leaky["split"]) == {"leaky_windows"}
-    assert not honest["leaky"].any()
-    assert leaky.loc[leaky["head"] == "near", "n"].sum() == len(table)
+    scores = leaky.scores
+    assert scores["leaky"].all()
+    assert leaky.summary()["leaky"].all()
+    assert set(scores["split"]) == {"leaky_windows"} == {leaky.settings.split}
+    assert not honest.scores["leaky"].any()
+    assert scores.loc[scores["head"] == "near", "n"].sum() == len(table)
 
 
 def test_overlapping_windows_are_purged_from_training() -> None:
@@ -135,9 +135,9 @@ def test_a_normalisation_that_reads_labels_is_refused() -> None:
 
     table = study(4, effect=2.0)
     own = evaluate(table, target="arousal", heads=QUICK, normalise=nothing)
-    assert set(own["normalise"]) == {"nothing"}
+    assert set(own.scores["normalise"]) == {"nothing"} == {own.settings.normalise}
     plain = evaluate(table, target="arousal", heads=QUICK)
-    np.testing.assert_array_equal(own["auroc"], plain["auroc"])
+    np.testing.assert_array_equal(own.scores["auroc"], plain.scores["auroc"])
 
 
 # ---- choosing inside the folds -----------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_the_choice_is_made_without_the_tested_person() -> None:
     one = (turned["subject"] == "s2").to_numpy()
     turned.loc[one, "label_arousal"] = 10 - turned.loc[one, "label_arousal"]
     rows = [
-        evaluate(t, target="arousal", heads=heads, normalise="transductive").attrs["predictions"]
+        evaluate(t, target="arousal", heads=heads, normalise="transductive").predictions
         for t in (table, turned)
     ]
     a, b = [r[(r["subject"] == "d/s2") & (r["head"] == "selected")] for r in rows]
@@ -181,7 +181,7 @@ def test_inner_folds_keep_people_apart_and_results_say_what_was_chosen(monkeypat
     )
     assert seen
     assert not any(seen)
-    chosen = results[results["head"] == "selected"]["chosen"]
+    chosen = results.scores[results.scores["head"] == "selected"]["chosen"]
     assert set(chosen) <= {"logistic", "lda", "their mean"}
     assert mean_of(results, "selected") > 0.8
 
@@ -199,7 +199,7 @@ def test_a_dummy_that_knows_people_shows_what_recognising_them_is_worth() -> Non
     from emotion_rppg.metrics import auroc
 
     def pooled(split: str) -> float:
-        said = evaluate(table, target="arousal", heads=QUICK, split=split).attrs["predictions"]
+        said = evaluate(table, target="arousal", heads=QUICK, split=split).predictions
         own = said[said["head"] == "subject_prior"]
         return auroc(own["truth"].to_numpy(), own["p_1"].to_numpy())
 
@@ -235,12 +235,12 @@ def test_a_stopped_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch) ->
     original = resume.run_job
     monkeypatch.setattr(resume, "run_job", counted)
     with pytest.raises(KeyboardInterrupt):
-        evaluate(table, target="arousal", heads=QUICK, keep=tmp_path)
+        evaluate(table, target="arousal", heads=QUICK, cache=tmp_path)
     damaged = sorted(tmp_path.glob("*.kept"))
     assert len(damaged) == 6
     damaged[0].write_bytes(b"half a fil")
-    again = evaluate(table, target="arousal", heads=QUICK, keep=tmp_path)
+    again = evaluate(table, target="arousal", heads=QUICK, cache=tmp_path)
     assert len(ran) == 7 + 20 - 5  # five heads and baselines by four people
-    pd.testing.assert_frame_equal(again, whole)
-    evaluate(table, target="arousal", heads=QUICK, keep=tmp_path, seed=1)
+    pd.testing.assert_frame_equal(again.scores, whole.scores)
+    evaluate(table, target="arousal", heads=QUICK, cache=tmp_path, seed=1)
     assert len(ran) == 22 + 20, "another seed is another result"

@@ -17,6 +17,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.folds import Leak
 from emotion_rppg.evaluation.pulse import compared, evaluate_pulse, measured
 from emotion_rppg.evaluation.pulse_scores import SCORES, pulse_summary
+from emotion_rppg.evaluation.result import PulseEvaluation
 from emotion_rppg.evaluation.statistics import clustered_ci
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.metrics import macc, macc_chance
@@ -149,17 +150,23 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
 
 
 @pytest.fixture(scope="module")
-def results(study: list[Recording]) -> pd.DataFrame:
+def results(study: list[Recording]) -> PulseEvaluation:
     return evaluate_pulse(study, methods=["pos", "green"])
 
 
-def test_every_recording_has_a_row_a_method(results: pd.DataFrame, study: list[Recording]) -> None:
-    assert list(results["method"]) == ["pos", "green"] * 2
-    assert list(results["subject"]) == [r.subject for r in study for _ in range(2)]
-    assert (results["hr_bpm"] - results["hr_true_bpm"]).abs().max() < 5
-    assert set(results["reference"]) == {"bvp"}
-    assert results["window_mae_bpm"].isna().all()  # shorter than a window
-    assert len(results.attrs["windows"]) == 0
+def test_every_recording_has_a_row_a_method(
+    results: PulseEvaluation, study: list[Recording]
+) -> None:
+    scores = results.scores
+    assert list(scores["method"]) == ["pos", "green"] * 2
+    assert list(scores["subject"]) == [r.subject for r in study for _ in range(2)]
+    assert (scores["hr_bpm"] - scores["hr_true_bpm"]).abs().max() < 5
+    assert set(scores["reference"]) == {"bvp"}
+    assert scores["window_mae_bpm"].isna().all()  # shorter than a window
+    assert len(results.windows) == len(results.failures) == 0
+    assert list(results.failures) == ["recording", "method", "reason"]
+    assert repr(results).startswith("PulseEvaluation(2 recordings; ")
+    assert "\n" not in repr(results)
 
 
 def read_as(monkeypatch: pytest.MonkeyPatch, wave: Callable[[Video], Signal]) -> None:
@@ -183,7 +190,8 @@ def test_windows_are_judged_each_for_itself(monkeypatch) -> None:
     assert abs(error[1]) < 1
     assert error[2] == pytest.approx(24, abs=2)
     results = evaluate_pulse([one], methods=["pos"])
-    assert results["window_mae_bpm"][0] == pytest.approx(np.abs(error[1:]).mean())
+    assert len(results.windows) == 2
+    assert results.scores["window_mae_bpm"][0] == pytest.approx(np.abs(error[1:]).mean())
 
 
 def test_one_bad_recording_is_told_and_does_not_stop_the_rest(study, tmp_path) -> None:
@@ -192,8 +200,8 @@ def test_one_bad_recording_is_told_and_does_not_stop_the_rest(study, tmp_path) -
     broken = Recording("synthetic", "77", video=Video(bad), signals=study[0].signals)
     dumb = Recording("synthetic", "78", video=study[0].video)
     results = evaluate_pulse([broken, study[0], dumb], methods=["pos"])
-    assert list(results["subject"]) == [study[0].subject]
-    first, second = results.attrs["failures"]
+    assert list(results.scores["subject"]) == [study[0].subject]
+    first, second = results.failures.to_dict("records")
     assert "77" in first["recording"]
     assert "bad.mp4" in first["reason"]
     assert "no contact pulse" in second["reason"]
@@ -226,7 +234,7 @@ def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monk
         evaluate_pulse(study, methods=[hidden])
     read_as(monkeypatch, lambda video: study[0].read("bvp"))
     told = evaluate_pulse(study, methods=[hidden], allow_unknown_training=True)
-    assert told["unknown_training"].all()
+    assert told.scores["unknown_training"].all()
 
 
 @pytest.mark.slow
@@ -234,20 +242,20 @@ def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
     study, results, tmp_path, monkeypatch
 ) -> None:
     kept, read, real = tmp_path / "kept", [], inference.follow
-    evaluate_pulse(study[:1], methods=["green"], keep=kept)
+    evaluate_pulse(study[:1], methods=["green"], cache=kept)
     follow = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
     monkeypatch.setattr(inference, "follow", follow)
-    again = evaluate_pulse(study, methods=["pos", "green"], keep=kept)
+    again = evaluate_pulse(study, methods=["pos", "green"], cache=kept)
     assert read == [recording.video.path for recording in study]
-    pd.testing.assert_frame_equal(again, results)
-    evaluate_pulse(study, methods=["green", "pos"], keep=kept)
+    pd.testing.assert_frame_equal(again.scores, results.scores)
+    evaluate_pulse(study, methods=["green", "pos"], cache=kept)
     assert len(read) == len(study)
 
 
 def test_a_method_that_fails_leaves_the_others(study) -> None:
     found = evaluate_pulse(study[:1], methods=["pos", short])
-    assert list(found["method"]) == ["pos"]
-    assert "gave shape" in found.attrs["failures"][0]["reason"]
+    assert list(found.scores["method"]) == ["pos"]
+    assert "gave shape" in found.failures["reason"][0]
 
 
 def short(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -289,13 +297,11 @@ def table(people: int = 6) -> pd.DataFrame:
         for person in range(people)
         for _ in range(2)
     ]
-    out = pd.DataFrame(rows)
-    out.attrs["windows"] = out.copy()
-    return out
+    return pd.DataFrame(rows)
 
 
 def test_scores_are_split_by_what_the_labels_tell() -> None:
-    found = pulse_summary(table()).set_index(["group", "score"])
+    found = pulse_summary(table(), windows=table()).set_index(["group", "score"])
     assert found.loc[("all", "hr_mae_bpm"), "value"] == pytest.approx(3)
     assert found.loc[("skin_tone = 6", "hr_mae_bpm"), "value"] == pytest.approx(5)
     assert found.loc[("skin_tone = 2", "window_mae_bpm"), "value"] == pytest.approx(1)
@@ -323,5 +329,5 @@ def test_the_report_stands_alone_and_nothing_is_lost(results, tmp_path) -> None:
     assert html.count("data:image/png") >= 2
     assert "Versions: python" in html
     assert list(wide(scores)) == ["score", "pos", "green"]
-    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == len(results)
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == len(results.scores)
     assert json.loads((tmp_path / "out" / "run.json").read_text())["verb"] == "evaluate"

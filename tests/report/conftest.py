@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from emotion_rppg import evaluate
+from emotion_rppg import Evaluation, evaluate
 from emotion_rppg.emotion.linear import OnFeatures
 from emotion_rppg.report.evaluation import write_evaluation
 
@@ -46,14 +46,14 @@ def table() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def results(table: pd.DataFrame) -> pd.DataFrame:
+def results(table: pd.DataFrame) -> Evaluation:
     heads = {"plain": OnFeatures(LogisticRegression())}
     return evaluate(table, target="arousal", heads=heads, permutations=5, importance=2)
 
 
 @pytest.fixture(scope="session")
 def folder(
-    results: pd.DataFrame, table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
+    results: Evaluation, table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """The folder that `evaluate` would leave."""
     out = tmp_path_factory.mktemp("report") / "evaluation"

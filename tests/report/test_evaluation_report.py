@@ -70,7 +70,7 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
         "Examples: arousal",
         "Methods",
     ]  # one head: no pairs
-    p = results.attrs["null"]["p"].iloc[0]
+    p = results.null["p"].iloc[0]
     assert re.search(
         rf"plain\s+4\s+[\d.]+\s+\[[\d., ]+\]\s+[\d.-]+\s+{p:.3f}\s+{p:.3f}", text_of(folder)
     )
@@ -79,8 +79,8 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
 def test_confusion_counts_are_the_windows(results) -> None:
     (section,) = outcomes.mistakes(results, NAMES)
     axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
-    assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results["head"]))
-    said = results.attrs["predictions"]
+    assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results.scores["head"]))
+    said = results.predictions
     own = said[said["head"] == "plain"]
     shown = [t.get_text() for t in axes[-1].texts]
     for k, (truth, predicted) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
@@ -112,14 +112,13 @@ def test_chances_of_equal_classes_lie_on_the_dashed_line() -> None:
 
 
 def test_each_person_is_a_dot_and_dummies_are_grey(results) -> None:
-    from emotion_rppg.evaluation.statistics import summary
-
-    axis = charts.people(results, summary(results), metric="balanced_accuracy", chance=0.5).axes[0]
+    scores, means = results.scores, results.summary()
+    axis = charts.people(scores, means, metric="balanced_accuracy", chance=0.5).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
     assert [len(line.get_xdata()) for line in dots] == [4] * 5
     assert [line.get_color() for line in dots] == [figures.BLUE, *[figures.GREY] * 4]
     assert sorted(dots[0].get_xdata()) == sorted(
-        results.loc[results["head"] == "plain", "balanced_accuracy"]
+        scores.loc[scores["head"] == "plain", "balanced_accuracy"]
     )
 
 
@@ -146,8 +145,8 @@ def test_examples_are_the_best_the_median_and_the_worst(results, table) -> None:
             for trial in range(4):
                 yield Recording("d", name[2:], "1", str(trial)), beating(75, 120)
 
-    (section,) = examples(results, table, NAMES, metric="balanced_accuracy", waves=waves)
-    scores = results[results["head"] == "plain"].set_index("subject")["balanced_accuracy"]
+    (section,) = examples(results, table, NAMES, waves=waves)
+    scores = results.scores.query("head == 'plain'").set_index("subject")["balanced_accuracy"]
     assert scores[asked[0]] == scores.max()
     assert scores[asked[-1]] == scores.min()
     assert len(section.figures) == len(asked) + 1  # the last: their waves
@@ -157,12 +156,12 @@ def test_examples_are_the_best_the_median_and_the_worst(results, table) -> None:
     np.testing.assert_allclose(np.diff(begins), 2, atol=0.02)
     intervals = np.concatenate([line.get_ydata() for line in above.lines])
     assert abs(np.nanmedian(intervals) - 800) < 5
-    said = results.attrs["predictions"].query("head == 'plain' and subject == @asked[0]")
+    said = results.predictions.query("head == 'plain' and subject == @asked[0]")
     assert sorted(below.lines[0].get_ydata()) == sorted(said["p_1"])
 
 
 def test_without_signals_the_examples_come_from_the_table(results, table) -> None:
-    (section,) = examples(results, table, NAMES, metric="balanced_accuracy")
+    (section,) = examples(results, table, NAMES)
     assert len(section.figures) == 3
     assert "heart rate by window" in section.text[0]
 

@@ -16,10 +16,11 @@ from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.emotion.linear import OnFeatures
-from emotion_rppg.evaluation.statistics import summary
+from emotion_rppg.evaluation.result import Evaluation, Settings
 from emotion_rppg.report import charts, outcomes
 from emotion_rppg.report.cards import cards_of
 from emotion_rppg.report.evaluation import protocol, write_evaluation
+from emotion_rppg.report.page import Section
 from emotion_rppg.tables import write_table
 from tests.datasets.fakes import FAKES
 
@@ -51,14 +52,15 @@ def test_a_label_of_people_is_scored_over_people_on_the_page(table, tmp_path) ->
     write_evaluation(results, pooled, tmp_path / "out", arguments={})
     text = text_of(tmp_path / "out" / "report.html")
     assert "no person has two different labels" in text
-    axis = charts.people(results, summary(results), metric="balanced_accuracy", chance=None).axes[0]
+    scores, means = results.scores, results.summary()
+    axis = charts.people(scores, means, metric="balanced_accuracy", chance=None).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
-    own = results.loc[results["head"] == "plain", "accuracy"]
+    own = scores.loc[scores["head"] == "plain", "accuracy"]
     assert sorted(dots[0].get_xdata()) == sorted(own)
 
 
 def test_chance_is_drawn_where_the_random_draws_are(results) -> None:
-    means = summary(results)
+    means = results.summary()
     drawn = means.set_index("head").loc["stratified"]
     figure = outcomes.scores(results, means, {"arousal": ("low", "high")}).figures[0][0]
     (line,) = (line for line in figure.axes[0].lines if line.get_linestyle() == ":")
@@ -70,7 +72,7 @@ def test_chance_is_drawn_where_the_random_draws_are(results) -> None:
 
 
 def test_the_table_has_the_share_withheld_and_the_scores_without(results) -> None:
-    means = summary(results)
+    means = results.summary()
     shown = outcomes.scores(results, means, {"arousal": ("low", "high")}).table.set_index("head")
     row, wanted = shown.loc["plain"], means.set_index("head").loc["plain"]
     assert row["withheld"] == wanted["withheld"] == pytest.approx(1 / 48)
@@ -85,6 +87,9 @@ def test_the_console_says_it_too(table, tmp_path) -> None:
     run = CliRunner().invoke(app, [*words.split(), "--out", str(tmp_path / "out")])
     assert run.exit_code == 0, run.output
     assert "2.1% of the windows have no trusted pulse" in run.output
+    saved = Evaluation.load(tmp_path / "out")
+    assert (saved.settings.targets, saved.settings.permutations) == (("arousal",), 0)
+    assert len(saved.predictions) == 5 * 48
     head, *rows = run.output.splitlines()
     assert head.split()[-3:] == ["trusted", "good", "quality"]
     assert [row.split()[1] for row in rows[:5]] == [
@@ -135,7 +140,25 @@ def test_a_synthetic_study_is_said_to_be_one_whatever_reads_it(tmp_path) -> None
     assert "These people are synthetic" in _protocol(table).warning
 
 
-def _protocol(table: pd.DataFrame):
-    facts = {"split": "loso", "normalise": "none", "coding": "fixed(3)"}
+def _protocol(table: pd.DataFrame) -> Section:
     label = next(c for c in table if c.startswith("label_")).removeprefix("label_")
-    return protocol(pd.DataFrame([{"target": label, **facts}]), table)
+    settings = Settings(
+        targets=(label,),
+        heads={},
+        split="loso",
+        coding="fixed(3)",
+        normalise="none",
+        calibration_s=240.0,
+        probabilities="own",
+        ablate=(),
+        encoder=None,
+        extra_features=(),
+        allow_unknown_training=False,
+        permutations=0,
+        importance=0,
+        seed=0,
+        over_people=(),
+    )
+    scores, nothing = pd.DataFrame({"unknown_training": [False]}), pd.DataFrame()
+    results = Evaluation(scores, nothing, nothing, nothing, nothing, settings)
+    return protocol(results, table)

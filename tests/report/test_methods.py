@@ -1,12 +1,18 @@
 """The report says how it was done and how to do it again."""
 
 import re
+from dataclasses import replace
 
 import pandas as pd
 
+from emotion_rppg import Evaluation
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.report.methods import command, methods
 from emotion_rppg.report.references import REFERENCES
+
+
+def with_settings(results: Evaluation, **changed: object) -> Evaluation:
+    return replace(results, settings=replace(results.settings, **changed))
 
 
 def test_the_command_is_one_the_command_line_would_take() -> None:
@@ -26,11 +32,9 @@ def test_the_null_is_described_only_where_there_was_one(results, table) -> None:
     told = " ".join(methods(results, table, {}).text)
     assert "up to 5 times the labels were exchanged" in told
     assert "between people" not in told
-    bare = results.copy()
-    bare.attrs = {**results.attrs, "null": None}
+    bare = replace(results, null=results.null.iloc[:0])
     assert "No labels were permuted" in " ".join(methods(bare, table, {}).text)
-    pooled = results.copy()
-    pooled.attrs = {**results.attrs, "over_people": ("arousal",)}
+    pooled = with_settings(results, over_people=("arousal",))
     assert "(of arousal: between people)" in " ".join(methods(pooled, table, {}).text)
 
 
@@ -40,8 +44,7 @@ def test_whatever_is_cited_stands_in_full_below(results, table) -> None:
         "",
     )
     bare = pd.concat([table.assign(source="ecg"), *(table.assign(method=name) for name in METHODS)])
-    results = results.copy()
-    results.attrs = {**results.attrs, "heads": {name: f"{name}()" for name in every}}
+    results = with_settings(results, heads={name: f"{name}()" for name in every})
     *told, references = methods(results, bare, {}).text
     assert references.startswith("References: ")
     named = re.findall(r"([A-Z][\w-]+(?:,? (?:and|et al\.|[A-Z][\w-]+))* \d{4})", " ".join(told))
@@ -63,8 +66,7 @@ def test_the_data_set_and_the_way_to_read_faces_are_cited(results, table) -> Non
 
 def test_what_was_left_out_is_said(results, table) -> None:
     assert "2 columns are features. " in methods(results, table, {}).text[1]
-    less = results.copy()
-    less.attrs = {**results.attrs, "ablate": ("quality",)}
+    less = with_settings(results, ablate=("quality",))
     assert "2 columns are features (left out: quality)" in methods(less, table, {}).text[1]
 
 

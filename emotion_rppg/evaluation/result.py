@@ -1,0 +1,354 @@
+"""What an evaluation gives: scores, predictions, tests and settings as one value, and its folder.
+
+A folder has CSV and Parquet tables and one JSON file: nothing in it can run code.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emotion_rppg.checkpoints import EVALUATION_FACTS, PACKAGE, whole_folder, write_json
+from emotion_rppg.errors import InputError
+from emotion_rppg.tables import AS_WRITTEN, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1  # of the folder
+SETTINGS = EVALUATION_FACTS
+FILES = {  # of each table of an `Evaluation`
+    "scores": "results.csv",
+    "predictions": "predictions.parquet",
+    "null": "null.csv",
+    "importance": "importance.csv",
+    "excluded": "excluded.csv",
+}
+NULL = ("target", "head", "observed", "score", "p", "test")
+IMPORTANCE = ("target", "head", "subject", "group", "drop")
+EXCLUDED = ("target", "reason", "rows")
+FAILURES = ("recording", "method", "reason")
+_NEEDED = {
+    "scores": ("target", "coding", "split", "normalise", "head", "subject", "n", "one_class"),
+    "predictions": ("target", "head", "subject", "row", "truth", "predicted", "chosen"),
+    "null": NULL,
+    "importance": IMPORTANCE,
+    "excluded": EXCLUDED,
+}
+_TYPES: dict[str, type] = {  # of the columns of all CSV files here; the others are float
+    **dict.fromkeys(("target", "coding", "split", "normalise", "probabilities"), str),
+    **dict.fromkeys(("head", "subject", "chosen", "one_class"), str),
+    **dict.fromkeys(("test", "group", "reason", "recording", "method"), str),
+    **dict.fromkeys(("n", "n_train", "classes", "rows"), int),
+    **dict.fromkeys(("unknown_training", "leaky"), bool),
+}
+_SHOWN_HEADS = 3  # of each kind in a line
+
+
+def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Make a table of rows with these columns and their types, also where there are no rows."""
+    import pandas as pd
+
+    types = {name: _TYPES.get(name, float) for name in columns}
+    return pd.DataFrame(list(rows), columns=list(columns)).astype(types)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an evaluation was made: the arguments of ``evaluate`` as plain JSON values.
+
+    Parameters
+    ----------
+    heads : mapping
+        Name of each head, dummy and baseline to the estimator as scikit-learn prints it.
+    over_people : tuple of str
+        Targets whose label never varies inside a person, which are scored over people.
+    """
+
+    targets: tuple[str, ...]
+    heads: Mapping[str, str]
+    split: str
+    coding: str
+    normalise: str
+    calibration_s: float
+    probabilities: str
+    ablate: tuple[str, ...]
+    encoder: str | None
+    extra_features: tuple[str, ...]
+    allow_unknown_training: bool
+    permutations: int | None
+    importance: int
+    seed: int
+    over_people: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: tuples become lists."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Settings:
+        """Read what `to_dict` gave.
+
+        Raises
+        ------
+        InputError
+            Missing or unknown fields, or values of a wrong type: all of them in one message.
+        """
+        types = {field.name: str(field.type) for field in fields(cls)}
+        faults = [f"{name} is missing" for name in types if name not in content]
+        faults += [f"unknown field {name!r}" for name in content if name not in types]
+        faults += [
+            f"{name} is {value!r}, want {types[name]}"
+            for name, value in content.items()
+            if name in types and not _FITS[types[name]](value)
+        ]
+        if faults:
+            raise InputError("; ".join(faults))
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in content.items()
+        }
+        return cls(**values)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "str": _is_text,
+    "str | None": lambda value: value is None or _is_text(value),
+    "bool": lambda value: isinstance(value, bool),
+    "int": _is_whole,
+    "int | None": lambda value: value is None or _is_whole(value),
+    "float": lambda value: isinstance(value, float) or _is_whole(value),
+    "tuple[str, ...]": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "Mapping[str, str]": lambda value: (
+        isinstance(value, dict) and all(map(_is_text, value.values()))
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """Scores of heads on people they never saw, with predictions, tests and settings.
+
+    `emotion_rppg.evaluate` returns it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row per target, head and person: the columns of ``results.csv``.
+    predictions : DataFrame
+        Every scored window of every head: person, trial, time, ``row`` of the table, true class,
+        predicted class and class probabilities (``p_0`` …).
+    null : DataFrame
+        ``target, head, observed, score, p, test``, one row per label permutation; empty where no
+        labels were permuted.
+    importance : DataFrame
+        ``target, head, subject, group, drop``: what each person's score loses without a group of
+        columns; empty where none was computed.
+    excluded : DataFrame
+        ``target, reason, rows``: number of rows left out, by reason.
+    settings : Settings
+
+    Examples
+    --------
+    >>> results = evaluate(table, target="arousal", heads=["logistic"])  # doctest: +SKIP
+    >>> results.summary()[["head", "mean", "ci_low", "ci_high", "p"]]  # doctest: +SKIP
+    >>> results.save("result")  # doctest: +SKIP
+    """
+
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    null: pd.DataFrame
+    importance: pd.DataFrame
+    excluded: pd.DataFrame
+    settings: Settings
+
+    @property
+    def metric(self) -> str:
+        """Name of the main score: ``balanced_accuracy``, or ``ccc`` where targets are numbers."""
+        return "balanced_accuracy" if "balanced_accuracy" in self.scores else "ccc"
+
+    def summary(self, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+        """Average each head over people: mean, 95 % interval, p value; dummies beside.
+
+        As `emotion_rppg.evaluation.statistics.summary`, which describes the columns.
+        """
+        from emotion_rppg.evaluation.statistics import summary
+
+        return summary(self.scores, null=self.null, metrics=metrics)
+
+    def between_heads(self, *, metric: str | None = None) -> pd.DataFrame:
+        """Compare every two heads over the same people.
+
+        As `emotion_rppg.evaluation.statistics.between_heads`; default: the main score.
+        """
+        from emotion_rppg.evaluation.statistics import between_heads
+
+        return between_heads(self.scores, metric=metric or self.metric)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the tables and settings to a folder, whole or not at all.
+
+        A folder that this package wrote is replaced; any other that exists is refused.
+        """
+        with whole_folder(folder) as fresh:
+            write_files(self, fresh)
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Evaluation:
+        """Read a folder of `save` or of ``emotion-rppg evaluate --out``.
+
+        Raises
+        ------
+        InputError
+            Files or columns are missing, or cannot be read.
+        """
+        folder = Path(folder)
+        missing = [name for name in (SETTINGS, *FILES.values()) if not (folder / name).is_file()]
+        if missing:
+            raise InputError(
+                f"{folder} is not an evaluation: it lacks {', '.join(missing)}; want a folder that "
+                "`emotion-rppg evaluate --out` or Evaluation.save wrote (earlier versions did not "
+                "write all of these files: evaluate again)"
+            )
+        settings = _settings_in(folder / SETTINGS)
+        tables = {name: _read(folder / file, _NEEDED[name]) for name, file in FILES.items()}
+        targets = tuple(dict.fromkeys(tables["scores"]["target"]))
+        if targets != settings.targets:
+            raise InputError(
+                f"{folder / FILES['scores']} has the targets {', '.join(targets) or 'none'}, its "
+                f"{SETTINGS} says {', '.join(settings.targets)}: files of two evaluations are mixed"
+            )
+        return cls(**tables, settings=settings)
+
+    def __repr__(self) -> str:
+        means = self.summary()
+        lines = [f"{t}: {_in_a_line(own)}" for t, own in means.groupby("target", sort=False)]
+        people = self.scores["subject"].nunique()
+        return f"Evaluation({self.settings.split}, {people} people; {'; '.join(lines)})"
+
+    def _repr_html_(self) -> str:
+        means = self.summary()
+        shown = means[["target", "head"]].assign(kind=means["dummy"].map(_KIND))
+        shown["people"], shown[self.metric] = means["people"], means["mean"]
+        names = [n for n in ("ci_low", "ci_high", "p", "withheld", "mean_trusted") if n in means]
+        shown[names] = means[names]
+        html: str = shown.to_html(index=False, na_rep="", float_format="{:.3f}".format, border=0)
+        return html
+
+
+_KIND = {True: "dummy or baseline", False: "head"}
+
+
+def _in_a_line(means: pd.DataFrame) -> str:
+    """Mean scores of one target: first heads beside first dummies."""
+    parts = []
+    for dummy in (False, True):
+        own = means[means["dummy"] == dummy]
+        pairs = zip(own["head"].head(_SHOWN_HEADS), own["mean"].head(_SHOWN_HEADS), strict=True)
+        more = f" and {len(own) - _SHOWN_HEADS} more" if len(own) > _SHOWN_HEADS else ""
+        parts.append(", ".join(f"{head} {mean:.2f}" for head, mean in pairs) + more)
+    return " beside ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PulseEvaluation:
+    """Errors of camera pulse waves against a contact sensor.
+
+    `emotion_rppg.evaluation.pulse.evaluate_pulse` returns it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row per recording and method: identity, labels, errors over the whole recording.
+    windows : DataFrame
+        One row per window of 30 s.
+    failures : DataFrame
+        ``recording, method, reason``: what could not be read.
+    """
+
+    scores: pd.DataFrame
+    windows: pd.DataFrame
+    failures: pd.DataFrame
+
+    def summary(self) -> pd.DataFrame:
+        """Score each method, with 95 % intervals over people.
+
+        As `emotion_rppg.evaluation.pulse_scores.pulse_summary`, which describes the columns.
+        """
+        from emotion_rppg.evaluation.pulse_scores import pulse_summary
+
+        return pulse_summary(self.scores, self.windows)
+
+    def __repr__(self) -> str:
+        methods = self.scores.groupby("method", sort=False)["window_mae_bpm"].mean()
+        errors = ", ".join(f"{name} {error:.1f}" for name, error in methods.items())
+        recordings = self.scores.drop_duplicates(["dataset", "subject", "session", "trial"])
+        failed = f"; {len(self.failures)} failed" if len(self.failures) else ""
+        return (
+            f"PulseEvaluation({len(recordings)} recordings; error of the rate in 30 s, bpm: "
+            f"{errors}{failed})"
+        )
+
+
+def write_files(evaluation: Evaluation, folder: Path) -> None:
+    """Write the files that `Evaluation.load` reads into a folder that exists."""
+    for name, file in FILES.items():
+        write_table(getattr(evaluation, name), folder / file)
+    facts = {"written_by": PACKAGE, "kind": "evaluation", "version": VERSION}
+    write_json(folder / SETTINGS, {**facts, "settings": evaluation.settings.to_dict()})
+
+
+def _settings_in(path: Path) -> Settings:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON ({error}): the folder is damaged") from error
+    if not isinstance(content, dict) or content.get("kind") != "evaluation":
+        raise InputError(f"{path} does not say that it belongs to an evaluation")
+    if content.get("version") != VERSION:
+        raise InputError(
+            f"{path} has version {content.get('version')!r}, this package reads {VERSION}: use "
+            "the version of emotion_rppg that wrote it, or evaluate again"
+        )
+    settings = content.get("settings")
+    if not isinstance(settings, dict):
+        raise InputError(f"{path} lacks the settings: the folder is damaged")
+    try:
+        return Settings.from_dict(settings)
+    except InputError as error:
+        raise InputError(f"{path} cannot be used: {error}") from error
+
+
+def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:
+    """Read one table, each column with the type that it was written with."""
+    import pandas as pd
+
+    try:
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except (ValueError, OSError, OverflowError) as error:
+        raise InputError(f"{path} cannot be read, the folder is damaged: {error}") from error
+    missing = [name for name in needed if name not in table]
+    if missing:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}")
+    return table
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
+    types = {name: _TYPES.get(name, float) for name in names}
+    empty = {name: [""] for name, kind in types.items() if kind is float}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty, **AS_WRITTEN)
