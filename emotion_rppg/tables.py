@@ -161,14 +161,12 @@ def read_table(path: str | Path) -> pd.DataFrame:
     empty. Labels are numbers where any cell is one and the others mean "no value", else words. How
     the table was extracted comes back with it (`emotion_rppg.extraction_of`).
     """
-    import pandas as pd
-
     path = check_ending(path)
     if not path.exists():
         raise InputError(f"no table {str(path)!r}: make one with `emotion-rppg features`")
     try:
         if path.suffix.lower() == ".parquet":
-            table, record = pd.read_parquet(path), _record_in(path)
+            table, record = read_parquet(path), _record_in(path)
         else:
             table, record = _read_csv(path), _record_beside(path)
     except InputError:  # of the record, which says what to do
@@ -177,6 +175,17 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path} is not a table that can be read: {error}") from error
     table.attrs = {} if record is None else {ATTRIBUTE: record}
     return table
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Read a Parquet file or folder; a ValueError or OSError, whatever is damaged in it."""
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OverflowError) as error:  # not all of pyarrow's are ValueErrors
+        raise ValueError(str(error)) from error
 
 
 def _record_in(path: Path) -> Any:

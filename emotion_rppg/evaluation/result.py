@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.checkpoints import EVALUATION_FACTS, PACKAGE, whole_folder, write_json
 from emotion_rppg.errors import InputError
-from emotion_rppg.tables import AS_WRITTEN, write_table
+from emotion_rppg.tables import AS_WRITTEN, read_parquet, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -333,11 +333,9 @@ def _settings_in(path: Path) -> Settings:
 
 def _read(path: Path, needed: Sequence[str]) -> pd.DataFrame:
     """Read one table, each column with the type that it was written with."""
-    import pandas as pd
-
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-    except (ValueError, OSError, OverflowError) as error:
+        table = read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    except (ValueError, OSError) as error:
         raise InputError(f"{path} cannot be read, the folder is damaged: {error}") from error
     missing = [name for name in needed if name not in table]
     if missing:

@@ -103,7 +103,7 @@ def test_a_family_of_ones_own_goes_from_recording_to_prediction(family, tmp_path
     assert set(table["reason"]) == {OK}
     assert feature_names(table) == OWN
     found = evaluate(table, target="arousal", heads=NEAR, permutations=0, probabilities="own")
-    own = found[found["head"] == "near"]
+    own = found.scores[found.scores["head"] == "near"]
     assert own["balanced_accuracy"].mean() == 1.0
     model = fit(table, target="arousal", head=NEAR["near"], probabilities="own")
     assert model.names == OWN

@@ -159,6 +159,6 @@ def _protocol(table: pd.DataFrame) -> Section:
         seed=0,
         over_people=(),
     )
-    scores, nothing = pd.DataFrame({"unknown_training": [False]}), pd.DataFrame()
+    scores, nothing = pd.DataFrame({"unknown_training": [False], "leaky": [False]}), pd.DataFrame()
     results = Evaluation(scores, nothing, nothing, nothing, nothing, settings)
     return protocol(results, table)
