@@ -19,10 +19,10 @@ from emotion_rppg.emotion import DUMMIES, HEADS, HEADS_REGRESSION
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.features import FAMILIES
 from emotion_rppg.pulse import METHODS, NETWORKS
-from emotion_rppg.pulse.winograd import Convolution
-from emotion_rppg.quality import heart_rate
+from emotion_rppg.pulse.inference.winograd import Convolution
+from emotion_rppg.signal_quality import heart_rate
 from emotion_rppg.signals import Beats, Signal
-from emotion_rppg.video.faces import read_trace
+from emotion_rppg.video.face_tracking import read_trace
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emotion_rppg.clocks import frame_times
+from emotion_rppg.frame_timestamps import frame_times
 from emotion_rppg.signals import Signal
 
 TAKEN = np.arange(1800) / 30

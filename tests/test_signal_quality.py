@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_rppg.quality import heart_rate, judge, per_sample, snr_db
+from emotion_rppg.signal_quality import heart_rate, judge, per_sample, snr_db
 from emotion_rppg.signals import Signal
 
 RATE = 30.0
@@ -188,13 +188,13 @@ def test_the_pulse_is_seen_in_real_camera_waves(real_data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["pos", "chrom", "green", "lgi"])
 def test_skin_whose_pulse_was_compressed_away_is_refused(name: str, real_data: Path) -> None:
-    from emotion_rppg.pulse import classical
+    from emotion_rppg.pulse import methods
     from emotion_rppg.recordings import Video
-    from emotion_rppg.video.faces import read_trace
+    from emotion_rppg.video.face_tracking import read_trace
 
     for path in sorted((real_data / "no_pulse").glob("*.avi")):
         times, rgb = read_trace(Video(path), region="full")
         rate = (len(times) - 1) / (times[-1] - times[0])
-        verdict = judge(Signal(getattr(classical, name)(rgb, rate), rate))
+        verdict = judge(Signal(getattr(methods, name)(rgb, rate), rate))
         assert verdict.hr_bpm is None, path.name
         assert verdict.quality < 0.6

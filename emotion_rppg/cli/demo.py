@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.checkpoints import whole_folder
-from emotion_rppg.parallel import in_order
-from emotion_rppg.provenance import write_run
 from emotion_rppg.recordings import Recording
-from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
+from emotion_rppg.report.plots import signals
+from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.parallel import in_order
+from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def run_demo(
     from emotion_rppg.datasets.synthetic import write_study
     from emotion_rppg.evaluation import evaluate
     from emotion_rppg.extraction import extraction_of, with_extraction
+    from emotion_rppg.runtime.tables import write_table
     from emotion_rppg.study import extract, fit
-    from emotion_rppg.tables import write_table
 
     workers = workers or os.cpu_count() or 1
     begun = time.monotonic()
@@ -117,7 +117,7 @@ def run_demo(
 
 def train_small_physnet(folder: Path, *, seed: int, device: str, bar: Any) -> Path:
     """PhysNet at its smallest picture size, on drawn clips alone: about a minute on two cores."""
-    from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
+    from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
 
     recipe = Recipe(seed=seed)
     clips, seeds = synthetic_clips(recipe)
@@ -129,7 +129,7 @@ def train_small_encoder(folder: Path, *, seed: int, bar: Any) -> Path:
     import numpy as np
 
     from emotion_rppg.datasets.synthetic import NAME
-    from emotion_rppg.emotion.pretraining import pretrain
+    from emotion_rppg.emotion.deep.pretraining import pretrain
     from emotion_rppg.features import sequences
     from emotion_rppg.synthesis.people import Person, heart
 
@@ -182,8 +182,8 @@ def compare_methods(
 def _compared(recording: Recording, truth: Signal, way: str | Path) -> dict[str, Any]:
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.metrics import beat_errors, wave_correlation
-    from emotion_rppg.pulse.inference import estimate
-    from emotion_rppg.quality import heart_rate
+    from emotion_rppg.pulse.estimate import estimate
+    from emotion_rppg.signal_quality import heart_rate
 
     assert recording.video is not None
     wave = estimate(recording.video, way)
@@ -211,9 +211,9 @@ def _page(
     results: Evaluation,
 ) -> Page:
     from emotion_rppg.features.beats import find_beats
-    from emotion_rppg.pulse.inference import estimate
+    from emotion_rppg.pulse.estimate import estimate
     from emotion_rppg.report.evaluation import protocol
-    from emotion_rppg.report.outcomes import names_of_classes, scores
+    from emotion_rppg.report.sections.findings import names_of_classes, scores
 
     assert first.video is not None
     pos = estimate(first.video, "pos")
@@ -250,7 +250,7 @@ def _page(
                 "From video to pulse",
                 figures=[
                     (
-                        figures.waves(waves, beats=shown, start_s=10.0),
+                        signals.waves(waves, beats=shown, start_s=10.0),
                         "The blood wave rendered into the face, and what two methods read from "
                         "the video; dots are beats. PhysNet is a small one, trained for about a "
                         "minute on drawn clips.",
@@ -265,13 +265,13 @@ def _page(
                     "One heart, three views. Pulse arrives after the R peak by a transit time "
                     "that varies from beat to beat, so the intervals agree closely, not exactly."
                 ],
-                [(figures.tachogram(views), "Inter-beat intervals of the first trial.")],
+                [(signals.tachogram(views), "Inter-beat intervals of the first trial.")],
             ),
             Section(
                 "From beats to features",
                 figures=[
                     (
-                        figures.feature_by_label(table, target, drawn),
+                        signals.feature_by_label(table, target, drawn),
                         f"Features of all windows against rated {target}, each as the difference "
                         "from the person's own mean.",
                     )

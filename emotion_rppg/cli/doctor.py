@@ -164,7 +164,7 @@ def _camera() -> str:
 def _package() -> str:
     from emotion_rppg import __version__
 
-    return f"{__version__} in {Path(__file__).parent}"
+    return f"{__version__} in {Path(__file__).parents[1]}"
 
 
 _REINSTALL = "reinstall in a fresh environment: pip install emotion-rppg"

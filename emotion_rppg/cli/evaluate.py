@@ -81,13 +81,13 @@ def evaluate(
             return
         if stage != "emotion":
             raise InputError(f"unknown stage {stage!r}; known: emotion, pulse")
-        from emotion_rppg.cache import beside
-        from emotion_rppg.emotion.inputs import of_families
+        from emotion_rppg.emotion.design_matrix import of_families
         from emotion_rppg.evaluation import evaluate as evaluated
         from emotion_rppg.evaluation.splits import SPLITS
         from emotion_rppg.report.evaluation import write_evaluation
+        from emotion_rppg.runtime.cache import beside
+        from emotion_rppg.runtime.tables import read_tables
         from emotion_rppg.study import extract, waves
-        from emotion_rppg.tables import read_tables
 
         if not target:
             raise InputError("say what to predict: --target arousal (repeat it for more)")
@@ -197,10 +197,10 @@ def _evaluate_pulse(
     **how: Any,
 ) -> None:
     """Stage one against a contact sensor."""
-    from emotion_rppg.cache import beside
-    from emotion_rppg.checkpoints import check_folder
-    from emotion_rppg.evaluation.pulse import evaluate_pulse
+    from emotion_rppg.evaluation.pulse_agreement import evaluate_pulse
     from emotion_rppg.report.pulse import wide, write_pulse_evaluation
+    from emotion_rppg.runtime.atomic_files import check_folder
+    from emotion_rppg.runtime.cache import beside
 
     if dataset is None or root is None:
         raise InputError("give the data set with videos: --dataset NAME --root DIR")

@@ -57,10 +57,10 @@ def pulse(
     """
     with plainly():
         from emotion_rppg.cli.checks import all_hold, of_reading
-        from emotion_rppg.features.verdicts import judged
-        from emotion_rppg.provenance import write_run
+        from emotion_rppg.features.beats.heart_rate import judged
+        from emotion_rppg.runtime.provenance import write_run
+        from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
-        from emotion_rppg.tables import check_out, write_wave
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
         wants_out = [] if out is None else [partial(check_out, out)]
@@ -137,15 +137,15 @@ def features(
     Example: emotion-rppg features my_study/ --out table.csv --method pos
     """
     with plainly():
-        from emotion_rppg.cache import Cache, beside, chosen
-        from emotion_rppg.checkpoints import check_folder
         from emotion_rppg.cli.checks import all_hold, of_reading, of_windows
-        from emotion_rppg.datasets.bids import write_bids
         from emotion_rppg.features.trust import check_min_quality, summary
-        from emotion_rppg.provenance import write_run
-        from emotion_rppg.report.dictionary import write_dictionary
+        from emotion_rppg.formats.bids import write_bids
+        from emotion_rppg.report.data_dictionary import write_dictionary
+        from emotion_rppg.runtime.atomic_files import check_folder
+        from emotion_rppg.runtime.cache import Cache, beside, chosen
+        from emotion_rppg.runtime.provenance import write_run
+        from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
         from emotion_rppg.study import extract, waves
-        from emotion_rppg.tables import check_out, write_partitioned, write_table
 
         names = [name.lower() for name in names_in(families)]
         all_hold(
@@ -237,17 +237,11 @@ def predict(
     Example: emotion-rppg predict me.mp4 --model model --out prediction
     """
     with plainly():
-        from emotion_rppg.checkpoints import check_folder
         from emotion_rppg.cli.checks import all_hold, of_reading
         from emotion_rppg.report.prediction import write_prediction
-        from emotion_rppg.study import (
-            channel_like,
-            load,
-            read_all_like,
-            read_like,
-            recordings_like,
-        )
-        from emotion_rppg.tables import is_feature_table
+        from emotion_rppg.runtime.atomic_files import check_folder
+        from emotion_rppg.runtime.tables import is_feature_table
+        from emotion_rppg.study import channel_like, load, read_all_like, read_like, recordings_like
 
         how: dict[str, Any] = {"region": region, "weights": weights, "device": device}
         at_rest = [] if calibrate is None else [calibrate]
@@ -299,8 +293,8 @@ def _predict_many(
 ) -> dict[str, Any]:
     """Predictions for the rows of feature tables, or for several recordings, in one folder."""
     from emotion_rppg.report.prediction import write_predictions
+    from emotion_rppg.runtime.tables import read_tables
     from emotion_rppg.study import read_all_like
-    from emotion_rppg.tables import read_tables
 
     failures: list[dict[str, str]] = []
     if tables:

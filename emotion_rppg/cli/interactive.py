@@ -29,7 +29,7 @@ def live(
     """
     with plainly():
         from emotion_rppg.live import watch
-        from emotion_rppg.video.cameras import camera_frames, replayed
+        from emotion_rppg.video.live_capture import camera_frames, replayed
 
         number = int(camera) if camera.isdigit() else None
         source = (
@@ -70,7 +70,7 @@ def demo(
     Example: emotion-rppg demo --out demo
     """
     with plainly():
-        from emotion_rppg.demo import run_demo
+        from emotion_rppg.cli.demo import run_demo
 
         result = run_demo(out, seed=seed, workers=workers, device=device, progress=progress_bar)
         say(result["text"], as_json, result["json"])

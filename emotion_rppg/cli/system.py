@@ -20,7 +20,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: emotion-rppg doctor
     """
-    from emotion_rppg.doctor import examine
+    from emotion_rppg.cli.doctor import examine
 
     findings = examine()
     if as_json:
@@ -94,7 +94,7 @@ def kept(
     Example: emotion-rppg cache kept/ --clear --older 30
     """
     with plainly():
-        from emotion_rppg.cache import VARIABLE, chosen, listed
+        from emotion_rppg.runtime.cache import VARIABLE, chosen, listed
 
         place = chosen(folder)
         if place is None or not place.is_dir():

@@ -44,10 +44,10 @@ def train_emotion(
     Example: emotion-rppg train emotion --table table.csv --target arousal --out model
     """
     with plainly():
-        from emotion_rppg.emotion.inputs import of_families
-        from emotion_rppg.provenance import write_run
+        from emotion_rppg.emotion.design_matrix import of_families
+        from emotion_rppg.runtime.provenance import write_run
+        from emotion_rppg.runtime.tables import read_tables
         from emotion_rppg.study import fit
-        from emotion_rppg.tables import read_tables
 
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
         options |= {"normalise": normalise, "calibration_s": calibration_s}
@@ -97,10 +97,11 @@ def train_encoder(
     Example: emotion-rppg train encoder --table table.csv --out encoder
     """
     with plainly():
-        from emotion_rppg.checkpoints import check_folder, checkpoint_beside
-        from emotion_rppg.provenance import write_run
+        from emotion_rppg.runtime.atomic_files import check_folder
+        from emotion_rppg.runtime.model_folders import checkpoint_beside
+        from emotion_rppg.runtime.provenance import write_run
+        from emotion_rppg.runtime.tables import read_table
         from emotion_rppg.study import pretrain_encoder
-        from emotion_rppg.tables import read_table
 
         check_folder(out)
         checkpoint = checkpoint_beside(out)
@@ -173,12 +174,12 @@ def train_pulse(
     Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
     """
     with plainly():
-        from emotion_rppg.cache import Cache, chosen
-        from emotion_rppg.checkpoints import check_folder
-        from emotion_rppg.provenance import write_run
-        from emotion_rppg.pulse.events import check_events
-        from emotion_rppg.pulse.training import Recipe, beginning, check_network, sources
-        from emotion_rppg.pulse.training import train as run_training
+        from emotion_rppg.pulse.training.tensorboard import check_events
+        from emotion_rppg.pulse.training.train import Recipe, beginning, check_network, sources
+        from emotion_rppg.pulse.training.train import train as run_training
+        from emotion_rppg.runtime.atomic_files import check_folder
+        from emotion_rppg.runtime.cache import Cache, chosen
+        from emotion_rppg.runtime.provenance import write_run
 
         recipe = Recipe(
             network=network,
@@ -239,8 +240,8 @@ def convert(
     Example: emotion-rppg convert UBFC_PhysNet.pth physnet --trained-on unknown
     """
     with plainly():
-        from emotion_rppg.provenance import write_run
         from emotion_rppg.pulse.convert import convert as converted
+        from emotion_rppg.runtime.provenance import write_run
 
         options: dict[str, Any] = {"size": size, "rate_hz": rate, "normalisation": normalisation}
         with progress_bar("measuring"):

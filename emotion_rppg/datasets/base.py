@@ -16,12 +16,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from emotion_rppg.datasets.rows import number
-from emotion_rppg.datasets.safely import GB, checked
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import GB, checked
+from emotion_rppg.formats.text_tables import number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
+from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import SHORTEST_STEP_S, Signal
-from emotion_rppg.tables import AS_WRITTEN
 
 
 class Listed(ABC):

@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.base import clone, is_classifier
 
 from emotion_rppg.emotion.ensemble import Average, Several
-from emotion_rppg.emotion.linear import Calibrated, OnFeatures
+from emotion_rppg.emotion.wrappers import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 
 PROBABILITIES = {

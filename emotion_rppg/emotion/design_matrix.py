@@ -119,8 +119,8 @@ def _check_extra(table: pd.DataFrame, extra_features: Sequence[str]) -> None:
 
 def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
     """Name the numeric columns that nobody registered and nobody asked for."""
-    from emotion_rppg.baselines import VS_BASELINE
     from emotion_rppg.features import describes_recording
+    from emotion_rppg.features.baseline_columns import VS_BASELINE
 
     known = {*chosen, *NOT_FEATURES}
     unused = [
@@ -234,8 +234,8 @@ def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
     InputError
         An unknown family, or one of which the table has no column.
     """
-    from emotion_rppg.baselines import VS_BASELINE
     from emotion_rppg.features import FAMILIES, check_families
+    from emotion_rppg.features.baseline_columns import VS_BASELINE
 
     check_families(families)
     columns = {name: set(family.columns) for name, family in FAMILIES.items()}

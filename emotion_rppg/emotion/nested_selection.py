@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg import metrics
 from emotion_rppg.emotion.ensemble import Average, Several, fitted
-from emotion_rppg.emotion.linear import logarithms, temperature
+from emotion_rppg.emotion.wrappers import logarithms, temperature
 
 MEAN = "their mean"
 

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.checkpoints import whole_file, write_json
 from emotion_rppg.emotion import own_classes
-from emotion_rppg.emotion.deep import (
+from emotion_rppg.emotion.deep.estimator import (
     MultiTaskHead,
     MultiTaskRegressor,
     SequenceHead,
     SequenceRegressor,
 )
-from emotion_rppg.emotion.deep_net import SequenceNet
+from emotion_rppg.emotion.deep.net import SequenceNet
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.atomic_files import whole_file, write_json
 
 DEEP: dict[str, type[Any]] = {
     "SequenceHead": SequenceHead,
@@ -38,13 +38,14 @@ _FITTED: tuple[str, ...] = ("n_features_in_", "n_outputs_", "n_epochs_", "pretra
 _FITTED += ("classes_", "mean_", "scale_", "factor_")
 # Beside scikit-learn's own estimators and NumPy's arrays, which skops knows to be harmless.
 TRUSTED = (
-    *(f"emotion_rppg.emotion.deep.{name}" for name in DEEP),  # within another: arrays alone
+    # a deep head within another one: its arrays alone
+    *(f"emotion_rppg.emotion.deep.estimator.{name}" for name in DEEP),
     "emotion_rppg.emotion.ensemble.Average",
-    "emotion_rppg.emotion.linear.Calibrated",
-    "emotion_rppg.emotion.linear.EqualPriors",
-    "emotion_rppg.emotion.linear.OnFeatures",
-    "emotion_rppg.emotion.platt.Platt",
-    "emotion_rppg.emotion.selection.Selected",
+    "emotion_rppg.emotion.wrappers.Calibrated",
+    "emotion_rppg.emotion.wrappers.EqualPriors",
+    "emotion_rppg.emotion.wrappers.OnFeatures",
+    "emotion_rppg.emotion.calibration.Platt",
+    "emotion_rppg.emotion.nested_selection.Selected",
     "sklearn.calibration._CalibratedClassifier",  # the calibration and the head it belongs to
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
@@ -173,7 +174,8 @@ def _read_skops(content: bytes, file: Path) -> Any:
         head = skops.io.loads(content, trusted=_trusted_types())
     except UntrustedTypesFoundException as error:
         raise InputError(
-            f"{file} names types that no head of ours has, so it was not opened: {error}"
+            f"{file} names types that no head of this version has, so it was not opened ({error}): "
+            "fit the model again, if an earlier version saved it"
         ) from error
     except Exception as error:  # whatever a garbled archive makes skops stumble over
         raise InputError(f"{file} is damaged ({error}); copy the model folder again") from error

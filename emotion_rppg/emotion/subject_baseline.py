@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.emotion.inputs import Matrix
+from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import people
 

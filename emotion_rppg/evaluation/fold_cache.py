@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.cache import Cache
-from emotion_rppg.emotion.encoder import beginnings
-from emotion_rppg.evaluation.fitting import Job, Said, run_job
-from emotion_rppg.fingerprints import code, fingerprint
+from emotion_rppg.emotion.deep.pretrained_encoder import beginnings
+from emotion_rppg.evaluation.jobs import Job, Said, run_job
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.cache_keys import code, fingerprint
 
 if TYPE_CHECKING:
-    from emotion_rppg.emotion.encoder import Pretrained
+    from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
 
 
 def key(job: Job, inputs: str) -> str:

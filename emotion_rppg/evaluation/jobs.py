@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emotion_rppg.emotion.complete_cases import fit_on
-from emotion_rppg.emotion.inputs import Matrix
+from emotion_rppg.emotion.design_matrix import Matrix
 
 
 @dataclass(frozen=True, eq=False)

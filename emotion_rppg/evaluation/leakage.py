@@ -142,7 +142,7 @@ def refuse_trained_on(
 
 def _learned(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """Whatever learned before this evaluation, and whom from, as JSON."""
-    from emotion_rppg.emotion.encoder import beginnings
+    from emotion_rppg.emotion.deep.pretrained_encoder import beginnings
 
     for column, what in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
         for text in sorted(set(table[column].dropna().astype(str))) if column in table else []:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.evaluation.normalise import Normalise
+from emotion_rppg.evaluation.normalisation import Normalise
 from emotion_rppg.evaluation.splits import Fold, loso
 from emotion_rppg.windows import people
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.emotion.inputs import Matrix
-from emotion_rppg.emotion.levels import calibrated, levelled
+from emotion_rppg.emotion.design_matrix import Matrix
+from emotion_rppg.emotion.subject_baseline import calibrated, levelled
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.splits import OWN
 from emotion_rppg.windows import LABEL, people
@@ -98,7 +98,7 @@ def normalised(
     InputError
         An unknown name; a function that gives another shape.
     """
-    from emotion_rppg.evaluation.folds import Leak
+    from emotion_rppg.evaluation.leakage import Leak
 
     way = _normalisation(how)
     options = {"calibration_s": calibration_s} if way.timed else {}

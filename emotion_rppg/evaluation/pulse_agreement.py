@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation.folds import refuse_trained_on
+from emotion_rppg.evaluation.leakage import refuse_trained_on
 from emotion_rppg.evaluation.result import FAILURES, PulseEvaluation, table_of
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.verdicts import judged
-from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.features.beats.heart_rate import judged
 from emotion_rppg.metrics import (
     beat_errors,
     beat_measures,
@@ -27,9 +25,11 @@ from emotion_rppg.metrics import (
     rate_errors,
     wave_correlation,
 )
-from emotion_rppg.parallel import unless_kept
-from emotion_rppg.quality import LEAST_S, heart_rate, snr_db
 from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.cache_keys import fingerprint
+from emotion_rppg.runtime.parallel import unless_kept
+from emotion_rppg.signal_quality import LEAST_S, heart_rate, snr_db
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import (
     Reading,
@@ -90,7 +90,7 @@ def evaluate_pulse(
     """
     import pandas as pd
 
-    from emotion_rppg.pulse.inference import chosen_method
+    from emotion_rppg.pulse.estimate import chosen_method
 
     _check_names([method_name(method) for method in methods])
     for method in methods:
@@ -166,7 +166,7 @@ def _key(recording: Recording, how: Reading) -> str | None:
 
 def _compared(recording: Recording, readings: Sequence[Reading]) -> list[pd.DataFrame | str]:
     """The rows of each reading, or why there are none."""
-    from emotion_rppg.pulse.inference import estimate_each
+    from emotion_rppg.pulse.estimate import estimate_each
 
     def read() -> list[Callable[[], Signal]]:
         assert recording.video is not None  # by `_facts`

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import whole_folder, write_json
-from emotion_rppg.datasets.missing import WORDS, without_codes
-from emotion_rppg.datasets.safely import load_json
-from emotion_rppg.datasets.texts import blank_lines_at_end
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.missing_values import WORDS, without_codes
+from emotion_rppg.formats.safe_io import load_json
+from emotion_rppg.formats.text_files import blank_lines_at_end
 from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.atomic_files import whole_folder, write_json
+from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import AS_WRITTEN
 
 ENDING = "_physio.tsv.gz"
 VERSION = "1.10.0"

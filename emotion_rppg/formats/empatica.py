@@ -16,9 +16,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from emotion_rppg.datasets.missing import is_missing, without_codes
-from emotion_rppg.datasets.safely import open_zip
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.missing_values import is_missing, without_codes
+from emotion_rppg.formats.safe_io import open_zip
 from emotion_rppg.signals import Beats, Signal
 
 _log = logging.getLogger(__name__)

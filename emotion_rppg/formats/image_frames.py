@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.safely import MB, checked
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import MB, checked
 
 Timed = Iterator[tuple[float, np.ndarray]]
 

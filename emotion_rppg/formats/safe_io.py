@@ -18,9 +18,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from emotion_rppg.datasets.edf import read_channel, read_header
-from emotion_rppg.datasets.matfiles import read_mat
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.edf import read_channel, read_header
+from emotion_rppg.formats.mat5 import read_mat
 from emotion_rppg.signals import Signal
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def load_mat(
 ) -> dict[str, Any]:
     """Load variables of a MATLAB file: structs as dicts, cells as object arrays.
 
-    Of version 5 (:mod:`emotion_rppg.datasets.matfiles`) or of version 7.3, which is HDF5: there
+    Of version 5 (:mod:`emotion_rppg.formats.mat5`) or of version 7.3, which is HDF5: there
     arrays keep the order of their axes on disk, which is MATLAB's reversed.
 
     Parameters

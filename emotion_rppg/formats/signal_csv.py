@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.datasets.missing import is_missing, without_codes
-from emotion_rppg.datasets.safely import load_json
-from emotion_rppg.datasets.stamps import even_clock, shared
-from emotion_rppg.datasets.texts import NoSignal, blank_lines_at_end, opened, sidecar_of
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.missing_values import is_missing, without_codes
+from emotion_rppg.formats.safe_io import load_json
+from emotion_rppg.formats.shared_timestamps import even_clock, shared
+from emotion_rppg.formats.text_files import NoSignal, blank_lines_at_end, opened, sidecar_of
+from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import SHORTEST_STEP_S, Signal
-from emotion_rppg.tables import AS_WRITTEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def read_signal(path: str | Path, kind: str | None = None, *, channel: str | Non
 
     Times need not be regular. Samples with repeated times are averaged with a warning; where
     rounding or packets cause the repeats, the even clock is reconstructed
-    (:mod:`emotion_rppg.datasets.stamps`).
+    (:mod:`emotion_rppg.formats.shared_timestamps`).
 
     Parameters
     ----------

@@ -8,16 +8,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from emotion_rppg.datasets.bids import ENDING as PHYSIO
-from emotion_rppg.datasets.bids import kinds_in_physio, read_physio, sidecar
-from emotion_rppg.datasets.channels import BEGINNINGS, chosen, kind_by_name, kind_of_choice
-from emotion_rppg.datasets.csvs import columns_in, kinds_in, read_signal
-from emotion_rppg.datasets.e4 import is_e4, read_session
-from emotion_rppg.datasets.edf import read_header
-from emotion_rppg.datasets.missing import without_codes
-from emotion_rppg.datasets.safely import read_edf
-from emotion_rppg.datasets.texts import TEXTS, NoSignal
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.bids import ENDING as PHYSIO
+from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
+from emotion_rppg.formats.channel_names import BEGINNINGS, chosen, kind_by_name, kind_of_choice
+from emotion_rppg.formats.edf import read_header
+from emotion_rppg.formats.empatica import is_e4, read_session
+from emotion_rppg.formats.missing_values import without_codes
+from emotion_rppg.formats.safe_io import read_edf
+from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
+from emotion_rppg.formats.text_files import TEXTS, NoSignal
 from emotion_rppg.signals import Signal
 
 _log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from emotion_rppg.datasets.safely import MB, open_zip
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import MB, open_zip
 
 # in the order in which endings are tried
 TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")

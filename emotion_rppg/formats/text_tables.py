@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.safely import MB, checked
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import MB, checked
 
 _LARGEST_WHOLE = 2**53  # beyond it a float leaves out whole numbers
 

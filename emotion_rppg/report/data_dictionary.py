@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotion_rppg.baselines import VS_BASELINE
-from emotion_rppg.checkpoints import whole_file
+from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.runtime.atomic_files import whole_file
 from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
 
 if TYPE_CHECKING:

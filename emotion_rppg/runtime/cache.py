@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.errors import InputError
-from emotion_rppg.locks import sole
+from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.locks import sole
 from emotion_rppg.signals import Signal
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.provenance import identity, versions
+from emotion_rppg.runtime.provenance import identity, versions
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 
 
 class Unknown(Exception):

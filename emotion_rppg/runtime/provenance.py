@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import write_json
-from emotion_rppg.locks import turn
+from emotion_rppg.runtime.atomic_files import write_json
+from emotion_rppg.runtime.locks import turn
 
 RUN = "run.json"
 _PACKAGES = ("numpy", "scipy", "pandas", "opencv-python", "torch", "scikit-learn", "neurokit2")

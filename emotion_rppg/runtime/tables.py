@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from emotion_rppg.checkpoints import (
+from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import ATTRIBUTE, Extraction, keep_common
+from emotion_rppg.runtime.atomic_files import (
     PACKAGE,
     TABLE_FACTS,
     check_folder,
@@ -18,8 +20,6 @@ from emotion_rppg.checkpoints import (
     whole_folder,
     write_json,
 )
-from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import ATTRIBUTE, Extraction, keep_common
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
 

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.cache import Cache
-from emotion_rppg.checkpoints import read_config
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
 from emotion_rppg.features.kinds import KINDS
-from emotion_rppg.fingerprints import fingerprint
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.cache_keys import fingerprint
+from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL, SCALE
 
 if TYPE_CHECKING:
-    from emotion_rppg.pulse.inference import Seen
+    from emotion_rppg.pulse.estimate import Seen
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -84,7 +84,7 @@ class Reading:
         """The pulse wave, with a quality for each sample where the wave is a pulse."""
         kind = self.kind(recording)
         if self.is_camera(recording) and recording.video is not None:
-            from emotion_rppg.pulse.inference import estimate
+            from emotion_rppg.pulse.estimate import estimate
 
             return estimate(
                 recording.video,
@@ -99,7 +99,7 @@ class Reading:
         signal = recording.read(kind)
         if not KINDS[kind].pulse_wave or signal.quality is not None:
             return signal
-        from emotion_rppg.quality import per_sample
+        from emotion_rppg.signal_quality import per_sample
 
         return replace(signal, quality=per_sample(signal))
 

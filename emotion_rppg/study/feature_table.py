@@ -13,18 +13,25 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from emotion_rppg.baselines import beside_baseline
-from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, Extraction
+from emotion_rppg.features.baseline_columns import beside_baseline
 from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.features.trust import beats_of, check_min_quality, quality_of, withhold
-from emotion_rppg.fingerprints import fingerprint
-from emotion_rppg.parallel import unless_kept
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.cache_keys import fingerprint
+from emotion_rppg.runtime.parallel import unless_kept
 from emotion_rppg.signals import Beats, Signal
-from emotion_rppg.study.readings import Progress, Reading, as_recordings, kept_wave, view, wave_key
+from emotion_rppg.study.acquisition import (
+    Progress,
+    Reading,
+    as_recordings,
+    kept_wave,
+    view,
+    wave_key,
+)
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut, trusted
 
 if TYPE_CHECKING:
@@ -103,7 +110,8 @@ def extract(
         camera, 0.3 of a contact PPG, 0.5 of an ECG.
     baseline : str or float, optional
         The name of a trial, or each recording's first so many seconds: beside every feature stands
-        its difference from there, ``rmssd_ms_vs_baseline`` (:mod:`emotion_rppg.baselines`).
+        its difference from there, ``rmssd_ms_vs_baseline``
+        (:mod:`emotion_rppg.features.baseline_columns`).
     encoder : folder or Pretrained, optional
         A trained beat encoder; its embeddings become the columns ``emb_000`` …
     source : str
@@ -115,7 +123,7 @@ def extract(
         ``tcp://host:port`` of a Dask scheduler, whose workers take the place of ``workers``.
     cache : Cache or folder, optional
         Keeps each recording's rows and camera wave as soon as they are done, and gives them back
-        as long as input, parameters and code are the same (:mod:`emotion_rppg.cache`).
+        as long as input, parameters and code are the same (:mod:`emotion_rppg.runtime.cache`).
     channel : str, optional
         Name of the column or channel to read, of signal files with several; ``source`` says what
         it holds, where its name does not tell.
@@ -338,7 +346,7 @@ def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
     import pandas as pd
 
-    from emotion_rppg.emotion.encoder import load_encoder
+    from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
 
     trained = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
     vectors = np.where(trusted(table)[:, None], trained.embed(trained.tokens(table)), np.nan)

@@ -15,7 +15,7 @@ from emotion_rppg.app.analysis import LONGEST_S, Shown, analyse
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 
-CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(LACKING), reason=f"not here: {', '.join(LACKING)}"),
 ]
-CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 
 OPENED = """
 import sys

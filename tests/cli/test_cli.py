@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from emotion_rppg.cli import app
 from emotion_rppg.cli.console import progress_bar
 from emotion_rppg.datasets.synthetic import write_study
-from emotion_rppg.tables import read_table
+from emotion_rppg.runtime.tables import read_table
 from tests.datasets.fakes import FAKES
 
-CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 VERBS = (
     "demo",
     "doctor",
@@ -179,7 +179,7 @@ def test_doctor_looks_at_everything_and_offers_cures() -> None:
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:
-    from emotion_rppg import doctor
+    from emotion_rppg.cli import doctor
 
     def missing() -> str:
         raise ImportError("libGL.so.1: cannot open shared object file")
@@ -346,7 +346,7 @@ def test_predict_takes_a_feature_table(emotion_model, ending, tmp_path) -> None:
 
 def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(
-        "emotion_rppg.datasets.files.opener", lambda path: pytest.fail(f"{path} was opened")
+        "emotion_rppg.formats.signal_files.opener", lambda path: pytest.fail(f"{path} was opened")
     )
     wave = write_pulse(tmp_path / "w.csv", 60.0)
     given = ("features", wave, tmp_path / "none.csv", "--out", tmp_path / "t.xlsx")

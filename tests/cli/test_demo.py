@@ -7,10 +7,11 @@ import json
 import pandas as pd
 import pytest
 
-from emotion_rppg import demo, load
+from emotion_rppg import load
+from emotion_rppg.cli import demo
 from emotion_rppg.emotion import DUMMIES
 from emotion_rppg.evaluation.plans import QUALITY_ALONE
-from emotion_rppg.pulse import training
+from emotion_rppg.pulse.training import train
 
 
 @contextlib.contextmanager
@@ -22,8 +23,8 @@ def silent(title: str):
 def test_the_whole_chain_leaves_what_it_promises(tmp_path, monkeypatch) -> None:
     for name, value in {"PEOPLE": 2, "SECONDS": 16.0, "SIZE": 64, "_WINDOW_S": 16.0}.items():
         monkeypatch.setattr(demo, name, value)
-    small = functools.partial(training.Recipe, steps=2, frames=32, batch_size=2)
-    monkeypatch.setattr(training, "Recipe", small)
+    small = functools.partial(train.Recipe, steps=2, frames=32, batch_size=2)
+    monkeypatch.setattr(train, "Recipe", small)
     out = tmp_path / "demo"
     said = demo.run_demo(out, workers=1, device="cpu", progress=silent)
     for name in ("report.html", "table.csv", "results.csv", "summary.csv", "run.json"):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from emotion_rppg.datasets.checks import problems, rates_found, shared_people
 from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.validation import problems, rates_found, shared_people
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal

@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 from emotion_rppg import evaluate, fit, metrics
 from emotion_rppg.cli import app
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.deep import SequenceHead
-from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.calibration import Platt
+from emotion_rppg.emotion.deep.estimator import SequenceHead
 from emotion_rppg.emotion.model import load
-from emotion_rppg.emotion.platt import Platt
-from emotion_rppg.emotion.selection import Selected
+from emotion_rppg.emotion.nested_selection import Selected
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.statistics import summary
 from emotion_rppg.report.evaluation import protocol
-from emotion_rppg.tables import read_table, write_table
+from emotion_rppg.runtime.tables import read_table, write_table
 
 TREE = OnFeatures(DecisionTreeClassifier(random_state=0))  # always sure, mostly wrongly
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.inputs import (
+from emotion_rppg.emotion.design_matrix import (
     feature_names,
     fitted_to,
     matrix,

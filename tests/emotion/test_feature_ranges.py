@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from emotion_rppg.emotion.ranges import INSIDE, LEAST_WINDOWS, Ranges
+from emotion_rppg.emotion.feature_ranges import INSIDE, LEAST_WINDOWS, Ranges
 
 NAMES = ("hr_bpm", "rmssd_ms", "pulse_amplitude_au", "pulse_width_50_ms")
 

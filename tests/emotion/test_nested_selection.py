@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from emotion_rppg.emotion.selection import MEAN, Selected
+from emotion_rppg.emotion.nested_selection import MEAN, Selected
 
 
 def sees(column: int, head):

@@ -13,9 +13,9 @@ from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 
 from emotion_rppg.emotion import HEADS, HEADS_REGRESSION
-from emotion_rppg.emotion.linear import OnFeatures
-from emotion_rppg.emotion.platt import Platt
-from emotion_rppg.emotion.storage import load_head, save_head
+from emotion_rppg.emotion.calibration import Platt
+from emotion_rppg.emotion.persistence import load_head, save_head
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.errors import InputError
 
 ALL = {**HEADS, **{f"{name} of a number": head for name, head in HEADS_REGRESSION.items()}}
@@ -203,7 +203,7 @@ def test_a_stored_head_predicts_without_the_trainers(tmp_path):
     width = FEATURES + 5 * CHANNELS
     script = (
         "import sys, numpy as np\n"
-        "from emotion_rppg.emotion.storage import load_head\n"
+        "from emotion_rppg.emotion.persistence import load_head\n"
         f"for name in {list(HEADS)}:\n"
         f"    load_head({str(tmp_path)!r}, name).predict_proba(np.zeros((3, {width})))\n"
         "trainers = {'lightning_fabric', 'lightning', 'skorch', 'neurokit2'}\n"

@@ -4,11 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_rppg.emotion.inputs import Matrix, matrix
+from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.emotion.model import FITTED
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation.folds import Leak
-from emotion_rppg.evaluation.normalise import NORMALISE, Normalisation, normalise_name, normalised
+from emotion_rppg.evaluation.leakage import Leak
+from emotion_rppg.evaluation.normalisation import (
+    NORMALISE,
+    Normalisation,
+    normalise_name,
+    normalised,
+)
 from emotion_rppg.windows import people
 
 from .test_evaluation import study

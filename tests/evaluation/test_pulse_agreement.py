@@ -14,16 +14,16 @@ from emotion_rppg.cli import app
 from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation.folds import Leak
-from emotion_rppg.evaluation.pulse import compared, evaluate_pulse, measured
-from emotion_rppg.evaluation.pulse_scores import SCORES, pulse_summary
+from emotion_rppg.evaluation.leakage import Leak
+from emotion_rppg.evaluation.pulse_agreement import compared, evaluate_pulse, measured
+from emotion_rppg.evaluation.pulse_statistics import SCORES, pulse_summary
 from emotion_rppg.evaluation.result import PulseEvaluation
 from emotion_rppg.evaluation.statistics import clustered_ci
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.metrics import macc, macc_chance
-from emotion_rppg.pulse import inference
+from emotion_rppg.pulse import estimate
 from emotion_rppg.pulse.networks import save_network
-from emotion_rppg.pulse.physnet import PhysNet
+from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.report.pulse import wide, write_pulse_evaluation
 from emotion_rppg.signals import Signal
@@ -175,7 +175,7 @@ def read_as(monkeypatch: pytest.MonkeyPatch, wave: Callable[[Video], Signal]) ->
     def each(video: Video, methods: list, *, device: str) -> list:
         return [partial(wave, video) for _ in methods]
 
-    monkeypatch.setattr(inference, "estimate_each", each)
+    monkeypatch.setattr(estimate, "estimate_each", each)
 
 
 def test_windows_are_judged_each_for_itself(monkeypatch) -> None:
@@ -241,10 +241,10 @@ def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monk
 def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
     study, results, tmp_path, monkeypatch
 ) -> None:
-    kept, read, real = tmp_path / "kept", [], inference.follow
+    kept, read, real = tmp_path / "kept", [], estimate.follow
     evaluate_pulse(study[:1], methods=["green"], cache=kept)
     follow = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
-    monkeypatch.setattr(inference, "follow", follow)
+    monkeypatch.setattr(estimate, "follow", follow)
     again = evaluate_pulse(study, methods=["pos", "green"], cache=kept)
     assert read == [recording.video.path for recording in study]
     pd.testing.assert_frame_equal(again.scores, results.scores)

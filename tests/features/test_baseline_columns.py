@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from emotion_rppg import extract
-from emotion_rppg.baselines import VS_BASELINE, beside_baseline
-from emotion_rppg.emotion.inputs import feature_names
+from emotion_rppg.emotion.design_matrix import feature_names
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import compared
+from emotion_rppg.features.baseline_columns import VS_BASELINE, beside_baseline
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
 

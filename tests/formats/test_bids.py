@@ -7,9 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from emotion_rppg.datasets.bids import read_physio, write_bids
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.bids import read_physio, write_bids
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_rppg.datasets.files import signals_in
 from emotion_rppg.datasets.folder import recording_of
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.signal_files import signals_in
 
 RATE_HZ, RECORD_S = 64, 1
 

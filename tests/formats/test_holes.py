@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_rppg.datasets.files import signals_in
-from emotion_rppg.datasets.missing import is_missing, without_codes
+from emotion_rppg.formats.missing_values import is_missing, without_codes
+from emotion_rppg.formats.signal_files import signals_in
 
 RATE_HZ = 50.0
 WAVE = np.round(30 * np.sin(2 * np.pi * 1.2 * np.arange(1500) / RATE_HZ), 3)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
 
-from emotion_rppg.datasets.safely import load_mat
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_mat
 
 
 def cells(*content: object) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from emotion_rppg.datasets.safely import (
+from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import (
     load_hdf5,
     load_json,
     load_mat,
@@ -18,7 +19,6 @@ from emotion_rppg.datasets.safely import (
     open_zip,
     read_edf,
 )
-from emotion_rppg.errors import InputError
 
 
 class Hostile:

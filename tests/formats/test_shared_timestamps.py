@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from emotion_rppg.datasets.csvs import read_signal
-from emotion_rppg.datasets.stamps import even_clock
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
+from emotion_rppg.formats.shared_timestamps import even_clock
+from emotion_rppg.formats.signal_csv import read_signal
 
 RATE_HZ, BPM = 64.0, 72.0
 TRUE = 0.37 + np.arange(int(300 * RATE_HZ)) / RATE_HZ  # 300 s, begun within a second

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from emotion_rppg.datasets.csvs import read_signal
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.signal_csv import read_signal
 
 VALUES = [0.1, 0.4, 0.2, 0.9, 0.5]
 

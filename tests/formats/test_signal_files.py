@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from emotion_rppg import extract, find_beats
-from emotion_rppg.datasets.e4 import is_e4, read_session
-from emotion_rppg.datasets.files import OPENERS, signals_in
 from emotion_rppg.datasets.folder import Folder, recording_of
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.empatica import is_e4, read_session
+from emotion_rppg.formats.signal_files import OPENERS, signals_in
 from emotion_rppg.recordings import DatasetNotFound
 
 START = 1_644_227_574

@@ -7,19 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_rppg.devices import pick_device
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.chunks import at_rate, overlap_add
-from emotion_rppg.pulse.inference import (
-    _by_runs,
-    _even,
-    estimate,
-    estimate_each,
-    load_network,
-    waveform_from_clip,
-)
-from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
-from emotion_rppg.quality import heart_rate
+from emotion_rppg.pulse.estimate import _by_runs, _even, estimate, estimate_each
+from emotion_rppg.pulse.inference.overlap_add import at_rate, overlap_add
+from emotion_rppg.pulse.inference.trained_network import load_network, waveform_from_clip
+from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+from emotion_rppg.runtime.devices import pick_device
+from emotion_rppg.signal_quality import heart_rate
 
 CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 TRUE_BPM = 72.0

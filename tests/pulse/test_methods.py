@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse import classical
+from emotion_rppg.pulse import methods
 
 METHODS = {
-    name: getattr(classical, name)
-    for name in ["green", "chrom", "pos", "ica", "lgi", "pbv", "omit"]
+    name: getattr(methods, name) for name in ["green", "chrom", "pos", "ica", "lgi", "pbv", "omit"]
 }
 SKIN = np.array([180.0, 120.0, 95.0])
 PULSE = np.array([0.33, 0.77, 0.53])  # de Haan and van Leest 2014: how blood darkens R, G, B
@@ -126,7 +125,7 @@ def test_running_sums_give_the_sum_over_the_windows(n: int) -> None:
         s1, s2 = part @ [0, 1, -1], part @ [-2, 1, 1]
         h = s1 + s1.std() / s2.std() * s2
         wanted[start : start + length] -= h - h.mean()
-    np.testing.assert_allclose(classical.pos(rgb, 30), wanted, atol=1e-9)
+    np.testing.assert_allclose(methods.pos(rgb, 30), wanted, atol=1e-9)
 
 
 @pytest.fixture(params=["a30", "b25", "c30"])
@@ -162,7 +161,7 @@ def test_the_same_wave_as_the_public_ones(
 
 def test_the_same_rate_as_the_public_ica(golden: dict[str, np.ndarray]) -> None:
     rate = float(golden["fs"])
-    ours = classical.ica(golden["rgb"], rate)
+    ours = methods.ica(golden["rgb"], rate)
     assert bpm_of(ours, rate) == pytest.approx(bpm_of(golden["tb_ICA"], rate), abs=1)
 
 
@@ -175,5 +174,5 @@ def test_the_golden_pulse_is_the_right_way_up(
 
 
 def test_the_same_detrending_as_the_public_one(golden: dict[str, np.ndarray]) -> None:
-    ours = classical.detrend(golden["rgb"][:, 1], 30.0)
+    ours = methods.detrend(golden["rgb"][:, 1], 30.0)
     np.testing.assert_allclose(ours, golden["detrend100_green"], atol=1e-6)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from emotion_rppg.baselines import beside_baseline
 from emotion_rppg.features import FAMILIES, compared
-from emotion_rppg.report.dictionary import write_dictionary
+from emotion_rppg.features.baseline_columns import beside_baseline
+from emotion_rppg.report.data_dictionary import write_dictionary
 from emotion_rppg.signals import Beats
 
 

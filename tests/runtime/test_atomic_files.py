@@ -9,17 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from emotion_rppg import checkpoints
-from emotion_rppg.checkpoints import (
-    check_folder,
-    load_state,
-    load_tensors,
-    read_config,
-    save_tensors,
-    whole_folder,
-    write_json,
-)
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime import atomic_files
+from emotion_rppg.runtime.atomic_files import check_folder, whole_folder, write_json
+from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config, save_tensors
 
 
 def write_model(folder, note: str) -> None:
@@ -59,7 +52,7 @@ def test_death_while_the_old_model_is_cleared_away_loses_nothing(tmp_path, monke
     def dies(*_args, **_options) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints.shutil, "rmtree", dies)
+    monkeypatch.setattr(atomic_files.shutil, "rmtree", dies)
     with pytest.raises(KeyboardInterrupt):
         write_model(tmp_path / "model", "newer")
     assert read_config(tmp_path / "model")["note"] == "newer"

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_rppg.cache import Cache, beside, beside_name, listed
-from emotion_rppg.datasets.csvs import read_signal
 from emotion_rppg.errors import InputError
-from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.formats.signal_csv import read_signal
 from emotion_rppg.recordings import Video
+from emotion_rppg.runtime.cache import Cache, beside, beside_name, listed
+from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.signals import Signal
 
 KEY = "ab" * 32
@@ -125,7 +125,7 @@ def test_code_from_elsewhere_has_none() -> None:
 
 def test_other_code_is_another_fingerprint(monkeypatch) -> None:
     first = fingerprint(1)
-    monkeypatch.setattr("emotion_rppg.fingerprints.code", lambda: "other")
+    monkeypatch.setattr("emotion_rppg.runtime.cache_keys.code", lambda: "other")
     assert fingerprint(1) != first
 
 
@@ -153,7 +153,7 @@ def test_results_beside_an_output_go_when_it_is_whole_and_stay_when_not(tmp_path
 HOLDS = """
 import sys, time
 from pathlib import Path
-from emotion_rppg.cache import beside
+from emotion_rppg.runtime.cache import beside
 with beside(Path(sys.argv[1])):
     print("in", flush=True)
     time.sleep(60)

@@ -11,12 +11,12 @@ from threading import Thread
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.locks import sole, turn
+from emotion_rppg.runtime.locks import sole, turn
 
 HOLDS = """
 import sys
 from pathlib import Path
-from emotion_rppg.locks import sole, turn
+from emotion_rppg.runtime.locks import sole, turn
 name, path = sys.argv[1:]
 lock = sole(Path(path), "waiting") if name == "sole" else turn(Path(path))
 with lock:

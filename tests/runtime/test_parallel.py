@@ -11,7 +11,7 @@ import warnings
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.parallel import ahead, in_order, unless_kept
+from emotion_rppg.runtime.parallel import ahead, in_order, unless_kept
 
 
 def slow_square(x: int, pause_s: float) -> int:
@@ -110,7 +110,7 @@ def test_a_dead_worker_is_explained() -> None:
 
 
 def test_an_unknown_scheduler_is_explained(monkeypatch) -> None:
-    monkeypatch.setattr("emotion_rppg.parallel._PATIENCE_S", 0.2)
+    monkeypatch.setattr("emotion_rppg.runtime.parallel._PATIENCE_S", 0.2)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(InputError, match="no Dask scheduler answers"):
             list(in_order(slow_square, JOBS, scheduler=address))
@@ -127,6 +127,6 @@ def test_a_cluster_without_workers_is_explained(monkeypatch) -> None:
     bare = distributed.LocalCluster(
         n_workers=0, processes=False, protocol="tcp://", dashboard_address=None
     )
-    monkeypatch.setattr("emotion_rppg.parallel._PATIENCE_S", 0.3)
+    monkeypatch.setattr("emotion_rppg.runtime.parallel._PATIENCE_S", 0.3)
     with bare, pytest.raises(InputError, match="no workers"):
         list(in_order(operator.mul, [(3, 3)], scheduler=bare.scheduler_address))

@@ -2,7 +2,7 @@
 
 import json
 
-from emotion_rppg.provenance import identity, write_run
+from emotion_rppg.runtime.provenance import identity, write_run
 
 
 def test_a_changed_file_has_another_identity(tmp_path) -> None:

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emotion_rppg.checkpoints import whole_file, whole_folder
-from emotion_rppg.datasets.csvs import read_signal
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import Signal
-from emotion_rppg.tables import (
+from emotion_rppg.formats.signal_csv import read_signal
+from emotion_rppg.runtime.atomic_files import whole_file, whole_folder
+from emotion_rppg.runtime.tables import (
     check_out,
     read_table,
     read_tables,
@@ -19,6 +18,7 @@ from emotion_rppg.tables import (
     write_table,
     write_wave,
 )
+from emotion_rppg.signals import Signal
 
 
 @pytest.fixture

@@ -18,21 +18,21 @@ from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.emotion.model import BUNDLED, Model
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.inference import BUNDLED as NETWORK_FOLDERS
+from emotion_rppg.pulse.inference.trained_network import BUNDLED as NETWORK_FOLDERS
 from emotion_rppg.recordings import Recording
-from emotion_rppg.signals import Signal
-from emotion_rppg.study import pretrain_encoder, read_all_like, read_like
-from emotion_rppg.synthesis.cameras import Camera, film, write_video
-from emotion_rppg.synthesis.faces import face
-from emotion_rppg.synthesis.people import Person, heart
-from emotion_rppg.synthesis.waves import FACE, blood, bvp
-from emotion_rppg.tables import (
+from emotion_rppg.runtime.tables import (
     extraction_beside,
     read_table,
     read_tables,
     write_partitioned,
     write_table,
 )
+from emotion_rppg.signals import Signal
+from emotion_rppg.study import pretrain_encoder, read_all_like, read_like
+from emotion_rppg.synthesis.cameras import Camera, film, write_video
+from emotion_rppg.synthesis.faces import face
+from emotion_rppg.synthesis.people import Person, heart
+from emotion_rppg.synthesis.waves import FACE, blood, bvp
 
 FIELDS = tuple(field.name for field in fields(Extraction))
 SHORT = {"length_s": 20.0, "step_s": 10.0}

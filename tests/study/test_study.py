@@ -17,7 +17,7 @@ from emotion_rppg.signals import Signal
 from emotion_rppg.study import pretrain_encoder
 from emotion_rppg.windows import IDENTITY
 
-CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 
 
 @pytest.fixture(scope="module")

@@ -93,8 +93,8 @@ def test_the_planted_rate_and_polarity_are_in_the_filmed_green(bpm) -> None:
 
 @pytest.mark.slow
 def test_the_detector_finds_the_filmed_face_and_pos_reads_it(tmp_path) -> None:
-    from emotion_rppg.pulse.classical import pos
-    from emotion_rppg.video.faces import read_trace
+    from emotion_rppg.pulse.methods import pos
+    from emotion_rppg.video.face_tracking import read_trace
 
     for person in (Person(1), Person(2)):
         body = heart(person, 5, 5, 12.0, random_state=1)

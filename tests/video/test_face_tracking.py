@@ -11,7 +11,7 @@ import pytest
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.video.detectors import TYPICAL, Face
-from emotion_rppg.video.faces import Look, crop, follow, read_trace, skin_mean
+from emotion_rppg.video.face_tracking import Look, crop, follow, read_trace, skin_mean
 from emotion_rppg.video.frames import Frame, read_frames
 
 RATE = 30
@@ -146,7 +146,7 @@ def test_about_a_second_of_frames_is_held_however_long_the_video(
             yield frame
             del frame
 
-    monkeypatch.setattr("emotion_rppg.video.faces.read_frames", watched)
+    monkeypatch.setattr("emotion_rppg.video.face_tracking.read_frames", watched)
     most = 0
     for _ in follow(Video(write(scene(300, still(50)))), detector=squares):
         gc.collect(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emotion_rppg.emotion.networks import Standardise
+from emotion_rppg.emotion.deep.encoders import Standardise
 
 
 class Convolutional(nn.Module):

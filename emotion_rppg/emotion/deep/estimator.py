@@ -11,8 +11,8 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from emotion_rppg.emotion.deep_net import SequenceNet, held_out_rows
-from emotion_rppg.emotion.linear import temperature
+from emotion_rppg.emotion.deep.net import SequenceNet, held_out_rows
+from emotion_rppg.emotion.wrappers import temperature
 from emotion_rppg.errors import InputError
 
 
@@ -53,7 +53,7 @@ class SequenceHead(ClassifierMixin, SequenceNet):
         return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any, others: Any = None) -> SequenceHead:
-        from emotion_rppg.emotion.losses import Classes
+        from emotion_rppg.emotion.deep.losses import Classes
 
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=float)
         check_classification_targets(y)
@@ -91,7 +91,7 @@ class SequenceRegressor(RegressorMixin, SequenceNet):
         return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any, others: Any = None) -> SequenceRegressor:
-        from emotion_rppg.emotion.losses import Numbers
+        from emotion_rppg.emotion.deep.losses import Numbers
 
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=float, y_numeric=True)
         self.mean_, self.scale_ = float(np.mean(y)), float(np.std(y)) or 1.0

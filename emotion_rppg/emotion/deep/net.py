@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from emotion_rppg.emotion.networks import Fusion
+    from emotion_rppg.emotion.deep.encoders import Fusion
 
 READS = ("both", "features", "beats")
 CONVOLUTIONS = "conv"
@@ -78,7 +78,7 @@ class SequenceNet(BaseEstimator):
 
     def build(self) -> Fusion:
         """The untrained network for ``n_features_in_`` columns and ``n_outputs_`` numbers."""
-        from emotion_rppg.emotion.networks import Fusion
+        from emotion_rppg.emotion.deep.encoders import Fusion
 
         if self.reads not in READS:
             raise InputError(f"unknown reads {self.reads!r}; known: {', '.join(READS)}")
@@ -90,15 +90,15 @@ class SequenceNet(BaseEstimator):
 
     def restore(self, tensors: dict[str, Tensor], where: str) -> None:
         """Make the fitted network of its numbers."""
-        from emotion_rppg.checkpoints import load_state
+        from emotion_rppg.runtime.model_folders import load_state
 
         module = self.build().double()
         load_state(module, tensors, where)
         self.module_ = module.eval()
 
     def _encoder(self) -> Any:
-        from emotion_rppg.emotion.convolutional import Convolutional
-        from emotion_rppg.emotion.networks import Encoder
+        from emotion_rppg.emotion.deep.convolutional import Convolutional
+        from emotion_rppg.emotion.deep.encoders import Encoder
 
         if self.pretrained_:
             return Encoder(**self.pretrained_)
@@ -118,7 +118,7 @@ class SequenceNet(BaseEstimator):
         if self.encoder is None or not self.n_token_channels or self.reads == "features":
             self.pretrained_: dict[str, Any] = {}
             return self.build()
-        from emotion_rppg.emotion.encoder import load_encoder
+        from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
 
         given = load_encoder(self.encoder)
         wanted = self.n_token_channels
@@ -159,7 +159,7 @@ class SequenceNet(BaseEstimator):
 
     def _inputs(self, X: np.ndarray) -> dict[str, np.ndarray]:
         """What the network's forward takes, by name."""
-        from emotion_rppg.emotion.networks import lengths_of
+        from emotion_rppg.emotion.deep.encoders import lengths_of
 
         features, longest = self._layout()
         tokens = X[:, features:].reshape(len(X), longest, self.n_token_channels)
@@ -173,7 +173,7 @@ class SequenceNet(BaseEstimator):
         from skorch.dataset import Dataset
         from skorch.helper import predefined_split
 
-        from emotion_rppg.emotion.networks import small_and_repeatable
+        from emotion_rppg.emotion.deep.encoders import small_and_repeatable
 
         inputs = {name: _single(values) for name, values in self._inputs(X).items()}
         kept = ~held_out
@@ -210,7 +210,7 @@ class SequenceNet(BaseEstimator):
     def _outputs(self, X: Any) -> np.ndarray:
         import torch
 
-        from emotion_rppg.emotion.networks import small_and_repeatable
+        from emotion_rppg.emotion.deep.encoders import small_and_repeatable
 
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=float)

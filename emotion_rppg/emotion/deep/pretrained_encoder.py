@@ -15,20 +15,18 @@ import torch
 from torch import nn
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import (
-    CONFIG,
-    load_state,
-    load_tensors,
-    read_config,
-    save_tensors,
-    whole_folder,
-    write_json,
+from emotion_rppg.emotion.deep.encoders import (
+    Encoder,
+    Standardise,
+    lengths_of,
+    small_and_repeatable,
 )
-from emotion_rppg.emotion.networks import Encoder, Standardise, lengths_of, small_and_repeatable
-from emotion_rppg.emotion.seq2seq import Autoencoder, build, checked, turned
+from emotion_rppg.emotion.deep.seq2seq import Autoencoder, build, checked, turned
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import INPUTS
 from emotion_rppg.recurrent import Gates
+from emotion_rppg.runtime.atomic_files import CONFIG, whole_folder, write_json
+from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config, save_tensors
 
 if TYPE_CHECKING:
     import pandas as pd

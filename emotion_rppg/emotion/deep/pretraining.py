@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotion_rppg.checkpoints import keep_state, kept_state
-from emotion_rppg.devices import place
-from emotion_rppg.emotion.encoder import Pretrained
-from emotion_rppg.emotion.networks import lengths_of, small_and_repeatable
-from emotion_rppg.emotion.seq2seq import ORDERS, Autoencoder, build, checked, turned
+from emotion_rppg.emotion.deep.encoders import lengths_of, small_and_repeatable
+from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
+from emotion_rppg.emotion.deep.seq2seq import ORDERS, Autoencoder, build, checked, turned
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import CHANNELS
-from emotion_rppg.fingerprints import fingerprint
+from emotion_rppg.runtime.cache_keys import fingerprint
+from emotion_rppg.runtime.devices import place
+from emotion_rppg.runtime.model_folders import keep_state, kept_state
 
 Progress = Callable[[int, int], None]
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotion_rppg.emotion.networks import Encoder, Standardise, lengths_of
+from emotion_rppg.emotion.deep.encoders import Encoder, Standardise, lengths_of
 from emotion_rppg.errors import InputError
 from emotion_rppg.recurrent import start
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
-from emotion_rppg.features.judging import same_rate
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats.acceptance import same_rate
+from emotion_rppg.features.beats.find import LEAST_RATE_HZ
 from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.metrics import beat_measures
-from emotion_rppg.quality import Judgement, judge
+from emotion_rppg.signal_quality import Judgement, judge
 from emotion_rppg.signals import Beats, Signal
 
 LEAST_COVERAGE = 0.5  # of the recording, outside the gaps between beats
@@ -26,8 +27,8 @@ def quality_of_beats(beats: Beats) -> float:
 def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
     """Estimate a recording's heart rate by its beats, or withhold it with the reason.
 
-    A pulse wave is judged by :func:`emotion_rppg.quality.judge`, an ECG by its beats alone: they
-    are those on which several detectors agree, and its spectrum is not that of a pulse. A
+    A pulse wave is judged by :func:`emotion_rppg.signal_quality.judge`, an ECG by its beats alone:
+    they are those on which several detectors agree, and its spectrum is not that of a pulse. A
     spectrum's highest peak is not at the mean where a heart changes its rate. Where less than half
     of a pulse wave was seen, or it is sampled too slowly for beats (10 Hz), the rate is the
     spectrum's. Where beats cover less than half of what was seen it is withheld unless all that was

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotion_rppg.features.artefacts import moving_median
-from emotion_rppg.features.settling import settled
+from emotion_rppg.features.beats.artefacts import moving_median
+from emotion_rppg.features.beats.denoising import settled
 
 FINE_HZ = 100.0  # of the wave that is fitted; it holds little above 10 Hz
 # Intervals to either side that are a beat's shape: all of it where noise is to be averaged out; of

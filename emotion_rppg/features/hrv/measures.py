@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.features import nonlinear, spectra
 from emotion_rppg.features.family import QUALITY_GROUP, Column, Family, StandardError
-from emotion_rppg.features.uncertainty import standard_errors
+from emotion_rppg.features.hrv import nonlinear, spectra
+from emotion_rppg.features.hrv.standard_errors import standard_errors
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse import winograd
+from emotion_rppg.pulse.inference import winograd
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from emotion_rppg.video.faces import Look, crop
+from emotion_rppg.video.face_tracking import Look, crop
 
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from emotion_rppg.pulse.chunks import CHUNK_S, OverlapAdd, standard
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, OverlapAdd, standard
 from emotion_rppg.signals import Signal
 
 CELLS = 6  # a side: larger ones are less noisy, more of them tell more disturbances apart

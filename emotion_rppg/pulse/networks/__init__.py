@@ -9,10 +9,8 @@ from typing import Any
 from torch import nn
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import CARD, CONFIG, save_tensors, write_json
 from emotion_rppg.pulse import KIND
-from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.rivals import (
+from emotion_rppg.pulse.networks.baselines import (
     CNN2DLSTM,
     CNN2DRNN,
     CNN3D,
@@ -20,6 +18,9 @@ from emotion_rppg.pulse.rivals import (
     CNN2DConvLSTM,
     CNN3DDilated,
 )
+from emotion_rppg.pulse.networks.physnet import PhysNet
+from emotion_rppg.runtime.atomic_files import CARD, CONFIG, write_json
+from emotion_rppg.runtime.model_folders import save_tensors
 
 NETWORKS: dict[str, Any] = {
     "physnet": PhysNet,

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion_rppg.pulse.normalise import detrended
-from emotion_rppg.pulse.physnet import check_clip
+from emotion_rppg.pulse.networks.input_normalisation import detrended
+from emotion_rppg.pulse.networks.physnet import check_clip
 from emotion_rppg.recurrent import ConvLSTM, start
 
 POOL_AFTER = (1, 3, 5, 7)  # PhysNet's: space is halved after these convolutions
@@ -35,7 +35,7 @@ class _Convolutions(nn.Module):
         Channels from the third convolution on; the first two have a quarter and a half.
     pool_after : numbers of the convolutions, from 1, after which space is halved
     normalisation : str
-        As :class:`~emotion_rppg.pulse.physnet.PhysNet`'s.
+        As :class:`~emotion_rppg.pulse.networks.physnet.PhysNet`'s.
     """
 
     def __init__(

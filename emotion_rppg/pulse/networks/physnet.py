@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion_rppg.checkpoints import load_plain, load_state
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.normalise import detrended
+from emotion_rppg.pulse.networks.input_normalisation import detrended
+from emotion_rppg.runtime.model_folders import load_plain, load_state
 
 SHORTEST, SMALLEST = 4, 16  # frames; pixels a side
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")

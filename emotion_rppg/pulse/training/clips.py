@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotion_rppg.cache import Cache
 from emotion_rppg.errors import InputError
-from emotion_rppg.fingerprints import fingerprint
-from emotion_rppg.pulse.chunks import pictures_at
-from emotion_rppg.pulse.recipe import Recipe
+from emotion_rppg.pulse.inference.overlap_add import pictures_at
+from emotion_rppg.pulse.training.config import Recipe
 from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import follow
+from emotion_rppg.video.face_tracking import follow
 
 ClipSource = Callable[[int], tuple[np.ndarray, np.ndarray]]
 People = Mapping[str, Sequence[str]]

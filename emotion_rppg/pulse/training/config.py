@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.losses import named_loss
 from emotion_rppg.pulse.networks import NETWORKS
-from emotion_rppg.pulse.normalise import NORMALISATIONS
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.losses import named_loss
 
 _IN_NETWORK = ("temporal", "diff_batchnorm")
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.recipe import Recipe
+from emotion_rppg.pulse.training.config import Recipe
 
 _log = logging.getLogger(__name__)
 # The loss scale of 16-mixed begins at 2**16 and is halved at each overflow: 16 skipped steps can be

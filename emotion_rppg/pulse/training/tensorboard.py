@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.curves import Curve
+from emotion_rppg.pulse.training.curves import Curve
 
 PREFIX = "events.out.tfevents"  # TensorBoard goes by it
 FLUSHED_EACH_S = 5.0

@@ -20,30 +20,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from emotion_rppg.checkpoints import (
-    WEIGHTS,
-    check_folder,
-    checkpoint_beside,
-    keep_state,
-    kept_state,
-    load_state,
-    load_tensors,
-    read_config,
-    whole_folder,
-)
-from emotion_rppg.devices import place
 from emotion_rppg.errors import InputError
-from emotion_rppg.provenance import identity
 from emotion_rppg.pulse import KIND
-from emotion_rppg.pulse.curves import write_curves
-from emotion_rppg.pulse.events import check_events, event_file
-from emotion_rppg.pulse.inference import BUNDLED
-from emotion_rppg.pulse.losses import LOSSES, named_loss, negative_pearson
+from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.pulse.networks import NETWORKS, save_network
-from emotion_rppg.pulse.normalise import NORMALISATIONS
-from emotion_rppg.pulse.recipe import Recipe
-from emotion_rppg.pulse.skipping import SkippedSteps
-from emotion_rppg.pulse.sources import (
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.clips import (
     ClipSource,
     People,
     as_tensors,
@@ -52,7 +34,23 @@ from emotion_rppg.pulse.sources import (
     synthetic_clips,
     together,
 )
-from emotion_rppg.pulse.validation import Validation
+from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.curves import write_curves
+from emotion_rppg.pulse.training.losses import LOSSES, named_loss, negative_pearson
+from emotion_rppg.pulse.training.skipping import SkippedSteps
+from emotion_rppg.pulse.training.tensorboard import check_events, event_file
+from emotion_rppg.pulse.training.validation import Validation
+from emotion_rppg.runtime.atomic_files import WEIGHTS, check_folder, whole_folder
+from emotion_rppg.runtime.devices import place
+from emotion_rppg.runtime.model_folders import (
+    checkpoint_beside,
+    keep_state,
+    kept_state,
+    load_state,
+    load_tensors,
+    read_config,
+)
+from emotion_rppg.runtime.provenance import identity
 
 __all__ = [  # what a script that trains needs
     "LOSSES",

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from emotion_rppg.pulse.losses import named_loss
-from emotion_rppg.pulse.normalise import NORMALISATIONS
-from emotion_rppg.pulse.recipe import Recipe
-from emotion_rppg.pulse.sources import HELD_OUT_CLIPS, ClipSource, as_tensors
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.clips import HELD_OUT_CLIPS, ClipSource, as_tensors
+from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.losses import named_loss
 
 
 class Validation:

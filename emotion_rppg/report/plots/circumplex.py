@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from emotion_rppg.features.trust import kind_of
-from emotion_rppg.report.figures import GREY, INK
+from emotion_rppg.report.plots.signals import GREY, INK
 from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from emotion_rppg import metrics
 from emotion_rppg.evaluation.statistics import bootstrap_ci
-from emotion_rppg.report.figures import BLUE, GREY, INK, RED
+from emotion_rppg.report.plots.signals import BLUE, GREY, INK, RED
 from emotion_rppg.signals import Beats
 
 if TYPE_CHECKING:

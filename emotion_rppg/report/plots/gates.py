@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recurrent import Gates
-from emotion_rppg.report.figures import INK, RED
+from emotion_rppg.report.plots.signals import INK, RED
 from emotion_rppg.signals import Beats
 
 SHOWN = {

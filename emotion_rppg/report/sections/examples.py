@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from emotion_rppg.emotion.levels import ends_s
+from emotion_rppg.emotion.subject_baseline import ends_s
 from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.recordings import Recording
-from emotion_rppg.report import charts, figures
 from emotion_rppg.report.page import Section
+from emotion_rppg.report.plots import evaluation, signals
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import people
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.evaluation.result import Evaluation
-    from emotion_rppg.report.outcomes import Names
+    from emotion_rppg.report.sections.findings import Names
 
 Waves = Callable[[Sequence[str]], Iterable[tuple[Recording, Signal]]]
 _EXCERPT_S = 12.0
@@ -64,13 +64,13 @@ def examples(
         for name, told in chosen.items():
             windows = _windows(results, table, target, head, name)
             beats = [_on_own_clock(r, w, table) for r, w in read if r.person == name]
-            drawn.append((charts.over_time(windows, classes, beats), f"{name}: {told}."))
+            drawn.append((evaluation.over_time(windows, classes, beats), f"{name}: {told}."))
         if read:
             drawn.append((_excerpts(read, chosen), _EXCERPTS))
         shaded = f" Shaded: windows that are truly “{classes[1]}”." if len(classes) == 2 else ""
         text = (
             "The people with the best, the median and the worst "
-            f"{charts.in_words(results.metric)} of “{head}”. "
+            f"{evaluation.in_words(results.metric)} of “{head}”. "
             f"Above: {'intervals between beats' if read else 'heart rate by window'}; "
             f"below: what the head said of each window.{shaded}"
         )
@@ -121,4 +121,4 @@ def _excerpts(read: Sequence[tuple[Recording, Signal]], chosen: Mapping[str, str
             piece = wave.crop(start, start + _EXCERPT_S)
             pieces[name] = replace(piece, start_s=piece.start_s - start)
             beats[name] = _shifted(find_beats(wave).crop(start, start + _EXCERPT_S), -start)
-    return figures.waves(pieces, beats=beats, start_s=0.0, seconds=_EXCERPT_S)
+    return signals.waves(pieces, beats=beats, start_s=0.0, seconds=_EXCERPT_S)

@@ -10,9 +10,9 @@ import numpy as np
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES, RANDOM
 from emotion_rppg.evaluation.statistics import BASELINES, over_people, summary
-from emotion_rppg.quality import LEAST_QUALITY
-from emotion_rppg.report import charts
 from emotion_rppg.report.page import Section
+from emotion_rppg.report.plots import evaluation
+from emotion_rppg.signal_quality import LEAST_QUALITY
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def scores(results: Evaluation, means: pd.DataFrame, names: Names) -> Section:
         chance = _chance(rows) if classes else None
         pooled = over_people(own)
         caption = (
-            f"{target}: {charts.in_words(metric)}. A dot is a person"
+            f"{target}: {evaluation.in_words(metric)}. A dot is a person"
             + (" (share of windows that were right)" if pooled and classes else "")
             + f", a diamond the {'score over' if pooled else 'mean over'} people, the bar its 95 % "
             "bootstrap interval. Grey: dummies and baselines that know nothing of the heart."
             + (_CHANCE if chance else "")
         )
-        drawn.append((charts.people(own, rows, metric=metric, chance=chance), caption))
+        drawn.append((evaluation.people(own, rows, metric=metric, chance=chance), caption))
     return Section(
         "Results",
         [*_one_class(results.scores), *_choices(results.predictions)],
@@ -73,7 +73,7 @@ _P = (
 def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The summary as a reader wants it."""
     table = means[["target", "head", "people"]].copy()
-    table[charts.in_words(metric)] = means["mean"]
+    table[evaluation.in_words(metric)] = means["mean"]
     table["95 % interval"] = _intervals(means, 3)
     table["effect"] = means["effect"]
     table["p"] = [_p(p) for p in means["p"]]
@@ -139,7 +139,7 @@ def other_scores(results: Evaluation) -> Section:
     table = _beside({m: parts[parts["metric"] == m] for m in wanted})
     return Section(
         "All scores",
-        table=table.rename(columns={m: charts.in_words(m) for m in wanted}),
+        table=table.rename(columns={m: evaluation.in_words(m) for m in wanted}),
         table_caption="Mean over people and its 95 % bootstrap interval, descriptive: no test. "
         "A score that is undefined for a person (of one class alone) is left out of the "
         "mean, not guessed. ECE is computed person by person here; few windows raise it.",
@@ -156,8 +156,8 @@ def each_data_set(results: Evaluation, table: pd.DataFrame) -> list[Section]:
     if len(parts) < 2:
         return []
     caption = (
-        f"Mean {charts.in_words(results.metric)} over the people of the data set that were tested "
-        "and its 95 % bootstrap interval, descriptive: no test."
+        f"Mean {evaluation.in_words(results.metric)} over the people of the data set that were "
+        "tested and its 95 % bootstrap interval, descriptive: no test."
     )
     return [Section("Data set by data set", table=_beside(parts), table_caption=caption)]
 
@@ -183,7 +183,7 @@ def null(results: Evaluation) -> list[Section]:
         return []
     drawn = [
         (
-            charts.null(own, metric=results.metric),
+            evaluation.null(own, metric=results.metric),
             f"{target}: score on permuted labels (grey, a dot a permutation, 300 at most) and on "
             "the true labels (red).",
         )
@@ -213,7 +213,7 @@ def importance(results: Evaluation) -> list[Section]:
         return []
     drawn = [
         (
-            charts.importance(own, metric=results.metric),
+            evaluation.importance(own, metric=results.metric),
             f"{target}, head “{own['head'].iloc[0]}”: what each person's score loses (dots; mean "
             "and 95 % interval) when the values of a group of columns are exchanged between that "
             "person's tested windows. The heads are those of the folds, not fitted anew.",
@@ -257,7 +257,7 @@ def mistakes(results: Evaluation, names: Names) -> list[Section]:
                 f"{target}: windows of each true class (row) by what they were called, summed "
                 "over people; shares are of the row."
             )
-            drawn.append((charts.confusion(counts, classes), caption))
+            drawn.append((evaluation.confusion(counts, classes), caption))
     return [Section("Mistakes", figures=drawn)] if drawn else []
 
 
@@ -277,7 +277,7 @@ def calibration(results: Evaluation, names: Names) -> list[Section]:
                 f"the heads are fitted for, at the {sure['truth'].mean():.0%} that "
                 f"“{classes[1]}” has here."
             )
-            drawn.append((charts.reliability(sure, heads), caption))
+            drawn.append((evaluation.reliability(sure, heads), caption))
     return [Section("Are the chances right?", figures=drawn)] if drawn else []
 
 

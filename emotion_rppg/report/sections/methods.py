@@ -7,11 +7,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.emotion.inputs import feature_names
-from emotion_rppg.provenance import versions
-from emotion_rppg.report.cards import cards_of
+from emotion_rppg.datasets.cards import cards_of
+from emotion_rppg.emotion.design_matrix import feature_names
 from emotion_rppg.report.page import Section
-from emotion_rppg.report.references import cited
+from emotion_rppg.report.sections.references import cited
+from emotion_rppg.runtime.provenance import versions
 from emotion_rppg.windows import SEQUENCE
 
 if TYPE_CHECKING:

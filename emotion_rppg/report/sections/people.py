@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.evaluation.result import Evaluation
-    from emotion_rppg.report.outcomes import Names
+    from emotion_rppg.report.sections.findings import Names
 
 MOST_ROWS = 60  # people whom a page still lists one by one
 

@@ -11,13 +11,13 @@ from sklearn.utils.validation import has_fit_parameter
 
 from emotion_rppg import evaluate, fit
 from emotion_rppg.emotion import HEADS, heads_for
-from emotion_rppg.emotion.convolutional import Convolutional
-from emotion_rppg.emotion.deep import MultiTaskHead, MultiTaskRegressor, SequenceHead
-from emotion_rppg.emotion.encoder import load_encoder
+from emotion_rppg.emotion.deep.convolutional import Convolutional
+from emotion_rppg.emotion.deep.estimator import MultiTaskHead, MultiTaskRegressor, SequenceHead
+from emotion_rppg.emotion.deep.losses import Classes, Numbers
+from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
+from emotion_rppg.emotion.deep.pretraining import pretrain
 from emotion_rppg.emotion.ensemble import Average
-from emotion_rppg.emotion.losses import Classes, Numbers
 from emotion_rppg.emotion.model import load
-from emotion_rppg.emotion.pretraining import pretrain
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.run import Leak

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from emotion_rppg.emotion.encoder import load_encoder
-from emotion_rppg.emotion.networks import CELLS, POOLINGS, Encoder, Standardise, lengths_of
-from emotion_rppg.emotion.pretraining import pretrain
+from emotion_rppg.emotion.deep.encoders import CELLS, POOLINGS, Encoder, Standardise, lengths_of
+from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
+from emotion_rppg.emotion.deep.pretraining import pretrain
 from emotion_rppg.errors import InputError
 
 

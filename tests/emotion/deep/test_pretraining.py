@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_rppg.emotion.encoder import load_encoder
-from emotion_rppg.emotion.networks import Encoder, Stem, lengths_of
-from emotion_rppg.emotion.pretraining import _hidden, pretrain
-from emotion_rppg.emotion.seq2seq import Autoencoder, turned
+from emotion_rppg.emotion.deep.encoders import Encoder, Stem, lengths_of
+from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
+from emotion_rppg.emotion.deep.pretraining import _hidden, pretrain
+from emotion_rppg.emotion.deep.seq2seq import Autoencoder, turned
 from emotion_rppg.errors import InputError
 
 SMALL = {"trained_on": "unknown", "hidden": 8, "batch": 16}
@@ -110,7 +110,7 @@ def test_after_a_kill_training_goes_on_and_ends_the_same(tmp_path):
     path = tmp_path / ".e.checkpoint.pt"
     killed = f"""
 import os, signal, numpy as np
-from emotion_rppg.emotion.pretraining import pretrain
+from emotion_rppg.emotion.deep.pretraining import pretrain
 def kill(done, total):
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)

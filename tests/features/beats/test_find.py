@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.artefacts import ectopic, extra, odd, rhythm_of, silent
-from emotion_rppg.features.beats import FIDUCIALS, find_beats
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats.artefacts import ectopic, extra, odd, rhythm_of, silent
+from emotion_rppg.features.beats.find import FIDUCIALS
 from emotion_rppg.metrics import beat_errors
 from emotion_rppg.signals import Beats, Signal
 

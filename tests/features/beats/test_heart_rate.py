@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.verdicts import judged
+from emotion_rppg.features.beats.heart_rate import judged
 from emotion_rppg.metrics import beat_measures
-from emotion_rppg.quality import judge
+from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Signal
 
 KINDS = ("rppg", "bvp")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emotion_rppg.features.timing import beat_times
+from emotion_rppg.features.beats.template_timing import beat_times
 
 N = 90
 AT = 0.7 + 0.8 * np.arange(N)

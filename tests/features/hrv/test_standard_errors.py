@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emotion_rppg.features.uncertainty import standard_errors
+from emotion_rppg.features.hrv.standard_errors import standard_errors
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.signals import Beats
 

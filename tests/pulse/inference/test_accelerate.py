@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.inference.accelerate import OpenVino, Ready, folded
 from emotion_rppg.pulse.networks import NETWORKS
-from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.ready import OpenVino, Ready, folded
+from emotion_rppg.pulse.networks.physnet import PhysNet
 
 
 def trained(network, **options) -> torch.nn.Module:

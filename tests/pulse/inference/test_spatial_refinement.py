@@ -5,8 +5,13 @@ import sys
 import numpy as np
 import pytest
 
-from emotion_rppg.pulse import spatial
-from emotion_rppg.pulse.spatial import CELLS, Confirmed, confirmed, read_pictures
+from emotion_rppg.pulse.inference import spatial_refinement
+from emotion_rppg.pulse.inference.spatial_refinement import (
+    CELLS,
+    Confirmed,
+    confirmed,
+    read_pictures,
+)
 
 RATE_HZ = 30.0
 
@@ -46,11 +51,11 @@ def test_cells_without_a_pulse_confirm_nothing_that_was_made_up() -> None:
     draw = np.random.default_rng(2)
     made_up = draw.normal(0, 1, 900)
     cells = cells_with(np.zeros(900), seed=3)
-    own = spatial.standard(spatial._banded(made_up, RATE_HZ))
-    shares = spatial._banded(cells / cells.mean(axis=0), RATE_HZ)
+    own = spatial_refinement.standard(spatial_refinement._banded(made_up, RATE_HZ))
+    shares = spatial_refinement._banded(cells / cells.mean(axis=0), RATE_HZ)
     within = shares @ np.linalg.lstsq(shares, own, rcond=None)[0]
     assert likeness(within, own) > 0.4  # by chance, were a block's own time not left out
-    for found in spatial._by_others(shares, own, RATE_HZ):
+    for found in spatial_refinement._by_others(shares, own, RATE_HZ):
         assert likeness(found, own) < 0.15
     assert likeness(confirmed(made_up, cells, RATE_HZ), own) > 0.99
 
@@ -58,9 +63,9 @@ def test_cells_without_a_pulse_confirm_nothing_that_was_made_up() -> None:
 def test_each_block_is_foretold_by_the_others_alone() -> None:
     draw = np.random.default_rng(4)
     x, y = draw.normal(0, 1, (240, 20)), draw.normal(0, 1, 240)
-    found = spatial._by_others(x, y, RATE_HZ)
+    found = spatial_refinement._by_others(x, y, RATE_HZ)
     mean_power = np.linalg.eigvalsh(x.T @ x).mean()
-    for row, penalty in zip(found, spatial.PENALTIES, strict=True):
+    for row, penalty in zip(found, spatial_refinement.PENALTIES, strict=True):
         for start in range(0, 240, 60):
             rest = np.r_[0:start, start + 60 : 240]
             square = x[rest].T @ x[rest] + penalty * mean_power * np.eye(20)
@@ -82,9 +87,9 @@ def test_gaps_stay_and_short_stretches_are_left_alone() -> None:
 
 def test_no_more_than_two_minutes_are_looked_at_together(monkeypatch) -> None:
     lengths = []
-    whole = spatial._confirmed
+    whole = spatial_refinement._confirmed
     monkeypatch.setattr(
-        spatial, "_confirmed", lambda w, c, hz: lengths.append(len(w)) or whole(w, c, hz)
+        spatial_refinement, "_confirmed", lambda w, c, hz: lengths.append(len(w)) or whole(w, c, hz)
     )
     truth = pulse(400, 10)
     found = confirmed(truth, cells_with(truth), 10)

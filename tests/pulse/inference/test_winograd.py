@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from emotion_rppg.pulse.inference.accelerate import Ready
+from emotion_rppg.pulse.inference.winograd import TILE, Convolution, Traceable, fits, replaced
 from emotion_rppg.pulse.networks import NETWORKS
-from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.ready import Ready
-from emotion_rppg.pulse.winograd import TILE, Convolution, Traceable, fits, replaced
+from emotion_rppg.pulse.networks.physnet import PhysNet
 
 
 def layer(**options) -> nn.Conv3d:

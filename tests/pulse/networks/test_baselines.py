@@ -9,20 +9,21 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import NETWORKS
-from emotion_rppg.pulse.inference import estimate, load_network
-from emotion_rppg.pulse.training import (
+from emotion_rppg.pulse.estimate import estimate
+from emotion_rppg.pulse.inference.trained_network import load_network
+from emotion_rppg.pulse.training.train import (
     Recipe,
     beginning,
     negative_pearson,
     synthetic_clips,
     train,
 )
+from emotion_rppg.runtime.model_folders import load_tensors
 
-CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
+CLIP = Path(__file__).parents[3] / "data" / "synthetic_clip.mp4"
 PHYSNET_PARAMETERS = 768_577
 BOTH_WAYS = {"physnet", "cnn3d", "cnn3d_dilated", "cnn2d_bilstm"}  # the rest know only the past
 

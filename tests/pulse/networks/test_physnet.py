@@ -8,8 +8,8 @@ import torch
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import NETWORKS
-from emotion_rppg.pulse.normalise import NORMALISATIONS, detrended
-from emotion_rppg.pulse.physnet import PhysNet, load_public
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS, detrended
+from emotion_rppg.pulse.networks.physnet import PhysNet, load_public
 
 CONVS = {1: (16, 3, 1, 5, 5), 2: (32, 16, 3, 3, 3), 3: (64, 32, 3, 3, 3)}
 CONVS |= dict.fromkeys(range(4, 10), (64, 64, 3, 3, 3))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.losses import LOSSES, named_loss, negative_pearson
+from emotion_rppg.pulse.training.losses import LOSSES, named_loss, negative_pearson
 
 RATE_HZ = 30.0
 

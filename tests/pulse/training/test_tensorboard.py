@@ -13,8 +13,8 @@ import tensorboardX
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.events import event_file
-from emotion_rppg.pulse.training import Recipe, sources, train
+from emotion_rppg.pulse.training.tensorboard import event_file
+from emotion_rppg.pulse.training.train import Recipe, sources, train
 
 RECIPE = Recipe(size=16, frames=32, steps=6, batch_size=2, validation=0.5, validate_every=2)
 CLIPS, HELD_OUT, _ = sources(None, RECIPE)
@@ -158,7 +158,7 @@ def test_a_full_disk_is_warned_of_and_nothing_hangs(
 ) -> None:
     real = tensorboardX.RecordWriter
     monkeypatch.setattr(tensorboardX, "RecordWriter", lambda path: real("/dev/full"))
-    monkeypatch.setattr("emotion_rppg.pulse.events.FLUSHED_EACH_S", flushed_each_s)
+    monkeypatch.setattr("emotion_rppg.pulse.training.tensorboard.FLUSHED_EACH_S", flushed_each_s)
     with event_file(tmp_path, "net", RECIPE.learning_rate_at) as tell:
         for step in range(10):
             tell([(k, 1.0) for k in range(step)], [])

@@ -13,16 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_rppg.cache import Cache
-from emotion_rppg.checkpoints import checkpoint_beside, load_tensors
-from emotion_rppg.devices import place
 from emotion_rppg.emotion.model import BUNDLED as MODELS
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import NETWORKS
-from emotion_rppg.pulse import sources as pulse_sources
-from emotion_rppg.pulse.inference import BUNDLED, estimate
-from emotion_rppg.pulse.skipping import MOST_IN_A_ROW
-from emotion_rppg.pulse.training import (
+from emotion_rppg.pulse.estimate import estimate
+from emotion_rppg.pulse.inference.trained_network import BUNDLED
+from emotion_rppg.pulse.training import clips as pulse_sources
+from emotion_rppg.pulse.training.skipping import MOST_IN_A_ROW
+from emotion_rppg.pulse.training.train import (
     Recipe,
     _loader,
     negative_pearson,
@@ -30,11 +28,14 @@ from emotion_rppg.pulse.training import (
     sources,
     synthetic_clips,
 )
-from emotion_rppg.pulse.training import train as run_training
+from emotion_rppg.pulse.training.train import train as run_training
 from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.devices import place
+from emotion_rppg.runtime.model_folders import checkpoint_beside, load_tensors
 from emotion_rppg.signals import Signal
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CLIP = ROOT / "data" / "synthetic_clip.mp4"
 STRESS = MODELS["stress"]  # an emotion model
 SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2)
@@ -225,7 +226,7 @@ def loss_without_gradient_at(steps, monkeypatch) -> None:
             return value
         return value + (said * 0).abs().sum().sqrt() if next(counted) in steps else value
 
-    monkeypatch.setattr("emotion_rppg.pulse.training.named_loss", lambda name: loss)
+    monkeypatch.setattr("emotion_rppg.pulse.training.train.named_loss", lambda name: loss)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -323,8 +324,8 @@ from pathlib import Path
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from emotion_rppg.pulse import events
-from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.training import Recipe, negative_pearson, sources, train
+from emotion_rppg.pulse.networks.physnet import PhysNet
+from emotion_rppg.pulse.training.train import Recipe, negative_pearson, sources, train
 
 def same_gradients(k):
     torch.manual_seed(0)

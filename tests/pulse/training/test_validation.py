@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.sources import HELD_OUT_CLIPS, sources, split_people
-from emotion_rppg.pulse.training import Recipe, train
-from emotion_rppg.pulse.validation import Validation
+from emotion_rppg.pulse.training.clips import HELD_OUT_CLIPS, sources, split_people
+from emotion_rppg.pulse.training.train import Recipe, train
+from emotion_rppg.pulse.training.validation import Validation
 from emotion_rppg.recordings import Recording, Video
+from emotion_rppg.runtime.model_folders import load_tensors
 from emotion_rppg.signals import Signal
 
 SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2, validation=0.3, validate_every=1)
@@ -47,7 +47,7 @@ def test_training_never_sees_who_is_held_out_and_all_are_written_down(monkeypatc
         grey = np.full((40, 16, 16, 3), int(recording.subject), np.uint8)
         return [(grey, np.zeros(40))]
 
-    monkeypatch.setattr("emotion_rppg.pulse.sources._paired", paired)
+    monkeypatch.setattr("emotion_rppg.pulse.training.clips._paired", paired)
     found = sources(recordings(), SMALL)
     assert found.validation is not None
     seen, watched = (

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_rppg.report.plane import over_time, plane, tracks
+from emotion_rppg.report.plots.circumplex import over_time, plane, tracks
 
 ROWS = pd.DataFrame(
     {

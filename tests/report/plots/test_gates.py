@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_rppg.emotion.networks import Encoder
+from emotion_rppg.emotion.deep.encoders import Encoder
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import sequences
-from emotion_rppg.report.gates import gate_activity
+from emotion_rppg.report.plots.gates import gate_activity
 from emotion_rppg.signals import Beats
 
 

@@ -7,8 +7,8 @@ import pandas as pd
 
 from emotion_rppg import Evaluation
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.report.methods import command, methods
-from emotion_rppg.report.references import REFERENCES
+from emotion_rppg.report.sections.methods import command, methods
+from emotion_rppg.report.sections.references import REFERENCES
 
 
 def with_settings(results: Evaluation, **changed: object) -> Evaluation:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.checks import problems, rates_found, shared_people
+from emotion_rppg.datasets.validation import problems, rates_found, shared_people
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 
