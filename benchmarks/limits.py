@@ -22,8 +22,8 @@ from emotion_rppg.emotion import HEADS
 from emotion_rppg.evaluation.learning_curve import learning_curve
 from emotion_rppg.evaluation.normalisation import NORMALISE
 from emotion_rppg.features import beats, columns
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.family import QUALITY_GROUP
-from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.formats.empatica import read_e4
 from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Beats

@@ -29,8 +29,8 @@ CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 
 def modules(stage: str) -> Iterator[ModuleType]:
     package = importlib.import_module(f"emotion_rppg.{stage}")
-    for found in pkgutil.iter_modules(package.__path__):
-        yield importlib.import_module(f"emotion_rppg.{stage}.{found.name}")
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        yield importlib.import_module(found.name)
 
 
 def defined(stage: str, wanted) -> set[object]:

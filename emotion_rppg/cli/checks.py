@@ -123,7 +123,7 @@ def _above_zero(option: str, seconds: float) -> None:
 
 
 def _source(source: str) -> None:
-    from emotion_rppg.features.kinds import KINDS
+    from emotion_rppg.features.beats.kinds import KINDS
 
     if source.lower() not in ("auto", *KINDS):
         raise InputError(f"unknown source {source!r}; known: auto, {', '.join(KINDS)}")

@@ -64,7 +64,7 @@ def datasets(
     Example: emotion-rppg datasets stress-predict --root Stress-Predict/
     """
     with plainly():
-        from emotion_rppg.report import cards
+        from emotion_rppg.datasets import cards
 
         if name is None:
             typer.echo(json.dumps(cards.listed()) if as_json else cards.as_text())

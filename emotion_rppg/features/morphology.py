@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.features import pulse_delineation
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.family import Column, Family
-from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:

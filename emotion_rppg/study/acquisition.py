@@ -13,7 +13,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache

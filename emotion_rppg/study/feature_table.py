@@ -16,7 +16,7 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, Extraction
 from emotion_rppg.features.baseline_columns import beside_baseline
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.trust import beats_of, check_min_quality, quality_of, withhold
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.features.baseline_columns import VS_BASELINE
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings

@@ -15,9 +15,9 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.importance import groups_of
 from emotion_rppg.features import FAMILIES, columns, describes_recording
 from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.signal_kind import Detected, SignalKind
 from emotion_rppg.features.family import Column, Family, StandardError
-from emotion_rppg.features.kinds import KINDS
-from emotion_rppg.features.signal_kind import Detected, SignalKind
 from emotion_rppg.features.trust import summary, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report.data_dictionary import write_dictionary

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.trust import distrust, kind_of, summary, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal

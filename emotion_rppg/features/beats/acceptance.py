@@ -13,8 +13,8 @@ import numpy as np
 
 from emotion_rppg.features.beats.artefacts import ectopic, extra, odd, rhythm_of, silent
 from emotion_rppg.features.beats.detect import FASTEST_HZ, FEWEST, SLOWEST_HZ, without_drift
-from emotion_rppg.features.kinds import KINDS
-from emotion_rppg.features.signal_kind import Detected, SignalKind, no_beats
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.signal_kind import Detected, SignalKind, no_beats
 from emotion_rppg.signal_quality import rates_of_windows
 from emotion_rppg.signals import Signal
 

@@ -16,8 +16,8 @@ import numpy as np
 from emotion_rppg.features.beats.fundamental_phase import beat_counts
 from emotion_rppg.features.beats.r_peaks import LEAST_AGREEMENT, r_peaks
 from emotion_rppg.features.beats.rate_tracking import rate_path, without_harmonics
+from emotion_rppg.features.beats.signal_kind import Detected, no_beats
 from emotion_rppg.features.beats.template_timing import beat_times
-from emotion_rppg.features.signal_kind import Detected, no_beats
 from emotion_rppg.signals import Signal
 
 WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz

@@ -13,8 +13,8 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.acceptance import Judged, judge_beats
 from emotion_rppg.features.beats.detect import detect, without_false_ends
-from emotion_rppg.features.kinds import KINDS
-from emotion_rppg.features.signal_kind import Detected, no_beats
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.signal_kind import Detected, no_beats
 from emotion_rppg.signals import LONGEST_HOLE_S, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")

@@ -9,7 +9,7 @@ import numpy as np
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.acceptance import same_rate
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.signal_quality import Judgement, judge
 from emotion_rppg.signals import Beats, Signal

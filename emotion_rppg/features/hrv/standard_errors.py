@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.signals import Beats
 
 # Of the error of denoised intervals and differences, what SDNN and RMSSD err by: camera waves of 22

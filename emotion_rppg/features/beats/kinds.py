@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emotion_rppg.features.beats.detect import of_camera, of_contact, of_ecg
-from emotion_rppg.features.signal_kind import SignalKind
+from emotion_rppg.features.beats.signal_kind import SignalKind
 from emotion_rppg.signal_quality import LEAST_QUALITY
 
 # least_confidence: tops of noise are alike by choice. least_of_three: a burst of motion moves a
