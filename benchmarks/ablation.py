@@ -21,11 +21,11 @@ from torch import nn
 
 from benchmarks.presets import row
 from emotion_rppg import find_beats
-from emotion_rppg.checkpoints import load_state, load_tensors
-from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add
-from emotion_rppg.pulse.inference import load_network
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, overlap_add
+from emotion_rppg.pulse.inference.trained_network import load_network
 from emotion_rppg.pulse.networks import NETWORKS
-from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
+from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+from emotion_rppg.runtime.model_folders import load_state, load_tensors
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.synthesis.presets import Truth

@@ -20,10 +20,10 @@ from benchmarks.reliability import BEFORE_S, LEAST_SEEN, RIGHT_BPM, STEP_S, Wave
 from emotion_rppg import Signal, Video, estimate
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.pulse.inference import read_by_colour
-from emotion_rppg.quality import heart_rate, judge
+from emotion_rppg.pulse.estimate import read_by_colour
+from emotion_rppg.signal_quality import heart_rate, judge
 from emotion_rppg.synthesis.presets import PRESETS, write_clip
-from emotion_rppg.video.faces import follow, skin_mean
+from emotion_rppg.video.face_tracking import follow, skin_mean
 
 LENGTH_S = 10.0
 Pair = tuple[Wave, Signal]  # what is judged, and what another method reads

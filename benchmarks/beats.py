@@ -20,7 +20,8 @@ import numpy as np
 from benchmarks import refusals, respiration, synthetic
 from benchmarks.synthetic import heart, kept, sure, within
 from emotion_rppg.features import hrv
-from emotion_rppg.features.beats import FIDUCIALS, find_beats
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats.find import FIDUCIALS
 from emotion_rppg.metrics import BeatMeasures, beat_measures, pearson
 from emotion_rppg.signals import Beats, Signal
 

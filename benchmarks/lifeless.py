@@ -18,10 +18,10 @@ import numpy as np
 
 from emotion_rppg import Signal, Video, find_beats
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.verdicts import judged
+from emotion_rppg.features.beats.heart_rate import judged
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.pulse.inference import estimate_each
-from emotion_rppg.quality import heart_rate, per_sample
+from emotion_rppg.pulse.estimate import estimate_each
+from emotion_rppg.signal_quality import heart_rate, per_sample
 
 ALL = ("physnet", *METHODS)
 CLEAR = 0.5

@@ -17,16 +17,16 @@ import numpy as np
 import pandas as pd
 
 from emotion_rppg import evaluate, extract, metrics
-from emotion_rppg.datasets.e4 import read_e4
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.evaluation.learning import learning_curve
-from emotion_rppg.evaluation.normalise import NORMALISE
+from emotion_rppg.evaluation.learning_curve import learning_curve
+from emotion_rppg.evaluation.normalisation import NORMALISE
 from emotion_rppg.features import beats, columns
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.family import QUALITY_GROUP
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.formats.empatica import read_e4
+from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Beats
-from emotion_rppg.tables import read_table
 from emotion_rppg.windows import IDENTITY, LABEL, SCALE
 
 USED = {name: HEADS[name] for name in ("logistic", "svm_poly")}

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from emotion_rppg.live import watch
-from emotion_rppg.video.cameras import replayed
 from emotion_rppg.video.frames import Frame
+from emotion_rppg.video.live_capture import replayed
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 EVERY_S = 300.0

@@ -19,9 +19,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion_rppg.checkpoints import whole_file
-from emotion_rppg.emotion.networks import CELLS, small_and_repeatable
+from emotion_rppg.emotion.deep.encoders import CELLS, small_and_repeatable
 from emotion_rppg.recurrent import start
+from emotion_rppg.runtime.atomic_files import whole_file
 
 HIDDEN, BATCH, STEPS, RATE = 32, 32, 4000, 5e-3
 LENGTHS = (10, 30, 100)

@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_rppg.emotion.inputs import matrix
+from emotion_rppg.emotion.design_matrix import matrix
 from emotion_rppg.emotion.tasks import Task
-from emotion_rppg.evaluation.fitting import Job, run_job
+from emotion_rppg.evaluation.jobs import Job, run_job
 from emotion_rppg.evaluation.permutation import forward_test, joined, null_of, p_value, permuter
 from emotion_rppg.evaluation.plans import make_plans
 from emotion_rppg.evaluation.scoring import group_score
-from emotion_rppg.parallel import in_order
+from emotion_rppg.runtime.parallel import in_order
 
 USED = ("logistic", "lda", "knn")
 LEVEL, BAR = 0.05, 0.07

@@ -46,7 +46,7 @@ VIDEOS = (
             (),
             f"""
             from emotion_rppg import estimate
-            from emotion_rppg.features.verdicts import judged
+            from emotion_rppg.features.beats.heart_rate import judged
             def read(path):
                 return judged(estimate(path, "{method}")).hr_bpm
             """,

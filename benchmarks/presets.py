@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg import Signal, estimate, find_beats
-from emotion_rppg.evaluation.pulse import measured
+from emotion_rppg.evaluation.pulse_agreement import measured
 from emotion_rppg.synthesis.presets import PRESETS, Truth, write_clip
 
 

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from emotion_rppg import Signal, extract, load
-from emotion_rppg.emotion.inputs import matrix
-from emotion_rppg.emotion.ranges import Ranges
+from emotion_rppg.emotion.design_matrix import matrix
+from emotion_rppg.emotion.feature_ranges import Ranges
 from emotion_rppg.recordings import Recording
-from emotion_rppg.tables import read_table
+from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.windows import people, trusted
 
 FAMILIES = ("hrv", "morphology", "sequence")

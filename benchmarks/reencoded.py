@@ -15,7 +15,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from emotion_rppg import estimate
-from emotion_rppg.features.verdicts import judged
+from emotion_rppg.features.beats.heart_rate import judged
 
 X264 = ("-c:v", "libx264", "-crf")
 CLEAN = (*X264, "18")

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.pulse.inference import estimate
-from emotion_rppg.quality import judge
+from emotion_rppg.pulse.estimate import estimate
+from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Signal
 
 NOISES = {"white": None, "of 0.7-4 Hz": (0.7, 4.0), "of 0.7-2.5 Hz": (0.7, 2.5), "brown": None}

@@ -24,13 +24,13 @@ import numpy as np
 from benchmarks.beats import CAMERA, reference
 from emotion_rppg import Beats, Signal, Video, estimate, find_beats
 from emotion_rppg.evaluation.statistics import clustered_ci
-from emotion_rppg.features.verdicts import judged
+from emotion_rppg.features.beats.heart_rate import judged
 from emotion_rppg.metrics import beat_measures, ece
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.pulse.inference import read_by_colour
-from emotion_rppg.quality import heart_rate, judge
+from emotion_rppg.pulse.estimate import read_by_colour
+from emotion_rppg.signal_quality import heart_rate, judge
 from emotion_rppg.synthesis.presets import PRESETS, write_clip
-from emotion_rppg.video.faces import follow, skin_mean
+from emotion_rppg.video.face_tracking import follow, skin_mean
 
 RIGHT_BPM = 3.0
 LENGTHS_S = (10, 30)

@@ -10,7 +10,7 @@ import numpy as np
 
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.spectra import BREATH
+from emotion_rppg.features.hrv.spectra import BREATH
 from emotion_rppg.signals import Signal
 
 LENGTH_S, STEP_S, POINTS = 60, 15, 8192

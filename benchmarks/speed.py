@@ -19,13 +19,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from emotion_rppg.checkpoints import load_tensors
-from emotion_rppg.pulse.inference import BUNDLED, SIZE, estimate
-from emotion_rppg.pulse.losses import negative_pearson
-from emotion_rppg.pulse.normalise import NORMALISATIONS
-from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.ready import OpenVino, Ready
-from emotion_rppg.pulse.sources import as_tensors
+from emotion_rppg.pulse.estimate import estimate
+from emotion_rppg.pulse.inference.accelerate import OpenVino, Ready
+from emotion_rppg.pulse.inference.trained_network import BUNDLED, SIZE
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.networks.physnet import PhysNet
+from emotion_rppg.pulse.training.clips import as_tensors
+from emotion_rppg.pulse.training.losses import negative_pearson
+from emotion_rppg.runtime.model_folders import load_tensors
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.synthesis.faces import face

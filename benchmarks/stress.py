@@ -16,15 +16,15 @@ from typing import Any
 import pandas as pd
 
 from emotion_rppg import evaluate, fit
-from emotion_rppg.cache import beside
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.deep import SequenceHead
-from emotion_rppg.emotion.inputs import CONFIDENCE
+from emotion_rppg.emotion.deep.estimator import SequenceHead
+from emotion_rppg.emotion.design_matrix import CONFIDENCE
 from emotion_rppg.evaluation.heads import chosen_heads
-from emotion_rppg.evaluation.normalise import NORMALISE
+from emotion_rppg.evaluation.normalisation import NORMALISE
 from emotion_rppg.features import columns
 from emotion_rppg.features.family import QUALITY_GROUP
-from emotion_rppg.tables import read_table
+from emotion_rppg.runtime.cache import beside
+from emotion_rppg.runtime.tables import read_table
 
 HEAD, HOW = "logistic", "calibration"  # of the shipped model: the simplest of those that do best
 

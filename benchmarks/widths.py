@@ -18,17 +18,13 @@ import numpy as np
 from benchmarks.presets import row
 from emotion_rppg import Signal, Video
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.pulse.chunks import CHUNK_S, overlap_add, pictures_at_times
-from emotion_rppg.pulse.inference import (
-    BUNDLED,
-    Network,
-    load_network,
-    read_by_colour,
-)
-from emotion_rppg.pulse.spatial import cells_of, confirmed
-from emotion_rppg.quality import heart_rate, snr_db
+from emotion_rppg.pulse.estimate import read_by_colour
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, overlap_add, pictures_at_times
+from emotion_rppg.pulse.inference.spatial_refinement import cells_of, confirmed
+from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
+from emotion_rppg.signal_quality import heart_rate, snr_db
 from emotion_rppg.synthesis.presets import PRESETS, Preset, Truth, write_clip
-from emotion_rppg.video.faces import WIDEN, Look, crop, follow, skin_mean
+from emotion_rppg.video.face_tracking import WIDEN, Look, crop, follow, skin_mean
 
 TRIAL = Preset(
     codecs=(("h264", 11), ("h264", 14), ("h264", 16)),

@@ -15,7 +15,7 @@ _HOME = {
     "Recording": "recordings",
     "Windows": "windows",
     "Extraction": "extraction",
-    "estimate": "pulse.inference",
+    "estimate": "pulse.estimate",
     "find_beats": "features.beats",
     "extract": "study",
     "extraction_of": "extraction",
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from emotion_rppg.evaluation import Evaluation, evaluate
     from emotion_rppg.extraction import Extraction, extraction_of
     from emotion_rppg.features.beats import find_beats
-    from emotion_rppg.pulse.inference import estimate
+    from emotion_rppg.pulse.estimate import estimate
     from emotion_rppg.recordings import Recording, Video
     from emotion_rppg.signals import Beats, Signal
     from emotion_rppg.study import extract, fit, load, predict

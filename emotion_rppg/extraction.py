@@ -1,7 +1,8 @@
 """How a feature table was made from recordings: a value that travels with the table and the model.
 
 In memory it lies in ``table.attrs["extraction"]`` as plain JSON, on disk in the Parquet schema or
-in ``TABLE.extraction.json`` beside a CSV (`emotion_rppg.tables`), and in a model's config.json.
+in ``TABLE.extraction.json`` beside a CSV (`emotion_rppg.runtime.tables`), and in a model's
+config.json.
 """
 
 from __future__ import annotations

@@ -13,22 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats.find import LEAST_RATE_HZ
+from emotion_rppg.features.beats.heart_rate import judged
 from emotion_rppg.features.hrv import table
 from emotion_rppg.features.trust import withhold
-from emotion_rppg.features.verdicts import judged
-from emotion_rppg.pulse.chunks import CHUNK_S, pictures_at_times
-from emotion_rppg.pulse.inference import (
-    SHORTEST_RUN_S,
-    Method,
-    Network,
-    chosen_method,
-    read_by_colour,
-)
-from emotion_rppg.pulse.spatial import read_pictures
-from emotion_rppg.quality import judge, per_sample
+from emotion_rppg.pulse.estimate import SHORTEST_RUN_S, Method, chosen_method, read_by_colour
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, pictures_at_times
+from emotion_rppg.pulse.inference.spatial_refinement import read_pictures
+from emotion_rppg.pulse.inference.trained_network import Network
+from emotion_rppg.signal_quality import judge, per_sample
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import crop, follow_live, skin_mean
+from emotion_rppg.video.face_tracking import crop, follow_live, skin_mean
 from emotion_rppg.video.frames import Frame
 
 DELAY_S = 0.5  # a frame waits so long for the next detection of the face
@@ -92,7 +88,7 @@ def watch(
     Parameters
     ----------
     frames : iterable of Frame
-        `video.cameras.camera_frames` or `replayed`, or any other.
+        `video.live_capture.camera_frames` or `replayed`, or any other.
     method : as in :func:`emotion_rppg.estimate`
         A network reads the last ten seconds anew at each step: on a CPU it needs a quarter to a
         half of each second.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.clocks import frame_times
 from emotion_rppg.errors import InputError
+from emotion_rppg.frame_timestamps import frame_times
 
 LONGEST_HOLE_S = 0.5  # of missing samples that interpolation bridges, whatever they come from
 _A_BEAT = {  # what Beats may carry for each beat
@@ -91,7 +91,8 @@ class Signal:
 
         Repeated times are averaged. Between samples the value is interpolated linearly; a hole
         longer than ``longest_gap_s`` (and than three typical steps) becomes NaN, never a line.
-        Jittery stamps of a camera (kind ``"rppg"``) are first evened (:mod:`emotion_rppg.clocks`).
+        Jittery stamps of a camera (kind ``"rppg"``) are first evened
+        (:mod:`emotion_rppg.frame_timestamps`).
 
         Parameters
         ----------

@@ -18,13 +18,13 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.listed import Listed
+from emotion_rppg.datasets.base import Listed
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.evaluation import SPLITS, Split
-from emotion_rppg.evaluation.normalise import NORMALISE, Normalisation
+from emotion_rppg.evaluation.normalisation import NORMALISE, Normalisation
 from emotion_rppg.pulse import METHODS, NETWORKS
-from emotion_rppg.pulse.losses import LOSSES, Loss
+from emotion_rppg.pulse.training.losses import LOSSES, Loss
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import people

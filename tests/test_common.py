@@ -19,18 +19,18 @@ from emotion_rppg.emotion import DUMMIES, HEADS, HEADS_REGRESSION
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.features import FAMILIES
 from emotion_rppg.pulse import METHODS, NETWORKS
-from emotion_rppg.pulse.winograd import Convolution
-from emotion_rppg.quality import heart_rate
+from emotion_rppg.pulse.inference.winograd import Convolution
+from emotion_rppg.signal_quality import heart_rate
 from emotion_rppg.signals import Beats, Signal
-from emotion_rppg.video.faces import read_trace
+from emotion_rppg.video.face_tracking import read_trace
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 
 
 def modules(stage: str) -> Iterator[ModuleType]:
     package = importlib.import_module(f"emotion_rppg.{stage}")
-    for found in pkgutil.iter_modules(package.__path__):
-        yield importlib.import_module(f"emotion_rppg.{stage}.{found.name}")
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        yield importlib.import_module(found.name)
 
 
 def defined(stage: str, wanted) -> set[object]:

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from emotion_rppg.cache import Cache, beside_name
 from emotion_rppg.cli import app
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.study import Extraction, Reading, extraction
+from emotion_rppg.runtime.cache import Cache, beside_name
+from emotion_rppg.study import Extraction, Reading, feature_table
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
 KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))
@@ -63,13 +63,13 @@ def undisturbed(folder, tmp_path_factory) -> bytes:
 def redone(monkeypatch) -> list[str]:
     """Names of the recordings that are extracted from now on in this process."""
     names: list[str] = []
-    extract_one = extraction._guarded
+    extract_one = feature_table._guarded
 
     def counted(recording, *rest):
         names.append(recording.name)
         return extract_one(recording, *rest)
 
-    monkeypatch.setattr(extraction, "_guarded", counted)
+    monkeypatch.setattr(feature_table, "_guarded", counted)
     return names
 
 
@@ -148,7 +148,7 @@ def test_a_changed_file_or_option_is_redone(folder, redone, tmp_path, monkeypatc
 def test_another_length_of_window_decodes_no_video_again(tmp_path, monkeypatch) -> None:
     words = ("features", CLIP, "--out", tmp_path / "t.csv", "--cache", tmp_path / "kept")
     assert run(*words, "--whole").exit_code == 0
-    monkeypatch.setattr("emotion_rppg.pulse.inference.estimate", None)
+    monkeypatch.setattr("emotion_rppg.pulse.estimate.estimate", None)
     assert run(*words, "--length", 10, "--step", 5).exit_code == 0
     assert run(*words, "--whole", "--method", "green").exit_code == 2
 
@@ -237,7 +237,7 @@ def test_a_network_that_was_trained_anew_is_another_result(tmp_path) -> None:
     for weights in (b"first", b"other"):
         (tmp_path / "model.safetensors").write_bytes(weights)
         how = Extraction(method=tmp_path)
-        keys.append(extraction._rows_key(recording, Reading.of(how), how))
+        keys.append(feature_table._rows_key(recording, Reading.of(how), how))
     assert None not in keys
     assert keys[0] != keys[1]
 

@@ -13,8 +13,8 @@ from emotion_rppg import extract
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import read_table
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
 H264 = ("-c:v", "libx264", "-crf", "12", "-preset", "ultrafast")

@@ -17,14 +17,16 @@ PACKAGE = Path(emotion_rppg.__file__).parent
 # A stage may import itself and what stands before it.
 ORDER = (
     ("root",),
+    ("runtime",),
+    ("formats",),
     ("synthesis",),
     ("datasets", "video"),
     ("pulse", "features"),
     ("emotion",),
-    ("study", "live"),
+    ("study",),
     ("evaluation",),
     ("report",),
-    ("demo", "doctor", "app"),
+    ("live", "app"),
     ("cli",),
 )
 LEVEL = {stage: level for level, stages in enumerate(ORDER) for stage in stages}
@@ -33,7 +35,7 @@ DRAWING = Path(__file__).parents[1] / "docs" / "images" / "architecture.svg"
 
 
 def stage_of(module: str) -> str:
-    """``emotion_rppg.pulse.physnet`` -> ``pulse``; a module at the root that is no stage: root."""
+    """``emotion_rppg.pulse.estimate`` -> ``pulse``; a module at the root that is no stage: root."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and parts[1] in LEVEL else "root"
 
@@ -115,10 +117,10 @@ def test_every_public_name_is_there() -> None:
 
 def public_functions() -> dict[str, Callable[..., object]]:
     from emotion_rppg import evaluation, study
-    from emotion_rppg.evaluation import learning, pulse
+    from emotion_rppg.evaluation import learning_curve, pulse_agreement
 
     found = {name: getattr(emotion_rppg, name) for name in emotion_rppg.__all__}
-    more = (study.pretrain_encoder, pulse.evaluate_pulse, learning.learning_curve)
+    more = (study.pretrain_encoder, pulse_agreement.evaluate_pulse, learning_curve.learning_curve)
     return found | {f.__name__: f for f in more} | {"evaluation.evaluate": evaluation.evaluate}
 
 
@@ -138,7 +140,7 @@ def test_the_front_door_shows_every_parameter_of_an_evaluation() -> None:
 
 
 def test_an_encoder_is_pretrained_with_the_defaults_of_its_recipe() -> None:
-    from emotion_rppg.emotion.pretraining import Recipe
+    from emotion_rppg.emotion.deep.pretraining import Recipe
     from emotion_rppg.study import pretrain_encoder
 
     shown = inspect.signature(pretrain_encoder).parameters

@@ -17,8 +17,8 @@ from zipfile import ZipFile
 import pytest
 
 from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.runtime.tables import write_table
 from emotion_rppg.study import extract
-from emotion_rppg.tables import write_table
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))

@@ -11,9 +11,9 @@ from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.live import KEEP_S, _Held, watch
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.video import cameras
-from emotion_rppg.video.cameras import HELD, camera_frames, replayed
+from emotion_rppg.video import live_capture
 from emotion_rppg.video.frames import Frame
+from emotion_rppg.video.live_capture import HELD, camera_frames, replayed
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
 
@@ -144,7 +144,7 @@ def test_a_camera_drops_the_oldest_frames_and_says_when_it_is_gone(monkeypatch) 
 
     camera = Camera(5 * HELD)
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: camera)
-    monkeypatch.setattr(cameras, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(live_capture, "PATIENCE_S", 0.3)
     frames = camera_frames(0)
     first = next(frames)
     while camera.left >= 0:

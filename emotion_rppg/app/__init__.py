@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.app.analysis import LONGEST_S, Shown, analyse, growing
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.pulse.inference import BUNDLED
+from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.signals import Signal
 from emotion_rppg.study import load
 

@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
-from emotion_rppg.features.hrv import COLUMNS
+from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.hrv.measures import COLUMNS
 from emotion_rppg.features.trust import beats_of
-from emotion_rppg.features.verdicts import judged
-from emotion_rppg.pulse.inference import Seen
+from emotion_rppg.pulse.estimate import Seen
 from emotion_rppg.recordings import Video
-from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.report.plane import abstained, over_time, plane
+from emotion_rppg.report.plots import signals
+from emotion_rppg.report.plots.circumplex import abstained, over_time, plane
+from emotion_rppg.runtime.tables import write_table, write_wave
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
-from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.video.frames import describe
 from emotion_rppg.windows import trusted
 
@@ -50,7 +50,7 @@ class Shown:
 def growing(wave: Signal) -> Shown:
     """The last half minute of a wave that is still being read."""
     recent = wave.crop(max(wave.start_s, wave.end_s - DRAWN_S), wave.end_s)
-    drawn = figures.waves({"rppg": recent}, seconds=DRAWN_S)
+    drawn = signals.waves({"rppg": recent}, seconds=DRAWN_S)
     return Shown(f"### reading: {wave.end_s:.0f} s so far", drawn)
 
 
@@ -108,8 +108,8 @@ def _written(
 ) -> Shown:
     beats = beats_of(wave)
     shown = {"rppg": wave}
-    drawn = figures.waves(shown, beats={"rppg": beats}, seconds=min(wave.duration_s, DRAWN_S))
-    intervals, hrv = figures.tachogram({"rppg": beats}), _hrv(row, wave)
+    drawn = signals.waves(shown, beats={"rppg": beats}, seconds=min(wave.duration_s, DRAWN_S))
+    intervals, hrv = signals.tachogram({"rppg": beats}), _hrv(row, wave)
     said, told = _said(wave, beats), trained(model)
     sections = [
         Section("Pulse", [said], [(drawn, "Wave, beats, quality."), (intervals, "Intervals.")]),

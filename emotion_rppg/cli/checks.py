@@ -78,7 +78,7 @@ def _method(method: str | None, weights: Path | None) -> None:
     name = canonical(method)
     if name is None or name in METHODS or Path(name).is_dir():
         return
-    from emotion_rppg.pulse.inference import BUNDLED
+    from emotion_rppg.pulse.inference.trained_network import BUNDLED
 
     if name in BUNDLED:
         return
@@ -90,7 +90,7 @@ def _method(method: str | None, weights: Path | None) -> None:
             f"unknown rPPG method {method!r}; known: {known}, or the folder of a network"
         )
     if weights is None:
-        from emotion_rppg.pulse.inference import chosen_method
+        from emotion_rppg.pulse.estimate import chosen_method
 
         chosen_method(name, weights, "cpu")
 
@@ -123,7 +123,7 @@ def _above_zero(option: str, seconds: float) -> None:
 
 
 def _source(source: str) -> None:
-    from emotion_rppg.features.kinds import KINDS
+    from emotion_rppg.features.beats.kinds import KINDS
 
     if source.lower() not in ("auto", *KINDS):
         raise InputError(f"unknown source {source!r}; known: auto, {', '.join(KINDS)}")

@@ -128,7 +128,7 @@ def recordings_of(
                     f"two inputs are called {name}: give the folder above them instead"
                 )
         return found
-    from emotion_rppg.report.cards import dataset_class
+    from emotion_rppg.datasets.cards import dataset_class
 
     if channel is not None:
         raise InputError(f"--channel {channel} is of files: the reader of {dataset} knows its own")

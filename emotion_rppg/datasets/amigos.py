@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, kept, labels, numbered
-from emotion_rppg.datasets.safely import load_mat
+from emotion_rppg.datasets.base import Listed, kept, labels, numbered
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_mat
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
 

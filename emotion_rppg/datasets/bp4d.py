@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, cover
-from emotion_rppg.datasets.pictures import Timed, decoded
-from emotion_rppg.datasets.rows import load_text
-from emotion_rppg.datasets.safely import Archive, open_zip
+from emotion_rppg.datasets.base import Listed, cover
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.image_frames import Timed, decoded
+from emotion_rppg.formats.safe_io import Archive, open_zip
+from emotion_rppg.formats.text_tables import load_text
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

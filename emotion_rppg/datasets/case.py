@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, numbered, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import Listed, numbered, on_clock, rated, read_columns
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal

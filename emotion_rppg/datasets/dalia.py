@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, kept, numbered
+from emotion_rppg.datasets.base import Listed, kept, numbered
 from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
-from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
 

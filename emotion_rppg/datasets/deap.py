@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, kept
-from emotion_rppg.datasets.rows import load_rows, number, whole
-from emotion_rppg.datasets.safely import load_pickle, read_edf
+from emotion_rppg.datasets.base import Listed, kept
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_pickle, read_edf
+from emotion_rppg.formats.text_tables import load_rows, number, whole
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.signals import Signal
 

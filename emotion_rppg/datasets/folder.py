@@ -20,17 +20,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.checkpoints import whole_file
-from emotion_rppg.datasets.bids import ENDING as PHYSIO
-from emotion_rppg.datasets.bids import who_in_physio
-from emotion_rppg.datasets.channels import BEGINNINGS
-from emotion_rppg.datasets.csvs import SIGNAL_COLUMNS, read_signal
-from emotion_rppg.datasets.e4 import FILES, is_e4
-from emotion_rppg.datasets.files import OPENERS, is_signal_file, signals_in
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
-from emotion_rppg.datasets.texts import NoSignal
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.bids import ENDING as PHYSIO
+from emotion_rppg.formats.bids import who_in_physio
+from emotion_rppg.formats.channel_names import BEGINNINGS
+from emotion_rppg.formats.empatica import FILES, is_e4
+from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
+from emotion_rppg.formats.signal_files import OPENERS, is_signal_file, signals_in
+from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
+from emotion_rppg.runtime.atomic_files import whole_file
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, read_columns
-from emotion_rppg.datasets.pictures import Timed, of_files
+from emotion_rppg.datasets.base import Listed, read_columns
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.image_frames import Timed, of_files
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, kept, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import Listed, kept, on_clock, rated, read_columns
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import AS_WRITTEN
 
 _log = logging.getLogger(__name__)
 SCALE = (1, 5)

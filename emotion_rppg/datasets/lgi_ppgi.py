@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, film_lasts, frame_seconds
-from emotion_rppg.datasets.rows import number
-from emotion_rppg.datasets.safely import load_xml
+from emotion_rppg.datasets.base import Listed, film_lasts, frame_seconds
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_xml
+from emotion_rppg.formats.text_tables import number
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, numbered
-from emotion_rppg.datasets.rows import load_text, number, whole
-from emotion_rppg.datasets.safely import load_xml, read_edf
+from emotion_rppg.datasets.base import Listed, numbered
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_xml, read_edf
+from emotion_rppg.formats.text_tables import load_text, number, whole
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

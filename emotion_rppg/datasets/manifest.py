@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.checkpoints import MANIFEST_FACTS, PACKAGE
-from emotion_rppg.datasets.e4 import is_e4
-from emotion_rppg.datasets.files import Reader, signals_in
-from emotion_rppg.datasets.missing import is_missing
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.empatica import is_e4
+from emotion_rppg.formats.missing_values import is_missing
+from emotion_rppg.formats.signal_files import Reader, signals_in
 from emotion_rppg.recordings import DatasetNotFound, Recording, Video
+from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed
-from emotion_rppg.datasets.pictures import Timed, eight_bits
-from emotion_rppg.datasets.safely import GB, load_hdf5, slabs
+from emotion_rppg.datasets.base import Listed
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.image_frames import Timed, eight_bits
+from emotion_rppg.formats.safe_io import GB, load_hdf5, slabs
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.e4 import e4_clock, read_e4
-from emotion_rppg.datasets.listed import Listed
-from emotion_rppg.datasets.rows import load_rows, whole
+from emotion_rppg.datasets.base import Listed
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.empatica import e4_clock, read_e4
+from emotion_rppg.formats.text_tables import load_rows, whole
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.checkpoints import PACKAGE, whole_folder
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, SYNTHETIC
 from emotion_rppg.errors import InputError
-from emotion_rppg.parallel import in_order
 from emotion_rppg.recordings import Card
+from emotion_rppg.runtime.atomic_files import PACKAGE, whole_folder
+from emotion_rppg.runtime.parallel import in_order
 from emotion_rppg.synthesis import waves
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.faces import face

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from emotion_rppg.datasets.listed import Listed, numbered
-from emotion_rppg.datasets.rows import load_numbers, load_text
+from emotion_rppg.datasets.base import Listed, numbered
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.text_tables import load_numbers, load_text
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

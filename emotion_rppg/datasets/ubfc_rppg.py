@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.listed import Listed, frame_seconds, kept, on_clock
-from emotion_rppg.datasets.rows import load_numbers
+from emotion_rppg.datasets.base import Listed, frame_seconds, kept, on_clock
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.text_tables import load_numbers
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 

@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.svm import SVC, SVR
 
-from emotion_rppg.emotion.deep import (
+from emotion_rppg.emotion.deep.estimator import (
     MultiTaskHead,
     MultiTaskRegressor,
     SequenceHead,
@@ -25,7 +25,7 @@ from emotion_rppg.emotion.deep import (
 )
 from emotion_rppg.emotion.dummies import SubjectPrior
 from emotion_rppg.emotion.ensemble import Average
-from emotion_rppg.emotion.linear import Calibrated, EqualPriors, OnFeatures
+from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.emotion.inputs import Matrix, fitted_to, lengths_of, of_one_length
+from emotion_rppg.emotion.design_matrix import Matrix, fitted_to, lengths_of, of_one_length
 from emotion_rppg.errors import InputError
 
 PRESENT = 0.9  # of the training windows of every class hold all the columns that are used

@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg import __version__
-from emotion_rppg.checkpoints import CARD, CONFIG, read_config, whole_folder, write_json
+from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.complete_cases import complete_cases, fit_head, one_sentence
-from emotion_rppg.emotion.encoder import beginnings, load_encoder
-from emotion_rppg.emotion.inputs import Matrix, matrix
-from emotion_rppg.emotion.levels import CALIBRATION_S, calibrated, level_of
-from emotion_rppg.emotion.platt import PROBABILITIES, with_probabilities
-from emotion_rppg.emotion.ranges import Ranges
+from emotion_rppg.emotion.deep.pretrained_encoder import beginnings, load_encoder
+from emotion_rppg.emotion.design_matrix import Matrix, matrix
+from emotion_rppg.emotion.feature_ranges import Ranges
+from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, calibrated, level_of
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
+from emotion_rppg.runtime.atomic_files import CARD, CONFIG, whole_folder, write_json
+from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.windows import EMBEDDING, OK, people, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emotion_rppg.emotion.encoder import Pretrained
+    from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
 
 _log = logging.getLogger(__name__)
 KIND, ENCODER = "emotion", "encoder"
@@ -202,7 +203,7 @@ class Model:
 
     def save(self, folder: str | Path) -> Path:
         """Write the model folder: config.json, one file a head, MODEL_CARD.md."""
-        from emotion_rppg.emotion.storage import save_head
+        from emotion_rppg.emotion.persistence import save_head
 
         with whole_folder(folder) as fresh:
             for target, head in self.heads.items():
@@ -453,7 +454,7 @@ def _extraction_in(config: dict[str, Any]) -> Extraction:
 
 def load(folder: str | Path) -> Model:
     """Read a model folder, or one that comes along by its name; nothing in it can run code."""
-    from emotion_rppg.emotion.storage import load_head
+    from emotion_rppg.emotion.persistence import load_head
 
     if not Path(folder).exists():
         folder = BUNDLED.get(str(folder), folder)

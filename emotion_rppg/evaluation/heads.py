@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, WITH_ENCODER, heads_for
-from emotion_rppg.emotion.platt import with_probabilities
-from emotion_rppg.emotion.selection import Selected
-from emotion_rppg.emotion.storage import has_network
+from emotion_rppg.emotion.calibration import with_probabilities
+from emotion_rppg.emotion.nested_selection import Selected
+from emotion_rppg.emotion.persistence import has_network
 from emotion_rppg.errors import InputError
 
 SELECTED = "selected"

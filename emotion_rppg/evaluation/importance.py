@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg import metrics
-from emotion_rppg.emotion.inputs import Matrix
-from emotion_rppg.emotion.selection import Selected
-from emotion_rppg.emotion.storage import has_network
-from emotion_rppg.evaluation.fitting import Job, asked, fitted
+from emotion_rppg.emotion.design_matrix import Matrix
+from emotion_rppg.emotion.nested_selection import Selected
+from emotion_rppg.emotion.persistence import has_network
+from emotion_rppg.evaluation.jobs import Job, asked, fitted
 from emotion_rppg.evaluation.statistics import BASELINES
-from emotion_rppg.parallel import in_order
+from emotion_rppg.runtime.parallel import in_order
 from emotion_rppg.windows import EMBEDDING
 
 SEQUENCE_OF_BEATS = "beat sequence"

@@ -36,14 +36,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 
+from emotion_rppg.emotion.calibration import Platt
+from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.ensemble import Several
-from emotion_rppg.emotion.inputs import Matrix
-from emotion_rppg.emotion.linear import Calibrated, EqualPriors, OnFeatures
-from emotion_rppg.emotion.platt import Platt
-from emotion_rppg.evaluation.fitting import Job, fitted, run_job
+from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
+from emotion_rppg.evaluation.jobs import Job, fitted, run_job
 from emotion_rppg.evaluation.scoring import group_score
 from emotion_rppg.evaluation.splits import unit_names
-from emotion_rppg.parallel import in_order
+from emotion_rppg.runtime.parallel import in_order
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _changes_inside(y: np.ndarray, trial: np.ndarray, order: np.ndarray) -> bool
 
 def is_slow(head: Any) -> bool:
     """Whether hundreds of refits of a head would take hours: a network, trees, inner selection."""
-    from emotion_rppg.emotion.storage import has_network
+    from emotion_rppg.emotion.persistence import has_network
 
     kinds = [type(part) for part in (head, *head.get_params().values())]
     many = any(kind.__module__.startswith(_SLOW_MODULES) for kind in kinds)

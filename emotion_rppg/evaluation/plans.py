@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.ensemble import asked_for
-from emotion_rppg.emotion.inputs import Matrix
 from emotion_rppg.emotion.table_checks import one_label_each
 from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation.fitting import Job
-from emotion_rppg.evaluation.folds import (
+from emotion_rppg.evaluation.heads import chosen_heads
+from emotion_rppg.evaluation.jobs import Job
+from emotion_rppg.evaluation.leakage import (
     AnySplit,
     Folds,
     make_folds,
@@ -24,7 +25,6 @@ from emotion_rppg.evaluation.folds import (
     refuse_trained_on,
     split_name,
 )
-from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.windows import people, trusted
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.checkpoints import EVALUATION_FACTS, PACKAGE, whole_folder, write_json
 from emotion_rppg.errors import InputError
-from emotion_rppg.tables import AS_WRITTEN, read_parquet, write_table
+from emotion_rppg.runtime.atomic_files import EVALUATION_FACTS, PACKAGE, whole_folder, write_json
+from emotion_rppg.runtime.tables import AS_WRITTEN, read_parquet, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -266,7 +266,7 @@ def _in_a_line(means: pd.DataFrame) -> str:
 class PulseEvaluation:
     """Errors of camera pulse waves against a contact sensor.
 
-    `emotion_rppg.evaluation.pulse.evaluate_pulse` returns it.
+    `emotion_rppg.evaluation.pulse_agreement.evaluate_pulse` returns it.
 
     Parameters
     ----------
@@ -285,9 +285,9 @@ class PulseEvaluation:
     def summary(self) -> pd.DataFrame:
         """Score each method, with 95 % intervals over people.
 
-        As `emotion_rppg.evaluation.pulse_scores.pulse_summary`, which describes the columns.
+        As `emotion_rppg.evaluation.pulse_statistics.pulse_summary`, which describes the columns.
         """
-        from emotion_rppg.evaluation.pulse_scores import pulse_summary
+        from emotion_rppg.evaluation.pulse_statistics import pulse_summary
 
         return pulse_summary(self.scores, self.windows)
 

@@ -6,16 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.cache import Cache
+from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.emotion.dummies import DRAWS
-from emotion_rppg.emotion.inputs import Matrix, matrix
 from emotion_rppg.emotion.table_checks import checked
 from emotion_rppg.emotion.tasks import Task, class_names
-from emotion_rppg.evaluation import resume
-from emotion_rppg.evaluation.fitting import Job, Said
-from emotion_rppg.evaluation.folds import AnySplit, Leak, is_leaky, split_name
+from emotion_rppg.evaluation import fold_cache
 from emotion_rppg.evaluation.importance import explained, losses
-from emotion_rppg.evaluation.normalise import Normalise, normalise_name, normalised
+from emotion_rppg.evaluation.jobs import Job, Said
+from emotion_rppg.evaluation.leakage import AnySplit, Leak, is_leaky, split_name
+from emotion_rppg.evaluation.normalisation import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import null_of
 from emotion_rppg.evaluation.plans import Plan, baseline_inputs, make_plans
 from emotion_rppg.evaluation.result import (
@@ -26,14 +25,10 @@ from emotion_rppg.evaluation.result import (
     Settings,
     table_of,
 )
-from emotion_rppg.evaluation.scoring import (
-    RANDOM,
-    predictions,
-    random_classes,
-    scores_of_people,
-)
+from emotion_rppg.evaluation.scoring import RANDOM, predictions, random_classes, scores_of_people
 from emotion_rppg.evaluation.statistics import BASELINES
-from emotion_rppg.parallel import unless_kept
+from emotion_rppg.runtime.cache import Cache
+from emotion_rppg.runtime.parallel import unless_kept
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +89,7 @@ def evaluate(
         How ratings become classes; see :class:`~emotion_rppg.emotion.tasks.Task`.
     normalise : str or function
         A name of ``NORMALISE``, a `Normalisation` or a function
-        (:mod:`emotion_rppg.evaluation.normalise`).
+        (:mod:`emotion_rppg.evaluation.normalisation`).
     calibration_s : float
         Of ``"calibration"``: how much of each person's beginning is the reference, and unscored.
     ablate : sequence of str
@@ -106,7 +101,7 @@ def evaluate(
     probabilities : {"temperature", "own", "platt"}
         ``"temperature"``: calibrated inside each fold on training people whom the head had not
         seen, which changes no prediction; ``"platt"``: by a sigmoid, which may
-        (:mod:`emotion_rppg.emotion.platt`).
+        (:mod:`emotion_rppg.emotion.calibration`).
     extra_features : sequence of str
         Numeric columns outside the feature families (``"age"``) that are features all the same.
     allow_unknown_training : bool
@@ -247,14 +242,14 @@ def _outcomes(
 ) -> list[Said]:
     """Predictions of each job, in the order of the jobs; cached ones are read."""
     shared = {id(job.inputs): job for job in jobs} if cache is not None else {}
-    digests = {number: resume.digest(job) for number, job in shared.items()}
-    names = ["" if cache is None else resume.key(job, digests[id(job.inputs)]) for job in jobs]
+    digests = {number: fold_cache.digest(job) for number, job in shared.items()}
+    names = ["" if cache is None else fold_cache.key(job, digests[id(job.inputs)]) for job in jobs]
     calls = [(job, cache, name) for job, name in zip(jobs, names, strict=True)]
     found: dict[int, Said] = {}
     for number, said, new in unless_kept(
-        resume.run_and_keep,
+        fold_cache.run_and_keep,
         calls,
-        lambda number: None if cache is None else resume.read(cache, names[number]),
+        lambda number: None if cache is None else fold_cache.read(cache, names[number]),
         workers=workers,
         scheduler=scheduler,
     ):

@@ -14,14 +14,14 @@ import numpy as np
 
 from emotion_rppg import metrics
 from emotion_rppg.emotion.dummies import drawn_classes
-from emotion_rppg.quality import LEAST_QUALITY
+from emotion_rppg.signal_quality import LEAST_QUALITY
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.emotion.tasks import Task
-    from emotion_rppg.evaluation.fitting import Job, Said
+    from emotion_rppg.evaluation.jobs import Job, Said
 
 CLASS_SCORES = ("balanced_accuracy", "macro_f1", "auroc", "mcc", "ece")
 NUMBER_SCORES = ("ccc", "pearson", "rmse")

@@ -105,7 +105,7 @@ def first_minutes(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
 
     A window that reaches over the border is on neither side.
     """
-    from emotion_rppg.emotion.levels import ends_s  # its package loads scikit-learn
+    from emotion_rppg.emotion.subject_baseline import ends_s  # its package loads scikit-learn
 
     del seed
     ends, person = ends_s(table), people(table).to_numpy()

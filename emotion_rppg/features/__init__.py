@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import hrv, morphology, sequences
+from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.family import OF_EVERY_TABLE, Column, Family
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.features import pulses
+from emotion_rppg.features import pulse_delineation
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.family import Column, Family
-from emotion_rppg.features.kinds import KINDS
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -179,10 +179,10 @@ def _part(beats: Beats, own: slice) -> Beats:
 
 
 def _block(beats: Beats, signal: Signal) -> dict[str, np.ndarray]:
-    cut = pulses.cut(beats, signal)
-    found = pulses.coarse(cut) if len(cut.beat) else {}
-    if found and signal.rate_hz >= FINE_HZ - 0.5 and pulses.alike(cut) >= ALIKE:
-        found |= pulses.fine(cut)
+    cut = pulse_delineation.cut(beats, signal)
+    found = pulse_delineation.coarse(cut) if len(cut.beat) else {}
+    if found and signal.rate_hz >= FINE_HZ - 0.5 and pulse_delineation.alike(cut) >= ALIKE:
+        found |= pulse_delineation.fine(cut)
     values = {}
     for name, value in found.items():
         values[name] = np.full(len(beats), np.nan)

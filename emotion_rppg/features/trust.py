@@ -17,12 +17,13 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import columns, hrv
-from emotion_rppg.features.beats import LEAST_RATE_HZ, find_beats
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats.find import LEAST_RATE_HZ
+from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE, quality_of_beats
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.signal_kind import SignalKind
 from emotion_rppg.features.family import StandardError
-from emotion_rppg.features.kinds import KINDS
-from emotion_rppg.features.signal_kind import SignalKind
-from emotion_rppg.features.verdicts import LEAST_COVERAGE, quality_of_beats
-from emotion_rppg.quality import judge
+from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK
 

@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from emotion_rppg.pulse import classical
+from emotion_rppg.pulse import methods
 
 T = TypeVar("T")
 KIND = "pulse"  # of the model folders of this stage, as their config.json says
 METHODS = {
-    "green": classical.green,
-    "ica": classical.ica,
-    "chrom": classical.chrom,
-    "pos": classical.pos,
-    "lgi": classical.lgi,
-    "pbv": classical.pbv,
-    "omit": classical.omit,
+    "green": methods.green,
+    "ica": methods.ica,
+    "chrom": methods.chrom,
+    "pos": methods.pos,
+    "lgi": methods.lgi,
+    "pbv": methods.pbv,
+    "omit": methods.omit,
 }
 
 

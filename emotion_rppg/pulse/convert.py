@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotion_rppg.checkpoints import check_folder, whole_folder
 from emotion_rppg.errors import InputError
 from emotion_rppg.metrics import pearson
-from emotion_rppg.pulse.classical import detrend, pos
-from emotion_rppg.pulse.inference import Network
+from emotion_rppg.pulse.inference.trained_network import Network
+from emotion_rppg.pulse.methods import detrend, pos
 from emotion_rppg.pulse.networks import save_network
-from emotion_rppg.pulse.normalise import NORMALISATIONS
-from emotion_rppg.pulse.physnet import SMALLEST, load_public
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.networks.physnet import SMALLEST, load_public
+from emotion_rppg.runtime.atomic_files import check_folder, whole_folder
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
 
@@ -56,7 +56,7 @@ def convert(
     Parameters
     ----------
     checkpoint : path
-        See :func:`emotion_rppg.pulse.physnet.load_public`. Nothing in it is executed.
+        See :func:`emotion_rppg.pulse.networks.physnet.load_public`. Nothing in it is executed.
     out : path
         The model folder.
     trained_on : "unknown", or one or more "SET:ID,ID…"

@@ -7,7 +7,7 @@ well, or all colours alike; motion darkens one side of each edge and lightens th
 
 Each stretch of ten seconds is tested at the wave's own rate. A test speaks against the wave only
 where it is significant against what the same cells do in other phases of the same rate, so that
-noise decides nothing: whether there is a rhythm at all is for `emotion_rppg.quality` to say.
+noise decides nothing: whether there is a rhythm at all is for `emotion_rppg.signal_quality` to say.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emotion_rppg.quality import FASTEST_HZ, SLOWEST_HZ
+from emotion_rppg.signal_quality import FASTEST_HZ, SLOWEST_HZ
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import Look, face_cells, skin_of
+from emotion_rppg.video.face_tracking import Look, face_cells, skin_of
 
 RATE_HZ = 15.0  # at most so many frames a second are looked at: pulses have 3.5 Hz at most
 CELLS, ZONES = 16, 4  # a side of the face's box

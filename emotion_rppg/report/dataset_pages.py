@@ -9,11 +9,11 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.datasets import DATASETS
+from emotion_rppg.datasets.cards import verified
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
-from emotion_rppg.report.cards import verified
+from emotion_rppg.runtime.atomic_files import whole_file
 
 BEGIN = "<!-- data sets: made by `make pages` -->"
 END = "<!-- end of data sets -->"

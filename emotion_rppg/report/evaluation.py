@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.checkpoints import whole_folder
-from emotion_rppg.emotion.platt import PROBABILITIES
+from emotion_rppg.datasets.cards import cards_of
+from emotion_rppg.emotion.calibration import PROBABILITIES
 from emotion_rppg.emotion.tasks import Task
-from emotion_rppg.evaluation.normalise import NORMALISE, Normalisation
+from emotion_rppg.evaluation.normalisation import NORMALISE, Normalisation
 from emotion_rppg.evaluation.splits import OWN, SPLITS, Split
-from emotion_rppg.provenance import write_run
-from emotion_rppg.report import outcomes
-from emotion_rppg.report.cards import cards_of
-from emotion_rppg.report.examples import Waves, examples
-from emotion_rppg.report.methods import methods
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.report.people import data
-from emotion_rppg.tables import write_table
+from emotion_rppg.report.sections import findings
+from emotion_rppg.report.sections.examples import Waves, examples
+from emotion_rppg.report.sections.methods import methods
+from emotion_rppg.report.sections.people import data
+from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.provenance import write_run
+from emotion_rppg.runtime.tables import write_table
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def write_evaluation(
     from emotion_rppg.evaluation.result import write_files
 
     means, pairs = results.summary(), results.between_heads()
-    names = outcomes.names_of_classes(results, table)
+    names = findings.names_of_classes(results, table)
     with whole_folder(out) as fresh:
         write_files(results, fresh)
         write_table(means, fresh / "summary.csv")
@@ -55,14 +55,14 @@ def write_evaluation(
         sections = [
             protocol(results, table),
             *data(results, table, names),
-            outcomes.scores(results, means, names),
-            *outcomes.each_data_set(results, table),
-            *outcomes.null(results),
-            *outcomes.pairs(pairs),
-            outcomes.other_scores(results),
-            *outcomes.mistakes(results, names),
-            *outcomes.calibration(results, names),
-            *outcomes.importance(results),
+            findings.scores(results, means, names),
+            *findings.each_data_set(results, table),
+            *findings.null(results),
+            *findings.pairs(pairs),
+            findings.other_scores(results),
+            *findings.mistakes(results, names),
+            *findings.calibration(results, names),
+            *findings.importance(results),
             *examples(results, table, names, waves=waves),
             methods(results, table, arguments),
         ]

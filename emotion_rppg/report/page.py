@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotion_rppg.checkpoints import whole_file
-from emotion_rppg.report.figures import as_data_uri
+from emotion_rppg.report.plots.signals import as_data_uri
+from emotion_rppg.runtime.atomic_files import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.checkpoints import whole_folder
+from emotion_rppg.features.beats.heart_rate import judged
 from emotion_rppg.features.trust import beats_of
-from emotion_rppg.features.verdicts import judged
-from emotion_rppg.provenance import write_run
-from emotion_rppg.report import figures
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.report.plane import abstained, over_time, plane
+from emotion_rppg.report.plots import signals
+from emotion_rppg.report.plots.circumplex import abstained, over_time, plane
+from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.provenance import write_run
+from emotion_rppg.runtime.tables import write_table, write_wave
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import write_table, write_wave
 from emotion_rppg.windows import OK
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def write_prediction(
     notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
     said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model, notes)
     name = wave.kind or "pulse"
-    drawn = figures.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
-    intervals = figures.tachogram({name: beats})
+    drawn = signals.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
+    intervals = signals.tachogram({name: beats})
     on_plane = plane(rows, model)
     with whole_folder(out) as fresh:
         write_table(rows, fresh / "prediction.csv")

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.checkpoints import whole_folder
-from emotion_rppg.provenance import versions, write_run
-from emotion_rppg.report import charts
-from emotion_rppg.report.cards import cards_of
-from emotion_rppg.report.methods import command
+from emotion_rppg.datasets.cards import cards_of
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.tables import write_table
+from emotion_rppg.report.plots import evaluation
+from emotion_rppg.report.sections.methods import command
+from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.provenance import versions, write_run
+from emotion_rppg.runtime.tables import write_table
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _scores(scores: pd.DataFrame, group: str) -> Section:
         f"{own['people'].max()} people. In brackets: 95 % bootstrap interval over people, each "
         "drawn with all their recordings."
     )
-    drawn = [(charts.errors_by_method(own, _DRAWN), "Lower is better. " + caption)]
+    drawn = [(evaluation.errors_by_method(own, _DRAWN), "Lower is better. " + caption)]
     title = "Results" if group == "all" else group
     return Section(title, figures=drawn, table=wide(scores, group=group), table_caption=caption)
 
@@ -119,7 +119,7 @@ def _agreement(results: PulseEvaluation) -> Section:
         f"Bland and Altman (1986): a point each {what}; hollow where the rate was withheld. Lines: "
         "mean difference and 95 % limits of agreement."
     )
-    return Section("Agreement of heart rates", figures=[(charts.bland_altman(shown), caption)])
+    return Section("Agreement of heart rates", figures=[(evaluation.bland_altman(shown), caption)])
 
 
 def _words() -> list[str]:

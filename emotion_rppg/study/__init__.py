@@ -1,15 +1,7 @@
 """Where the stages are joined: recordings → feature table → fitted model → predictions."""
 
 from emotion_rppg.extraction import Extraction, extraction_of
-from emotion_rppg.study.extraction import (
-    all_failed,
-    extract,
-    features_of,
-    or_reason,
-    ordered,
-)
-from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
-from emotion_rppg.study.readings import (
+from emotion_rppg.study.acquisition import (
     Progress,
     Reading,
     as_recordings,
@@ -17,6 +9,8 @@ from emotion_rppg.study.readings import (
     view,
     waves,
 )
+from emotion_rppg.study.feature_table import all_failed, extract, features_of, or_reason, ordered
+from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import channel_like, read_all_like, read_like, recordings_like
 
 __all__ = [

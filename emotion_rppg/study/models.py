@@ -15,7 +15,7 @@ from emotion_rppg.study.replay import read_all_like, recordings_like
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emotion_rppg.emotion.encoder import Pretrained
+    from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
     from emotion_rppg.emotion.model import Model
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def fit(
         ``predict`` then needs a recording of rest.
     probabilities : {"temperature", "own", "platt"}
         Calibrated on training people whom the head had not seen, as the head gives them, or by a
-        sigmoid (:mod:`emotion_rppg.emotion.platt`).
+        sigmoid (:mod:`emotion_rppg.emotion.calibration`).
     extra_features : sequence of str
         Numeric columns outside the feature families (``"age"``) that are features all the same.
     extraction : Extraction, optional
@@ -190,14 +190,14 @@ def pretrain_encoder(
 
     ``reads`` is what the encoder is given and ``writes`` what the decoder is to write, names of
     ``features.sequences.INPUTS``; default: what was read. ``hidden`` to ``random_state`` are those
-    of `emotion_rppg.emotion.pretraining.Recipe`, the others those of `pretrain` there.
+    of `emotion_rppg.emotion.deep.pretraining.Recipe`, the others those of `pretrain` there.
 
     The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
     its embeddings.
     """
     import pandas as pd
 
-    from emotion_rppg.emotion.pretraining import pretrain
+    from emotion_rppg.emotion.deep.pretraining import pretrain
     from emotion_rppg.features.sequences import INPUTS
 
     writes = reads if writes is None else writes

@@ -8,21 +8,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
-from emotion_rppg.study.extraction import all_failed, completed, features_of, or_reason
-from emotion_rppg.study.readings import Progress, Reading, as_recordings
+from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
+from emotion_rppg.study.feature_table import all_failed, completed, features_of, or_reason
 from emotion_rppg.windows import EMBEDDING
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.emotion.model import Model
-    from emotion_rppg.pulse.inference import Seen
+    from emotion_rppg.pulse.estimate import Seen
 
 
 def read_all_like(
@@ -98,7 +98,7 @@ def channel_like(
     model: Model, given: Sequence[str | Path | Video], channel: str | None
 ) -> tuple[str | None, str]:
     """Channel of signal files and what it holds: the one given, else that of the training."""
-    from emotion_rppg.datasets.files import is_signal_file
+    from emotion_rppg.formats.signal_files import is_signal_file
 
     if channel is None and all(
         isinstance(each, str | Path) and (Path(each).is_dir() or is_signal_file(Path(each)))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.checkpoints import whole_file
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.atomic_files import whole_file
 from emotion_rppg.synthesis.faces import Face
 
 # What ffmpeg is told for each codec, its encoder first; {} is the quality, lower is better.

@@ -20,7 +20,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.video.interlaced import is_interlaced, woven
+from emotion_rppg.video.deinterlace import is_interlaced, woven
 
 log = logging.getLogger(__name__)
 

@@ -56,7 +56,7 @@ def test_other_ratings_are_refused_and_missing_ones_left_out(fake) -> None:
     ],
 )
 def test_a_table_that_is_no_such_ecg_is_refused(fake, change, message) -> None:
-    from emotion_rppg.datasets.safely import load_mat
+    from emotion_rppg.formats.safe_io import load_mat
 
     path = fake / "ASCERTAIN_Raw/ECGData/Movie_P01/ECG_Clip1.mat"
     saved(path, Data_ECG=change(load_mat(path)["Data_ECG"]))

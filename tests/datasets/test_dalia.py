@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.dalia import ACTIVITIES, PpgDalia
-from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_pickle
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import read_truth
 

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.csvs import kinds_in, read_signal
 from emotion_rppg.datasets.folder import VIDEOS, Folder, recording_of, write_template
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.formats.signal_csv import kinds_in, read_signal
 from emotion_rppg.recordings import Card, DatasetNotFound
 from emotion_rppg.video.frames import read_frames
 from tests.datasets.fakes import FAKES

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.deap import COLUMNS, RATINGS, Deap, read_ratings
-from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
+from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.recordings import DatasetNotFound
 from emotion_rppg.video.frames import read_frames
 from tests.datasets.fakes import FAKES

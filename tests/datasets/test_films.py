@@ -6,8 +6,8 @@ from scipy.io import savemat
 
 from emotion_rppg.datasets.amigos import ECG_RIGHT, Amigos
 from emotion_rppg.datasets.dreamer import FILE, Dreamer
-from emotion_rppg.datasets.safely import load_mat
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_mat
 from tests.datasets.fakes import FAKES
 
 

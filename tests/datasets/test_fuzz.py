@@ -19,16 +19,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.bids import read_physio
-from emotion_rppg.datasets.csvs import kinds_in, read_signal
-from emotion_rppg.datasets.e4 import is_e4, read_e4, read_session
+from emotion_rppg.datasets.base import frame_seconds, on_clock, read_columns
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
-from emotion_rppg.datasets.listed import frame_seconds, on_clock, read_columns
 from emotion_rppg.datasets.pure import Pure
-from emotion_rppg.datasets.rows import load_numbers, load_rows, whole
-from emotion_rppg.datasets.safely import (
+from emotion_rppg.errors import InputError
+from emotion_rppg.formats.bids import read_physio
+from emotion_rppg.formats.empatica import is_e4, read_e4, read_session
+from emotion_rppg.formats.safe_io import (
     load_hdf5,
     load_json,
     load_mat,
@@ -37,9 +36,10 @@ from emotion_rppg.datasets.safely import (
     open_zip,
     read_edf,
 )
-from emotion_rppg.errors import InputError
+from emotion_rppg.formats.signal_csv import kinds_in, read_signal
+from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole
+from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import read_table
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import TRUTH
 

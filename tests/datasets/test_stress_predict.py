@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from emotion_rppg import find_beats
-from emotion_rppg.datasets.e4 import read_e4
 from emotion_rppg.datasets.stress_predict import LABELS, StressPredict
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.empatica import read_e4
 from emotion_rppg.recordings import DatasetNotFound
 from tests.datasets.fakes import FAKES
 

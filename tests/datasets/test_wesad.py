@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 
-from emotion_rppg.datasets.safely import load_pickle
 from emotion_rppg.datasets.wesad import Wesad, minutes_seconds, read_quest
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.safe_io import load_pickle
 from tests.datasets.fakes import FAKES
 
 

@@ -16,8 +16,8 @@ from sklearn.svm import SVC, LinearSVC
 from emotion_rppg import evaluate, fit, load
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.complete_cases import complete_cases, fit_on
-from emotion_rppg.emotion.deep import SequenceHead
-from emotion_rppg.emotion.inputs import Matrix, matrix
+from emotion_rppg.emotion.deep.estimator import SequenceHead
+from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import hrv, sequences
 from emotion_rppg.signals import Beats

@@ -10,9 +10,9 @@ from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import has_fit_parameter
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
-from emotion_rppg.emotion.linear import Calibrated, temperature
+from emotion_rppg.emotion.calibration import Platt
 from emotion_rppg.emotion.model import load
-from emotion_rppg.emotion.platt import Platt
+from emotion_rppg.emotion.wrappers import Calibrated, temperature
 
 FEATURES, CHANNELS = 6, 2
 # Checks of scikit-learn that a head may fail, with the reason; at most two a head. None does.

@@ -11,8 +11,8 @@ from emotion_rppg import evaluate
 from emotion_rppg.cli import app
 from emotion_rppg.emotion.table_checks import checked
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.tables import read_table, read_tables, write_table
 from emotion_rppg.study import fit, predict
-from emotion_rppg.tables import read_table, read_tables, write_table
 
 
 def table(n: int = 3, trials: int = 4) -> pd.DataFrame:

@@ -10,18 +10,13 @@ from sklearn.linear_model import LogisticRegression
 
 import emotion_rppg
 from emotion_rppg.emotion import DUMMIES
-from emotion_rppg.emotion.levels import ends_s
-from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.subject_baseline import ends_s
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import SPLITS, Evaluation
 from emotion_rppg.evaluation.run import Leak
 from emotion_rppg.evaluation.splits import UNITS, Split
-from emotion_rppg.evaluation.statistics import (
-    BASELINES,
-    bootstrap_ci,
-    holm,
-    paired_test,
-)
+from emotion_rppg.evaluation.statistics import BASELINES, bootstrap_ci, holm, paired_test
 from emotion_rppg.windows import people
 
 evaluate = partial(emotion_rppg.evaluate, permutations=0)  # scores; p has tests of its own
@@ -182,7 +177,7 @@ def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
     with pytest.raises(Leak, match="is in the training and in the test"):
         evaluate(table, target="arousal", heads=heads, split=leaky)
     honest = mean_of(evaluate(table, target="arousal", heads=heads), "near")
-    from emotion_rppg.emotion.inputs import matrix
+    from emotion_rppg.emotion.design_matrix import matrix
 
     X = matrix(table).X
     X = (X - X.mean(0)) / X.std(0)

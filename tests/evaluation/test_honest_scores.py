@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 import emotion_rppg
 from emotion_rppg import metrics
-from emotion_rppg.emotion.linear import Calibrated, OnFeatures
+from emotion_rppg.emotion.wrappers import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import permutation
 from emotion_rppg.evaluation.scoring import group_score, scores_of_counts
@@ -276,8 +276,8 @@ def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
     head = OnFeatures(Watched())
     results = evaluate(table, target="state", heads={"a": head}, probabilities="own")
     assert len(seen) == 10  # the folds
-    from emotion_rppg.emotion.inputs import matrix
-    from emotion_rppg.evaluation.fitting import Job
+    from emotion_rppg.emotion.design_matrix import matrix
+    from emotion_rppg.evaluation.jobs import Job
 
     rows, groups = np.arange(len(table)), people(table).to_numpy()
     jobs = [

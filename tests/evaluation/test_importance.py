@@ -10,14 +10,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 import emotion_rppg
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.linear import OnFeatures
-from emotion_rppg.evaluation.fitting import Job, run_job
-from emotion_rppg.evaluation.importance import (
-    exchanged,
-    explained,
-    group_of,
-    groups_of,
-)
+from emotion_rppg.emotion.wrappers import OnFeatures
+from emotion_rppg.evaluation.importance import exchanged, explained, group_of, groups_of
+from emotion_rppg.evaluation.jobs import Job, run_job
 from emotion_rppg.features import hrv, morphology
 
 from .test_evaluation import QUICK, study
@@ -57,7 +52,7 @@ def test_columns_of_every_family_have_a_group() -> None:
 
 @pytest.fixture
 def job() -> Job:
-    from emotion_rppg.emotion.inputs import matrix
+    from emotion_rppg.emotion.design_matrix import matrix
 
     table = study(3).assign(seq_ibi_ms="800 810 790")
     inputs, n = matrix(table), len(table)

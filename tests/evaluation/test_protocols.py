@@ -10,11 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 import emotion_rppg
-from emotion_rppg.emotion.linear import OnFeatures
-from emotion_rppg.emotion.selection import Selected
-from emotion_rppg.evaluation import SPLITS, resume
-from emotion_rppg.evaluation.folds import Leak, make_folds, refuse_scored_calibration
-from emotion_rppg.evaluation.learning import learning_curve
+from emotion_rppg.emotion.nested_selection import Selected
+from emotion_rppg.emotion.wrappers import OnFeatures
+from emotion_rppg.evaluation import SPLITS, fold_cache
+from emotion_rppg.evaluation.leakage import Leak, make_folds, refuse_scored_calibration
+from emotion_rppg.evaluation.learning_curve import learning_curve
 from emotion_rppg.evaluation.splits import FIRST_S, unit_names
 from emotion_rppg.windows import people
 
@@ -232,8 +232,8 @@ def test_a_stopped_evaluation_goes_on_where_it_stopped(tmp_path, monkeypatch) ->
             raise KeyboardInterrupt
         return original(job)
 
-    original = resume.run_job
-    monkeypatch.setattr(resume, "run_job", counted)
+    original = fold_cache.run_job
+    monkeypatch.setattr(fold_cache, "run_job", counted)
     with pytest.raises(KeyboardInterrupt):
         evaluate(table, target="arousal", heads=QUICK, cache=tmp_path)
     damaged = sorted(tmp_path.glob("*.kept"))

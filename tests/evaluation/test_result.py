@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from emotion_rppg import Evaluation, evaluate
-from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import result
 from emotion_rppg.evaluation.statistics import between_heads, summary

@@ -9,18 +9,18 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from emotion_rppg import evaluate, extract, find_beats, fit, predict
-from emotion_rppg.baselines import VS_BASELINE
 from emotion_rppg.cli.checks import all_hold, of_windows
-from emotion_rppg.emotion.inputs import feature_names, matrix, of_families
+from emotion_rppg.emotion.design_matrix import feature_names, matrix, of_families
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.importance import groups_of
 from emotion_rppg.features import FAMILIES, columns, describes_recording
+from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.signal_kind import Detected, SignalKind
 from emotion_rppg.features.family import Column, Family, StandardError
-from emotion_rppg.features.kinds import KINDS
-from emotion_rppg.features.signal_kind import Detected, SignalKind
 from emotion_rppg.features.trust import summary, withhold
 from emotion_rppg.recordings import Recording
-from emotion_rppg.report.dictionary import write_dictionary
+from emotion_rppg.report.data_dictionary import write_dictionary
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK
 

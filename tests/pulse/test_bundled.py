@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 
 from emotion_rppg import estimate
-from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.inference import BUNDLED, SIZE, load_network, waveform_from_clip
-from emotion_rppg.quality import heart_rate, judge
+from emotion_rppg.pulse.inference.trained_network import (
+    BUNDLED,
+    SIZE,
+    load_network,
+    waveform_from_clip,
+)
+from emotion_rppg.runtime.model_folders import load_tensors
+from emotion_rppg.signal_quality import heart_rate, judge
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
 

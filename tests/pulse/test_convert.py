@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from typer.testing import CliRunner
 
-from emotion_rppg.checkpoints import load_tensors
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.convert import Measured, convert, measure, people_of
-from emotion_rppg.pulse.inference import Network, load_network
-from emotion_rppg.pulse.physnet import PhysNet
-from emotion_rppg.pulse.training import Recipe, synthetic_clips, train
+from emotion_rppg.pulse.inference.trained_network import Network, load_network
+from emotion_rppg.pulse.networks.physnet import PhysNet
+from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+from emotion_rppg.runtime.model_folders import load_tensors
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
 

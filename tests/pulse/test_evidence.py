@@ -7,9 +7,9 @@ import pytest
 
 from emotion_rppg.pulse import evidence
 from emotion_rppg.pulse.evidence import Pictures
-from emotion_rppg.quality import judge, per_sample
+from emotion_rppg.signal_quality import judge, per_sample
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import Look
+from emotion_rppg.video.face_tracking import Look
 
 RATE_HZ, SECONDS = 15.0, 20.0
 TIMES = np.arange(round(RATE_HZ * SECONDS)) / RATE_HZ

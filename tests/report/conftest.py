@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from emotion_rppg import Evaluation, evaluate
-from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.report.evaluation import write_evaluation
 
 

@@ -12,12 +12,13 @@ from typer.testing import CliRunner
 from emotion_rppg import evaluate, metrics
 from emotion_rppg.cli import app
 from emotion_rppg.recordings import Recording
-from emotion_rppg.report import charts, figures, outcomes
 from emotion_rppg.report.evaluation import protocol
-from emotion_rppg.report.examples import examples
-from emotion_rppg.report.people import data
+from emotion_rppg.report.plots import evaluation, signals
+from emotion_rppg.report.sections import findings
+from emotion_rppg.report.sections.examples import examples
+from emotion_rppg.report.sections.people import data
+from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
-from emotion_rppg.tables import read_table
 from tests.datasets.fakes import FAKES
 
 NAMES = {"arousal": ("low", "high")}
@@ -77,7 +78,7 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
 
 
 def test_confusion_counts_are_the_windows(results) -> None:
-    (section,) = outcomes.mistakes(results, NAMES)
+    (section,) = findings.mistakes(results, NAMES)
     axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
     assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results.scores["head"]))
     said = results.predictions
@@ -92,7 +93,7 @@ def test_right_chances_lie_on_the_diagonal() -> None:
     draw = np.random.default_rng(0)
     chance = draw.uniform(size=20000)
     said = pd.DataFrame({"head": "h", "truth": draw.uniform(size=20000) < chance, "p_1": chance})
-    axis = charts.reliability(said, ["h"]).axes[0]
+    axis = evaluation.reliability(said, ["h"]).axes[0]
     curve = axis.lines[-1].get_xydata()
     assert len(curve) == 10
     assert np.abs(curve[:, 0] - curve[:, 1]).max() < 0.05
@@ -105,7 +106,7 @@ def test_chances_of_equal_classes_lie_on_the_dashed_line() -> None:
     truth = draw.uniform(size=40000) < 0.2
     seen = draw.normal(np.where(truth, 0.7, -0.7))
     said = pd.DataFrame({"head": "h", "truth": truth, "p_1": 1 / (1 + np.exp(-2 * 0.7 * seen))})
-    axis = charts.reliability(said, ["h"]).axes[0]
+    axis = evaluation.reliability(said, ["h"]).axes[0]
     dashed, curve = axis.lines[1].get_xydata(), axis.lines[2].get_xydata()
     expected = np.interp(curve[:, 0], dashed[:, 0], dashed[:, 1])
     assert np.abs(curve[:, 1] - expected).max() < 0.05
@@ -113,17 +114,17 @@ def test_chances_of_equal_classes_lie_on_the_dashed_line() -> None:
 
 def test_each_person_is_a_dot_and_dummies_are_grey(results) -> None:
     scores, means = results.scores, results.summary()
-    axis = charts.people(scores, means, metric="balanced_accuracy", chance=0.5).axes[0]
+    axis = evaluation.people(scores, means, metric="balanced_accuracy", chance=0.5).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
     assert [len(line.get_xdata()) for line in dots] == [4] * 5
-    assert [line.get_color() for line in dots] == [figures.BLUE, *[figures.GREY] * 4]
+    assert [line.get_color() for line in dots] == [signals.BLUE, *[signals.GREY] * 4]
     assert sorted(dots[0].get_xdata()) == sorted(
         scores.loc[scores["head"] == "plain", "balanced_accuracy"]
     )
 
 
 def test_a_large_study_lists_only_those_who_were_not_tested(results, table, monkeypatch) -> None:
-    from emotion_rppg.report import people
+    from emotion_rppg.report.sections import people
 
     monkeypatch.setattr(people, "MOST_ROWS", 4)
     (section,) = data(results, table, NAMES)
@@ -171,7 +172,7 @@ def test_numbers_and_many_classes_are_drawn_over_time() -> None:
         {"middle_s": [30.0, 60.0], "duration_s": 60.0, "hr_bpm": 70.0, "truth": [2.0, 0.0]}
     ).assign(predicted=[1.0, 0.0])
     for names in ((), ("calm", "glad", "tense")):
-        below = charts.over_time(said, names).axes[1]
+        below = evaluation.over_time(said, names).axes[1]
         assert list(below.lines[0].get_ydata()) == [2.0, 0.0]
         assert list(below.lines[1].get_ydata()) == [1.0, 0.0]
 

@@ -13,15 +13,16 @@ from typer.testing import CliRunner
 from emotion_rppg import evaluate, extract
 from emotion_rppg.cli import app
 from emotion_rppg.datasets import DATASETS
+from emotion_rppg.datasets.cards import cards_of
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.synthetic import write_study
-from emotion_rppg.emotion.linear import OnFeatures
+from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.evaluation.result import Evaluation, Settings
-from emotion_rppg.report import charts, outcomes
-from emotion_rppg.report.cards import cards_of
 from emotion_rppg.report.evaluation import protocol, write_evaluation
 from emotion_rppg.report.page import Section
-from emotion_rppg.tables import write_table
+from emotion_rppg.report.plots import evaluation
+from emotion_rppg.report.sections import findings
+from emotion_rppg.runtime.tables import write_table
 from tests.datasets.fakes import FAKES
 
 QUICK = {"plain": OnFeatures(LogisticRegression())}
@@ -53,7 +54,7 @@ def test_a_label_of_people_is_scored_over_people_on_the_page(table, tmp_path) ->
     text = text_of(tmp_path / "out" / "report.html")
     assert "no person has two different labels" in text
     scores, means = results.scores, results.summary()
-    axis = charts.people(scores, means, metric="balanced_accuracy", chance=None).axes[0]
+    axis = evaluation.people(scores, means, metric="balanced_accuracy", chance=None).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
     own = scores.loc[scores["head"] == "plain", "accuracy"]
     assert sorted(dots[0].get_xdata()) == sorted(own)
@@ -62,7 +63,7 @@ def test_a_label_of_people_is_scored_over_people_on_the_page(table, tmp_path) ->
 def test_chance_is_drawn_where_the_random_draws_are(results) -> None:
     means = results.summary()
     drawn = means.set_index("head").loc["stratified"]
-    figure = outcomes.scores(results, means, {"arousal": ("low", "high")}).figures[0][0]
+    figure = findings.scores(results, means, {"arousal": ("low", "high")}).figures[0][0]
     (line,) = (line for line in figure.axes[0].lines if line.get_linestyle() == ":")
     assert line.get_xdata()[0] == drawn["mean"]
     (span,) = figure.axes[0].patches
@@ -73,7 +74,7 @@ def test_chance_is_drawn_where_the_random_draws_are(results) -> None:
 
 def test_the_table_has_the_share_withheld_and_the_scores_without(results) -> None:
     means = results.summary()
-    shown = outcomes.scores(results, means, {"arousal": ("low", "high")}).table.set_index("head")
+    shown = findings.scores(results, means, {"arousal": ("low", "high")}).table.set_index("head")
     row, wanted = shown.loc["plain"], means.set_index("head").loc["plain"]
     assert row["withheld"] == wanted["withheld"] == pytest.approx(1 / 48)
     assert row["trusted"] == wanted["mean_trusted"]

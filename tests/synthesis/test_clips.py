@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emotion_rppg.pulse.classical import pos
+from emotion_rppg.pulse.methods import pos
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import _scenes, training_clip
 

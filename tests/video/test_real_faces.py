@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.classical import chrom, pos
-from emotion_rppg.quality import Judgement, judge
+from emotion_rppg.pulse.methods import chrom, pos
 from emotion_rppg.recordings import Video
+from emotion_rppg.signal_quality import Judgement, judge
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.faces import follow, read_trace
+from emotion_rppg.video.face_tracking import follow, read_trace
 
 
 def verdicts(path: Path) -> list[Judgement]:

@@ -1,0 +1,257 @@
+"""Detect candidates for beats in a stretch of a pulse wave or an ECG, and how well each is seen.
+
+The clock of a pulse wave is bent so that its heart rate becomes one beat a unit of time. There a
+fixed band is one that follows the rate. A contact wave's beats are found by their steepest rise, a
+camera wave's by its phase (phases.py); both are timed by their whole shape (timing.py). R peaks of
+an ECG are those on which several detectors agree (ecg.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from emotion_rppg.features.beats.fundamental_phase import beat_counts
+from emotion_rppg.features.beats.r_peaks import LEAST_AGREEMENT, r_peaks
+from emotion_rppg.features.beats.rate_tracking import rate_path, without_harmonics
+from emotion_rppg.features.beats.signal_kind import Detected, no_beats
+from emotion_rppg.features.beats.template_timing import beat_times
+from emotion_rppg.signals import Signal
+
+WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
+SLOWEST_HZ, FASTEST_HZ = 0.4, 9.0  # and little outside of this band
+HUM = 4.0  # times the power in that band: white noise at 64 Hz has 2.7
+PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before the parabola
+BLOCK_S, OVERLAP_S = 600.0, 20.0
+BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
+SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
+# Wider: the shape that is fitted weighs what it holds by itself. A slow filter bends a rise by when
+# the beat before it was, which only noise makes worth while.
+CAMERA_BAND, CONTACT_BAND = (0.5, 4.0), (0.3, 4.0)
+# Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
+# denoised together, so each may fit less well.
+CAMERA_MISFIT, CONTACT_MISFIT = 0.1, 0.07
+SIZES = 0.2, 3.0  # heights of a usual beat: nothing is smaller, movement is larger
+# By which the first and last interval may differ from those near them; where the beat lies less
+# than half an interval from the edge of the wave, which makes peaks.
+END_SHARE, EDGE_SHARE = 0.25, 0.15
+OUTWEIGHS = 10.0  # spreads of what a drift lies under: a weaker one is left to the filters
+REFRACTORY = 0.5  # of the local interval
+FEWEST = 3  # beats of a stretch: fewer good ones between doubtful ones are doubtful, too
+
+
+def detect(run: Signal, detector: Callable[[Signal, str], Detected], fiducial: str) -> Detected:
+    """Detect the beats of a stretch, block by block for bounded memory."""
+    parts = [no_beats()]
+    borders = np.arange(0, max(run.duration_s - OVERLAP_S, 1), BLOCK_S)
+    for start, end in zip(borders, [*borders[1:], run.duration_s + 1], strict=True):
+        block = run.crop(start - OVERLAP_S, end + OVERLAP_S)
+        found = detector(block, fiducial)
+        found = found._replace(times_s=found.times_s + block.start_s)
+        own = (found.times_s >= start) & (found.times_s < end)
+        if len(parts[-1].times_s):  # the beat on the border counts once
+            own &= found.times_s > parts[-1].times_s[-1] + 0.2
+        parts.append(found.at(own))
+    return Detected(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def without_false_ends(found: Detected, end_s: float) -> Detected:
+    """Beats less those at either end whose interval fits none near it: made by the wave's edge."""
+    while len(found.times_s) > 4:
+        times = found.times_s
+        interval = np.diff(times)
+        half = float(np.median(interval)) / 2
+        off_first = float(np.min(np.abs(interval[0] / interval[1:9] - 1)))
+        off_last = float(np.min(np.abs(interval[-1] / interval[-9:-1] - 1)))
+        if off_first > (EDGE_SHARE if times[0] < half else END_SHARE):
+            found = found.at(np.arange(len(times)) > 0)
+        elif off_last > (EDGE_SHARE if end_s - times[-1] < half else END_SHARE):
+            found = found.at(np.arange(len(times)) < len(times) - 1)
+        else:
+            break
+    return found
+
+
+def of_camera(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of a camera's pulse wave without NaN, s from its start."""
+    return _of_pulse(
+        block, fiducial, count=_by_phase, band=CAMERA_BAND, most_misfit=CAMERA_MISFIT, denoise=True
+    )
+
+
+def of_contact(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of a contact PPG without NaN, s from its start."""
+    return _of_pulse(block, fiducial, count=_by_rise, band=CONTACT_BAND, most_misfit=CONTACT_MISFIT)
+
+
+def _of_pulse(
+    block: Signal,
+    fiducial: str,
+    *,
+    count: Callable[[np.ndarray], np.ndarray],
+    band: tuple[float, float],
+    most_misfit: float,
+    denoise: bool = False,
+) -> Detected:
+    """Beats of a pulse wave whose places on the bent clock ``count`` gives."""
+    level = replace(block, samples=without_drift(block.samples))
+    if _flat(level.samples, block.samples):
+        return no_beats()
+    slow = level.resample(WORK_HZ) if level.rate_hz > WORK_HZ else level
+    if _is_hum(slow):
+        return no_beats()
+    even, clock, wave = _bent(slow)
+    if len(wave) < 3 * PER_BEAT:
+        return no_beats()
+    smooth = _banded(wave, band)
+    timing = beat_times(smooth, clock, np.interp(count(wave), even, clock), denoise=denoise)
+    times = np.maximum.accumulate(timing.times_s)
+    lead_s = _lead_s(smooth, even, clock, times, fiducial)
+    at = PER_BEAT * np.interp(times, clock, even)
+    peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
+    confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
+    interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
+    sure = timing.misfit_s <= most_misfit * interval
+    sure &= (timing.size >= SIZES[0]) & (timing.size <= SIZES[1])
+    times = times - lead_s
+    keep = np.diff(times, prepend=-np.inf) > 0.2
+    # a misfit is unknown where the wave's edge cuts a beat short, or of fewer than four beats
+    keep &= (times >= 0) & (times < clock[-1]) & np.isfinite(timing.misfit_s)
+    errors = timing.error_s, timing.difference_error_s
+    return Detected(times, confidence, *errors, sure).at(keep)
+
+
+def without_drift(samples: np.ndarray) -> np.ndarray:
+    """Samples less a cubic that outweighs them: filters make more of its ends than of a pulse."""
+    at = np.linspace(-1, 1, len(samples))
+    drift = np.polynomial.Chebyshev.fit(at, samples, 3)(at)
+    rest = np.asarray(samples - drift)
+    return rest if drift.std() > OUTWEIGHS * rest.std() else samples
+
+
+def _is_hum(wave: Signal) -> bool:
+    """Whether what is faster than any pulse outweighs the rest: mains hum or its alias."""
+    from scipy.signal import butter, sosfiltfilt
+
+    if wave.rate_hz <= 2.2 * FASTEST_HZ:
+        return False
+    slow = butter(4, (SLOWEST_HZ, FASTEST_HZ), "bandpass", fs=wave.rate_hz, output="sos")
+    fast = butter(4, FASTEST_HZ, "highpass", fs=wave.rate_hz, output="sos")
+    pad = min(int(2 * wave.rate_hz), len(wave) - 1)
+    below, above = (sosfiltfilt(sos, wave.samples, padlen=pad).var() for sos in (slow, fast))
+    return bool(above > HUM * below)
+
+
+def _by_phase(wave: np.ndarray) -> np.ndarray:
+    """Places of a camera's beats by the wave's phase, in beats of the bent clock."""
+    return beat_counts(wave, PER_BEAT)
+
+
+def _by_rise(wave: np.ndarray) -> np.ndarray:
+    """Places of the steepest rises of a contact sensor's beats, in beats of the bent clock."""
+    smooth = _banded(wave, BAND)
+    return _between(*_fiducial_points(smooth, _peaks(smooth), "slope")) / PER_BEAT
+
+
+def _lead_s(
+    smooth: np.ndarray, even: np.ndarray, clock: np.ndarray, times: np.ndarray, fiducial: str
+) -> float:
+    """How long before the fitted times the fiducial point of the mean beat lies, s."""
+    at = np.rint(PER_BEAT * np.interp(times, clock, even)).astype(int)
+    whole = at[(at >= PER_BEAT) & (at < len(smooth) - PER_BEAT)]
+    if len(whole) < 2:
+        return 0.0
+    shape = smooth[whole[:, None] + np.arange(-PER_BEAT, PER_BEAT + 1)].mean(axis=0)
+    middle = slice(int(0.6 * PER_BEAT), int(1.4 * PER_BEAT))
+    peak = middle.start + int(np.argmax(shape[middle]))
+    point = _between(*_fiducial_points(shape, np.array([peak]), fiducial))[0]
+    return float((1 - point / PER_BEAT) * np.median(np.diff(times)))
+
+
+def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts of beats on an even grid, their times (s from the start), and the wave there."""
+    from scipy.interpolate import CubicSpline
+
+    samples = (slow.samples - slow.samples.mean()) / slow.samples.std()
+    at, path_hz = rate_path(samples, slow.rate_hz)
+    path_hz = without_harmonics(samples, slow.rate_hz, at, path_hz)
+    times = np.arange(len(samples)) / slow.rate_hz
+    rate = np.interp(times[:-1] + 0.5 / slow.rate_hz, at, path_hz)
+    beats = np.r_[0.0, np.cumsum(rate) / slow.rate_hz]
+    even = np.arange(0, beats[-1], 1 / PER_BEAT)
+    clock = CubicSpline(beats, times)(even)
+    return even, clock, CubicSpline(times, samples)(clock)
+
+
+def _banded(wave: np.ndarray, band: tuple[float, float]) -> np.ndarray:
+    from scipy.signal import butter, sosfiltfilt
+
+    sos = butter(2, band, "bandpass", fs=PER_BEAT, output="sos")
+    return np.asarray(sosfiltfilt(sos, wave, padlen=min(3 * PER_BEAT, len(wave) - 1)))
+
+
+def _peaks(smooth: np.ndarray) -> np.ndarray:
+    """Indices of the highest maxima above zero that stand half a beat or more apart."""
+    from scipy.signal import find_peaks
+
+    return np.asarray(find_peaks(smooth, distance=int(REFRACTORY * PER_BEAT), height=0)[0])
+
+
+def _between(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Extrema between samples, by the parabola through three of them."""
+    inner = np.clip(at, 1, len(curve) - 2)
+    before, here, after = curve[inner - 1], curve[inner], curve[inner + 1]
+    bend = before - 2 * here + after
+    shift = np.divide(0.5 * (before - after), bend, out=np.zeros(len(at)), where=bend != 0)
+    return np.asarray(inner + np.clip(shift, -0.5, 0.5))
+
+
+def _fiducial_points(
+    smooth: np.ndarray, peaks: np.ndarray, fiducial: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """The curve that is extreme at the fiducial points, and their indices, one a peak."""
+    rise = np.gradient(smooth)
+    points = []
+    for k, peak in enumerate(peaks):
+        first = max(peaks[k - 1] if k else 0, peak - int(0.75 * PER_BEAT))
+        foot = first + int(np.argmin(smooth[first : peak + 1]))
+        steep = foot + int(np.argmax(rise[foot : peak + 1]))
+        points.append({"peak": peak, "foot": foot, "slope": steep}[fiducial])
+    return (rise if fiducial == "slope" else smooth), np.array(points, dtype=int)
+
+
+def _likeness(wave: np.ndarray, peaks: np.ndarray, reach: int) -> np.ndarray:
+    """Correlation of each beat's shape with the mean of the twenty about it, 0–1."""
+    padded = np.pad(wave, reach, mode="reflect" if len(wave) > reach else "edge")
+    step = max(1, reach // 40)
+    shapes = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)[peaks, ::step]
+    shapes = _unit(shapes - shapes.mean(axis=1, keepdims=True))
+    total = np.cumsum(np.r_[np.zeros((1, shapes.shape[1])), shapes], axis=0)
+    k = np.arange(len(shapes))
+    others = total[np.minimum(k + 11, len(k))] - total[np.maximum(k - 10, 0)] - shapes
+    return np.asarray(np.clip((shapes * _unit(others)).sum(axis=1), 0.0, 1.0))
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
+
+
+def of_ecg(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of an ECG without NaN, s from its start; R peaks, whatever ``fiducial``."""
+    if _flat(block.samples, block.samples):
+        return no_beats()
+    found = r_peaks(block)
+    if len(found.samples) < FEWEST:
+        return no_beats()
+    at = np.rint(found.samples).astype(int)
+    likeness = _likeness(found.clean, at, max(int(0.1 * found.rate_hz), 2))
+    unknown = np.full(len(at), np.nan)
+    sure = found.agreement >= LEAST_AGREEMENT
+    return Detected(found.samples / found.rate_hz, likeness, unknown, unknown, sure)
+
+
+def _flat(samples: np.ndarray, like: np.ndarray) -> bool:
+    """Whether nothing but rounding is left of samples as large as those of ``like``."""
+    return bool(np.ptp(samples) <= 1e-9 * np.abs(like).max())

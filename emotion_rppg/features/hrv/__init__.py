@@ -1,0 +1,5 @@
+"""Heart-rate variability (HRV) of windows of beats: measures, spectra, standard errors."""
+
+from emotion_rppg.features.hrv.measures import ABOUT, COLUMNS, FAMILY, TOLERANCE, table
+
+__all__ = ["ABOUT", "COLUMNS", "FAMILY", "TOLERANCE", "table"]

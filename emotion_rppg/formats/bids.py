@@ -1,0 +1,290 @@
+"""Read and write BIDS physiological recordings: ``*_physio.tsv.gz`` with a JSON beside it.
+
+Rules of the Brain Imaging Data Structure 1.10 (Gorgolewski et al. 2016, Sci Data 3, 160044) for
+physiological recordings: SamplingFrequency, StartTime and Columns are required; signals of one
+rate share a file, others get a ``recording-<label>``; a pulse's column is ``cardiac``; a missing
+value is ``n/a``; labels are letters and digits; a JSON in a higher folder applies to all files
+below it with the same entities.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion_rppg import __version__
+from emotion_rppg.errors import InputError
+from emotion_rppg.formats.missing_values import WORDS, without_codes
+from emotion_rppg.formats.safe_io import load_json
+from emotion_rppg.formats.text_files import blank_lines_at_end
+from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.atomic_files import whole_folder, write_json
+from emotion_rppg.runtime.tables import AS_WRITTEN
+from emotion_rppg.signals import Signal
+
+ENDING = "_physio.tsv.gz"
+VERSION = "1.10.0"
+_LARGEST_JSON = 10 << 20
+DESCRIPTION = "dataset_description.json"
+REQUIRED = ("SamplingFrequency", "StartTime", "Columns")
+COLUMNS = {"rppg": "cardiac", "bvp": "cardiac", "ecg": "ecg"}
+_KINDS = {"cardiac": "bvp", "pulse": "bvp", "ppg": "bvp", "bvp": "bvp", "ecg": "ecg", "ekg": "ecg"}
+_LONG = {"rppg": "pulse wave from a video", "bvp": "contact pulse wave", "ecg": "ECG"}
+_IDENTITY = ("Dataset", "Subject", "Session", "Trial")
+
+
+# ---- writing -----------------------------------------------------------------------------------
+
+
+def write_bids(
+    folder: str | Path, waves: Iterable[tuple[Recording, Signal]], *, name: str = "waveforms"
+) -> list[Path]:
+    """Write each recording's wave to a BIDS folder, atomically; return the files.
+
+    File names contain only the letters and digits of subject, session and trial, as BIDS requires;
+    the JSON has the original names, so that reading back gives the same recordings.
+
+    Returns
+    -------
+    list of Path
+        The ``.tsv.gz`` files, relative to the folder.
+
+    Raises
+    ------
+    InputError
+        Two recordings whose names are the same without other characters.
+    """
+    written: dict[Path, str] = {}
+    with whole_folder(folder) as fresh:
+        for recording, wave in waves:
+            path = physio_path(recording, wave)
+            if path in written:
+                raise InputError(
+                    f"{recording.name} and {written[path]} would both be {path}: BIDS names have "
+                    "letters and digits only; rename one of them"
+                )
+            written[path] = recording.name
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            _write_samples(fresh / path, wave)
+            write_json(_sidecar(fresh / path), _explained(recording, wave))
+        _write_description(fresh, name)
+        _write_people(fresh, written)
+        write_json(fresh / "run.json", {"output": Path(folder).name, "verb": "features --bids"})
+        (fresh / ".bidsignore").write_text("run.json\n", encoding="utf-8")
+    return list(written)
+
+
+def physio_path(recording: Recording, wave: Signal) -> Path:
+    """Return a path such as sub-01/ses-1/beh/sub-01_ses-1_task-rest_recording-bvp_physio.tsv.gz."""
+    who = f"sub-{_label(recording.subject)}"
+    when = f"ses-{_label(recording.session)}"
+    file = f"{who}_{when}_task-{_label(recording.trial)}_recording-{wave.kind}{ENDING}"
+    return Path(who, when, "beh", file)
+
+
+def _label(text: str) -> str:
+    label = re.sub(r"[^0-9A-Za-z]", "", text)
+    if not label:
+        raise InputError(f"{text!r} has no letter or digit: BIDS needs one to name a file by")
+    return label
+
+
+def _write_samples(path: Path, wave: Signal) -> None:
+    columns = [wave.samples] + ([] if wave.quality is None else [wave.quality])
+    rows = np.column_stack(columns).tolist()
+    text = "\n".join("\t".join(_cell(value) for value in row) for row in rows)
+    with gzip.GzipFile(path, "wb", mtime=0) as file:  # the same waves make the same bytes
+        file.write((text + "\n").encode())
+
+
+def _cell(value: float) -> str:
+    return f"{value:.9g}" if math.isfinite(value) else "n/a"
+
+
+def _explained(recording: Recording, wave: Signal) -> dict[str, Any]:
+    kind = wave.kind or "rppg"
+    column = COLUMNS.get(kind, kind)
+    names = [column] + ([] if wave.quality is None else ["quality"])
+    who = (recording.dataset, recording.subject, recording.session, recording.trial)
+    content: dict[str, Any] = {
+        "SamplingFrequency": wave.rate_hz,
+        "StartTime": wave.start_s,
+        "Columns": names,
+        "PhysioType": "generic",
+        "TaskName": recording.trial,
+        column: {
+            "LongName": _LONG.get(kind, kind),
+            "Description": "more blood is up" if column == "cardiac" else "as recorded",
+            "Units": "arbitrary",
+        },
+        **dict(zip(_IDENTITY, who, strict=True)),
+    }
+    if wave.quality is not None:
+        content["quality"] = {"Description": "1 a clear pulse, 0 none", "Units": "arbitrary"}
+    return content
+
+
+def _write_description(folder: Path, name: str) -> None:
+    made_by = {"Name": "emotion_rppg", "Version": __version__}
+    content = {"Name": name, "BIDSVersion": VERSION, "DatasetType": "derivative"}
+    write_json(folder / DESCRIPTION, {**content, "GeneratedBy": [made_by]})
+
+
+def _write_people(folder: Path, written: Iterable[Path]) -> None:
+    people = sorted({path.parts[0] for path in written})
+    text = "\n".join(["participant_id", *people])
+    (folder / "participants.tsv").write_text(text + "\n", encoding="utf-8")
+    (folder / "README").write_text(
+        "Pulse waves written by emotion_rppg, one file a recording; see the JSON beside each.\n",
+        encoding="utf-8",
+    )
+
+
+# ---- reading -----------------------------------------------------------------------------------
+
+
+def kinds_in_physio(path: str | Path) -> list[str]:
+    """List the kinds of signal in a file, from its JSON alone."""
+    return list(_columns(Path(path)))
+
+
+def who_in_physio(path: str | Path) -> dict[str, str]:
+    """Return data set (or ""), subject, session and trial, from the JSON or else the file name."""
+    path = Path(path)
+    said, entities = sidecar(path), _entities(path)
+    run = f"-{entities['run']}" if "run" in entities else ""
+    named = {
+        "Dataset": "",
+        "Subject": entities.get("sub", path.name.removesuffix(ENDING)),
+        "Session": entities.get("ses", "1"),
+        "Trial": entities.get("task", "1") + run,
+    }
+    return {key.lower(): str(said.get(key, value)) for key, value in named.items()}
+
+
+def read_physio(path: str | Path, kind: str | None = None, *, channel: str | None = None) -> Signal:
+    """Read a signal of a ``_physio.tsv.gz``, on the clock that its JSON gives.
+
+    Rows are evenly spaced in time: an empty row is a missing sample. ``channel`` names a column
+    without one of the usual names.
+
+    Raises
+    ------
+    InputError
+        No JSON, a missing required field, rows that do not fit the JSON, or no such kind.
+    """
+    path = Path(path)
+    facts, columns = sidecar(path), _columns(path)
+    kind = kind or next(iter(columns), None)
+    if channel is not None and kind is not None:
+        columns[kind] = [str(name) for name in facts["Columns"]].index(channel)
+    if kind not in columns:
+        raise InputError(f"{path} has no {kind or 'pulse'}; its columns: {facts['Columns']}")
+    rows = _rows(path, len(facts["Columns"]))
+    quality = rows[:, facts["Columns"].index("quality")] if "quality" in facts["Columns"] else None
+    return Signal(
+        without_codes(rows[:, columns[kind]], path.name),
+        facts["SamplingFrequency"],
+        kind=kind,
+        start_s=facts["StartTime"],
+        quality=quality,
+    )
+
+
+def _rows(path: Path, width: int) -> np.ndarray:
+    import zlib
+
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(
+            path,
+            sep="\t",
+            header=None,
+            na_values=sorted(WORDS),
+            compression="gzip",
+            skip_blank_lines=False,
+            **AS_WRITTEN,
+        )
+        blank = blank_lines_at_end(path)
+        rows = table.to_numpy(dtype=float)[: max(0, len(table) - blank)]
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}): want numbers between tabs, without a header"
+        ) from error
+    if rows.shape[1] != width:
+        raise InputError(f"{path} has {rows.shape[1]} columns, its JSON names {width}")
+    return rows
+
+
+def _columns(path: Path) -> dict[str, int]:
+    """Map each kind of signal to its column; ``recording-rppg`` in the name makes a pulse rPPG."""
+    label = _entities(path).get("recording", "")
+    out: dict[str, int] = {}
+    for index, name in enumerate(sidecar(path)["Columns"]):
+        kind = _KINDS.get(str(name).lower())
+        if kind == "bvp" and label in COLUMNS:
+            kind = label
+        if kind and kind not in out:
+            out[kind] = index
+    return out
+
+
+def sidecar(path: Path) -> dict[str, Any]:
+    """Merge the JSON fields that apply to a file; its own override those of higher folders."""
+    found: dict[str, Any] = {}
+    for place in reversed(_places(path)):
+        for candidate in sorted(place.glob("*_physio.json")) + sorted(place.glob("physio.json")):
+            entities = _entities(candidate)
+            if entities.items() <= _entities(path).items():
+                found |= _read_json(candidate)
+    missing = [name for name in REQUIRED if name not in found]
+    if missing:
+        raise InputError(
+            f"{path} has no {', '.join(missing)}: want a {_sidecar(path).name} beside it with "
+            f"{', '.join(REQUIRED)}"
+        )
+    rate, start, names = (found[name] for name in REQUIRED)
+    if not (_is_number(rate) and rate > 0 and _is_number(start) and isinstance(names, list)):
+        raise InputError(
+            f"{_sidecar(path)}: want SamplingFrequency in Hz, StartTime in seconds and a list of "
+            f"Columns, got {rate!r}, {start!r}, {names!r}"
+        )
+    return found
+
+
+def _places(path: Path) -> list[Path]:
+    """List the file's folder and those above it, up to the data set's root."""
+    out = []
+    for place in list(path.parents)[:5]:
+        out.append(place)
+        if (place / DESCRIPTION).is_file():
+            return out
+    return out[:1]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content = load_json(path, limit_bytes=_LARGEST_JSON)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds {type(content).__name__}, want a JSON object")
+    return content
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(".tsv.gz") + ".json")
+
+
+def _entities(path: Path) -> dict[str, str]:
+    """``sub-01_task-rest_physio.json`` -> ``{"sub": "01", "task": "rest"}``."""
+    parts = (part.partition("-") for part in path.name.split("_"))
+    return {key: value for key, dash, value in parts if dash}

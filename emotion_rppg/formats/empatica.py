@@ -1,0 +1,242 @@
+"""Read sessions of the Empatica E4: one file per sensor, with start (Unix s, UTC) and rate first.
+
+A session is a folder, or the zip that the manufacturer's site provides, with BVP.csv and possibly
+HR.csv, IBI.csv and tags.csv. Each file has its own clock; here all times count from the first
+sample of the pulse.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.formats.missing_values import is_missing, without_codes
+from emotion_rppg.formats.safe_io import open_zip
+from emotion_rppg.signals import Beats, Signal
+
+_log = logging.getLogger(__name__)
+PULSE = "BVP.csv"
+FILES = frozenset((PULSE, "ACC.csv", "EDA.csv", "HR.csv", "IBI.csv", "TEMP.csv", "tags.csv"))
+_ENOUGH = 2  # of the other files: then a session, whatever became of its pulse
+_LARGEST = 1 << 30  # bytes of one file in a zip: some three months of pulse
+T = TypeVar("T")
+_JOINED_S = 0.02  # intervals of IBI.csv that meet within it are neighbours; it writes 1/64 s
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of the wristband; times count from its first pulse sample.
+
+    ``start_s`` is that sample's Unix time, ``tags_s`` the presses of the button, ``beats`` (None
+    without IBI.csv) the beats that the wristband itself detected.
+    """
+
+    start_s: float
+    signals: dict[str, Callable[[], Signal]] = field(default_factory=dict)
+    tags_s: tuple[float, ...] = ()
+    beats: Beats | None = None
+
+
+def is_e4(path: str | Path) -> bool:
+    """Tell whether a folder or zip holds an E4 session; read only names and two lines.
+
+    A session with a damaged or missing BVP.csv counts, too, by its other files: reading it then
+    raises an error instead of skipping it.
+    """
+    path = Path(path)
+    if not (path.is_dir() or path.suffix.lower() == ".zip"):
+        return False
+    try:
+        names = _names(path)
+        if len(FILES & names.keys() - {PULSE}) >= _ENOUGH:
+            return True
+        return PULSE in names and bool(_clock(path, PULSE))
+    except InputError:
+        return False
+
+
+def read_session(path: str | Path) -> Session:
+    """Read a session's folder or zip; its waves are read lazily.
+
+    A damaged or empty file other than the pulse is skipped with a warning.
+
+    Raises
+    ------
+    InputError
+        No BVP.csv there, or one that is not of that form.
+    """
+    path = Path(path)
+    start_s, _ = _clock(path, PULSE)
+    signals: dict[str, Callable[[], Signal]] = {"bvp": partial(read_member, path, PULSE, "bvp")}
+    names = _names(path)
+    if "HR.csv" in names and _or_without(lambda: _clock(path, "HR.csv")) is not None:
+        signals["hr"] = partial(_read_later, path, "HR.csv", "hr", start_s)
+    tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
+    beats = _or_without(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
+    presses = _or_without(lambda: _tags(path, tags[0], start_s)) if tags else None
+    return Session(start_s, signals, presses or (), beats)
+
+
+def _or_without(read: Callable[[], T]) -> T | None:
+    """Read an optional file of a session; None, with a warning, where it is damaged."""
+    try:
+        return read()
+    except InputError as error:
+        _log.warning("%s; the session is read without it", error)
+        return None
+
+
+def read_member(path: Path, name: str, kind: str | None = None) -> Signal:
+    """Read a sensor's file of the session as a signal that begins at 0 s."""
+    return _parsed(_text(path, name), path / name, kind)[0]
+
+
+def _read_later(path: Path, name: str, kind: str, origin_s: float) -> Signal:
+    """Read a sensor's file on the pulse's clock; the heart rate begins 10 s after the pulse."""
+    text = _text(path, name)
+    (signal, start_s) = _parsed(text, path / name, kind)
+    return Signal(signal.samples, signal.rate_hz, kind=kind, start_s=start_s - origin_s)
+
+
+def _beats(path: Path, origin_s: float) -> Beats | None:
+    """Read IBI.csv: time (s) of each beat after the file's start, and the interval before it."""
+    text = _text(path, "IBI.csv")
+    if not text.strip():
+        raise InputError(f"{path / 'IBI.csv'} is empty")
+    head, _, rest = text.partition("\n")
+    where = path / "IBI.csv"
+    try:
+        start_s = float(head.split(",")[0])
+        rows = np.loadtxt(rest.splitlines(), delimiter=",", ndmin=2) if rest.strip() else None
+    except ValueError as error:
+        raise InputError(f"{where}: {error}: want time and interval in seconds a line") from None
+    if rows is None:
+        return None  # the wristband detected none
+    whole = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
+    if not whole or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
+        raise InputError(f"{where}: want two columns, an increasing time and its interval")
+    late = start_s - origin_s
+    ends, begins = rows[:, 0] + late, rows[:, 0] - rows[:, 1] + late
+    alone = np.r_[True, begins[1:] - ends[:-1] > _JOINED_S]
+    times = np.sort(np.r_[ends, begins[alone]])
+    times = times[np.r_[True, np.diff(times) > 1e-6]]
+    return Beats(times, gaps=[(ends[k - 1], begins[k]) for k in np.flatnonzero(alone) if k])
+
+
+def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
+    try:
+        return tuple(float(line) - origin_s for line in _text(path, name).split())
+    except ValueError as error:
+        raise InputError(f"{path / name}: {error}: want one Unix time a line") from None
+
+
+def _names(path: Path) -> dict[str, str]:
+    """Map the session's file names to their places: in a zip possibly one folder down."""
+    if path.is_dir():
+        return {p.name: p.name for p in path.iterdir() if p.is_file()}
+    with open_zip(path) as archive:
+        inside = archive.names
+    inside = [name for name in inside if not name.startswith("__MACOSX")]
+    places = sorted((n for n in inside if n.split("/")[-1] == PULSE), key=lambda n: n.count("/"))
+    if not places:
+        return {}
+    if len(places) > 1 and places[0].count("/") == places[1].count("/"):
+        raise InputError(f"{path} holds {len(places)} sessions: unpack it, a folder each")
+    root = places[0].removesuffix(PULSE)
+    found = [name for name in inside if name.rpartition("/")[0] == root.rstrip("/")]
+    return {name.split("/")[-1]: name for name in found}
+
+
+def _text(path: Path, name: str, size: int = _LARGEST) -> str:
+    """Read the first ``size`` characters of a session's file."""
+    names = _names(path)
+    if name not in names:
+        raise InputError(f"no {name} in {str(path)!r}: the E4 session is incomplete, get it again")
+    try:
+        if path.is_dir():
+            with (path / name).open(encoding="utf-8-sig") as file:
+                return file.read(size)
+        with open_zip(path) as archive:
+            return archive.read(names[name], limit_bytes=_LARGEST).read(size).decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path / name} cannot be read: {error}") from error
+
+
+def _clock(path: Path, name: str) -> tuple[float, float]:
+    return _checked_clock(_text(path, name, 200), path / name)
+
+
+def read_e4(path: str | Path, kind: str | None = None) -> tuple[Signal, float]:
+    """Read a sensor's file as a signal from 0 s; return it and its start (Unix s).
+
+    Raises
+    ------
+    InputError
+        No such file, or not of that form; the message names the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no file {str(path)!r}: the E4 folder is incomplete, unpack it again")
+    return _parsed(_text(path.parent, path.name), path, kind)
+
+
+def e4_clock(path: Path) -> tuple[float, float]:
+    """Read start (Unix s) and rate (Hz) from the first two lines."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            text = file.read(200)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    return _checked_clock(text, path)
+
+
+def _parsed(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
+    start_s, rate_hz = _checked_clock(text, where)
+    lines = text.splitlines()[2:]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    samples = without_codes(_numbers(lines, where), where.name)
+    if not len(samples):
+        raise InputError(f"{where} holds no samples after start and rate: the recording failed")
+    return Signal(samples, rate_hz, kind=kind), start_s
+
+
+def _numbers(lines: list[str], where: Path) -> np.ndarray:
+    """Parse one number per line, (n,); an empty line or a word for it is a missing sample."""
+    try:
+        return np.array(lines, dtype=float)
+    except ValueError:  # some line is no plain number
+        pass
+    out = np.full(len(lines), np.nan)
+    for row, line in enumerate(lines):
+        if is_missing(line):
+            continue
+        try:
+            out[row] = float(line)
+        except ValueError as error:
+            raise InputError(
+                f"{where}, line {row + 3}: {line[:40]!r}, want one number a line after start and "
+                "rate: the file is damaged, copy it again"
+            ) from error
+    return out
+
+
+def _checked_clock(text: str, where: Path) -> tuple[float, float]:
+    try:
+        start_s, rate_hz = (float(line.split(",")[0]) for line in (text + "\n\n").split("\n")[:2])
+    except ValueError as error:
+        raise InputError(
+            f"{where} does not begin with a start time and a rate ({error}): is it an E4 file?"
+        ) from error
+    if not (start_s > 1e8 and 0 < rate_hz <= 1000):
+        raise InputError(
+            f"{where} begins with {start_s:g} and {rate_hz:g}: want Unix seconds and a rate in Hz"
+        )
+    return start_s, rate_hz

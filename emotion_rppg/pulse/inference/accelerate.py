@@ -1,0 +1,92 @@
+"""A trained network made ready to read: BatchNorm folded away, fewer multiplications, or OpenVINO.
+
+What comes out is the same to rounding (tests: 1e-4 of the plain forward); it can no longer learn.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.inference import winograd
+
+_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)
+
+
+def folded(module: nn.Module) -> nn.Module:
+    """A copy in eval mode, each BatchNorm that follows a convolution made part of its weights.
+
+    (w·x + b − m) / s · g + β = (g/s·w)·x + (b − m)·g/s + β (Jacob et al. 2018, eq. 14).
+    """
+    fresh = copy.deepcopy(module).eval()
+    for part in list(fresh.modules()):
+        if not isinstance(part, nn.Sequential):
+            continue
+        for k in range(len(part) - 1):
+            conv, norm = part[k], part[k + 1]
+            if isinstance(conv, _CONVOLUTIONS) and isinstance(
+                norm, nn.modules.batchnorm._BatchNorm
+            ):
+                turned = isinstance(conv, nn.ConvTranspose3d)
+                part[k] = fuse_conv_bn_eval(conv, norm, transpose=turned)
+                part[k + 1] = nn.Identity()
+    return fresh.requires_grad_(False)
+
+
+class Ready:
+    """(batch, 3, frames, h, w) -> (batch, frames).
+
+    Channels last and Winograd's convolutions where those are faster: on a CPU.
+    """
+
+    def __init__(self, module: nn.Module, device: str) -> None:
+        self.last = device == "cpu"
+        self.module = folded(module).to(device)
+        if self.last:
+            self.module = winograd.replaced(self.module, winograd.Convolution)
+        for weight in self.module.parameters():
+            if self.last and weight.ndim == 5:
+                weight.data = weight.contiguous(memory_format=torch.channels_last_3d)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.last:
+            x = x.contiguous(memory_format=torch.channels_last_3d)
+        out: Tensor = self.module(x)
+        return out
+
+
+class OpenVino:
+    """The same through OpenVINO on the CPU; compiled anew for each shape of clip."""
+
+    def __init__(self, module: nn.Module) -> None:
+        try:
+            import openvino
+        except ImportError as error:
+            raise InputError(
+                "--device openvino needs the package openvino: pip install 'emotion-rppg[fast]'"
+            ) from error
+        self._library = openvino
+        self._module = winograd.replaced(folded(module), winograd.Traceable)
+        self._compiled: dict[tuple[int, ...], Any] = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(batch, 3, frames, h, w) -> (batch, frames)."""
+        if tuple(x.shape) not in self._compiled:
+            self._compiled[tuple(x.shape)] = self._compile(x)
+        return torch.from_numpy(self._compiled[tuple(x.shape)](x.numpy())[0].copy())
+
+    def _compile(self, x: Tensor) -> Any:
+        # the frames' number becomes a constant of the traced network, of which tracing warns
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = self._library.convert_model(self._module, example_input=torch.zeros_like(x))
+        model.reshape(list(x.shape))
+        threads = str(torch.get_num_threads())
+        options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        return self._library.Core().compile_model(model, "CPU", options)

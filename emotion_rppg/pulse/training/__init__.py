@@ -1,0 +1,1 @@
+"""Train a pulse network: clips, losses, the loop, validation, curves."""

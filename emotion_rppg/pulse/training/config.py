@@ -1,0 +1,74 @@
+"""What a pulse network is trained as, and how: one frozen set of choices, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.networks import NETWORKS
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.losses import named_loss
+
+_IN_NETWORK = ("temporal", "diff_batchnorm")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is trained and how; the defaults are the small network of the demo.
+
+    ``size`` pixels a side, ``frames`` a clip at ``rate_hz``; Adam with a one-cycle learning rate
+    whose top is ``learning_rate``; ``steps`` of ``batch_size`` clips; ``loss`` a name of ``LOSSES``
+    or several joined by ``+``. ``varied`` is the share of the synthetic clips that have what real
+    video has (`synthesis.clips`); the rest is plain.
+
+    ``validation`` is the share of the people who are held out (of synthetic clips: above 0 some
+    are). Every ``validate_every`` steps the loss on them is taken; after ``patience`` times without
+    a lower one training ends, and the weights of the lowest are kept.
+    """
+
+    network: str = "physnet"
+    normalisation: str = "temporal"
+    size: int = 16
+    frames: int = 96
+    rate_hz: float = 30.0
+    steps: int = 60
+    batch_size: int = 4
+    learning_rate: float = 3e-3
+    loss: str = "pearson"
+    varied: float = 0.0
+    validation: float = 0.0
+    validate_every: int = 50
+    patience: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, table in (("network", NETWORKS), ("normalisation", NORMALISATIONS)):
+            if getattr(self, name) not in table:
+                raise InputError(
+                    f"unknown {name} {getattr(self, name)!r}; known: {', '.join(table)}"
+                )
+        named_loss(self.loss)
+        for name in ("size", "frames", "steps", "batch_size", "validate_every", "patience"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        if not 0 <= self.varied <= 1:
+            raise InputError(f"varied is a share, 0 to 1, got {self.varied}")
+        if not 0 <= self.validation < 1:
+            raise InputError(f"validation is a share of the people, below 1, got {self.validation}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, got {self.seed}: others are people's")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        inside = self.normalisation in _IN_NETWORK
+        return {"normalisation": self.normalisation} if inside else {}
+
+    def learning_rate_at(self, step: int) -> float:
+        """One cycle (Smith & Topin 2019): up over the first fifth, down along a cosine to 1/100."""
+        up = max(self.steps // 5, 1)
+        if step < up:
+            return self.learning_rate * (0.1 + 0.9 * step / up)
+        down = (step - up) / max(self.steps - up, 1)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * down)))

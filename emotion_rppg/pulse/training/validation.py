@@ -1,0 +1,69 @@
+"""How far training has come on people it does not learn from, and when it has come far enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.clips import HELD_OUT_CLIPS, ClipSource, as_tensors
+from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.losses import named_loss
+
+
+class Validation:
+    """The loss on the same clips held out, now and then, and the weights of the lowest.
+
+    ``curve`` has (step, loss); ``over``: none of the last ``patience`` was lower than the lowest.
+    """
+
+    def __init__(self, source: ClipSource, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.curve: list[tuple[int, float]] = []
+        self.best: dict[str, torch.Tensor] = {}
+        self._clips = [as_tensors(source(index)) for index in range(HELD_OUT_CLIPS)]
+
+    def due(self, step: int) -> bool:
+        """After every so many steps, and after the last."""
+        done = step + 1
+        return done % self.recipe.validate_every == 0 or done == self.recipe.steps
+
+    def look(self, module: torch.nn.Module, step: int) -> None:
+        """Take the loss after that step; keep a copy of the weights if it is the lowest yet."""
+        loss = self._loss(module)
+        if loss < self.lowest:  # NaN is not
+            self.best = {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
+        self.curve.append((step, loss))
+
+    @property
+    def lowest(self) -> float:
+        return min((loss for _, loss in self.curve if loss == loss), default=float("inf"))
+
+    @property
+    def over(self) -> bool:
+        losses = [loss if loss == loss else float("inf") for _, loss in self.curve]
+        return len(losses) > 0 and len(losses) - 1 - int(np.argmin(losses)) >= self.recipe.patience
+
+    def _loss(self, module: torch.nn.Module) -> float:
+        loss, prepare = named_loss(self.recipe.loss), NORMALISATIONS[self.recipe.normalisation]
+        where = next(module.parameters()).device
+        module.eval()
+        with torch.no_grad():
+            each = [
+                loss(
+                    module(prepare(clip[None].to(where))), wave[None].to(where), self.recipe.rate_hz
+                )
+                for clip, wave in self._clips
+            ]
+        module.train()
+        return float(torch.stack(each).mean())
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        return {"curve": self.curve, "best": self.best}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.curve = [(int(step), float(loss)) for step, loss in state["curve"]]
+        self.best = state["best"]

@@ -1,0 +1,80 @@
+"""Predictions over time, and arousal and valence on their plane (Russell 1980)."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from emotion_rppg.features.trust import kind_of
+from emotion_rppg.report.plots.signals import GREY, INK
+from emotion_rppg.windows import OK
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from emotion_rppg.emotion.model import Model
+
+AXES = ("valence", "arousal")
+
+
+def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
+    """What the model says of each target in each window, (n,): a number, or how probable the last
+    class is; NaN where it says nothing."""
+    out = {}
+    for target in model.targets:
+        classes = model.classes[target]
+        name = f"p({target} {classes[-1]})" if classes else target
+        column = f"{target}_p_{classes[-1]}" if classes else target
+        out[name] = rows[column].to_numpy(dtype=float, na_value=np.nan)
+    return out
+
+
+def abstained(rows: pd.DataFrame) -> str:
+    """How many windows are not predicted, with the commonest reason; empty if all are."""
+    reasons = rows.loc[rows["reason"] != OK, "reason"].astype(str)
+    if reasons.empty:
+        return ""
+    alike = reasons if reasons.nunique() == 1 else reasons.map(kind_of)
+    return f"{len(reasons)} of {len(rows)} windows not predicted: {alike.value_counts().index[0]}"
+
+
+def over_time(rows: pd.DataFrame, model: Model) -> Figure:
+    """Draw a line a target over time; the title counts the windows without a prediction."""
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    axis = figure.subplots()
+    middle = rows["start_s"] + rows["duration_s"] / 2
+    for name, values in tracks(rows, model).items():
+        axis.plot(middle, values, "-o", ms=4, label=name)
+    axis.legend(frameon=False)
+    axis.set_title(fill(abstained(rows), 110), fontsize=8)
+    axis.set(xlabel="time (s)", ylabel="prediction")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
+    """Where each window lies, the newest darkest; None for a model that tells only one of both.
+
+    Classes are drawn by their probability, 0–1; nothing is known of how the two go together.
+    """
+    if not set(AXES) <= set(model.targets):
+        return None
+    names = dict(zip(model.targets, tracks(rows, model).items(), strict=True))
+    (x_name, x), (y_name, y) = (names[target] for target in AXES)
+    figure = Figure(figsize=(4.4, 4), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(x, y, "-", color=GREY, lw=0.8)
+    axis.scatter(x, y, c=np.arange(len(x)), cmap="Blues", vmin=-len(x) / 2, s=36)
+    for start, a, b in zip(rows["start_s"], x, y, strict=True):
+        if np.isfinite(a + b):
+            axis.annotate(f"{start:.0f} s", (a, b), (4, 4), textcoords="offset points", fontsize=7)
+    if all(model.classes[target] for target in AXES):
+        axis.set(xlim=(0, 1), ylim=(0, 1))
+        axis.axhline(0.5, color=INK, lw=0.6)
+        axis.axvline(0.5, color=INK, lw=0.6)
+    axis.set(xlabel=x_name, ylabel=y_name)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure

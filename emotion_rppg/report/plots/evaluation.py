@@ -1,0 +1,263 @@
+"""Figures of an evaluation: scores of people, mistakes, calibration, the null, what a head uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from emotion_rppg import metrics
+from emotion_rppg.evaluation.statistics import bootstrap_ci
+from emotion_rppg.report.plots.signals import BLUE, GREY, INK, RED
+from emotion_rppg.signals import Beats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def people(
+    scores: pd.DataFrame,
+    means: pd.DataFrame,
+    *,
+    metric: str,
+    chance: float | tuple[float, float, float] | None,
+) -> Figure:
+    """Every person's score as a dot, a row a head, with mean and interval; dummies are grey.
+
+    ``scores`` is one target's of `Evaluation.scores`; ``means`` its rows of ``summary``.
+    ``chance`` is a value, or (mean, low, high) of random draws. Where people have no such score
+    (one class each) their dots are the share of windows that were right.
+    """
+    pooled = metric == "balanced_accuracy" and scores[metric].isna().all()
+    column = "accuracy" if pooled and "accuracy" in scores else metric
+    rows = means.iloc[::-1].reset_index(drop=True)
+    figure = Figure(figsize=(9, 1.0 + 0.42 * len(rows)), layout="constrained")
+    axis = figure.subplots()
+    for y, row in rows.iterrows():
+        colour = GREY if row["dummy"] else BLUE
+        own = scores.loc[scores["head"] == row["head"], column].dropna().sort_values()
+        # side by side by rank, so that equal scores stay countable
+        apart = 0.26 * (np.arange(len(own)) % 5 - 2) / 2
+        axis.plot(own, y + apart, "o", ms=3.5, color=colour, alpha=0.45, mec="none")
+        axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=INK, lw=2.2)
+        axis.plot(row["mean"], y, "D", color=INK, mfc="white", ms=6, mew=1.6)
+    if isinstance(chance, tuple):
+        axis.axvspan(chance[1], chance[2], color=GREY, alpha=0.15, lw=0)
+    if chance is not None:
+        level = chance[0] if isinstance(chance, tuple) else chance
+        axis.axvline(level, color=INK, lw=0.9, ls=":")
+    axis.set_yticks(range(len(rows)), rows["head"])
+    axis.set(xlabel=in_words(metric), ylim=(-0.6, len(rows) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
+    """One matrix a head: windows of a true class (row) called each class; shade is its share.
+
+    ``counts`` maps heads to (classes, classes) numbers of windows.
+    """
+    wide = max(map(len, names)) > 5  # names that would run into each other
+    figure, axes = _panels(len(counts), width=2.9 if wide else 2.25, height=2.9 if wide else 2.4)
+    across = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if wide else {}
+    down = {} if wide else {"rotation": 90, "va": "center"}
+    for axis, (head, matrix) in zip(axes, counts.items(), strict=True):
+        share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for (i, j), n in np.ndenumerate(matrix):
+            axis.text(
+                j,
+                i,
+                f"{share[i, j]:.0%}\n{n}",
+                ha="center",
+                va="center",
+                fontsize=8.5 if len(names) < 4 else 7,
+                color="white" if share[i, j] > 0.55 else INK,
+            )
+        axis.set_title(head, fontsize=10)
+        axis.set_xticks(range(len(names)), names, fontsize=9, **across)
+        axis.set_yticks(range(len(names)), names, fontsize=9, **down)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+    figure.supxlabel("predicted", fontsize=9)
+    figure.supylabel("true", fontsize=9)
+    return figure
+
+
+def reliability(said: pd.DataFrame, heads: Sequence[str], *, bins: int = 10) -> Figure:
+    """How often the high class came true where a head gave it some chance; dot area is windows.
+
+    ``said`` is one target's predictions with two classes. Dashed: where a head whose
+    probabilities are right for equally frequent classes lies at this data's class shares.
+    """
+    share = float(said.loc[said["head"] == heads[0], "truth"].mean())
+    grid = np.linspace(0, 1, 101)
+    shifted = grid * share / np.maximum(grid * share + (1 - grid) * (1 - share), 1e-12)
+    figure, axes = _panels(len(heads), width=2.25, height=2.45, sharex=True, sharey=True)
+    for axis, head in zip(axes, heads, strict=True):
+        own = said[said["head"] == head]
+        truth, chance = own["truth"].to_numpy(float), own["p_1"].to_numpy(float)
+        axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=":")
+        axis.plot(grid, shifted, color=GREY, lw=0.9, ls="--")
+        x, y, n = _binned(truth, chance, bins)
+        axis.plot(x, y, color=BLUE, lw=1)
+        axis.scatter(x, y, s=6 + 90 * n / n.sum(), color=BLUE, lw=0)
+        axis.set_title(f"{head} · ECE {metrics.ece(truth, chance):.2f}", fontsize=10)
+        axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+        axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
+        axis.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("chance given to the high class", fontsize=9)
+    figure.supylabel("share that was high", fontsize=9)
+    return figure
+
+
+def null(found: pd.DataFrame, *, metric: str) -> Figure:
+    """What each head reached on permuted labels (grey) and on the true ones (line)."""
+    heads = list(dict.fromkeys(found["head"]))
+    figure = Figure(figsize=(9, 1.0 + 0.36 * len(heads)), layout="constrained")
+    axis = figure.subplots()
+    for y, head in enumerate(reversed(heads)):
+        own = found[found["head"] == head]
+        scores = own["score"].dropna().head(300).sort_values()
+        apart = 0.24 * (np.arange(len(scores)) % 5 - 2) / 2
+        axis.plot(scores, y + apart, "o", ms=3, color=GREY, alpha=0.5, mec="none")
+        axis.plot([own["observed"].iloc[0]] * 2, [y - 0.36, y + 0.36], color=RED, lw=2)
+    axis.set_yticks(range(len(heads)), reversed(heads))
+    axis.set(xlabel=in_words(metric), ylim=(-0.6, len(heads) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def importance(found: pd.DataFrame, *, metric: str) -> Figure:
+    """What people's scores lose without each group of columns: dots, mean and interval.
+
+    ``found`` has the columns group, subject, drop, of one target and head.
+    """
+    groups = found.groupby("group")["drop"].mean().sort_values().index
+    figure = Figure(figsize=(9, 1.0 + 0.36 * len(groups)), layout="constrained")
+    axis = figure.subplots()
+    for y, group in enumerate(groups):
+        own = found.loc[found["group"] == group, "drop"].dropna().sort_values()
+        apart = 0.24 * (np.arange(len(own)) % 5 - 2) / 2
+        axis.plot(own, y + apart, "o", ms=3.5, color=BLUE, alpha=0.45, mec="none")
+        axis.plot(bootstrap_ci(own.to_numpy()), [y, y], color=INK, lw=2.2)
+        axis.plot(own.mean(), y, "D", color=INK, mfc="white", ms=6, mew=1.6)
+    axis.axvline(0, color=INK, lw=0.9, ls=":")
+    axis.set_yticks(range(len(groups)), groups)
+    axis.set(xlabel=f"{in_words(metric)} lost without it", ylim=(-0.6, len(groups) - 0.4))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def over_time(said: pd.DataFrame, names: Sequence[str], beats: Sequence[Beats] = ()) -> Figure:
+    """One person's recordings: inter-beat intervals above, what a head said of each window below.
+
+    ``said`` has the windows of one head and person with ``middle_s`` on the person's own clock,
+    truth, predicted and, with two classes, ``p_1``; shaded: windows that are truly high. ``beats``
+    are the recordings' on the same clock; without them ``hr_bpm`` of the windows is drawn.
+    """
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    minutes = said["middle_s"].to_numpy() / 60
+    half = said["duration_s"].to_numpy() / 120
+    if beats:
+        for part in beats:
+            intervals = np.where(part.joined, 1e3 * np.diff(part.times_s), np.nan)
+            above.plot(part.times_s[1:] / 60, intervals, color=RED, lw=0.6)
+        above.set_ylabel("interval (ms)")
+    else:
+        above.plot(minutes, said["hr_bpm"], "o", ms=2.5, color=RED)
+        above.set_ylabel("heart rate (bpm)")
+    if len(names) == 2:
+        for axis in (above, below):
+            for at, wide in zip(minutes[said["truth"] == 1], half[said["truth"] == 1], strict=True):
+                axis.axvspan(at - wide, at + wide, color="#f7e8d0", lw=0)
+        below.plot(minutes, said["p_1"], "o", ms=3, color=BLUE)
+        below.axhline(0.5, color=INK, lw=0.8, ls=":")
+        below.set(ylim=(-0.05, 1.05), ylabel=f"chance of {names[1]}")
+    else:
+        below.plot(minutes, said["truth"], "_", ms=7, color=INK, label="true")
+        below.plot(minutes, said["predicted"], "o", ms=3, color=BLUE, label="predicted")
+        if names:
+            below.set_yticks(range(len(names)), names)
+        below.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    below.set_xlabel("minutes of this person's recordings")
+    for axis in (above, below):
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.align_ylabels()
+    return figure
+
+
+def bland_altman(rates: pd.DataFrame) -> Figure:
+    """Difference of found and true heart rate over their mean, a panel a method (1986).
+
+    ``rates`` has the columns method, hr_bpm, hr_true_bpm, withheld. Lines: the mean difference and
+    1.96 standard deviations about it, over all rows. Hollow: the rate was withheld.
+    """
+    names = list(dict.fromkeys(rates["method"]))
+    figure, axes = _panels(len(names), width=3.0, height=3.0, sharey=True)
+    for axis, name in zip(axes, names, strict=True):
+        rows = rates[rates["method"] == name].dropna(subset=["hr_bpm", "hr_true_bpm"])
+        mean, off = (rows["hr_bpm"] + rows["hr_true_bpm"]) / 2, rows["hr_bpm"] - rows["hr_true_bpm"]
+        given = rows["withheld"] == 0
+        axis.plot(mean[given], off[given], "o", ms=3.5, color=BLUE, alpha=0.7, mec="none")
+        axis.plot(mean[~given], off[~given], "o", ms=3.5, mfc="none", mec=GREY)
+        for times in (-1.96, 0, 1.96):
+            level = off.mean() + times * off.std(ddof=0)
+            axis.axhline(level, color=INK, lw=0.8, ls=":" if times else "-")
+        axis.set(title=name, xlabel="mean of both (bpm)")
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("found less true (bpm)")
+    return figure
+
+
+def errors_by_method(summary: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+    """Value and 95 % interval of each named score, a panel each, a row a method.
+
+    ``summary`` has the columns method, score, value, ci_low, ci_high; ``names`` the axes' labels.
+    """
+    methods = list(dict.fromkeys(summary["method"]))
+    figure = Figure(figsize=(9, 0.9 + 0.32 * len(methods)), layout="constrained")
+    axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+    for axis, (score, label) in zip(axes, names.items(), strict=True):
+        rows = summary[summary["score"] == score].set_index("method")
+        for y, method in enumerate(reversed(methods)):
+            row = rows.loc[method]
+            axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=BLUE, lw=2)
+            axis.plot(row["value"], y, "o", color=BLUE, ms=6)
+        axis.set(xlabel=label, xlim=(0, None))
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylim(-0.6, len(methods) - 0.4)
+    axes[0].set_yticks(range(len(methods)), methods[::-1])
+    return figure
+
+
+def in_words(metric: str) -> str:
+    """``balanced_accuracy`` as a reader says it."""
+    short = {"auroc": "AUROC", "mcc": "MCC", "ece": "ECE", "ccc": "CCC", "rmse": "RMSE"}
+    return short.get(metric, metric.replace("macro_f1", "macro F1").replace("_", " "))
+
+
+def _binned(
+    truth: np.ndarray, chance: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean chance, share that came true, and windows, of each bin that has any."""
+    where = np.minimum((chance * bins).astype(int), bins - 1)
+    filled = np.unique(where)
+    x = np.array([chance[where == k].mean() for k in filled])
+    y = np.array([truth[where == k].mean() for k in filled])
+    return x, y, np.array([np.sum(where == k) for k in filled])
+
+
+def _panels(n: int, *, width: float, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
+    """A figure of ``n`` panels in rows as wide as the page."""
+    across = max(1, min(n, int(9.2 // width)))
+    down = -(-n // across)
+    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False, **shared).ravel()
+    for empty in axes[n:]:
+        empty.set_visible(False)
+    return figure, list(axes[:n])

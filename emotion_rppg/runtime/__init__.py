@@ -1,0 +1,1 @@
+"""Files that appear whole, cache, locks, parallel jobs, provenance, devices and tables."""

@@ -1,0 +1,470 @@
+"""The verbs: exit codes, one plain sentence for bad input, JSON on the last line."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from emotion_rppg.cli import app
+from emotion_rppg.cli.console import progress_bar
+from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.runtime.tables import read_table
+from tests.datasets.fakes import FAKES
+
+CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
+VERBS = (
+    "demo",
+    "doctor",
+    "init",
+    "datasets",
+    "pulse",
+    "features",
+    "train",
+    "evaluate",
+    "predict",
+    "convert",
+    "cache",
+)
+
+
+def run(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def refused(*words: object) -> str:
+    """The one sentence of a refusal: exit 2, no traceback, nothing on standard output."""
+    result = run(*words)
+    assert result.exit_code == 2, (result.exit_code, result.output, result.exception)
+    assert "Traceback" not in result.output
+    sentence = [line for line in result.stderr.splitlines() if line.startswith("emotion-rppg: ")]
+    assert len(sentence) == 1, result.stderr
+    return sentence[0]
+
+
+def each_verb(group=app, before=()):
+    for command in group.registered_commands:
+        name = command.name or command.callback.__name__.replace("_", "-")
+        yield (*before, name)
+    for inner in group.registered_groups:
+        yield from each_verb(inner.typer_instance, (*before, inner.name))
+
+
+def test_the_verbs_are_those_of_the_contract() -> None:
+    assert {words[0] for words in each_verb()} >= set(VERBS)
+
+
+@pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)
+def test_each_verb_explains_itself_with_an_example(words) -> None:
+    result = run(*words, "--help")
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+    assert f"Example: emotion-rppg {' '.join(words)}" in " ".join(result.output.split())
+
+
+def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
+    out = tmp_path / "wave.csv"
+    result = run("pulse", CLIP, "--method", "pos", "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert set(said) >= {"hr_bpm", "quality", "face_coverage", "rate_hz", "duration_s", "method"}
+    assert said["face_coverage"] == 1.0
+    assert said["hr_by"] == (None if said["hr_bpm"] is None else "beats")
+    assert out.read_text().startswith("time_s,rppg,quality\n")
+    assert json.loads((tmp_path / "run.json").read_text())["inputs"][0]["file"] == CLIP.name
+
+
+def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
+    text = tmp_path / "words.mp4"
+    text.write_text("not a video")
+    (tmp_path / "empty").mkdir()
+    assert "missing.mp4" in refused("pulse", tmp_path / "missing.mp4", "--method", "pos")
+    assert "words.mp4" in refused("pulse", text, "--method", "pos")
+    assert "poz" in refused("pulse", CLIP, "--method", "poz")
+    assert "empty" in refused("features", tmp_path / "empty", "--out", tmp_path / "t.csv")
+    assert ".xlsx" in refused("features", CLIP, "--out", tmp_path / "t.xlsx")
+    assert "--root" in refused("features", "--dataset", "folder", "--out", tmp_path / "t.csv")
+    assert "unknown data set" in refused("datasets", "deep")
+    assert "no table" in refused(
+        "evaluate", "--table", tmp_path / "no.csv", "--target", "arousal", "--out", tmp_path / "e"
+    )
+    assert "config.json" in refused(
+        "predict", CLIP, "--model", tmp_path / "empty", "--out", tmp_path / "p"
+    )
+    assert not list(tmp_path.glob("t.*"))
+
+
+def test_a_network_without_weights_asks_for_them() -> None:
+    told = refused("pulse", CLIP, "--method", "cnn3d")
+    assert "--weights" in told
+    assert "`emotion-rppg train pulse --network cnn3d` makes one" in told
+
+
+@pytest.mark.parametrize(("watched", "shown"), [(True, "30/300"), (False, "")])
+def test_a_bar_is_drawn_where_somebody_watches(monkeypatch, watched: bool, shown: str) -> None:
+    err = io.StringIO()
+    monkeypatch.setattr(err, "isatty", lambda: watched)
+    monkeypatch.setattr("sys.stderr", err)
+    with progress_bar("reading") as bar:
+        bar(30, 300)
+    assert shown in err.getvalue()
+    assert watched or not err.getvalue()
+
+
+def test_beginning_and_end_of_a_verb_are_not_spent_looking_for_garbage() -> None:
+    code = (
+        "import atexit, gc, sys; sys.argv = ['emotion-rppg', '--help']\n"
+        "atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count()))\n"
+        "from emotion_rppg.cli import main; main()"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    looks_after, frozen = map(int, said.stdout.splitlines()[-1].split())
+    assert looks_after > 10_000
+    assert frozen > 1000
+
+
+@pytest.mark.slow
+def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.mp4").write_bytes(CLIP.read_bytes())
+    (tmp_path / "in" / "bad.mp4").write_text("not a video")
+    out = tmp_path / "t.csv"
+    result = run("features", tmp_path / "in", "--whole", "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert said["rows"] == 1
+    assert "bad" in said["failures"][0]["recording"]
+    assert (tmp_path / "t.columns.md").read_text().count("\n| ") > 30
+
+
+@pytest.mark.slow
+def test_waves_written_as_bids_give_the_same_table(tmp_path) -> None:
+    write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
+    bids, tables = tmp_path / "bids", [tmp_path / "a.csv", tmp_path / "b.csv"]
+    words = ("features", tmp_path / "s", "--whole", "--out", tables[0], "--bids", bids)
+    assert run(*words).exit_code == 0
+    assert run(*words).exit_code == 0  # our own folder is replaced
+    again = run("features", bids, "--whole", "--out", tables[1])
+    assert again.exit_code == 0, again.output
+    first, second = (read_table(path) for path in tables)
+    for name in ("dataset", "subject", "session", "trial", "source"):
+        assert sorted(first[name]) == sorted(second[name])
+    by = ["subject", "trial"]
+    rates = [t.sort_values(by)["rmssd_ms"].to_numpy() for t in (first, second)]
+    np.testing.assert_allclose(*rates, rtol=1e-5)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x.txt").write_text("x")
+    words = ("features", tmp_path / "s", "--out", tables[0], "--bids", tmp_path / "mine")
+    assert "not an output" in refused(*words)
+
+
+def test_two_inputs_of_one_name_are_refused(tmp_path) -> None:
+    assert "two inputs are called" in refused("features", CLIP, CLIP, "--out", tmp_path / "t.csv")
+
+
+def test_doctor_looks_at_everything_and_offers_cures() -> None:
+    result = run("doctor", "--json")
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["face detector"]["ok"]
+    assert found["video codecs"]["ok"]
+    for codec in ("H.264", "HEVC", "MPEG-4", "VP9", "MJPEG"):
+        assert codec in found["video codecs"]["found"].partition("; not")[0]
+    assert {"gpu", "camera", "this folder", "extra: files", "ffmpeg"} <= set(found)
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:
+    from emotion_rppg.cli import doctor
+
+    def missing() -> str:
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    looks = [("python", lambda: "3.11", ""), ("opencv", missing, "apt-get install libgl1")]
+    monkeypatch.setattr(doctor, "_LOOKS", looks)
+    said = run("doctor").stdout
+    assert "MISS  opencv" in said
+    assert "→ apt-get install libgl1" in said
+    assert said.splitlines()[-1] == "lacking: opencv"
+
+
+def test_init_keeps_what_is_there(tmp_path) -> None:
+    assert run("init", tmp_path / "mine").exit_code == 0
+    manifest = tmp_path / "mine" / "manifest.csv"
+    manifest.write_text(manifest.read_text() + "# mine\n")
+    before = manifest.read_text()
+    run("init", tmp_path / "mine")
+    assert manifest.read_text() == before
+
+
+def test_datasets_lists_and_describes() -> None:
+    assert "synthetic" in run("datasets").output
+    listed = json.loads(run("datasets", "--json").stdout)
+    assert {card["name"] for card in listed} >= {"folder", "synthetic"}
+    assert "scales" in run("datasets", "synthetic").output
+    assert "from documents" in run("datasets").output
+    assert run("datasets", "wesad", "--cite").stdout.startswith("@inproceedings{schmidt2018wesad,")
+    assert "nothing to cite" in refused("datasets", "folder", "--cite")
+
+
+def test_datasets_checks_a_download(tmp_path) -> None:
+
+    root = FAKES["stress-predict"](tmp_path / "sp")
+    found = json.loads(run("datasets", "stress-predict", "--root", root, "--json").stdout)["found"]
+    assert (found["people"], found["recordings"], found["views"]) == (2, 4, {"bvp": 4})
+    assert found["problems"] == ["2 people, the card says 35"]
+    shown = run("datasets", "stress-predict", "--root", root).output
+    assert "looks wrong: 1" in shown
+    assert "stress: 0.0: 2, 1.0: 2" in shown
+    wave = "time_s,bvp\n" + "".join(f"{k / 32},{np.sin(k / 5)}\n" for k in range(320))
+    for person in ("mine/a", "theirs/b"):
+        (tmp_path / person).mkdir(parents=True)
+        (tmp_path / person / "w.csv").write_text(wave)
+    other = f"folder={tmp_path / 'theirs'}"
+    shown = run("datasets", "folder", "--root", tmp_path / "mine", "--other", other).output
+    assert "theirs/b has the same bvp as mine/a" in shown
+    wrong = run("datasets", "stress-predict", "--root", root, "--other", "wesad")
+    assert (wrong.exit_code, "want NAME=DIR" in wrong.output) == (2, True)
+
+
+@pytest.mark.slow
+def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
+    write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
+    table, model = tmp_path / "t.parquet", tmp_path / "m"
+    words = ("features", tmp_path / "s", "--whole", "--out", table)
+    assert run(*words, "--partitioned").exit_code == 0
+    assert run(*words, "--partitioned").exit_code == 0  # our own folder is replaced
+    assert "is a folder" in refused(*words)
+    assert len(pd.read_parquet(table)) == len(read_table(table)) == 12
+    assert (tmp_path / "t.columns.md").is_file()
+    assert json.loads((tmp_path / "run.json").read_text())["output"] == "t.parquet"
+    trained = run("train", "emotion", "--table", table, "--target", "arousal", "--out", model)
+    assert trained.exit_code == 0, trained.output
+
+
+@pytest.mark.slow
+def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:
+    table = tmp_path / "t.csv"
+    write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
+    assert run("features", tmp_path / "s", "--out", table).exit_code == 0
+    model, out = tmp_path / "m", tmp_path / "p"
+    trained = run("train", "emotion", "--table", table, "--target", "arousal", "--out", model)
+    assert "synthetic people" in trained.output
+    result = run("predict", CLIP, "--model", model, "--out", out, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout.splitlines()[-1])
+    assert said["hr_bpm"] == pytest.approx(72, abs=2)
+    assert said["windows"][0]["arousal"] == ""
+    assert "too short" in said["windows"][0]["reason"]
+    assert "synthetic people" in said["note"]
+    made = {path.name for path in out.iterdir()}
+    assert made == {"prediction.csv", "wave.csv", "wave.png", "report.html", "run.json"}
+    signal = run("predict", tmp_path / "wave.csv", "--model", model, "--out", out)
+    assert signal.exit_code == 2  # no such file; the earlier result is still there
+    assert (out / "report.html").is_file()
+    again = run("predict", out / "wave.csv", "--model", model, "--out", tmp_path / "q")
+    assert "too short" in again.output
+
+
+def write_pulse(path: Path, bpm: float, seconds: float = 70.0) -> Path:
+    t = np.arange(int(seconds * 50)) / 50
+    wave = 30 * np.sin(2 * np.pi * bpm / 60 * t) + 8 * np.sin(4 * np.pi * bpm / 60 * t)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = (f"{a:.2f},{v:.3f}" for a, v in zip(t, wave, strict=True))
+    path.write_text("time_s,bvp\n" + "\n".join(rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def emotion_model(tmp_path_factory) -> tuple[Path, Path]:
+    """A model of synthetic people's contact pulses, and the table that taught it."""
+    folder = tmp_path_factory.mktemp("model")
+    write_study(folder / "s", people=3, trials=4, duration_s=60.0, video=False)
+    assert run("features", folder / "s", "--out", folder / "t.csv").exit_code == 0
+    words = ("--table", folder / "t.csv", "--target", "arousal", "--out", folder / "m")
+    assert run("train", "emotion", *words).exit_code == 0
+    return folder / "m", folder / "t.csv"
+
+
+@pytest.mark.slow
+def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model, tmp_path) -> None:
+    from emotion_rppg import predict
+
+    model, _ = emotion_model
+    for who, bpm in (("anna", 60.0), ("ben", 75.0), ("cleo", 90.0)):
+        write_pulse(tmp_path / "s" / who / "calm.csv", bpm)
+    (tmp_path / "s" / "ben" / "talk.csv").write_text("time_s,bvp\n0,1\n0.02,oops\n")
+    done = run("predict", tmp_path / "s", "--model", model, "--out", tmp_path / "p", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout.splitlines()[-1])
+    rows = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    assert rows["subject"].unique().tolist() == ["anna", "ben", "cleo"]
+    assert rows.groupby("subject")["hr_bpm"].mean().tolist() == pytest.approx([60, 75, 90], abs=0.5)
+    assert said["recordings"] == 3
+    assert len(said["windows"]) == said["rows"] == len(rows)
+    assert [f["recording"] for f in said["failures"]] == ["s/ben/1/talk"]
+    assert "oops" in said["failures"][0]["reason"]
+    assert "not read: s/ben/1/talk" in done.stderr
+    assert {p.name for p in (tmp_path / "p").iterdir()} == {
+        "prediction.csv",
+        "failures.csv",
+        "run.json",
+    }
+    files = sorted((tmp_path / "s").rglob("calm.csv"))[:2]
+    two = run("predict", *files, "--model", model, "--out", tmp_path / "q", "--json")
+    assert json.loads(two.stdout.splitlines()[-1])["recordings"] == 2
+    in_python = predict(tmp_path / "s", model)
+    pd.testing.assert_frame_equal(
+        in_python[["subject", "hr_bpm"]], rows[["subject", "hr_bpm"]], rtol=1e-6
+    )
+    assert in_python.attrs["failures"] == said["failures"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_takes_a_feature_table(emotion_model, ending, tmp_path) -> None:
+    from emotion_rppg import load
+
+    model, table = emotion_model
+    path = tmp_path / f"t.{ending}"
+    rows = read_table(table)
+    rows.to_csv(path, index=False) if ending == "csv" else rows.to_parquet(path)
+    done = run("predict", path, "--model", model, "--out", tmp_path / "p", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout.splitlines()[-1])
+    got = pd.read_csv(tmp_path / "p" / "prediction.csv")
+    want = load(model).predict(rows)
+    assert got["arousal"].tolist() == want["arousal"].tolist()
+    assert len(got) == len(rows) == said["rows"]
+    wave = write_pulse(tmp_path / "w.csv", 60.0)
+    mixed = refused("predict", path, wave, "--model", model, "--out", tmp_path / "q")
+    assert "w.csv is none: give tables alone" in mixed
+
+
+def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "emotion_rppg.formats.signal_files.opener", lambda path: pytest.fail(f"{path} was opened")
+    )
+    wave = write_pulse(tmp_path / "w.csv", 60.0)
+    given = ("features", wave, tmp_path / "none.csv", "--out", tmp_path / "t.xlsx")
+    given += ("--method", "posh", "--source", "bpv", "--length", "0", "--step", "-1")
+    given += ("--families", "hrv,hvr", "--encoder", tmp_path / "enc", "--region", "nose")
+    said = refused(*given, "--device", "gpu", "--weights", tmp_path / "w")
+    assert "11 things are wrong" in said
+    for word in ("none.csv", "posh", "bpv", "--length", "--step", "'hvr'", "enc", "'nose'", "gpu"):
+        assert word in said, word
+    assert "t.xlsx" in said
+    assert f"--weights {tmp_path / 'w'}" in said
+    both = refused("predict", tmp_path / "none.csv", "--model", tmp_path / "m", "--region", "nose")
+    assert "3 things are wrong" in both
+    both = refused("pulse", wave, "--method", "posh", "--out", tmp_path / "w.txt")
+    assert "2 things are wrong" in both
+
+
+@pytest.mark.slow
+def test_names_are_known_in_capitals(tmp_path) -> None:
+    wave = write_pulse(tmp_path / "w.csv", 60.0)
+    words = ("--families", "HRV", "--source", "BVP", "--device", "CPU")
+    assert run("features", wave, "--out", tmp_path / "t.csv", *words).exit_code == 0
+    done = run("pulse", CLIP, "--method", "POS", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["method"] == "pos"
+    assert said["hr_bpm"] == pytest.approx(72, abs=2)
+
+
+@pytest.mark.slow
+def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) -> None:
+    model, _ = emotion_model
+    ear = write_pulse(tmp_path / "ear.csv", 90.0).read_text().splitlines()[1:]
+    path = write_pulse(tmp_path / "two.csv", 60.0)
+    lines = path.read_text().splitlines()[1:]
+    both = [f"{a},{b.split(',')[1]}" for a, b in zip(lines, ear, strict=True)]
+    path.write_text("time_s,ppg_finger,ppg_ear\n" + "\n".join(both))
+    named = ("--channel", "ppg_ear", "--json")
+
+    def last(*words: object) -> dict:
+        done = run(*words)
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout.splitlines()[-1])
+
+    said = last("pulse", path, *named, "--out", tmp_path / "w.csv")
+    assert said["hr_bpm"] == pytest.approx(90, abs=0.5)
+    assert said["method"] is said["face_coverage"] is None
+    last("features", path, *named, "--whole", "--out", tmp_path / "t.csv")
+    assert read_table(tmp_path / "t.csv")["hr_bpm"][0] == pytest.approx(90, abs=0.5)
+    said = last("predict", path, *named, "--model", model, "--out", tmp_path / "p")
+    assert said["hr_bpm"] == pytest.approx(90, abs=0.5)
+    for verb in (("pulse",), ("features",), ("predict", "--model", model)):
+        words = (verb[0], path, *verb[1:], "--channel", "ppg_toe")
+        assert "it has: ppg_finger, ppg_ear" in refused(*words)
+
+
+@pytest.mark.slow
+def test_two_data_sets_test_each_other(tmp_path) -> None:
+    tables = []
+    for seed, (name, high) in enumerate({"first": 9, "second": 5}.items()):
+        folder = tmp_path / name
+        how = {"people": 3, "trials": 4, "duration_s": 30.0, "video": False}
+        write_study(folder, **how, seed=seed, scale=(1, high))
+        facts = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps(facts | {"dataset": name}))
+        tables += ["--table", tmp_path / f"{name}.csv"]
+        assert run("features", folder, "--whole", "--out", tables[-1]).exit_code == 0
+    words = ("--target", "arousal", "--heads", "logistic", "--split", "datasets")
+    out = tmp_path / "e"
+    done = run("evaluate", *tables, *words, "--out", out)
+    assert done.exit_code == 0, done.output
+    said = pd.read_parquet(out / "predictions.parquet")
+    assert set(said.groupby("subject")["n_train"].first()) == {12}
+    assert len(set(said["subject"])) == 6
+    page = (out / "report.html").read_text()
+    assert "leave one data set out" in page
+    assert "(above 3 or 5)" in page
+    rows = pd.read_csv(out / "results.csv").query("head == 'logistic'")
+    for name, own in rows.groupby(rows["subject"].str.split("/").str[0]):
+        assert f"{name} (3 people)" in page
+        assert f"{own['balanced_accuracy'].mean():.2f} [" in page
+    assert page.count("--table ") == 2
+    told = refused("evaluate", *tables[:2], *words, "--out", tmp_path / "f")
+    assert "there is 1 data set with labels (first)" in told
+
+
+@pytest.mark.slow
+def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None:
+    write_study(tmp_path / "s", people=2, trials=2, duration_s=30.0, video=False)
+    table = tmp_path / "t.csv"
+    assert run("features", tmp_path / "s", "--whole", "--out", table).exit_code == 0
+    words = ("train", "encoder", "--table", table, "--epochs", 2, "--hidden", 4)
+    assert run(*words, "--out", tmp_path / "e", "--writes", "tachogram", "--resume").exit_code == 0
+    assert not list(tmp_path.glob(".e*"))
+    assert "unknown sequence" in refused(*words, "--out", tmp_path / "f", "--reads", "ecg")
+    more = run(
+        "features", tmp_path / "s", "--whole", "--encoder", tmp_path / "e", "--out", table, "--json"
+    )
+    assert more.exit_code == 0, more.output
+    assert "emb_003" in table.read_text().splitlines()[0]
+    words = ("train", "pulse", "--steps", 2, "--size", 16, "--frames", 16, "--device", "cpu")
+    words += ("--tensorboard", tmp_path / "runs")
+    assert run(*words, "--out", tmp_path / "n", "--init", "bundled").exit_code == 0
+    assert [path.name.rpartition(".")[2] for path in (tmp_path / "runs").iterdir()] == ["n"]
+    made = json.loads((tmp_path / "n" / "run.json").read_text())
+    assert made["arguments"]["init"] == "bundled"
+    assert made["inputs"][0]["folder"] == "physnet"
+    unread = ("--dataset", "folder", "--root", tmp_path / "nowhere")  # no face is followed for it
+    assert "no folder 'none' to begin with" in refused(*words, *unread, "--init", "none")
+    assert "known: physnet, cnn3d" in refused(*words, *unread, "--network", "cnn4d")
+    told = refused(*words, *unread, "--network", "cnn3d", "--init", tmp_path / "n")
+    assert "holds the network 'physnet' and 'cnn3d' is to be trained" in told
+    assert "too short for lag_tolerant" in refused(*words, *unread, "--loss", "lag_tolerant")
+    assert "not an output of" in refused(*words, *unread, "--out", tmp_path / "runs")
+    one = tmp_path / "one"
+    assert "would lie in" in refused(*words, *unread, "--out", one, "--tensorboard", one)
+    read = run("pulse", CLIP, "--weights", tmp_path / "n", "--json")
+    assert read.exit_code == 0, read.output
+    assert "emotion-rppg: the network" in refused(
+        "evaluate", "--table", table, "--target", "arousal", "--out", tmp_path / "x"
+    ).replace("encoder", "network")

@@ -1,0 +1,100 @@
+"""The rate that is told is the mean of the beats, where a rate may be told and beats are seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.metrics import beat_measures
+from emotion_rppg.signal_quality import judge
+from emotion_rppg.signals import Signal
+
+KINDS = ("rppg", "bvp")
+
+
+def restless(kind: str, rate_hz: float = 30.0) -> tuple[Signal, float]:
+    """40 s of a heart that sits at 66 bpm and rises to 96, and its mean rate."""
+    times = np.arange(round(40 * rate_hz)) / rate_hz
+    hz = 1.1 + 0.5 / (1 + np.exp(-(times - 25) / 3))
+    turns = 2 * np.pi * np.cumsum(hz) / rate_hz
+    noise = np.random.default_rng(0).normal(0, 0.1, len(times))
+    wave = np.cos(turns) + 0.3 * np.cos(2 * turns - 1) + noise
+    return Signal(wave, rate_hz, kind=kind), 60 * float(hz.mean())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_heart_that_changes_has_its_mean_rate(kind: str) -> None:
+    wave, truth = restless(kind)
+    said = judged(wave)
+    assert said.by == "beats"
+    assert said.hr_bpm == pytest.approx(truth, abs=1)
+    assert abs((judge(wave).hr_bpm or 0) - truth) > 3
+
+
+def test_all_else_is_what_judge_says() -> None:
+    wave, _ = restless("rppg")
+    assert replace(judged(wave), hr_bpm=None, by="") == replace(judge(wave), hr_bpm=None, by="")
+
+
+def test_beats_that_are_known_are_not_found_again() -> None:
+    wave, _ = restless("rppg")
+    beats = find_beats(wave).crop(0, 20)
+    assert judged(wave, beats).hr_bpm == beat_measures(beats).hr_bpm
+
+
+def test_without_a_pulse_there_is_no_rate() -> None:
+    noise = Signal(np.random.default_rng(0).normal(size=900), 30, kind="rppg")
+    assert judged(noise) == judge(noise)
+    assert judged(noise).hr_bpm is None
+
+
+@pytest.mark.parametrize("unseen", [0.6, 0.0])
+def test_where_beats_are_few_or_cannot_be_told_the_rate_is_the_spectrums(unseen: float) -> None:
+    wave, _ = restless("rppg", 30 if unseen else 9)
+    wave.samples[: round(unseen * len(wave))] = np.nan
+    said = judged(wave)
+    assert said == judge(wave)
+    assert said.by == "spectrum"
+    assert said.hr_bpm is not None
+
+
+@pytest.mark.parametrize("bpm", [30, 205])
+def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
+    times = np.arange(60 * 250) / 250
+    beats = np.arange(0.5, 59.5, 60 / bpm)
+    since = times[:, None] - beats
+    ecg = np.exp(-0.5 * (since / 0.012) ** 2).sum(axis=1)
+    ecg += np.random.default_rng(0).normal(0, 0.02, len(times))
+    assert judged(Signal(ecg, 250, kind="ecg")).hr_bpm == pytest.approx(bpm, abs=1)
+    ecg[: 40 * 250] = 0.0
+    off = judged(Signal(ecg, 250, kind="ecg"))
+    assert off.hr_bpm is None
+    assert "beats cover" in (off.reason or "")
+
+
+def test_a_spectrums_rate_is_given_where_doubtful_beats_go_at_it() -> None:
+    wave, _truth = restless("rppg")
+    beats = find_beats(wave)
+    doubtful = replace(
+        beats.crop(0, 2), gaps=[(2.0, 40.0)], rejected_s=beats.times_s[3:], span_s=(0.0, 40.0)
+    )
+    assert judged(wave, doubtful) == judge(wave)
+    others = replace(doubtful, rejected_s=np.arange(3, 40, 0.4))
+    assert judged(wave, others).hr_bpm is None
+
+
+def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
+    """A dicrotic wave half-way between the pulses doubles the spectrum's rate, and no beat fits."""
+    times = np.arange(60 * 64) / 64
+    beats = 0.5 + np.cumsum(0.706 + 0.02 * np.sin(np.arange(84)))
+    since = times[:, None] - beats
+    wave = np.exp(-0.5 * (since / 0.05) ** 2) + 0.8 * np.exp(-0.5 * ((since - 0.37) / 0.05) ** 2)
+    signal = Signal(wave.sum(axis=1), 64, kind="bvp")
+    rate = judge(signal).hr_bpm
+    assert rate is not None
+    assert rate > 150
+    said = judged(signal)
+    assert said.hr_bpm is None
+    assert "two rates: the spectrum says" in (said.reason or "")

@@ -1,0 +1,91 @@
+"""Features beside their baseline: the same person's, recorded before, and never from later data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg import extract
+from emotion_rppg.emotion.design_matrix import feature_names
+from emotion_rppg.errors import InputError
+from emotion_rppg.features import compared
+from emotion_rppg.features.baseline_columns import VS_BASELINE, beside_baseline
+from emotion_rppg.recordings import Recording
+from emotion_rppg.signals import Signal
+
+HR = f"hr_bpm{VS_BASELINE}"
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """Two people; trials a, rest, b of 60 s in windows of 20 s every 10 s."""
+    rows = [
+        {
+            "dataset": "d", "subject": subject, "session": "1", "trial": trial,
+            "start_s": start, "duration_s": 20.0, "source": "bvp", "method": "",
+            "label_arousal": 5.0, "coverage": 1.0, "n_beats": 20.0,
+            "hr_bpm": 60.0 + 10 * subject_no + 5 * ["a", "rest", "b"].index(trial) + start / 10,
+        }
+        for subject_no, subject in enumerate(["x", "y"])
+        for trial in ("a", "rest", "b")
+        for start in np.arange(0.0, 41.0, 10.0)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_a_trial_is_compared_with_the_same_persons_baseline(table) -> None:
+    found = beside_baseline(table, "rest", columns=compared(table))
+    for _, own in found.groupby("subject"):
+        rest = own.loc[own["trial"] == "rest", "hr_bpm"].mean()
+        later = own[own["trial"] == "b"]
+        np.testing.assert_allclose(later[HR], later["hr_bpm"] - rest)
+
+
+def test_what_came_before_the_baseline_and_itself_has_none(table) -> None:
+    found = beside_baseline(table, "rest", columns=compared(table))
+    assert found.loc[found["trial"] != "b", HR].isna().all()
+
+
+def test_first_seconds_are_a_baseline_and_windows_that_reach_into_them_have_none(table) -> None:
+    found = beside_baseline(table, 30.0, columns=["hr_bpm"])  # windows of 0–20 and 10–30 s
+    for _, own in found.groupby(["subject", "trial"]):
+        assert own[HR].isna().tolist() == [True, True, True, False, False]
+        level = own["hr_bpm"].iloc[:2].mean()
+        np.testing.assert_allclose(own[HR].iloc[3:], own["hr_bpm"].iloc[3:] - level)
+
+
+@pytest.mark.parametrize("baseline", ["rest", 30.0])
+def test_no_later_value_enters(table, baseline) -> None:
+    before = beside_baseline(table, baseline, columns=["hr_bpm"])[HR]
+    for row in range(len(table)):
+        changed = table.copy()
+        changed.loc[row + 1 :, "hr_bpm"] += 1000.0
+        after = beside_baseline(changed, baseline, columns=["hr_bpm"])[HR]
+        np.testing.assert_array_equal(after[: row + 1], before[: row + 1])
+
+
+def test_raw_columns_stay_and_only_features_are_compared(table) -> None:
+    found = beside_baseline(table, "rest", columns=compared(table))
+    pd.testing.assert_frame_equal(found[table.columns], table)
+    assert [c for c in found if c.endswith(VS_BASELINE)] == [HR]
+    assert HR in feature_names(found)
+
+
+def test_a_baseline_that_is_not_there_says_so(table) -> None:
+    with pytest.raises(InputError, match="trials: a, rest, b"):
+        beside_baseline(table, "relax", columns=["hr_bpm"])
+    with pytest.raises(InputError, match="more seconds"):
+        beside_baseline(table, 10.0, columns=["hr_bpm"])
+    with pytest.raises(InputError, match="above zero"):
+        beside_baseline(table, -1.0, columns=["hr_bpm"])
+
+
+def test_extract_adds_the_columns() -> None:
+    t = np.arange(64 * 60) / 64
+    recordings = [
+        Recording("d", "1", trial=name, signals={"bvp": Signal(wave, 64, kind="bvp")})
+        for name, wave in (("rest", np.sin(2 * np.pi * t)), ("task", np.sin(2.4 * np.pi * t)))
+    ]
+    found = extract(recordings, baseline="rest", families=["hrv", "morphology"], length_s=30)
+    task = found[found["trial"] == "task"]
+    np.testing.assert_allclose(task[HR], 12.0, atol=0.5)
+    assert task[f"pulse_width_50_ms{VS_BASELINE}"].lt(0).all()

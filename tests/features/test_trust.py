@@ -1,0 +1,116 @@
+"""A number is reported or withheld with its reason, whatever the source."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.trust import distrust, kind_of, summary, withhold
+from emotion_rppg.recordings import Recording
+from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.study import extract
+from emotion_rppg.windows import OK, trusted
+
+FULL = ("hr_bpm", "sdnn_ms", "rmssd_ms", "hf_ms2", "resp_rate_per_min")
+
+
+def heart(n: int = 80, spread: float = 0.02, seed: int = 0) -> np.ndarray:
+    return 0.5 + np.cumsum(0.75 + np.random.default_rng(seed).normal(0, spread, n))
+
+
+def finger(times: np.ndarray, *, noise: float = 0.0, rate_hz: float = 64.0) -> Signal:
+    at = np.arange(0, times[-1] + 0.5, 1 / rate_hz)
+    since = at[:, None] - times
+    pulse = np.exp(-0.5 * (since / 0.09) ** 2) + 0.3 * np.exp(-0.5 * ((since - 0.3) / 0.1) ** 2)
+    draw = np.random.default_rng(7)
+    return Signal(pulse.sum(axis=1) + draw.normal(0, noise, len(at)), rate_hz, kind="bvp")
+
+
+def row(signal: Signal, **options: object) -> pd.Series:
+    recording = Recording("d", "1", signals={signal.kind or "": signal})
+    return extract([recording], length_s=None, **options).iloc[0]
+
+
+def test_a_clean_window_is_ok() -> None:
+    found = row(finger(heart()))
+    assert found["reason"] == OK
+    assert found[["hr_bpm", "sdnn_ms", "rmssd_ms", "hr_se_bpm", "rmssd_se_ms"]].notna().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rppg", "bvp", "ecg"])
+@pytest.mark.parametrize("samples", ["flat", "noise"])
+def test_without_a_pulse_every_source_is_withheld(kind: str, samples: str) -> None:
+    noise = np.random.default_rng(0).normal(size=60 * 64)
+    found = row(Signal(np.full(60 * 64, 3.0) if samples == "flat" else noise, 64, kind=kind))
+    assert found[list(FULL)].isna().all()
+    assert found["seq_ibi_ms"] == ""
+    assert found["reason"] not in (OK, "")
+    assert not trusted(pd.DataFrame([found]))[0]
+
+
+def test_half_a_window_without_beats_is_too_little() -> None:
+    signal = finger(heart())
+    signal.samples[: int(0.6 * len(signal))] = np.nan
+    found = row(signal, min_quality=0.0)
+    assert "of the window, at least 50%" in found["reason"]
+    assert np.isnan(found["hr_bpm"])
+
+
+def test_the_least_quality_can_be_asked_for() -> None:
+    signal = finger(heart())
+    assert np.isnan(row(signal, min_quality=1.0)["hr_bpm"])
+    assert "at least 1 is wanted" in row(signal, min_quality=1.0)["reason"]
+    with pytest.raises(InputError, match="0 to 1"):
+        row(signal, min_quality=60)
+
+
+def test_an_error_that_outweighs_its_feature_withholds_it_and_what_depends_on_it() -> None:
+    steady = row(finger(heart(spread=0.0005)))
+    assert steady["hr_bpm"] == pytest.approx(80, abs=0.5)
+    assert steady[["rmssd_ms", "sd1_ms", "hf_ms2", "pnn20_pct"]].isna().all()
+    assert "RMSSD withheld" in steady["reason"]
+    assert steady["rmssd_se_ms"] > 0
+
+
+def test_too_many_ectopic_beats_leave_the_rate_alone() -> None:
+    times = 0.5 + np.cumsum(np.tile([0.55, 1.05], 38))
+    beats = Beats(times, kind="ecg", ectopic=np.arange(len(times)) % 2 == 0, confidence=np.ones(76))
+    from emotion_rppg.features import hrv
+
+    table = hrv.table([beats]).assign(quality=1.0)
+    found = withhold(table, [beats], [None]).iloc[0]
+    assert found["hr_bpm"] == pytest.approx(75, abs=1)
+    assert np.isnan(found["rmssd_ms"])
+    assert "50% of the beats are ectopic" in found["reason"]
+
+
+def test_every_kind_has_a_least_quality() -> None:
+    for kind, least in ((name, kind.min_quality) for name, kind in KINDS.items()):
+        poor = Beats(heart(), np.full(80, least - 0.05), kind=kind)
+        good = Beats(heart(), np.full(80, least + 0.05), kind=kind)
+        assert "quality" in distrust(poor, None)
+        assert distrust(good, None) == ""
+
+
+def test_reasons_are_counted_without_their_numbers() -> None:
+    assert kind_of("too few beats: they cover 46% of the window, at least 50% is wanted") == (
+        kind_of("too few beats: 2 in the window, at least 3 are wanted")
+    )
+    several = "SDNN withheld: 85 ms with a standard error of 33; RMSSD withheld: 34 ms"
+    assert kind_of(several) == "SDNN and RMSSD withheld"
+
+
+def test_the_summary_counts_reasons_and_names_what_needs_longer_windows() -> None:
+    flat = Signal(np.zeros(64 * 60), 64, kind="bvp")
+    recordings = [
+        Recording("d", str(k), signals={"bvp": s})
+        for k, s in enumerate([flat, flat, finger(heart())])
+    ]
+    lines = summary(extract(recordings, length_s=None))
+    assert any(line.startswith("2 of 3 windows: no clear pulse") for line in lines)
+    waiting = [line for line in lines if "need windows of 120 s" in line]
+    assert len(waiting) == 1
+    assert "lf_ms2" in waiting[0]
+    assert "rmssd_ms" not in waiting[0]

@@ -1,0 +1,380 @@
+"""The law of `Extraction`: predict reads as training read, in each field, through each file."""
+
+import inspect
+import json
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg import Extraction, extract, extraction_of, fit, load, predict
+from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.emotion.model import BUNDLED, Model
+from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.inference.trained_network import BUNDLED as NETWORK_FOLDERS
+from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.tables import (
+    extraction_beside,
+    read_table,
+    read_tables,
+    write_partitioned,
+    write_table,
+)
+from emotion_rppg.signals import Signal
+from emotion_rppg.study import pretrain_encoder, read_all_like, read_like
+from emotion_rppg.synthesis.cameras import Camera, film, write_video
+from emotion_rppg.synthesis.faces import face
+from emotion_rppg.synthesis.people import Person, heart
+from emotion_rppg.synthesis.waves import FACE, blood, bvp
+
+FIELDS = tuple(field.name for field in fields(Extraction))
+SHORT = {"length_s": 20.0, "step_s": 10.0}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """Two people, two trials, BVP and ECG in one file each."""
+    folder = tmp_path_factory.mktemp("extraction") / "study"
+    return write_study(folder, people=2, trials=2, duration_s=60.0, video=False)
+
+
+@pytest.fixture(scope="module")
+def table(study) -> pd.DataFrame:
+    return extract(study, **SHORT)
+
+
+@pytest.fixture(scope="module")
+def two_faces(tmp_path_factory) -> Path:
+    """24 s of two faces with different hearts beside each other, the larger one on the left."""
+    rate_hz, shown, camera = 30.0, [], Camera(motion_px=0.2, light=0, noise=1)
+    for seed, size, arousal in ((3, 160, 2.0), (4, 112, 8.0)):
+        wave = blood(heart(Person(seed), arousal, 5, 24.0), FACE, rate_hz=rate_hz)
+        samples = (wave.samples - wave.samples.mean()) / wave.samples.std()
+        shown.append(film(face(0.2, size=size), samples, rate_hz, camera))
+    room = ((24, 24), (24, 24), (0, 0))
+    pairs = zip(*shown, strict=True)
+    frames = (np.hstack([a, np.pad(b, room, constant_values=90)]) for a, b in pairs)
+    return write_video(tmp_path_factory.mktemp("video") / "two.mp4", frames, rate_hz)
+
+
+@pytest.fixture(scope="module")
+def two_fingers(tmp_path_factory) -> Path:
+    """One signal file with the pulses of two people."""
+    path = tmp_path_factory.mktemp("channels") / "fingers.csv"
+    waves = [bvp(heart(Person(seed), a, 5, 60.0), rate_hz=64.0) for seed, a in ((3, 2.0), (4, 8.0))]
+    columns = {"time_s": waves[0].times_s, "ppg_a": waves[0].samples, "ppg_b": waves[1].samples}
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def encoder(table, tmp_path_factory) -> Path:
+    made = pretrain_encoder([table], hidden=3, epochs=1)
+    return made.save(tmp_path_factory.mktemp("encoder") / "enc")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("network") / "mine"
+    return Path(shutil.copytree(NETWORK_FOLDERS["physnet"], folder))
+
+
+def fitted(table: pd.DataFrame, **how: Any) -> Model:
+    labels = pd.Series(np.arange(len(table), dtype=float) % 3, table.index)
+    if "hr_bpm_vs_baseline" in table:  # what is compared with a baseline is learned from alone
+        labels = labels.where(table["hr_bpm_vs_baseline"].notna())
+    rows = table.assign(label_state=labels)
+    return fit(rows, target="state", head="ridge", coding="as_is", probabilities="own", **how)
+
+
+# Field: what to extract from (a fixture), and how; every case sets its field to another value than
+# the default, and reads otherwise with the default.
+LEFT = {"length_s": 10.0, "step_s": 4.0, "min_quality": 0.0, "region": "40,30,80,100"}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "method": ("two_faces", {**LEFT, "method": "green"}),
+    "source": ("study", {**SHORT, "source": "ecg"}),
+    "weights": ("two_faces", {**LEFT, "method": "physnet", "weights": "network"}),
+    "region": ("two_faces", {**LEFT, "region": "212,45,56,70"}),
+    "face": ("two_faces", {**LEFT, "region": "face", "face": 2}),
+    "channel": ("two_fingers", {**SHORT, "channel": "ppg_b"}),
+    "length_s": ("study", {**SHORT, "length_s": 25.0}),
+    "step_s": ("study", {**SHORT, "step_s": 7.0}),
+    "families": ("study", {**SHORT, "families": ("hrv", "morphology")}),
+    "baseline": ("study", {**SHORT, "baseline": 30.0}),
+    "encoder": ("study", {**SHORT, "encoder": "encoder"}),
+    "min_quality": ("study", {**SHORT, "min_quality": 0.9}),
+}
+
+
+def test_every_field_has_a_case() -> None:
+    assert tuple(CASES) == FIELDS
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_predict_reads_as_training_read(name, request, tmp_path) -> None:
+    given, how = CASES[name]
+    path = request.getfixturevalue(given)
+    if name in ("weights", "encoder"):
+        how = {**how, name: request.getfixturevalue("network" if name == "weights" else name)}
+    table = extract(path, **how)
+    if name == "min_quality":  # such that it matters: half of the windows are below it
+        how = {**how, name: float(table["quality"].median())}
+        table = extract(path, **how)
+    fitted(table).save(tmp_path / "m")
+    model = load(tmp_path / "m")
+    assert model.extraction == extraction_of(table)
+    expected = model.predict(table)
+    assert expected["state"].notna().any()
+    pd.testing.assert_frame_equal(predict(path, model), expected)
+    try:  # a model that had forgotten this field reads otherwise, or cannot read
+        forgotten = predict(path, forgetful(model, name))
+    except InputError:
+        return
+    with pytest.raises(AssertionError):
+        pd.testing.assert_frame_equal(forgotten, expected)
+
+
+def forgetful(model: Model, name: str) -> Model:
+    made_from = {**model.made_from, "source": "bvp"} if name == "source" else model.made_from
+    how = replace(model.extraction, **{name: getattr(Extraction(), name)})
+    encoder = None if name == "encoder" else model.encoder
+    return replace(model, extraction=how, made_from=made_from, encoder=encoder)
+
+
+def test_a_trial_as_baseline_is_found_among_the_recordings(study, tmp_path) -> None:
+    table = extract(study, **SHORT, baseline="1")
+    fitted(table).save(tmp_path / "m")
+    model = load(tmp_path / "m")
+    assert any(name.endswith("_vs_baseline") for name in model.names)
+    pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
+    (alone,) = [r for r in Folder(study) if r.subject == "1" and r.trial == "2"]
+    with pytest.raises(InputError, match="compares each person with the trial '1'"):
+        read_like(model, alone)
+
+
+# ---- the value -----------------------------------------------------------------------------------
+
+
+def test_a_dictionary_and_back_is_the_same_value() -> None:
+    one = Extraction(method="chrom", families=["HRV"], face=2, baseline="rest", min_quality=0)
+    assert Extraction.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+    assert one.families == ("hrv",)
+    assert Extraction(weights=Path("a/b"), length_s=np.int64(30)).to_dict()["length_s"] == 30.0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"colour": 1}, "unknown field 'colour'"),
+        ({"length_s": "long", "families": [1]}, "length_s is 'long'; families is"),
+        ({"method": {"run": "me"}}, "method is"),
+        ([], "JSON object"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_refused(content, message) -> None:
+    with pytest.raises(InputError, match=message):
+        Extraction.from_dict(content)
+
+
+def test_the_signature_of_extract_shows_every_field() -> None:
+    parameters = inspect.signature(extract).parameters
+    assert {"extraction", *FIELDS} <= set(parameters)
+    usual = Extraction()
+    assert {name: parameters[name].default for name in FIELDS} == vars(usual)
+
+
+def test_an_extraction_is_given_whole_and_keywords_take_its_place(study) -> None:
+    how = Extraction(source="ecg", **SHORT)
+    table = extract(study, how, step_s=30.0)  # the default of step_s, given nevertheless
+    assert extraction_of(table) == replace(how, step_s=30.0)
+    assert set(table["source"]) == {"ecg"}
+    with pytest.raises(InputError, match="extraction is an Extraction, got str"):
+        extract(study, "pos")
+
+
+def plain_green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    return -rgb[:, 1]
+
+
+def test_a_method_that_is_a_function_is_not_replayed(two_faces, tmp_path) -> None:
+    table = extract(two_faces, method=plain_green, **LEFT)
+    model = fitted(table)
+    model.save(tmp_path / "m")
+    for each in (model, load(tmp_path / "m")):
+        with pytest.raises(InputError, match=r"'plain_green'.*only the name is stored"):
+            predict(two_faces, each)
+
+
+# ---- in memory and on disk -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [(write_table, "t.csv"), (write_table, "t.parquet"), (write_partitioned, "p.parquet")],
+)
+def test_a_file_gives_the_extraction_back(study, tmp_path, write, name) -> None:
+    table = extract(study, source="ecg", **SHORT)
+    back = read_table(write(table, tmp_path / name))
+    assert extraction_of(back) == extraction_of(table)
+    assert extraction_of(read_tables([tmp_path / name])) == extraction_of(table)
+    model = fitted(back)
+    pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
+
+
+def test_a_csv_never_has_the_record_of_another(table, tmp_path) -> None:
+    path = write_table(table, tmp_path / "t.csv")
+    assert extraction_beside(path).name == "t.extraction.json"
+    other = table.copy()
+    other.attrs = {}
+    assert extraction_of(read_table(write_table(other, path))) is None
+    assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_a_damaged_record_is_refused_with_its_place(table, tmp_path) -> None:
+    path = write_table(table, tmp_path / "t.csv")
+    for text in ("{", '{"extraction": {"length_s": "x"}}', "[]"):
+        extraction_beside(path).write_text(text)
+        with pytest.raises(InputError, match=r"t\.extraction\.json of how .* is damaged"):
+            read_table(path)
+
+
+def test_predictions_are_no_feature_table(table, tmp_path) -> None:
+    write_table(predict(table, fitted(table)), tmp_path / "prediction.csv")
+    assert [file.name for file in tmp_path.iterdir()] == ["prediction.csv"]
+
+
+def test_operations_of_pandas_keep_it(table) -> None:
+    for same in (table.query("subject == '1'"), table.assign(x=1), table.reset_index(drop=True)):
+        assert extraction_of(same) == extraction_of(table)
+
+
+def test_a_model_contains_the_encoder_of_the_extraction(study, encoder, tmp_path) -> None:
+    elsewhere = Path(shutil.copytree(encoder, tmp_path / "moved"))
+    table = extract(study, encoder=elsewhere, **SHORT)
+    fitted(table).save(tmp_path / "m")
+    shutil.rmtree(elsewhere)
+    model = load(tmp_path / "m")
+    pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
+    with pytest.raises(InputError, match="does not contain their encoder"):
+        predict(study, fitted(table))
+
+
+def test_the_network_may_lie_elsewhere(two_faces, network, tmp_path) -> None:
+    place = tmp_path / "net"
+    for given in ({"method": "physnet", "weights": place}, {"method": place}):
+        shutil.copytree(network, place)
+        table = extract(two_faces, **{**LEFT, **given})
+        model = fitted(table)
+        shutil.move(place, tmp_path / "away")
+        with pytest.raises(InputError, match="give its folder as weights"):
+            predict(two_faces, model)
+        found = predict(two_faces, model, weights=tmp_path / "away")
+        pd.testing.assert_frame_equal(found, model.predict(table))
+        shutil.rmtree(tmp_path / "away")
+
+
+# ---- tables of different extractions -------------------------------------------------------------
+
+
+def joined(parts: list[pd.DataFrame], folder: Path) -> pd.DataFrame:
+    paths = [folder / f"{k}.parquet" for k in range(len(parts))]
+    for k, (part, path) in enumerate(zip(parts, paths, strict=True)):
+        write_table(part.assign(dataset=f"set{k}"), path)
+    return read_tables(paths)
+
+
+def test_tables_of_one_extraction_join_to_one(table, tmp_path) -> None:
+    assert extraction_of(joined([table, table], tmp_path)) == extraction_of(table)
+    assert extraction_of(pd.concat([table, table])) == extraction_of(table)
+
+
+def test_fit_refuses_what_was_extracted_in_different_ways(study, table, tmp_path) -> None:
+    other = extract(study, source="ecg", length_s=30.0, step_s=10.0)
+    both = joined([table, other], tmp_path)
+    with pytest.raises(InputError, match=r"source: 'auto', 'ecg'; length_s: 20\.0, 30\.0"):
+        fitted(both)
+    assert fitted(both, extraction=extraction_of(other)).extraction.source == "ecg"
+    write_table(both, tmp_path / "both.csv")
+    with pytest.raises(InputError, match="source: 'auto', 'ecg'"):
+        extraction_of(read_table(tmp_path / "both.csv"))
+
+
+def test_what_cannot_matter_is_no_reason_to_refuse(study, table, tmp_path, caplog) -> None:
+    other = extract(study, method="green", region="full", **SHORT)  # of contact pulses
+    with caplog.at_level(logging.WARNING):
+        assert fitted(joined([table, other], tmp_path)).extraction == extraction_of(table)
+    assert "method" in caplog.text
+    assert "region" in caplog.text
+
+
+# ---- what new recordings have --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def pulses() -> Callable[[int], dict[str, Signal]]:
+    def signals(seed: int) -> dict[str, Signal]:
+        camera, finger = (heart(Person(seed + k), 5, 5, 60.0) for k in (0, 50))
+        return {
+            "rppg": replace(bvp(camera, rate_hz=30.0), kind="rppg"),
+            "bvp": bvp(finger, rate_hz=30.0),
+        }
+
+    return signals
+
+
+def test_the_view_that_taught_is_read_again_where_it_is(pulses) -> None:
+    both = [Recording("d", str(k), signals=pulses(k)) for k in (1, 2)]
+    taught = [replace(r, signals={"bvp": r.signals["bvp"]}) for r in both]
+    model = fitted(extract(taught, **SHORT))
+    rows, _ = read_all_like(model, both)
+    assert set(rows["source"]) == {"bvp"}
+    camera = [replace(r, signals={"rppg": r.signals["rppg"]}) for r in both]
+    assert set(read_all_like(model, camera)[0]["source"]) == {"rppg"}  # with a warning of `shift`
+    chosen = fitted(extract(taught, source="bvp", **SHORT))
+    with pytest.raises(InputError, match="has no bvp, which the model learned from; it has: rppg"):
+        read_all_like(chosen, camera)
+
+
+def test_another_region_is_refused(two_faces, study, table) -> None:
+    with pytest.raises(InputError, match="learned from the region 'face', got 'full'"):
+        predict(study, fitted(table), region="full")
+
+
+# ---- old tables, old models ----------------------------------------------------------------------
+
+
+def test_an_old_table_can_be_learned_from_with_a_warning(study, table, caplog) -> None:
+    old = table.copy()
+    old.attrs = {}
+    with caplog.at_level(logging.WARNING):
+        model = fitted(old)
+    assert "does not carry how it was extracted" in caplog.text
+    assert not model.extraction_known
+    assert model.extraction == replace(Extraction(), **SHORT)
+    pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
+
+
+def test_an_old_model_folder_still_reads(study, table, tmp_path) -> None:
+    model = fitted(table)
+    model.save(tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text())
+    del config["extraction"], config["extraction_known"]
+    config["made_from"]["families"] = ["hrv", "sequence"]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    old = load(tmp_path / "m")
+    assert old.extraction == replace(Extraction(), **SHORT)
+    pd.testing.assert_frame_equal(predict(study, old), model.predict(table))
+
+
+def test_the_bundled_model_says_how_it_reads() -> None:
+    how = load("stress").extraction
+    assert (how.length_s, how.step_s) == (60.0, 30.0)
+    assert set(how.families) == {"hrv", "sequence", "morphology"}
+    assert set(BUNDLED) == {"stress"}
