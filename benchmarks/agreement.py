@@ -23,7 +23,7 @@ from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
 from emotion_rppg.signal_quality import heart_rate, judge
 from emotion_rppg.synthesis.presets import PRESETS, write_clip
-from emotion_rppg.video.face_tracking import follow, skin_mean
+from emotion_rppg.video.face_tracking import skin_mean, track_face
 
 LENGTH_S = 10.0
 Pair = tuple[Wave, Signal]  # what is judged, and what another method reads
@@ -46,7 +46,7 @@ def drawn(name: str = "moderate") -> Iterator[Pair]:
         for number in range(preset.clips):
             path = Path(folder) / f"{number}.mp4"
             truth = write_clip(preset, number, path)
-            colours = [(look.time_s, skin_mean(look)) for look in follow(Video(path))]
+            colours = [(look.time_s, skin_mean(look)) for look in track_face(Video(path))]
             pos, chrom = (read_by_colour(colours, METHODS[m]) for m in ("pos", "chrom"))
             yield Wave(f"preset {name}", str(number), chrom, truth.beats), pos
             path.unlink()

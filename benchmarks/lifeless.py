@@ -18,7 +18,7 @@ import numpy as np
 
 from emotion_rppg import Signal, Video, find_beats
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import estimate_each
 from emotion_rppg.signal_quality import heart_rate, per_sample
@@ -72,7 +72,7 @@ def rows(data: Path, methods: tuple[str, ...] = ALL) -> Iterator[Row]:
 def _row(kind: str, clip: str, method: str, wave: Signal) -> Row:
     assert wave.quality is not None
     beats = find_beats(wave)
-    verdict = judged(wave, beats)
+    verdict = estimate_heart_rate(wave, beats)
     called_s = beats.coverage * wave.duration_s if len(beats.times_s) else 0.0
     return Row(
         kind,

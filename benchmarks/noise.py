@@ -27,7 +27,7 @@ from emotion_rppg.evaluation.jobs import Job, run_job
 from emotion_rppg.evaluation.permutation import forward_test, joined, null_of, p_value, permuter
 from emotion_rppg.evaluation.plans import make_plans
 from emotion_rppg.evaluation.scoring import group_score
-from emotion_rppg.runtime.parallel import in_order
+from emotion_rppg.runtime.parallel import map_in_order
 
 USED = ("logistic", "lda", "knn")
 LEVEL, BAR = 0.05, 0.07
@@ -116,7 +116,7 @@ def without_refits(jobs: list[Job], table: pd.DataFrame, *, over_people: bool, s
 def main(n: int, out: Path) -> None:
     done = set(pd.read_csv(out)["table"]) if out.exists() else set()
     left = ((seed,) for seed in range(n) if seed not in done)
-    for found in in_order(tested, left, workers=os.cpu_count() or 1):
+    for found in map_in_order(tested, left, workers=os.cpu_count() or 1):
         with out.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             if not file.tell():

@@ -15,7 +15,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from emotion_rppg import estimate
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 
 X264 = ("-c:v", "libx264", "-crf")
 CLEAN = (*X264, "18")
@@ -39,7 +39,7 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def read(path: Path, method: str) -> str:
     """Rate and quality, as ``pulse`` would tell them."""
-    found = judged(estimate(path, method))
+    found = estimate_heart_rate(estimate(path, method))
     told = "withheld" if found.hr_bpm is None else f"{found.hr_bpm:.1f} bpm"
     return f"{told} ({found.quality:.2f})"
 

@@ -24,13 +24,13 @@ import numpy as np
 from benchmarks.beats import CAMERA, reference
 from emotion_rppg import Beats, Signal, Video, estimate, find_beats
 from emotion_rppg.evaluation.statistics import clustered_ci
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.metrics import beat_measures, ece
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
 from emotion_rppg.signal_quality import heart_rate, judge
 from emotion_rppg.synthesis.presets import PRESETS, write_clip
-from emotion_rppg.video.face_tracking import follow, skin_mean
+from emotion_rppg.video.face_tracking import skin_mean, track_face
 
 RIGHT_BPM = 3.0
 LENGTHS_S = (10, 30)
@@ -64,7 +64,7 @@ def clips(name: str = "moderate") -> Iterator[Wave]:
         for number in range(preset.clips):
             path = Path(folder) / f"{number}.mp4"
             truth = write_clip(preset, number, path)
-            colours = [(look.time_s, skin_mean(look)) for look in follow(Video(path))]
+            colours = [(look.time_s, skin_mean(look)) for look in track_face(Video(path))]
             for method in CLASSIC:
                 wave = read_by_colour(colours, METHODS[method])
                 yield Wave(f"preset {name}, {method}", str(number), wave, truth.beats, truth.wave)
@@ -165,7 +165,7 @@ def tables(waves: list[Wave]) -> None:
 
 def told(waves: list[Wave]) -> None:
     """Mean error of the rates that are given: of the spectrum's, and of what `pulse` tells."""
-    print("\nerror of the rate that is told, bpm: windows, the spectrum's, `judged`")
+    print("\nerror of the rate that is told, bpm: windows, the spectrum's, `estimate_heart_rate`")
     for length_s in (*LENGTHS_S, 60):
         for source in dict.fromkeys(wave.source for wave in waves):
             own = [wave for wave in waves if wave.source == source]
@@ -182,7 +182,7 @@ def _errors(each: Wave, length_s: float) -> Iterator[tuple[float, float]]:
         true, piece = each.truth.crop(at, at + length_s), each.wave.crop(at, at + length_s)
         bpm, said = beat_measures(true).hr_bpm, judge(piece).hr_bpm
         if said is not None and true.coverage >= LEAST_SEEN and np.isfinite(bpm):
-            yield abs(said - bpm), abs((judged(piece).hr_bpm or np.nan) - bpm)
+            yield abs(said - bpm), abs((estimate_heart_rate(piece).hr_bpm or np.nan) - bpm)
 
 
 def real(data: Path) -> list[Wave]:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from emotion_rppg.pulse.estimate import estimate
-from emotion_rppg.pulse.inference.accelerate import OpenVino, Ready
+from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, SIZE
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.networks.physnet import PhysNet
@@ -94,7 +94,7 @@ def forwards() -> dict[str, Forward]:
     plain = PhysNet(normalisation="temporal")
     plain.load_state_dict(load_tensors(BUNDLED["physnet"]))
     clip = torch.rand(1, 3, FRAMES, SIZE, SIZE) * 255
-    ways = {"eager": plain.eval(), "ready": Ready(plain, "cpu")}
+    ways = {"eager": plain.eval(), "ready": Accelerated(plain, "cpu")}
     if importlib.util.find_spec("openvino"):
         ways["openvino"] = OpenVino(plain)
     published = PhysNet(normalisation="raw").eval()

@@ -23,7 +23,7 @@ from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.normalisation import NORMALISE
 from emotion_rppg.features import columns
 from emotion_rppg.features.family import QUALITY_GROUP
-from emotion_rppg.runtime.cache import beside
+from emotion_rppg.runtime.cache import cache_beside
 from emotion_rppg.runtime.tables import read_table
 
 HEAD, HOW = "logistic", "calibration"  # of the shipped model: the simplest of those that do best
@@ -31,7 +31,7 @@ HEAD, HOW = "logistic", "calibration"  # of the shipped model: the simplest of t
 
 def scores(table: pd.DataFrame, out: Path, **options: Any) -> pd.DataFrame:
     """Mean over people with its interval, a row a head."""
-    with beside(out) as kept:
+    with cache_beside(out) as kept:
         found = evaluate(table, target="stress", cache=kept.folder, **options)
     return found.summary().set_index("head")
 

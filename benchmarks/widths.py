@@ -19,12 +19,12 @@ from benchmarks.presets import row
 from emotion_rppg import Signal, Video
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
-from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, overlap_add, pictures_at_times
-from emotion_rppg.pulse.inference.spatial_refinement import cells_of, confirmed
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, crops_at_times, overlap_add
+from emotion_rppg.pulse.inference.spatial_refinement import cells_of, refine
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
 from emotion_rppg.signal_quality import heart_rate, snr_db
 from emotion_rppg.synthesis.presets import PRESETS, Preset, Truth, write_clip
-from emotion_rppg.video.face_tracking import WIDEN, Look, crop, follow, skin_mean
+from emotion_rppg.video.face_tracking import WIDEN, FaceFrame, crop, skin_mean, track_face
 
 TRIAL = Preset(
     codecs=(("h264", 11), ("h264", 14), ("h264", 16)),
@@ -41,25 +41,25 @@ TRUE, CELLS = "the true wave", "cells"
 Waves = dict[str, np.ndarray]
 
 
-def shown(look: Look, width: float, size: int) -> np.ndarray:
+def shown(look: FaceFrame, width: float, size: int) -> np.ndarray:
     """`crop`, had it another width."""
     assert look.box is not None
     x, y, w, h = look.box
     more = width / WIDEN
     wide = (x + w * (1 - more) / 2, y + h * (1 - more) / 2, w * more, h * more)
-    return crop(Look(look.time_s, look.image, wide, look.landmarks), size)
+    return crop(FaceFrame(look.time_s, look.image, wide, look.landmarks), size)
 
 
 def waves(path: Path, network: Network, widths: tuple[float, ...]) -> Waves:
     """What each width and method reads, (frames,) each; and the cells of the pictures."""
     looks = [
         (look.time_s, skin_mean(look), {w: shown(look, w, network.size) for w in widths})
-        for look in follow(Video(path))
+        for look in track_face(Video(path))
     ]
 
     def read(width: float) -> np.ndarray:
         timed = ((at, pictures[width]) for at, _, pictures in looks)
-        _, even = pictures_at_times(timed, rate_hz=network.rate_hz)
+        _, even = crops_at_times(timed, rate_hz=network.rate_hz)
         return overlap_add(even, network, chunk=round(CHUNK_S * network.rate_hz))
 
     colours = [(at, colour) for at, colour, _ in looks]
@@ -84,7 +84,7 @@ def by_cells(w: Waves, rate_hz: float) -> Waves:
     """Waves as the cells confirm them."""
     n = min(len(w[CELLS]), *(len(w[name]) for name in (f"{WIDEN:g}", "pos", TRUE)))
     return {
-        f"{name}, confirmed": confirmed(w[name][:n], w[CELLS][:n], rate_hz)
+        f"{name}, confirmed": refine(w[name][:n], w[CELLS][:n], rate_hz)
         for name in (f"{WIDEN:g}", "pos", TRUE)
     }
 

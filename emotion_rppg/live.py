@@ -15,16 +15,16 @@ import numpy as np
 
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.hrv import table
 from emotion_rppg.features.trust import withhold
-from emotion_rppg.pulse.estimate import SHORTEST_RUN_S, Method, chosen_method, read_by_colour
-from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, pictures_at_times
-from emotion_rppg.pulse.inference.spatial_refinement import read_pictures
+from emotion_rppg.pulse.estimate import SHORTEST_RUN_S, Method, read_by_colour, resolve_method
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, crops_at_times
+from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.inference.trained_network import Network
 from emotion_rppg.signal_quality import judge, per_sample
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.face_tracking import crop, follow_live, skin_mean
+from emotion_rppg.video.face_tracking import crop, skin_mean, track_face_live
 from emotion_rppg.video.frames import Frame
 
 DELAY_S = 0.5  # a frame waits so long for the next detection of the face
@@ -93,10 +93,10 @@ def watch(
         A network reads the last ten seconds anew at each step: on a CPU it needs a quarter to a
         half of each second.
     """
-    chosen = chosen_method(method, None, device)
+    chosen = resolve_method(method, None, device)
     held = _Held(chosen)
     due = None
-    for look in follow_live(held.counting(frames), delay_s=DELAY_S, region=region):
+    for look in track_face_live(held.counting(frames), delay_s=DELAY_S, region=region):
         picture = None
         if isinstance(chosen, Network) and look.box is not None:
             picture = crop(look, chosen.size)
@@ -145,7 +145,7 @@ class _Held:
         said, beats = judge(recent), None
         if said.hr_bpm is not None and wave.rate_hz >= LEAST_RATE_HZ:
             beats = find_beats(wave)
-            said = judged(recent, beats.crop(recent.start_s, recent.end_s))
+            said = estimate_heart_rate(recent, beats.crop(recent.start_s, recent.end_s))
         seen = [np.isfinite(c).all() for t, c in self.colours if t > now - step_s]
         return Reading(
             time_s=now,
@@ -166,8 +166,8 @@ class _Held:
             wave = read_by_colour(self.colours, self.method)
         else:
             net = self.method
-            start, pictures = pictures_at_times(self.pictures, rate_hz=net.rate_hz)
+            start, pictures = crops_at_times(self.pictures, rate_hz=net.rate_hz)
             lag = float(net.config["lag_s"])
-            samples = read_pictures(pictures, net, rate_hz=net.rate_hz, lag_s=lag)
+            samples = wave_of_crops(pictures, net, rate_hz=net.rate_hz, lag_s=lag)
             wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
         return replace(wave, quality=per_sample(wave))

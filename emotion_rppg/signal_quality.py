@@ -47,7 +47,7 @@ class Judgement:
     finds in a contact sensor's wave. Measured against the mean rate of the true beats it says too
     little of weak but steady pulses and too much where a heart changes its rate within the window
     (docs/quality.md). ``by`` tells whose rate it is: the ``"spectrum"``'s, or that of the
-    ``"beats"`` (:func:`emotion_rppg.features.beats.heart_rate.judged`).
+    ``"beats"`` (:func:`emotion_rppg.features.beats.heart_rate.estimate_heart_rate`).
     """
 
     hr_bpm: float | None

@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.hrv.measures import COLUMNS
 from emotion_rppg.features.trust import beats_of
-from emotion_rppg.pulse.estimate import Seen
+from emotion_rppg.pulse.estimate import Preview
 from emotion_rppg.recordings import Video
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
@@ -62,7 +62,7 @@ def analyse(
     model: Model | None = None,
     rest: str | Path | None = None,
     progress: Progress | None = None,
-    seen: Seen | None = None,
+    seen: Preview | None = None,
 ) -> Shown:
     """Read one video and write its files into ``folder``.
 
@@ -134,7 +134,7 @@ def _written(
 
 
 def _said(wave: Signal, beats: Beats) -> str:
-    verdict = judged(wave, beats)
+    verdict = estimate_heart_rate(wave, beats)
     rate = "heart rate withheld" if verdict.hr_bpm is None else f"{verdict.hr_bpm:.1f} bpm"
     why = f" · {verdict.reason}" if verdict.reason else ""
     return f"{rate} · quality {verdict.quality:.2f} · face seen {wave.coverage:.0%}{why}"

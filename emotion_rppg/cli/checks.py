@@ -90,9 +90,9 @@ def _method(method: str | None, weights: Path | None) -> None:
             f"unknown rPPG method {method!r}; known: {known}, or the folder of a network"
         )
     if weights is None:
-        from emotion_rppg.pulse.estimate import chosen_method
+        from emotion_rppg.pulse.estimate import resolve_method
 
-        chosen_method(name, weights, "cpu")
+        resolve_method(name, weights, "cpu")
 
 
 def _region(region: str) -> None:

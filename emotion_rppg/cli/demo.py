@@ -18,7 +18,7 @@ from emotion_rppg.recordings import Recording
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
 from emotion_rppg.runtime.atomic_files import whole_folder
-from emotion_rppg.runtime.parallel import in_order
+from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.signals import Beats, Signal
 
@@ -172,7 +172,7 @@ def compare_methods(
         for way in ("green", "pos", network)
     ]
     rows = []
-    for row in in_order(_compared, jobs, workers=workers):
+    for row in map_in_order(_compared, jobs, workers=workers):
         rows.append(row)
         progress(len(rows), len(jobs))
     table = pd.DataFrame(rows)

@@ -85,7 +85,7 @@ def evaluate(
         from emotion_rppg.evaluation import evaluate as evaluated
         from emotion_rppg.evaluation.splits import SPLITS
         from emotion_rppg.report.evaluation import write_evaluation
-        from emotion_rppg.runtime.cache import beside
+        from emotion_rppg.runtime.cache import cache_beside
         from emotion_rppg.runtime.tables import read_tables
         from emotion_rppg.study import extract, waves
 
@@ -120,7 +120,10 @@ def evaluate(
             arguments = {"table": table, **given, "length": length, "step": step, **told}
         inputs = [*table, *([] if root is None else [root])]
         run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
-        with beside(out) as kept, progress_bar("evaluating") as bar:  # a stopped run goes on there
+        with (
+            cache_beside(out) as kept,
+            progress_bar("evaluating") as bar,
+        ):  # a stopped run goes on there
             if table:  # all that is wrong with it is said before any fold is fitted
                 rows = of_families(read_tables(table), chosen) if chosen else read_tables(table)
             else:
@@ -200,7 +203,7 @@ def _evaluate_pulse(
     from emotion_rppg.evaluation.pulse_agreement import evaluate_pulse
     from emotion_rppg.report.pulse import wide, write_pulse_evaluation
     from emotion_rppg.runtime.atomic_files import check_folder
-    from emotion_rppg.runtime.cache import beside
+    from emotion_rppg.runtime.cache import cache_beside
 
     if dataset is None or root is None:
         raise InputError("give the data set with videos: --dataset NAME --root DIR")
@@ -208,7 +211,7 @@ def _evaluate_pulse(
     names = names_in(methods)
     options: dict[str, Any] = {"methods": names, "allow_unknown_training": allow_unknown_training}
     arguments = {"stage": "pulse", "dataset": dataset, "root": root, **options}
-    with beside(out) as kept, progress_bar("reading") as bar:  # a stopped run goes on there
+    with cache_beside(out) as kept, progress_bar("reading") as bar:  # a stopped run goes on there
         results = evaluate_pulse(
             recordings_of([], dataset, root), **options, **how, cache=kept.folder, progress=bar
         )

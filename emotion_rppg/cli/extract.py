@@ -57,7 +57,7 @@ def pulse(
     """
     with plainly():
         from emotion_rppg.cli.checks import all_hold, of_reading
-        from emotion_rppg.features.beats.heart_rate import judged
+        from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
@@ -70,7 +70,7 @@ def pulse(
             how = Reading(**options, face=face, device=device)
             wave = how.wave(recording, progress)
         camera = recording.video is not None
-        verdict = judged(wave)
+        verdict = estimate_heart_rate(wave)
         result = {
             "hr_bpm": None if verdict.hr_bpm is None else round(verdict.hr_bpm, 2),
             "hr_by": None if verdict.hr_bpm is None else verdict.by,
@@ -142,7 +142,7 @@ def features(
         from emotion_rppg.formats.bids import write_bids
         from emotion_rppg.report.data_dictionary import write_dictionary
         from emotion_rppg.runtime.atomic_files import check_folder
-        from emotion_rppg.runtime.cache import Cache, beside, chosen
+        from emotion_rppg.runtime.cache import Cache, cache_beside, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
         from emotion_rppg.study import extract, waves
@@ -172,8 +172,12 @@ def features(
         }
         recordings = recordings_of(paths or [], dataset, root, channel=channel, kind=source.lower())
         # what fails is listed at the end, not in the middle of the bar
-        with hushed("emotion_rppg.study"), beside(out) as kept, progress_bar("extracting") as bar:
-            store = kept if (keep := chosen(cache)) is None else Cache(keep)
+        with (
+            hushed("emotion_rppg.study"),
+            cache_beside(out) as kept,
+            progress_bar("extracting") as bar,
+        ):
+            store = kept if (keep := chosen_folder(cache)) is None else Cache(keep)
             table = extract(
                 recordings,
                 **options,

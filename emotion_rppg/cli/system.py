@@ -94,13 +94,13 @@ def kept(
     Example: emotion-rppg cache kept/ --clear --older 30
     """
     with plainly():
-        from emotion_rppg.runtime.cache import VARIABLE, chosen, listed
+        from emotion_rppg.runtime.cache import VARIABLE, chosen_folder, list_entries
 
-        place = chosen(folder)
+        place = chosen_folder(folder)
         if place is None or not place.is_dir():
             what = f"no folder {str(place)!r}" if place else f"{VARIABLE} is not set"
             raise InputError(f"{what}: name the folder that --cache or --out had")
-        found = listed(place, clear=clear, older_days=older)
+        found = list_entries(place, clear=clear, older_days=older)
         verb = "removed" if clear else "kept"
         lines = [f"{f.results} results, {f.bytes / 1e6:.1f} MB {verb}: {f.folder}" for f in found]
         folders = [{**vars(f), "folder": str(f.folder)} for f in found]

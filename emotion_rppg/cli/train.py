@@ -178,7 +178,7 @@ def train_pulse(
         from emotion_rppg.pulse.training.train import Recipe, beginning, check_network, sources
         from emotion_rppg.pulse.training.train import train as run_training
         from emotion_rppg.runtime.atomic_files import check_folder
-        from emotion_rppg.runtime.cache import Cache, chosen
+        from emotion_rppg.runtime.cache import Cache, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
 
         recipe = Recipe(
@@ -202,7 +202,7 @@ def train_pulse(
         if tensorboard is not None:
             check_events(tensorboard, out)
         read = None if dataset is None else recordings_of([], dataset, root)
-        keep = chosen(cache)
+        keep = chosen_folder(cache)
         found = sources(read, recipe, cache=None if keep is None else Cache(keep))
         with progress_bar("training") as progress:
             run_training(

@@ -18,7 +18,7 @@ from emotion_rppg.datasets.manifest import FACTS, MANIFEST, SYNTHETIC
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
 from emotion_rppg.runtime.atomic_files import PACKAGE, whole_folder
-from emotion_rppg.runtime.parallel import in_order
+from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.synthesis import waves
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.faces import face
@@ -107,7 +107,7 @@ def write_study(
         how = (duration_s, size, rate_hz, camera or Camera(), video, scale, strength)
         jobs = ((fresh, plan, *how) for plan in plans)
         rows = []
-        for row in in_order(_trial, jobs, workers=workers):
+        for row in map_in_order(_trial, jobs, workers=workers):
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(plans))

@@ -200,11 +200,11 @@ def fit_head(
     Heads that keep people apart in their inner splits are given the groups, those of several
     targets the others.
     """
-    from emotion_rppg.emotion.ensemble import asked_for
+    from emotion_rppg.emotion.ensemble import fit_arguments
 
     _check_kind(head, y, name)
     made = _seeded(fitted_to(head, inputs), random_state)
-    beside = asked_for(made, groups=groups, others=others)
+    beside = fit_arguments(made, groups=groups, others=others)
     with one_sentence(name, "cannot be fitted"):
         return made.fit(inputs.X[rows], y, **beside)
 

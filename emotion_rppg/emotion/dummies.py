@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 DRAWS = 500  # of the dummy that draws classes at random
 
 
-def drawn_classes(shares: np.ndarray, names: Any, *, draws: int = DRAWS, seed: int) -> np.ndarray:
+def draw_classes(shares: np.ndarray, names: Any, *, draws: int = DRAWS, seed: int) -> np.ndarray:
     """Draw a class for each row by its class shares (n, classes), (draws, n) class numbers.
 
     ``names`` (n,) tell the rows apart (person, trial, time). The draws of a row depend on the seed

@@ -81,10 +81,10 @@ class Average(Several):
 
 def fitted(head: Any, X: np.ndarray, y: np.ndarray, groups: Any = None, others: Any = None) -> Any:
     """A clone of the head, fitted, and told of the people and other targets if it asks for them."""
-    return clone(head).fit(X, y, **asked_for(head, groups=groups, others=others))
+    return clone(head).fit(X, y, **fit_arguments(head, groups=groups, others=others))
 
 
-def asked_for(head: Any, **known: Any) -> dict[str, Any]:
+def fit_arguments(head: Any, **known: Any) -> dict[str, Any]:
     """What of all that is known beside the labels the head's ``fit`` has a parameter for."""
     return {
         name: value

@@ -15,11 +15,11 @@ import numpy as np
 from emotion_rppg import __version__
 from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.complete_cases import complete_cases, fit_head, one_sentence
-from emotion_rppg.emotion.deep.pretrained_encoder import beginnings, load_encoder
+from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
 from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.emotion.feature_ranges import Ranges
-from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, calibrated, level_of
-from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
+from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, level_of, minus_first_minutes
+from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, whole_folder, write_json
@@ -307,7 +307,7 @@ def fit(
     inputs, _ = _levelled(raw, table, level_s)
     heads = {}
     for task in tasks:
-        name, y, others = task.target, labels[task.target], others_than(table, task, tasks)
+        name, y, others = task.target, labels[task.target], other_targets(table, task, tasks)
         usable = learned & rows & np.isfinite(y)
         heads[name] = fit_head(
             made[name],
@@ -365,7 +365,7 @@ def _levelled(
     """The matrix less each person's rest, and the rows of rest; as it is without calibration."""
     if calibration_s is None:
         return inputs, np.zeros(len(table), dtype=bool)
-    return calibrated(inputs, table, calibration_s=calibration_s)
+    return minus_first_minutes(inputs, table, calibration_s=calibration_s)
 
 
 def _classes(y: np.ndarray) -> np.ndarray:
@@ -406,7 +406,7 @@ def _everybody(table: pd.DataFrame, heads: Iterable[Any]) -> dict[str, list[str]
             if text.startswith("{"):
                 for dataset, subjects in json.loads(text).items():
                     seen[dataset] |= set(map(str, subjects))
-    for who in (encoder.trained_on for head in heads for encoder in beginnings(head)):
+    for who in (encoder.trained_on for head in heads for encoder in pretrained_encoders_of(head)):
         for dataset, subjects in {} if isinstance(who, str) else who.items():
             seen[dataset] |= set(map(str, subjects))
     return {dataset: sorted(subjects) for dataset, subjects in sorted(seen.items())}

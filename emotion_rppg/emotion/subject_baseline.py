@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CALIBRATION_S = 240.0
 
 
-def calibrated(
+def minus_first_minutes(
     inputs: Matrix, table: pd.DataFrame, *, calibration_s: float = CALIBRATION_S
 ) -> tuple[Matrix, np.ndarray]:
     """The matrix less each person's mean over their first minutes, and the rows that reach into
@@ -32,10 +32,10 @@ def calibrated(
         )
     # a window that begins within the reference shares heart beats with it
     sharing = ends - table["duration_s"].to_numpy() < calibration_s - 1e-6
-    return levelled(inputs, people(table).to_numpy(), reference), sharing
+    return minus_subject_baseline(inputs, people(table).to_numpy(), reference), sharing
 
 
-def levelled(
+def minus_subject_baseline(
     inputs: Matrix, person: np.ndarray, reference: np.ndarray, *, spread: bool = False
 ) -> Matrix:
     """The matrix less each person's mean over the reference rows; over their spread if wanted."""

@@ -26,7 +26,7 @@ _ONE_VIEW = ("subject", "session", "trial", "start_s", "duration_s", "source", "
 _SHOWN = 4  # names that a message lists
 
 
-def checked(
+def checked_table(
     table: pd.DataFrame, *, targets: Sequence[str] = (), coding: str = "midpoint"
 ) -> pd.DataFrame:
     """Check a feature table and give it with default identity columns and rows numbered from 0.

@@ -126,7 +126,7 @@ def code(table: pd.DataFrame, task: Task) -> np.ndarray:
     return np.where(np.isfinite(ratings), classes, np.nan)
 
 
-def others_than(table: pd.DataFrame, task: Task, tasks: Sequence[Task]) -> np.ndarray | None:
+def other_targets(table: pd.DataFrame, task: Task, tasks: Sequence[Task]) -> np.ndarray | None:
     """Labels of the other tasks of the same kind (classes or numbers), (n, tasks), as `code`.
 
     None where there is no other.

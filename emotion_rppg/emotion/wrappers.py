@@ -23,7 +23,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from emotion_rppg.emotion.ensemble import asked_for
+from emotion_rppg.emotion.ensemble import fit_arguments
 from emotion_rppg.errors import InputError
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -179,7 +179,7 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("the labels have one class only; a classifier needs at least two")
-        beside = asked_for(self.estimator, groups=groups, others=others)
+        beside = fit_arguments(self.estimator, groups=groups, others=others)
         own, splits = clone(self.estimator), self._splits(codes, groups)
         if splits:
             self.estimator_ = self._calibrated(own, splits, X, codes, beside)

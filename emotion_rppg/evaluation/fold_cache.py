@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.emotion.deep.pretrained_encoder import beginnings
-from emotion_rppg.evaluation.jobs import Job, Said, run_job
+from emotion_rppg.emotion.deep.pretrained_encoder import pretrained_encoders_of
+from emotion_rppg.evaluation.jobs import FoldPrediction, Job, run_job
 from emotion_rppg.runtime.cache import Cache
-from emotion_rppg.runtime.cache_keys import code, fingerprint
+from emotion_rppg.runtime.cache_keys import code_digest, fingerprint
 
 if TYPE_CHECKING:
     from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
@@ -21,8 +21,11 @@ def key(job: Job, inputs: str) -> str:
     # the head by its class and parameters: two settings of one head are two results
     head = f"{type(job.head).__module__}.{type(job.head).__name__} {job.head!r}"
     parameters = sorted(f"{k}={v!r}" for k, v in job.head.get_params().items())
-    parameters += [str(fingerprint(e.options, *_numbers(e))) for e in beginnings(job.head)]
-    text = f"{code()} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs} {job.blind}"
+    parameters += [
+        str(fingerprint(e.options, *_numbers(e))) for e in pretrained_encoders_of(job.head)
+    ]
+    text = f"{code_digest()} {job.name} {head} {parameters} {job.classes} {job.seed} {inputs}"
+    text += f" {job.blind}"
     digest = hashlib.sha256(text.encode())
     others = [part for part in (job.others, job.reference) if part is not None]
     names = "\n".join(map(str, job.groups)).encode()
@@ -42,7 +45,7 @@ def digest(job: Job) -> str:
     return found.hexdigest()
 
 
-def read(kept: Cache, name: str) -> Said | None:
+def read(kept: Cache, name: str) -> FoldPrediction | None:
     """What was kept under that key, or None; a damaged file counts as none."""
     import pandas as pd
 
@@ -50,10 +53,10 @@ def read(kept: Cache, name: str) -> Said | None:
     if not isinstance(table, pd.DataFrame):
         return None
     said = table.drop(columns=["predicted", "chosen"]).to_numpy()
-    return Said(table["predicted"].to_numpy(), said, table["chosen"].iloc[0])
+    return FoldPrediction(table["predicted"].to_numpy(), said, table["chosen"].iloc[0])
 
 
-def run_and_keep(job: Job, kept: Cache | None, name: str) -> Said:
+def run_and_keep(job: Job, kept: Cache | None, name: str) -> FoldPrediction:
     """Run the job and, where there is a place, keep what it said, whole or not at all."""
     import pandas as pd
 

@@ -20,9 +20,9 @@ from emotion_rppg import metrics
 from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.nested_selection import Selected
 from emotion_rppg.emotion.persistence import has_network
-from emotion_rppg.evaluation.jobs import Job, asked, fitted
+from emotion_rppg.evaluation.jobs import Job, fitted, predict_fold
 from emotion_rppg.evaluation.statistics import BASELINES
-from emotion_rppg.runtime.parallel import in_order
+from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.windows import EMBEDDING
 
 SEQUENCE_OF_BEATS = "beat sequence"
@@ -79,7 +79,7 @@ def losses(
     """
     calls = ((job, repeats) for job in jobs)
     score = metrics.balanced_accuracy if jobs[0].classes else metrics.ccc
-    found = list(in_order(_with_exchanges, calls, workers=workers, scheduler=scheduler))
+    found = list(map_in_order(_with_exchanges, calls, workers=workers, scheduler=scheduler))
     rows = np.concatenate([job.test for job in jobs])
     truth, person = jobs[0].y[rows], jobs[0].groups[rows]
     whole = np.concatenate([plain for plain, _ in found])
@@ -105,9 +105,9 @@ def _with_exchanges(job: Job, repeats: int) -> tuple[np.ndarray, dict[str, np.nd
     out = {}
     for number, (group, columns) in enumerate(groups_of(job.inputs).items()):
         draw = np.random.default_rng([job.seed, number])
-        said = [asked(head, exchanged(job, columns, draw)).predicted for _ in range(repeats)]
+        said = [predict_fold(head, exchanged(job, columns, draw)).predicted for _ in range(repeats)]
         out[group] = np.stack(said)
-    return asked(head, job).predicted, out
+    return predict_fold(head, job).predicted, out
 
 
 def exchanged(job: Job, columns: np.ndarray, draw: np.random.Generator) -> Job:

@@ -33,7 +33,7 @@ class Job:
     reference: np.ndarray | None = None
 
 
-class Said(NamedTuple):
+class FoldPrediction(NamedTuple):
     """Predictions (n,) and class probabilities (n, classes) of a job's tested rows.
 
     ``chosen`` is what an inner selection took, else empty.
@@ -44,9 +44,9 @@ class Said(NamedTuple):
     chosen: str = ""
 
 
-def run_job(job: Job) -> Said:
+def run_job(job: Job) -> FoldPrediction:
     """Fit on the training people and ask about the tested windows."""
-    return asked(fitted(job), job)
+    return predict_fold(fitted(job), job)
 
 
 def fitted(job: Job) -> Any | None:
@@ -74,11 +74,11 @@ def _asks_strangers(job: Job, train: np.ndarray) -> bool:
     return knows and not set(job.groups[train]) & set(job.groups[job.test])
 
 
-def asked(head: Any | None, job: Job) -> Said:
+def predict_fold(head: Any | None, job: Job) -> FoldPrediction:
     """What a fitted head says of the tested windows; without features, what is commonest."""
     said, chances = _commonest(job)
     if head is None:
-        return Said(said, chances)
+        return FoldPrediction(said, chances)
     seen = job.usable[job.test]
     tested = job.test[seen]
     # who is asked about: only the dummy that knows nothing else has use for it
@@ -90,7 +90,7 @@ def asked(head: Any | None, job: Job) -> Said:
         chances[np.ix_(seen, head.classes_.astype(int))] = found
     elif job.classes:
         chances[seen] = np.nan
-    return Said(said, chances, getattr(head, "chosen_", ""))
+    return FoldPrediction(said, chances, getattr(head, "chosen_", ""))
 
 
 def _commonest(job: Job) -> tuple[np.ndarray, np.ndarray]:

@@ -142,13 +142,13 @@ def refuse_trained_on(
 
 def _learned(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """Whatever learned before this evaluation, and whom from, as JSON."""
-    from emotion_rppg.emotion.deep.pretrained_encoder import beginnings
+    from emotion_rppg.emotion.deep.pretrained_encoder import pretrained_encoders_of
 
     for column, what in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
         for text in sorted(set(table[column].dropna().astype(str))) if column in table else []:
             yield f"{what} that made these rows", text
     for head in heads:
-        for encoder in beginnings(head):
+        for encoder in pretrained_encoders_of(head):
             who = encoder.trained_on
             yield (
                 "encoder that a head begins with",

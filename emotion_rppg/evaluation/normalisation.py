@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.emotion.design_matrix import Matrix
-from emotion_rppg.emotion.subject_baseline import calibrated, levelled
+from emotion_rppg.emotion.subject_baseline import minus_first_minutes, minus_subject_baseline
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.splits import OWN
 from emotion_rppg.windows import LABEL, people
@@ -57,14 +57,16 @@ def none(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
 def transductive(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
     """Each column less the person's mean over the whole recording, over their spread."""
     everyone = np.ones(len(table), dtype=bool)
-    return levelled(inputs, people(table).to_numpy(), everyone, spread=True), ~everyone
+    return minus_subject_baseline(
+        inputs, people(table).to_numpy(), everyone, spread=True
+    ), ~everyone
 
 
 NORMALISE = {
     "none": Normalisation("none", none, "nothing is known of a person when they are tested"),
     "calibration": Normalisation(
         "calibration",
-        calibrated,
+        minus_first_minutes,
         "the mean of each person's first {seconds:g} s was taken off their features, "
         "without labels; windows that reach into that time are not scored",
         timed=True,

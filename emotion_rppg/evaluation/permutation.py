@@ -43,7 +43,7 @@ from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
 from emotion_rppg.evaluation.jobs import Job, fitted, run_job
 from emotion_rppg.evaluation.scoring import group_score
 from emotion_rppg.evaluation.splits import unit_names
-from emotion_rppg.runtime.parallel import in_order
+from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def null_scores(
     labels = (permute(np.random.default_rng([seed, k])) for k in range(permutations))
     calls = ((list(jobs), y, over_people) for y in labels)
     out: list[float] = []
-    for score in in_order(_score_of, calls, workers=workers, scheduler=scheduler):
+    for score in map_in_order(_score_of, calls, workers=workers, scheduler=scheduler):
         out.append(score)
         if progress is not None:
             progress(len(out), permutations)
@@ -272,7 +272,7 @@ def forward_test(
     if not _keep_people_apart(jobs):
         return {**nothing, "test": "none: the split is within people"}
     chain = forward_jobs(jobs, seed=seed, over_people=over_people)
-    found = in_order(run_job, ((job,) for job in chain), workers=workers, scheduler=scheduler)
+    found = map_in_order(run_job, ((job,) for job in chain), workers=workers, scheduler=scheduler)
     observed: list[float] = []
     nulls: list[np.ndarray] = []
     p: list[float] = []

@@ -11,9 +11,9 @@ import numpy as np
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
 from emotion_rppg.emotion.design_matrix import Matrix
-from emotion_rppg.emotion.ensemble import asked_for
+from emotion_rppg.emotion.ensemble import fit_arguments
 from emotion_rppg.emotion.table_checks import one_label_each
-from emotion_rppg.emotion.tasks import Task, class_names, code, others_than
+from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.jobs import Job
@@ -89,7 +89,7 @@ def make_plans(
         over_people = one_label_each(table, y)
         if names:
             _refuse_folds_of_one_class(folds, y, usable[""], split, task.target)
-        others = others_than(table, task, tasks)
+        others = other_targets(table, task, tasks)
         dummies = DUMMIES if names else DUMMIES_REGRESSION
         plain = HEADS["logistic"] if names else HEADS_REGRESSION["ridge"]
         alone = {name: plain for name in inputs if name and name not in chosen}
@@ -106,7 +106,7 @@ def make_plans(
                 usable=usable[name if name in alone else ""],
                 classes=len(names),
                 seed=seed,
-                others=asked_for(head, others=others).get("others"),
+                others=fit_arguments(head, others=others).get("others"),
                 blind=head is dummies.get(name) and not hasattr(head, "knows_people"),
                 reference=np.flatnonzero(labelled) if over_people else None,
             )

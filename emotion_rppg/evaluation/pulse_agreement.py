@@ -16,7 +16,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.leakage import refuse_trained_on
 from emotion_rppg.evaluation.result import FAILURES, PulseEvaluation, table_of
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.metrics import (
     beat_errors,
     beat_measures,
@@ -28,7 +28,7 @@ from emotion_rppg.metrics import (
 from emotion_rppg.recordings import Recording
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
-from emotion_rppg.runtime.parallel import unless_kept
+from emotion_rppg.runtime.parallel import map_unless_cached
 from emotion_rppg.signal_quality import LEAST_S, heart_rate, snr_db
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import (
@@ -36,7 +36,7 @@ from emotion_rppg.study import (
     all_failed,
     as_recordings,
     method_name,
-    or_reason,
+    or_failure_reason,
     ordered,
     view,
 )
@@ -90,14 +90,14 @@ def evaluate_pulse(
     """
     import pandas as pd
 
-    from emotion_rppg.pulse.estimate import chosen_method
+    from emotion_rppg.pulse.estimate import resolve_method
 
     _check_names([method_name(method) for method in methods])
     for method in methods:
-        chosen_method(method, None, device)  # what is unknown or missing is said before the work
+        resolve_method(method, None, device)  # what is unknown or missing is said before the work
     readings = [Reading(method, "rppg", device=device) for method in methods]
     jobs = [(recording, how) for recording in as_recordings(recordings) for how in readings]
-    facts = [or_reason(lambda job=job: _facts(*job)) for job in jobs]  # type: ignore[misc]
+    facts = [or_failure_reason(lambda job=job: _facts(*job)) for job in jobs]  # type: ignore[misc]
     known = pd.DataFrame([fact for fact in facts if not isinstance(fact, str)])
     unknown = bool(len(known)) and refuse_trained_on(
         known, np.ones(len(known), bool), allow_unknown_training
@@ -134,7 +134,7 @@ def _outcomes(
             left.setdefault(id(recording), []).append(number)
     together = list(left.values())
     work = [(jobs[numbers[0]][0], [jobs[n][1] for n in numbers]) for numbers in together]
-    run = unless_kept(_compared, work, lambda _: None, workers=workers, scheduler=scheduler)
+    run = map_unless_cached(_compared, work, lambda _: None, workers=workers, scheduler=scheduler)
     for position, found, _ in run:
         for number, rows in zip(together[position], found, strict=True):
             if store is not None and not isinstance(rows, str):
@@ -173,11 +173,11 @@ def _compared(recording: Recording, readings: Sequence[Reading]) -> list[pd.Data
         methods = [how.method for how in readings]
         return estimate_each(recording.video, methods, device=readings[0].device)
 
-    waves = or_reason(read)
+    waves = or_failure_reason(read)
     if isinstance(waves, str):
         return [waves] * len(readings)
     return [
-        or_reason(lambda wave=wave, how=how: compared(recording, how, wave()))  # type: ignore[misc]
+        or_failure_reason(lambda wave=wave, how=how: compared(recording, how, wave()))  # type: ignore[misc]
         for how, wave in zip(readings, waves, strict=True)
     ]
 
@@ -221,11 +221,11 @@ def measured(
     """What a camera's wave and its beats are worth against the true ones of the same stretch.
 
     ``contact`` is the true wave, where there is one. ``r`` is signed: below zero the wave is upside
-    down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where `judged`
-    gives no rate, as in `pulse`, for the ``reason``; every other number is there even then.
+    down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where
+    `estimate_heart_rate` gives no rate, as in `pulse`, for the ``reason``; every other number is there even then.
     """
     true, own, errors = beat_measures(truth), beat_measures(beats), beat_errors(beats, truth)
-    verdict = judged(wave, beats)
+    verdict = estimate_heart_rate(wave, beats)
     return {
         "hr_true_bpm": true.hr_bpm,
         "hr_bpm": heart_rate(wave),

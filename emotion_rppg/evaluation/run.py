@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.emotion.dummies import DRAWS
-from emotion_rppg.emotion.table_checks import checked
+from emotion_rppg.emotion.table_checks import checked_table
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation import fold_cache
 from emotion_rppg.evaluation.importance import explained, losses
-from emotion_rppg.evaluation.jobs import Job, Said
+from emotion_rppg.evaluation.jobs import FoldPrediction, Job
 from emotion_rppg.evaluation.leakage import AnySplit, Leak, is_leaky, split_name
 from emotion_rppg.evaluation.normalisation import Normalise, normalise_name, normalised
 from emotion_rppg.evaluation.permutation import null_of
@@ -28,7 +28,7 @@ from emotion_rppg.evaluation.result import (
 from emotion_rppg.evaluation.scoring import RANDOM, predictions, random_classes, scores_of_people
 from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.runtime.cache import Cache
-from emotion_rppg.runtime.parallel import unless_kept
+from emotion_rppg.runtime.parallel import map_unless_cached
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +141,7 @@ def evaluate(
     import pandas as pd
 
     targets = [target] if isinstance(target, str) else list(target)
-    table = checked(table, targets=targets, coding=coding)
+    table = checked_table(table, targets=targets, coding=coding)
     plain = matrix(table, ablate=ablate, extra_features=extra_features)
     inputs, unscored = normalised(plain, table, how=normalise, calibration_s=calibration_s)
     plans = make_plans(
@@ -239,14 +239,14 @@ def _outcomes(
     scheduler: str | None,
     cache: Cache | None,
     progress: Progress | None,
-) -> list[Said]:
+) -> list[FoldPrediction]:
     """Predictions of each job, in the order of the jobs; cached ones are read."""
     shared = {id(job.inputs): job for job in jobs} if cache is not None else {}
     digests = {number: fold_cache.digest(job) for number, job in shared.items()}
     names = ["" if cache is None else fold_cache.key(job, digests[id(job.inputs)]) for job in jobs]
     calls = [(job, cache, name) for job, name in zip(jobs, names, strict=True)]
-    found: dict[int, Said] = {}
-    for number, said, new in unless_kept(
+    found: dict[int, FoldPrediction] = {}
+    for number, said, new in map_unless_cached(
         fold_cache.run_and_keep,
         calls,
         lambda number: None if cache is None else fold_cache.read(cache, names[number]),

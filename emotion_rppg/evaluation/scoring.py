@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg import metrics
-from emotion_rppg.emotion.dummies import drawn_classes
+from emotion_rppg.emotion.dummies import draw_classes
 from emotion_rppg.signal_quality import LEAST_QUALITY
 from emotion_rppg.windows import people
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.emotion.tasks import Task
-    from emotion_rppg.evaluation.jobs import Job, Said
+    from emotion_rppg.evaluation.jobs import FoldPrediction, Job
 
 CLASS_SCORES = ("balanced_accuracy", "macro_f1", "auroc", "mcc", "ece")
 NUMBER_SCORES = ("ccc", "pearson", "rmse")
@@ -29,7 +29,7 @@ RANDOM = "stratified"  # the dummy that draws: its scores are means over many dr
 _WHEN = ("session", "trial", "start_s", "duration_s")
 
 
-def predictions(table: pd.DataFrame, job: Job, task: Task, said: Said) -> pd.DataFrame:
+def predictions(table: pd.DataFrame, job: Job, task: Task, said: FoldPrediction) -> pd.DataFrame:
     """One row a tested window: who, when, the true class, the predicted one, class shares."""
     import pandas as pd
 
@@ -69,7 +69,7 @@ def random_classes(said: pd.DataFrame, classes: int, *, seed: int, draws: int) -
     shares = said[[f"p_{k}" for k in range(classes)]].to_numpy()
     columns = ("target", "subject", "session", "trial", "start_s")
     names = zip(*(said[name] for name in columns), strict=True)
-    return drawn_classes(shares, list(names), draws=draws, seed=seed)
+    return draw_classes(shares, list(names), draws=draws, seed=seed)
 
 
 def scores_of_people(

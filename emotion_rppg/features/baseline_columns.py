@@ -17,7 +17,7 @@ VS_BASELINE = "_vs_baseline"
 _WHO = ["dataset", "subject", "session"]
 
 
-def beside_baseline(
+def add_baseline_columns(
     table: pd.DataFrame, baseline: str | float, *, columns: Sequence[str]
 ) -> pd.DataFrame:
     """The table and, beside each of the columns, its value less its mean over a person's baseline.

@@ -24,19 +24,19 @@ from emotion_rppg.pulse.inference.overlap_add import (
     picture_of,
     standard,
 )
-from emotion_rppg.pulse.inference.spatial_refinement import Confirmed
+from emotion_rppg.pulse.inference.spatial_refinement import SpatialRefinement
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
 from emotion_rppg.recordings import Video
-from emotion_rppg.runtime.parallel import ahead
+from emotion_rppg.runtime.parallel import prefetch
 from emotion_rppg.signal_quality import per_sample
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import (
     CELLS,
-    Look,
+    FaceFrame,
     face_cells,
-    follow,
     skin_mean,
     skin_mean_of,
+    track_face,
 )
 from emotion_rppg.video.frames import describe
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SHORTEST_RUN_S = 1.6  # of uninterrupted face, the window of POS: below it there is no wave
 
 Method = Callable[[np.ndarray, float], np.ndarray]
-Seen = Callable[[Callable[[], Signal]], None]
+Preview = Callable[[Callable[[], Signal]], None]
 
 
 def estimate(
@@ -59,7 +59,7 @@ def estimate(
     weights: str | Path | None = None,
     detector: Any = None,
     progress: Callable[[int, int], None] | None = None,
-    seen: Seen | None = None,
+    seen: Preview | None = None,
 ) -> Signal:
     """The pulse wave of the face in a video; more blood is up.
 
@@ -78,7 +78,7 @@ def estimate(
     weights : folder, optional
         The trained network behind a network's name; ``"physnet"`` comes with one.
     detector : path or function, optional
-        See :func:`emotion_rppg.video.face_tracking.follow`.
+        See :func:`emotion_rppg.video.face_tracking.track_face`.
     progress : function, optional
         Called with the frames read and their number, where the file tells it.
     seen : function, optional
@@ -120,17 +120,17 @@ def _read(
     device: str,
     *,
     progress: Callable[[int, int], None] | None = None,
-    seen: Seen | None = None,
+    seen: Preview | None = None,
     **how: Any,
 ) -> list[Callable[[], Signal]]:
     """All frames read; what gives the wave of each method. ``seen`` is told of the first."""
     video = video if isinstance(video, Video) else Video(Path(video))
     # decoding goes on while torch and the networks are loaded, and while they read
-    looks = ahead(follow(video, **how))
+    looks = prefetch(track_face(video, **how))
     # time and colour of each frame, the same ones for all classic methods; in one block, since
     # between small arrays the memory of the pictures would never be used again
     colours = array("d")
-    chosen = [chosen_method(method, weights, device) for method in methods]
+    chosen = [resolve_method(method, weights, device) for method in methods]
     readers = [_ByNetwork(c) if isinstance(c, Network) else _ByColour(c, colours) for c in chosen]
     networks = [reader for reader in readers if isinstance(reader, _ByNetwork)]
     pictures, due_s = Pictures(), math.inf
@@ -157,7 +157,7 @@ def _with_quality(reader: _ByColour | _ByNetwork, pictures: Pictures) -> Signal:
     return replace(wave, quality=quality)
 
 
-def chosen_method(
+def resolve_method(
     method: str | Path | Method, weights: str | Path | None, device: str
 ) -> Network | Method:
     """What a name stands for."""
@@ -186,8 +186,8 @@ def chosen_method(
 
 
 def _watched(
-    looks: Iterator[Look], video: Video, progress: Callable[[int, int], None]
-) -> Iterator[Look]:
+    looks: Iterator[FaceFrame], video: Video, progress: Callable[[int, int], None]
+) -> Iterator[FaceFrame]:
     """The same frames, counted; silent where the container does not say how many there are."""
     total = None if video.frames is not None else describe(video.path).frames
     for n, look in enumerate(looks, 1):
@@ -267,9 +267,11 @@ class _ByNetwork:
 
     def __init__(self, network: Network) -> None:
         self.network, self.even = network, Even(network.rate_hz)
-        self.added = Confirmed(network, rate_hz=network.rate_hz, lag_s=network.config["lag_s"])
+        self.added = SpatialRefinement(
+            network, rate_hz=network.rate_hz, lag_s=network.config["lag_s"]
+        )
 
-    def add(self, look: Look) -> None:
+    def add(self, look: FaceFrame) -> None:
         for picture in self.even.add(look.time_s, picture_of(look, self.network.size)):
             self.added.add(picture)
 

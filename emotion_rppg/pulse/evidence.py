@@ -19,7 +19,7 @@ import numpy as np
 
 from emotion_rppg.signal_quality import FASTEST_HZ, SLOWEST_HZ
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.face_tracking import Look, face_cells, skin_of
+from emotion_rppg.video.face_tracking import FaceFrame, face_cells, skin_of
 
 RATE_HZ = 15.0  # at most so many frames a second are looked at: pulses have 3.5 Hz at most
 CELLS, ZONES = 16, 4  # a side of the face's box
@@ -56,7 +56,7 @@ class Pictures:
         self.rows = array("f")
         self.start_s, self.due_s = np.nan, -np.inf
 
-    def add(self, look: Look, cells: np.ndarray | None = None) -> None:
+    def add(self, look: FaceFrame, cells: np.ndarray | None = None) -> None:
         """The next frame; ``cells``: its `face_cells`, 32 a side, where they are known already."""
         if look.time_s < self.due_s:
             return
@@ -102,7 +102,7 @@ def _halved(cells: np.ndarray) -> np.ndarray:
     return np.asarray(cells.reshape(CELLS, 2, CELLS, 2, 3).mean(axis=(1, 3)))
 
 
-def _zones(cells: np.ndarray, look: Look) -> np.ndarray:
+def _zones(cells: np.ndarray, look: FaceFrame) -> np.ndarray:
     """Colours of the zones of a face and how much skin each has, (4 · 16,)."""
     side, weights = CELLS // ZONES, skin_of(look, CELLS)
     skin = weights.reshape(ZONES, side, ZONES, side).sum(axis=(1, 3))
@@ -110,7 +110,7 @@ def _zones(cells: np.ndarray, look: Look) -> np.ndarray:
     return np.r_[(sums / np.maximum(skin, 1e-9)[..., None]).ravel(), skin.ravel() / side**2]
 
 
-def _background(look: Look) -> np.ndarray:
+def _background(look: FaceFrame) -> np.ndarray:
     """Colours of the picture's outer cells, NaN where the face or what is below it may be."""
     import cv2
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.trust import beats_of
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
@@ -38,7 +38,7 @@ def write_prediction(
 ) -> dict[str, Any]:
     """Write the folder and give what to print: ``{"text": …, "json": …}``."""
     beats = beats_of(wave)
-    verdict = judged(wave, beats)
+    verdict = estimate_heart_rate(wave, beats)
     notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
     said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model, notes)
     name = wave.kind or "pulse"

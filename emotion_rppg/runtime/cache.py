@@ -1,8 +1,7 @@
-"""Results kept on disk by what they were made from: never stale, as any change is another name.
+"""Cache results on disk under a key of everything they were made from, so that none is stale.
 
-The same mechanism serves a run that goes on after a kill (:func:`beside`: kept next to the output
-until that is whole) and results shared between runs (``--cache DIR``): tables, waves, and the face
-pictures that networks learn from.
+A run that was stopped continues from it (:func:`cache_beside`, next to the output until that is
+complete), and runs share it (``--cache DIR``): tables, waves, and face crops for training.
 """
 
 from __future__ import annotations
@@ -144,7 +143,7 @@ def beside_name(output: Path) -> Path:
 
 
 @contextmanager
-def beside(output: Path) -> Iterator[Cache]:
+def cache_beside(output: Path) -> Iterator[Cache]:
     """Results kept next to ``output`` while it is made, for this process alone.
 
     Removed when the block ends well; after an error or a kill they stay, so that the same
@@ -185,13 +184,13 @@ def _sweep(output: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def chosen(folder: str | Path | None) -> Path | None:
+def chosen_folder(folder: str | Path | None) -> Path | None:
     """The named folder of kept results, else that of the environment, else None."""
     named = folder or os.environ.get(VARIABLE)
     return Path(named) if named else None
 
 
-def listed(folder: Path, *, clear: bool = False, older_days: float = 0.0) -> list[Held]:
+def list_entries(folder: Path, *, clear: bool = False, older_days: float = 0.0) -> list[Held]:
     """What is kept in a folder, and beside unfinished outputs in it; removed if ``clear``.
 
     Raises

@@ -32,14 +32,14 @@ def fingerprint(*facts: Any) -> str | None:
     Functions from elsewhere are unknown: their code may change unseen.
     """
     try:
-        told = json.dumps([code(), _told(facts)], sort_keys=True)
+        told = json.dumps([code_digest(), _told(facts)], sort_keys=True)
     except Unknown:
         return None
     return hashlib.sha256(told.encode()).hexdigest()
 
 
 @cache
-def code() -> str:
+def code_digest() -> str:
     """A SHA-256 of this package's source, and of the versions its numbers depend on."""
     digest = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode())
     for path in sorted(_PACKAGE.rglob("*.py")):

@@ -24,7 +24,7 @@ def pick_device(device: str) -> str:
     return device
 
 
-def place(device: str, devices: int) -> dict[str, Any]:
+def fabric_devices(device: str, devices: int) -> dict[str, Any]:
     """Fabric's words for a device such as ``cuda:1``, or for so many of a kind."""
     kind, _, number = pick_device(device).partition(":")
     one = number and kind != "cpu"

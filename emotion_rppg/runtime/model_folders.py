@@ -31,7 +31,7 @@ def checkpoint_beside(out: Path) -> Path:
     return out.with_name(f".{out.name}.checkpoint.pt")
 
 
-def keep_state(path: Path, identity: str, state: Mapping[str, Any]) -> None:
+def save_training_state(path: Path, identity: str, state: Mapping[str, Any]) -> None:
     """Write the state of a training; ``identity`` tells which training it belongs to."""
     import torch
 
@@ -39,8 +39,8 @@ def keep_state(path: Path, identity: str, state: Mapping[str, Any]) -> None:
         torch.save({**state, "identity": identity}, fresh)
 
 
-def kept_state(path: Path, identity: str) -> dict[str, Any]:
-    """What `keep_state` wrote.
+def load_training_state(path: Path, identity: str) -> dict[str, Any]:
+    """What `save_training_state` wrote.
 
     Raises
     ------

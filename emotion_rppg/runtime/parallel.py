@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Jobs = Iterable[tuple[Any, ...]]
 
 
-def ahead(items: Iterable[Item]) -> Iterator[Item]:
+def prefetch(items: Iterable[Item]) -> Iterator[Item]:
     """The same items, made by a thread of their own, which begins at once and stays four ahead."""
     source, end = iter(items), object()
     thread = ThreadPoolExecutor(1)
@@ -37,7 +37,7 @@ def ahead(items: Iterable[Item]) -> Iterator[Item]:
     return taken()
 
 
-def in_order(
+def map_in_order(
     function: Callable[..., Any], jobs: Jobs, *, workers: int = 1, scheduler: str | None = None
 ) -> Iterator[Any]:
     """``function(*job)`` of each job, as soon as it and all before it are done.
@@ -58,7 +58,7 @@ def in_order(
     yield from _run(function, jobs, "generator", workers, scheduler)
 
 
-def unless_kept(
+def map_unless_cached(
     function: Callable[..., Result],
     jobs: Sequence[tuple[Any, ...]],
     kept: Callable[[int], Result | None],
@@ -69,7 +69,7 @@ def unless_kept(
     """Each job's number, its result and whether that is new: the kept ones, then as they are done.
 
     What comes is not lost behind a slower job. ``kept(number)`` is an earlier run's result or None;
-    the other parameters and the errors are those of :func:`in_order`.
+    the other parameters and the errors are those of :func:`map_in_order`.
     """
     left = []
     for number in range(len(jobs)):

@@ -9,7 +9,13 @@ from emotion_rppg.study.acquisition import (
     view,
     waves,
 )
-from emotion_rppg.study.feature_table import all_failed, extract, features_of, or_reason, ordered
+from emotion_rppg.study.feature_table import (
+    all_failed,
+    extract,
+    features_of,
+    or_failure_reason,
+    ordered,
+)
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import channel_like, read_all_like, read_like, recordings_like
 
@@ -26,7 +32,7 @@ __all__ = [
     "fit",
     "load",
     "method_name",
-    "or_reason",
+    "or_failure_reason",
     "ordered",
     "predict",
     "pretrain_encoder",

@@ -23,7 +23,7 @@ from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL, SCALE
 
 if TYPE_CHECKING:
-    from emotion_rppg.pulse.estimate import Seen
+    from emotion_rppg.pulse.estimate import Preview
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -79,7 +79,7 @@ class Reading:
         return recording.video is not None and self.kind(recording) == "rppg"
 
     def wave(
-        self, recording: Recording, progress: Progress | None = None, seen: Seen | None = None
+        self, recording: Recording, progress: Progress | None = None, seen: Preview | None = None
     ) -> Signal:
         """The pulse wave, with a quality for each sample where the wave is a pulse."""
         kind = self.kind(recording)

@@ -15,14 +15,14 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, Extraction
-from emotion_rppg.features.baseline_columns import beside_baseline
+from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.trust import beats_of, check_min_quality, quality_of, withhold
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
-from emotion_rppg.runtime.parallel import unless_kept
+from emotion_rppg.runtime.parallel import map_unless_cached
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study.acquisition import (
     Progress,
@@ -188,7 +188,7 @@ def completed(tables: list[pd.DataFrame], extraction: Extraction) -> pd.DataFram
 
     table = joined(tables)
     if extraction.baseline is not None:
-        table = beside_baseline(table, extraction.baseline, columns=compared(table))
+        table = add_baseline_columns(table, extraction.baseline, columns=compared(table))
     return table if extraction.encoder is None else embedded(table, extraction.encoder)
 
 
@@ -222,7 +222,7 @@ def _outcomes(
         return (rows, None) if isinstance(rows, pd.DataFrame) else None
 
     jobs = [(item, reading, how, store) for item in items]
-    run = unless_kept(_guarded, jobs, kept, workers=workers, scheduler=scheduler)
+    run = map_unless_cached(_guarded, jobs, kept, workers=workers, scheduler=scheduler)
     for number, outcome, new in run:
         if isinstance(outcome, str):
             yield number, outcome
@@ -248,7 +248,7 @@ def _rows_key(recording: Recording, reading: Reading, how: Extraction) -> str | 
         return None  # it will be said when it is read
 
 
-def or_reason(work: Callable[[], T]) -> T | str:
+def or_failure_reason(work: Callable[[], T]) -> T | str:
     """What the work gives, or why it gave nothing: one bad file does not stop a study."""
     try:
         return work()
@@ -270,7 +270,7 @@ def _guarded(
         wave = reading.wave(recording) if known is None else known
         return features_of(recording, wave, reading, how), wave
 
-    done = or_reason(read)
+    done = or_failure_reason(read)
     if isinstance(done, str):
         return done
     rows, wave = done

@@ -72,7 +72,7 @@ def fit(
         The table is joined from tables that were extracted in different ways.
     """
     from emotion_rppg.emotion.model import fit as fit_model
-    from emotion_rppg.emotion.table_checks import checked
+    from emotion_rppg.emotion.table_checks import checked_table
 
     targets = [target] if isinstance(target, str) else list(target)
     if extraction is None and (extraction := extraction_of(table)) is None:
@@ -81,7 +81,7 @@ def fit(
             "merged): predict can only guess it from the columns; give fit(…, extraction=…)"
         )
     return fit_model(
-        checked(table, targets=targets, coding=coding),
+        checked_table(table, targets=targets, coding=coding),
         target=target,
         head=head,
         coding=coding,
@@ -142,7 +142,7 @@ def predict(
         and ``<target>_p_<class>``; ``reason``.
     """
     from emotion_rppg.emotion.model import Model as ModelType
-    from emotion_rppg.emotion.table_checks import checked
+    from emotion_rppg.emotion.table_checks import checked_table
 
     trained = model if isinstance(model, ModelType) else load(model)
     how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
@@ -151,7 +151,7 @@ def predict(
         found = recordings_like(trained, video_or_table, channel=channel)
         table, failures = read_all_like(trained, found, **how)
     else:
-        table = checked(video_or_table)
+        table = checked_table(video_or_table)
     rest = calibrate
     if isinstance(calibrate, str | Path | Video):
         found = recordings_like(trained, calibrate, channel=channel)

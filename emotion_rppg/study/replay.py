@@ -15,14 +15,14 @@ from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
-from emotion_rppg.study.feature_table import all_failed, completed, features_of, or_reason
+from emotion_rppg.study.feature_table import all_failed, completed, features_of, or_failure_reason
 from emotion_rppg.windows import EMBEDDING
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from emotion_rppg.emotion.model import Model
-    from emotion_rppg.pulse.estimate import Seen
+    from emotion_rppg.pulse.estimate import Preview
 
 
 def read_all_like(
@@ -52,7 +52,7 @@ def read_all_like(
     failures: list[dict[str, str]] = []
     for number, recording in enumerate(recordings):
         inside = progress if len(recordings) == 1 else None
-        read = or_reason(partial(_rows, model, recording, how, device, inside, None))
+        read = or_failure_reason(partial(_rows, model, recording, how, device, inside, None))
         if isinstance(read, str):
             failures.append({"recording": recording.name, "reason": read})
         else:
@@ -74,7 +74,7 @@ def read_like(
     face: int | None = None,
     channel: str | None = None,
     progress: Progress | None = None,
-    seen: Seen | None = None,
+    seen: Preview | None = None,
 ) -> tuple[pd.DataFrame, Signal]:
     """Extract feature table and wave of one recording as the model's training table was extracted.
 
@@ -200,7 +200,7 @@ def _rows(
     how: Extraction,
     device: str,
     progress: Progress | None,
-    seen: Seen | None,
+    seen: Preview | None,
 ) -> tuple[pd.DataFrame, Signal]:
     """Rows and wave of one recording, without baseline and embeddings."""
     reading, recording = Reading.of(how, device), _as_trained(model, recording)

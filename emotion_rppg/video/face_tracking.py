@@ -33,7 +33,7 @@ FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class FaceFrame:
     """One frame and where the skin is in it.
 
     ``box`` (x, y, w, h) in pixels with fractions, None where no face was seen. ``landmarks``
@@ -46,13 +46,13 @@ class Look:
     landmarks: np.ndarray | None = None
 
 
-def follow(
+def track_face(
     video: Video | str | Path,
     *,
     region: str = "face",
     face: int | None = None,
     detector: FaceFinder = None,
-) -> Iterator[Look]:
+) -> Iterator[FaceFrame]:
     """One Look for each frame of the video, in order.
 
     Faces are looked for every 0.5 s, every 0.2 s while none is seen. The one followed is the
@@ -93,9 +93,9 @@ def follow(
     return _all_or_error(video.path, tracker, _followed(read_frames(video), tracker, SPREAD_S))
 
 
-def follow_live(
+def track_face_live(
     frames: Iterable[Frame], *, delay_s: float, region: str = "face", detector: FaceFinder = None
-) -> Iterator[Look]:
+) -> Iterator[FaceFrame]:
     """The same for frames that still come: one Look each, ``delay_s`` after its frame.
 
     The box is smoothed by what was seen up to ``delay_s`` later; never a face is no error.
@@ -114,16 +114,16 @@ def read_trace(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Times in seconds (n,) and the skin's mean RGB (n, 3), 0–255, NaN where no face was seen.
 
-    Parameters and errors as in :func:`follow`.
+    Parameters and errors as in :func:`track_face`.
     """
     times, colours = [], []
-    for look in follow(video, region=region, face=face, detector=detector):
+    for look in track_face(video, region=region, face=face, detector=detector):
         times.append(look.time_s)
         colours.append(skin_mean(look))
     return np.array(times), np.array(colours)
 
 
-def skin_mean(look: Look) -> np.ndarray:
+def skin_mean(look: FaceFrame) -> np.ndarray:
     """Mean RGB (3,), 0–255, of forehead and cheeks, or of the whole box if it is a region.
 
     NaN without a box. The weights come from the landmarks alone, never from colours, which the
@@ -136,25 +136,25 @@ def skin_mean(look: Look) -> np.ndarray:
     return skin_mean_of(face_cells(look, CELLS), look)
 
 
-def face_cells(look: Look, size: int) -> np.ndarray:
+def face_cells(look: FaceFrame, size: int) -> np.ndarray:
     """Colours (size, size, 3), 0–255, of equal cells of a look's box, which it must have."""
     assert look.box is not None
     return _cells(look.image, look.box, size)
 
 
-def skin_of(look: Look, size: int) -> np.ndarray:
+def skin_of(look: FaceFrame, size: int) -> np.ndarray:
     """How far each of such cells is skin, (size, size), 0–1; all of a given region is."""
     return np.ones((size, size)) if look.landmarks is None else _skin_weights(look, size)
 
 
-def skin_mean_of(cells: np.ndarray, look: Look) -> np.ndarray:
+def skin_mean_of(cells: np.ndarray, look: FaceFrame) -> np.ndarray:
     """Mean RGB (3,) of the skin in a look's `face_cells`."""
     weights = skin_of(look, len(cells))
     mean: np.ndarray = np.einsum("ij,ijk->k", weights, cells) / max(weights.sum(), 1e-9)
     return mean
 
 
-def crop(look: Look, size: int) -> np.ndarray:
+def crop(look: FaceFrame, size: int) -> np.ndarray:
     """The face as a square picture, uint8 (size, size, 3), by area-weighted means.
 
     The square is 1.65 times as wide as the face's box (mean of its sides), borders repeated where
@@ -169,12 +169,12 @@ def crop(look: Look, size: int) -> np.ndarray:
     return np.rint(_cells(look.image, (x, y, w, h), size)).astype(np.uint8)
 
 
-def _fixed(frames: Iterable[Frame], region: str) -> Iterator[Look]:
+def _fixed(frames: Iterable[Frame], region: str) -> Iterator[FaceFrame]:
     box = None
     for frame in frames:
         if box is None:
             box = _rectangle(region, frame.image)
-        yield Look(frame.time_s, frame.image, box)
+        yield FaceFrame(frame.time_s, frame.image, box)
 
 
 def _rectangle(region: str, image: np.ndarray) -> tuple[float, float, float, float]:
@@ -195,7 +195,7 @@ def _rectangle(region: str, image: np.ndarray) -> tuple[float, float, float, flo
     return x, y, w, h
 
 
-def _all_or_error(path: Path, tracker: _Tracker, looks: Iterator[Look]) -> Iterator[Look]:
+def _all_or_error(path: Path, tracker: _Tracker, looks: Iterator[FaceFrame]) -> Iterator[FaceFrame]:
     count = seen = 0
     for look in looks:
         count, seen = count + 1, seen + (look.box is not None)
@@ -205,7 +205,7 @@ def _all_or_error(path: Path, tracker: _Tracker, looks: Iterator[Look]) -> Itera
     log.info("%s: a face in %d of %d frames", path, seen, count)
 
 
-def _followed(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[Look]:
+def _followed(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[FaceFrame]:
     waiting: deque[Frame] = deque()
     for frame in _and_then_none(frames):
         if frame is not None:
@@ -215,10 +215,10 @@ def _followed(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Ite
             ready = waiting.popleft()
             found = tracker.at(ready.time_s)
             if found is None:
-                yield Look(ready.time_s, ready.image, None)
+                yield FaceFrame(ready.time_s, ready.image, None)
             else:
                 x, y, w, h = found.box.tolist()
-                yield Look(ready.time_s, ready.image, (x, y, w, h), found.landmarks)
+                yield FaceFrame(ready.time_s, ready.image, (x, y, w, h), found.landmarks)
             del ready
 
 
@@ -305,7 +305,7 @@ def _distance(a: Face, b: Face) -> float:
     return float(np.hypot(*step) / np.mean([a.box[2:], b.box[2:]]))
 
 
-def _skin_weights(look: Look, size: int) -> np.ndarray:
+def _skin_weights(look: FaceFrame, size: int) -> np.ndarray:
     """Weight of each cell of the box, (size, size), 0–1: forehead and cheeks, soft borders."""
     assert look.box is not None
     assert look.landmarks is not None

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from emotion_rppg import evaluate
 from emotion_rppg.cli import app
-from emotion_rppg.emotion.table_checks import checked
+from emotion_rppg.emotion.table_checks import checked_table
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.tables import read_table, read_tables, write_table
 from emotion_rppg.study import fit, predict
@@ -40,7 +40,7 @@ def table(n: int = 3, trials: int = 4) -> pd.DataFrame:
 
 def test_a_sound_table_passes_without_a_word(caplog) -> None:
     with caplog.at_level(logging.WARNING):
-        pd.testing.assert_frame_equal(checked(table(), targets=["arousal"]), table())
+        pd.testing.assert_frame_equal(checked_table(table(), targets=["arousal"]), table())
     assert not caplog.records
 
 
@@ -117,7 +117,7 @@ def test_one_class_only_is_refused_alike_by_evaluate_and_train(tmp_path, coding)
 
 def test_identity_columns_that_are_missing_have_a_default(tmp_path, caplog) -> None:
     short = table().drop(columns=["dataset", "session"])
-    whole = checked(short, targets=["arousal"])
+    whole = checked_table(short, targets=["arousal"])
     assert set(whole["dataset"]) == {"table"}
     assert set(whole["session"]) == {"1"}
     assert "no column dataset" in caplog.text
@@ -131,7 +131,7 @@ def test_what_is_only_doubtful_is_logged(tmp_path, caplog) -> None:
     odd.loc[1, "scale_arousal"] = "0..10"
     odd = pd.concat([odd, odd.assign(dataset="D"), odd[2:4].assign(source="ecg")])
     with caplog.at_level(logging.WARNING):
-        checked(odd, targets=["arousal"])
+        checked_table(odd, targets=["arousal"])
     for words in (
         "2 windows have a duration_s of 0",
         "data sets 'D', 'd' differ only",

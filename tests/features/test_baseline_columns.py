@@ -8,7 +8,7 @@ from emotion_rppg import extract
 from emotion_rppg.emotion.design_matrix import feature_names
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import compared
-from emotion_rppg.features.baseline_columns import VS_BASELINE, beside_baseline
+from emotion_rppg.features.baseline_columns import VS_BASELINE, add_baseline_columns
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
 
@@ -33,7 +33,7 @@ def table() -> pd.DataFrame:
 
 
 def test_a_trial_is_compared_with_the_same_persons_baseline(table) -> None:
-    found = beside_baseline(table, "rest", columns=compared(table))
+    found = add_baseline_columns(table, "rest", columns=compared(table))
     for _, own in found.groupby("subject"):
         rest = own.loc[own["trial"] == "rest", "hr_bpm"].mean()
         later = own[own["trial"] == "b"]
@@ -41,12 +41,12 @@ def test_a_trial_is_compared_with_the_same_persons_baseline(table) -> None:
 
 
 def test_what_came_before_the_baseline_and_itself_has_none(table) -> None:
-    found = beside_baseline(table, "rest", columns=compared(table))
+    found = add_baseline_columns(table, "rest", columns=compared(table))
     assert found.loc[found["trial"] != "b", HR].isna().all()
 
 
 def test_first_seconds_are_a_baseline_and_windows_that_reach_into_them_have_none(table) -> None:
-    found = beside_baseline(table, 30.0, columns=["hr_bpm"])  # windows of 0–20 and 10–30 s
+    found = add_baseline_columns(table, 30.0, columns=["hr_bpm"])  # windows of 0–20 and 10–30 s
     for _, own in found.groupby(["subject", "trial"]):
         assert own[HR].isna().tolist() == [True, True, True, False, False]
         level = own["hr_bpm"].iloc[:2].mean()
@@ -55,16 +55,16 @@ def test_first_seconds_are_a_baseline_and_windows_that_reach_into_them_have_none
 
 @pytest.mark.parametrize("baseline", ["rest", 30.0])
 def test_no_later_value_enters(table, baseline) -> None:
-    before = beside_baseline(table, baseline, columns=["hr_bpm"])[HR]
+    before = add_baseline_columns(table, baseline, columns=["hr_bpm"])[HR]
     for row in range(len(table)):
         changed = table.copy()
         changed.loc[row + 1 :, "hr_bpm"] += 1000.0
-        after = beside_baseline(changed, baseline, columns=["hr_bpm"])[HR]
+        after = add_baseline_columns(changed, baseline, columns=["hr_bpm"])[HR]
         np.testing.assert_array_equal(after[: row + 1], before[: row + 1])
 
 
 def test_raw_columns_stay_and_only_features_are_compared(table) -> None:
-    found = beside_baseline(table, "rest", columns=compared(table))
+    found = add_baseline_columns(table, "rest", columns=compared(table))
     pd.testing.assert_frame_equal(found[table.columns], table)
     assert [c for c in found if c.endswith(VS_BASELINE)] == [HR]
     assert HR in feature_names(found)
@@ -72,11 +72,11 @@ def test_raw_columns_stay_and_only_features_are_compared(table) -> None:
 
 def test_a_baseline_that_is_not_there_says_so(table) -> None:
     with pytest.raises(InputError, match="trials: a, rest, b"):
-        beside_baseline(table, "relax", columns=["hr_bpm"])
+        add_baseline_columns(table, "relax", columns=["hr_bpm"])
     with pytest.raises(InputError, match="more seconds"):
-        beside_baseline(table, 10.0, columns=["hr_bpm"])
+        add_baseline_columns(table, 10.0, columns=["hr_bpm"])
     with pytest.raises(InputError, match="above zero"):
-        beside_baseline(table, -1.0, columns=["hr_bpm"])
+        add_baseline_columns(table, -1.0, columns=["hr_bpm"])
 
 
 def test_extract_adds_the_columns() -> None:

@@ -9,7 +9,7 @@ from emotion_rppg.pulse import evidence
 from emotion_rppg.pulse.evidence import Pictures
 from emotion_rppg.signal_quality import judge, per_sample
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.face_tracking import Look
+from emotion_rppg.video.face_tracking import FaceFrame
 
 RATE_HZ, SECONDS = 15.0, 20.0
 TIMES = np.arange(round(RATE_HZ * SECONDS)) / RATE_HZ
@@ -53,7 +53,7 @@ def pictures(kind: str, *, offset_s: float = 0.0, grey: bool = False) -> Picture
         frame = np.tile(frame[..., 1:2], 3) if grey else frame
         noise = draw.normal(0, 2, frame.shape if not grey else (*frame.shape[:2], 1))
         frame = np.clip(frame + noise + 0.5, 0, 255).astype(np.uint8)
-        found.add(Look(offset_s + time_s, frame, BOX, LANDMARKS))
+        found.add(FaceFrame(offset_s + time_s, frame, BOX, LANDMARKS))
     return found
 
 
@@ -107,7 +107,7 @@ def test_only_the_stretch_is_denied_in_which_it_was_made_up() -> None:
 def test_frames_without_a_face_and_waves_of_nothing_are_no_evidence() -> None:
     found, picture = Pictures(), np.zeros((SIDE, SIDE, 3), np.uint8)
     for time_s in TIMES:
-        found.add(Look(time_s, picture, None))
+        found.add(FaceFrame(time_s, picture, None))
     assert len(found.rows) == 0
     assert not found.against(wave()).any()
     assert not Pictures().against(wave()).any()
@@ -118,7 +118,7 @@ def test_frames_without_a_face_and_waves_of_nothing_are_no_evidence() -> None:
 def test_black_pictures_and_flat_waves_raise_no_warning() -> None:
     found, picture = Pictures(), np.zeros((SIDE, SIDE, 3), np.uint8)
     for time_s in TIMES:
-        found.add(Look(time_s, picture, (0.0, 0.0, float(SIDE), float(SIDE))))
+        found.add(FaceFrame(time_s, picture, (0.0, 0.0, float(SIDE), float(SIDE))))
     assert not found.against(wave()).any()
     assert pictures("blood").against(Signal(np.zeros(len(TIMES)), RATE_HZ)).dtype == bool
 
@@ -126,7 +126,7 @@ def test_black_pictures_and_flat_waves_raise_no_warning() -> None:
 def test_fast_cameras_are_looked_at_fifteen_times_a_second() -> None:
     found, (picture, _) = Pictures(), scene()
     for k in range(120):
-        found.add(Look(k / 60, picture.astype(np.uint8), BOX, LANDMARKS))
+        found.add(FaceFrame(k / 60, picture.astype(np.uint8), BOX, LANDMARKS))
     assert 28 <= len(found.rows) / evidence._ROW <= 31
 
 

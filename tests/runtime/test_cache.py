@@ -14,7 +14,7 @@ import pytest
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.signal_csv import read_signal
 from emotion_rppg.recordings import Video
-from emotion_rppg.runtime.cache import Cache, beside, beside_name, listed
+from emotion_rppg.runtime.cache import Cache, beside_name, cache_beside, list_entries
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.signals import Signal
 
@@ -125,7 +125,7 @@ def test_code_from_elsewhere_has_none() -> None:
 
 def test_other_code_is_another_fingerprint(monkeypatch) -> None:
     first = fingerprint(1)
-    monkeypatch.setattr("emotion_rppg.runtime.cache_keys.code", lambda: "other")
+    monkeypatch.setattr("emotion_rppg.runtime.cache_keys.code_digest", lambda: "other")
     assert fingerprint(1) != first
 
 
@@ -134,7 +134,7 @@ def test_other_code_is_another_fingerprint(monkeypatch) -> None:
 
 def interrupted(out: Path) -> None:
     """Leaves one result beside the output."""
-    with suppress(KeyboardInterrupt), beside(out) as kept:
+    with suppress(KeyboardInterrupt), cache_beside(out) as kept:
         kept.keep(KEY, pd.DataFrame({"x": [1.0]}))
         raise KeyboardInterrupt
 
@@ -142,10 +142,10 @@ def interrupted(out: Path) -> None:
 def test_results_beside_an_output_go_when_it_is_whole_and_stay_when_not(tmp_path) -> None:
     out = tmp_path / "new" / "t.csv"
     interrupted(out)
-    with beside(out) as kept:
+    with cache_beside(out) as kept:
         assert kept.get(KEY) is not None
     assert list(out.parent.iterdir()) == []
-    with pytest.raises(InputError, match="bad"), beside(out):
+    with pytest.raises(InputError, match="bad"), cache_beside(out):
         raise InputError("bad")  # nothing was done: nothing is left
     assert list(out.parent.iterdir()) == []
 
@@ -166,10 +166,10 @@ def test_two_processes_do_not_make_the_same_output_and_a_dead_one_holds_nothing(
     try:
         assert other.stdout.readline() == b"in\n"
         with pytest.raises(InputError, match=rf"another process \({other.pid}\) is making"):
-            beside(out).__enter__()
+            cache_beside(out).__enter__()
         with pytest.raises(InputError, match="is using the results"):
-            listed(tmp_path, clear=True)
-        with beside(tmp_path / "other.csv"):
+            list_entries(tmp_path, clear=True)
+        with cache_beside(tmp_path / "other.csv"):
             pass  # another output beside it is free
     finally:
         other.kill()
@@ -178,7 +178,7 @@ def test_two_processes_do_not_make_the_same_output_and_a_dead_one_holds_nothing(
     half.write_text("half")
     mine = tmp_path / ".t-notes.csv"
     mine.write_text("mine")
-    with beside(out):
+    with cache_beside(out):
         assert not half.exists()
     assert [p.name for p in tmp_path.iterdir()] == [mine.name]
 
@@ -186,11 +186,11 @@ def test_two_processes_do_not_make_the_same_output_and_a_dead_one_holds_nothing(
 def test_the_unfinished_is_seen_and_cleared(tmp_path) -> None:
     out = tmp_path / "t.csv"
     interrupted(out)
-    assert [(h.folder, h.results) for h in listed(tmp_path)] == [
+    assert [(h.folder, h.results) for h in list_entries(tmp_path)] == [
         (tmp_path, 0),
         (beside_name(out), 1),
     ]
-    assert sum(h.results for h in listed(tmp_path, clear=True)) == 1
+    assert sum(h.results for h in list_entries(tmp_path, clear=True)) == 1
     assert list(tmp_path.iterdir()) == []
 
 

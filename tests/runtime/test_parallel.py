@@ -11,7 +11,7 @@ import warnings
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.parallel import ahead, in_order, unless_kept
+from emotion_rppg.runtime.parallel import map_in_order, map_unless_cached, prefetch
 
 
 def slow_square(x: int, pause_s: float) -> int:
@@ -34,25 +34,25 @@ JOBS = [(3, 0.5), (4, 0.0), (5, 0.0)]
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_jobs(workers) -> None:
-    assert list(in_order(slow_square, JOBS, workers=workers)) == [9, 16, 25]
+    assert list(map_in_order(slow_square, JOBS, workers=workers)) == [9, 16, 25]
 
 
 def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
-    list(in_order(slow_square, [(1, 0.0)] * 2, workers=2))  # both processes are up
-    found = list(unless_kept(slow_square, JOBS, lambda k: None, workers=2))
+    list(map_in_order(slow_square, [(1, 0.0)] * 2, workers=2))  # both processes are up
+    found = list(map_unless_cached(slow_square, JOBS, lambda k: None, workers=2))
     assert sorted(found) == [(0, 9, True), (1, 16, True), (2, 25, True)]
     assert found[-1] == (0, 9, True)
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")
 def test_ctrl_c_reaches_this_process_and_none_of_its_workers() -> None:
-    assert list(in_order(deaf, [(0.2,)] * 4, workers=2)) == [True] * 4
+    assert list(map_in_order(deaf, [(0.2,)] * 4, workers=2)) == [True] * 4
     assert not deaf(0.0)
 
 
 def test_results_that_nobody_takes_are_dropped_in_silence() -> None:
     with warnings.catch_warnings():
-        results = in_order(slow_square, [(k, 0.1) for k in range(8)], workers=2)
+        results = map_in_order(slow_square, [(k, 0.1) for k in range(8)], workers=2)
         assert next(results) == 0
     results.close()  # a warning would be an error
 
@@ -64,7 +64,7 @@ def test_what_is_kept_comes_first_and_is_not_run_again() -> None:
         run.append(x)
         return x * x
 
-    found = list(unless_kept(square, JOBS, {1: 16}.get))
+    found = list(map_unless_cached(square, JOBS, {1: 16}.get))
     assert found == [(1, 16, False), (0, 9, True), (2, 25, True)]
     assert run == [3, 5]
 
@@ -77,7 +77,7 @@ def test_a_thread_begins_at_once_and_stays_a_few_items_ahead() -> None:
             made.append(k)
             yield k
 
-    items = ahead(source())
+    items = prefetch(source())
     assert next(items) == 0
     time.sleep(0.2)
     assert made == [0, 1, 2, 3, 4]
@@ -89,7 +89,7 @@ def test_what_goes_wrong_ahead_comes_after_what_went_well() -> None:
         yield 1
         raise InputError("torn")
 
-    items = ahead(source())
+    items = prefetch(source())
     assert next(items) == 1
     with pytest.raises(InputError, match="torn"):
         next(items)
@@ -97,7 +97,7 @@ def test_what_goes_wrong_ahead_comes_after_what_went_well() -> None:
 
 def test_a_thread_ahead_ends_with_its_reader() -> None:
     before = set(threading.enumerate())
-    items = ahead(itertools.count())
+    items = prefetch(itertools.count())
     next(items)
     assert set(threading.enumerate()) - before
     items.close()
@@ -106,19 +106,19 @@ def test_a_thread_ahead_ends_with_its_reader() -> None:
 
 def test_a_dead_worker_is_explained() -> None:
     with pytest.raises(InputError, match="fewer --workers"):
-        list(in_order(dies, [(1,), (2,)], workers=2))
+        list(map_in_order(dies, [(1,), (2,)], workers=2))
 
 
 def test_an_unknown_scheduler_is_explained(monkeypatch) -> None:
     monkeypatch.setattr("emotion_rppg.runtime.parallel._PATIENCE_S", 0.2)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(InputError, match="no Dask scheduler answers"):
-            list(in_order(slow_square, JOBS, scheduler=address))
+            list(map_in_order(slow_square, JOBS, scheduler=address))
 
 
 def test_a_cluster_gives_the_same_results(scheduler) -> None:
-    assert list(in_order(operator.mul, [(3, 3), (4, 4)], scheduler=scheduler)) == [9, 16]
-    found = unless_kept(operator.mul, [(3, 3), (4, 4)], {0: 8}.get, scheduler=scheduler)
+    assert list(map_in_order(operator.mul, [(3, 3), (4, 4)], scheduler=scheduler)) == [9, 16]
+    found = map_unless_cached(operator.mul, [(3, 3), (4, 4)], {0: 8}.get, scheduler=scheduler)
     assert sorted(found) == [(0, 8, False), (1, 16, True)]
 
 
@@ -129,4 +129,4 @@ def test_a_cluster_without_workers_is_explained(monkeypatch) -> None:
     )
     monkeypatch.setattr("emotion_rppg.runtime.parallel._PATIENCE_S", 0.3)
     with bare, pytest.raises(InputError, match="no workers"):
-        list(in_order(operator.mul, [(3, 3)], scheduler=bare.scheduler_address))
+        list(map_in_order(operator.mul, [(3, 3)], scheduler=bare.scheduler_address))

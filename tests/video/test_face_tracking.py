@@ -11,7 +11,7 @@ import pytest
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.video.detectors import TYPICAL, Face
-from emotion_rppg.video.face_tracking import Look, crop, follow, read_trace, skin_mean
+from emotion_rppg.video.face_tracking import FaceFrame, crop, read_trace, skin_mean, track_face
 from emotion_rppg.video.frames import Frame, read_frames
 
 RATE = 30
@@ -41,7 +41,7 @@ def squares(image: np.ndarray) -> list[tuple[float, float, float, float]]:
     return found[::-1]
 
 
-def boxes(looks: list[Look]) -> np.ndarray:
+def boxes(looks: list[FaceFrame]) -> np.ndarray:
     return np.array([look.box or (np.nan,) * 4 for look in looks])
 
 
@@ -50,7 +50,7 @@ def still(x: float, y: float = 40, size: float = 30) -> Callable[[int], Spot]:
 
 
 def test_a_still_face_has_a_still_box(write: Write) -> None:
-    looks = list(follow(Video(write(scene(90, still(50)))), detector=squares))
+    looks = list(track_face(Video(write(scene(90, still(50)))), detector=squares))
     assert len(looks) == 90
     np.testing.assert_allclose(boxes(looks), np.tile([50, 40, 30, 30], (90, 1)), atol=1e-9)
     np.testing.assert_allclose([look.time_s for look in looks], np.arange(90) / 30, atol=1.1e-3)
@@ -66,7 +66,7 @@ def test_a_trembling_detector_gives_a_smooth_box_that_follows(write: Write) -> N
     def trembling(image: np.ndarray) -> list[np.ndarray]:
         return [np.add(box, np.r_[random.normal(0, 2, 2), 0, 0]) for box in squares(image)]
 
-    x = boxes(list(follow(Video(path), detector=trembling)))[:, 0]
+    x = boxes(list(track_face(Video(path), detector=trembling)))[:, 0]
     truth = 60 + 30 * np.sin(2 * np.pi * 0.1 * np.arange(n) / RATE)
     assert np.std(x - truth) < 2
     assert np.abs(np.diff(x)).max() < 1.2  # the truth itself moves by 0.63
@@ -77,7 +77,7 @@ def test_a_trembling_detector_gives_a_smooth_box_that_follows(write: Write) -> N
 def test_frames_without_a_face_are_marked(write: Write) -> None:
     seen = range(60, 150)
     path = write(scene(240, lambda i: (50, 40, 30) if i in seen else None))
-    found = np.isfinite(boxes(list(follow(Video(path), detector=squares)))[:, 0])
+    found = np.isfinite(boxes(list(track_face(Video(path), detector=squares)))[:, 0])
     wrong = np.flatnonzero(found != np.isin(np.arange(240), seen))
     assert len(wrong) <= 0.35 * RATE  # the borders are known to half a step between detections
     assert found[70:135].all()
@@ -94,43 +94,43 @@ def test_one_detection_between_empty_ones_is_taken_for_a_mistake(write: Write) -
         return squares(image) if len(calls) == 3 else []
 
     with pytest.raises(InputError, match="no face was found in 120 frames"):
-        list(follow(Video(path), detector=once))
+        list(track_face(Video(path), detector=once))
 
 
 def test_a_very_short_video_is_seen_by_its_one_detection(write: Write) -> None:
-    looks = list(follow(Video(write(scene(5, still(50)))), detector=squares))
+    looks = list(track_face(Video(write(scene(5, still(50)))), detector=squares))
     np.testing.assert_allclose(boxes(looks), np.tile([50, 40, 30, 30], (5, 1)))
 
 
 def test_the_largest_is_followed_even_when_a_larger_comes(write: Write) -> None:
     larger = lambda i: (100, 20, 50) if i > 60 else None  # noqa: E731
     path = write(scene(150, still(20), still(60, size=20), larger))
-    found = boxes(list(follow(Video(path), detector=squares)))
+    found = boxes(list(track_face(Video(path), detector=squares)))
     np.testing.assert_allclose(found, np.tile([20, 40, 30, 30], (150, 1)))
 
 
 def test_the_nth_largest_can_be_asked_for(write: Write) -> None:
     path = write(scene(60, still(20), still(60, size=20), still(100, 20, 50)))
     for number, x in ((1, 100), (2, 20), (3, 60)):
-        found = boxes(list(follow(Video(path), detector=squares, face=number)))
+        found = boxes(list(track_face(Video(path), detector=squares, face=number)))
         np.testing.assert_allclose(found[:, 0], x)
     with pytest.raises(InputError, match="at most 3 were seen"):
-        list(follow(Video(path), detector=squares, face=4))
+        list(track_face(Video(path), detector=squares, face=4))
     with pytest.raises(InputError, match="counted from 1"):
-        follow(Video(path), face=0)
+        track_face(Video(path), face=0)
 
 
 def test_when_the_person_leaves_nobody_else_is_followed(write: Write) -> None:
     leaves = lambda i: (20, 40, 30) if i < 60 else None  # noqa: E731
     path = write(scene(150, leaves, still(100, size=20)))
-    found = boxes(list(follow(Video(path), detector=squares)))[:, 0]
+    found = boxes(list(track_face(Video(path), detector=squares)))[:, 0]
     np.testing.assert_allclose(found[np.isfinite(found)], 20)
     assert 50 <= np.isfinite(found).sum() <= 70
 
 
 def test_a_lone_person_who_was_away_is_found_elsewhere(write: Write) -> None:
     place = lambda i: None if 60 <= i < 90 else (20 if i < 60 else 100, 40, 30)  # noqa: E731
-    found = boxes(list(follow(Video(write(scene(150, place))), detector=squares)))[:, 0]
+    found = boxes(list(track_face(Video(write(scene(150, place))), detector=squares)))[:, 0]
     np.testing.assert_allclose(found[:50], 20)
     np.testing.assert_allclose(found[100:], 100)  # no slide from one place to the other
 
@@ -148,7 +148,7 @@ def test_about_a_second_of_frames_is_held_however_long_the_video(
 
     monkeypatch.setattr("emotion_rppg.video.face_tracking.read_frames", watched)
     most = 0
-    for _ in follow(Video(write(scene(300, still(50)))), detector=squares):
+    for _ in track_face(Video(write(scene(300, still(50)))), detector=squares):
         gc.collect(0)
         most = max(most, sum(image() is not None for image in living))
     assert len(living) == 300
@@ -176,11 +176,11 @@ def test_a_box_may_move_by_fractions_of_a_pixel() -> None:
     """A region's mean is linear between whole pixels: no jump can pass for a pulse."""
     image = np.random.default_rng(1).integers(0, 255, (60, 60, 3), np.uint8)
     shifts = np.linspace(0, 3, 31)
-    means = np.array([skin_mean(Look(0, image, (10 + s, 10, 20, 20)))[0] for s in shifts])
+    means = np.array([skin_mean(FaceFrame(0, image, (10 + s, 10, 20, 20)))[0] for s in shifts])
     np.testing.assert_allclose(means[::10], np.interp([0, 1, 2, 3], shifts, means))
     np.testing.assert_allclose(means[5], (means[0] + means[10]) / 2)
     whole = image[10:30, 12:32].mean(axis=(0, 1))
-    np.testing.assert_allclose(skin_mean(Look(0, image, (12, 10, 20, 20))), whole)
+    np.testing.assert_allclose(skin_mean(FaceFrame(0, image, (12, 10, 20, 20))), whole)
 
 
 def test_a_face_is_averaged_over_skin_not_eyes_mouth_or_surroundings() -> None:
@@ -190,12 +190,12 @@ def test_a_face_is_averaged_over_skin_not_eyes_mouth_or_surroundings() -> None:
     image[20:100, 30:90] = (180, 120, 90)
     for x, y in marks[[0, 1, 3, 4]].astype(int):
         image[y - 4 : y + 4, x - 6 : x + 6] = 0
-    mean = skin_mean(Look(0, image, (30, 20, 60, 80), marks))
+    mean = skin_mean(FaceFrame(0, image, (30, 20, 60, 80), marks))
     np.testing.assert_allclose(mean, (180, 120, 90), atol=1)
 
 
 def test_without_a_box_there_is_no_colour_and_a_black_picture() -> None:
-    look = Look(0, np.full((60, 60, 3), 200, np.uint8), None)
+    look = FaceFrame(0, np.full((60, 60, 3), 200, np.uint8), None)
     assert np.isnan(skin_mean(look)).all()
     assert not crop(look, 36).any()
 
@@ -204,7 +204,7 @@ def test_a_crop_is_the_area_mean_of_a_wider_square() -> None:
     import cv2
 
     image = np.random.default_rng(2).integers(0, 255, (200, 200, 3), np.uint8)
-    look = Look(0, image, (80, 80, 30, 50), TYPICAL * 0)
+    look = FaceFrame(0, image, (80, 80, 30, 50), TYPICAL * 0)
     wanted = cv2.resize(image[72:138, 62:128], (33, 33), interpolation=cv2.INTER_AREA)
     np.testing.assert_allclose(crop(look, 33).astype(int), wanted, atol=1)
     assert crop(look, 36).shape == (36, 36, 3)
@@ -213,17 +213,17 @@ def test_a_crop_is_the_area_mean_of_a_wider_square() -> None:
 
 def test_a_crop_at_the_border_repeats_it() -> None:
     image = np.full((100, 100, 3), 90, np.uint8)
-    assert (crop(Look(0, image, (-5, -5, 40, 40), TYPICAL * 40), 32) == 90).all()
-    assert (crop(Look(0, image, (80, 90, 40, 40), TYPICAL * 40 + 80), 32) == 90).all()
+    assert (crop(FaceFrame(0, image, (-5, -5, 40, 40), TYPICAL * 40), 32) == 90).all()
+    assert (crop(FaceFrame(0, image, (80, 90, 40, 40), TYPICAL * 40 + 80), 32) == 90).all()
 
 
 def test_a_functions_faces_may_be_boxes_or_faces_but_nothing_else(write: Write) -> None:
     path = write(scene(10, still(50)))
     box = np.array([50.0, 40, 30, 30])
     for given in ((50, 40, 30, 30), (50, 40, 30, 30, 0.9), Face(box, box[:2] + TYPICAL * 30)):
-        found = list(follow(path, detector=lambda _, given=given: [given]))
+        found = list(track_face(path, detector=lambda _, given=given: [given]))
         np.testing.assert_allclose(boxes(found), np.tile(box, (10, 1)))
         np.testing.assert_allclose(found[0].landmarks, box[:2] + TYPICAL * 30)
     for bad in ((1, 2, 3), (1, 2, 0, 4), "face"):
         with pytest.raises((InputError, ValueError), match=r"want a Face|could not convert"):
-            list(follow(path, detector=lambda _, bad=bad: [bad]))
+            list(track_face(path, detector=lambda _, bad=bad: [bad]))

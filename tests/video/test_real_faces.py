@@ -10,7 +10,7 @@ from emotion_rppg.pulse.methods import chrom, pos
 from emotion_rppg.recordings import Video
 from emotion_rppg.signal_quality import Judgement, judge
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.face_tracking import follow, read_trace
+from emotion_rppg.video.face_tracking import read_trace, track_face
 
 
 def verdicts(path: Path) -> list[Judgement]:
@@ -40,7 +40,7 @@ def test_a_video_without_a_face_is_refused(real_data: Path) -> None:
 
 def test_a_face_that_goes_away_is_covered_in_part(real_data: Path) -> None:
     path = real_data / "faces" / "no_face" / "face_then_none.mov"
-    boxes = [look.box for look in follow(Video(path))]
+    boxes = [look.box for look in track_face(Video(path))]
     seen = np.array([box is not None for box in boxes])
     assert 0.3 < seen.mean() < 0.5
     assert not seen[len(seen) // 2 :].any()

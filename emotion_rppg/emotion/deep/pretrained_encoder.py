@@ -134,7 +134,7 @@ class Pretrained:
         return Path(folder)
 
 
-def beginnings(head: Any) -> list[Pretrained]:
+def pretrained_encoders_of(head: Any) -> list[Pretrained]:
     """The encoders with which a head, or any that it is made of, begins its training."""
     given = {k: v for k, v in head.get_params().items() if k.rpartition("__")[2] == "encoder"}
     return [load_encoder(folder) for folder in given.values() if folder is not None]

@@ -21,8 +21,8 @@ from emotion_rppg.emotion.deep.seq2seq import ORDERS, Autoencoder, build, checke
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import CHANNELS
 from emotion_rppg.runtime.cache_keys import fingerprint
-from emotion_rppg.runtime.devices import place
-from emotion_rppg.runtime.model_folders import keep_state, kept_state
+from emotion_rppg.runtime.devices import fabric_devices
+from emotion_rppg.runtime.model_folders import load_training_state, save_training_state
 
 Progress = Callable[[int, int], None]
 
@@ -152,13 +152,13 @@ class Checkpoint:
 
     def keep(self, parts: Mapping[str, Any], losses: list[float]) -> None:
         state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
-        keep_state(self.path, self.identity, {**state, "losses": losses})
+        save_training_state(self.path, self.identity, {**state, "losses": losses})
 
     def restore(self, parts: Mapping[str, Any]) -> list[float]:
         """Set the parts to what was kept, if anything was; the losses of the epochs done."""
         if not self.resume or not self.path.is_file():
             return []
-        state = kept_state(self.path, self.identity)
+        state = load_training_state(self.path, self.identity)
         for name, part in parts.items():
             part.load_state_dict(state[name])
         return [float(loss) for loss in state["losses"]]
@@ -176,7 +176,7 @@ def _train(
     """The loop: shuffled batches, masked loss, gradients clipped to norm 1."""
     from lightning_fabric import Fabric
 
-    fabric = Fabric(**place(device, 1))
+    fabric = Fabric(**fabric_devices(device, 1))
     optimizer = torch.optim.Adam(network.parameters(), lr=how.learning_rate)
     model, optimizer = fabric.setup(network, optimizer)
     loader = fabric.setup_dataloaders(

@@ -24,7 +24,7 @@ def quality_of_beats(beats: Beats) -> float:
     return float(beats.confidence.mean() * beats.coverage) if len(beats) else 0.0
 
 
-def judged(signal: Signal, beats: Beats | None = None) -> Judgement:
+def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement:
     """Estimate a recording's heart rate by its beats, or withhold it with the reason.
 
     A pulse wave is judged by :func:`emotion_rppg.signal_quality.judge`, an ECG by its beats alone:

@@ -39,7 +39,7 @@ def folded(module: nn.Module) -> nn.Module:
     return fresh.requires_grad_(False)
 
 
-class Ready:
+class Accelerated:
     """(batch, 3, frames, h, w) -> (batch, frames).
 
     Channels last and Winograd's convolutions where those are faster: on a CPU.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from emotion_rppg.video.face_tracking import Look, crop
+from emotion_rppg.video.face_tracking import FaceFrame, crop
 
 CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
@@ -24,19 +24,19 @@ def standard(wave: np.ndarray) -> np.ndarray:
     return centred / spread if spread > 1e-12 else centred
 
 
-def picture_of(look: Look, size: int) -> np.ndarray | None:
+def picture_of(look: FaceFrame, size: int) -> np.ndarray | None:
     return None if look.box is None else crop(look, size)
 
 
 def pictures_at(
-    looks: Iterator[Look], *, size: int, rate_hz: float
+    looks: Iterator[FaceFrame], *, size: int, rate_hz: float
 ) -> tuple[float, Iterator[np.ndarray | None]]:
     """Time of the first frame, and faces (size, size, 3) on an even grid; None: not seen."""
     timed = ((look.time_s, picture_of(look, size)) for look in looks)
-    return pictures_at_times(timed, rate_hz=rate_hz)
+    return crops_at_times(timed, rate_hz=rate_hz)
 
 
-def pictures_at_times(
+def crops_at_times(
     timed: Iterable[tuple[float, np.ndarray | None]], *, rate_hz: float
 ) -> tuple[float, Iterator[np.ndarray | None]]:
     """The same for pictures that are cut already, each with its time."""

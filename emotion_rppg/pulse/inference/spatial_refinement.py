@@ -27,21 +27,21 @@ LEAST_S = 8.0  # a shorter stretch is left as the network read it
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)  # of ridge regression, times the mean power
 
 
-def read_pictures(
+def wave_of_crops(
     pictures: Iterable[np.ndarray | None],
     network: Callable[[np.ndarray], np.ndarray],
     *,
     rate_hz: float,
     lag_s: float = 0.0,
 ) -> np.ndarray:
-    """A network's wave over any number of pictures, (n,), confirmed; see `Confirmed`."""
-    reading = Confirmed(network, rate_hz=rate_hz, lag_s=lag_s)
+    """A network's wave over any number of pictures, (n,), confirmed; see `SpatialRefinement`."""
+    reading = SpatialRefinement(network, rate_hz=rate_hz, lag_s=lag_s)
     for picture in pictures:
         reading.add(picture)
     return reading.finish()
 
 
-class Confirmed:
+class SpatialRefinement:
     """`OverlapAdd`, whose wave is confirmed by the pictures' cells, of which all are kept.
 
     ``lag_s`` is how late the network's wave is.
@@ -71,7 +71,7 @@ class Confirmed:
         if not len(wave):
             return wave
         cells = _late(np.reshape(self.cells, (-1, MEANS)), self.lag_s * self.rate_hz)
-        return confirmed(wave, cells, self.rate_hz)
+        return refine(wave, cells, self.rate_hz)
 
 
 def cells_of(picture: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def cells_of(picture: np.ndarray) -> np.ndarray:
     return np.asarray(small.reshape(-1))
 
 
-def confirmed(wave: np.ndarray, cells: np.ndarray, rate_hz: float) -> np.ndarray:
+def refine(wave: np.ndarray, cells: np.ndarray, rate_hz: float) -> np.ndarray:
     """What the cells can say of a wave, blended with it by how well they can: r² and 1 − r².
 
     Parameters

@@ -18,7 +18,7 @@ from emotion_rppg.pulse.inference.overlap_add import (
     at_rate,
     standard,
 )
-from emotion_rppg.pulse.inference.spatial_refinement import read_pictures
+from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.methods import detrend
 from emotion_rppg.runtime.devices import pick_device
 from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config
@@ -73,7 +73,7 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
 
     ``device="openvino"`` runs it on the CPU through OpenVINO (extra ``fast``).
     """
-    from emotion_rppg.pulse.inference.accelerate import OpenVino, Ready
+    from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino
     from emotion_rppg.pulse.networks import NETWORKS
     from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 
@@ -106,7 +106,7 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
     if device == OPENVINO:
         return Network(OpenVino(module), config, "cpu")
     where = pick_device(device)
-    return Network(Ready(module, where), config, where)
+    return Network(Accelerated(module, where), config, where)
 
 
 def waveform_from_clip(
@@ -151,6 +151,6 @@ def _wave_of(clip: np.ndarray, rate_hz: float, net: Network) -> np.ndarray:
     """Brought to the network's rate, read, brought back."""
     times = np.arange(len(clip)) / rate_hz
     pictures = at_rate(zip(times, clip, strict=True), net.rate_hz)
-    wave = read_pictures(pictures, net, rate_hz=net.rate_hz, lag_s=net.config["lag_s"])
+    wave = wave_of_crops(pictures, net, rate_hz=net.rate_hz, lag_s=net.config["lag_s"])
     own = np.arange(len(wave)) / net.rate_hz - net.config["lag_s"]
     return standard(np.interp(times, own, wave))

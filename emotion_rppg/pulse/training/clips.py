@@ -17,7 +17,7 @@ from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.face_tracking import follow
+from emotion_rppg.video.face_tracking import track_face
 
 ClipSource = Callable[[int], tuple[np.ndarray, np.ndarray]]
 People = Mapping[str, Sequence[str]]
@@ -175,7 +175,7 @@ def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.
 
 
 def _followed(video: Video, recipe: Recipe) -> dict[str, np.ndarray]:
-    start, stream = pictures_at(follow(video), size=recipe.size, rate_hz=recipe.rate_hz)
+    start, stream = pictures_at(track_face(video), size=recipe.size, rate_hz=recipe.rate_hz)
     blank = np.zeros((recipe.size, recipe.size, 3), np.uint8)
     found = [None if p is None else np.rint(p).astype(np.uint8) for p in stream]
     return {

@@ -41,14 +41,14 @@ from emotion_rppg.pulse.training.skipping import SkippedSteps
 from emotion_rppg.pulse.training.tensorboard import check_events, event_file
 from emotion_rppg.pulse.training.validation import Validation
 from emotion_rppg.runtime.atomic_files import WEIGHTS, check_folder, whole_folder
-from emotion_rppg.runtime.devices import place
+from emotion_rppg.runtime.devices import fabric_devices
 from emotion_rppg.runtime.model_folders import (
     checkpoint_beside,
-    keep_state,
-    kept_state,
     load_state,
     load_tensors,
+    load_training_state,
     read_config,
+    save_training_state,
 )
 from emotion_rppg.runtime.provenance import identity
 
@@ -136,7 +136,9 @@ def train(
         load_state(module, load_tensors(begun), str(begun))
         trained_on = together(trained_on, read_config(begun).get("trained_on", "unknown"))
     which = _which(recipe, trained_on, begun)
-    fabric = lightning_fabric.Fabric(**place(device, devices), precision=cast(Any, precision))
+    fabric = lightning_fabric.Fabric(
+        **fabric_devices(device, devices), precision=cast(Any, precision)
+    )
     if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched them, and forbids it twice
         fabric.launch()
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
@@ -304,7 +306,7 @@ def _keep(
         "validation": None if watch is None else watch.state(),
         "skipped": [skipped.total, skipped.in_a_row],
     }
-    keep_state(path, which, state)
+    save_training_state(path, which, state)
 
 
 def _restore(
@@ -314,7 +316,7 @@ def _restore(
     optimiser: Any,
     watch: Validation | None,
 ) -> tuple[int, list[tuple[int, float]], SkippedSteps]:
-    state = kept_state(path, which)
+    state = load_training_state(path, which)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     if watch is not None and state["validation"] is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.beats.heart_rate import judged
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Signal
@@ -27,7 +27,7 @@ def restless(kind: str, rate_hz: float = 30.0) -> tuple[Signal, float]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_heart_that_changes_has_its_mean_rate(kind: str) -> None:
     wave, truth = restless(kind)
-    said = judged(wave)
+    said = estimate_heart_rate(wave)
     assert said.by == "beats"
     assert said.hr_bpm == pytest.approx(truth, abs=1)
     assert abs((judge(wave).hr_bpm or 0) - truth) > 3
@@ -35,26 +35,28 @@ def test_a_heart_that_changes_has_its_mean_rate(kind: str) -> None:
 
 def test_all_else_is_what_judge_says() -> None:
     wave, _ = restless("rppg")
-    assert replace(judged(wave), hr_bpm=None, by="") == replace(judge(wave), hr_bpm=None, by="")
+    assert replace(estimate_heart_rate(wave), hr_bpm=None, by="") == replace(
+        judge(wave), hr_bpm=None, by=""
+    )
 
 
 def test_beats_that_are_known_are_not_found_again() -> None:
     wave, _ = restless("rppg")
     beats = find_beats(wave).crop(0, 20)
-    assert judged(wave, beats).hr_bpm == beat_measures(beats).hr_bpm
+    assert estimate_heart_rate(wave, beats).hr_bpm == beat_measures(beats).hr_bpm
 
 
 def test_without_a_pulse_there_is_no_rate() -> None:
     noise = Signal(np.random.default_rng(0).normal(size=900), 30, kind="rppg")
-    assert judged(noise) == judge(noise)
-    assert judged(noise).hr_bpm is None
+    assert estimate_heart_rate(noise) == judge(noise)
+    assert estimate_heart_rate(noise).hr_bpm is None
 
 
 @pytest.mark.parametrize("unseen", [0.6, 0.0])
 def test_where_beats_are_few_or_cannot_be_told_the_rate_is_the_spectrums(unseen: float) -> None:
     wave, _ = restless("rppg", 30 if unseen else 9)
     wave.samples[: round(unseen * len(wave))] = np.nan
-    said = judged(wave)
+    said = estimate_heart_rate(wave)
     assert said == judge(wave)
     assert said.by == "spectrum"
     assert said.hr_bpm is not None
@@ -67,9 +69,9 @@ def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
     since = times[:, None] - beats
     ecg = np.exp(-0.5 * (since / 0.012) ** 2).sum(axis=1)
     ecg += np.random.default_rng(0).normal(0, 0.02, len(times))
-    assert judged(Signal(ecg, 250, kind="ecg")).hr_bpm == pytest.approx(bpm, abs=1)
+    assert estimate_heart_rate(Signal(ecg, 250, kind="ecg")).hr_bpm == pytest.approx(bpm, abs=1)
     ecg[: 40 * 250] = 0.0
-    off = judged(Signal(ecg, 250, kind="ecg"))
+    off = estimate_heart_rate(Signal(ecg, 250, kind="ecg"))
     assert off.hr_bpm is None
     assert "beats cover" in (off.reason or "")
 
@@ -80,9 +82,9 @@ def test_a_spectrums_rate_is_given_where_doubtful_beats_go_at_it() -> None:
     doubtful = replace(
         beats.crop(0, 2), gaps=[(2.0, 40.0)], rejected_s=beats.times_s[3:], span_s=(0.0, 40.0)
     )
-    assert judged(wave, doubtful) == judge(wave)
+    assert estimate_heart_rate(wave, doubtful) == judge(wave)
     others = replace(doubtful, rejected_s=np.arange(3, 40, 0.4))
-    assert judged(wave, others).hr_bpm is None
+    assert estimate_heart_rate(wave, others).hr_bpm is None
 
 
 def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
@@ -95,6 +97,6 @@ def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
     rate = judge(signal).hr_bpm
     assert rate is not None
     assert rate > 150
-    said = judged(signal)
+    said = estimate_heart_rate(signal)
     assert said.hr_bpm is None
     assert "two rates: the spectrum says" in (said.reason or "")

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.inference.accelerate import OpenVino, Ready, folded
+from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino, folded
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.networks.physnet import PhysNet
 
@@ -36,7 +36,7 @@ def same(found: torch.Tensor, want: torch.Tensor) -> None:
 def test_every_network_folds_to_itself(name) -> None:
     module = trained(NETWORKS[name])
     with torch.inference_mode():
-        same(Ready(module, "cpu")(clip(32, 16)), module(clip(32, 16)))
+        same(Accelerated(module, "cpu")(clip(32, 16)), module(clip(32, 16)))
 
 
 @pytest.mark.parametrize("normalisation", ["raw", "temporal", "diff_batchnorm"])
@@ -44,7 +44,7 @@ def test_every_network_folds_to_itself(name) -> None:
 def test_physnet_reads_the_same_at_any_size(normalisation, frames, size) -> None:
     module = trained(PhysNet, normalisation=normalisation)
     with torch.inference_mode():
-        same(Ready(module, "cpu")(clip(frames, size)), module(clip(frames, size)))
+        same(Accelerated(module, "cpu")(clip(frames, size)), module(clip(frames, size)))
 
 
 def test_no_batchnorm_behind_a_convolution_is_left_and_the_original_is_untouched() -> None:

@@ -8,9 +8,9 @@ import pytest
 from emotion_rppg.pulse.inference import spatial_refinement
 from emotion_rppg.pulse.inference.spatial_refinement import (
     CELLS,
-    Confirmed,
-    confirmed,
-    read_pictures,
+    SpatialRefinement,
+    refine,
+    wave_of_crops,
 )
 
 RATE_HZ = 30.0
@@ -41,7 +41,7 @@ def likeness(a: np.ndarray, b: np.ndarray) -> float:
 def test_noise_of_the_network_goes_where_the_cells_have_the_pulse(seconds) -> None:
     truth = pulse(seconds)
     wave = truth + np.random.default_rng(1).normal(0, 0.5, len(truth))
-    found = confirmed(wave, cells_with(truth), RATE_HZ)
+    found = refine(wave, cells_with(truth), RATE_HZ)
     assert likeness(wave, truth) < 0.91
     assert likeness(found, truth) > 0.98
     assert abs(np.std(found) - 1) < 0.05
@@ -57,7 +57,7 @@ def test_cells_without_a_pulse_confirm_nothing_that_was_made_up() -> None:
     assert likeness(within, own) > 0.4  # by chance, were a block's own time not left out
     for found in spatial_refinement._by_others(shares, own, RATE_HZ):
         assert likeness(found, own) < 0.15
-    assert likeness(confirmed(made_up, cells, RATE_HZ), own) > 0.99
+    assert likeness(refine(made_up, cells, RATE_HZ), own) > 0.99
 
 
 def test_each_block_is_foretold_by_the_others_alone() -> None:
@@ -78,11 +78,11 @@ def test_gaps_stay_and_short_stretches_are_left_alone() -> None:
     wave = truth + np.random.default_rng(5).normal(0, 0.5, len(truth))
     wave[600:630] = np.nan  # after it less than eight seconds once more is cut
     wave[800:] = np.nan
-    found = confirmed(wave, cells_with(truth), RATE_HZ)
+    found = refine(wave, cells_with(truth), RATE_HZ)
     np.testing.assert_array_equal(np.isnan(found), np.isnan(wave))
     np.testing.assert_array_equal(found[630:], wave[630:])
     assert likeness(found[:600], truth[:600]) > likeness(wave[:600], truth[:600]) + 0.05
-    assert np.isfinite(confirmed(wave[:600], np.full((600, 108), 7.0), RATE_HZ)).all()  # no light
+    assert np.isfinite(refine(wave[:600], np.full((600, 108), 7.0), RATE_HZ)).all()  # no light
 
 
 def test_no_more_than_two_minutes_are_looked_at_together(monkeypatch) -> None:
@@ -92,7 +92,7 @@ def test_no_more_than_two_minutes_are_looked_at_together(monkeypatch) -> None:
         spatial_refinement, "_confirmed", lambda w, c, hz: lengths.append(len(w)) or whole(w, c, hz)
     )
     truth = pulse(400, 10)
-    found = confirmed(truth, cells_with(truth), 10)
+    found = refine(truth, cells_with(truth), 10)
     assert max(lengths) <= 1300
     assert len(lengths) == 7
     assert likeness(found, truth) > 0.98
@@ -111,10 +111,10 @@ def test_a_late_network_is_compared_with_the_pictures_that_it_tells_of(lag_s) ->
         first = int(np.flatnonzero([np.array_equal(clip[0], p) for p in pictures])[0])
         return said[first : first + len(clip)]
 
-    found = read_pictures(iter(pictures), network, rate_hz=RATE_HZ, lag_s=lag_s)
+    found = wave_of_crops(iter(pictures), network, rate_hz=RATE_HZ, lag_s=lag_s)
     assert len(found) == len(truth)
     assert likeness(found[30:-30], np.roll(truth, late)[30:-30]) > 0.97
-    reading = Confirmed(network, rate_hz=RATE_HZ, lag_s=lag_s)
+    reading = SpatialRefinement(network, rate_hz=RATE_HZ, lag_s=lag_s)
     assert len(reading.so_far()) == 0
     for picture in [*pictures[:460], None]:
         reading.add(picture)
@@ -123,7 +123,7 @@ def test_a_late_network_is_compared_with_the_pictures_that_it_tells_of(lag_s) ->
 
 def test_pictures_leave_no_small_blocks_of_memory_behind() -> None:
     """Between which that of larger ones, which comes and goes, would be lost: 60 MB a minute."""
-    reading = Confirmed(lambda clip: clip.mean((1, 2, 3)), rate_hz=RATE_HZ)
+    reading = SpatialRefinement(lambda clip: clip.mean((1, 2, 3)), rate_hz=RATE_HZ)
     draw = np.random.default_rng(7)
     counts = []
     for _ in range(2):

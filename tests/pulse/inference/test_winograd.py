@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from emotion_rppg.pulse.inference.accelerate import Ready
+from emotion_rppg.pulse.inference.accelerate import Accelerated
 from emotion_rppg.pulse.inference.winograd import TILE, Convolution, Traceable, fits, replaced
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.networks.physnet import PhysNet
@@ -54,7 +54,7 @@ def test_other_layers_do_not_fit(options) -> None:
 
 
 def test_on_a_cpu_all_of_physnets_layers_that_fit_are_replaced() -> None:
-    found = Ready(PhysNet(), "cpu").module
+    found = Accelerated(PhysNet(), "cpu").module
     assert sum(isinstance(part, Convolution) for part in found.modules()) == 8
     assert not any(fits(part) for part in found.modules())
     assert replaced(found, Traceable) is found
@@ -63,7 +63,7 @@ def test_on_a_cpu_all_of_physnets_layers_that_fit_are_replaced() -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_made_ready_can_be_made_ready_again(name) -> None:
-    once = Ready(NETWORKS[name]().eval(), "cpu")
+    once = Accelerated(NETWORKS[name]().eval(), "cpu")
     clip = torch.rand(1, 3, 24, 16, 16)
     with torch.inference_mode():
-        torch.testing.assert_close(Ready(once.module, "cpu")(clip), once(clip))
+        torch.testing.assert_close(Accelerated(once.module, "cpu")(clip), once(clip))

@@ -31,7 +31,7 @@ from emotion_rppg.pulse.training.train import (
 from emotion_rppg.pulse.training.train import train as run_training
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
-from emotion_rppg.runtime.devices import place
+from emotion_rppg.runtime.devices import fabric_devices
 from emotion_rppg.runtime.model_folders import checkpoint_beside, load_tensors
 from emotion_rppg.signals import Signal
 
@@ -296,9 +296,9 @@ def test_a_loss_that_is_no_number_ends_training_and_says_why(tmp_path) -> None:
 
 def test_a_device_may_be_one_of_several(monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert place("cuda:1", 1) == {"accelerator": "cuda", "devices": [1]}
-    assert place("cuda", 2) == {"accelerator": "cuda", "devices": 2}
-    assert place("cpu", 2) == {"accelerator": "cpu", "devices": 2}
+    assert fabric_devices("cuda:1", 1) == {"accelerator": "cuda", "devices": [1]}
+    assert fabric_devices("cuda", 2) == {"accelerator": "cuda", "devices": 2}
+    assert fabric_devices("cpu", 2) == {"accelerator": "cpu", "devices": 2}
 
 
 def test_processes_share_out_the_clips_of_each_step() -> None:
