@@ -222,7 +222,8 @@ def measured(
 
     ``contact`` is the true wave, where there is one. ``r`` is signed: below zero the wave is upside
     down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where
-    `estimate_heart_rate` gives no rate, as in `pulse`, for the ``reason``; every other number is there even then.
+    `estimate_heart_rate` gives no rate, as in `pulse`, for the ``reason``; every other number is
+    there even then.
     """
     true, own, errors = beat_measures(truth), beat_measures(beats), beat_errors(beats, truth)
     verdict = estimate_heart_rate(wave, beats)

@@ -153,8 +153,8 @@ def test_results_beside_an_output_go_when_it_is_whole_and_stay_when_not(tmp_path
 HOLDS = """
 import sys, time
 from pathlib import Path
-from emotion_rppg.runtime.cache import beside
-with beside(Path(sys.argv[1])):
+from emotion_rppg.runtime.cache import cache_beside
+with cache_beside(Path(sys.argv[1])):
     print("in", flush=True)
     time.sleep(60)
 """
