@@ -46,9 +46,9 @@ VIDEOS = (
             (),
             f"""
             from emotion_rppg import estimate
-            from emotion_rppg.features.beats.heart_rate import judged
+            from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
             def read(path):
-                return judged(estimate(path, "{method}")).hr_bpm
+                return estimate_heart_rate(estimate(path, "{method}")).hr_bpm
             """,
         )
         for method in ("pos", "physnet")
