@@ -6,7 +6,7 @@ The public names load on first use, so that importing the package costs next to 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from emotion_rppg._version import __version__ as __version__
 
 _HOME = {
     "Signal": "signals",

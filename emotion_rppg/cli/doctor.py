@@ -162,7 +162,7 @@ def _camera() -> str:
 
 
 def _package() -> str:
-    from emotion_rppg import __version__
+    from emotion_rppg._version import __version__
 
     return f"{__version__} in {Path(__file__).parents[1]}"
 

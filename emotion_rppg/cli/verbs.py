@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from emotion_rppg import __version__
+from emotion_rppg._version import __version__
 
 app = typer.Typer(
     help="Emotion from the pulse a camera sees: video → pulse → features → arousal and valence.",

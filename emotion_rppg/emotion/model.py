@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg import __version__
+from emotion_rppg._version import __version__
 from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.complete_cases import complete_cases, fit_head, one_sentence
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg import __version__
+from emotion_rppg._version import __version__
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.missing_values import WORDS, without_codes
 from emotion_rppg.formats.safe_io import load_json

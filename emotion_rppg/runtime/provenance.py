@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg import __version__
+from emotion_rppg._version import __version__
 from emotion_rppg.runtime.atomic_files import write_json
 from emotion_rppg.runtime.locks import turn
 

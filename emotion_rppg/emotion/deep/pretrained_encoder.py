@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emotion_rppg import __version__
+from emotion_rppg._version import __version__
 from emotion_rppg.emotion.deep.encoders import (
     Encoder,
     Standardise,

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from emotion_rppg import __version__
+from emotion_rppg._version import __version__
 from emotion_rppg.pulse import KIND
 from emotion_rppg.pulse.networks.baselines import (
     CNN2DLSTM,
