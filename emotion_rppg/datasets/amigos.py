@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached, parse_labels
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_mat
 from emotion_rppg.recordings import Card, Recording
@@ -25,7 +25,7 @@ CHANNELS, ECG_RIGHT = 17, 14
 RATINGS = ("arousal", "valence", "dominance", "liking", "familiarity")  # in the file's order
 
 
-class Amigos(Listed):
+class Amigos(DatasetReader):
     """List one recording for each person and film; 0 s is where the film begins, after the rest.
 
     ``ecg`` is the right arm's lead. Films that a person did not watch are empty in the file and are
@@ -67,7 +67,7 @@ class Amigos(Listed):
     expected = "Data_Preprocessed_P*.mat"
 
     def recordings(self) -> Iterator[Recording]:
-        found = numbered(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
+        found = files_by_number(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
         for person, path in found:
             rows = load_mat(path, ["labels_selfassessment"])["labels_selfassessment"]
             for film, row in enumerate(rows, 1):
@@ -83,7 +83,7 @@ class Amigos(Listed):
                     self.card.name,
                     f"{person:02d}",
                     trial=f"{film:02d}",
-                    labels=labels(values, dict(self.card.scales), f"{path}, film {film}"),
+                    labels=parse_labels(values, dict(self.card.scales), f"{path}, film {film}"),
                     scales=dict(self.card.scales),
                     signals={"ecg": partial(_ecg, path, film)},
                 )
@@ -104,7 +104,7 @@ def _leads(path: Path) -> list[np.ndarray]:
 
 
 def _ecg(path: Path, film: int) -> Signal:
-    waves = kept(_leads, path)
+    waves = load_cached(_leads, path)
     wave = waves[film - 1] if film <= len(waves) else np.empty(0)
     begin = round(REST_S * RATE_HZ)
     if len(wave) <= begin:

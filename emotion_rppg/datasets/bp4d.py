@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, cover
+from emotion_rppg.datasets.base import DatasetReader, crop_complete
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.image_frames import Timed, decoded
 from emotion_rppg.formats.safe_io import Archive, open_zip
@@ -36,7 +36,7 @@ RATE_HZ, VIDEO_HZ = 1000.0, 25.0
 PRESSURE = "BP_mmHg.txt"
 
 
-class Bp4dPlus(Listed):
+class Bp4dPlus(DatasetReader):
     """List one recording for each person and task; 0 s is the first frame."""
 
     card = Card(
@@ -121,4 +121,4 @@ def _bvp(path: Path, archive: Path, folder: str) -> Signal:
         )
     with open_zip(archive) as opened:
         seconds = len(_members(opened, folder)) / VIDEO_HZ
-    return cover(path, Signal(pressure, RATE_HZ, kind="bvp"), 0.0, seconds)
+    return crop_complete(path, Signal(pressure, RATE_HZ, kind="bvp"), 0.0, seconds)

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, numbered, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    check_scale,
+    files_by_number,
+    read_columns,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
@@ -23,7 +29,7 @@ RATE_HZ, RATING_HZ = 1000.0, 20.0
 HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
 
 
-class Case(Listed):
+class Case(DatasetReader):
     """List one recording for each person and clip, on the clock of the person's whole session."""
 
     card = Card(
@@ -61,7 +67,7 @@ class Case(Listed):
     expected = "data/interpolated/annotations/sub_*.csv"
 
     def recordings(self) -> Iterator[Recording]:
-        found = numbered(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
+        found = files_by_number(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
         for person, ratings in found:
             pulses = self.root / "data/interpolated/physiological" / ratings.name
             for clip, span_s in _clips(ratings).items():
@@ -107,12 +113,14 @@ def _wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Sign
             f"{path} does not hold clip {clip} from {span_s[0]:g} to {span_s[1]:g} s, as the "
             "annotations do: the file is cut off, or of another person"
         )
-    return on_clock(path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s)
+    return signal_from_times(
+        path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s
+    )
 
 
 def _rating(path: Path, kind: str, span_s: tuple[float, float]) -> Signal:
     table = read_columns(path, ("jstime", kind))
     times = table["jstime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])
-    wave = on_clock(path, times[inside], table[kind][inside], kind, rate_hz=RATING_HZ)
-    return rated(path, wave, SCALE)
+    wave = signal_from_times(path, times[inside], table[kind][inside], kind, rate_hz=RATING_HZ)
+    return check_scale(path, wave, SCALE)

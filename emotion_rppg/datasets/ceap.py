@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered, on_clock, rated
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    check_scale,
+    files_by_number,
+    load_cached,
+    parse_labels,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording
@@ -29,7 +36,7 @@ FELT = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
 LONGEST_S = 300.0
 
 
-class Ceap360VR(Listed):
+class Ceap360VR(DatasetReader):
     """List one recording for each person and video, on the video's clock.
 
     The signals ``valence`` and ``arousal`` are the continuous joystick ratings; the labels of the
@@ -69,7 +76,9 @@ class Ceap360VR(Listed):
     expected = ASKED.format("*")
 
     def recordings(self) -> Iterator[Recording]:
-        for person, path in numbered(self.root, self.expected, lambda p: p.name.split("_")[0][1:]):
+        for person, path in files_by_number(
+            self.root, self.expected, lambda p: p.name.split("_")[0][1:]
+        ):
             felt, rates = (self.root / name.format(person) for name in (FELT, RATED))
             videos = _of_person(load_json(path), path)
             for video, facts in _by_video(videos, "Video_SAMRating_VideoTime_Data", path).items():
@@ -80,7 +89,7 @@ class Ceap360VR(Listed):
                     self.card.name,
                     str(person),
                     trial=video,
-                    labels=labels(given, dict(self.card.scales), f"{path}, {video}"),
+                    labels=parse_labels(given, dict(self.card.scales), f"{path}, {video}"),
                     scales=dict(self.card.scales),
                     signals=signals,
                 )
@@ -112,7 +121,7 @@ def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[s
 
 def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
     """Read times (s) and values of one part of one video."""
-    videos = _by_video(_of_person(kept(load_json, path), path), name, path)
+    videos = _by_video(_of_person(load_cached(load_json, path), path), name, path)
     rows = videos.get(video, {}).get(part)
     try:
         pairs = np.array([(row["TimeStamp"], row[column]) for row in rows or ()], float)
@@ -131,10 +140,10 @@ def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple
 
 def _pulse(path: Path, video: str) -> Signal:
     found = _samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
-    return on_clock(path, *found, "bvp", rate_hz=RATE_HZ)
+    return signal_from_times(path, *found, "bvp", rate_hz=RATE_HZ)
 
 
 def _rating(path: Path, video: str, kind: str) -> Signal:
     part = "TimeStamp_Valence_Arousal"
     found = _samples(path, "Video_Annotation_FrameData", video, part, kind.title())
-    return rated(path, on_clock(path, *found, kind, rate_hz=RATING_HZ), SCALE)
+    return check_scale(path, signal_from_times(path, *found, kind, rate_hz=RATING_HZ), SCALE)

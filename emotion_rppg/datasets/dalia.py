@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached
 from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle
@@ -25,7 +25,7 @@ _WINDOW_S, _STEP_S = 8.0, 2.0  # of the heart rates
 _SLOWEST_BPM, _FASTEST_BPM = 25, 250
 
 
-class PpgDalia(Listed):
+class PpgDalia(DatasetReader):
     """List one recording for each person and activity: its longest stretch, on the pickle's clock.
 
     ``hr`` is the heart rate (bpm) that the authors computed from the ECG, at the middle of each of
@@ -65,7 +65,7 @@ class PpgDalia(Listed):
     expected = "S*/S*.pkl"
 
     def recordings(self) -> Iterator[Recording]:
-        for number, path in numbered(self.root, self.expected, lambda p: p.stem[1:]):
+        for number, path in files_by_number(self.root, self.expected, lambda p: p.stem[1:]):
             for activity in ACTIVITIES:
                 yield Recording(
                     self.card.name,
@@ -78,7 +78,7 @@ class PpgDalia(Listed):
 
 def _read(path: Path, activity: str, kind: str) -> Signal:
     """Read one signal during an activity; heart rates only of whole windows within it."""
-    codes, signals = kept(_of_pickle, path)
+    codes, signals = load_cached(_of_pickle, path)
     begin, end = _stretch(path, codes, activity)
     margin = _WINDOW_S / 2 if kind == "hr" else 0.0
     part = signals[kind].crop(begin + margin, end - margin + 1e-3 * (kind == "hr"))

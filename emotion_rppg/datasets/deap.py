@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept
+from emotion_rppg.datasets.base import DatasetReader, load_cached
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle, read_edf
 from emotion_rppg.formats.text_tables import load_rows, number, whole
@@ -30,7 +30,7 @@ _RATE_HZ, _BASELINE_S = 128.0, 3.0
 _STIMULUS, _STIMULUS_S = 4, 60.0  # status of the BDF when a video begins, and how long it lasts
 
 
-class Deap(Listed):
+class Deap(DatasetReader):
     """List one recording for each trial, in the order shown; signals begin with the stimulus, 0 s.
 
     The three seconds before it, in the preprocessed files, are dropped. Reading checks that the
@@ -155,7 +155,7 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
 
 def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
     """Read a trial's pulse from the preprocessed arrays, without the time before the stimulus."""
-    waves, labels = kept(_arrays, path)
+    waves, labels = load_cached(_arrays, path)
     place = trial.experiment - 1
     if len(waves) != trials or place >= trials:
         raise InputError(
@@ -190,7 +190,7 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     """Read a trial's pulse from the original recording, whose trials are in the order shown."""
-    wave, starts = kept(_original, path)
+    wave, starts = load_cached(_original, path)
     if len(starts) != trials or trial.shown > trials:
         raise InputError(
             f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "

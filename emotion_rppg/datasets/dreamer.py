@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels
+from emotion_rppg.datasets.base import DatasetReader, load_cached, parse_labels
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_mat
 from emotion_rppg.recordings import Card, Recording
@@ -24,7 +24,7 @@ FILE = "DREAMER.mat"
 RATINGS = ("valence", "arousal", "dominance")
 
 
-class Dreamer(Listed):
+class Dreamer(DatasetReader):
     """List one recording for each person and film; 0 s is where the film begins.
 
     ``ecg`` is the first of the two leads. The one file holds all labels, so listing reads it.
@@ -63,14 +63,14 @@ class Dreamer(Listed):
 
     def recordings(self) -> Iterator[Recording]:
         path = self.root / FILE
-        for number, person in enumerate(kept(_people, path), 1):
+        for number, person in enumerate(load_cached(_people, path), 1):
             for film in range(person["films"]):
                 given = {name: person[name][film] for name in RATINGS}
                 yield Recording(
                     self.card.name,
                     f"{number:02d}",
                     trial=f"{film + 1:02d}",
-                    labels=labels(given, dict(self.card.scales), f"{path}, person {number}"),
+                    labels=parse_labels(given, dict(self.card.scales), f"{path}, person {number}"),
                     scales=dict(self.card.scales),
                     signals={"ecg": partial(_ecg, path, number - 1, film)},
                 )
@@ -101,4 +101,4 @@ def _of_person(part: Any) -> dict[str, Any]:
 
 
 def _ecg(path: Path, person: int, film: int) -> Signal:
-    return Signal(kept(_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")
+    return Signal(load_cached(_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")

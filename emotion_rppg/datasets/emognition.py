@@ -15,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered, on_clock
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    files_by_number,
+    load_cached,
+    parse_labels,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording
@@ -41,7 +47,7 @@ EMOTIONS = (
 )
 
 
-class Emognition(Listed):
+class Emognition(DatasetReader):
     """List one recording for each person and film; 0 s is the wristband's first sample.
 
     The pulse comes from the Empatica at 64 Hz or, without a file of it, from the watch at 20 Hz.
@@ -82,7 +88,7 @@ class Emognition(Listed):
     expected = "*/*_QUESTIONNAIRES.json"
 
     def recordings(self) -> Iterator[Recording]:
-        for person, path in numbered(self.root, self.expected, lambda p: p.parent.name):
+        for person, path in files_by_number(self.root, self.expected, lambda p: p.parent.name):
             for film, given in sorted(_ratings(path).items()):
                 found = _pulse_file(path.parent, person, film)
                 if found is None:
@@ -92,7 +98,7 @@ class Emognition(Listed):
                     self.card.name,
                     str(person),
                     trial=film.lower(),
-                    labels=labels(given, dict(self.card.scales), f"{path}, {film}"),
+                    labels=parse_labels(given, dict(self.card.scales), f"{path}, {film}"),
                     scales=dict(self.card.scales),
                     signals={"bvp": partial(_pulse, *found)},
                 )
@@ -125,7 +131,7 @@ def _pulse_file(place: Path, person: int, film: str) -> tuple[Path, str, float] 
 
 
 def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
-    content = kept(load_json, path)
+    content = load_cached(load_json, path)
     rows = content.get(name) if isinstance(content, dict) else None
     try:
         stamps = [_iso(stamp) for stamp, _ in rows or ()]
@@ -136,7 +142,7 @@ def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
     if len(times) < 2:
         raise InputError(f"{path} has no {name}: exclude the film")
     seconds = (times - times[0]) / np.timedelta64(1, "s")
-    return on_clock(path, seconds, values, "bvp", rate_hz=rate_hz)
+    return signal_from_times(path, seconds, values, "bvp", rate_hz=rate_hz)
 
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[:.](\d+))?", re.ASCII)

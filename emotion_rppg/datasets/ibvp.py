@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, read_columns
+from emotion_rppg.datasets.base import DatasetReader, read_columns
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.image_frames import Timed, of_files
 from emotion_rppg.recordings import Card, Recording, Video
@@ -27,7 +27,7 @@ CONDITIONS = {
 RATE_HZ = 30.0
 
 
-class Ibvp(Listed):
+class Ibvp(DatasetReader):
     """List one recording for each person and condition; 0 s is the first frame."""
 
     card = Card(

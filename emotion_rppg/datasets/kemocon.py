@@ -13,7 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    check_scale,
+    load_cached,
+    read_columns,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.runtime.tables import AS_WRITTEN
@@ -32,7 +38,7 @@ RATERS = {  # prefix of the signal's name -> file
 DEVICES = {31: "A013E1", 32: "A01A3A"}  # two wristbands are in one file
 
 
-class KEmoCon(Listed):
+class KEmoCon(DatasetReader):
     """List one recording for each person's debate; 0 s is where the debate begins.
 
     ``valence`` and ``arousal`` are the person's own ratings, ``partner_…`` those of the partner in
@@ -118,14 +124,14 @@ def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
     mine = _of_one_band(path, pid)
     order = np.argsort(times[mine], kind="stable")  # late samples were written out of order
     span_s = (0.0, (end_ms - start_ms) / 1e3)
-    return on_clock(
+    return signal_from_times(
         path, times[mine][order], values[mine][order], "bvp", rate_hz=RATE_HZ, span_s=span_s
     )
 
 
 def _of_one_band(path: Path, pid: int) -> np.ndarray:
     """Mark the rows (n,) of the one wristband to read."""
-    serials = kept(_serials, path)
+    serials = load_cached(_serials, path)
     bands = sorted(set(serials))
     if len(bands) == 1:
         return np.ones(len(serials), bool)
@@ -160,4 +166,4 @@ def _rating(path: Path, column: str, kind: str) -> Signal:
         )
     samples = np.full(round(row[-1]) + 1, np.nan)
     samples[row.round().astype(int)] = table[column]
-    return rated(path, Signal(samples, 1 / RATING_S, kind=kind), SCALE)
+    return check_scale(path, Signal(samples, 1 / RATING_S, kind=kind), SCALE)

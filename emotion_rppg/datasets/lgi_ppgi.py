@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, film_lasts, frame_seconds
+from emotion_rppg.datasets.base import DatasetReader, frame_times_s, video_duration_s
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_xml
 from emotion_rppg.formats.text_tables import number
@@ -28,7 +28,7 @@ RATE_HZ = 60.0
 _EARLY = 0.2  # the oximeter may begin this share of the video before it
 
 
-class LgiPpgi(Listed):
+class LgiPpgi(DatasetReader):
     """List one recording for each activity, on the video's clock; pulse and video end together."""
 
     card = Card(
@@ -88,13 +88,13 @@ def _stream(path: Path, name: str) -> np.ndarray:
 
 
 def _times(path: Path) -> np.ndarray:
-    return frame_seconds(path, _stream(path, "value1") / 1e3)
+    return frame_times_s(path, _stream(path, "value1") / 1e3)
 
 
 def _bvp(path: Path) -> Signal:
     """Read the pulse of the video; its last sample belongs to the last frame."""
     wave = Signal(_stream(path, "value2"), RATE_HZ, kind="bvp")
-    lasts = film_lasts(_times(path.with_name(CLOCK)))
+    lasts = video_duration_s(_times(path.with_name(CLOCK)))
     early = wave.duration_s - lasts
     if not -0.5 / RATE_HZ < early < _EARLY * lasts + 1:
         raise InputError(

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_xml, read_edf
 from emotion_rppg.formats.text_tables import load_text, number, whole
@@ -50,7 +50,7 @@ BEFORE_S, VIDEO_HZ = 30.0, (55.0, 65.0)
 _APART_S, _OUTSIDE_S = 1.0, 5.0  # tolerances: between clocks; of a film outside its video
 
 
-class MahnobHci(Listed):
+class MahnobHci(DatasetReader):
     """List one recording for each rated film; 0 s is its start, or the video's if that is later.
 
     ``trial`` is the number of the session's folder, ``stimulus`` the film, ``emotion`` the key that
@@ -88,7 +88,7 @@ class MahnobHci(Listed):
     expected = "*/session.xml"
 
     def recordings(self) -> Iterator[Recording]:
-        for session, path in numbered(self.root, self.expected, lambda p: p.parent.name):
+        for session, path in files_by_number(self.root, self.expected, lambda p: p.parent.name):
             root = load_xml(path)
             if RATINGS["arousal"] not in root.attrib:
                 continue

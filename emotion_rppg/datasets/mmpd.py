@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached, parse_labels
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.image_frames import Timed, eight_bits
 from emotion_rppg.formats.safe_io import GB, load_mat
@@ -27,7 +27,7 @@ MOTIONS = {"Watching Videos": "Walking"}  # of older versions of the files
 TONE = "skin_color"
 
 
-class Mmpd(Listed):
+class Mmpd(DatasetReader):
     """List one recording for each experiment of a person; 0 s is the first frame.
 
     Reading loads the whole video of a file into memory. The conditions are labels; ``skin_tone`` is
@@ -64,7 +64,7 @@ class Mmpd(Listed):
     expected = "subject*/p*_*.mat"
 
     def recordings(self) -> Iterator[Recording]:
-        found = numbered(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
+        found = files_by_number(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
         by_person = [(_person(path), number, path) for number, path in found]
         for person, number, path in sorted(by_person):
             yield Recording(
@@ -92,7 +92,7 @@ def _conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str,
     }
     words["motion"] = MOTIONS.get(str(words["motion"]), words["motion"])
     tone: Any = np.ravel(content[TONE])[0]
-    return words | labels({"skin_tone": tone}, scales, str(path))
+    return words | parse_labels({"skin_tone": tone}, scales, str(path))
 
 
 def _frames(path: Path) -> Timed:
@@ -104,7 +104,7 @@ def _frames(path: Path) -> Timed:
 
 
 def _bvp(path: Path) -> Signal:
-    return Signal(kept(_wave, path), RATE_HZ, kind="bvp")
+    return Signal(load_cached(_wave, path), RATE_HZ, kind="bvp")
 
 
 def _wave(path: Path) -> np.ndarray:

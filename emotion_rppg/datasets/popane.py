@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import DatasetReader, check_scale, read_columns, signal_from_times
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
@@ -23,7 +23,7 @@ MOST_FACTS = 40
 READ = ("timestamp", "affect", "ECG")  # other names differ between facts and header ("dz/dt")
 
 
-class Popane(Listed):
+class Popane(DatasetReader):
     """List one recording for each condition of a person, on the clock of the file's ``timestamp``.
 
     A person's name includes the study (``S1P3``); ``valence`` is the column ``affect``.
@@ -108,9 +108,9 @@ def _check_facts(path: Path) -> None:
 
 
 def _ecg(path: Path) -> Signal:
-    return on_clock(path, *_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
+    return signal_from_times(path, *_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
 
 
 def _affect(path: Path) -> Signal:
-    wave = on_clock(path, *_column(path, "affect"), "valence", rate_hz=RATE_HZ)
-    return rated(path, wave, SCALE)
+    wave = signal_from_times(path, *_column(path, "affect"), "valence", rate_hz=RATE_HZ)
+    return check_scale(path, wave, SCALE)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, on_clock
+from emotion_rppg.datasets.base import DatasetReader, load_cached, signal_from_times
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.image_frames import Timed, of_files
 from emotion_rppg.formats.safe_io import load_json
@@ -30,7 +30,7 @@ SETUPS = {
 RATE_HZ, VIDEO_HZ = 60.0, 30.0
 
 
-class Pure(Listed):
+class Pure(DatasetReader):
     """List one recording for each person and setup; 0 s is the first frame."""
 
     card = Card(
@@ -97,7 +97,7 @@ def _frames(folder: Path) -> Timed:
 
 def _bvp(path: Path, folder: Path) -> Signal:
     begin, end = (_taken(folder)[k][0] for k in (0, -1))
-    content = kept(load_json, path)
+    content = load_cached(load_json, path)
     try:
         rows = content["/FullPackage"]
         times = np.array([(int(row["Timestamp"]) - begin) / 1e9 for row in rows])
@@ -108,4 +108,4 @@ def _bvp(path: Path, folder: Path) -> Signal:
             "and Value.waveform"
         ) from error
     span_s = (0.0, (end - begin) / 1e9 + 1 / VIDEO_HZ)
-    return on_clock(path, times, wave, "bvp", rate_hz=RATE_HZ, span_s=span_s)
+    return signal_from_times(path, times, wave, "bvp", rate_hz=RATE_HZ, span_s=span_s)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed
+from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.image_frames import Timed, eight_bits
 from emotion_rppg.formats.safe_io import GB, load_hdf5, slabs
@@ -22,7 +22,7 @@ from emotion_rppg.signals import Signal
 RATE_HZ = 30.0
 
 
-class Scamps(Listed):
+class Scamps(DatasetReader):
     """List one recording for each face, each of its own person; 0 s is the first frame."""
 
     card = Card(

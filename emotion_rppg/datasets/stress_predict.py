@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed
+from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import e4_clock, read_e4
 from emotion_rppg.formats.text_tables import load_rows, whole
@@ -24,7 +24,7 @@ LABELS = Path("Processed_data") / "Improved_All_Combined_hr_rsp_binary.csv"
 COLUMNS = ("Participant", "Time(sec)", "Label")
 
 
-class StressPredict(Listed):
+class StressPredict(DatasetReader):
     """List one recording for each stretch of a person's hour with one label.
 
     Trials are numbered in order; ``start_s`` of their signals counts from the E4's first sample.

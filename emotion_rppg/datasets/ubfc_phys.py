@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from emotion_rppg.datasets.base import Listed, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.text_tables import load_numbers, load_text
 from emotion_rppg.recordings import Card, Recording, Video
@@ -31,7 +31,7 @@ RATE_HZ, SKIN_HZ = 64.0, 4.0
 _SCALE = (1, 4)  # of the anxiety items; unconfirmed, so scores outside are excluded with a warning
 
 
-class UbfcPhys(Listed):
+class UbfcPhys(DatasetReader):
     """List one recording for each task, on the video's clock; the pulse begins with the video.
 
     ``condition`` is the task, ``stress`` is 0 at rest and 1 in the other tasks, ``group`` their
@@ -72,7 +72,7 @@ class UbfcPhys(Listed):
     expected = "s*/info_s*.txt"
 
     def recordings(self) -> Iterator[Recording]:
-        for person, info in numbered(self.root, self.expected, lambda p: p.stem[6:]):
+        for person, info in files_by_number(self.root, self.expected, lambda p: p.stem[6:]):
             scores = _anxiety(info.with_name(f"selfReportedAnx_s{person}.csv"))
             group = _group(info)
             for task, condition in TASKS.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, frame_seconds, kept, on_clock
+from emotion_rppg.datasets.base import DatasetReader, frame_times_s, load_cached, signal_from_times
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.text_tables import load_numbers
 from emotion_rppg.recordings import Card, Recording, Video
@@ -25,7 +25,7 @@ _SATURATION = (80, 100)
 _LATE_S = 1.0  # the pulse may begin this much after the video
 
 
-class UbfcRppg(Listed):
+class UbfcRppg(DatasetReader):
     """List one recording for each person, on the video's clock; ``part`` names its DATASET."""
 
     card = Card(
@@ -94,14 +94,14 @@ def _place(film: Path) -> tuple[object, ...]:
 
 def _of_lines(path: Path) -> Signal:
     """Read a pulse of DATASET_2; its first sample is at the first frame, 0 s."""
-    table = kept(_lines, path)
+    table = load_cached(_lines, path)
     _within(path, "heart rate (line 2)", table[1], _PEOPLE_BPM)
-    return on_clock(path, _frames(path), table[0], "bvp", rate_hz=30.0)
+    return signal_from_times(path, _frames(path), table[0], "bvp", rate_hz=30.0)
 
 
 def _frames(path: Path) -> np.ndarray:
     """Read the frame times (s) of a video of DATASET_2."""
-    return frame_seconds(path, kept(_lines, path)[2])
+    return frame_times_s(path, load_cached(_lines, path)[2])
 
 
 def _lines(path: Path) -> np.ndarray:
@@ -126,7 +126,7 @@ def _of_columns(path: Path) -> Signal:
     times = table[:, 0] / 1e3
     if not 0 <= times[0] <= _LATE_S:
         raise InputError(f"{path} begins at {times[0]:g} s, want 0 s, the start of the video")
-    return on_clock(path, times, table[:, 3], "bvp", rate_hz=62.0)
+    return signal_from_times(path, times, table[:, 3], "bvp", rate_hz=62.0)
 
 
 def _within(path: Path, name: str, values: np.ndarray, scale: tuple[float, float]) -> None:

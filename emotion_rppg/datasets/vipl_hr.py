@@ -13,7 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, film_lasts, frame_seconds, numbered, read_columns
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    files_by_number,
+    frame_times_s,
+    read_columns,
+    video_duration_s,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.text_tables import load_numbers
 from emotion_rppg.recordings import Card, Recording, Video
@@ -24,7 +30,7 @@ RATE_HZ = 60.0
 _OFF = 0.08  # relative tolerance of that rate
 
 
-class ViplHr(Listed):
+class ViplHr(DatasetReader):
     """List one recording for each scene (session ``v1`` …) and camera (trial ``source1`` …).
 
     Its clock is the video's. The cameras of a scene share one pulse; near-infrared videos, which
@@ -64,7 +70,7 @@ class ViplHr(Listed):
     def recordings(self) -> Iterator[Recording]:
         films = [
             (person, _number(film.parents[1], "v"), _number(film.parent, "source"), film)
-            for person, film in numbered(self.root, self.expected, _person)
+            for person, film in files_by_number(self.root, self.expected, _person)
         ]
         for person, scene, source, film in sorted(films):
             clock = film.with_name("time.txt")
@@ -91,7 +97,7 @@ def _number(folder: Path, letter: str) -> int:
 
 
 def _times(path: Path) -> np.ndarray:
-    return frame_seconds(path, load_numbers(path).ravel() / 1e3)
+    return frame_times_s(path, load_numbers(path).ravel() / 1e3)
 
 
 def _bvp(path: Path) -> Signal:
@@ -99,7 +105,7 @@ def _bvp(path: Path) -> Signal:
     values = read_columns(path, ["Wave"])["Wave"]
     clock, rate = path.with_name("time.txt"), path.with_name("gt_HR.csv")
     if clock.is_file():
-        lasts = film_lasts(_times(clock))
+        lasts = video_duration_s(_times(clock))
     else:
         lasts = float(len(read_columns(rate, ["HR"])["HR"]))
     rate_hz = len(values) / lasts if lasts else 0.0

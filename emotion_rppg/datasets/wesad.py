@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, cover, kept
+from emotion_rppg.datasets.base import DatasetReader, crop_complete, load_cached
 from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import PULSE, read_member
@@ -39,7 +39,7 @@ E4_LATE_S = {
 _TRIMMED_S = 20.0
 
 
-class Wesad(Listed):
+class Wesad(DatasetReader):
     """List one recording for each rated condition of a person, in chronological order.
 
     ``start_s`` of the signals counts from the start of the person's pickle. Reading checks that the
@@ -186,7 +186,7 @@ def read_quest(path: Path) -> list[Condition]:
 
 def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
     """Read one signal during a condition, on the pickle's clock."""
-    label, signals = kept(_of_pickle, path)
+    label, signals = load_cached(_of_pickle, path)
     return signals[kind].crop(*_blocks(path, label, read_quest(quest))[condition])
 
 
@@ -201,7 +201,7 @@ def _read_band(path: Path, person: str, condition: Condition) -> Signal:
     begin, end = condition.start_s + late_s, condition.end_s + late_s - _TRIMMED_S
     if end <= begin:
         raise InputError(f"{path}: {condition.name} is too short: want more than {_TRIMMED_S:g} s")
-    return cover(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
+    return crop_complete(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
 
 
 def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:

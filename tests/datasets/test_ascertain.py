@@ -50,7 +50,7 @@ def test_other_ratings_are_refused_and_missing_ones_left_out(fake) -> None:
         (lambda t: t[:, :2], "want time and two leads"),
         (lambda t: t[:, 0], "want time and two leads"),
         (lambda t: t * [1e-3, 1, 1], "the documents say 256"),
-        (lambda t: t[::-1], "no clock"),
+        (lambda t: t[::-1], "do not increase"),
         (lambda t: t[::2], "the documents say 256"),
         (lambda t: t * [1, np.nan, 1], "ecg is empty"),
     ],

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.base import frame_seconds, on_clock, read_columns
+from emotion_rppg.datasets.base import frame_times_s, read_columns, signal_from_times
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
@@ -332,8 +332,8 @@ def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path
 
 @pytest.mark.parametrize("times", [[0.0], [1.0, 1.0], [0.0, 1e-320, 2e-320], [0.0, np.inf, np.inf]])
 def test_times_that_stand_still_are_refused(times) -> None:
-    with pytest.raises(InputError, match="no clock"):
-        on_clock(Path("x.csv"), np.array(times), np.zeros(len(times)), "bvp", rate_hz=64)
+    with pytest.raises(InputError, match="times of bvp do not increase"):
+        signal_from_times(Path("x.csv"), np.array(times), np.zeros(len(times)), "bvp", rate_hz=64)
 
 
 def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
@@ -348,14 +348,14 @@ def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
 
 @pytest.mark.parametrize("stamps", [[0, np.inf, np.inf], [np.inf, 1, 2], [0, np.nan, 2]])
 def test_frames_at_no_time_are_refused(stamps) -> None:
-    with pytest.raises(InputError, match=r"the time of frame [01] is none"):
-        frame_seconds(Path("time.txt"), np.array(stamps, float))
+    with pytest.raises(InputError, match=r"frame [01] has no time"):
+        frame_times_s(Path("time.txt"), np.array(stamps, float))
 
 
 def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
     fake = FAKES["k-emocon"](tmp_path / "k")
     (fake / PEOPLE).write_text("pid,initTime,startTime,endTime\n")
-    with pytest.raises(InputError, match="not one recording"):
+    with pytest.raises(InputError, match="but no recording"):
         KEmoCon(fake)
 
 

@@ -82,7 +82,7 @@ def test_a_rating_of_k_emocon_holds_for_the_five_seconds_before_its_time(tmp_pat
     for text, message in (
         ("seconds,arousal,valence\n5,9,2\n", "arousal goes from 9 to 9, its scale is 1–5"),
         ("seconds,arousal,valence\n5,1,2\n7,1,2\n", "seconds are not 5, 10"),
-        ("seconds,arousal\n5,1\n", "lacks the columns valence"),
+        ("seconds,arousal\n5,1\n", "does not have the columns valence"),
     ):
         path.write_text(text)
         recording = next(iter(KEmoCon(fake)))
@@ -111,7 +111,7 @@ def test_ceap_has_a_rating_held_and_one_after(tmp_path) -> None:
     content = json.loads(path.read_text())
     samples = content["Physio_RawData"][0]["Video_Physio_RawData"][0]["BVP_RawData"]
     for change, message in (
-        (lambda rows: rows[::16], r"bvp has 4 samples a second, the documents say 64"),
+        (lambda rows: rows[::16], r"bvp has 4 samples per second, the documents say 64"),
         (lambda rows: [r | {"TimeStamp": 1.58e12 + r["TimeStamp"]} for r in rows], "want seconds"),
         (lambda rows: [{"TimeStamp": r["TimeStamp"]} for r in rows], "V1 has no BVP_RawData"),
         (lambda rows: [], "V1 has no BVP_RawData"),

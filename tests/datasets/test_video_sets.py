@@ -118,7 +118,7 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     in_ms = " ".join(str(1e3 * float(t)) for t in times.split())
     for lines, message in (
         ((rate, pulse, times), r"ground_truth\.txt: the median of heart rate \(line 2\) is 0"),
-        ((pulse, rate, in_ms), "tells 232 frames in 7966 s"),
+        ((pulse, rate, in_ms), "has 232 frames in 7966 s"),
         ((pulse, rate), "has 2 lines, want three"),
         ((pulse, rate, times[: len(times) // 2]), "no table of bare numbers"),
     ):
@@ -134,7 +134,7 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
         ),
         (table[:, [0, 1, 1, 2, 3]], "has 5 columns, want four"),
         (np.add(table, [9e3, 0, 0, 0]), "begins at 9 s, want 0 s, the start of the video"),
-        (table * [1e-3, 1, 1, 1], "samples a second, the documents say 62"),
+        (table * [1e-3, 1, 1, 1], "samples per second, the documents say 62"),
     ):
         np.savetxt(path, columns, "%.6g", delimiter=",")
         with pytest.raises(InputError, match=message):
@@ -264,9 +264,9 @@ def test_cohface_checks_its_clock(copied) -> None:
     path = fake / "2/0/data.hdf5"
     times, wave = np.arange(2048) / 256, found[0].read("bvp").samples
     for content, message in (
-        ({"pulse": wave, "time": 1e3 * times}, "samples a second, the documents say 256"),
+        ({"pulse": wave, "time": 1e3 * times}, "samples per second, the documents say 256"),
         ({"pulse": wave, "time": times + 60}, "begins at 60 s, want 0 s, the start of the video"),
-        ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "are no clock"),
+        ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "do not increase"),
         ({"pulse": wave[:500], "time": times}, "500 pulse samples and 2048 times"),
         ({"respiration": wave, "time": times}, "lacks pulse; it has: time"),
     ):
@@ -314,7 +314,7 @@ def test_vipl_hr_checks_the_pulses_rate(copied) -> None:
     path = fake / "data/p2/v1/source1/time.txt"
     np.savetxt(path, np.loadtxt(path) / 1e3)
     for read in (lambda: first.read("bvp"), lambda: list(read_frames(first.video))):
-        with pytest.raises(InputError, match=r"time\.txt tells 200 frames in 0\.00796 s"):
+        with pytest.raises(InputError, match=r"time\.txt has 200 frames in 0\.00796 s"):
             read()
 
 
