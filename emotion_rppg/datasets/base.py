@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.safe_io import GB, checked
+from emotion_rppg.formats.safe_io import GB, check_file
 from emotion_rppg.formats.text_tables import number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.runtime.tables import AS_WRITTEN
@@ -95,7 +95,7 @@ def files_by_number(
 
 def load_cached(load: Callable[[Path], Any], path: Path) -> Any:
     """Return ``load(path)``, cached for further recordings that read the same file."""
-    stat = checked(path, 3 * GB).stat()
+    stat = check_file(path, 3 * GB).stat()
     return _load_cached(load, path, stat.st_mtime_ns, stat.st_size)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, crop_complete
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, decoded
+from emotion_rppg.formats.image_frames import TimedFrames, decode_image
 from emotion_rppg.formats.safe_io import Archive, open_zip
 from emotion_rppg.formats.text_tables import load_text
 from emotion_rppg.recordings import Card, Recording, Video
@@ -104,10 +104,10 @@ def _members(archive: Archive, folder: str) -> list[str]:
     return [str(p) for p in sorted(found, key=lambda p: int(p.stem))]
 
 
-def _frames(path: Path, folder: str) -> Timed:
+def _frames(path: Path, folder: str) -> TimedFrames:
     with open_zip(path) as archive:
         for k, name in enumerate(_members(archive, folder)):
-            yield k / VIDEO_HZ, decoded(archive.read(name).read(), f"{name} in {path}")
+            yield k / VIDEO_HZ, decode_image(archive.read(name).read(), f"{name} in {path}")
 
 
 def _bvp(path: Path, archive: Path, folder: str) -> Signal:

@@ -18,7 +18,7 @@ import numpy as np
 from emotion_rppg.datasets.base import DatasetReader, load_cached
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle, read_edf
-from emotion_rppg.formats.text_tables import load_rows, number, whole
+from emotion_rppg.formats.text_tables import load_rows, number, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.signals import Signal
 
@@ -139,7 +139,7 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
     out: dict[int, list[Trial]] = {}
     for line, row in load_rows(path, COLUMNS):
         where = f"{path}, line {line}"
-        person, shown, experiment = (whole(row[name], where, name) for name in COLUMNS[:3])
+        person, shown, experiment = (whole_number(row[name], where, name) for name in COLUMNS[:3])
         ratings = tuple(number(row[name], where, name, 1, 9) for name in COLUMNS[3:])
         trials = out.setdefault(person, [])
         if person < 1 or min(shown, experiment) < 1:

@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
+from emotion_rppg.datasets.manifest import FACTS, MANIFEST, read_manifest
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
-from emotion_rppg.formats.bids import who_in_physio
-from emotion_rppg.formats.channel_names import BEGINNINGS
+from emotion_rppg.formats.bids import identity_in_physio
+from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.empatica import FILES, is_e4
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.formats.signal_files import OPENERS, is_signal_file, signals_in
@@ -93,7 +93,7 @@ class Folder:
         if is_e4(self.root):
             self._recordings = [recording_of(self.root, **self._picked)]
         elif manifest.is_file():
-            self._recordings = listed(self.root, **self._picked)
+            self._recordings = read_manifest(self.root, **self._picked)
         else:
             self._recordings = self._found()
 
@@ -168,10 +168,10 @@ def _of_signals(
 ) -> Recording:
     """Return a signal file's recording; a BIDS file names its own subject."""
     signals = dict(signals_in(path, channel=channel, kind=kind))
-    if not signals.keys() & {*BEGINNINGS, kind}:
+    if not signals.keys() & {*NAME_PREFIXES, kind}:
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
-        said = who_in_physio(path)
+        said = identity_in_physio(path)
         dataset, who = said["dataset"] or dataset, (said["subject"], said["session"], said["trial"])
     return Recording(dataset, *who, signals=signals)
 

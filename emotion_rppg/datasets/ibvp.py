@@ -14,7 +14,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, read_columns
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, of_files
+from emotion_rppg.formats.image_frames import TimedFrames, read_image_files
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
@@ -92,8 +92,8 @@ def _pictures(folder: Path) -> list[Path]:
     return [path for _, path in sorted(found)]
 
 
-def _frames(folder: Path) -> Timed:
-    return of_files((k / RATE_HZ, path) for k, path in enumerate(_pictures(folder)))
+def _frames(folder: Path) -> TimedFrames:
+    return read_image_files((k / RATE_HZ, path) for k, path in enumerate(_pictures(folder)))
 
 
 def _bvp(path: Path, folder: Path) -> Signal:

@@ -20,7 +20,7 @@ import numpy as np
 from emotion_rppg.datasets.base import DatasetReader, files_by_number
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_xml, read_edf
-from emotion_rppg.formats.text_tables import load_text, number, whole
+from emotion_rppg.formats.text_tables import load_text, number, whole_number
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
@@ -92,7 +92,7 @@ class MahnobHci(DatasetReader):
             root = load_xml(path)
             if RATINGS["arousal"] not in root.attrib:
                 continue
-            subject = whole(_fact(path, root.find("subject"), "id"), str(path), "subject")
+            subject = whole_number(_fact(path, root.find("subject"), "id"), str(path), "subject")
             video, stretch = _video(path, root)
             yield Recording(
                 self.card.name,
@@ -125,7 +125,7 @@ def _file(path: Path, root: ElementTree.Element, name: str, value: str) -> Path 
 
 def _labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
     where = str(path)
-    code = whole(_fact(path, root, "feltEmo"), where, "feltEmo")
+    code = whole_number(_fact(path, root, "feltEmo"), where, "feltEmo")
     if code not in EMOTIONS:
         raise InputError(
             f"{path}: feltEmo is {code}, want one of "

@@ -25,13 +25,15 @@ from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
-NEEDED = ("subject", "trial")
+REQUIRED = ("subject", "trial")
 SYNTHETIC = "synthetic"  # studies that `datasets.synthetic` wrote, whatever reads them
 _NUMBER = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")  # with a decimal comma
-KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
+COLUMNS = (*REQUIRED, "session", "video", "signal", "start_s", "end_s", "region")
 
 
-def listed(root: Path, *, channel: str | None = None, kind: str | None = None) -> list[Recording]:
+def read_manifest(
+    root: Path, *, channel: str | None = None, kind: str | None = None
+) -> list[Recording]:
     """List the manifest's rows as recordings; check all of them before reading a signal.
 
     ``channel`` and ``kind`` pick the signal of files with several.
@@ -143,7 +145,9 @@ def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
     except UnicodeDecodeError as error:
         raise InputError(f"{manifest} is not UTF-8 text: save it as CSV UTF-8") from error
     if not text.strip():
-        raise InputError(f"{manifest} is empty: want a header with {', '.join(KNOWN)}, label_NAME")
+        raise InputError(
+            f"{manifest} is empty: want a header with {', '.join(COLUMNS)}, label_NAME"
+        )
     comma = max(",;\t", key=text.lstrip().partition("\n")[0].count)
     lines = io.StringIO(text, newline="")  # line ends within quotes belong to the cell
     reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
@@ -162,7 +166,7 @@ def _checked(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dic
             f"{manifest} has the columns {', '.join(header)}: want each name once, and a name "
             f"after {LABEL}"
         )
-    missing = [name for name in NEEDED if name not in header]
+    missing = [name for name in REQUIRED if name not in header]
     if missing or not {"video", "signal"} & set(header):
         lacking = ", ".join([*missing, *([] if {"video", "signal"} & set(header) else ["video"])])
         raise InputError(f"{manifest} lacks the columns {lacking}; it has: {', '.join(header)}")
@@ -174,7 +178,7 @@ def _checked(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dic
         cells = {name: _plain(name, (value or "").strip()) for name, value in row.items()}
         if not any(cells.values()) or cells["subject"].startswith("#"):
             continue
-        for name in NEEDED:
+        for name in REQUIRED:
             if not cells[name]:
                 raise InputError(f"{MANIFEST}, line {reader.line_num}: no {name}")
         rows.append((reader.line_num, cells))
@@ -183,7 +187,7 @@ def _checked(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dic
 
 def _plain(name: str, cell: str) -> str:
     """Return the cell with a decimal point, or empty where its value is missing."""
-    if name in NEEDED or name == "session":
+    if name in REQUIRED or name == "session":
         return cell  # NA may be a person's initials
     if is_missing(cell):
         return ""
@@ -193,13 +197,13 @@ def _plain(name: str, cell: str) -> str:
 
 def _tell_of_others(header: list[str]) -> None:
     """Warn of columns that are not read, such as a label without its prefix."""
-    others = [n for n in header if n and n not in KNOWN and not n.startswith(LABEL)]
+    others = [n for n in header if n and n not in COLUMNS and not n.startswith(LABEL)]
     if others:
         _log.warning(
             "%s: not read: %s; known are %s, and a label is called %sNAME",
             MANIFEST,
             ", ".join(others),
-            ", ".join(KNOWN),
+            ", ".join(COLUMNS),
             LABEL,
         )
 

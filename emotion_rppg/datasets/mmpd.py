@@ -15,7 +15,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached, parse_labels
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, eight_bits
+from emotion_rppg.formats.image_frames import TimedFrames, to_uint8
 from emotion_rppg.formats.safe_io import GB, load_mat
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
@@ -95,12 +95,12 @@ def _conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str,
     return words | parse_labels({"skin_tone": tone}, scales, str(path))
 
 
-def _frames(path: Path) -> Timed:
+def _frames(path: Path) -> TimedFrames:
     video = load_mat(path, ["video"], limit_bytes=LIMIT_BYTES)["video"]
     if video.ndim != 4 or video.shape[3] != 3:
         raise InputError(f"{path}: video has the shape {video.shape}, want (frames, h, w, 3)")
     for k, picture in enumerate(video):
-        yield k / RATE_HZ, eight_bits(picture, str(path))
+        yield k / RATE_HZ, to_uint8(picture, str(path))
 
 
 def _bvp(path: Path) -> Signal:

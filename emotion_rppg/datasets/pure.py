@@ -14,7 +14,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, load_cached, signal_from_times
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, of_files
+from emotion_rppg.formats.image_frames import TimedFrames, read_image_files
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
@@ -90,9 +90,9 @@ def _taken(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
-def _frames(folder: Path) -> Timed:
+def _frames(folder: Path) -> TimedFrames:
     taken = _taken(folder)
-    return of_files(((stamp - taken[0][0]) / 1e9, path) for stamp, path in taken)
+    return read_image_files(((stamp - taken[0][0]) / 1e9, path) for stamp, path in taken)
 
 
 def _bvp(path: Path, folder: Path) -> Signal:

@@ -14,8 +14,8 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, eight_bits
-from emotion_rppg.formats.safe_io import GB, load_hdf5, slabs
+from emotion_rppg.formats.image_frames import TimedFrames, to_uint8
+from emotion_rppg.formats.safe_io import GB, load_hdf5, read_slabs
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
@@ -65,13 +65,13 @@ class Scamps(DatasetReader):
             )
 
 
-def _frames(path: Path) -> Timed:
+def _frames(path: Path) -> TimedFrames:
     k = 0
-    for slab in slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
+    for slab in read_slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
         if slab.ndim != 4 or len(slab) != 3:
             raise InputError(f"{path}: RawFrames has the shape {slab.shape}, want (3, w, h, n)")
         for picture in slab.transpose(3, 2, 1, 0):
-            yield k / RATE_HZ, eight_bits(picture, str(path))
+            yield k / RATE_HZ, to_uint8(picture, str(path))
             k += 1
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import e4_clock, read_e4
-from emotion_rppg.formats.text_tables import load_rows, whole
+from emotion_rppg.formats.text_tables import load_rows, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
 
@@ -110,7 +110,7 @@ def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
     out: dict[int, list[tuple[int, int, int]]] = {}
     for line, row in load_rows(path, COLUMNS):
         where = f"{path}, line {line}"
-        person, second, label = (whole(row[name], where, name) for name in COLUMNS)
+        person, second, label = (whole_number(row[name], where, name) for name in COLUMNS)
         if label not in (0, 1):
             raise InputError(f"{where}: Label is {label}, want 0 or 1")
         runs = out.setdefault(person, [])

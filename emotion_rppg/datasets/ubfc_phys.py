@@ -108,7 +108,7 @@ def _group(path: Path) -> str:
 
 def _anxiety(path: Path) -> dict[str, float]:
     """Read the person's scores before and after; none if they lie outside the expected scale."""
-    table = load_numbers(path, comma=",")
+    table = load_numbers(path, delimiter=",")
     if table.shape != (3, 2):
         raise InputError(
             f"{path} has {table.shape[0]} rows and {table.shape[1]} columns, want three "
@@ -123,13 +123,13 @@ def _anxiety(path: Path) -> dict[str, float]:
 
 def _bvp(path: Path) -> Signal:
     """Read the pulse at 64 Hz; if skin conductance is available, both must be equally long."""
-    table = load_numbers(path, comma=",")
+    table = load_numbers(path, delimiter=",")
     if table.shape[1] != 1:
         raise InputError(f"{path} has {table.shape[1]} columns, want one: the pulse at 64 Hz")
     wave = Signal(table[:, 0], RATE_HZ, kind="bvp")
     skin = path.with_name(path.name.replace("bvp_", "eda_"))
     if skin.is_file():
-        lasts = len(load_numbers(skin, comma=",")) / SKIN_HZ
+        lasts = len(load_numbers(skin, delimiter=",")) / SKIN_HZ
         if abs(lasts - wave.duration_s) > 2:
             raise InputError(
                 f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {lasts:.1f} s at "

@@ -115,7 +115,7 @@ def _lines(path: Path) -> np.ndarray:
 
 def _of_columns(path: Path) -> Signal:
     """Read a pulse of DATASET_1; its milliseconds count from the start of the video."""
-    table = load_numbers(path, comma=",")
+    table = load_numbers(path, delimiter=",")
     if table.shape[1] != 4:
         raise InputError(
             f"{path} has {table.shape[1]} columns, want four: milliseconds, heart rate, saturation "

@@ -37,7 +37,7 @@ from emotion_rppg.formats.safe_io import (
     read_edf,
 )
 from emotion_rppg.formats.signal_csv import kinds_in, read_signal
-from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole
+from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole_number
 from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
 from tests.datasets.fakes import FAKES
@@ -229,10 +229,10 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_parser_reads_or_refuses_any_bytes(name, tmp_path) -> None:
-    file, whole, read = PARSERS[name]
-    for beside, content in BESIDE.items():
-        (tmp_path / beside).write_bytes(content)
-    raw = whole if isinstance(whole, bytes) else whole(tmp_path)
+    file, content, read = PARSERS[name]
+    for beside, text in BESIDE.items():
+        (tmp_path / beside).write_bytes(text)
+    raw = content if isinstance(content, bytes) else content(tmp_path)
     path = tmp_path / file
     path.write_bytes(raw)
     read(path)
@@ -313,7 +313,7 @@ def test_times_without_a_rate_or_an_end_are_no_clock(times) -> None:
 
 def test_a_person_of_thirty_digits_is_no_whole_number() -> None:
     with pytest.raises(InputError, match="not a whole number"):
-        whole("9" * 30, "ratings.csv, line 2", "Participant_id")
+        whole_number("9" * 30, "ratings.csv, line 2", "Participant_id")
 
 
 def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path) -> None:
