@@ -67,18 +67,19 @@ class Amigos(DatasetReader):
     expected = "Data_Preprocessed_P*.mat"
 
     def recordings(self) -> Iterator[Recording]:
-        found = files_by_number(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
-        for person, path in found:
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
+        for person, path in files:
             rows = load_mat(path, ["labels_selfassessment"])["labels_selfassessment"]
             for film, row in enumerate(rows, 1):
-                given = np.asarray(row, dtype=float).ravel()
-                if not given.size:
+                ratings = np.asarray(row, dtype=float).ravel()
+                if not ratings.size:
                     continue
-                if len(given) < len(RATINGS):
+                if len(ratings) < len(RATINGS):
                     raise InputError(
-                        f"{path}: film {film} has {len(given)} ratings, want 12: download it again"
+                        f"{path}: film {film} has {len(ratings)} ratings, want 12: download "
+                        "it again"
                     )
-                values: dict[str, Any] = dict(zip(RATINGS, given[: len(RATINGS)], strict=True))
+                values: dict[str, Any] = dict(zip(RATINGS, ratings[: len(RATINGS)], strict=True))
                 yield Recording(
                     self.card.name,
                     f"{person:02d}",

@@ -84,12 +84,14 @@ class Ascertain(DatasetReader):
                         f"{reports} rates {ratings.shape[1]} people and {ratings.shape[2]} clips, "
                         f"{path} is not among them: want both from one release"
                     )
-                given = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
+                clip_ratings = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
                 yield Recording(
                     self.card.name,
                     f"{person:02d}",
                     trial=f"{clip:02d}",
-                    labels=parse_labels(given, SCALES, f"{reports}, person {person}, clip {clip}"),
+                    labels=parse_labels(
+                        clip_ratings, SCALES, f"{reports}, person {person}, clip {clip}"
+                    ),
                     scales=SCALES,
                     signals={"ecg": partial(_ecg, path)},
                 )

@@ -72,14 +72,14 @@ class Bp4dPlus(DatasetReader):
     expected = f"Physiology/*/T*/{PRESSURE}"
 
     def recordings(self) -> Iterator[Recording]:
-        found = []
+        tasks = []
         for path in self.root.glob(self.expected):
             task = path.parent.name.removeprefix("T")
             if not task.isdecimal():
                 raise InputError(f"{path} belongs to no task: want a folder T1 … T10")
             if int(task) in TASKS:
-                found.append((path.parent.parent.name, int(task), path))
-        for person, number, path in sorted(found):
+                tasks.append((path.parent.parent.name, int(task), path))
+        for person, number, path in sorted(tasks):
             archive = self.root / "2D+3D" / f"{person}.zip"
             yield Recording(
                 self.card.name,
@@ -92,16 +92,14 @@ class Bp4dPlus(DatasetReader):
 
 
 def _members(archive: Archive, folder: str) -> list[str]:
-    """List the frames of a task in the order of their numbers, 2 before 10."""
-    inside = [PurePosixPath(name) for name in archive.names]
-    found = [p for p in inside if p.suffix == ".jpg" and f"{p.parent}".endswith(folder)]
-    wrong = next((p for p in found if not p.stem.isdecimal()), None)
-    if wrong is not None or not found:
-        raise InputError(
-            f"{archive.path} holds {'the picture ' + str(wrong) if wrong else 'no picture'} in "
-            f"{folder}: want {folder}/<number>.jpg"
-        )
-    return [str(p) for p in sorted(found, key=lambda p: int(p.stem))]
+    """List the images of a task in the order of their numbers, 2 before 10."""
+    paths = [PurePosixPath(name) for name in archive.names]
+    images = [p for p in paths if p.suffix == ".jpg" and f"{p.parent}".endswith(folder)]
+    unnumbered = next((p for p in images if not p.stem.isdecimal()), None)
+    if unnumbered is not None or not images:
+        what = "no image" if unnumbered is None else f"the image {unnumbered}"
+        raise InputError(f"{archive.path} has {what} in {folder}: want {folder}/<number>.jpg")
+    return [str(p) for p in sorted(images, key=lambda p: int(p.stem))]
 
 
 def _frames(path: Path, folder: str) -> TimedFrames:

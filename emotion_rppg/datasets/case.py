@@ -67,8 +67,8 @@ class Case(DatasetReader):
     expected = "data/interpolated/annotations/sub_*.csv"
 
     def recordings(self) -> Iterator[Recording]:
-        found = files_by_number(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
-        for person, ratings in found:
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
+        for person, ratings in files:
             pulses = self.root / "data/interpolated/physiological" / ratings.name
             for clip, span_s in _clips(ratings).items():
                 signals = {k: partial(_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
@@ -86,10 +86,11 @@ def _clips(path: Path) -> dict[int, tuple[float, float]]:
     """Find the start and end (s, session's clock) of each clip, by the clips' numbers."""
     table = read_columns(path, ("jstime", "video"))
     times, video = table["jstime"], table["video"]
-    step = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
-    if not abs(step - 1e3 / RATING_HZ) < 5:
+    step_ms = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
+    if not abs(step_ms - 1e3 / RATING_HZ) < 5:
         raise InputError(
-            f"{path}: jstime goes by {step:g}, want 50 (milliseconds at 20 Hz): is it of data/raw?"
+            f"{path}: jstime increases by {step_ms:g}, want 50 (milliseconds at 20 Hz): "
+            "is it from data/raw?"
         )
     edges = np.flatnonzero(np.diff(video)) + 1
     out: dict[int, tuple[float, float]] = {}
@@ -107,11 +108,11 @@ def _wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Sign
     table = read_columns(path, ("daqtime", kind, "video"))
     times = table["daqtime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])
-    seen = table["video"][inside]
-    if not len(seen) or np.mean(seen == clip) < 0.9:
+    clips = table["video"][inside]
+    if not len(clips) or np.mean(clips == clip) < 0.9:
         raise InputError(
-            f"{path} does not hold clip {clip} from {span_s[0]:g} to {span_s[1]:g} s, as the "
-            "annotations do: the file is cut off, or of another person"
+            f"{path} does not have clip {clip} from {span_s[0]:g} to {span_s[1]:g} s, as the "
+            "annotations have: the file is cut off, or of another person"
         )
     return signal_from_times(
         path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s

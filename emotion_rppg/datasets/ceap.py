@@ -30,9 +30,9 @@ from emotion_rppg.signals import Signal
 
 SCALE = (1, 9)
 RATE_HZ, RATING_HZ = 64.0, 25.0
-ASKED = "2_QuestionnaireData/P{0}_Questionnaire_Data.json"
-RATED = "3_AnnotationData/Frame/P{0}_Annotation_FrameData.json"
-FELT = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
+QUESTIONNAIRES = "2_QuestionnaireData/P{0}_Questionnaire_Data.json"
+RATINGS = "3_AnnotationData/Frame/P{0}_Annotation_FrameData.json"
+PHYSIOLOGY = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
 LONGEST_S = 300.0
 
 
@@ -73,23 +73,25 @@ class Ceap360VR(DatasetReader):
 }""",
     )
     inside = (".", "CEAP-360VR", "CEAP-360VR-Dataset/CEAP-360VR")
-    expected = ASKED.format("*")
+    expected = QUESTIONNAIRES.format("*")
 
     def recordings(self) -> Iterator[Recording]:
         for person, path in files_by_number(
             self.root, self.expected, lambda p: p.name.split("_")[0][1:]
         ):
-            felt, rates = (self.root / name.format(person) for name in (FELT, RATED))
+            signals_path, ratings_path = (
+                self.root / name.format(person) for name in (PHYSIOLOGY, RATINGS)
+            )
             videos = _of_person(load_json(path), path)
             for video, facts in _by_video(videos, "Video_SAMRating_VideoTime_Data", path).items():
-                given = {k: facts.get(k.title() + "Value") for k in self.card.scales}
-                signals = {"bvp": partial(_pulse, felt, video)}
-                signals |= {k: partial(_rating, rates, video, k) for k in self.card.scales}
+                ratings = {k: facts.get(k.title() + "Value") for k in self.card.scales}
+                signals = {"bvp": partial(_pulse, signals_path, video)}
+                signals |= {k: partial(_rating, ratings_path, video, k) for k in self.card.scales}
                 yield Recording(
                     self.card.name,
                     str(person),
                     trial=video,
-                    labels=parse_labels(given, dict(self.card.scales), f"{path}, {video}"),
+                    labels=parse_labels(ratings, dict(self.card.scales), f"{path}, {video}"),
                     scales=dict(self.card.scales),
                     signals=signals,
                 )
@@ -97,14 +99,14 @@ class Ceap360VR(DatasetReader):
 
 def _of_person(content: Any, path: Path) -> dict[str, Any]:
     """Return the one person's part of a file, {"…Data": [{…}]}."""
-    tops = list(content.values()) if isinstance(content, dict) else []
-    if len(tops) != 1 or not isinstance(tops[0], list) or len(tops[0]) != 1:
+    parts = list(content.values()) if isinstance(content, dict) else []
+    if len(parts) != 1 or not isinstance(parts[0], list) or len(parts[0]) != 1:
         raise InputError(
             f"{path} does not have the layout of the data set's files: want one person in it"
         )
-    if not isinstance(tops[0][0], dict):
+    if not isinstance(parts[0][0], dict):
         raise InputError(f"{path}: the person's part is not a JSON object: download it again")
-    return tops[0][0]
+    return parts[0][0]
 
 
 def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
@@ -139,11 +141,11 @@ def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple
 
 
 def _pulse(path: Path, video: str) -> Signal:
-    found = _samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
-    return signal_from_times(path, *found, "bvp", rate_hz=RATE_HZ)
+    samples = _samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
+    return signal_from_times(path, *samples, "bvp", rate_hz=RATE_HZ)
 
 
 def _rating(path: Path, video: str, kind: str) -> Signal:
     part = "TimeStamp_Valence_Arousal"
-    found = _samples(path, "Video_Annotation_FrameData", video, part, kind.title())
-    return check_scale(path, signal_from_times(path, *found, kind, rate_hz=RATING_HZ), SCALE)
+    samples = _samples(path, "Video_Annotation_FrameData", video, part, kind.title())
+    return check_scale(path, signal_from_times(path, *samples, kind, rate_hz=RATING_HZ), SCALE)

@@ -57,13 +57,13 @@ class Cohface(DatasetReader):
     def recordings(self) -> Iterator[Recording]:
         for person in sorted({n for n, _ in files_by_number(self.root, self.expected, _person)}):
             for trial, path in files_by_number(self.root / str(person), "*/data.hdf5", _trial):
-                films = (path.with_suffix(ending) for ending in (".avi", ".mkv"))
-                film = next((film for film in films if film.is_file()), None)
+                videos = (path.with_suffix(ending) for ending in (".avi", ".mkv"))
+                video = next((video for video in videos if video.is_file()), None)
                 yield Recording(
                     self.card.name,
                     str(person),
                     trial=str(trial),
-                    video=None if film is None else Video(film),
+                    video=None if video is None else Video(video),
                     signals={"bvp": partial(_bvp, path)},
                 )
 
@@ -77,8 +77,8 @@ def _trial(path: Path) -> str:
 
 
 def _bvp(path: Path) -> Signal:
-    found = load_hdf5(path, ["pulse", "time"])
-    values, times = (np.asarray(found[name]).ravel() for name in ("pulse", "time"))
+    content = load_hdf5(path, ["pulse", "time"])
+    values, times = (np.asarray(content[name]).ravel() for name in ("pulse", "time"))
     if values.dtype.kind not in "iuf" or times.dtype.kind not in "iuf" or len(values) != len(times):
         raise InputError(
             f"{path} has {values.size} pulse samples and {times.size} times: download it again"

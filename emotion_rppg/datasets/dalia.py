@@ -77,14 +77,14 @@ class PpgDalia(DatasetReader):
 
 
 def _read(path: Path, activity: str, kind: str) -> Signal:
-    """Read one signal during an activity; heart rates only of whole windows within it."""
+    """Read one signal during an activity; heart rates only of complete windows within it."""
     codes, signals = load_cached(_of_pickle, path)
     begin, end = _stretch(path, codes, activity)
     margin = _WINDOW_S / 2 if kind == "hr" else 0.0
     part = signals[kind].crop(begin + margin, end - margin + 1e-3 * (kind == "hr"))
     if not len(part):
         raise InputError(
-            f"{path}: {activity} lasts {end - begin:g} s, no whole window of {kind}: exclude it"
+            f"{path}: {activity} lasts {end - begin:g} s, no complete window of {kind}: exclude it"
         )
     return part
 

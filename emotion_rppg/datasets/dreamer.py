@@ -65,12 +65,14 @@ class Dreamer(DatasetReader):
         path = self.root / FILE
         for number, person in enumerate(load_cached(_people, path), 1):
             for film in range(person["films"]):
-                given = {name: person[name][film] for name in RATINGS}
+                ratings = {name: person[name][film] for name in RATINGS}
                 yield Recording(
                     self.card.name,
                     f"{number:02d}",
                     trial=f"{film + 1:02d}",
-                    labels=parse_labels(given, dict(self.card.scales), f"{path}, person {number}"),
+                    labels=parse_labels(
+                        ratings, dict(self.card.scales), f"{path}, person {number}"
+                    ),
                     scales=dict(self.card.scales),
                     signals={"ecg": partial(_ecg, path, number - 1, film)},
                 )
@@ -88,7 +90,7 @@ def _people(path: Path) -> list[dict[str, Any]]:
             "DREAMER.Data with ECG.stimuli and scores for each person; download it again"
         ) from error
     if rate_hz != RATE_HZ:
-        raise InputError(f"{path}: the ECG has {rate_hz:g} samples a second, want {RATE_HZ:g}")
+        raise InputError(f"{path}: the ECG has {rate_hz:g} samples per second, want {RATE_HZ:g}")
     return people
 
 

@@ -89,27 +89,27 @@ class Emognition(DatasetReader):
 
     def recordings(self) -> Iterator[Recording]:
         for person, path in files_by_number(self.root, self.expected, lambda p: p.parent.name):
-            for film, given in sorted(_ratings(path).items()):
-                found = _pulse_file(path.parent, person, film)
-                if found is None:
+            for film, ratings in sorted(_ratings(path).items()):
+                pulse_file = _pulse_file(path.parent, person, film)
+                if pulse_file is None:
                     _log.warning("%s: no pulse of the film %s, excluded", path, film)
                     continue
                 yield Recording(
                     self.card.name,
                     str(person),
                     trial=film.lower(),
-                    labels=parse_labels(given, dict(self.card.scales), f"{path}, {film}"),
+                    labels=parse_labels(ratings, dict(self.card.scales), f"{path}, {film}"),
                     scales=dict(self.card.scales),
-                    signals={"bvp": partial(_pulse, *found)},
+                    signals={"bvp": partial(_pulse, *pulse_file)},
                 )
 
 
 def _ratings(path: Path) -> dict[str, dict[str, Any]]:
     """Read the ratings of each film from a person's questionnaires."""
     content = load_json(path)
-    asked = content.get("questionnaires") if isinstance(content, dict) else None
+    questionnaires = content.get("questionnaires") if isinstance(content, dict) else None
     out: dict[str, dict[str, Any]] = {}
-    for part in asked if isinstance(asked, list) else []:
+    for part in questionnaires if isinstance(questionnaires, list) else []:
         film = part.get("movie") if isinstance(part, dict) else None
         answers = [part.get("sam"), part.get("emotions")] if isinstance(film, str) else []
         if not answers or not all(isinstance(a, dict) for a in answers) or film in out:
@@ -122,9 +122,9 @@ def _ratings(path: Path) -> dict[str, dict[str, Any]]:
     return out
 
 
-def _pulse_file(place: Path, person: int, film: str) -> tuple[Path, str, float] | None:
+def _pulse_file(folder: Path, person: int, film: str) -> tuple[Path, str, float] | None:
     for band, (name, rate_hz) in BANDS.items():
-        path = place / f"{person}_{film}_STIMULUS_{band}.json"
+        path = folder / f"{person}_{film}_STIMULUS_{band}.json"
         if path.is_file():
             return path, name, rate_hz
     return None
@@ -152,5 +152,5 @@ def _iso(stamp: str) -> str:
     """Return ``…T11:02:03:250000`` with a point before the fraction."""
     parts = _STAMP.fullmatch(stamp)
     if parts is None:
-        raise ValueError(f"{stamp!r} is no date and time")
+        raise ValueError(f"{stamp!r} is not a date and time")
     return parts[1] + (f".{parts[2]}" if parts[2] else "")

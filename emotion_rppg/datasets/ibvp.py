@@ -77,31 +77,31 @@ class Ibvp(DatasetReader):
             )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """List the frames in the order of the number that ends their names, 2 before 10."""
-    found = []
+def _image_paths(folder: Path) -> list[Path]:
+    """List the images in the order of the number at the end of their names, 2 before 10."""
+    images = []
     for path in folder.glob("*.bmp"):
         digits = path.stem[len(path.stem.rstrip("0123456789")) :]
         if not digits:
             raise InputError(
                 f"{path} has no number in its name: its place among the frames is unknown"
             )
-        found.append((int(digits), path))
-    if not found:
-        raise InputError(f"{folder} holds no pictures (*.bmp): unpack them there")
-    return [path for _, path in sorted(found)]
+        images.append((int(digits), path))
+    if not images:
+        raise InputError(f"{folder} has no images (*.bmp): unpack them there")
+    return [path for _, path in sorted(images)]
 
 
 def _frames(folder: Path) -> TimedFrames:
-    return read_image_files((k / RATE_HZ, path) for k, path in enumerate(_pictures(folder)))
+    return read_image_files((k / RATE_HZ, path) for k, path in enumerate(_image_paths(folder)))
 
 
 def _bvp(path: Path, folder: Path) -> Signal:
-    table, frames = read_columns(path, ("BVP", "SQ2")), len(_pictures(folder))
+    table, frames = read_columns(path, ("BVP", "SQ2")), len(_image_paths(folder))
     if abs(len(table["BVP"]) - frames) > RATE_HZ:
         raise InputError(
-            f"{path} has {len(table['BVP'])} rows for {frames} pictures in {folder.name}: want one "
-            "row per picture; one of them is cut off, copy both again"
+            f"{path} has {len(table['BVP'])} rows for {frames} images in {folder.name}: want one "
+            "row per image; one of the two is incomplete, copy both again"
         )
     quality = np.clip(np.nan_to_num(table["SQ2"]), 0, 1)
     return Signal(table["BVP"], RATE_HZ, kind="bvp", quality=quality)

@@ -64,8 +64,8 @@ class Mmpd(DatasetReader):
     expected = "subject*/p*_*.mat"
 
     def recordings(self) -> Iterator[Recording]:
-        found = files_by_number(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
-        by_person = [(_person(path), number, path) for number, path in found]
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
+        by_person = [(_person(path), number, path) for number, path in files]
         for person, number, path in sorted(by_person):
             yield Recording(
                 self.card.name,
@@ -99,8 +99,8 @@ def _frames(path: Path) -> TimedFrames:
     video = load_mat(path, ["video"], limit_bytes=LIMIT_BYTES)["video"]
     if video.ndim != 4 or video.shape[3] != 3:
         raise InputError(f"{path}: video has the shape {video.shape}, want (frames, h, w, 3)")
-    for k, picture in enumerate(video):
-        yield k / RATE_HZ, to_uint8(picture, str(path))
+    for k, image in enumerate(video):
+        yield k / RATE_HZ, to_uint8(image, str(path))
 
 
 def _bvp(path: Path) -> Signal:

@@ -88,7 +88,7 @@ def _column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _check_facts(path: Path) -> None:
-    """Check that the facts name the same channels in the same places as the header."""
+    """Check that the facts and the header have the same channels in the same columns."""
     lines: list[str] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -98,12 +98,16 @@ def _check_facts(path: Path) -> None:
                     break
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}): download it again") from error
-    named = next((line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), [])
+    channels = next(
+        (line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), []
+    )
     header = lines[-1].split(",") if lines else []
-    if not all(k in named and k in header and named.index(k) == header.index(k) for k in READ):
+    if not all(
+        k in channels and k in header and channels.index(k) == header.index(k) for k in READ
+    ):
         raise InputError(
-            f"{path}: the header is not the channels that #Channel_Name lists: is it a whole file "
-            "of POPANE?"
+            f"{path}: the header differs from the channels that #Channel_Name lists: want a "
+            "complete file of POPANE"
         )
 
 

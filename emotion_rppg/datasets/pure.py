@@ -77,26 +77,26 @@ class Pure(DatasetReader):
             )
 
 
-def _taken(folder: Path) -> list[tuple[int, Path]]:
-    """List timestamp (ns) and path of each frame, in order."""
-    found = []
+def _stamped_images(folder: Path) -> list[tuple[int, Path]]:
+    """List timestamp (ns) and path of each image, in order."""
+    images = []
     for path in folder.glob("*.png"):
         stamp = path.stem.removeprefix("Image")
         if not stamp.isdecimal():
             raise InputError(f"{path} is not named as expected: want Image<nanoseconds>.png")
-        found.append((int(stamp), path))
-    if not found:
-        raise InputError(f"{folder} holds no pictures Image<nanoseconds>.png: unpack them there")
-    return sorted(found)
+        images.append((int(stamp), path))
+    if not images:
+        raise InputError(f"{folder} has no images Image<nanoseconds>.png: unpack them there")
+    return sorted(images)
 
 
 def _frames(folder: Path) -> TimedFrames:
-    taken = _taken(folder)
-    return read_image_files(((stamp - taken[0][0]) / 1e9, path) for stamp, path in taken)
+    images = _stamped_images(folder)
+    return read_image_files(((stamp - images[0][0]) / 1e9, path) for stamp, path in images)
 
 
 def _bvp(path: Path, folder: Path) -> Signal:
-    begin, end = (_taken(folder)[k][0] for k in (0, -1))
+    begin, end = (_stamped_images(folder)[k][0] for k in (0, -1))
     content = load_cached(load_json, path)
     try:
         rows = content["/FullPackage"]

@@ -66,13 +66,13 @@ class Scamps(DatasetReader):
 
 
 def _frames(path: Path) -> TimedFrames:
-    k = 0
+    frame = 0
     for slab in read_slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
         if slab.ndim != 4 or len(slab) != 3:
             raise InputError(f"{path}: RawFrames has the shape {slab.shape}, want (3, w, h, n)")
-        for picture in slab.transpose(3, 2, 1, 0):
-            yield k / RATE_HZ, to_uint8(picture, str(path))
-            k += 1
+        for image in slab.transpose(3, 2, 1, 0):
+            yield frame / RATE_HZ, to_uint8(image, str(path))
+            frame += 1
 
 
 def _bvp(path: Path) -> Signal:

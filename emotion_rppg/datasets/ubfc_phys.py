@@ -76,12 +76,12 @@ class UbfcPhys(DatasetReader):
             scores = _anxiety(info.with_name(f"selfReportedAnx_s{person}.csv"))
             group = _group(info)
             for task, condition in TASKS.items():
-                wave, film = (
+                pulse, video = (
                     info.with_name(f"{kind}_s{person}_{task}.{ending}")
                     for kind, ending in (("bvp", "csv"), ("vid", "avi"))
                 )
-                if not (wave.is_file() or film.is_file()):
-                    _log.warning("%s: neither %s nor its video, excluded", info.parent, wave.name)
+                if not (pulse.is_file() or video.is_file()):
+                    _log.warning("%s: neither %s nor its video, excluded", info.parent, pulse.name)
                     continue
                 stress = float(condition != "rest")
                 yield Recording(
@@ -90,8 +90,8 @@ class UbfcPhys(DatasetReader):
                     trial=task,
                     labels={"condition": condition, "stress": stress, "group": group, **scores},
                     scales=dict(self.card.scales),
-                    video=Video(film) if film.is_file() else None,
-                    signals={"bvp": partial(_bvp, wave)},
+                    video=Video(video) if video.is_file() else None,
+                    signals={"bvp": partial(_bvp, pulse)},
                 )
 
 
@@ -129,10 +129,10 @@ def _bvp(path: Path) -> Signal:
     wave = Signal(table[:, 0], RATE_HZ, kind="bvp")
     skin = path.with_name(path.name.replace("bvp_", "eda_"))
     if skin.is_file():
-        lasts = len(load_numbers(skin, delimiter=",")) / SKIN_HZ
-        if abs(lasts - wave.duration_s) > 2:
+        skin_s = len(load_numbers(skin, delimiter=",")) / SKIN_HZ
+        if abs(skin_s - wave.duration_s) > 2:
             raise InputError(
-                f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {lasts:.1f} s at "
+                f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {skin_s:.1f} s at "
                 "4 Hz: one of them is cut off, or the two are swapped"
             )
     return wave

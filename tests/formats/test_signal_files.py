@@ -311,7 +311,7 @@ def test_skipped_files_are_named_in_the_log(tmp_path, caplog) -> None:
     (tmp_path / "notes.csv").write_text("name,age\nx,3\n")
     (tmp_path / "table.csv").write_text("dataset,subject\nx,3\n")
     assert len(Folder(tmp_path)) == 1
-    assert "1 files left out" in caplog.text
+    assert "1 files skipped" in caplog.text
     assert "notes.csv" in caplog.text
     (tmp_path / "c.csv").unlink()
     with pytest.raises(DatasetNotFound, match=r"notes\.csv"):
@@ -337,7 +337,7 @@ def test_a_manifests_missing_values_and_decimal_commas_are_read_and_other_column
         assert first.read("bvp").duration_s == pytest.approx(12.5)
         assert second.labels == {}
         assert second.read("bvp").duration_s == pytest.approx(40.0, abs=0.03)
-        assert "manifest.csv: not read: arousal, age; " in caplog.text
+        assert "manifest.csv: columns that are not read: arousal, age; " in caplog.text
         assert "label_NAME" in caplog.text
 
 
