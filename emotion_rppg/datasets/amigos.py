@@ -86,11 +86,11 @@ class Amigos(DatasetReader):
                     trial=f"{film:02d}",
                     labels=parse_labels(values, dict(self.card.scales), f"{path}, film {film}"),
                     scales=dict(self.card.scales),
-                    signals={"ecg": partial(_ecg, path, film)},
+                    signals={"ecg": partial(_read_ecg, path, film)},
                 )
 
 
-def _leads(path: Path) -> list[np.ndarray]:
+def _read_leads(path: Path) -> list[np.ndarray]:
     """Read the right arm's ECG of each film, with the rest before it; drop the EEG."""
     out = []
     for film, table in enumerate(load_mat(path, ["joined_data"])["joined_data"], 1):
@@ -104,8 +104,8 @@ def _leads(path: Path) -> list[np.ndarray]:
     return out
 
 
-def _ecg(path: Path, film: int) -> Signal:
-    waves = load_cached(_leads, path)
+def _read_ecg(path: Path, film: int) -> Signal:
+    waves = load_cached(_read_leads, path)
     wave = waves[film - 1] if film <= len(waves) else np.empty(0)
     begin = round(REST_S * RATE_HZ)
     if len(wave) <= begin:

@@ -74,7 +74,7 @@ class Ascertain(DatasetReader):
 
     def recordings(self) -> Iterator[Recording]:
         reports = self.root / REPORTS
-        ratings = load_cached(_ratings, reports)
+        ratings = load_cached(_read_ratings, reports)
         people = files_by_number(self.root, "ASCERTAIN_Raw/ECGData/Movie_P*", lambda p: p.name[7:])
         for person, folder in people:
             clips = files_by_number(folder, "ECG_Clip*.mat", lambda p: p.stem[8:])
@@ -93,11 +93,11 @@ class Ascertain(DatasetReader):
                         clip_ratings, SCALES, f"{reports}, person {person}, clip {clip}"
                     ),
                     scales=SCALES,
-                    signals={"ecg": partial(_ecg, path)},
+                    signals={"ecg": partial(_read_ecg, path)},
                 )
 
 
-def _ratings(path: Path) -> np.ndarray:
+def _read_ratings(path: Path) -> np.ndarray:
     """Read the ratings, (5 dimensions, people, clips)."""
     ratings = np.asarray(load_mat(path, ["Ratings"])["Ratings"])
     if ratings.dtype.kind not in "fiu" or ratings.ndim != 3 or len(ratings) != DIMENSIONS:
@@ -108,7 +108,7 @@ def _ratings(path: Path) -> np.ndarray:
     return ratings.astype(float)
 
 
-def _ecg(path: Path) -> Signal:
+def _read_ecg(path: Path) -> Signal:
     table = np.asarray(load_mat(path, ["Data_ECG"])["Data_ECG"])
     if table.dtype.kind not in "fiu" or table.ndim != 2 or table.shape[1] < 3 or len(table) < 2:
         raise InputError(f"{path}: Data_ECG has the shape {table.shape}, want time and two leads")

@@ -112,7 +112,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     InputError
         A missing file, a missing column, or a cell that is not a number.
     """
-    table = load_cached(_table, path)
+    table = load_cached(_read_table, path)
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise InputError(
@@ -128,7 +128,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     return out
 
 
-def _table(path: Path) -> Any:
+def _read_table(path: Path) -> Any:
     import pandas as pd
 
     try:

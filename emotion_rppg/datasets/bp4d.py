@@ -86,12 +86,12 @@ class Bp4dPlus(DatasetReader):
                 person,
                 trial=f"{number:02d}",
                 labels={"emotion": TASKS[number]},
-                video=Video(archive, frames=partial(_frames, archive, f"{person}/T{number}")),
-                signals={"bvp": partial(_bvp, path, archive, f"{person}/T{number}")},
+                video=Video(archive, frames=partial(_read_frames, archive, f"{person}/T{number}")),
+                signals={"bvp": partial(_read_bvp, path, archive, f"{person}/T{number}")},
             )
 
 
-def _members(archive: Archive, folder: str) -> list[str]:
+def _image_names(archive: Archive, folder: str) -> list[str]:
     """List the images of a task in the order of their numbers, 2 before 10."""
     paths = [PurePosixPath(name) for name in archive.names]
     images = [p for p in paths if p.suffix == ".jpg" and f"{p.parent}".endswith(folder)]
@@ -102,21 +102,23 @@ def _members(archive: Archive, folder: str) -> list[str]:
     return [str(p) for p in sorted(images, key=lambda p: int(p.stem))]
 
 
-def _frames(path: Path, folder: str) -> TimedFrames:
+def _read_frames(path: Path, folder: str) -> TimedFrames:
     with open_zip(path) as archive:
-        for k, name in enumerate(_members(archive, folder)):
+        for k, name in enumerate(_image_names(archive, folder)):
             yield k / VIDEO_HZ, decode_image(archive.read(name).read(), f"{name} in {path}")
 
 
-def _bvp(path: Path, archive: Path, folder: str) -> Signal:
+def _read_bvp(path: Path, archive: Path, folder: str) -> Signal:
     try:
         pressure = np.array(load_text(path).split(), dtype=float)
     except ValueError as error:
-        raise InputError(f"{path} holds values that are not numbers ({error})") from error
+        raise InputError(
+            f"{path} has values that are not numbers ({error}): download it again"
+        ) from error
     if len(pressure) < RATE_HZ:
         raise InputError(
             f"{path} has {len(pressure)} samples: it is empty or cut off, download it again"
         )
     with open_zip(archive) as opened:
-        seconds = len(_members(opened, folder)) / VIDEO_HZ
+        seconds = len(_image_names(opened, folder)) / VIDEO_HZ
     return crop_complete(path, Signal(pressure, RATE_HZ, kind="bvp"), 0.0, seconds)

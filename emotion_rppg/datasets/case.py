@@ -70,9 +70,9 @@ class Case(DatasetReader):
         files = files_by_number(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
         for person, ratings in files:
             pulses = self.root / "data/interpolated/physiological" / ratings.name
-            for clip, span_s in _clips(ratings).items():
-                signals = {k: partial(_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
-                signals |= {k: partial(_rating, ratings, k, span_s) for k in self.card.scales}
+            for clip, span_s in _find_clips(ratings).items():
+                signals = {k: partial(_read_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
+                signals |= {k: partial(_read_rating, ratings, k, span_s) for k in self.card.scales}
                 yield Recording(
                     self.card.name,
                     str(person),
@@ -82,7 +82,7 @@ class Case(DatasetReader):
                 )
 
 
-def _clips(path: Path) -> dict[int, tuple[float, float]]:
+def _find_clips(path: Path) -> dict[int, tuple[float, float]]:
     """Find the start and end (s, session's clock) of each clip, by the clips' numbers."""
     table = read_columns(path, ("jstime", "video"))
     times, video = table["jstime"], table["video"]
@@ -104,7 +104,7 @@ def _clips(path: Path) -> dict[int, tuple[float, float]]:
     return dict(sorted(out.items()))
 
 
-def _wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Signal:
+def _read_wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Signal:
     table = read_columns(path, ("daqtime", kind, "video"))
     times = table["daqtime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])
@@ -119,7 +119,7 @@ def _wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Sign
     )
 
 
-def _rating(path: Path, kind: str, span_s: tuple[float, float]) -> Signal:
+def _read_rating(path: Path, kind: str, span_s: tuple[float, float]) -> Signal:
     table = read_columns(path, ("jstime", kind))
     times = table["jstime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])

@@ -82,11 +82,13 @@ class Ceap360VR(DatasetReader):
             signals_path, ratings_path = (
                 self.root / name.format(person) for name in (PHYSIOLOGY, RATINGS)
             )
-            videos = _of_person(load_json(path), path)
+            videos = _person_part(load_json(path), path)
             for video, facts in _by_video(videos, "Video_SAMRating_VideoTime_Data", path).items():
                 ratings = {k: facts.get(k.title() + "Value") for k in self.card.scales}
-                signals = {"bvp": partial(_pulse, signals_path, video)}
-                signals |= {k: partial(_rating, ratings_path, video, k) for k in self.card.scales}
+                signals = {"bvp": partial(_read_pulse, signals_path, video)}
+                signals |= {
+                    k: partial(_read_rating, ratings_path, video, k) for k in self.card.scales
+                }
                 yield Recording(
                     self.card.name,
                     str(person),
@@ -97,7 +99,7 @@ class Ceap360VR(DatasetReader):
                 )
 
 
-def _of_person(content: Any, path: Path) -> dict[str, Any]:
+def _person_part(content: Any, path: Path) -> dict[str, Any]:
     """Return the one person's part of a file, {"…Data": [{…}]}."""
     parts = list(content.values()) if isinstance(content, dict) else []
     if len(parts) != 1 or not isinstance(parts[0], list) or len(parts[0]) != 1:
@@ -114,16 +116,16 @@ def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[s
     if not isinstance(videos, list) or not all(
         isinstance(v, dict) and isinstance(v.get("VideoID"), str) for v in videos
     ):
-        raise InputError(f"{path} lacks {name}, a list of parts with a VideoID each")
+        raise InputError(f"{path} has no {name}: want a list of parts with a VideoID each")
     out = {v["VideoID"]: v for v in videos}
     if len(out) != len(videos):
         raise InputError(f"{path}: a VideoID occurs twice in {name}")
     return out
 
 
-def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
+def _read_samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
     """Read times (s) and values of one part of one video."""
-    videos = _by_video(_of_person(load_cached(load_json, path), path), name, path)
+    videos = _by_video(_person_part(load_cached(load_json, path), path), name, path)
     rows = videos.get(video, {}).get(part)
     try:
         pairs = np.array([(row["TimeStamp"], row[column]) for row in rows or ()], float)
@@ -140,12 +142,12 @@ def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple
     return times, values
 
 
-def _pulse(path: Path, video: str) -> Signal:
-    samples = _samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
+def _read_pulse(path: Path, video: str) -> Signal:
+    samples = _read_samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
     return signal_from_times(path, *samples, "bvp", rate_hz=RATE_HZ)
 
 
-def _rating(path: Path, video: str, kind: str) -> Signal:
+def _read_rating(path: Path, video: str, kind: str) -> Signal:
     part = "TimeStamp_Valence_Arousal"
-    samples = _samples(path, "Video_Annotation_FrameData", video, part, kind.title())
+    samples = _read_samples(path, "Video_Annotation_FrameData", video, part, kind.title())
     return check_scale(path, signal_from_times(path, *samples, kind, rate_hz=RATING_HZ), SCALE)

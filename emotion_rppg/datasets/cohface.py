@@ -64,7 +64,7 @@ class Cohface(DatasetReader):
                     str(person),
                     trial=str(trial),
                     video=None if video is None else Video(video),
-                    signals={"bvp": partial(_bvp, path)},
+                    signals={"bvp": partial(_read_bvp, path)},
                 )
 
 
@@ -76,7 +76,7 @@ def _trial(path: Path) -> str:
     return path.parent.name
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     content = load_hdf5(path, ["pulse", "time"])
     values, times = (np.asarray(content[name]).ravel() for name in ("pulse", "time"))
     if values.dtype.kind not in "iuf" or times.dtype.kind not in "iuf" or len(values) != len(times):

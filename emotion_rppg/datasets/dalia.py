@@ -72,14 +72,16 @@ class PpgDalia(DatasetReader):
                     str(number),
                     trial=activity,
                     labels={"activity": activity},
-                    signals={k: partial(_read, path, activity, k) for k in ("bvp", "ecg", "hr")},
+                    signals={
+                        k: partial(_read_signal, path, activity, k) for k in ("bvp", "ecg", "hr")
+                    },
                 )
 
 
-def _read(path: Path, activity: str, kind: str) -> Signal:
+def _read_signal(path: Path, activity: str, kind: str) -> Signal:
     """Read one signal during an activity; heart rates only of complete windows within it."""
-    codes, signals = load_cached(_of_pickle, path)
-    begin, end = _stretch(path, codes, activity)
+    codes, signals = load_cached(_read_pickle, path)
+    begin, end = _find_span(path, codes, activity)
     margin = _WINDOW_S / 2 if kind == "hr" else 0.0
     part = signals[kind].crop(begin + margin, end - margin + 1e-3 * (kind == "hr"))
     if not len(part):
@@ -89,7 +91,7 @@ def _read(path: Path, activity: str, kind: str) -> Signal:
     return part
 
 
-def _stretch(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float]:
+def _find_span(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float]:
     """Find start and end (s) of the longest uninterrupted stretch of an activity."""
     on = np.r_[False, codes == 1 + ACTIVITIES.index(activity), False]
     edges = np.flatnonzero(np.diff(on.astype(int))).reshape(-1, 2)
@@ -101,7 +103,7 @@ def _stretch(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float
     return float(begin), float(end)
 
 
-def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
+def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     """Read activity codes, heart signals and heart rates of a person; drop the rest."""
     content = load_pickle(path)
     codes = channel(path, content, "activity")

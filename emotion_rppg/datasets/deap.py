@@ -91,8 +91,8 @@ class Deap(DatasetReader):
         """List a person's recordings in the order shown, without opening a file."""
         name = f"s{person:02d}"
         files = (
-            (self.root / "data_preprocessed_python" / f"{name}.dat", _of_dat),
-            (self.root / "data_original" / f"{name}.bdf", _of_bdf),
+            (self.root / "data_preprocessed_python" / f"{name}.dat", _read_dat),
+            (self.root / "data_original" / f"{name}.bdf", _read_bdf),
         )
         source = next(((path, read) for path, read in files if path.is_file()), None)
         videos = {p.stem: p for p in (self.root / "face_video" / name).glob("*.avi")}
@@ -155,9 +155,9 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
     return {person: sorted(trials, key=lambda t: t.shown) for person, trials in out.items()}
 
 
-def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
+def _read_dat(path: Path, trial: Trial, trials: int) -> Signal:
     """Read a trial's pulse from the preprocessed arrays, without the time before the stimulus."""
-    waves, labels = load_cached(_arrays, path)
+    waves, labels = load_cached(_read_arrays, path)
     index = trial.experiment - 1
     if len(waves) != trials or index >= trials:
         raise InputError(
@@ -173,7 +173,7 @@ def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
     return Signal(waves[index, round(_BASELINE_S * _RATE_HZ) :], _RATE_HZ, kind="bvp")
 
 
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read pulse (trials, n) and ratings (trials, 4)."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
@@ -192,9 +192,9 @@ def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return data[:, PLETHYSMOGRAPH].astype(float), labels.astype(float)
 
 
-def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
+def _read_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     """Read a trial's pulse from the original recording, whose trials are in the order shown."""
-    wave, starts = load_cached(_original, path)
+    wave, starts = load_cached(_read_original, path)
     if len(starts) != trials or trial.shown > trials:
         raise InputError(
             f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "
@@ -207,7 +207,7 @@ def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     return Signal(part.samples, part.rate_hz, kind="bvp", start_s=part.start_s - begin)
 
 
-def _original(path: Path) -> tuple[Signal, tuple[float, ...]]:
+def _read_original(path: Path) -> tuple[Signal, tuple[float, ...]]:
     """Read the complete pulse and the start (s) of each stimulus."""
     channels = read_edf(path, {"Plet": "bvp", "Status": None})
     status = channels["Status"]

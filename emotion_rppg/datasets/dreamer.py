@@ -63,7 +63,7 @@ class Dreamer(DatasetReader):
 
     def recordings(self) -> Iterator[Recording]:
         path = self.root / FILE
-        for number, person in enumerate(load_cached(_people, path), 1):
+        for number, person in enumerate(load_cached(_read_people, path), 1):
             for film in range(person["films"]):
                 ratings = {name: person[name][film] for name in RATINGS}
                 yield Recording(
@@ -74,16 +74,16 @@ class Dreamer(DatasetReader):
                         ratings, dict(self.card.scales), f"{path}, person {number}"
                     ),
                     scales=dict(self.card.scales),
-                    signals={"ecg": partial(_ecg, path, number - 1, film)},
+                    signals={"ecg": partial(_read_ecg, path, number - 1, film)},
                 )
 
 
-def _people(path: Path) -> list[dict[str, Any]]:
+def _read_people(path: Path) -> list[dict[str, Any]]:
     """Read the ratings and the first lead of each person; drop the EEG."""
     content = load_mat(path, ["DREAMER"])["DREAMER"]
     try:
         rate_hz = float(content.get("ECG_SamplingRate", RATE_HZ))
-        people = [_of_person(part) for part in content["Data"]]
+        people = [_parse_person(part) for part in content["Data"]]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path} is not laid out as DREAMER's file ({type(error).__name__}: {error}): want "
@@ -94,7 +94,7 @@ def _people(path: Path) -> list[dict[str, Any]]:
     return people
 
 
-def _of_person(part: Any) -> dict[str, Any]:
+def _parse_person(part: Any) -> dict[str, Any]:
     leads = [np.asarray(wave, dtype=float)[:, 0] for wave in part["ECG"]["stimuli"]]
     scores = {k: np.atleast_1d(part[f"Score{k.title()}"]).astype(float) for k in RATINGS}
     if any(len(score) != len(leads) for score in scores.values()):
@@ -102,5 +102,5 @@ def _of_person(part: Any) -> dict[str, Any]:
     return {"ecg": leads, "films": len(leads)} | scores
 
 
-def _ecg(path: Path, person: int, film: int) -> Signal:
-    return Signal(load_cached(_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")
+def _read_ecg(path: Path, person: int, film: int) -> Signal:
+    return Signal(load_cached(_read_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")

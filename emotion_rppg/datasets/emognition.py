@@ -89,7 +89,7 @@ class Emognition(DatasetReader):
 
     def recordings(self) -> Iterator[Recording]:
         for person, path in files_by_number(self.root, self.expected, lambda p: p.parent.name):
-            for film, ratings in sorted(_ratings(path).items()):
+            for film, ratings in sorted(_read_ratings(path).items()):
                 pulse_file = _pulse_file(path.parent, person, film)
                 if pulse_file is None:
                     _log.warning("%s: no pulse of the film %s, excluded", path, film)
@@ -100,11 +100,11 @@ class Emognition(DatasetReader):
                     trial=film.lower(),
                     labels=parse_labels(ratings, dict(self.card.scales), f"{path}, {film}"),
                     scales=dict(self.card.scales),
-                    signals={"bvp": partial(_pulse, *pulse_file)},
+                    signals={"bvp": partial(_read_pulse, *pulse_file)},
                 )
 
 
-def _ratings(path: Path) -> dict[str, dict[str, Any]]:
+def _read_ratings(path: Path) -> dict[str, dict[str, Any]]:
     """Read the ratings of each film from a person's questionnaires."""
     content = load_json(path)
     questionnaires = content.get("questionnaires") if isinstance(content, dict) else None
@@ -130,7 +130,7 @@ def _pulse_file(folder: Path, person: int, film: str) -> tuple[Path, str, float]
     return None
 
 
-def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
+def _read_pulse(path: Path, name: str, rate_hz: float) -> Signal:
     content = load_cached(load_json, path)
     rows = content.get(name) if isinstance(content, dict) else None
     try:

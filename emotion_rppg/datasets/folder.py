@@ -106,8 +106,8 @@ class Folder:
     def _list_files(self) -> list[Recording]:
         """List one recording per file or E4 session of a folder without a manifest."""
         out: list[Recording] = []
-        reasons: list[str] = []
-        damaged = 0
+        skipped: list[str] = []
+        damaged: list[str] = []
         for path in _entries(self.root):
             identity = _identity(self.root, path)
             if path.suffix.lower() in VIDEOS:
@@ -119,21 +119,20 @@ class Folder:
                 out.append(_signal_recording(path, self._name, identity, **self._selection))
             except NoSignal as error:
                 if path.suffix.lower() == ".csv" and not _is_own_table(path):
-                    reasons.append(str(error))
+                    skipped.append(str(error))
             except InputError as error:
                 if not _is_own_table(path):
                     out.append(_unreadable_recording(path, self._name, identity, str(error)))
-                    reasons.append(str(error))
-                    damaged += 1
-        skipped = len(reasons) - damaged
+                    damaged.append(str(error))
         if skipped:
-            _log.warning("%d files skipped, which are not recordings: %s", skipped, reasons[0])
-        if len(out) == damaged:
+            _log.warning("%d files skipped, which are not recordings: %s", len(skipped), skipped[0])
+        if len(out) == len(damaged):
+            reasons = damaged + skipped
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
                 f"({', '.join(VIDEOS)}), CSVs with time_s and one of "
                 f"{', '.join(SIGNAL_COLUMNS)}, E4 sessions or other signal files "
-                f"({', '.join(OPENERS)})" + (f". Skipped: {reasons[0]}" if reasons else "")
+                f"({', '.join(OPENERS)})" + (f". Not read: {reasons[0]}" if reasons else "")
             )
         return _make_trials_unique(_join_bids_files(out))
 
@@ -177,10 +176,8 @@ def _signal_recording(
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
         fields = identity_in_physio(path)
-        dataset, identity = (
-            fields["dataset"] or dataset,
-            (fields["subject"], fields["session"], fields["trial"]),
-        )
+        dataset = fields["dataset"] or dataset
+        identity = (fields["subject"], fields["session"], fields["trial"])
     return Recording(dataset, *identity, signals=signals)
 
 

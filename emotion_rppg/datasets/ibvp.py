@@ -72,8 +72,8 @@ class Ibvp(DatasetReader):
                 person,
                 trial=condition,
                 labels={"condition": CONDITIONS[condition]},
-                video=Video(folder, frames=partial(_frames, folder)),
-                signals={"bvp": partial(_bvp, path, folder)},
+                video=Video(folder, frames=partial(_read_frames, folder)),
+                signals={"bvp": partial(_read_bvp, path, folder)},
             )
 
 
@@ -92,11 +92,11 @@ def _image_paths(folder: Path) -> list[Path]:
     return [path for _, path in sorted(images)]
 
 
-def _frames(folder: Path) -> TimedFrames:
+def _read_frames(folder: Path) -> TimedFrames:
     return read_image_files((k / RATE_HZ, path) for k, path in enumerate(_image_paths(folder)))
 
 
-def _bvp(path: Path, folder: Path) -> Signal:
+def _read_bvp(path: Path, folder: Path) -> Signal:
     table, frames = read_columns(path, ("BVP", "SQ2")), len(_image_paths(folder))
     if abs(len(table["BVP"]) - frames) > RATE_HZ:
         raise InputError(

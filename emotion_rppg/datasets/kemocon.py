@@ -93,12 +93,12 @@ class KEmoCon(DatasetReader):
             if not path.parent.is_dir():
                 without_band.append(str(pid))
                 continue
-            signals = {"bvp": partial(_pulse, path, pid, start_ms, end_ms)}
+            signals = {"bvp": partial(_read_pulse, path, pid, start_ms, end_ms)}
             for prefix, name in RATERS.items():
                 file = self.root / name.format(pid)
                 if file.is_file():
                     signals |= {
-                        prefix + kind: partial(_rating, file, kind, prefix + kind)
+                        prefix + kind: partial(_read_rating, file, kind, prefix + kind)
                         for kind in self.card.scales
                     }
             yield Recording(
@@ -122,10 +122,10 @@ def _check_times(path: Path, pid: int, start_ms: float, end_ms: float) -> None:
         )
 
 
-def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
+def _read_pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
     table = read_columns(path, ("timestamp", "value"))
     times, values = (table["timestamp"] - start_ms) / 1e3, table["value"]
-    selected = _of_one_band(path, pid)
+    selected = _rows_of_one_band(path, pid)
     order = np.argsort(times[selected], kind="stable")  # late samples were written out of order
     span_s = (0.0, (end_ms - start_ms) / 1e3)
     return signal_from_times(
@@ -133,9 +133,9 @@ def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
     )
 
 
-def _of_one_band(path: Path, pid: int) -> np.ndarray:
+def _rows_of_one_band(path: Path, pid: int) -> np.ndarray:
     """Mark the rows (n,) of the one wristband to read."""
-    serials = load_cached(_serials, path)
+    serials = load_cached(_read_serials, path)
     bands = sorted(set(serials))
     if len(bands) == 1:
         return np.ones(len(serials), bool)
@@ -147,7 +147,7 @@ def _of_one_band(path: Path, pid: int) -> np.ndarray:
     return serials == DEVICES[pid]
 
 
-def _serials(path: Path) -> np.ndarray:
+def _read_serials(path: Path) -> np.ndarray:
     import pandas as pd
 
     try:
@@ -157,7 +157,7 @@ def _serials(path: Path) -> np.ndarray:
     return np.asarray(table["device_serial"].fillna("").str.strip().to_numpy(dtype=str))
 
 
-def _rating(path: Path, column: str, kind: str) -> Signal:
+def _read_rating(path: Path, column: str, kind: str) -> Signal:
     """Read a rating, one value per 5 s; a row's ``seconds`` is the end of its 5 s."""
     table = read_columns(path, ("seconds", column))
     row = table["seconds"] / RATING_S - 1

@@ -66,18 +66,18 @@ class LgiPpgi(DatasetReader):
             if not subject:
                 raise InputError(f"{path.parent} is not named as expected: want person_activity")
             video = path.with_name(VIDEO)
-            times = partial(_times, path.with_name(CLOCK))
+            times = partial(_read_frame_times, path.with_name(CLOCK))
             yield Recording(
                 self.card.name,
                 subject,
                 trial=activity,
                 labels={"condition": activity},
                 video=Video(video, times=times) if video.is_file() else None,
-                signals={"bvp": partial(_bvp, path)},
+                signals={"bvp": partial(_read_bvp, path)},
             )
 
 
-def _stream(path: Path, name: str) -> np.ndarray:
+def _read_stream(path: Path, name: str) -> np.ndarray:
     """Read the value ``name`` of each sample of a stream, (n,)."""
     root = load_xml(path)
     values = [item.findtext(name) for item in root.iter() if item is not root and len(item)]
@@ -87,14 +87,14 @@ def _stream(path: Path, name: str) -> np.ndarray:
     return np.array([number(text, str(path), name) for text in texts])
 
 
-def _times(path: Path) -> np.ndarray:
-    return frame_times_s(path, _stream(path, "value1") / 1e3)
+def _read_frame_times(path: Path) -> np.ndarray:
+    return frame_times_s(path, _read_stream(path, "value1") / 1e3)
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     """Read the pulse during the video; its last sample is at the last frame."""
-    wave = Signal(_stream(path, "value2"), RATE_HZ, kind="bvp")
-    video_s = video_duration_s(_times(path.with_name(CLOCK)))
+    wave = Signal(_read_stream(path, "value2"), RATE_HZ, kind="bvp")
+    video_s = video_duration_s(_read_frame_times(path.with_name(CLOCK)))
     lead_s = wave.duration_s - video_s
     if not -0.5 / RATE_HZ < lead_s < _MAX_LEAD * video_s + 1:
         raise InputError(

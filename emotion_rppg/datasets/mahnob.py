@@ -93,16 +93,16 @@ class MahnobHci(DatasetReader):
             if RATINGS["arousal"] not in root.attrib:
                 continue
             subject = whole_number(_fact(path, root.find("subject"), "id"), str(path), "subject")
-            video, film_part = _video(path, root)
+            video, film_part = _find_video(path, root)
             yield Recording(
                 self.card.name,
                 f"{subject:02d}",
                 trial=str(session),
-                labels=_labels(path, root),
+                labels=_read_labels(path, root),
                 scales=dict(self.card.scales),
                 video=video,
                 signals={
-                    "ecg": partial(_ecg, _file(path, root, "type", "Physiological"), film_part)
+                    "ecg": partial(_read_ecg, _file(path, root, "type", "Physiological"), film_part)
                 },
             )
 
@@ -125,7 +125,7 @@ def _file(path: Path, root: ElementTree.Element, name: str, value: str) -> Path 
     return path.with_name(file)
 
 
-def _labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
+def _read_labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
     where = str(path)
     code = whole_number(_fact(path, root, "feltEmo"), where, "feltEmo")
     if code not in EMOTIONS:
@@ -139,7 +139,7 @@ def _labels(path: Path, root: ElementTree.Element) -> dict[str, float | str]:
     return {**ratings, "emotion": EMOTIONS[code], "stimulus": _fact(path, root, "mediaFile")}
 
 
-def _video(
+def _find_video(
     path: Path, root: ElementTree.Element
 ) -> tuple[Video | None, tuple[float, float, float] | None]:
     """Return the video during the film; the film's length and the start and end shown of it (s)."""
@@ -154,7 +154,7 @@ def _video(
     begin, end = _film_times(
         gaze_path, number(_fact(path, root, "audRate"), str(path), "audRate", 1)
     )
-    section_start_s, section_s = _section(path, root)
+    section_start_s, section_s = _read_section(path, root)
     start_s, end_s = max(begin - section_start_s, 0.0), min(end - section_start_s, section_s)
     late_s = start_s - (begin - section_start_s)
     if (
@@ -170,7 +170,7 @@ def _video(
     return Video(video_path, start_s, end_s), (end - begin, late_s, late_s + end_s - start_s)
 
 
-def _section(path: Path, root: ElementTree.Element) -> tuple[float, float]:
+def _read_section(path: Path, root: ElementTree.Element) -> tuple[float, float]:
     """Return start and length (s) of the section on the audio's clock; check the video's."""
     facts = {name: number(_fact(path, root, name), str(path), name, 0) for name in CLOCKS}
     if not VIDEO_HZ[0] < facts["vidRate"] < VIDEO_HZ[1]:
@@ -218,12 +218,12 @@ def _film_times(path: Path, audio_hz: float) -> tuple[float, float]:
     return event_times[0][0] + offset_s, event_times[1][0] + offset_s
 
 
-def _ecg(path: Path | None, film_part: tuple[float, float, float] | None) -> Signal:
+def _read_ecg(path: Path | None, film_part: tuple[float, float, float] | None) -> Signal:
     """Read the ECG during the film, or during the part of it that the video shows."""
     if path is None:
         raise InputError("the session.xml names no physiological file: exclude the session")
     channels = read_edf(path, {LEAD: "ecg", "Status": None})
-    begin, end = _events(path, channels["Status"])
+    begin, end = _find_events(path, channels["Status"])
     film_s, first, stop = film_part or (end - begin, 0.0, end - begin)
     if abs(end - begin - film_s) > _CLOCK_TOLERANCE_S:
         raise InputError(
@@ -234,7 +234,7 @@ def _ecg(path: Path | None, film_part: tuple[float, float, float] | None) -> Sig
     return Signal(part.samples, part.rate_hz, kind="ecg", start_s=part.start_s - begin - first)
 
 
-def _events(path: Path, status: Signal) -> tuple[float, float]:
+def _find_events(path: Path, status: Signal) -> tuple[float, float]:
     """Find the first two triggers (s), where the lower 16 bits become nonzero."""
     code = np.rint(status.samples).astype(np.int64) & 0xFFFF
     onsets = np.flatnonzero((code[1:] != 0) & (code[:-1] == 0)) + 1

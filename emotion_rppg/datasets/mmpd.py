@@ -71,10 +71,10 @@ class Mmpd(DatasetReader):
                 self.card.name,
                 f"{person:02d}",
                 trial=f"{number:02d}",
-                labels=_conditions(path, dict(self.card.scales)),
+                labels=_read_conditions(path, dict(self.card.scales)),
                 scales=dict(self.card.scales),
-                video=Video(path, frames=partial(_frames, path)),
-                signals={"bvp": partial(_bvp, path)},
+                video=Video(path, frames=partial(_read_frames, path)),
+                signals={"bvp": partial(_read_bvp, path)},
             )
 
 
@@ -85,7 +85,7 @@ def _person(path: Path) -> int:
     return int(number)
 
 
-def _conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str, float | str]:
+def _read_conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str, float | str]:
     content = load_mat(path, [*WORDS.values(), TONE], limit_bytes=LIMIT_BYTES)
     words: dict[str, float | str] = {
         name: str(np.ravel(content[key])[0]) for name, key in WORDS.items()
@@ -95,7 +95,7 @@ def _conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str,
     return words | parse_labels({"skin_tone": tone}, scales, str(path))
 
 
-def _frames(path: Path) -> TimedFrames:
+def _read_frames(path: Path) -> TimedFrames:
     video = load_mat(path, ["video"], limit_bytes=LIMIT_BYTES)["video"]
     if video.ndim != 4 or video.shape[3] != 3:
         raise InputError(f"{path}: video has the shape {video.shape}, want (frames, h, w, 3)")
@@ -103,11 +103,11 @@ def _frames(path: Path) -> TimedFrames:
         yield k / RATE_HZ, to_uint8(image, str(path))
 
 
-def _bvp(path: Path) -> Signal:
-    return Signal(load_cached(_wave, path), RATE_HZ, kind="bvp")
+def _read_bvp(path: Path) -> Signal:
+    return Signal(load_cached(_read_wave, path), RATE_HZ, kind="bvp")
 
 
-def _wave(path: Path) -> np.ndarray:
+def _read_wave(path: Path) -> np.ndarray:
     wave = np.ravel(load_mat(path, ["GT_ppg"], limit_bytes=LIMIT_BYTES)["GT_ppg"]).astype(float)
     if len(wave) < RATE_HZ:
         raise InputError(f"{path}: GT_ppg has {len(wave)} samples, want some 1800: copy it again")

@@ -69,7 +69,7 @@ class Popane(DatasetReader):
                 f"S{study}P{person}",
                 trial=condition,
                 scales=dict(self.card.scales),
-                signals={"ecg": partial(_ecg, path), "valence": partial(_affect, path)},
+                signals={"ecg": partial(_read_ecg, path), "valence": partial(_read_valence, path)},
             )
 
 
@@ -81,7 +81,7 @@ def _who(path: Path) -> tuple[int, int, str]:
     return int(study[1:]), int(person[1:]), condition
 
 
-def _column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     _check_facts(path)
     table = read_columns(path, ("timestamp", name))
     return table["timestamp"], table[name]
@@ -111,10 +111,10 @@ def _check_facts(path: Path) -> None:
         )
 
 
-def _ecg(path: Path) -> Signal:
-    return signal_from_times(path, *_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
+def _read_ecg(path: Path) -> Signal:
+    return signal_from_times(path, *_read_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
 
 
-def _affect(path: Path) -> Signal:
-    wave = signal_from_times(path, *_column(path, "affect"), "valence", rate_hz=RATE_HZ)
+def _read_valence(path: Path) -> Signal:
+    wave = signal_from_times(path, *_read_column(path, "affect"), "valence", rate_hz=RATE_HZ)
     return check_scale(path, wave, SCALE)

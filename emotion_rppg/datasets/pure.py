@@ -72,8 +72,8 @@ class Pure(DatasetReader):
                 person,
                 trial=setup,
                 labels={"motion": SETUPS[setup]},
-                video=Video(folder, frames=partial(_frames, folder)),
-                signals={"bvp": partial(_bvp, path, folder)},
+                video=Video(folder, frames=partial(_read_frames, folder)),
+                signals={"bvp": partial(_read_bvp, path, folder)},
             )
 
 
@@ -90,12 +90,12 @@ def _stamped_images(folder: Path) -> list[tuple[int, Path]]:
     return sorted(images)
 
 
-def _frames(folder: Path) -> TimedFrames:
+def _read_frames(folder: Path) -> TimedFrames:
     images = _stamped_images(folder)
     return read_image_files(((stamp - images[0][0]) / 1e9, path) for stamp, path in images)
 
 
-def _bvp(path: Path, folder: Path) -> Signal:
+def _read_bvp(path: Path, folder: Path) -> Signal:
     begin, end = (_stamped_images(folder)[k][0] for k in (0, -1))
     content = load_cached(load_json, path)
     try:

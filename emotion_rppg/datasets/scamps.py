@@ -60,12 +60,12 @@ class Scamps(DatasetReader):
             yield Recording(
                 self.card.name,
                 path.stem,
-                video=Video(path, frames=partial(_frames, path)),
-                signals={"bvp": partial(_bvp, path)},
+                video=Video(path, frames=partial(_read_frames, path)),
+                signals={"bvp": partial(_read_bvp, path)},
             )
 
 
-def _frames(path: Path) -> TimedFrames:
+def _read_frames(path: Path) -> TimedFrames:
     frame = 0
     for slab in read_slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
         if slab.ndim != 4 or len(slab) != 3:
@@ -75,7 +75,7 @@ def _frames(path: Path) -> TimedFrames:
             frame += 1
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     wave = np.ravel(load_hdf5(path, ["d_ppg"], limit_bytes=3 * GB)["d_ppg"]).astype(float)
     if len(wave) < RATE_HZ:
         raise InputError(f"{path}: d_ppg has {len(wave)} samples, want 600: download it again")

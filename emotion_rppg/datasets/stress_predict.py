@@ -64,10 +64,10 @@ class StressPredict(DatasetReader):
     def recordings(self) -> Iterator[Recording]:
         runs = _label_runs(self.root / LABELS)
         for path in sorted(self.root.glob(self.expected)):
-            yield from _of_person(path, runs)
+            yield from _person_recordings(path, runs)
 
 
-def _of_person(path: Path, runs: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
+def _person_recordings(path: Path, runs: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
     name = path.parent.name
     if not name[1:].isdigit():
         raise InputError(f"{path.parent} is not named as expected: want S01, S02 …")

@@ -97,7 +97,7 @@ def write_study(
             "lowest below the highest, and a strength of 0 or more"
         )
     plans = [
-        (1 + 1000 * seed + i, k, *_ratings(1 + 1000 * seed + i, k, trials))
+        (1 + 1000 * seed + i, k, *_draw_ratings(1 + 1000 * seed + i, k, trials))
         for i in range(people)
         for k in range(trials)
     ]
@@ -107,7 +107,7 @@ def write_study(
         settings = (duration_s, size, rate_hz, camera or Camera(), video, scale, strength)
         jobs = ((temporary, plan, *settings) for plan in plans)
         rows = []
-        for row in map_in_order(_trial, jobs, workers=workers):
+        for row in map_in_order(_write_trial, jobs, workers=workers):
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(plans))
@@ -119,7 +119,7 @@ def write_study(
     return Path(folder)
 
 
-def _ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
+def _draw_ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
     """Draw a trial's ratings on 1–9, to a tenth: one quadrant after another, never the midpoint.
 
     With an even number of trials, each label is as often above as below the midpoint.
@@ -136,7 +136,7 @@ def _ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
     return round(float(arousal), 1), round(float(valence), 1)
 
 
-def _trial(
+def _write_trial(
     folder: Path,
     plan: tuple[int, int, float, float],
     duration_s: float,

@@ -73,8 +73,8 @@ class UbfcPhys(DatasetReader):
 
     def recordings(self) -> Iterator[Recording]:
         for person, info in files_by_number(self.root, self.expected, lambda p: p.stem[6:]):
-            scores = _anxiety(info.with_name(f"selfReportedAnx_s{person}.csv"))
-            group = _group(info)
+            scores = _read_anxiety(info.with_name(f"selfReportedAnx_s{person}.csv"))
+            group = _read_group(info)
             for task, condition in TASKS.items():
                 pulse, video = (
                     info.with_name(f"{kind}_s{person}_{task}.{ending}")
@@ -91,11 +91,11 @@ class UbfcPhys(DatasetReader):
                     labels={"condition": condition, "stress": stress, "group": group, **scores},
                     scales=dict(self.card.scales),
                     video=Video(video) if video.is_file() else None,
-                    signals={"bvp": partial(_bvp, pulse)},
+                    signals={"bvp": partial(_read_bvp, pulse)},
                 )
 
 
-def _group(path: Path) -> str:
+def _read_group(path: Path) -> str:
     """Read the group, which sets the tasks' difficulty, from line three of a person's info."""
     lines = load_text(path).split()
     if len(lines) < 3 or lines[2].lower() not in GROUPS:
@@ -106,7 +106,7 @@ def _group(path: Path) -> str:
     return lines[2].lower()
 
 
-def _anxiety(path: Path) -> dict[str, float]:
+def _read_anxiety(path: Path) -> dict[str, float]:
     """Read the person's scores before and after; none if they lie outside the expected scale."""
     table = load_numbers(path, delimiter=",")
     if table.shape != (3, 2):
@@ -121,7 +121,7 @@ def _anxiety(path: Path) -> dict[str, float]:
     return dict(zip(ANXIETY, map(float, table.ravel()), strict=True))
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     """Read the pulse at 64 Hz; if skin conductance is available, both must be equally long."""
     table = load_numbers(path, delimiter=",")
     if table.shape[1] != 1:

@@ -65,8 +65,8 @@ class UbfcRppg(DatasetReader):
                 (
                     (part, read, video.with_name(name))
                     for part, name, read in (
-                        ("DATASET_2", "ground_truth.txt", _of_lines),
-                        ("DATASET_1", "gtdump.xmp", _of_columns),
+                        ("DATASET_2", "ground_truth.txt", _read_dataset_2),
+                        ("DATASET_1", "gtdump.xmp", _read_dataset_1),
                     )
                     if video.with_name(name).is_file()
                 ),
@@ -82,7 +82,10 @@ class UbfcRppg(DatasetReader):
                 video.parent.name,
                 labels={"part": part},
                 video=Video(
-                    video, times=partial(_frames, pulse_path) if read is _of_lines else None
+                    video,
+                    times=partial(_read_frame_times, pulse_path)
+                    if read is _read_dataset_2
+                    else None,
                 ),
                 signals={"bvp": partial(read, pulse_path)},
             )
@@ -94,19 +97,19 @@ def _sort_key(video: Path) -> tuple[object, ...]:
     return video.parent.parent, int(number[0]) if number else 10**6, video.parent.name
 
 
-def _of_lines(path: Path) -> Signal:
+def _read_dataset_2(path: Path) -> Signal:
     """Read a pulse of DATASET_2; its first sample is at the first frame, 0 s."""
-    table = load_cached(_lines, path)
+    table = load_cached(_read_lines, path)
     _within(path, "heart rate (line 2)", table[1], _PLAUSIBLE_BPM)
-    return signal_from_times(path, _frames(path), table[0], "bvp", rate_hz=30.0)
+    return signal_from_times(path, _read_frame_times(path), table[0], "bvp", rate_hz=30.0)
 
 
-def _frames(path: Path) -> np.ndarray:
+def _read_frame_times(path: Path) -> np.ndarray:
     """Read the frame times (s) of a video of DATASET_2."""
-    return frame_times_s(path, load_cached(_lines, path)[2])
+    return frame_times_s(path, load_cached(_read_lines, path)[2])
 
 
-def _lines(path: Path) -> np.ndarray:
+def _read_lines(path: Path) -> np.ndarray:
     table = load_numbers(path)
     if len(table) != 3:
         raise InputError(
@@ -115,7 +118,7 @@ def _lines(path: Path) -> np.ndarray:
     return table
 
 
-def _of_columns(path: Path) -> Signal:
+def _read_dataset_1(path: Path) -> Signal:
     """Read a pulse of DATASET_1; its milliseconds count from the start of the video."""
     table = load_numbers(path, delimiter=",")
     if table.shape[1] != 4:

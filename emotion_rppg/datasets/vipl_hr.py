@@ -81,9 +81,10 @@ class ViplHr(DatasetReader):
                 trial=f"source{source}",
                 labels={"camera": CAMERAS[source]},
                 video=Video(
-                    video, times=partial(_times, times_path) if times_path.is_file() else None
+                    video,
+                    times=partial(_read_frame_times, times_path) if times_path.is_file() else None,
                 ),
-                signals={"bvp": partial(_bvp, video.with_name("wave.csv"))},
+                signals={"bvp": partial(_read_bvp, video.with_name("wave.csv"))},
             )
 
 
@@ -98,16 +99,16 @@ def _number(folder: Path, letter: str) -> int:
     return int(text)
 
 
-def _times(path: Path) -> np.ndarray:
+def _read_frame_times(path: Path) -> np.ndarray:
     return frame_times_s(path, load_numbers(path).ravel() / 1e3)
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     """Read the pulse at 60 Hz; it must last as long as the video or the heart rate."""
     values = read_columns(path, ["Wave"])["Wave"]
     times_path, rate_path = path.with_name("time.txt"), path.with_name("gt_HR.csv")
     if times_path.is_file():
-        duration_s = video_duration_s(_times(times_path))
+        duration_s = video_duration_s(_read_frame_times(times_path))
     else:
         duration_s = float(len(read_columns(rate_path, ["HR"])["HR"]))
     rate_hz = len(values) / duration_s if duration_s else 0.0

@@ -82,7 +82,7 @@ class Wesad(DatasetReader):
     def recordings(self) -> Iterator[Recording]:
         people = [p for p in self.root.glob("S*") if p.is_dir() and p.name[1:].isdigit()]
         for person in sorted(people, key=lambda p: int(p.name[1:])):
-            yield from _of_person(person / f"{person.name}.pkl")
+            yield from _person_recordings(person / f"{person.name}.pkl")
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class Condition:
     arousal: float
 
 
-def _trial(condition: str) -> str:
+def _trial_name(condition: str) -> str:
     return condition.lower().replace(" ", "")
 
 
-def _of_person(path: Path) -> list[Recording]:
+def _person_recordings(path: Path) -> list[Recording]:
     quest = path.with_name(f"{path.stem}_quest.csv")
     e4_paths = sorted(path.parent.glob(f"{path.stem}_E4_Data*"))  # the folder before the zip
     if not path.is_file() and not e4_paths:
@@ -122,11 +122,14 @@ def _of_person(path: Path) -> list[Recording]:
             Recording(
                 Wesad.card.name,
                 path.stem[1:],
-                trial=_trial(condition.name),
+                trial=_trial_name(condition.name),
                 labels=labels,
                 scales={k: v for k, v in Wesad.card.scales.items() if k in labels},
                 signals=(
-                    {k: partial(_read, path, quest, condition.name, k) for k in ("bvp", "ecg")}
+                    {
+                        k: partial(_read_signal, path, quest, condition.name, k)
+                        for k in ("bvp", "ecg")
+                    }
                     if path.is_file()
                     else {"bvp": partial(_read_e4, e4_paths[0], path.stem, condition)}
                 ),
@@ -184,10 +187,10 @@ def read_quest(path: Path) -> list[Condition]:
     return out
 
 
-def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
+def _read_signal(path: Path, quest: Path, condition: str, kind: str) -> Signal:
     """Read one signal during a condition, on the pickle's clock."""
-    label, signals = load_cached(_of_pickle, path)
-    return signals[kind].crop(*_blocks(path, label, read_quest(quest))[condition])
+    label, signals = load_cached(_read_pickle, path)
+    return signals[kind].crop(*_find_blocks(path, label, read_quest(quest))[condition])
 
 
 def _read_e4(path: Path, person: str, condition: Condition) -> Signal:
@@ -204,14 +207,14 @@ def _read_e4(path: Path, person: str, condition: Condition) -> Signal:
     return crop_complete(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
 
 
-def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
+def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     """Read labels and heart signals of a person; drop the other gigabyte."""
     content = load_pickle(path)
     label = channel(path, content, "label")
     return label, heart(path, content, len(label) / _LABEL_HZ)
 
 
-def _blocks(
+def _find_blocks(
     path: Path, label: np.ndarray, protocol: list[Condition]
 ) -> dict[str, tuple[float, float]]:
     """Find start and end (s, pickle's clock) of each condition; check their order."""

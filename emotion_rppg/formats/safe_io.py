@@ -226,7 +226,7 @@ def load_hdf5(
     with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
         available = [name for name in file if not name.startswith("#")]
         selected = [n for n in (available if names is None else names) if n in file]
-        content = {name: _of_hdf5(file, file[name], 0) for name in selected}
+        content = {name: _convert_hdf5(file, file[name], 0) for name in selected}
     return _require_names(path, content, names)
 
 
@@ -249,13 +249,13 @@ def read_slabs(
             yield item[(slice(None),) * axis + (slice(start, start + step),)]
 
 
-def _of_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
+def _convert_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
     import h5py
 
     if depth > MAX_DEPTH:
         raise RecursionError
     if isinstance(item, h5py.Group):
-        return {name: _of_hdf5(file, item[name], depth + 1) for name in item}
+        return {name: _convert_hdf5(file, item[name], depth + 1) for name in item}
     if item.is_virtual or item.external:
         raise InputError(
             f"{file.filename} refers to other files and was not read: want one complete file"
@@ -263,7 +263,7 @@ def _of_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
     if item.attrs.get("MATLAB_class") == b"char":
         return "".join(map(chr, item[()].ravel()))
     if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
-        cells = [_of_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
+        cells = [_convert_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
         return cells[0] if len(cells) == 1 else cells
     return item[()]
 
