@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.base import Listed
+from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.evaluation import SPLITS, Split
@@ -196,7 +196,7 @@ def a_method(folder: Path, add: Callable[..., None]) -> None:
     assert "Nobody 1902. On green. A journal 2, 1–2." in report
 
 
-class Waves(Listed):
+class Waves(DatasetReader):
     """Pulse waves in text files, one a person."""
 
     card = Card(

@@ -164,9 +164,9 @@ def test_a_clock_that_jumps_ahead_leaves_a_gap_and_no_number_in_it(tmp_path) -> 
 @pytest.mark.parametrize(
     ("times", "words"),
     [
-        (T - np.where(T > 30, 20.0, 0.0), "goes back"),
+        (T - np.where(T > 30, 20.0, 0.0), "decreases on line"),
         (T * 1000, "milliseconds"),
-        (T + np.where(T > 30, 1e9, 0.0), "leaps"),
+        (T + np.where(T > 30, 1e9, 0.0), "jumps by"),
     ],
 )
 def test_a_clock_that_is_none_is_refused(times, words, tmp_path) -> None:

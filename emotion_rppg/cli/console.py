@@ -128,10 +128,10 @@ def recordings_of(
                     f"two inputs are called {name}: give the folder above them instead"
                 )
         return found
-    from emotion_rppg.datasets.cards import dataset_class
+    from emotion_rppg import datasets
 
     if channel is not None:
         raise InputError(f"--channel {channel} is of files: the reader of {dataset} knows its own")
     if root is None:
         raise InputError(f"--dataset {dataset} needs --root DIR, the folder it lies in")
-    return list(dataset_class(dataset)(root))
+    return list(datasets.find(dataset)(root))

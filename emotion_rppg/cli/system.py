@@ -67,17 +67,17 @@ def datasets(
         from emotion_rppg.datasets import cards
 
         if name is None:
-            typer.echo(json.dumps(cards.listed()) if as_json else cards.as_text())
+            typer.echo(json.dumps(cards.all_cards()) if as_json else cards.cards_as_text())
             return
         if cite:
-            typer.echo(cards.cited(name))
+            typer.echo(cards.citation(name))
             return
         pairs = [text.partition("=") for text in other]
         for text, (set_name, _, folder) in zip(other, pairs, strict=True):
             if not (root and set_name and folder):
                 raise InputError(f"--other {text}: want NAME=DIR, and --root for {name} itself")
-        found = cards.described(name, root, {set_name: Path(at) for set_name, _, at in pairs})
-        typer.echo(json.dumps(found) if as_json else cards.described_as_text(found))
+        found = cards.describe(name, root, {set_name: Path(at) for set_name, _, at in pairs})
+        typer.echo(json.dumps(found) if as_json else cards.description_as_text(found))
 
 
 @app.command("cache")

@@ -1,4 +1,7 @@
-"""DATASETS: name -> class; iterating one yields lazy Recordings in a fixed order."""
+"""Readers of data sets: DATASETS maps each name to its reader class, `find` looks one up.
+
+Iterating over a reader yields lazy Recordings in a fixed order.
+"""
 
 from typing import Any
 
@@ -27,6 +30,7 @@ from emotion_rppg.datasets.ubfc_phys import UbfcPhys
 from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
 from emotion_rppg.datasets.vipl_hr import ViplHr
 from emotion_rppg.datasets.wesad import Wesad
+from emotion_rppg.errors import InputError
 
 DATASETS: dict[str, Any] = {
     "amigos": Amigos,
@@ -55,3 +59,16 @@ DATASETS: dict[str, Any] = {
     "vipl-hr": ViplHr,
     "wesad": Wesad,
 }
+
+
+def find(name: str) -> Any:
+    """Return the reader class of a data set by its name.
+
+    Raises
+    ------
+    InputError
+        No data set has this name; the message lists all names.
+    """
+    if name not in DATASETS:
+        raise InputError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))}")
+    return DATASETS[name]

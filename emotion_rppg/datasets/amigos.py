@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached, parse_labels
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_mat
 from emotion_rppg.recordings import Card, Recording
@@ -25,7 +25,7 @@ CHANNELS, ECG_RIGHT = 17, 14
 RATINGS = ("arousal", "valence", "dominance", "liking", "familiarity")  # in the file's order
 
 
-class Amigos(Listed):
+class Amigos(DatasetReader):
     """List one recording for each person and film; 0 s is where the film begins, after the rest.
 
     ``ecg`` is the right arm's lead. Films that a person did not watch are empty in the file and are
@@ -67,29 +67,30 @@ class Amigos(Listed):
     expected = "Data_Preprocessed_P*.mat"
 
     def recordings(self) -> Iterator[Recording]:
-        found = numbered(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
-        for person, path in found:
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.rsplit("_P", 1)[1])
+        for person, path in files:
             rows = load_mat(path, ["labels_selfassessment"])["labels_selfassessment"]
             for film, row in enumerate(rows, 1):
-                given = np.asarray(row, dtype=float).ravel()
-                if not given.size:
+                ratings = np.asarray(row, dtype=float).ravel()
+                if not ratings.size:
                     continue
-                if len(given) < len(RATINGS):
+                if len(ratings) < len(RATINGS):
                     raise InputError(
-                        f"{path}: film {film} has {len(given)} ratings, want 12: download it again"
+                        f"{path}: film {film} has {len(ratings)} ratings, want 12: download "
+                        "it again"
                     )
-                values: dict[str, Any] = dict(zip(RATINGS, given[: len(RATINGS)], strict=True))
+                values: dict[str, Any] = dict(zip(RATINGS, ratings[: len(RATINGS)], strict=True))
                 yield Recording(
                     self.card.name,
                     f"{person:02d}",
                     trial=f"{film:02d}",
-                    labels=labels(values, dict(self.card.scales), f"{path}, film {film}"),
+                    labels=parse_labels(values, dict(self.card.scales), f"{path}, film {film}"),
                     scales=dict(self.card.scales),
-                    signals={"ecg": partial(_ecg, path, film)},
+                    signals={"ecg": partial(_read_ecg, path, film)},
                 )
 
 
-def _leads(path: Path) -> list[np.ndarray]:
+def _read_leads(path: Path) -> list[np.ndarray]:
     """Read the right arm's ECG of each film, with the rest before it; drop the EEG."""
     out = []
     for film, table in enumerate(load_mat(path, ["joined_data"])["joined_data"], 1):
@@ -103,8 +104,8 @@ def _leads(path: Path) -> list[np.ndarray]:
     return out
 
 
-def _ecg(path: Path, film: int) -> Signal:
-    waves = kept(_leads, path)
+def _read_ecg(path: Path, film: int) -> Signal:
+    waves = load_cached(_read_leads, path)
     wave = waves[film - 1] if film <= len(waves) else np.empty(0)
     begin = round(REST_S * RATE_HZ)
     if len(wave) <= begin:

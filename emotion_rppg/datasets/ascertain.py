@@ -12,7 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered, on_clock
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    files_by_number,
+    load_cached,
+    parse_labels,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_mat
 from emotion_rppg.recordings import Card, Recording
@@ -24,7 +30,7 @@ SCALES: dict[str, tuple[float, float]] = {"arousal": (0.0, 6.0), "valence": (-3.
 REPORTS = "ASCERTAIN_Features/Dt_SelfReports.mat"
 
 
-class Ascertain(Listed):
+class Ascertain(DatasetReader):
     """List one recording for each person and clip; 0 s is the file's first sample.
 
     ``ecg`` is the first of the two leads. Clips have the numbers of the ratings, not those of the
@@ -68,28 +74,30 @@ class Ascertain(Listed):
 
     def recordings(self) -> Iterator[Recording]:
         reports = self.root / REPORTS
-        ratings = kept(_ratings, reports)
-        people = numbered(self.root, "ASCERTAIN_Raw/ECGData/Movie_P*", lambda p: p.name[7:])
+        ratings = load_cached(_read_ratings, reports)
+        people = files_by_number(self.root, "ASCERTAIN_Raw/ECGData/Movie_P*", lambda p: p.name[7:])
         for person, folder in people:
-            clips = numbered(folder, "ECG_Clip*.mat", lambda p: p.stem[8:])
+            clips = files_by_number(folder, "ECG_Clip*.mat", lambda p: p.stem[8:])
             for clip, path in clips:
                 if not (1 <= person <= ratings.shape[1] and 1 <= clip <= ratings.shape[2]):
                     raise InputError(
                         f"{reports} rates {ratings.shape[1]} people and {ratings.shape[2]} clips, "
                         f"{path} is not among them: want both from one release"
                     )
-                given = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
+                clip_ratings = dict(zip(SCALES, ratings[:2, person - 1, clip - 1], strict=True))
                 yield Recording(
                     self.card.name,
                     f"{person:02d}",
                     trial=f"{clip:02d}",
-                    labels=labels(given, SCALES, f"{reports}, person {person}, clip {clip}"),
+                    labels=parse_labels(
+                        clip_ratings, SCALES, f"{reports}, person {person}, clip {clip}"
+                    ),
                     scales=SCALES,
-                    signals={"ecg": partial(_ecg, path)},
+                    signals={"ecg": partial(_read_ecg, path)},
                 )
 
 
-def _ratings(path: Path) -> np.ndarray:
+def _read_ratings(path: Path) -> np.ndarray:
     """Read the ratings, (5 dimensions, people, clips)."""
     ratings = np.asarray(load_mat(path, ["Ratings"])["Ratings"])
     if ratings.dtype.kind not in "fiu" or ratings.ndim != 3 or len(ratings) != DIMENSIONS:
@@ -100,10 +108,10 @@ def _ratings(path: Path) -> np.ndarray:
     return ratings.astype(float)
 
 
-def _ecg(path: Path) -> Signal:
+def _read_ecg(path: Path) -> Signal:
     table = np.asarray(load_mat(path, ["Data_ECG"])["Data_ECG"])
     if table.dtype.kind not in "fiu" or table.ndim != 2 or table.shape[1] < 3 or len(table) < 2:
         raise InputError(f"{path}: Data_ECG has the shape {table.shape}, want time and two leads")
     lead = table[:, 4 if table.shape[1] >= 6 else 1].astype(float)
     times_s = (table[:, 0] - table[0, 0]).astype(float) / 1e3
-    return on_clock(path, times_s, lead, "ecg", rate_hz=RATE_HZ)
+    return signal_from_times(path, times_s, lead, "ecg", rate_hz=RATE_HZ)

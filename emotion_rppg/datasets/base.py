@@ -1,8 +1,8 @@
-"""Shared parts of the readers of published data sets: listing a folder, columns and their clocks.
+"""Base class and shared functions of the readers of published data sets.
 
-A reader names the place of its files (`Listed`), reads columns by name (`read_columns`) or a file
-that several recordings share (`kept`), and puts samples on their clock while checking unit, rate
-and length (`on_clock`).
+A reader subclasses `DatasetReader`, which finds the folder and lists the recordings. It reads
+columns by name (`read_columns`) or a file that several recordings share (`load_cached`), and builds
+signals from samples and their times (`signal_from_times`), which checks unit, rate and length.
 """
 
 from __future__ import annotations
@@ -17,18 +17,27 @@ from typing import Any, ClassVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.safe_io import GB, checked
+from emotion_rppg.formats.safe_io import GB, check_file
 from emotion_rppg.formats.text_tables import number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import SHORTEST_STEP_S, Signal
 
 
-class Listed(ABC):
+class DatasetReader(ABC):
     """Base class of a reader: lists recordings in a fixed order, without opening their signals.
 
-    A subclass has a ``card``; ``expected``, a glob that matches at least one file; ``inside``,
-    folders within the root that may hold the files; and ``recordings()``, which opens only labels.
+    A subclass defines
+
+    - ``card``: the facts about the data set;
+    - ``expected``: a glob pattern that matches at least one file;
+    - ``inside``: folders within the root that may contain the files, "." by default;
+    - ``recordings()``: yields the recordings and opens only files of labels.
+
+    Raises
+    ------
+    DatasetNotFound
+        No such folder, no expected file in it, or no recording.
     """
 
     card: ClassVar[Card]
@@ -40,18 +49,18 @@ class Listed(ABC):
             raise DatasetNotFound(
                 f"{str(root)!r} does not exist: want the folder of {self.card.title}"
             )
-        places = [Path(root) / name for name in self.inside]
-        found = [place for place in places if next(place.glob(self.expected), None)]
-        if not found:
+        folders = [Path(root) / name for name in self.inside]
+        matching = [folder for folder in folders if next(folder.glob(self.expected), None)]
+        if not matching:
             raise DatasetNotFound(
                 f"no {self.card.name} files under {str(root)!r}: expected {self.expected}; "
                 f"get them from {self.card.url} ({self.card.access}) and unpack them there"
             )
-        self.root = found[0]
+        self.root = matching[0]
         self._recordings = [replace(r, reader=self.card.name) for r in self.recordings()]
         if not self._recordings:
             raise DatasetNotFound(
-                f"{str(self.root)!r} holds files of {self.card.title}, but not one recording: "
+                f"{str(self.root)!r} has files of {self.card.title}, but no recording: "
                 "unpack all of its archives there"
             )
 
@@ -66,25 +75,32 @@ class Listed(ABC):
         """Yield the recordings of the folder, in a fixed order."""
 
 
-def numbered(root: Path, pattern: str, name_of: Callable[[Path], str]) -> list[tuple[int, Path]]:
-    """List the files of a pattern by the number in their names: 2 before 10."""
+def files_by_number(
+    root: Path, pattern: str, name_of: Callable[[Path], str]
+) -> list[tuple[int, Path]]:
+    """List the paths that match a pattern, sorted by the number in their names: 2 before 10.
+
+    ``name_of`` returns the part of a path that must be a number.
+    """
     out = []
     for path in root.glob(pattern):
         text = name_of(path)
         if not text.isdecimal():
-            raise InputError(f"{path} is not named as expected: {text!r} is no number ({pattern})")
+            raise InputError(
+                f"{path} is not named as expected: {text!r} is not a number (want {pattern})"
+            )
         out.append((int(text), path))
     return sorted(out)
 
 
-def kept(load: Callable[[Path], Any], path: Path) -> Any:
-    """Return ``load(path)``, cached for the next recordings that read the same file."""
-    stat = checked(path, 3 * GB).stat()
-    return _kept(load, path, stat.st_mtime_ns, stat.st_size)
+def load_cached(load: Callable[[Path], Any], path: Path) -> Any:
+    """Return ``load(path)``, cached for further recordings that read the same file."""
+    stat = check_file(path, 3 * GB).stat()
+    return _load_cached(load, path, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=4)
-def _kept(load: Callable[[Path], Any], path: Path, changed_ns: int, size: int) -> Any:
+def _load_cached(load: Callable[[Path], Any], path: Path, changed_ns: int, size: int) -> Any:
     return load(path)
 
 
@@ -96,11 +112,11 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     InputError
         A missing file, a missing column, or a cell that is not a number.
     """
-    table = kept(_table, path)
+    table = load_cached(_read_table, path)
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise InputError(
-            f"{path} lacks the columns {', '.join(missing)}; it has: "
+            f"{path} does not have the columns {', '.join(missing)}; it has: "
             f"{', '.join(map(str, table.columns[:12]))}"
         )
     out = {}
@@ -112,18 +128,20 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     return out
 
 
-def _table(path: Path) -> Any:
+def _read_table(path: Path) -> Any:
     import pandas as pd
 
     try:
         table = pd.read_csv(path, comment="#", low_memory=False, **AS_WRITTEN)
     except (ValueError, OSError) as error:
-        said = str(error).strip().splitlines()[0]
-        raise InputError(f"{path} cannot be read as a CSV ({said}): download it again") from error
+        message = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{path} cannot be read as a CSV ({message}): download it again"
+        ) from error
     return table.rename(columns=lambda name: str(name).strip())
 
 
-def on_clock(
+def signal_from_times(
     path: Path,
     times_s: np.ndarray,
     values: np.ndarray,
@@ -142,74 +160,91 @@ def on_clock(
         The documented rate; a difference of more than a fifth means that the unit of time, the
         device or the column is not the expected one.
     span_s : (start, end), optional
-        The wanted stretch; a file that lacks more than a second at either end is cut off.
+        The requested time span; at most one second may be missing at either end.
+
+    Raises
+    ------
+    InputError
+        Times that decrease or are not finite, another rate, no valid sample, or a missing part.
     """
     steps = np.diff(times_s) if np.isfinite(times_s).all() else np.zeros(0)
-    forward = steps[steps >= SHORTEST_STEP_S]
-    if (steps < 0).any() or not len(forward):
-        raise InputError(f"{path}: the times of {kind} are no clock: want increasing seconds")
-    step = float(np.median(forward))
-    rate = 1 / step if (1 / step) / rate_hz > 1.2 else (len(times_s) - 1) / np.ptp(times_s)
-    if not 0.5 < rate / rate_hz < 1.2:
+    positive = steps[steps >= SHORTEST_STEP_S]
+    if (steps < 0).any() or not len(positive):
+        raise InputError(f"{path}: the times of {kind} do not increase: want increasing seconds")
+    step_s = float(np.median(positive))
+    measured = 1 / step_s
+    if measured / rate_hz <= 1.2:  # the mean rate, which gaps lower
+        measured = (len(times_s) - 1) / np.ptp(times_s)
+    if not 0.5 < measured / rate_hz < 1.2:
         raise InputError(
-            f"{path}: {kind} has {rate:.4g} samples a second, the documents say {rate_hz:g}: "
-            "another unit of time, device or version of the set?"
+            f"{path}: {kind} has {measured:.4g} samples per second, the documents say {rate_hz:g}: "
+            "is it another unit of time, device or version of the data set?"
         )
     if not np.isfinite(values).any():
         raise InputError(f"{path}: {kind} is empty: the sensor failed, exclude the recording")
     wave = Signal.from_times(times_s, values, rate_hz=rate_hz, kind=kind)
-    return wave if span_s is None else cover(path, wave, *span_s)
+    return wave if span_s is None else crop_complete(path, wave, *span_s)
 
 
-def frame_seconds(path: Path, stamps_s: np.ndarray) -> np.ndarray:
-    """Return frame times (s) from the first frame, for ``Video(times=…)``; check their rate."""
+def frame_times_s(path: Path, stamps_s: np.ndarray) -> np.ndarray:
+    """Convert timestamps (s) to seconds from the first frame, for ``Video(times=…)``.
+
+    Raises
+    ------
+    InputError
+        A timestamp that is not finite, or a rate outside 5–130 frames per second.
+    """
     if not np.isfinite(stamps_s).all():
+        frame = int((~np.isfinite(stamps_s)).argmax())
+        raise InputError(f"{path}: frame {frame} has no time: download it again")
+    times_s: np.ndarray = stamps_s - stamps_s[0]
+    if len(times_s) < 2 or not 5 < (len(times_s) - 1) / max(times_s[-1], 1e-9) < 130:
         raise InputError(
-            f"{path}: the time of frame {int((~np.isfinite(stamps_s)).argmax())} is none"
+            f"{path} has {len(times_s)} frames in {times_s[-1]:.4g} s, want 5 to 130 per second: "
+            "does it belong to the video beside it, and are its times in the documented unit?"
         )
-    seconds: np.ndarray = stamps_s - stamps_s[0]
-    if len(seconds) < 2 or not 5 < (len(seconds) - 1) / max(seconds[-1], 1e-9) < 130:
-        raise InputError(
-            f"{path} tells {len(seconds)} frames in {seconds[-1]:.4g} s: is it of the film beside "
-            "it, and its time in the unit that the documents say?"
-        )
-    return seconds
+    return times_s
 
 
-def film_lasts(seconds: np.ndarray) -> float:
-    """Return the length (s) of a video with frames at these times; the last lasts a usual step."""
-    return float(seconds[-1] - seconds[0]) * len(seconds) / (len(seconds) - 1)
+def video_duration_s(times_s: np.ndarray) -> float:
+    """Return the length (s) of a video with frames at these times; the last has a mean step."""
+    return float(times_s[-1] - times_s[0]) * len(times_s) / (len(times_s) - 1)
 
 
-def cover(path: Path, wave: Signal, start_s: float, end_s: float) -> Signal:
+def crop_complete(path: Path, wave: Signal, start_s: float, end_s: float) -> Signal:
     """Crop a signal to start and end (s); at most one second may be missing at either end."""
     if wave.start_s > start_s + 1 or wave.end_s < end_s - 1:
         raise InputError(
             f"{path}: {wave.kind} lasts from {wave.start_s:.1f} to {wave.end_s:.1f} s, want "
-            f"{start_s:.1f} to {end_s:.1f} s: the file is cut off, or not of this recording"
+            f"{start_s:.1f} to {end_s:.1f} s: the file is cut off, or of another recording"
         )
     return wave.crop(start_s, end_s)
 
 
-def rated(path: Path, wave: Signal, scale: tuple[float, float]) -> Signal:
+def check_scale(path: Path, wave: Signal, scale: tuple[float, float]) -> Signal:
     """Check that a continuous rating lies within its scale; clip rounding errors."""
-    seen = wave.samples[np.isfinite(wave.samples)]
+    ratings = wave.samples[np.isfinite(wave.samples)]
     low, high = scale
-    if seen.size and (seen.min() < low - 1e-6 or seen.max() > high + 1e-6):
+    if ratings.size and (ratings.min() < low - 1e-6 or ratings.max() > high + 1e-6):
         raise InputError(
-            f"{path}: {wave.kind} goes from {seen.min():g} to {seen.max():g}, its scale is "
+            f"{path}: {wave.kind} goes from {ratings.min():g} to {ratings.max():g}, its scale is "
             f"{low:g}–{high:g}: are the columns swapped, or the values not converted?"
         )
     return replace(wave, samples=np.clip(wave.samples, low, high))
 
 
-def labels(
+def parse_labels(
     values: dict[str, Any], scales: dict[str, tuple[float, float]], where: str
 ) -> dict[str, float | str]:
-    """Convert the available ratings to numbers within their scales; skip empty cells."""
-    given = {
+    """Convert the available ratings to numbers within their scales; skip empty cells.
+
+    ``where`` is the place of the ratings, for messages.
+    """
+    available = {
         name: value
         for name, value in values.items()
         if value not in (None, "") and value == value  # NaN is not itself
     }
-    return {name: number(str(value), where, name, *scales[name]) for name, value in given.items()}
+    return {
+        name: number(str(value), where, name, *scales[name]) for name, value in available.items()
+    }

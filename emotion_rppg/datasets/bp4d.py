@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, cover
+from emotion_rppg.datasets.base import DatasetReader, crop_complete
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, decoded
+from emotion_rppg.formats.image_frames import TimedFrames, decode_image
 from emotion_rppg.formats.safe_io import Archive, open_zip
 from emotion_rppg.formats.text_tables import load_text
 from emotion_rppg.recordings import Card, Recording, Video
@@ -36,7 +36,7 @@ RATE_HZ, VIDEO_HZ = 1000.0, 25.0
 PRESSURE = "BP_mmHg.txt"
 
 
-class Bp4dPlus(Listed):
+class Bp4dPlus(DatasetReader):
     """List one recording for each person and task; 0 s is the first frame."""
 
     card = Card(
@@ -72,53 +72,53 @@ class Bp4dPlus(Listed):
     expected = f"Physiology/*/T*/{PRESSURE}"
 
     def recordings(self) -> Iterator[Recording]:
-        found = []
+        tasks = []
         for path in self.root.glob(self.expected):
             task = path.parent.name.removeprefix("T")
             if not task.isdecimal():
                 raise InputError(f"{path} belongs to no task: want a folder T1 … T10")
             if int(task) in TASKS:
-                found.append((path.parent.parent.name, int(task), path))
-        for person, number, path in sorted(found):
+                tasks.append((path.parent.parent.name, int(task), path))
+        for person, number, path in sorted(tasks):
             archive = self.root / "2D+3D" / f"{person}.zip"
             yield Recording(
                 self.card.name,
                 person,
                 trial=f"{number:02d}",
                 labels={"emotion": TASKS[number]},
-                video=Video(archive, frames=partial(_frames, archive, f"{person}/T{number}")),
-                signals={"bvp": partial(_bvp, path, archive, f"{person}/T{number}")},
+                video=Video(archive, frames=partial(_read_frames, archive, f"{person}/T{number}")),
+                signals={"bvp": partial(_read_bvp, path, archive, f"{person}/T{number}")},
             )
 
 
-def _members(archive: Archive, folder: str) -> list[str]:
-    """List the frames of a task in the order of their numbers, 2 before 10."""
-    inside = [PurePosixPath(name) for name in archive.names]
-    found = [p for p in inside if p.suffix == ".jpg" and f"{p.parent}".endswith(folder)]
-    wrong = next((p for p in found if not p.stem.isdecimal()), None)
-    if wrong is not None or not found:
-        raise InputError(
-            f"{archive.path} holds {'the picture ' + str(wrong) if wrong else 'no picture'} in "
-            f"{folder}: want {folder}/<number>.jpg"
-        )
-    return [str(p) for p in sorted(found, key=lambda p: int(p.stem))]
+def _image_names(archive: Archive, folder: str) -> list[str]:
+    """List the images of a task in the order of their numbers, 2 before 10."""
+    paths = [PurePosixPath(name) for name in archive.names]
+    images = [p for p in paths if p.suffix == ".jpg" and f"{p.parent}".endswith(folder)]
+    unnumbered = next((p for p in images if not p.stem.isdecimal()), None)
+    if unnumbered is not None or not images:
+        what = "no image" if unnumbered is None else f"the image {unnumbered}"
+        raise InputError(f"{archive.path} has {what} in {folder}: want {folder}/<number>.jpg")
+    return [str(p) for p in sorted(images, key=lambda p: int(p.stem))]
 
 
-def _frames(path: Path, folder: str) -> Timed:
+def _read_frames(path: Path, folder: str) -> TimedFrames:
     with open_zip(path) as archive:
-        for k, name in enumerate(_members(archive, folder)):
-            yield k / VIDEO_HZ, decoded(archive.read(name).read(), f"{name} in {path}")
+        for k, name in enumerate(_image_names(archive, folder)):
+            yield k / VIDEO_HZ, decode_image(archive.read(name).read(), f"{name} in {path}")
 
 
-def _bvp(path: Path, archive: Path, folder: str) -> Signal:
+def _read_bvp(path: Path, archive: Path, folder: str) -> Signal:
     try:
         pressure = np.array(load_text(path).split(), dtype=float)
     except ValueError as error:
-        raise InputError(f"{path} holds values that are not numbers ({error})") from error
+        raise InputError(
+            f"{path} has values that are not numbers ({error}): download it again"
+        ) from error
     if len(pressure) < RATE_HZ:
         raise InputError(
             f"{path} has {len(pressure)} samples: it is empty or cut off, download it again"
         )
     with open_zip(archive) as opened:
-        seconds = len(_members(opened, folder)) / VIDEO_HZ
-    return cover(path, Signal(pressure, RATE_HZ, kind="bvp"), 0.0, seconds)
+        seconds = len(_image_names(opened, folder)) / VIDEO_HZ
+    return crop_complete(path, Signal(pressure, RATE_HZ, kind="bvp"), 0.0, seconds)

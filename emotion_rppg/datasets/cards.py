@@ -1,4 +1,4 @@
-"""Data sets as people read them: the list, one card, and what a folder holds."""
+"""Describe data sets as text or plain values: cards, citations, the content of a folder."""
 
 from __future__ import annotations
 
@@ -8,49 +8,41 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.validation import problems, rates_found, shared_people
+from emotion_rppg.datasets import DATASETS, find
+from emotion_rppg.datasets.validation import list_problems, measure_rates, people_with_same_pulse
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def dataset_class(name: str) -> Any:
-    """The reader of a data set, by its name."""
-    if name not in DATASETS:
-        raise InputError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))}")
-    return DATASETS[name]
-
-
-def card(name: str) -> Card:
-    """The card of a data set."""
-    return dataset_class(name).card
+_HEADINGS = {"a person": "recordings per person", "views": "recordings with"}
 
 
 def cards_of(table: pd.DataFrame) -> list[Card]:
-    """Cards of the readers that made a table's rows, by its column ``reader``.
+    """List the cards of the readers that made a table's rows, by its column ``reader``.
 
-    A folder or a data set of one's own may be called as a published one is: names tell nothing.
+    The data set's name cannot identify the reader: a user's own folder may have the name of a
+    published data set.
     """
-    found = set(table["reader"].dropna().astype(str)) if "reader" in table else set()
-    return [DATASETS[name].card for name in sorted(found & set(DATASETS))]
+    readers = set(table["reader"].dropna().astype(str)) if "reader" in table else set()
+    return [DATASETS[name].card for name in sorted(readers & set(DATASETS))]
 
 
-def listed() -> list[dict[str, Any]]:
-    """Every card as plain values, in the table's order."""
-    return [asdict(each.card) for each in DATASETS.values()]
+def all_cards() -> list[dict[str, Any]]:
+    """List all cards as plain values, in the order of DATASETS."""
+    return [asdict(reader.card) for reader in DATASETS.values()]
 
 
-def as_text() -> str:
-    """One line a data set."""
+def cards_as_text() -> str:
+    """Format all cards as a table, one line per data set."""
     rows = [("name", "people", "what", "labels", "verified", "access")]
-    for each in DATASETS.values():
-        c: Card = each.card
-        people = "any" if c.people is None else str(c.people)
-        labels = ", ".join(c.scales) or "–"
-        rows.append((c.name, people, ", ".join(c.modalities), labels, verified(c), c.access))
+    for reader in DATASETS.values():
+        card: Card = reader.card
+        people = "any" if card.people is None else str(card.people)
+        labels = ", ".join(card.scales) or "–"
+        modalities = ", ".join(card.modalities)
+        rows.append((card.name, people, modalities, labels, verification(card), card.access))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
@@ -58,80 +50,101 @@ def as_text() -> str:
     )
 
 
-def verified(c: Card) -> str:
-    return "on real files" if c.verified.startswith("verified on real files") else "from documents"
+def verification(card: Card) -> str:
+    """Return "on real files" or "from documents": what the reader was checked against."""
+    on_real_files = card.verified.startswith("verified on real files")
+    return "on real files" if on_real_files else "from documents"
 
 
-def cited(name: str) -> str:
-    """What to cite: BibTeX where there is any."""
-    c = card(name)
-    if not c.reference:
-        raise InputError(f"{name} is nobody's publication: there is nothing to cite")
-    return c.bibtex or c.reference
+def citation(name: str) -> str:
+    """Return the BibTeX entry of a data set, or its reference if there is none.
+
+    Raises
+    ------
+    InputError
+        No such data set, or one without a publication.
+    """
+    card: Card = find(name).card
+    if not card.reference:
+        raise InputError(f"{name} has no publication: there is nothing to cite")
+    return card.bibtex or card.reference
 
 
-def described(
+def describe(
     name: str, root: Path | None, others: Mapping[str, Path] | None = None
 ) -> dict[str, Any]:
-    """A card, and with a root what lies there: people, recordings, signals, labels, problems.
+    """Return the facts of a card and, with a root, of the recordings found there.
 
-    ``others`` are the folders of other sets, by name, in which the same people are looked for.
+    Parameters
+    ----------
+    root : Path, optional
+        Folder to list; ``"found"`` then has people, recordings, signals, labels and problems.
+    others : mapping, optional
+        Name of another data set -> its folder, searched for people with the same pulse.
     """
-    facts: dict[str, Any] = asdict(card(name))
+    reader = find(name)
+    facts: dict[str, Any] = asdict(reader.card)
     if root is None:
         return facts
-    recordings = list(dataset_class(name)(root))
-    kinds = Counter(kind for r in recordings for kind in r.signals)
-    kinds["video"] = sum(r.video is not None for r in recordings)
-    labels: dict[str, Counter[str]] = {}
-    for recording in recordings:
-        for label, value in recording.labels.items():
-            labels.setdefault(label, Counter())[str(value)] += 1
+    recordings = list(reader(root))
+    other_sets = [list(find(other)(folder)) for other, folder in (others or {}).items()]
     facts["found"] = {
         "people": len({r.person for r in recordings}),
         "recordings": len(recordings),
-        "a person": _trials(recordings),
-        "views": {k: n for k, n in kinds.items() if n},
-        "labels": {label: dict(sorted(values.items())) for label, values in labels.items()},
-        "rates_hz": rates_found(recordings),
-        "problems": problems(card(name), recordings)
-        + shared_people(
-            [recordings, *(list(dataset_class(n)(r)) for n, r in (others or {}).items())]
-        ),
+        "a person": _recordings_per_person(recordings),
+        "views": _count_kinds(recordings),
+        "labels": _count_labels(recordings),
+        "rates_hz": measure_rates(recordings),
+        "problems": list_problems(reader.card, recordings)
+        + people_with_same_pulse([recordings, *other_sets]),
     }
     return facts
 
 
-def _trials(recordings: list[Recording]) -> str:
-    """Recordings a person: 40, or the fewest and the most."""
+def _count_kinds(recordings: list[Recording]) -> dict[str, int]:
+    """Count the recordings that have each kind of signal, or a video."""
+    counts = Counter(kind for r in recordings for kind in r.signals)
+    counts["video"] = sum(r.video is not None for r in recordings)
+    return {kind: n for kind, n in counts.items() if n}
+
+
+def _count_labels(recordings: list[Recording]) -> dict[str, dict[str, int]]:
+    """Count the recordings with each value of each label."""
+    counts: dict[str, Counter[str]] = {}
+    for recording in recordings:
+        for label, value in recording.labels.items():
+            counts.setdefault(label, Counter())[str(value)] += 1
+    return {label: dict(sorted(values.items())) for label, values in counts.items()}
+
+
+def _recordings_per_person(recordings: list[Recording]) -> str:
+    """Return the number of recordings of each person, such as 40, or fewest–most."""
     counts = sorted(Counter(r.person for r in recordings).values())
     return "–".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
 
 
-def described_as_text(facts: dict[str, Any]) -> str:
-    """The same for a person: one fact a line."""
+def description_as_text(facts: dict[str, Any]) -> str:
+    """Format the facts that `describe` returns, one per line."""
     lines = [
-        f"{key:<11} {_shown(value)}"
+        f"{key:<11} {_formatted(value)}"
         for key, value in facts.items()
         if value and key not in ("found", "bibtex")
     ]
-    for key, value in facts.get("found", {}).items():
+    if "found" not in facts:
+        return "\n".join(lines)
+    problems = facts["found"]["problems"]
+    for key, value in facts["found"].items():
         if key != "problems":
-            lines.append(f"found {key:<11} {_shown(value)}")
-    if "found" in facts:
-        wrong = facts["found"]["problems"]
-        lines.append(f"looks wrong: {len(wrong)}" if wrong else "nothing looks wrong")
-        lines += [f"  {sentence}" for sentence in wrong]
-    return "\n".join(lines)
+            lines.append(f"found {_HEADINGS.get(key, key):<11} {_formatted(value)}")
+    lines.append(f"problems: {len(problems)}" if problems else "no problems found")
+    return "\n".join([*lines, *(f"  {problem}" for problem in problems)])
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k}: {_shown(v)}" for k, v in value.items())
+        return ", ".join(f"{k}: {_formatted(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
-        return (
-            "; ".join(str(v) for v in value)
-            if any(isinstance(v, str) for v in value)
-            else ("–".join(f"{v:g}" for v in value))
-        )
+        if any(isinstance(v, str) for v in value):
+            return "; ".join(str(v) for v in value)
+        return "–".join(f"{v:g}" for v in value)
     return str(value)

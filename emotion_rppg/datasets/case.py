@@ -12,7 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, numbered, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    check_scale,
+    files_by_number,
+    read_columns,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
@@ -23,7 +29,7 @@ RATE_HZ, RATING_HZ = 1000.0, 20.0
 HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
 
 
-class Case(Listed):
+class Case(DatasetReader):
     """List one recording for each person and clip, on the clock of the person's whole session."""
 
     card = Card(
@@ -61,12 +67,12 @@ class Case(Listed):
     expected = "data/interpolated/annotations/sub_*.csv"
 
     def recordings(self) -> Iterator[Recording]:
-        found = numbered(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
-        for person, ratings in found:
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
+        for person, ratings in files:
             pulses = self.root / "data/interpolated/physiological" / ratings.name
-            for clip, span_s in _clips(ratings).items():
-                signals = {k: partial(_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
-                signals |= {k: partial(_rating, ratings, k, span_s) for k in self.card.scales}
+            for clip, span_s in _find_clips(ratings).items():
+                signals = {k: partial(_read_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
+                signals |= {k: partial(_read_rating, ratings, k, span_s) for k in self.card.scales}
                 yield Recording(
                     self.card.name,
                     str(person),
@@ -76,14 +82,15 @@ class Case(Listed):
                 )
 
 
-def _clips(path: Path) -> dict[int, tuple[float, float]]:
+def _find_clips(path: Path) -> dict[int, tuple[float, float]]:
     """Find the start and end (s, session's clock) of each clip, by the clips' numbers."""
     table = read_columns(path, ("jstime", "video"))
     times, video = table["jstime"], table["video"]
-    step = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
-    if not abs(step - 1e3 / RATING_HZ) < 5:
+    step_ms = float(np.median(np.diff(times))) if len(times) > 1 else np.nan
+    if not abs(step_ms - 1e3 / RATING_HZ) < 5:
         raise InputError(
-            f"{path}: jstime goes by {step:g}, want 50 (milliseconds at 20 Hz): is it of data/raw?"
+            f"{path}: jstime increases by {step_ms:g}, want 50 (milliseconds at 20 Hz): "
+            "is it from data/raw?"
         )
     edges = np.flatnonzero(np.diff(video)) + 1
     out: dict[int, tuple[float, float]] = {}
@@ -97,22 +104,24 @@ def _clips(path: Path) -> dict[int, tuple[float, float]]:
     return dict(sorted(out.items()))
 
 
-def _wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Signal:
+def _read_wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Signal:
     table = read_columns(path, ("daqtime", kind, "video"))
     times = table["daqtime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])
-    seen = table["video"][inside]
-    if not len(seen) or np.mean(seen == clip) < 0.9:
+    clips = table["video"][inside]
+    if not len(clips) or np.mean(clips == clip) < 0.9:
         raise InputError(
-            f"{path} does not hold clip {clip} from {span_s[0]:g} to {span_s[1]:g} s, as the "
-            "annotations do: the file is cut off, or of another person"
+            f"{path} does not have clip {clip} from {span_s[0]:g} to {span_s[1]:g} s, as the "
+            "annotations have: the file is cut off, or of another person"
         )
-    return on_clock(path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s)
+    return signal_from_times(
+        path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s
+    )
 
 
-def _rating(path: Path, kind: str, span_s: tuple[float, float]) -> Signal:
+def _read_rating(path: Path, kind: str, span_s: tuple[float, float]) -> Signal:
     table = read_columns(path, ("jstime", kind))
     times = table["jstime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])
-    wave = on_clock(path, times[inside], table[kind][inside], kind, rate_hz=RATING_HZ)
-    return rated(path, wave, SCALE)
+    wave = signal_from_times(path, times[inside], table[kind][inside], kind, rate_hz=RATING_HZ)
+    return check_scale(path, wave, SCALE)

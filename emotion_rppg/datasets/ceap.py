@@ -15,7 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered, on_clock, rated
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    check_scale,
+    files_by_number,
+    load_cached,
+    parse_labels,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording
@@ -23,13 +30,13 @@ from emotion_rppg.signals import Signal
 
 SCALE = (1, 9)
 RATE_HZ, RATING_HZ = 64.0, 25.0
-ASKED = "2_QuestionnaireData/P{0}_Questionnaire_Data.json"
-RATED = "3_AnnotationData/Frame/P{0}_Annotation_FrameData.json"
-FELT = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
+QUESTIONNAIRES = "2_QuestionnaireData/P{0}_Questionnaire_Data.json"
+RATINGS = "3_AnnotationData/Frame/P{0}_Annotation_FrameData.json"
+PHYSIOLOGY = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
 LONGEST_S = 300.0
 
 
-class Ceap360VR(Listed):
+class Ceap360VR(DatasetReader):
     """List one recording for each person and video, on the video's clock.
 
     The signals ``valence`` and ``arousal`` are the continuous joystick ratings; the labels of the
@@ -66,36 +73,42 @@ class Ceap360VR(Listed):
 }""",
     )
     inside = (".", "CEAP-360VR", "CEAP-360VR-Dataset/CEAP-360VR")
-    expected = ASKED.format("*")
+    expected = QUESTIONNAIRES.format("*")
 
     def recordings(self) -> Iterator[Recording]:
-        for person, path in numbered(self.root, self.expected, lambda p: p.name.split("_")[0][1:]):
-            felt, rates = (self.root / name.format(person) for name in (FELT, RATED))
-            videos = _of_person(load_json(path), path)
+        for person, path in files_by_number(
+            self.root, self.expected, lambda p: p.name.split("_")[0][1:]
+        ):
+            signals_path, ratings_path = (
+                self.root / name.format(person) for name in (PHYSIOLOGY, RATINGS)
+            )
+            videos = _person_part(load_json(path), path)
             for video, facts in _by_video(videos, "Video_SAMRating_VideoTime_Data", path).items():
-                given = {k: facts.get(k.title() + "Value") for k in self.card.scales}
-                signals = {"bvp": partial(_pulse, felt, video)}
-                signals |= {k: partial(_rating, rates, video, k) for k in self.card.scales}
+                ratings = {k: facts.get(k.title() + "Value") for k in self.card.scales}
+                signals = {"bvp": partial(_read_pulse, signals_path, video)}
+                signals |= {
+                    k: partial(_read_rating, ratings_path, video, k) for k in self.card.scales
+                }
                 yield Recording(
                     self.card.name,
                     str(person),
                     trial=video,
-                    labels=labels(given, dict(self.card.scales), f"{path}, {video}"),
+                    labels=parse_labels(ratings, dict(self.card.scales), f"{path}, {video}"),
                     scales=dict(self.card.scales),
                     signals=signals,
                 )
 
 
-def _of_person(content: Any, path: Path) -> dict[str, Any]:
+def _person_part(content: Any, path: Path) -> dict[str, Any]:
     """Return the one person's part of a file, {"…Data": [{…}]}."""
-    tops = list(content.values()) if isinstance(content, dict) else []
-    if len(tops) != 1 or not isinstance(tops[0], list) or len(tops[0]) != 1:
+    parts = list(content.values()) if isinstance(content, dict) else []
+    if len(parts) != 1 or not isinstance(parts[0], list) or len(parts[0]) != 1:
         raise InputError(
             f"{path} does not have the layout of the data set's files: want one person in it"
         )
-    if not isinstance(tops[0][0], dict):
+    if not isinstance(parts[0][0], dict):
         raise InputError(f"{path}: the person's part is not a JSON object: download it again")
-    return tops[0][0]
+    return parts[0][0]
 
 
 def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
@@ -103,16 +116,16 @@ def _by_video(person: dict[str, Any], name: str, path: Path) -> dict[str, dict[s
     if not isinstance(videos, list) or not all(
         isinstance(v, dict) and isinstance(v.get("VideoID"), str) for v in videos
     ):
-        raise InputError(f"{path} lacks {name}, a list of parts with a VideoID each")
+        raise InputError(f"{path} has no {name}: want a list of parts with a VideoID each")
     out = {v["VideoID"]: v for v in videos}
     if len(out) != len(videos):
         raise InputError(f"{path}: a VideoID occurs twice in {name}")
     return out
 
 
-def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
+def _read_samples(path: Path, name: str, video: str, part: str, column: str) -> tuple[Any, Any]:
     """Read times (s) and values of one part of one video."""
-    videos = _by_video(_of_person(kept(load_json, path), path), name, path)
+    videos = _by_video(_person_part(load_cached(load_json, path), path), name, path)
     rows = videos.get(video, {}).get(part)
     try:
         pairs = np.array([(row["TimeStamp"], row[column]) for row in rows or ()], float)
@@ -129,12 +142,12 @@ def _samples(path: Path, name: str, video: str, part: str, column: str) -> tuple
     return times, values
 
 
-def _pulse(path: Path, video: str) -> Signal:
-    found = _samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
-    return on_clock(path, *found, "bvp", rate_hz=RATE_HZ)
+def _read_pulse(path: Path, video: str) -> Signal:
+    samples = _read_samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
+    return signal_from_times(path, *samples, "bvp", rate_hz=RATE_HZ)
 
 
-def _rating(path: Path, video: str, kind: str) -> Signal:
+def _read_rating(path: Path, video: str, kind: str) -> Signal:
     part = "TimeStamp_Valence_Arousal"
-    found = _samples(path, "Video_Annotation_FrameData", video, part, kind.title())
-    return rated(path, on_clock(path, *found, kind, rate_hz=RATING_HZ), SCALE)
+    samples = _read_samples(path, "Video_Annotation_FrameData", video, part, kind.title())
+    return check_scale(path, signal_from_times(path, *samples, kind, rate_hz=RATING_HZ), SCALE)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, numbered, on_clock
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, signal_from_times
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_hdf5
 from emotion_rppg.recordings import Card, Recording, Video
@@ -22,7 +22,7 @@ RATE_HZ = 256.0
 _LATE_S = 1.0  # the pulse may begin this much after the video
 
 
-class Cohface(Listed):
+class Cohface(DatasetReader):
     """List one recording for each video, on its clock; trials 0–3 are the folders' numbers."""
 
     card = Card(
@@ -55,16 +55,16 @@ class Cohface(Listed):
     expected = "*/*/data.hdf5"
 
     def recordings(self) -> Iterator[Recording]:
-        for person in sorted({n for n, _ in numbered(self.root, self.expected, _person)}):
-            for trial, path in numbered(self.root / str(person), "*/data.hdf5", _trial):
-                films = (path.with_suffix(ending) for ending in (".avi", ".mkv"))
-                film = next((film for film in films if film.is_file()), None)
+        for person in sorted({n for n, _ in files_by_number(self.root, self.expected, _person)}):
+            for trial, path in files_by_number(self.root / str(person), "*/data.hdf5", _trial):
+                videos = (path.with_suffix(ending) for ending in (".avi", ".mkv"))
+                video = next((video for video in videos if video.is_file()), None)
                 yield Recording(
                     self.card.name,
                     str(person),
                     trial=str(trial),
-                    video=None if film is None else Video(film),
-                    signals={"bvp": partial(_bvp, path)},
+                    video=None if video is None else Video(video),
+                    signals={"bvp": partial(_read_bvp, path)},
                 )
 
 
@@ -76,13 +76,15 @@ def _trial(path: Path) -> str:
     return path.parent.name
 
 
-def _bvp(path: Path) -> Signal:
-    found = load_hdf5(path, ["pulse", "time"])
-    values, times = (np.asarray(found[name]).ravel() for name in ("pulse", "time"))
+def _read_bvp(path: Path) -> Signal:
+    content = load_hdf5(path, ["pulse", "time"])
+    values, times = (np.asarray(content[name]).ravel() for name in ("pulse", "time"))
     if values.dtype.kind not in "iuf" or times.dtype.kind not in "iuf" or len(values) != len(times):
         raise InputError(
             f"{path} has {values.size} pulse samples and {times.size} times: download it again"
         )
     if times.size and not 0 <= times[0] <= _LATE_S:
         raise InputError(f"{path} begins at {times[0]:g} s, want 0 s, the start of the video")
-    return on_clock(path, times.astype(float), values.astype(float), "bvp", rate_hz=RATE_HZ)
+    return signal_from_times(
+        path, times.astype(float), values.astype(float), "bvp", rate_hz=RATE_HZ
+    )

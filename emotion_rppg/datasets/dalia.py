@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached
 from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle
@@ -25,7 +25,7 @@ _WINDOW_S, _STEP_S = 8.0, 2.0  # of the heart rates
 _SLOWEST_BPM, _FASTEST_BPM = 25, 250
 
 
-class PpgDalia(Listed):
+class PpgDalia(DatasetReader):
     """List one recording for each person and activity: its longest stretch, on the pickle's clock.
 
     ``hr`` is the heart rate (bpm) that the authors computed from the ECG, at the middle of each of
@@ -65,31 +65,33 @@ class PpgDalia(Listed):
     expected = "S*/S*.pkl"
 
     def recordings(self) -> Iterator[Recording]:
-        for number, path in numbered(self.root, self.expected, lambda p: p.stem[1:]):
+        for number, path in files_by_number(self.root, self.expected, lambda p: p.stem[1:]):
             for activity in ACTIVITIES:
                 yield Recording(
                     self.card.name,
                     str(number),
                     trial=activity,
                     labels={"activity": activity},
-                    signals={k: partial(_read, path, activity, k) for k in ("bvp", "ecg", "hr")},
+                    signals={
+                        k: partial(_read_signal, path, activity, k) for k in ("bvp", "ecg", "hr")
+                    },
                 )
 
 
-def _read(path: Path, activity: str, kind: str) -> Signal:
-    """Read one signal during an activity; heart rates only of whole windows within it."""
-    codes, signals = kept(_of_pickle, path)
-    begin, end = _stretch(path, codes, activity)
+def _read_signal(path: Path, activity: str, kind: str) -> Signal:
+    """Read one signal during an activity; heart rates only of complete windows within it."""
+    codes, signals = load_cached(_read_pickle, path)
+    begin, end = _find_span(path, codes, activity)
     margin = _WINDOW_S / 2 if kind == "hr" else 0.0
     part = signals[kind].crop(begin + margin, end - margin + 1e-3 * (kind == "hr"))
     if not len(part):
         raise InputError(
-            f"{path}: {activity} lasts {end - begin:g} s, no whole window of {kind}: exclude it"
+            f"{path}: {activity} lasts {end - begin:g} s, no complete window of {kind}: exclude it"
         )
     return part
 
 
-def _stretch(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float]:
+def _find_span(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float]:
     """Find start and end (s) of the longest uninterrupted stretch of an activity."""
     on = np.r_[False, codes == 1 + ACTIVITIES.index(activity), False]
     edges = np.flatnonzero(np.diff(on.astype(int))).reshape(-1, 2)
@@ -101,7 +103,7 @@ def _stretch(path: Path, codes: np.ndarray, activity: str) -> tuple[float, float
     return float(begin), float(end)
 
 
-def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
+def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     """Read activity codes, heart signals and heart rates of a person; drop the rest."""
     content = load_pickle(path)
     codes = channel(path, content, "activity")

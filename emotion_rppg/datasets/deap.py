@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept
+from emotion_rppg.datasets.base import DatasetReader, load_cached
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle, read_edf
-from emotion_rppg.formats.text_tables import load_rows, number, whole
+from emotion_rppg.formats.text_tables import load_rows, number, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.signals import Signal
 
@@ -30,7 +30,7 @@ _RATE_HZ, _BASELINE_S = 128.0, 3.0
 _STIMULUS, _STIMULUS_S = 4, 60.0  # status of the BDF when a video begins, and how long it lasts
 
 
-class Deap(Listed):
+class Deap(DatasetReader):
     """List one recording for each trial, in the order shown; signals begin with the stimulus, 0 s.
 
     The three seconds before it, in the preprocessed files, are dropped. Reading checks that the
@@ -69,34 +69,36 @@ class Deap(Listed):
     expected = f"**/{RATINGS}"
 
     def recordings(self) -> Iterator[Recording]:
-        places = [self.root / place / RATINGS for place in ("metadata", "metadata_csv", "")]
-        ratings = next((path for path in places if path.is_file()), None)
+        candidates = [self.root / place / RATINGS for place in ("metadata", "metadata_csv", "")]
+        ratings = next((path for path in candidates if path.is_file()), None)
         if ratings is None:
             raise DatasetNotFound(
-                f"{RATINGS} lies deep within {str(self.root)!r}: expected it in metadata/, beside "
-                "data_preprocessed_python/ or face_video/; give the folder above these"
+                f"{RATINGS} is too deep within {str(self.root)!r}: expected it in metadata/, "
+                "beside data_preprocessed_python/ or face_video/; give the folder above these"
             )
         rows = read_ratings(ratings)
-        found = [r for person in sorted(rows) for r in self._of(person, rows[person])]
-        if not found:
+        recordings = [
+            r for person in sorted(rows) for r in self._person_recordings(person, rows[person])
+        ]
+        if not recordings:
             raise DatasetNotFound(
                 f"{ratings} has no files of any of its people beside it: expected "
                 "data_preprocessed_python/s01.dat …, data_original/s01.bdf … or face_video/s01/"
             )
-        return iter(found)
+        return iter(recordings)
 
-    def _of(self, person: int, trials: list[Trial]) -> list[Recording]:
+    def _person_recordings(self, person: int, trials: list[Trial]) -> list[Recording]:
         """List a person's recordings in the order shown, without opening a file."""
         name = f"s{person:02d}"
         files = (
-            (self.root / "data_preprocessed_python" / f"{name}.dat", _of_dat),
-            (self.root / "data_original" / f"{name}.bdf", _of_bdf),
+            (self.root / "data_preprocessed_python" / f"{name}.dat", _read_dat),
+            (self.root / "data_original" / f"{name}.bdf", _read_bdf),
         )
         source = next(((path, read) for path, read in files if path.is_file()), None)
-        shown = {p.stem: p for p in (self.root / "face_video" / name).glob("*.avi")}
+        videos = {p.stem: p for p in (self.root / "face_video" / name).glob("*.avi")}
         out = []
         for trial in trials:
-            video = shown.get(f"{name}_trial{trial.shown:02d}")
+            video = videos.get(f"{name}_trial{trial.shown:02d}")
             signals = (
                 {} if source is None else {"bvp": partial(source[1], source[0], trial, len(trials))}
             )
@@ -139,7 +141,7 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
     out: dict[int, list[Trial]] = {}
     for line, row in load_rows(path, COLUMNS):
         where = f"{path}, line {line}"
-        person, shown, experiment = (whole(row[name], where, name) for name in COLUMNS[:3])
+        person, shown, experiment = (whole_number(row[name], where, name) for name in COLUMNS[:3])
         ratings = tuple(number(row[name], where, name, 1, 9) for name in COLUMNS[3:])
         trials = out.setdefault(person, [])
         if person < 1 or min(shown, experiment) < 1:
@@ -153,44 +155,46 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
     return {person: sorted(trials, key=lambda t: t.shown) for person, trials in out.items()}
 
 
-def _of_dat(path: Path, trial: Trial, trials: int) -> Signal:
+def _read_dat(path: Path, trial: Trial, trials: int) -> Signal:
     """Read a trial's pulse from the preprocessed arrays, without the time before the stimulus."""
-    waves, labels = kept(_arrays, path)
-    place = trial.experiment - 1
-    if len(waves) != trials or place >= trials:
+    waves, labels = load_cached(_read_arrays, path)
+    index = trial.experiment - 1
+    if len(waves) != trials or index >= trials:
         raise InputError(
-            f"{path} holds {len(waves)} trials, {RATINGS} {trials}, with stimulus "
+            f"{path} has {len(waves)} trials, {RATINGS} has {trials}, with stimulus "
             f"{trial.experiment}: want both complete, as the authors distribute them"
         )
-    if not np.allclose(labels[place], trial.ratings, atol=0.02):
+    if not np.allclose(labels[index], trial.ratings, atol=0.02):
         raise InputError(
-            f"{path} rates stimulus {trial.experiment} {labels[place].round(2).tolist()}, "
-            f"{RATINGS} {list(trial.ratings)} (valence, arousal, dominance, liking): "
-            "not of one release"
+            f"{path} has the ratings {labels[index].round(2).tolist()} of stimulus "
+            f"{trial.experiment}, {RATINGS} has {list(trial.ratings)} (valence, arousal, "
+            "dominance, liking): want both from one release"
         )
-    return Signal(waves[place, round(_BASELINE_S * _RATE_HZ) :], _RATE_HZ, kind="bvp")
+    return Signal(waves[index, round(_BASELINE_S * _RATE_HZ) :], _RATE_HZ, kind="bvp")
 
 
-def _arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Read pulse (trials, n) and ratings (trials, 4)."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
-        raise InputError(f"{path} lacks data and labels: want DEAP's preprocessed Python file")
+        raise InputError(f"{path} has no data and labels: want DEAP's preprocessed Python file")
     data, labels = np.asarray(content["data"]), np.asarray(content["labels"])
-    wanted = data.ndim == 3 and data.shape[1] == CHANNELS and labels.shape == (len(data), 4)
-    if not (wanted and data.dtype.kind in "fiu" and labels.dtype.kind in "fiu"):
+    shapes_match = data.ndim == 3 and data.shape[1] == CHANNELS and labels.shape == (len(data), 4)
+    if not (shapes_match and data.dtype.kind in "fiu" and labels.dtype.kind in "fiu"):
         raise InputError(
-            f"{path} holds {data.shape} data and {labels.shape} labels: want numbers, "
+            f"{path} has data of shape {data.shape} and labels of {labels.shape}: want numbers, "
             f"(trials, {CHANNELS}, n) and (trials, 4)"
         )
     if data.shape[2] <= _BASELINE_S * _RATE_HZ:
-        raise InputError(f"{path}: {data.shape[2]} samples a trial end before the stimulus begins")
+        raise InputError(
+            f"{path}: {data.shape[2]} samples per trial end before the stimulus begins"
+        )
     return data[:, PLETHYSMOGRAPH].astype(float), labels.astype(float)
 
 
-def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
+def _read_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     """Read a trial's pulse from the original recording, whose trials are in the order shown."""
-    wave, starts = kept(_original, path)
+    wave, starts = load_cached(_read_original, path)
     if len(starts) != trials or trial.shown > trials:
         raise InputError(
             f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "
@@ -203,10 +207,10 @@ def _of_bdf(path: Path, trial: Trial, trials: int) -> Signal:
     return Signal(part.samples, part.rate_hz, kind="bvp", start_s=part.start_s - begin)
 
 
-def _original(path: Path) -> tuple[Signal, tuple[float, ...]]:
-    """Read the whole pulse and the start (s) of each stimulus."""
-    found = read_edf(path, {"Plet": "bvp", "Status": None})
-    status = found["Status"]
+def _read_original(path: Path) -> tuple[Signal, tuple[float, ...]]:
+    """Read the complete pulse and the start (s) of each stimulus."""
+    channels = read_edf(path, {"Plet": "bvp", "Status": None})
+    status = channels["Status"]
     code = np.rint(status.samples).astype(np.int64) & 0xFF
     begins = np.flatnonzero((code == _STIMULUS) & (np.r_[0, code[:-1]] != _STIMULUS))
-    return found["Plet"], tuple(float(k) / status.rate_hz for k in begins)
+    return channels["Plet"], tuple(float(k) / status.rate_hz for k in begins)

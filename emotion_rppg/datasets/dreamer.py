@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels
+from emotion_rppg.datasets.base import DatasetReader, load_cached, parse_labels
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_mat
 from emotion_rppg.recordings import Card, Recording
@@ -24,7 +24,7 @@ FILE = "DREAMER.mat"
 RATINGS = ("valence", "arousal", "dominance")
 
 
-class Dreamer(Listed):
+class Dreamer(DatasetReader):
     """List one recording for each person and film; 0 s is where the film begins.
 
     ``ecg`` is the first of the two leads. The one file holds all labels, so listing reads it.
@@ -63,36 +63,38 @@ class Dreamer(Listed):
 
     def recordings(self) -> Iterator[Recording]:
         path = self.root / FILE
-        for number, person in enumerate(kept(_people, path), 1):
+        for number, person in enumerate(load_cached(_read_people, path), 1):
             for film in range(person["films"]):
-                given = {name: person[name][film] for name in RATINGS}
+                ratings = {name: person[name][film] for name in RATINGS}
                 yield Recording(
                     self.card.name,
                     f"{number:02d}",
                     trial=f"{film + 1:02d}",
-                    labels=labels(given, dict(self.card.scales), f"{path}, person {number}"),
+                    labels=parse_labels(
+                        ratings, dict(self.card.scales), f"{path}, person {number}"
+                    ),
                     scales=dict(self.card.scales),
-                    signals={"ecg": partial(_ecg, path, number - 1, film)},
+                    signals={"ecg": partial(_read_ecg, path, number - 1, film)},
                 )
 
 
-def _people(path: Path) -> list[dict[str, Any]]:
+def _read_people(path: Path) -> list[dict[str, Any]]:
     """Read the ratings and the first lead of each person; drop the EEG."""
     content = load_mat(path, ["DREAMER"])["DREAMER"]
     try:
         rate_hz = float(content.get("ECG_SamplingRate", RATE_HZ))
-        people = [_of_person(part) for part in content["Data"]]
+        people = [_parse_person(part) for part in content["Data"]]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(
             f"{path} is not laid out as DREAMER's file ({type(error).__name__}: {error}): want "
             "DREAMER.Data with ECG.stimuli and scores for each person; download it again"
         ) from error
     if rate_hz != RATE_HZ:
-        raise InputError(f"{path}: the ECG has {rate_hz:g} samples a second, want {RATE_HZ:g}")
+        raise InputError(f"{path}: the ECG has {rate_hz:g} samples per second, want {RATE_HZ:g}")
     return people
 
 
-def _of_person(part: Any) -> dict[str, Any]:
+def _parse_person(part: Any) -> dict[str, Any]:
     leads = [np.asarray(wave, dtype=float)[:, 0] for wave in part["ECG"]["stimuli"]]
     scores = {k: np.atleast_1d(part[f"Score{k.title()}"]).astype(float) for k in RATINGS}
     if any(len(score) != len(leads) for score in scores.values()):
@@ -100,5 +102,5 @@ def _of_person(part: Any) -> dict[str, Any]:
     return {"ecg": leads, "films": len(leads)} | scores
 
 
-def _ecg(path: Path, person: int, film: int) -> Signal:
-    return Signal(kept(_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")
+def _read_ecg(path: Path, person: int, film: int) -> Signal:
+    return Signal(load_cached(_read_people, path)[person]["ecg"][film], RATE_HZ, kind="ecg")

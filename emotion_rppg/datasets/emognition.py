@@ -15,7 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered, on_clock
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    files_by_number,
+    load_cached,
+    parse_labels,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording
@@ -41,7 +47,7 @@ EMOTIONS = (
 )
 
 
-class Emognition(Listed):
+class Emognition(DatasetReader):
     """List one recording for each person and film; 0 s is the wristband's first sample.
 
     The pulse comes from the Empatica at 64 Hz or, without a file of it, from the watch at 20 Hz.
@@ -82,28 +88,28 @@ class Emognition(Listed):
     expected = "*/*_QUESTIONNAIRES.json"
 
     def recordings(self) -> Iterator[Recording]:
-        for person, path in numbered(self.root, self.expected, lambda p: p.parent.name):
-            for film, given in sorted(_ratings(path).items()):
-                found = _pulse_file(path.parent, person, film)
-                if found is None:
+        for person, path in files_by_number(self.root, self.expected, lambda p: p.parent.name):
+            for film, ratings in sorted(_read_ratings(path).items()):
+                pulse_file = _pulse_file(path.parent, person, film)
+                if pulse_file is None:
                     _log.warning("%s: no pulse of the film %s, excluded", path, film)
                     continue
                 yield Recording(
                     self.card.name,
                     str(person),
                     trial=film.lower(),
-                    labels=labels(given, dict(self.card.scales), f"{path}, {film}"),
+                    labels=parse_labels(ratings, dict(self.card.scales), f"{path}, {film}"),
                     scales=dict(self.card.scales),
-                    signals={"bvp": partial(_pulse, *found)},
+                    signals={"bvp": partial(_read_pulse, *pulse_file)},
                 )
 
 
-def _ratings(path: Path) -> dict[str, dict[str, Any]]:
+def _read_ratings(path: Path) -> dict[str, dict[str, Any]]:
     """Read the ratings of each film from a person's questionnaires."""
     content = load_json(path)
-    asked = content.get("questionnaires") if isinstance(content, dict) else None
+    questionnaires = content.get("questionnaires") if isinstance(content, dict) else None
     out: dict[str, dict[str, Any]] = {}
-    for part in asked if isinstance(asked, list) else []:
+    for part in questionnaires if isinstance(questionnaires, list) else []:
         film = part.get("movie") if isinstance(part, dict) else None
         answers = [part.get("sam"), part.get("emotions")] if isinstance(film, str) else []
         if not answers or not all(isinstance(a, dict) for a in answers) or film in out:
@@ -116,16 +122,16 @@ def _ratings(path: Path) -> dict[str, dict[str, Any]]:
     return out
 
 
-def _pulse_file(place: Path, person: int, film: str) -> tuple[Path, str, float] | None:
+def _pulse_file(folder: Path, person: int, film: str) -> tuple[Path, str, float] | None:
     for band, (name, rate_hz) in BANDS.items():
-        path = place / f"{person}_{film}_STIMULUS_{band}.json"
+        path = folder / f"{person}_{film}_STIMULUS_{band}.json"
         if path.is_file():
             return path, name, rate_hz
     return None
 
 
-def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
-    content = kept(load_json, path)
+def _read_pulse(path: Path, name: str, rate_hz: float) -> Signal:
+    content = load_cached(load_json, path)
     rows = content.get(name) if isinstance(content, dict) else None
     try:
         stamps = [_iso(stamp) for stamp, _ in rows or ()]
@@ -136,7 +142,7 @@ def _pulse(path: Path, name: str, rate_hz: float) -> Signal:
     if len(times) < 2:
         raise InputError(f"{path} has no {name}: exclude the film")
     seconds = (times - times[0]) / np.timedelta64(1, "s")
-    return on_clock(path, seconds, values, "bvp", rate_hz=rate_hz)
+    return signal_from_times(path, seconds, values, "bvp", rate_hz=rate_hz)
 
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[:.](\d+))?", re.ASCII)
@@ -146,5 +152,5 @@ def _iso(stamp: str) -> str:
     """Return ``…T11:02:03:250000`` with a point before the fraction."""
     parts = _STAMP.fullmatch(stamp)
     if parts is None:
-        raise ValueError(f"{stamp!r} is no date and time")
+        raise ValueError(f"{stamp!r} is not a date and time")
     return parts[1] + (f".{parts[2]}" if parts[2] else "")

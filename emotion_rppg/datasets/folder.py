@@ -1,4 +1,4 @@
-"""Your own study: a folder with manifest.csv, or simply a folder of videos and signals.
+"""Your own study: a folder with manifest.csv, or a folder of videos and signal files.
 
 `manifest.csv` has a row for each person × session × trial::
 
@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.datasets.manifest import FACTS, MANIFEST, listed
+from emotion_rppg.datasets.manifest import FACTS, MANIFEST, read_manifest
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
-from emotion_rppg.formats.bids import who_in_physio
-from emotion_rppg.formats.channel_names import BEGINNINGS
+from emotion_rppg.formats.bids import identity_in_physio
+from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.empatica import FILES, is_e4
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.formats.signal_files import OPENERS, is_signal_file, signals_in
@@ -46,19 +46,19 @@ class Folder:
     Without a manifest each video and each signal file (a CSV, text or Excel table, an E4 session's
     folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is one recording. Files in a sub-folder
     are trials of one person, named after the sub-folder; folders within it are sessions. A damaged
-    file is listed as a recording that cannot be read, so that it counts among the failures.
+    file is listed as a recording that raises an error when read, so that it counts as a failure.
 
     Parameters
     ----------
     channel : str, optional
-        Name of the column or channel to read, of signal files with several.
+        Name of the column or channel to read, for signal files with several.
     kind : str, optional
-        What that channel holds (``"rppg"``, ``"bvp"``, ``"ecg"``), where its name does not tell.
+        Kind of that channel (``"rppg"``, ``"bvp"``, ``"ecg"``), if its name does not show it.
 
     Raises
     ------
     DatasetNotFound
-        No such folder, or nothing in it that could be read.
+        No such folder, or no recording in it that can be read.
     InputError
         A manifest with missing columns or files, labels outside their scale, or the same trial
         twice; the message names the row.
@@ -82,7 +82,7 @@ class Folder:
         self, root: str | Path, *, channel: str | None = None, kind: str | None = None
     ) -> None:
         self.root = Path(root)
-        self._picked = {"channel": channel, "kind": kind}
+        self._selection = {"channel": channel, "kind": kind}
         if not self.root.is_dir():
             what = "is a file" if self.root.exists() else "does not exist"
             raise DatasetNotFound(
@@ -91,11 +91,11 @@ class Folder:
             )
         manifest = self.root / MANIFEST
         if is_e4(self.root):
-            self._recordings = [recording_of(self.root, **self._picked)]
+            self._recordings = [recording_of(self.root, **self._selection)]
         elif manifest.is_file():
-            self._recordings = listed(self.root, **self._picked)
+            self._recordings = read_manifest(self.root, **self._selection)
         else:
-            self._recordings = self._found()
+            self._recordings = self._list_files()
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
@@ -103,39 +103,38 @@ class Folder:
     def __len__(self) -> int:
         return len(self._recordings)
 
-    def _found(self) -> list[Recording]:
-        """List one recording for each file or E4 session, without a manifest."""
+    def _list_files(self) -> list[Recording]:
+        """List one recording per file or E4 session of a folder without a manifest."""
         out: list[Recording] = []
-        left_out: list[str] = []
-        damaged = 0
+        skipped: list[str] = []
+        damaged: list[str] = []
         for path in _entries(self.root):
-            who = _who(self.root, path)
+            identity = _identity(self.root, path)
             if path.suffix.lower() in VIDEOS:
-                out.append(Recording(self._name, *who, video=Video(path)))
+                out.append(Recording(self._name, *identity, video=Video(path)))
                 continue
             if not is_signal_file(path):
                 continue
             try:
-                out.append(_of_signals(path, self._name, who, **self._picked))
+                out.append(_signal_recording(path, self._name, identity, **self._selection))
             except NoSignal as error:
-                if path.suffix.lower() == ".csv" and not _is_table(path):
-                    left_out.append(str(error))
+                if path.suffix.lower() == ".csv" and not _is_own_table(path):
+                    skipped.append(str(error))
             except InputError as error:
-                if not _is_table(path):
-                    out.append(_unreadable(path, self._name, who, str(error)))
-                    left_out.append(str(error))
-                    damaged += 1
-        foreign = len(left_out) - damaged
-        if foreign:
-            _log.warning("%d files left out as no recordings: %s", foreign, left_out[0])
-        if len(out) == damaged:
+                if not _is_own_table(path):
+                    out.append(_unreadable_recording(path, self._name, identity, str(error)))
+                    damaged.append(str(error))
+        if skipped:
+            _log.warning("%d files skipped, which are not recordings: %s", len(skipped), skipped[0])
+        if len(out) == len(damaged):
+            reasons = damaged + skipped
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
                 f"({', '.join(VIDEOS)}), CSVs with time_s and one of "
                 f"{', '.join(SIGNAL_COLUMNS)}, E4 sessions or other signal files "
-                f"({', '.join(OPENERS)})" + (f". Left out: {left_out[0]}" if left_out else "")
+                f"({', '.join(OPENERS)})" + (f". Not read: {reasons[0]}" if reasons else "")
             )
-        return _without_twins(_united(out))
+        return _make_trials_unique(_join_bids_files(out))
 
     @property
     def _name(self) -> str:
@@ -147,54 +146,62 @@ def recording_of(
 ) -> Recording:
     """Return a single video, signal file or E4 session as a recording.
 
-    ``channel`` is the name of the column or channel to read, of a file with several; ``kind`` what
-    it holds, where its name does not tell.
+    ``channel`` is the name of the column or channel to read, for a file with several; ``kind`` is
+    its kind, if its name does not show it.
     """
     path = Path(path)
     if not path.exists():
-        raise InputError(f"no file {str(path)!r}")
-    place = path.resolve()
+        raise InputError(f"no file {str(path)!r}: correct the path")
+    resolved = path.resolve()
     if is_signal_file(path):
-        name = place.name if path.is_dir() else place.name.split(".")[0]
-        who = (name, "1", "1")
-        return _of_signals(path, place.parent.name, who, channel=channel, kind=kind)
+        name = resolved.name if path.is_dir() else resolved.name.split(".")[0]
+        identity = (name, "1", "1")
+        return _signal_recording(path, resolved.parent.name, identity, channel=channel, kind=kind)
     if channel is not None:
-        raise InputError(f"{path} is no signal file that is known: leave --channel {channel} out")
-    return Recording(place.parent.name, path.stem, video=Video(path))
+        raise InputError(f"{path} is not a known signal file: omit --channel {channel}")
+    return Recording(resolved.parent.name, path.stem, video=Video(path))
 
 
-def _of_signals(
-    path: Path, dataset: str, who: tuple[str, str, str], *, channel: str | None, kind: str | None
+def _signal_recording(
+    path: Path,
+    dataset: str,
+    identity: tuple[str, str, str],
+    *,
+    channel: str | None,
+    kind: str | None,
 ) -> Recording:
-    """Return a signal file's recording; a BIDS file names its own subject."""
+    """Return a signal file's recording; the JSON of a BIDS file gives its identity."""
     signals = dict(signals_in(path, channel=channel, kind=kind))
-    if not signals.keys() & {*BEGINNINGS, kind}:
+    if not signals.keys() & {*NAME_PREFIXES, kind}:
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
-        said = who_in_physio(path)
-        dataset, who = said["dataset"] or dataset, (said["subject"], said["session"], said["trial"])
-    return Recording(dataset, *who, signals=signals)
+        fields = identity_in_physio(path)
+        dataset = fields["dataset"] or dataset
+        identity = (fields["subject"], fields["session"], fields["trial"])
+    return Recording(dataset, *identity, signals=signals)
 
 
-def _unreadable(path: Path, dataset: str, who: tuple[str, str, str], reason: str) -> Recording:
-    """Return the recording of a damaged file; reading it raises the reason."""
-    return Recording(dataset, *who, signals={"bvp": partial(_refuse, path, reason)})
+def _unreadable_recording(
+    path: Path, dataset: str, identity: tuple[str, str, str], reason: str
+) -> Recording:
+    """Return the recording of a damaged file; reading it raises an error with the reason."""
+    return Recording(dataset, *identity, signals={"bvp": partial(_raise, path, reason)})
 
 
-def _refuse(path: Path, reason: str) -> Signal:
+def _raise(path: Path, reason: str) -> Signal:
     raise InputError(reason)
 
 
 def _entries(root: Path) -> list[Path]:
-    """List files, and E4 sessions in place of the files in them."""
+    """List the files under a folder, with each E4 session in place of its files."""
     files = _files(root)
-    places = {p.parent for p in files if p.name in FILES}
-    sessions = {place for place in places if is_e4(place)}
+    folders = {p.parent for p in files if p.name in FILES}
+    sessions = {folder for folder in folders if is_e4(folder)}
     return sorted({p.parent if p.parent in sessions else p for p in files})
 
 
-def _is_table(path: Path) -> bool:
-    """Tell whether this package wrote the table: features and results may lie beside the data."""
+def _is_own_table(path: Path) -> bool:
+    """Return whether a file is a table of this package, such as features stored beside the data."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             return file.read(400).startswith(("dataset,", "subject,", "task,", "start_s,"))
@@ -202,13 +209,15 @@ def _is_table(path: Path) -> bool:
         return False
 
 
-def _united(recordings: Sequence[Recording]) -> list[Recording]:
-    """Join the signals of one BIDS recording that are in several files."""
+def _join_bids_files(recordings: Sequence[Recording]) -> list[Recording]:
+    """Join the signals of BIDS recordings that are in several files."""
     out: dict[str, Recording] = {}
     for number, r in enumerate(recordings):
         first = out.get(r.name)
-        mixed = first is not None and (r.video or first.video or r.signals.keys() & first.signals)
-        if first is None or mixed or not _ending(r) == _ending(first) == ".gz":
+        not_joinable = first is not None and (
+            r.video or first.video or r.signals.keys() & first.signals
+        )
+        if first is None or not_joinable or not _ending(r) == _ending(first) == ".gz":
             out[r.name if first is None else f"{r.name} {number}"] = r
         else:
             out[r.name] = replace(first, signals={**first.signals, **r.signals})
@@ -216,34 +225,45 @@ def _united(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def write_template(folder: str | Path) -> Path:
-    """Write manifest.csv (a row for each video found there) and manifest.json; keep what exists."""
+    """Write manifest.csv (a row for each video in the folder) and manifest.json.
+
+    Existing files are not changed.
+
+    Returns
+    -------
+    Path
+        The manifest.csv.
+    """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{str(folder)!r} is a file; want a folder for the study")
+        raise InputError(f"{str(folder)!r} is a file: want a folder for the study")
     folder.mkdir(parents=True, exist_ok=True)
     manifest, facts = folder / MANIFEST, folder / FACTS
     columns = ["subject", "session", "trial", "video", "signal", "start_s", "end_s"]
     columns += [LABEL + "arousal", LABEL + "valence"]
     if not manifest.exists():
-        found = [p for p in _files(folder) if p.suffix.lower() in VIDEOS]
-        with whole_file(manifest) as fresh, fresh.open("w", newline="", encoding="utf-8") as file:
+        videos = [p for p in _files(folder) if p.suffix.lower() in VIDEOS]
+        with (
+            whole_file(manifest) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(columns)
-            for path in found:
+            for path in videos:
                 name = path.relative_to(folder).as_posix()
-                writer.writerow([*_who(folder, path), name, "", "", "", "", ""])
+                writer.writerow([*_identity(folder, path), name, "", "", "", "", ""])
     if not facts.exists():
         content = {
             "dataset": folder.resolve().name,
             "scales": {"arousal": [1, 9], "valence": [1, 9]},
         }
-        with whole_file(facts) as fresh:
-            fresh.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        with whole_file(facts) as temporary:
+            temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return manifest
 
 
 def _files(root: Path) -> list[Path]:
-    """List the files under a folder in the order of their names, without hidden ones."""
+    """List the files under a folder in the order of their paths, without hidden ones."""
     return [
         path
         for path in sorted(root.rglob("*"))
@@ -251,11 +271,11 @@ def _files(root: Path) -> list[Path]:
     ]
 
 
-def _who(root: Path, path: Path) -> tuple[str, str, str]:
-    """Return subject, session and trial of a file without a manifest, from its place.
+def _identity(root: Path, path: Path) -> tuple[str, str, str]:
+    """Return subject, session and trial of a file without a manifest, from its path.
 
-    Only the outermost folder names a person; otherwise a person with two sessions would be on both
-    sides of a split.
+    Only the outermost folder names a person: otherwise a person with two sessions would count as
+    two people and could be on both sides of a split.
     """
     inside = path.parent.relative_to(root).parts
     name = path.name if path.is_dir() else _without_gz(path).stem
@@ -268,8 +288,8 @@ def _without_gz(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() == ".gz" else path
 
 
-def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
-    """Append the ending to the trial name of files that differ only in their ending."""
+def _make_trials_unique(recordings: Sequence[Recording]) -> list[Recording]:
+    """Append the file ending to the trial names of files that differ only in their ending."""
     names = [r.name for r in recordings]
     return [
         replace(r, trial=r.trial + _ending(r)) if names.count(r.name) > 1 else r for r in recordings
@@ -277,7 +297,7 @@ def _without_twins(recordings: Sequence[Recording]) -> list[Recording]:
 
 
 def _ending(recording: Recording) -> str:
-    """Return the ending of the file that a recording is read from."""
+    """Return the ending of the file from which a recording is read."""
     if recording.video is not None:
         return recording.video.path.suffix
     path = next((a for a in _arguments(recording) if isinstance(a, Path)), None)

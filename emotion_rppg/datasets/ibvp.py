@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, read_columns
+from emotion_rppg.datasets.base import DatasetReader, read_columns
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, of_files
+from emotion_rppg.formats.image_frames import TimedFrames, read_image_files
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
@@ -27,7 +27,7 @@ CONDITIONS = {
 RATE_HZ = 30.0
 
 
-class Ibvp(Listed):
+class Ibvp(DatasetReader):
     """List one recording for each person and condition; 0 s is the first frame."""
 
     card = Card(
@@ -72,36 +72,36 @@ class Ibvp(Listed):
                 person,
                 trial=condition,
                 labels={"condition": CONDITIONS[condition]},
-                video=Video(folder, frames=partial(_frames, folder)),
-                signals={"bvp": partial(_bvp, path, folder)},
+                video=Video(folder, frames=partial(_read_frames, folder)),
+                signals={"bvp": partial(_read_bvp, path, folder)},
             )
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """List the frames in the order of the number that ends their names, 2 before 10."""
-    found = []
+def _image_paths(folder: Path) -> list[Path]:
+    """List the images in the order of the number at the end of their names, 2 before 10."""
+    images = []
     for path in folder.glob("*.bmp"):
         digits = path.stem[len(path.stem.rstrip("0123456789")) :]
         if not digits:
             raise InputError(
                 f"{path} has no number in its name: its place among the frames is unknown"
             )
-        found.append((int(digits), path))
-    if not found:
-        raise InputError(f"{folder} holds no pictures (*.bmp): unpack them there")
-    return [path for _, path in sorted(found)]
+        images.append((int(digits), path))
+    if not images:
+        raise InputError(f"{folder} has no images (*.bmp): unpack them there")
+    return [path for _, path in sorted(images)]
 
 
-def _frames(folder: Path) -> Timed:
-    return of_files((k / RATE_HZ, path) for k, path in enumerate(_pictures(folder)))
+def _read_frames(folder: Path) -> TimedFrames:
+    return read_image_files((k / RATE_HZ, path) for k, path in enumerate(_image_paths(folder)))
 
 
-def _bvp(path: Path, folder: Path) -> Signal:
-    table, frames = read_columns(path, ("BVP", "SQ2")), len(_pictures(folder))
+def _read_bvp(path: Path, folder: Path) -> Signal:
+    table, frames = read_columns(path, ("BVP", "SQ2")), len(_image_paths(folder))
     if abs(len(table["BVP"]) - frames) > RATE_HZ:
         raise InputError(
-            f"{path} has {len(table['BVP'])} rows for {frames} pictures in {folder.name}: want one "
-            "row per picture; one of them is cut off, copy both again"
+            f"{path} has {len(table['BVP'])} rows for {frames} images in {folder.name}: want one "
+            "row per image; one of the two is incomplete, copy both again"
         )
     quality = np.clip(np.nan_to_num(table["SQ2"]), 0, 1)
     return Signal(table["BVP"], RATE_HZ, kind="bvp", quality=quality)

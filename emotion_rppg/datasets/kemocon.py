@@ -13,7 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    check_scale,
+    load_cached,
+    read_columns,
+    signal_from_times,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.runtime.tables import AS_WRITTEN
@@ -32,7 +38,7 @@ RATERS = {  # prefix of the signal's name -> file
 DEVICES = {31: "A013E1", 32: "A01A3A"}  # two wristbands are in one file
 
 
-class KEmoCon(Listed):
+class KEmoCon(DatasetReader):
     """List one recording for each person's debate; 0 s is where the debate begins.
 
     ``valence`` and ``arousal`` are the person's own ratings, ``partner_…`` those of the partner in
@@ -75,22 +81,24 @@ class KEmoCon(Listed):
     def recordings(self) -> Iterator[Recording]:
         table = read_columns(self.root / PEOPLE, ("pid", "initTime", "startTime", "endTime"))
         if not np.isin(table["pid"], np.arange(1000)).all():
-            raise InputError(f"{self.root / PEOPLE}: pid is no number of a person: want 0 to 999")
-        lacking = []
+            raise InputError(
+                f"{self.root / PEOPLE}: pid is not the number of a person: want 0 to 999"
+            )
+        without_band = []
         for pid, start_ms, end_ms in sorted(
             zip(table["pid"].astype(int), table["startTime"], table["endTime"], strict=True)
         ):
             _check_times(self.root / PEOPLE, pid, start_ms, end_ms)
             path = self.root / BVP.format(pid)
             if not path.parent.is_dir():
-                lacking.append(str(pid))
+                without_band.append(str(pid))
                 continue
-            signals = {"bvp": partial(_pulse, path, pid, start_ms, end_ms)}
+            signals = {"bvp": partial(_read_pulse, path, pid, start_ms, end_ms)}
             for prefix, name in RATERS.items():
                 file = self.root / name.format(pid)
                 if file.is_file():
                     signals |= {
-                        prefix + kind: partial(_rating, file, kind, prefix + kind)
+                        prefix + kind: partial(_read_rating, file, kind, prefix + kind)
                         for kind in self.card.scales
                     }
             yield Recording(
@@ -100,8 +108,10 @@ class KEmoCon(Listed):
                 scales=dict(self.card.scales),
                 signals=signals,
             )
-        if lacking:
-            _log.warning("k-emocon: no wrist band of people %s, excluded", ", ".join(lacking))
+        if without_band:
+            _log.warning(
+                "k-emocon: people without a wristband are excluded: %s", ", ".join(without_band)
+            )
 
 
 def _check_times(path: Path, pid: int, start_ms: float, end_ms: float) -> None:
@@ -112,47 +122,47 @@ def _check_times(path: Path, pid: int, start_ms: float, end_ms: float) -> None:
         )
 
 
-def _pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
+def _read_pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
     table = read_columns(path, ("timestamp", "value"))
     times, values = (table["timestamp"] - start_ms) / 1e3, table["value"]
-    mine = _of_one_band(path, pid)
-    order = np.argsort(times[mine], kind="stable")  # late samples were written out of order
+    selected = _rows_of_one_band(path, pid)
+    order = np.argsort(times[selected], kind="stable")  # late samples were written out of order
     span_s = (0.0, (end_ms - start_ms) / 1e3)
-    return on_clock(
-        path, times[mine][order], values[mine][order], "bvp", rate_hz=RATE_HZ, span_s=span_s
+    return signal_from_times(
+        path, times[selected][order], values[selected][order], "bvp", rate_hz=RATE_HZ, span_s=span_s
     )
 
 
-def _of_one_band(path: Path, pid: int) -> np.ndarray:
+def _rows_of_one_band(path: Path, pid: int) -> np.ndarray:
     """Mark the rows (n,) of the one wristband to read."""
-    serials = kept(_serials, path)
+    serials = load_cached(_read_serials, path)
     bands = sorted(set(serials))
     if len(bands) == 1:
         return np.ones(len(serials), bool)
     if DEVICES.get(pid) not in bands:
         raise InputError(
-            f"{path} holds several devices ({', '.join(bands)}): keep the rows of the one that "
-            f"person {pid} wore"
+            f"{path} has several devices ({', '.join(bands)}): keep only the rows of the device "
+            f"that person {pid} wore"
         )
     return serials == DEVICES[pid]
 
 
-def _serials(path: Path) -> np.ndarray:
+def _read_serials(path: Path) -> np.ndarray:
     import pandas as pd
 
     try:
         table = pd.read_csv(path, usecols=["device_serial"], dtype=str, **AS_WRITTEN)
     except (ValueError, OSError) as error:
-        raise InputError(f"{path} lacks the column device_serial: unpack it again") from error
+        raise InputError(f"{path} has no column device_serial: unpack it again") from error
     return np.asarray(table["device_serial"].fillna("").str.strip().to_numpy(dtype=str))
 
 
-def _rating(path: Path, column: str, kind: str) -> Signal:
+def _read_rating(path: Path, column: str, kind: str) -> Signal:
     """Read a rating, one value per 5 s; a row's ``seconds`` is the end of its 5 s."""
     table = read_columns(path, ("seconds", column))
     row = table["seconds"] / RATING_S - 1
-    whole = len(row) and np.isfinite(row).all() and (np.abs(row - np.round(row)) < 1e-6).all()
-    if not whole or (np.diff(row) <= 0).any():
+    regular = len(row) and np.isfinite(row).all() and (np.abs(row - np.round(row)) < 1e-6).all()
+    if not regular or (np.diff(row) <= 0).any():
         raise InputError(f"{path}: seconds are not 5, 10, 15 …: want one row per 5 s")
     if row[0] < 0 or row[-1] > 10 * len(row) + 100:
         raise InputError(
@@ -160,4 +170,4 @@ def _rating(path: Path, column: str, kind: str) -> Signal:
         )
     samples = np.full(round(row[-1]) + 1, np.nan)
     samples[row.round().astype(int)] = table[column]
-    return rated(path, Signal(samples, 1 / RATING_S, kind=kind), SCALE)
+    return check_scale(path, Signal(samples, 1 / RATING_S, kind=kind), SCALE)

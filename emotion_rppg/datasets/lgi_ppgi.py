@@ -14,21 +14,21 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, film_lasts, frame_seconds
+from emotion_rppg.datasets.base import DatasetReader, frame_times_s, video_duration_s
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_xml
 from emotion_rppg.formats.text_tables import number
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
-FILM = "cv_camera_sensor_stream_handler.avi"
+VIDEO = "cv_camera_sensor_stream_handler.avi"
 CLOCK = "cv_camera_sensor_timer_stream_handler.xml"
 PULSE = "cms50_stream_handler.xml"
 RATE_HZ = 60.0
-_EARLY = 0.2  # the oximeter may begin this share of the video before it
+_MAX_LEAD = 0.2  # of the video's length: the oximeter may start so much before the video
 
 
-class LgiPpgi(Listed):
+class LgiPpgi(DatasetReader):
     """List one recording for each activity, on the video's clock; pulse and video end together."""
 
     card = Card(
@@ -65,41 +65,41 @@ class LgiPpgi(Listed):
             subject, _, activity = path.parent.name.rpartition("_")
             if not subject:
                 raise InputError(f"{path.parent} is not named as expected: want person_activity")
-            film = path.with_name(FILM)
-            times = partial(_times, path.with_name(CLOCK))
+            video = path.with_name(VIDEO)
+            times = partial(_read_frame_times, path.with_name(CLOCK))
             yield Recording(
                 self.card.name,
                 subject,
                 trial=activity,
                 labels={"condition": activity},
-                video=Video(film, times=times) if film.is_file() else None,
-                signals={"bvp": partial(_bvp, path)},
+                video=Video(video, times=times) if video.is_file() else None,
+                signals={"bvp": partial(_read_bvp, path)},
             )
 
 
-def _stream(path: Path, name: str) -> np.ndarray:
-    """Read that value of each sample of a stream, (n,)."""
+def _read_stream(path: Path, name: str) -> np.ndarray:
+    """Read the value ``name`` of each sample of a stream, (n,)."""
     root = load_xml(path)
-    found = [item.findtext(name) for item in root.iter() if item is not root and len(item)]
-    texts = [text for text in found if text is not None]
+    values = [item.findtext(name) for item in root.iter() if item is not root and len(item)]
+    texts = [text for text in values if text is not None]
     if len(texts) < 2:
         raise InputError(f"{path} has {len(texts)} samples with {name}: download it again")
     return np.array([number(text, str(path), name) for text in texts])
 
 
-def _times(path: Path) -> np.ndarray:
-    return frame_seconds(path, _stream(path, "value1") / 1e3)
+def _read_frame_times(path: Path) -> np.ndarray:
+    return frame_times_s(path, _read_stream(path, "value1") / 1e3)
 
 
-def _bvp(path: Path) -> Signal:
-    """Read the pulse of the video; its last sample belongs to the last frame."""
-    wave = Signal(_stream(path, "value2"), RATE_HZ, kind="bvp")
-    lasts = film_lasts(_times(path.with_name(CLOCK)))
-    early = wave.duration_s - lasts
-    if not -0.5 / RATE_HZ < early < _EARLY * lasts + 1:
+def _read_bvp(path: Path) -> Signal:
+    """Read the pulse during the video; its last sample is at the last frame."""
+    wave = Signal(_read_stream(path, "value2"), RATE_HZ, kind="bvp")
+    video_s = video_duration_s(_read_frame_times(path.with_name(CLOCK)))
+    lead_s = wave.duration_s - video_s
+    if not -0.5 / RATE_HZ < lead_s < _MAX_LEAD * video_s + 1:
         raise InputError(
-            f"{path} lasts {wave.duration_s:.1f} s at {RATE_HZ:g} Hz, its film {lasts:.1f} s: the "
-            "pulse is cut off, or has another rate; download it again"
+            f"{path} lasts {wave.duration_s:.1f} s at {RATE_HZ:g} Hz, its video {video_s:.1f} s: "
+            "the pulse is cut off, or has another rate; download it again"
         )
-    shifted = Signal(wave.samples, RATE_HZ, kind="bvp", start_s=-early)
-    return shifted.crop(0, lasts)
+    shifted = Signal(wave.samples, RATE_HZ, kind="bvp", start_s=-lead_s)
+    return shifted.crop(0, video_s)

@@ -1,4 +1,9 @@
-"""Read manifest.csv and manifest.json: one row for each person × session × trial of a study."""
+"""Read a study's manifest.csv and manifest.json into recordings; check every row.
+
+manifest.csv has one row per person, session and trial: files, time span and labels.
+manifest.json has the study's name and the scales of the labels. `datasets.folder` reads studies
+with these functions and describes both files.
+"""
 
 from __future__ import annotations
 
@@ -25,40 +30,49 @@ from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
-NEEDED = ("subject", "trial")
-SYNTHETIC = "synthetic"  # studies that `datasets.synthetic` wrote, whatever reads them
-_NUMBER = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")  # with a decimal comma
-KNOWN = (*NEEDED, "session", "video", "signal", "start_s", "end_s", "region")
+REQUIRED = ("subject", "trial")
+SYNTHETIC = "synthetic"  # name and reader of studies that `datasets.synthetic` wrote
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+COLUMNS = (*REQUIRED, "session", "video", "signal", "start_s", "end_s", "region")
 
 
-def listed(root: Path, *, channel: str | None = None, kind: str | None = None) -> list[Recording]:
-    """List the manifest's rows as recordings; check all of them before reading a signal.
+def read_manifest(
+    root: Path, *, channel: str | None = None, kind: str | None = None
+) -> list[Recording]:
+    """List the manifest's rows as recordings; check all rows before any signal is read.
 
-    ``channel`` and ``kind`` pick the signal of files with several.
+    ``channel`` and ``kind`` select the signal of files with several.
+
+    Raises
+    ------
+    InputError
+        A wrong row, column, label or file; the message names the line.
+    DatasetNotFound
+        A manifest without a row.
     """
     dataset, scales = _facts(root / FACTS)
-    reader = SYNTHETIC if dataset == SYNTHETIC and _is_ours(root / FACTS) else ""
+    reader = SYNTHETIC if dataset == SYNTHETIC and _written_by_package(root / FACTS) else ""
     dataset = dataset or root.resolve().name
-    rows = _rows(root / MANIFEST)
+    rows = _read_rows(root / MANIFEST)
     out: list[Recording] = []
-    seen: dict[tuple[str, str, str], int] = {}
+    first_lines: dict[tuple[str, str, str], int] = {}
     for number, row in rows:
         where = f"{MANIFEST}, line {number}"
         key = (row["subject"], row.get("session") or "1", row["trial"])
-        if key in seen:
+        if key in first_lines:
             raise InputError(
-                f"{where}: subject {key[0]}, session {key[1]}, trial {key[2]} stands on line "
-                f"{seen[key]} already: give each trial its own name"
+                f"{where}: subject {key[0]}, session {key[1]}, trial {key[2]} is already on line "
+                f"{first_lines[key]}: give each trial its own name"
             )
-        seen[key] = number
-        picked = {"channel": channel, "kind": kind}
-        found = _recording(root, dataset, key, row, scales, where, picked)
-        out.append(replace(found, reader=reader))
+        first_lines[key] = number
+        selection = {"channel": channel, "kind": kind}
+        recording = _recording(root, dataset, key, row, scales, where, selection)
+        out.append(replace(recording, reader=reader))
     if not out:
-        raise DatasetNotFound(f"{root / MANIFEST} has no row: fill it in, one line a trial")
-    _warn_of_doubles({r.subject for r in out})
+        raise DatasetNotFound(f"{root / MANIFEST} has no rows: add one line per trial")
+    _warn_of_similar_subjects({r.subject for r in out})
     for name in set(scales) - {name for r in out for name in r.labels}:
-        _log.warning("%s gives the scale of %r, but no trial has such a label", FACTS, name)
+        _log.warning("%s has the scale of %r, but no trial has this label", FACTS, name)
     return out
 
 
@@ -69,8 +83,9 @@ def _recording(
     row: Mapping[str, str],
     scales: Mapping[str, tuple[float, float]],
     where: str,
-    picked: Mapping[str, str | None],
+    selection: Mapping[str, str | None],
 ) -> Recording:
+    """Return the recording of one row; ``key`` is subject, session and trial."""
     labels = _labels(row, scales, where)
     start = _seconds(row, "start_s", where)
     end = _seconds(row, "end_s", where)
@@ -78,15 +93,15 @@ def _recording(
         raise InputError(f"{where}: end_s {end:g} is not after start_s {start or 0:g}")
     video = None
     if row.get("video"):
-        path = _inside(root, row["video"], where)
+        path = _file_in_study(root, row["video"], where)
         video = Video(path, start or 0.0, end, row.get("region") or None)
     signals: dict[str, Any] = {}
     for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
-        path = _inside(root, name, where)
-        for kind, read in signals_in(path, **picked).items():
+        path = _file_in_study(root, name, where)
+        for kind, read in signals_in(path, **selection).items():
             if kind in signals:
-                raise InputError(f"{where}: {name!r} is a second {kind}: keep one of them")
-            signals[kind] = partial(_stretch, path, read, start, end)
+                raise InputError(f"{where}: {name!r} is a second {kind}: name only one of them")
+            signals[kind] = partial(_read_part, path, read, start, end)
     if video is None and not signals:
         raise InputError(f"{where}: neither a video nor a signal: name at least one file")
     return Recording(
@@ -101,30 +116,30 @@ def _recording(
     )
 
 
-def _inside(root: Path, name: str, where: str) -> Path:
+def _file_in_study(root: Path, name: str, where: str) -> Path:
     """Return the file that a manifest names; refuse one outside the study's folder."""
     try:
         path = (root / name).resolve()
-        found = path.is_file() or is_e4(path)
+        exists = path.is_file() or is_e4(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"{where}: {name[:60]!r} is no name of a file: {error}") from error
+        raise InputError(f"{where}: {name[:60]!r} is not a file name: {error}") from error
     if not path.is_relative_to(root.resolve()):
-        raise InputError(f"{where}: {name!r} lies outside the study's folder: copy it inside")
-    if not found:
-        raise InputError(f"{where}: no file {name!r} in {str(root)!r}")
+        raise InputError(f"{where}: {name!r} is outside the study's folder: copy it inside")
+    if not exists:
+        raise InputError(f"{where}: no file {name!r} in {str(root)!r}: correct its name")
     return root / name
 
 
-def _warn_of_doubles(subjects: set[str]) -> None:
-    """Warn of two spellings of one subject, which could be on both sides of a split."""
-    first: dict[str, str] = {}
+def _warn_of_similar_subjects(subjects: set[str]) -> None:
+    """Warn of subjects such as 1 and 01, which may be one person on both sides of a split."""
+    spellings: dict[str, str] = {}
     for subject in sorted(subjects):
-        other = first.setdefault(subject.casefold().lstrip("0"), subject)
+        other = spellings.setdefault(subject.casefold().lstrip("0"), subject)
         if other != subject:
-            _log.warning("subjects %r and %r: one person? They count as two", other, subject)
+            _log.warning("subjects %r and %r count as two people: are they one?", other, subject)
 
 
-def _stretch(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Signal:
+def _read_part(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Signal:
     """Read a trial's part of a signal file; 0 s is the start of the trial."""
     signal = read()
     if start_s is None and end_s is None:
@@ -132,80 +147,89 @@ def _stretch(path: Path, read: Reader, start_s: float | None, end_s: float | Non
     begin = 0.0 if start_s is None else start_s
     part = signal.crop(begin, math.inf if end_s is None else end_s)
     if not len(part):
-        raise InputError(f"{path} has no sample between {begin:g} and {end_s} s")
+        raise InputError(
+            f"{path} has no sample between {begin:g} and {end_s} s: correct start_s and end_s"
+        )
     return replace(part, start_s=part.start_s - begin)
 
 
-def _rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
-    """Read line numbers and cells of the manifest."""
+def _read_rows(manifest: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read line number and cells by column name of each row of the manifest."""
     try:
         text = manifest.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{manifest} is not UTF-8 text: save it as CSV UTF-8") from error
     if not text.strip():
-        raise InputError(f"{manifest} is empty: want a header with {', '.join(KNOWN)}, label_NAME")
-    comma = max(",;\t", key=text.lstrip().partition("\n")[0].count)
-    lines = io.StringIO(text, newline="")  # line ends within quotes belong to the cell
-    reader = csv.DictReader(lines, delimiter=comma, restkey="_more", restval="")
+        raise InputError(
+            f"{manifest} is empty: want a header with {', '.join(COLUMNS)}, label_NAME"
+        )
+    delimiter = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    lines = io.StringIO(text, newline="")  # line breaks within quotes belong to the cell
+    reader = csv.DictReader(lines, delimiter=delimiter, restkey="_more", restval="")
     try:
-        return _checked(reader, manifest)
+        return _check_rows(reader, manifest)
     except csv.Error as error:
-        raise InputError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from error
+        raise InputError(f"{manifest}, line {reader.line_num}: not CSV ({error})") from error
 
 
-def _checked(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dict[str, str]]]:
+def _check_rows(reader: csv.DictReader[str], manifest: Path) -> list[tuple[int, dict[str, str]]]:
+    """Check header and rows; skip empty rows and comments (subjects that begin with #)."""
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice or LABEL in header:
+    duplicates = sorted({name for name in header if name and header.count(name) > 1})
+    if duplicates or LABEL in header:
         raise InputError(
             f"{manifest} has the columns {', '.join(header)}: want each name once, and a name "
             f"after {LABEL}"
         )
-    missing = [name for name in NEEDED if name not in header]
-    if missing or not {"video", "signal"} & set(header):
-        lacking = ", ".join([*missing, *([] if {"video", "signal"} & set(header) else ["video"])])
-        raise InputError(f"{manifest} lacks the columns {lacking}; it has: {', '.join(header)}")
-    _tell_of_others(header)
+    missing = [name for name in REQUIRED if name not in header]
+    if not {"video", "signal"} & set(header):
+        missing.append("video or signal")
+    if missing:
+        raise InputError(
+            f"{manifest} does not have the columns {', '.join(missing)}; "
+            f"it has: {', '.join(header)}"
+        )
+    _warn_of_unread_columns(header)
     rows = []
     for row in reader:
         if any(row.pop("_more", [])):
             raise InputError(f"{MANIFEST}, line {reader.line_num}: more cells than the header has")
-        cells = {name: _plain(name, (value or "").strip()) for name, value in row.items()}
+        cells = {name: _normalise(name, (value or "").strip()) for name, value in row.items()}
         if not any(cells.values()) or cells["subject"].startswith("#"):
             continue
-        for name in NEEDED:
+        for name in REQUIRED:
             if not cells[name]:
                 raise InputError(f"{MANIFEST}, line {reader.line_num}: no {name}")
         rows.append((reader.line_num, cells))
     return rows
 
 
-def _plain(name: str, cell: str) -> str:
-    """Return the cell with a decimal point, or empty where its value is missing."""
-    if name in NEEDED or name == "session":
+def _normalise(name: str, cell: str) -> str:
+    """Return a cell with a decimal point, or an empty cell if its value is missing."""
+    if name in REQUIRED or name == "session":
         return cell  # NA may be a person's initials
     if is_missing(cell):
         return ""
     number = name.startswith(LABEL) or name in ("start_s", "end_s")
-    return cell.replace(",", ".") if number and _NUMBER.fullmatch(cell) else cell
+    return cell.replace(",", ".") if number and _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
-def _tell_of_others(header: list[str]) -> None:
+def _warn_of_unread_columns(header: list[str]) -> None:
     """Warn of columns that are not read, such as a label without its prefix."""
-    others = [n for n in header if n and n not in KNOWN and not n.startswith(LABEL)]
+    others = [n for n in header if n and n not in COLUMNS and not n.startswith(LABEL)]
     if others:
         _log.warning(
-            "%s: not read: %s; known are %s, and a label is called %sNAME",
+            "%s: columns that are not read: %s; want one of %s, or a label as %sNAME",
             MANIFEST,
             ", ".join(others),
-            ", ".join(KNOWN),
+            ", ".join(COLUMNS),
             LABEL,
         )
 
 
 def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
-    """Read the data set's name (empty if missing) and the scales of its labels."""
+    """Read the study's name ("" if missing) and the scales of its labels from manifest.json."""
     if not path.is_file():
         return "", {}
     try:
@@ -219,21 +243,21 @@ def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
             raise ValueError(f"dataset is {dataset!r}")
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not as wanted ({error}): "
+            f"{path} cannot be used ({error}): "
             'want {"dataset": "name", "scales": {"arousal": [1, 9]}}'
         ) from error
     return dataset, scales
 
 
-def _is_ours(path: Path) -> bool:
-    """Tell whether this package wrote the study, whatever its name."""
+def _written_by_package(path: Path) -> bool:
+    """Return whether this package wrote the study, whatever its name."""
     return json.loads(path.read_text(encoding="utf-8-sig")).get("written_by") == PACKAGE
 
 
 def _labels(
     row: Mapping[str, str], scales: Mapping[str, tuple[float, float]], where: str
 ) -> dict[str, float | str]:
-    """Read labels: numbers within their scale, words as they are; skip empty cells and nan."""
+    """Read a row's labels: numbers within their scale, or words; skip empty cells and nan."""
     labels: dict[str, float | str] = {}
     for column, text in row.items():
         if not column.startswith(LABEL) or not text:
@@ -260,6 +284,7 @@ def _labels(
 
 
 def _seconds(row: Mapping[str, str], column: str, where: str) -> float | None:
+    """Parse a time (s) from the file's start; None if the cell is empty or missing."""
     text = row.get(column, "")
     if not text:
         return None

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, labels, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached, parse_labels
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, eight_bits
+from emotion_rppg.formats.image_frames import TimedFrames, to_uint8
 from emotion_rppg.formats.safe_io import GB, load_mat
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
@@ -27,7 +27,7 @@ MOTIONS = {"Watching Videos": "Walking"}  # of older versions of the files
 TONE = "skin_color"
 
 
-class Mmpd(Listed):
+class Mmpd(DatasetReader):
     """List one recording for each experiment of a person; 0 s is the first frame.
 
     Reading loads the whole video of a file into memory. The conditions are labels; ``skin_tone`` is
@@ -64,17 +64,17 @@ class Mmpd(Listed):
     expected = "subject*/p*_*.mat"
 
     def recordings(self) -> Iterator[Recording]:
-        found = numbered(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
-        by_person = [(_person(path), number, path) for number, path in found]
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.rpartition("_")[2])
+        by_person = [(_person(path), number, path) for number, path in files]
         for person, number, path in sorted(by_person):
             yield Recording(
                 self.card.name,
                 f"{person:02d}",
                 trial=f"{number:02d}",
-                labels=_conditions(path, dict(self.card.scales)),
+                labels=_read_conditions(path, dict(self.card.scales)),
                 scales=dict(self.card.scales),
-                video=Video(path, frames=partial(_frames, path)),
-                signals={"bvp": partial(_bvp, path)},
+                video=Video(path, frames=partial(_read_frames, path)),
+                signals={"bvp": partial(_read_bvp, path)},
             )
 
 
@@ -85,29 +85,29 @@ def _person(path: Path) -> int:
     return int(number)
 
 
-def _conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str, float | str]:
+def _read_conditions(path: Path, scales: dict[str, tuple[float, float]]) -> dict[str, float | str]:
     content = load_mat(path, [*WORDS.values(), TONE], limit_bytes=LIMIT_BYTES)
     words: dict[str, float | str] = {
         name: str(np.ravel(content[key])[0]) for name, key in WORDS.items()
     }
     words["motion"] = MOTIONS.get(str(words["motion"]), words["motion"])
     tone: Any = np.ravel(content[TONE])[0]
-    return words | labels({"skin_tone": tone}, scales, str(path))
+    return words | parse_labels({"skin_tone": tone}, scales, str(path))
 
 
-def _frames(path: Path) -> Timed:
+def _read_frames(path: Path) -> TimedFrames:
     video = load_mat(path, ["video"], limit_bytes=LIMIT_BYTES)["video"]
     if video.ndim != 4 or video.shape[3] != 3:
         raise InputError(f"{path}: video has the shape {video.shape}, want (frames, h, w, 3)")
-    for k, picture in enumerate(video):
-        yield k / RATE_HZ, eight_bits(picture, str(path))
+    for k, image in enumerate(video):
+        yield k / RATE_HZ, to_uint8(image, str(path))
 
 
-def _bvp(path: Path) -> Signal:
-    return Signal(kept(_wave, path), RATE_HZ, kind="bvp")
+def _read_bvp(path: Path) -> Signal:
+    return Signal(load_cached(_read_wave, path), RATE_HZ, kind="bvp")
 
 
-def _wave(path: Path) -> np.ndarray:
+def _read_wave(path: Path) -> np.ndarray:
     wave = np.ravel(load_mat(path, ["GT_ppg"], limit_bytes=LIMIT_BYTES)["GT_ppg"]).astype(float)
     if len(wave) < RATE_HZ:
         raise InputError(f"{path}: GT_ppg has {len(wave)} samples, want some 1800: copy it again")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, on_clock, rated, read_columns
+from emotion_rppg.datasets.base import DatasetReader, check_scale, read_columns, signal_from_times
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
@@ -23,7 +23,7 @@ MOST_FACTS = 40
 READ = ("timestamp", "affect", "ECG")  # other names differ between facts and header ("dz/dt")
 
 
-class Popane(Listed):
+class Popane(DatasetReader):
     """List one recording for each condition of a person, on the clock of the file's ``timestamp``.
 
     A person's name includes the study (``S1P3``); ``valence`` is the column ``affect``.
@@ -69,7 +69,7 @@ class Popane(Listed):
                 f"S{study}P{person}",
                 trial=condition,
                 scales=dict(self.card.scales),
-                signals={"ecg": partial(_ecg, path), "valence": partial(_affect, path)},
+                signals={"ecg": partial(_read_ecg, path), "valence": partial(_read_valence, path)},
             )
 
 
@@ -81,14 +81,14 @@ def _who(path: Path) -> tuple[int, int, str]:
     return int(study[1:]), int(person[1:]), condition
 
 
-def _column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     _check_facts(path)
     table = read_columns(path, ("timestamp", name))
     return table["timestamp"], table[name]
 
 
 def _check_facts(path: Path) -> None:
-    """Check that the facts name the same channels in the same places as the header."""
+    """Check that the facts and the header have the same channels in the same columns."""
     lines: list[str] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -98,19 +98,23 @@ def _check_facts(path: Path) -> None:
                     break
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}): download it again") from error
-    named = next((line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), [])
+    channels = next(
+        (line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), []
+    )
     header = lines[-1].split(",") if lines else []
-    if not all(k in named and k in header and named.index(k) == header.index(k) for k in READ):
+    if not all(
+        k in channels and k in header and channels.index(k) == header.index(k) for k in READ
+    ):
         raise InputError(
-            f"{path}: the header is not the channels that #Channel_Name lists: is it a whole file "
-            "of POPANE?"
+            f"{path}: the header differs from the channels that #Channel_Name lists: want a "
+            "complete file of POPANE"
         )
 
 
-def _ecg(path: Path) -> Signal:
-    return on_clock(path, *_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
+def _read_ecg(path: Path) -> Signal:
+    return signal_from_times(path, *_read_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
 
 
-def _affect(path: Path) -> Signal:
-    wave = on_clock(path, *_column(path, "affect"), "valence", rate_hz=RATE_HZ)
-    return rated(path, wave, SCALE)
+def _read_valence(path: Path) -> Signal:
+    wave = signal_from_times(path, *_read_column(path, "affect"), "valence", rate_hz=RATE_HZ)
+    return check_scale(path, wave, SCALE)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, kept, on_clock
+from emotion_rppg.datasets.base import DatasetReader, load_cached, signal_from_times
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, of_files
+from emotion_rppg.formats.image_frames import TimedFrames, read_image_files
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
@@ -30,7 +30,7 @@ SETUPS = {
 RATE_HZ, VIDEO_HZ = 60.0, 30.0
 
 
-class Pure(Listed):
+class Pure(DatasetReader):
     """List one recording for each person and setup; 0 s is the first frame."""
 
     card = Card(
@@ -72,32 +72,32 @@ class Pure(Listed):
                 person,
                 trial=setup,
                 labels={"motion": SETUPS[setup]},
-                video=Video(folder, frames=partial(_frames, folder)),
-                signals={"bvp": partial(_bvp, path, folder)},
+                video=Video(folder, frames=partial(_read_frames, folder)),
+                signals={"bvp": partial(_read_bvp, path, folder)},
             )
 
 
-def _taken(folder: Path) -> list[tuple[int, Path]]:
-    """List timestamp (ns) and path of each frame, in order."""
-    found = []
+def _stamped_images(folder: Path) -> list[tuple[int, Path]]:
+    """List timestamp (ns) and path of each image, in order."""
+    images = []
     for path in folder.glob("*.png"):
         stamp = path.stem.removeprefix("Image")
         if not stamp.isdecimal():
             raise InputError(f"{path} is not named as expected: want Image<nanoseconds>.png")
-        found.append((int(stamp), path))
-    if not found:
-        raise InputError(f"{folder} holds no pictures Image<nanoseconds>.png: unpack them there")
-    return sorted(found)
+        images.append((int(stamp), path))
+    if not images:
+        raise InputError(f"{folder} has no images Image<nanoseconds>.png: unpack them there")
+    return sorted(images)
 
 
-def _frames(folder: Path) -> Timed:
-    taken = _taken(folder)
-    return of_files(((stamp - taken[0][0]) / 1e9, path) for stamp, path in taken)
+def _read_frames(folder: Path) -> TimedFrames:
+    images = _stamped_images(folder)
+    return read_image_files(((stamp - images[0][0]) / 1e9, path) for stamp, path in images)
 
 
-def _bvp(path: Path, folder: Path) -> Signal:
-    begin, end = (_taken(folder)[k][0] for k in (0, -1))
-    content = kept(load_json, path)
+def _read_bvp(path: Path, folder: Path) -> Signal:
+    begin, end = (_stamped_images(folder)[k][0] for k in (0, -1))
+    content = load_cached(load_json, path)
     try:
         rows = content["/FullPackage"]
         times = np.array([(int(row["Timestamp"]) - begin) / 1e9 for row in rows])
@@ -108,4 +108,4 @@ def _bvp(path: Path, folder: Path) -> Signal:
             "and Value.waveform"
         ) from error
     span_s = (0.0, (end - begin) / 1e9 + 1 / VIDEO_HZ)
-    return on_clock(path, times, wave, "bvp", rate_hz=RATE_HZ, span_s=span_s)
+    return signal_from_times(path, times, wave, "bvp", rate_hz=RATE_HZ, span_s=span_s)

@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed
+from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.image_frames import Timed, eight_bits
-from emotion_rppg.formats.safe_io import GB, load_hdf5, slabs
+from emotion_rppg.formats.image_frames import TimedFrames, to_uint8
+from emotion_rppg.formats.safe_io import GB, load_hdf5, read_slabs
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
 RATE_HZ = 30.0
 
 
-class Scamps(Listed):
+class Scamps(DatasetReader):
     """List one recording for each face, each of its own person; 0 s is the first frame."""
 
     card = Card(
@@ -60,22 +60,22 @@ class Scamps(Listed):
             yield Recording(
                 self.card.name,
                 path.stem,
-                video=Video(path, frames=partial(_frames, path)),
-                signals={"bvp": partial(_bvp, path)},
+                video=Video(path, frames=partial(_read_frames, path)),
+                signals={"bvp": partial(_read_bvp, path)},
             )
 
 
-def _frames(path: Path) -> Timed:
-    k = 0
-    for slab in slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
+def _read_frames(path: Path) -> TimedFrames:
+    frame = 0
+    for slab in read_slabs(path, "RawFrames", axis=3, step=round(RATE_HZ), limit_bytes=3 * GB):
         if slab.ndim != 4 or len(slab) != 3:
             raise InputError(f"{path}: RawFrames has the shape {slab.shape}, want (3, w, h, n)")
-        for picture in slab.transpose(3, 2, 1, 0):
-            yield k / RATE_HZ, eight_bits(picture, str(path))
-            k += 1
+        for image in slab.transpose(3, 2, 1, 0):
+            yield frame / RATE_HZ, to_uint8(image, str(path))
+            frame += 1
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     wave = np.ravel(load_hdf5(path, ["d_ppg"], limit_bytes=3 * GB)["d_ppg"]).astype(float)
     if len(wave) < RATE_HZ:
         raise InputError(f"{path}: d_ppg has {len(wave)} samples, want 600: download it again")

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed
+from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import e4_clock, read_e4
-from emotion_rppg.formats.text_tables import load_rows, whole
+from emotion_rppg.formats.text_tables import load_rows, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
 
@@ -24,11 +24,11 @@ LABELS = Path("Processed_data") / "Improved_All_Combined_hr_rsp_binary.csv"
 COLUMNS = ("Participant", "Time(sec)", "Label")
 
 
-class StressPredict(Listed):
-    """List one recording for each stretch of a person's hour with one label.
+class StressPredict(DatasetReader):
+    """List one recording for each run of equal labels in a person's hour.
 
     Trials are numbered in order; ``start_s`` of their signals counts from the E4's first sample.
-    A person without labels (S01) is one recording without any.
+    A person without labels (S01) is one recording without labels.
     """
 
     card = Card(
@@ -62,18 +62,18 @@ class StressPredict(Listed):
     expected = "Raw_data/S*/BVP.csv"
 
     def recordings(self) -> Iterator[Recording]:
-        stretches = _stretches(self.root / LABELS)
+        runs = _label_runs(self.root / LABELS)
         for path in sorted(self.root.glob(self.expected)):
-            yield from _of_person(path, stretches)
+            yield from _person_recordings(path, runs)
 
 
-def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
+def _person_recordings(path: Path, runs: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
     name = path.parent.name
     if not name[1:].isdigit():
         raise InputError(f"{path.parent} is not named as expected: want S01, S02 …")
-    subject, known = name[1:], stretches.get(int(name[1:]), [])
-    if not known:
-        read = partial(_stretch, path, 0.0, np.inf)
+    subject, own_runs = name[1:], runs.get(int(name[1:]), [])
+    if not own_runs:
+        read = partial(_read_part, path, 0.0, np.inf)
         return [Recording(StressPredict.card.name, subject, trial="1", signals={"bvp": read})]
     start_s, _ = e4_clock(path)
     return [
@@ -83,13 +83,13 @@ def _of_person(path: Path, stretches: dict[int, list[tuple[int, int, int]]]) -> 
             trial=str(k),
             labels={"stress": float(label)},
             scales=dict(StressPredict.card.scales),
-            signals={"bvp": partial(_stretch, path, first - start_s, stop - start_s)},
+            signals={"bvp": partial(_read_part, path, first - start_s, stop - start_s)},
         )
-        for k, (first, stop, label) in enumerate(known, 1)
+        for k, (first, stop, label) in enumerate(own_runs, 1)
     ]
 
 
-def _stretch(path: Path, start_s: float, end_s: float) -> Signal:
+def _read_part(path: Path, start_s: float, end_s: float) -> Signal:
     """Read a part of the hour's pulse, on the hour's clock."""
     signal, _ = read_e4(path, "bvp")
     part = signal.crop(start_s, end_s)
@@ -101,7 +101,7 @@ def _stretch(path: Path, start_s: float, end_s: float) -> Signal:
     return part
 
 
-def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
+def _label_runs(path: Path) -> dict[int, list[tuple[int, int, int]]]:
     """Find each person's runs of equal labels: (first second, second after the last, label)."""
     if not path.is_file():
         raise DatasetNotFound(
@@ -110,14 +110,14 @@ def _stretches(path: Path) -> dict[int, list[tuple[int, int, int]]]:
     out: dict[int, list[tuple[int, int, int]]] = {}
     for line, row in load_rows(path, COLUMNS):
         where = f"{path}, line {line}"
-        person, second, label = (whole(row[name], where, name) for name in COLUMNS)
+        person, second, label = (whole_number(row[name], where, name) for name in COLUMNS)
         if label not in (0, 1):
             raise InputError(f"{where}: Label is {label}, want 0 or 1")
         runs = out.setdefault(person, [])
         if runs and runs[-1][1:] == (second, label):
             runs[-1] = (runs[-1][0], second + 1, label)
         elif runs and second < runs[-1][1]:
-            raise InputError(f"{where}: the seconds go back")
+            raise InputError(f"{where}: the seconds decrease: download it again")
         else:
             runs.append((second, second + 1, label))
     return out

@@ -25,7 +25,7 @@ from emotion_rppg.synthesis.faces import face
 from emotion_rppg.synthesis.people import Person, heart
 
 NAME, TRUTH = SYNTHETIC, "truth"
-RATED = (1, 9)  # the scale on which hearts respond to ratings
+RATED = (1, 9)  # scale of the ratings to which simulated hearts respond
 _CONTACT_HZ = 128.0
 
 
@@ -77,7 +77,7 @@ def write_study(
     scale : tuple of float
         Lowest and highest rating, of arousal and of valence.
     strength : float
-        How strongly hearts respond to the ratings; 0: not at all, so nothing can be learned.
+        How strongly hearts respond to the ratings; with 0 nothing can be learned.
     progress : function, optional
         Called with the numbers of finished trials and of all trials.
     """
@@ -97,46 +97,46 @@ def write_study(
             "lowest below the highest, and a strength of 0 or more"
         )
     plans = [
-        (1 + 1000 * seed + i, k, *_ratings(1 + 1000 * seed + i, k, trials))
+        (1 + 1000 * seed + i, k, *_draw_ratings(1 + 1000 * seed + i, k, trials))
         for i in range(people)
         for k in range(trials)
     ]
-    with whole_folder(folder) as fresh:
+    with whole_folder(folder) as temporary:
         for name in ("videos", "signals", TRUTH):
-            (fresh / name).mkdir()
-        how = (duration_s, size, rate_hz, camera or Camera(), video, scale, strength)
-        jobs = ((fresh, plan, *how) for plan in plans)
+            (temporary / name).mkdir()
+        settings = (duration_s, size, rate_hz, camera or Camera(), video, scale, strength)
+        jobs = ((temporary, plan, *settings) for plan in plans)
         rows = []
-        for row in map_in_order(_trial, jobs, workers=workers):
+        for row in map_in_order(_write_trial, jobs, workers=workers):
             rows.append(row)
             if progress is not None:
                 progress(len(rows), len(plans))
         columns = "subject,session,trial,video,signal,label_arousal,label_valence"
-        (fresh / MANIFEST).write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
+        (temporary / MANIFEST).write_text("\n".join([columns, *rows]) + "\n", encoding="utf-8")
         scales = {name: list(scale) for name in Synthetic.card.scales}
         facts = {"dataset": NAME, "written_by": PACKAGE, "scales": scales}
-        (fresh / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (temporary / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return Path(folder)
 
 
-def _ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
+def _draw_ratings(person: int, trial: int, trials: int) -> tuple[float, float]:
     """Draw a trial's ratings on 1–9, to a tenth: one quadrant after another, never the midpoint.
 
     With an even number of trials, each label is as often above as below the midpoint.
     """
-    draw = np.random.default_rng((person, 7))
-    rounds = [draw.permutation(4) for _ in range(trials // 4 + 1)]
-    last = rounds[-1]  # cut short: it begins with a quadrant and the one opposite
-    rounds[-1] = np.array([last[0], 3 - last[0], *last[(last != last[0]) & (last != 3 - last[0])]])
-    order = np.concatenate(rounds)
+    rng = np.random.default_rng((person, 7))
+    cycles = [rng.permutation(4) for _ in range(trials // 4 + 1)]
+    last = cycles[-1]  # incomplete: it begins with a quadrant and the opposite one
+    cycles[-1] = np.array([last[0], 3 - last[0], *last[(last != last[0]) & (last != 3 - last[0])]])
+    order = np.concatenate(cycles)
     quadrant = int(order[trial])
-    distance = draw.uniform(1.2, 3.8, (trials + 4, 2))[trial]
+    distance = rng.uniform(1.2, 3.8, (trials + 4, 2))[trial]
     signs = np.array([1 if quadrant & 1 else -1, 1 if quadrant & 2 else -1])
     arousal, valence = 5 + signs * distance
     return round(float(arousal), 1), round(float(valence), 1)
 
 
-def _trial(
+def _write_trial(
     folder: Path,
     plan: tuple[int, int, float, float],
     duration_s: float,
@@ -151,30 +151,30 @@ def _trial(
     import pandas as pd
 
     seed, k, arousal, valence = plan
-    person, one = Person(seed), 100 * seed + k
-    draw = np.random.default_rng((one, 8))
-    rated = np.array([arousal, valence])
-    felt = rated + draw.normal(0, 0.8, 2) + (strength - 1) * (rated - np.mean(RATED))
-    body = heart(person, felt[0], felt[1], duration_s, random_state=one)
+    person, trial_seed = Person(seed), 100 * seed + k
+    rng = np.random.default_rng((trial_seed, 8))
+    ratings = np.array([arousal, valence])
+    response = ratings + rng.normal(0, 0.8, 2) + (strength - 1) * (ratings - np.mean(RATED))
+    heartbeat = heart(person, response[0], response[1], duration_s, random_state=trial_seed)
     name = f"{seed}_{k + 1}"
-    contact = waves.bvp(body, rate_hz=_CONTACT_HZ, random_state=one)
-    chest = waves.ecg(body, rate_hz=_CONTACT_HZ, random_state=one)
-    blood = waves.blood(body, waves.FACE, rate_hz=rate_hz, random_state=one)
+    ppg = waves.bvp(heartbeat, rate_hz=_CONTACT_HZ, random_state=trial_seed)
+    ecg = waves.ecg(heartbeat, rate_hz=_CONTACT_HZ, random_state=trial_seed)
+    blood = waves.blood(heartbeat, waves.FACE, rate_hz=rate_hz, random_state=trial_seed)
     blood = replace(blood, samples=(blood.samples - blood.samples.mean()) / blood.samples.std())
-    columns = {"time_s": contact.times_s, "bvp": contact.samples, "ecg": chest.samples}
+    columns = {"time_s": ppg.times_s, "bvp": ppg.samples, "ecg": ecg.samples}
     pd.DataFrame(columns).round(6).to_csv(folder / f"signals/{name}.csv", index=False)
-    seen = {"time_s": blood.times_s, "bvp": blood.samples}
-    pd.DataFrame(seen).round(6).to_csv(folder / f"{TRUTH}/{name}_camera.csv", index=False)
-    inside = (body.beats_s >= 0) & (body.beats_s < duration_s)
-    beats = {"beat_s": body.beats_s[inside]}
-    for where, site in (("finger_s", waves.FINGER), ("face_s", waves.FACE)):
-        beats[where] = waves.arrivals(body, site, random_state=one)[inside]
+    camera_columns = {"time_s": blood.times_s, "bvp": blood.samples}
+    pd.DataFrame(camera_columns).round(6).to_csv(folder / f"{TRUTH}/{name}_camera.csv", index=False)
+    inside = (heartbeat.beats_s >= 0) & (heartbeat.beats_s < duration_s)
+    beats = {"beat_s": heartbeat.beats_s[inside]}
+    for column, site in (("finger_s", waves.FINGER), ("face_s", waves.FACE)):
+        beats[column] = waves.arrivals(heartbeat, site, random_state=trial_seed)[inside]
     pd.DataFrame(beats).round(6).to_csv(folder / f"{TRUTH}/{name}_beats.csv", index=False)
     file = ""
     if video:
         file = f"videos/{name}.mp4"
-        shown = face(person.tone, size=size, random_state=seed)
-        frames = film(shown, blood.samples, rate_hz, camera, random_state=one)
+        image = face(person.tone, size=size, random_state=seed)
+        frames = film(image, blood.samples, rate_hz, camera, random_state=trial_seed)
         write_video(folder / file, frames, rate_hz, crf=camera.crf)
-    written = np.interp(rated, RATED, scale).round(2)
+    written = np.interp(ratings, RATED, scale).round(2)
     return f"{seed},1,{k + 1},{file},signals/{name}.csv,{written[0]},{written[1]}"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from emotion_rppg.datasets.base import Listed, numbered
+from emotion_rppg.datasets.base import DatasetReader, files_by_number
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.text_tables import load_numbers, load_text
 from emotion_rppg.recordings import Card, Recording, Video
@@ -31,7 +31,7 @@ RATE_HZ, SKIN_HZ = 64.0, 4.0
 _SCALE = (1, 4)  # of the anxiety items; unconfirmed, so scores outside are excluded with a warning
 
 
-class UbfcPhys(Listed):
+class UbfcPhys(DatasetReader):
     """List one recording for each task, on the video's clock; the pulse begins with the video.
 
     ``condition`` is the task, ``stress`` is 0 at rest and 1 in the other tasks, ``group`` their
@@ -72,16 +72,16 @@ class UbfcPhys(Listed):
     expected = "s*/info_s*.txt"
 
     def recordings(self) -> Iterator[Recording]:
-        for person, info in numbered(self.root, self.expected, lambda p: p.stem[6:]):
-            scores = _anxiety(info.with_name(f"selfReportedAnx_s{person}.csv"))
-            group = _group(info)
+        for person, info in files_by_number(self.root, self.expected, lambda p: p.stem[6:]):
+            scores = _read_anxiety(info.with_name(f"selfReportedAnx_s{person}.csv"))
+            group = _read_group(info)
             for task, condition in TASKS.items():
-                wave, film = (
+                pulse, video = (
                     info.with_name(f"{kind}_s{person}_{task}.{ending}")
                     for kind, ending in (("bvp", "csv"), ("vid", "avi"))
                 )
-                if not (wave.is_file() or film.is_file()):
-                    _log.warning("%s: neither %s nor its video, excluded", info.parent, wave.name)
+                if not (pulse.is_file() or video.is_file()):
+                    _log.warning("%s: neither %s nor its video, excluded", info.parent, pulse.name)
                     continue
                 stress = float(condition != "rest")
                 yield Recording(
@@ -90,12 +90,12 @@ class UbfcPhys(Listed):
                     trial=task,
                     labels={"condition": condition, "stress": stress, "group": group, **scores},
                     scales=dict(self.card.scales),
-                    video=Video(film) if film.is_file() else None,
-                    signals={"bvp": partial(_bvp, wave)},
+                    video=Video(video) if video.is_file() else None,
+                    signals={"bvp": partial(_read_bvp, pulse)},
                 )
 
 
-def _group(path: Path) -> str:
+def _read_group(path: Path) -> str:
     """Read the group, which sets the tasks' difficulty, from line three of a person's info."""
     lines = load_text(path).split()
     if len(lines) < 3 or lines[2].lower() not in GROUPS:
@@ -106,9 +106,9 @@ def _group(path: Path) -> str:
     return lines[2].lower()
 
 
-def _anxiety(path: Path) -> dict[str, float]:
+def _read_anxiety(path: Path) -> dict[str, float]:
     """Read the person's scores before and after; none if they lie outside the expected scale."""
-    table = load_numbers(path, comma=",")
+    table = load_numbers(path, delimiter=",")
     if table.shape != (3, 2):
         raise InputError(
             f"{path} has {table.shape[0]} rows and {table.shape[1]} columns, want three "
@@ -121,18 +121,18 @@ def _anxiety(path: Path) -> dict[str, float]:
     return dict(zip(ANXIETY, map(float, table.ravel()), strict=True))
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     """Read the pulse at 64 Hz; if skin conductance is available, both must be equally long."""
-    table = load_numbers(path, comma=",")
+    table = load_numbers(path, delimiter=",")
     if table.shape[1] != 1:
         raise InputError(f"{path} has {table.shape[1]} columns, want one: the pulse at 64 Hz")
     wave = Signal(table[:, 0], RATE_HZ, kind="bvp")
     skin = path.with_name(path.name.replace("bvp_", "eda_"))
     if skin.is_file():
-        lasts = len(load_numbers(skin, comma=",")) / SKIN_HZ
-        if abs(lasts - wave.duration_s) > 2:
+        skin_s = len(load_numbers(skin, delimiter=",")) / SKIN_HZ
+        if abs(skin_s - wave.duration_s) > 2:
             raise InputError(
-                f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {lasts:.1f} s at "
+                f"{path} lasts {wave.duration_s:.1f} s at 64 Hz, {skin.name} {skin_s:.1f} s at "
                 "4 Hz: one of them is cut off, or the two are swapped"
             )
     return wave

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, frame_seconds, kept, on_clock
+from emotion_rppg.datasets.base import DatasetReader, frame_times_s, load_cached, signal_from_times
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.text_tables import load_numbers
 from emotion_rppg.recordings import Card, Recording, Video
 from emotion_rppg.signals import Signal
 
-_PEOPLE_BPM = (30, 220)  # plausible heart rates, and saturations in percent
-_SATURATION = (80, 100)
+_PLAUSIBLE_BPM = (30, 220)
+_PLAUSIBLE_SATURATION = (80, 100)  # percent
 _LATE_S = 1.0  # the pulse may begin this much after the video
 
 
-class UbfcRppg(Listed):
+class UbfcRppg(DatasetReader):
     """List one recording for each person, on the video's clock; ``part`` names its DATASET."""
 
     card = Card(
@@ -60,51 +60,56 @@ class UbfcRppg(Listed):
     expected = "**/vid.avi"
 
     def recordings(self) -> Iterator[Recording]:
-        for film in sorted(self.root.glob(self.expected), key=_place):
-            part, read, truth = next(
+        for video in sorted(self.root.glob(self.expected), key=_sort_key):
+            part, read, pulse_path = next(
                 (
-                    (part, read, film.with_name(name))
+                    (part, read, video.with_name(name))
                     for part, name, read in (
-                        ("DATASET_2", "ground_truth.txt", _of_lines),
-                        ("DATASET_1", "gtdump.xmp", _of_columns),
+                        ("DATASET_2", "ground_truth.txt", _read_dataset_2),
+                        ("DATASET_1", "gtdump.xmp", _read_dataset_1),
                     )
-                    if film.with_name(name).is_file()
+                    if video.with_name(name).is_file()
                 ),
-                ("", None, film),
+                ("", None, video),
             )
             if read is None:
                 raise InputError(
-                    f"{film.parent} has neither ground_truth.txt (DATASET_2) nor gtdump.xmp "
+                    f"{video.parent} has neither ground_truth.txt (DATASET_2) nor gtdump.xmp "
                     "(DATASET_1) beside its video: download it again"
                 )
             yield Recording(
                 self.card.name,
-                film.parent.name,
+                video.parent.name,
                 labels={"part": part},
-                video=Video(film, times=partial(_frames, truth) if read is _of_lines else None),
-                signals={"bvp": partial(read, truth)},
+                video=Video(
+                    video,
+                    times=partial(_read_frame_times, pulse_path)
+                    if read is _read_dataset_2
+                    else None,
+                ),
+                signals={"bvp": partial(read, pulse_path)},
             )
 
 
-def _place(film: Path) -> tuple[object, ...]:
-    """Return a person's sort key: the folder, then the number, 3 before 12."""
-    found = re.search(r"\d+", film.parent.name)
-    return film.parent.parent, int(found[0]) if found else 10**6, film.parent.name
+def _sort_key(video: Path) -> tuple[object, ...]:
+    """Return the sort key of a video: its folder, then the number of the person, 3 before 12."""
+    number = re.search(r"\d+", video.parent.name)
+    return video.parent.parent, int(number[0]) if number else 10**6, video.parent.name
 
 
-def _of_lines(path: Path) -> Signal:
+def _read_dataset_2(path: Path) -> Signal:
     """Read a pulse of DATASET_2; its first sample is at the first frame, 0 s."""
-    table = kept(_lines, path)
-    _within(path, "heart rate (line 2)", table[1], _PEOPLE_BPM)
-    return on_clock(path, _frames(path), table[0], "bvp", rate_hz=30.0)
+    table = load_cached(_read_lines, path)
+    _within(path, "heart rate (line 2)", table[1], _PLAUSIBLE_BPM)
+    return signal_from_times(path, _read_frame_times(path), table[0], "bvp", rate_hz=30.0)
 
 
-def _frames(path: Path) -> np.ndarray:
+def _read_frame_times(path: Path) -> np.ndarray:
     """Read the frame times (s) of a video of DATASET_2."""
-    return frame_seconds(path, kept(_lines, path)[2])
+    return frame_times_s(path, load_cached(_read_lines, path)[2])
 
 
-def _lines(path: Path) -> np.ndarray:
+def _read_lines(path: Path) -> np.ndarray:
     table = load_numbers(path)
     if len(table) != 3:
         raise InputError(
@@ -113,27 +118,27 @@ def _lines(path: Path) -> np.ndarray:
     return table
 
 
-def _of_columns(path: Path) -> Signal:
+def _read_dataset_1(path: Path) -> Signal:
     """Read a pulse of DATASET_1; its milliseconds count from the start of the video."""
-    table = load_numbers(path, comma=",")
+    table = load_numbers(path, delimiter=",")
     if table.shape[1] != 4:
         raise InputError(
             f"{path} has {table.shape[1]} columns, want four: milliseconds, heart rate, saturation "
             "and pulse"
         )
-    _within(path, "heart rate (column 2)", table[:, 1], _PEOPLE_BPM)
-    _within(path, "saturation (column 3)", table[:, 2], _SATURATION)
+    _within(path, "heart rate (column 2)", table[:, 1], _PLAUSIBLE_BPM)
+    _within(path, "saturation (column 3)", table[:, 2], _PLAUSIBLE_SATURATION)
     times = table[:, 0] / 1e3
     if not 0 <= times[0] <= _LATE_S:
         raise InputError(f"{path} begins at {times[0]:g} s, want 0 s, the start of the video")
-    return on_clock(path, times, table[:, 3], "bvp", rate_hz=62.0)
+    return signal_from_times(path, times, table[:, 3], "bvp", rate_hz=62.0)
 
 
 def _within(path: Path, name: str, values: np.ndarray, scale: tuple[float, float]) -> None:
     """Refuse a column whose median lies outside its plausible range."""
-    middle = float(np.median(values))
-    if not scale[0] <= middle <= scale[1]:
+    median = float(np.median(values))
+    if not scale[0] <= median <= scale[1]:
         raise InputError(
-            f"{path}: the median of {name} is {middle:g}, want {scale[0]}–{scale[1]}: are the "
-            "rows or columns in their places?"
+            f"{path}: the median of {name} is {median:g}, want {scale[0]}–{scale[1]}: are the "
+            "rows or columns in the expected order?"
         )

@@ -1,4 +1,8 @@
-"""Check a download: missing people, different rates, files that cannot be read."""
+"""Check the recordings of a download against the card of its data set.
+
+Finds missing people, other sampling rates, files that cannot be read, flat signals, and people who
+appear twice under different names. `emotion-rppg datasets NAME --root DIR` prints the result.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,11 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 
-_RATE_OFF = 0.02  # relative tolerance of a rate
-_SEEN = 0.5  # least share of valid samples
+_RATE_TOLERANCE = 0.02  # relative
+_MIN_COVERAGE = 0.5  # share of valid samples
 
 
-def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
+def list_problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
     """List what disagrees with the card, one sentence each; read one recording per person."""
     people: dict[str, list[Recording]] = {}
     for recording in recordings:
@@ -29,30 +33,30 @@ def problems(card: Card, recordings: Sequence[Recording]) -> list[str]:
         if len(trials) != usual
     ]
     for trials in people.values():
-        out += _of_recording(card, trials[0])
+        out += _signal_problems(card, trials[0])
     return out
 
 
-def shared_people(sets: Sequence[Sequence[Recording]]) -> list[str]:
+def people_with_same_pulse(sets: Sequence[Sequence[Recording]]) -> list[str]:
     """List pairs of people, of one data set or several, who have the same pulse, a sentence each.
 
     The first recording of each person is compared, whatever the unit of its samples. Two people of
     one name and data set are one. One person under two names may be on both sides of a split.
     """
-    first: dict[bytes, Recording] = {}
+    owners: dict[bytes, Recording] = {}
     out = []
     for recordings in sets:
-        firsts = {recording.person: recording for recording in reversed(recordings)}
-        for recording in reversed(firsts.values()):
+        first_of_person = {recording.person: recording for recording in reversed(recordings)}
+        for recording in reversed(first_of_person.values()):
             for kind in recording.signals:
-                other = first.setdefault(_print_of(recording, kind), recording)
-                if other.person != recording.person:
-                    out.append(f"{recording.person} has the same {kind} as {other.person}")
+                owner = owners.setdefault(_fingerprint(recording, kind), recording)
+                if owner.person != recording.person:
+                    out.append(f"{recording.person} has the same {kind} as {owner.person}")
     return out
 
 
-def _print_of(recording: Recording, kind: str) -> bytes:
-    """Return the standardised samples as bytes; the own name of an unreadable or flat signal."""
+def _fingerprint(recording: Recording, kind: str) -> bytes:
+    """Return the standardised samples as bytes, or a unique name if unreadable or flat."""
     try:
         samples = recording.read(kind).samples
     except InputError:
@@ -63,23 +67,23 @@ def _print_of(recording: Recording, kind: str) -> bytes:
     return np.round((samples - np.nanmean(samples)) / spread, 4).tobytes()
 
 
-def rates_found(recordings: Sequence[Recording]) -> dict[str, float]:
-    """Return the rate (Hz) of each kind of signal, of the first person who can be read."""
+def measure_rates(recordings: Sequence[Recording]) -> dict[str, float]:
+    """Return the rate (Hz) of each kind of signal, from the first person who can be read."""
     out: dict[str, float] = {}
-    seen: set[str] = set()
+    subjects: set[str] = set()
     for recording in recordings:
-        if recording.subject in seen:
+        if recording.subject in subjects:
             continue
-        seen.add(recording.subject)
+        subjects.add(recording.subject)
         for kind in recording.signals.keys() - out.keys():
             try:
                 out[kind] = recording.read(kind).rate_hz
             except InputError:
-                continue  # `problems` reports it
+                continue  # `list_problems` reports it
     return dict(sorted(out.items()))
 
 
-def _of_recording(card: Card, recording: Recording) -> list[str]:
+def _signal_problems(card: Card, recording: Recording) -> list[str]:
     """List signals that cannot be read, are flat or missing, or have another rate than the card."""
     out = []
     for kind in recording.signals:
@@ -88,11 +92,15 @@ def _of_recording(card: Card, recording: Recording) -> list[str]:
         except InputError as error:
             out.append(str(error))
             continue
-        said = card.rates_hz.get(kind)
-        if said is not None and abs(signal.rate_hz - said) > _RATE_OFF * said:
-            out.append(f"{recording.name}: {kind} at {signal.rate_hz:g} Hz, the card says {said:g}")
-        if signal.coverage < _SEEN:
-            out.append(f"{recording.name}: {signal.coverage:.0%} of the {kind} was seen")
+        card_hz = card.rates_hz.get(kind)
+        if card_hz is not None and abs(signal.rate_hz - card_hz) > _RATE_TOLERANCE * card_hz:
+            out.append(
+                f"{recording.name}: {kind} at {signal.rate_hz:g} Hz, the card says {card_hz:g}"
+            )
+        if signal.coverage < _MIN_COVERAGE:
+            out.append(
+                f"{recording.name}: only {signal.coverage:.0%} of the {kind} samples are valid"
+            )
         elif np.nanmax(signal.samples) == np.nanmin(signal.samples):
             out.append(f"{recording.name}: the {kind} is flat")
     return out

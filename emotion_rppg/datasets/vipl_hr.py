@@ -13,7 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, film_lasts, frame_seconds, numbered, read_columns
+from emotion_rppg.datasets.base import (
+    DatasetReader,
+    files_by_number,
+    frame_times_s,
+    read_columns,
+    video_duration_s,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.text_tables import load_numbers
 from emotion_rppg.recordings import Card, Recording, Video
@@ -21,10 +27,10 @@ from emotion_rppg.signals import Signal
 
 CAMERAS = {1: "webcam", 2: "phone", 3: "depth camera"}  # 4 is near infrared
 RATE_HZ = 60.0
-_OFF = 0.08  # relative tolerance of that rate
+_RATE_TOLERANCE = 0.08  # relative tolerance of that rate
 
 
-class ViplHr(Listed):
+class ViplHr(DatasetReader):
     """List one recording for each scene (session ``v1`` …) and camera (trial ``source1`` …).
 
     Its clock is the video's. The cameras of a scene share one pulse; near-infrared videos, which
@@ -62,25 +68,28 @@ class ViplHr(Listed):
     expected = "**/source[123]/video.avi"
 
     def recordings(self) -> Iterator[Recording]:
-        films = [
-            (person, _number(film.parents[1], "v"), _number(film.parent, "source"), film)
-            for person, film in numbered(self.root, self.expected, _person)
+        videos = [
+            (person, _number(video.parents[1], "v"), _number(video.parent, "source"), video)
+            for person, video in files_by_number(self.root, self.expected, _person)
         ]
-        for person, scene, source, film in sorted(films):
-            clock = film.with_name("time.txt")
+        for person, scene, source, video in sorted(videos):
+            times_path = video.with_name("time.txt")
             yield Recording(
                 self.card.name,
                 str(person),
                 session=f"v{scene}",
                 trial=f"source{source}",
                 labels={"camera": CAMERAS[source]},
-                video=Video(film, times=partial(_times, clock) if clock.is_file() else None),
-                signals={"bvp": partial(_bvp, film.with_name("wave.csv"))},
+                video=Video(
+                    video,
+                    times=partial(_read_frame_times, times_path) if times_path.is_file() else None,
+                ),
+                signals={"bvp": partial(_read_bvp, video.with_name("wave.csv"))},
             )
 
 
-def _person(film: Path) -> str:
-    return film.parents[2].name.removeprefix("p")
+def _person(video: Path) -> str:
+    return video.parents[2].name.removeprefix("p")
 
 
 def _number(folder: Path, letter: str) -> int:
@@ -90,22 +99,22 @@ def _number(folder: Path, letter: str) -> int:
     return int(text)
 
 
-def _times(path: Path) -> np.ndarray:
-    return frame_seconds(path, load_numbers(path).ravel() / 1e3)
+def _read_frame_times(path: Path) -> np.ndarray:
+    return frame_times_s(path, load_numbers(path).ravel() / 1e3)
 
 
-def _bvp(path: Path) -> Signal:
+def _read_bvp(path: Path) -> Signal:
     """Read the pulse at 60 Hz; it must last as long as the video or the heart rate."""
     values = read_columns(path, ["Wave"])["Wave"]
-    clock, rate = path.with_name("time.txt"), path.with_name("gt_HR.csv")
-    if clock.is_file():
-        lasts = film_lasts(_times(clock))
+    times_path, rate_path = path.with_name("time.txt"), path.with_name("gt_HR.csv")
+    if times_path.is_file():
+        duration_s = video_duration_s(_read_frame_times(times_path))
     else:
-        lasts = float(len(read_columns(rate, ["HR"])["HR"]))
-    rate_hz = len(values) / lasts if lasts else 0.0
-    if abs(rate_hz - RATE_HZ) > _OFF * RATE_HZ:
+        duration_s = float(len(read_columns(rate_path, ["HR"])["HR"]))
+    rate_hz = len(values) / duration_s if duration_s else 0.0
+    if abs(rate_hz - RATE_HZ) > _RATE_TOLERANCE * RATE_HZ:
         raise InputError(
-            f"{path} has {len(values)} samples in {lasts:.1f} s, {rate_hz:.1f} a second, want "
-            f"{RATE_HZ:g}: it may be cut off, or from another camera's video"
+            f"{path} has {len(values)} samples in {duration_s:.1f} s, {rate_hz:.1f} per second, "
+            f"want {RATE_HZ:g}: it may be cut off, or from another camera's video"
         )
-    return Signal(values, RATE_HZ, kind="bvp").crop(0, lasts)
+    return Signal(values, RATE_HZ, kind="bvp").crop(0, duration_s)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.datasets.base import Listed, cover, kept
+from emotion_rppg.datasets.base import DatasetReader, crop_complete, load_cached
 from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import PULSE, read_member
@@ -29,22 +29,22 @@ CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
 NAMES = {1: "baseline", 2: "stress", 3: "amusement", 4: "meditation"}
 STRESS = {1: 0.0, 2: 1.0, 3: 0.0}  # the usual two classes; meditation is in neither
 _LABEL_HZ = 700.0
-_APART_S = 10.0  # tolerance of the offset between labels and protocol within one session
-# Person -> how long after a condition's START its labels begin, in seconds of the raw E4's clock,
-# as inferred from the released labels. The labels omit about 20 s of each condition.
-E4_LATE_S = {
+_CLOCK_TOLERANCE_S = 10.0  # tolerance of the offset between labels and protocol within one session
+# Person -> offset (s) from a condition's START to its labels on the raw E4's clock, as inferred
+# from the released labels, which omit about 20 s of each condition.
+E4_OFFSET_S = {
     **{2: 1423.6, 3: 1039.4, 4: 1408.9, 5: 1196.7, 6: 1172.3, 7: 1145.7, 8: 1051.0, 9: 928.8},
     **{10: 1203.8, 11: 1130.9, 13: 1202.5, 14: 1299.5, 15: 1152.5, 16: 1304.4, 17: 1188.2},
 }
 _TRIMMED_S = 20.0
 
 
-class Wesad(Listed):
+class Wesad(DatasetReader):
     """List one recording for each rated condition of a person, in chronological order.
 
     ``start_s`` of the signals counts from the start of the person's pickle. Reading checks that the
     labels in the pickle match the protocol of the questionnaire. Without the pickle it counts from
-    the start of the E4 session, and `E4_LATE_S` gives the place of the conditions.
+    the start of the E4 session, and `E4_OFFSET_S` gives the position of the conditions.
     """
 
     card = Card(
@@ -82,7 +82,7 @@ class Wesad(Listed):
     def recordings(self) -> Iterator[Recording]:
         people = [p for p in self.root.glob("S*") if p.is_dir() and p.name[1:].isdigit()]
         for person in sorted(people, key=lambda p: int(p.name[1:])):
-            yield from _of_person(person / f"{person.name}.pkl")
+            yield from _person_recordings(person / f"{person.name}.pkl")
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ class Condition:
     arousal: float
 
 
-def _trial(condition: str) -> str:
+def _trial_name(condition: str) -> str:
     return condition.lower().replace(" ", "")
 
 
-def _of_person(path: Path) -> list[Recording]:
+def _person_recordings(path: Path) -> list[Recording]:
     quest = path.with_name(f"{path.stem}_quest.csv")
-    band = sorted(path.parent.glob(f"{path.stem}_E4_Data*"))  # the folder before the zip
-    if not path.is_file() and not band:
+    e4_paths = sorted(path.parent.glob(f"{path.stem}_E4_Data*"))  # the folder before the zip
+    if not path.is_file() and not e4_paths:
         raise InputError(
             f"no file {str(path)!r}, nor a raw {path.stem}_E4_Data.zip: the data set is "
             "incomplete, unpack it again"
@@ -122,13 +122,16 @@ def _of_person(path: Path) -> list[Recording]:
             Recording(
                 Wesad.card.name,
                 path.stem[1:],
-                trial=_trial(condition.name),
+                trial=_trial_name(condition.name),
                 labels=labels,
                 scales={k: v for k, v in Wesad.card.scales.items() if k in labels},
                 signals=(
-                    {k: partial(_read, path, quest, condition.name, k) for k in ("bvp", "ecg")}
+                    {
+                        k: partial(_read_signal, path, quest, condition.name, k)
+                        for k in ("bvp", "ecg")
+                    }
                     if path.is_file()
-                    else {"bvp": partial(_read_band, band[0], path.stem, condition)}
+                    else {"bvp": partial(_read_e4, e4_paths[0], path.stem, condition)}
                 ),
             )
         )
@@ -156,20 +159,20 @@ def read_quest(path: Path) -> list[Condition]:
     for line in load_text(path).splitlines():
         head, *cells = (cell.strip() for cell in line.split(";"))
         rows.setdefault(head.lstrip("# ").upper(), []).append(cells)
-    lacking = [name for name in ("ORDER", "START", "END", "DIM") if name not in rows]
-    if lacking:
-        raise InputError(f"{path} lacks the line # {lacking[0]}: want the authors' questionnaire")
+    missing = [name for name in ("ORDER", "START", "END", "DIM") if name not in rows]
+    if missing:
+        raise InputError(f"{path} has no line # {missing[0]}: want the authors' questionnaire")
     order, starts, ends = (rows[name][0] for name in ("ORDER", "START", "END"))
-    places = [k for k, name in enumerate(order) if name in CODES]
-    if sorted(order[k] for k in places) != sorted(CODES):
+    positions = [k for k, name in enumerate(order) if name in CODES]
+    if sorted(order[k] for k in positions) != sorted(CODES):
         raise InputError(f"{path}: # ORDER has {', '.join(order)[:80]}: want {', '.join(CODES)}")
-    if len(rows["DIM"]) != len(places) or min(len(starts), len(ends)) <= max(places):
+    if len(rows["DIM"]) != len(positions) or min(len(starts), len(ends)) <= max(positions):
         raise InputError(
-            f"{path}: {len(rows['DIM'])} lines # DIM and {len(starts)} times for {len(places)} "
+            f"{path}: {len(rows['DIM'])} lines # DIM and {len(starts)} times for {len(positions)} "
             "conditions: the file may be cut off"
         )
     out = []
-    for k, ratings in zip(places, rows["DIM"], strict=True):
+    for k, ratings in zip(positions, rows["DIM"], strict=True):
         where = f"{path}, {order[k]}"
         if len(ratings) < 2:
             raise InputError(f"{where}: want valence;arousal after # DIM")
@@ -180,38 +183,38 @@ def read_quest(path: Path) -> list[Condition]:
         start, end = minutes_seconds(starts[k], where), minutes_seconds(ends[k], where)
         out.append(Condition(order[k], start, end, valence, arousal))
         if end <= start or (len(out) > 1 and start < out[-2].end_s):
-            raise InputError(f"{where}: the times {starts[k]}–{ends[k]} go back")
+            raise InputError(f"{where}: the times {starts[k]}–{ends[k]} decrease")
     return out
 
 
-def _read(path: Path, quest: Path, condition: str, kind: str) -> Signal:
+def _read_signal(path: Path, quest: Path, condition: str, kind: str) -> Signal:
     """Read one signal during a condition, on the pickle's clock."""
-    label, signals = kept(_of_pickle, path)
-    return signals[kind].crop(*_blocks(path, label, read_quest(quest))[condition])
+    label, signals = load_cached(_read_pickle, path)
+    return signals[kind].crop(*_find_blocks(path, label, read_quest(quest))[condition])
 
 
-def _read_band(path: Path, person: str, condition: Condition) -> Signal:
+def _read_e4(path: Path, person: str, condition: Condition) -> Signal:
     """Read the raw E4's pulse during a condition, where the released labels place it."""
-    late_s = E4_LATE_S.get(int(person[1:]))
-    if late_s is None:
+    offset_s = E4_OFFSET_S.get(int(person[1:]))
+    if offset_s is None:
         raise InputError(
-            f"{path}: how the clocks of E4 and questionnaire differ is known only for people "
-            f"{', '.join(map(str, E4_LATE_S))}: want {person}.pkl"
+            f"{path}: the offset between the clocks of E4 and questionnaire is known only for "
+            f"people {', '.join(map(str, E4_OFFSET_S))}: want {person}.pkl"
         )
-    begin, end = condition.start_s + late_s, condition.end_s + late_s - _TRIMMED_S
+    begin, end = condition.start_s + offset_s, condition.end_s + offset_s - _TRIMMED_S
     if end <= begin:
         raise InputError(f"{path}: {condition.name} is too short: want more than {_TRIMMED_S:g} s")
-    return cover(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
+    return crop_complete(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
 
 
-def _of_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
+def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     """Read labels and heart signals of a person; drop the other gigabyte."""
     content = load_pickle(path)
     label = channel(path, content, "label")
     return label, heart(path, content, len(label) / _LABEL_HZ)
 
 
-def _blocks(
+def _find_blocks(
     path: Path, label: np.ndarray, protocol: list[Condition]
 ) -> dict[str, tuple[float, float]]:
     """Find start and end (s, pickle's clock) of each condition; check their order."""
@@ -226,10 +229,11 @@ def _blocks(
             "person"
         )
     shifts = [a / _LABEL_HZ - c.start_s for (_, a, _), c in zip(runs, protocol, strict=True)]
-    if max(shifts) - min(shifts) > _APART_S:
+    if max(shifts) - min(shifts) > _CLOCK_TOLERANCE_S:
         raise InputError(
-            f"{path}: labels and questionnaire shift by {max(shifts) - min(shifts):.0f} s against "
-            "each other: are the questionnaire's times minutes.seconds, and from this person?"
+            f"{path}: the offset between labels and questionnaire varies by "
+            f"{max(shifts) - min(shifts):.0f} s: are the questionnaire's times minutes.seconds, "
+            "and from this person?"
         )
     return {
         c.name: (a / _LABEL_HZ, b / _LABEL_HZ) for (_, a, b), c in zip(runs, protocol, strict=True)

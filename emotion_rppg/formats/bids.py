@@ -20,7 +20,7 @@ import numpy as np
 
 from emotion_rppg._version import __version__
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.missing_values import WORDS, without_codes
+from emotion_rppg.formats.missing_values import WORDS, codes_to_nan
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.formats.text_files import blank_lines_at_end
 from emotion_rppg.recordings import Recording
@@ -58,61 +58,66 @@ def write_bids(
     Raises
     ------
     InputError
-        Two recordings whose names are the same without other characters.
+        Two recordings whose names differ only in characters that BIDS does not allow.
     """
-    written: dict[Path, str] = {}
-    with whole_folder(folder) as fresh:
+    names: dict[Path, str] = {}
+    with whole_folder(folder) as temporary:
         for recording, wave in waves:
             path = physio_path(recording, wave)
-            if path in written:
+            if path in names:
                 raise InputError(
-                    f"{recording.name} and {written[path]} would both be {path}: BIDS names have "
-                    "letters and digits only; rename one of them"
+                    f"{recording.name} and {names[path]} would both be {path}: BIDS names have "
+                    "only letters and digits; rename one of them"
                 )
-            written[path] = recording.name
-            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
-            _write_samples(fresh / path, wave)
-            write_json(_sidecar(fresh / path), _explained(recording, wave))
-        _write_description(fresh, name)
-        _write_people(fresh, written)
-        write_json(fresh / "run.json", {"output": Path(folder).name, "verb": "features --bids"})
-        (fresh / ".bidsignore").write_text("run.json\n", encoding="utf-8")
-    return list(written)
+            names[path] = recording.name
+            (temporary / path).parent.mkdir(parents=True, exist_ok=True)
+            _write_samples(temporary / path, wave)
+            write_json(_sidecar(temporary / path), _metadata(recording, wave))
+        _write_description(temporary, name)
+        _write_participants(temporary, names)
+        write_json(temporary / "run.json", {"output": Path(folder).name, "verb": "features --bids"})
+        (temporary / ".bidsignore").write_text("run.json\n", encoding="utf-8")
+    return list(names)
 
 
 def physio_path(recording: Recording, wave: Signal) -> Path:
     """Return a path such as sub-01/ses-1/beh/sub-01_ses-1_task-rest_recording-bvp_physio.tsv.gz."""
-    who = f"sub-{_label(recording.subject)}"
-    when = f"ses-{_label(recording.session)}"
-    file = f"{who}_{when}_task-{_label(recording.trial)}_recording-{wave.kind}{ENDING}"
-    return Path(who, when, "beh", file)
+    subject = f"sub-{_label(recording.subject)}"
+    session = f"ses-{_label(recording.session)}"
+    file = f"{subject}_{session}_task-{_label(recording.trial)}_recording-{wave.kind}{ENDING}"
+    return Path(subject, session, "beh", file)
 
 
 def _label(text: str) -> str:
     label = re.sub(r"[^0-9A-Za-z]", "", text)
     if not label:
-        raise InputError(f"{text!r} has no letter or digit: BIDS needs one to name a file by")
+        raise InputError(
+            f"{text!r} has no letter or digit, which a BIDS file name needs: rename it"
+        )
     return label
 
 
 def _write_samples(path: Path, wave: Signal) -> None:
+    """Write samples, and quality if there is one, as columns without a header."""
     columns = [wave.samples] + ([] if wave.quality is None else [wave.quality])
     rows = np.column_stack(columns).tolist()
     text = "\n".join("\t".join(_cell(value) for value in row) for row in rows)
-    with gzip.GzipFile(path, "wb", mtime=0) as file:  # the same waves make the same bytes
+    with gzip.GzipFile(path, "wb", mtime=0) as file:  # no time stamp: equal waves give equal bytes
         file.write((text + "\n").encode())
 
 
 def _cell(value: float) -> str:
+    """Format a value with nine digits, or ``n/a`` if it is missing."""
     return f"{value:.9g}" if math.isfinite(value) else "n/a"
 
 
-def _explained(recording: Recording, wave: Signal) -> dict[str, Any]:
+def _metadata(recording: Recording, wave: Signal) -> dict[str, Any]:
+    """Return the fields of the JSON beside a wave's file."""
     kind = wave.kind or "rppg"
     column = COLUMNS.get(kind, kind)
     names = [column] + ([] if wave.quality is None else ["quality"])
-    who = (recording.dataset, recording.subject, recording.session, recording.trial)
-    content: dict[str, Any] = {
+    identity = (recording.dataset, recording.subject, recording.session, recording.trial)
+    fields: dict[str, Any] = {
         "SamplingFrequency": wave.rate_hz,
         "StartTime": wave.start_s,
         "Columns": names,
@@ -123,25 +128,25 @@ def _explained(recording: Recording, wave: Signal) -> dict[str, Any]:
             "Description": "more blood is up" if column == "cardiac" else "as recorded",
             "Units": "arbitrary",
         },
-        **dict(zip(_IDENTITY, who, strict=True)),
+        **dict(zip(_IDENTITY, identity, strict=True)),
     }
     if wave.quality is not None:
-        content["quality"] = {"Description": "1 a clear pulse, 0 none", "Units": "arbitrary"}
-    return content
+        fields["quality"] = {"Description": "1 a clear pulse, 0 none", "Units": "arbitrary"}
+    return fields
 
 
 def _write_description(folder: Path, name: str) -> None:
-    made_by = {"Name": "emotion_rppg", "Version": __version__}
+    generator = {"Name": "emotion_rppg", "Version": __version__}
     content = {"Name": name, "BIDSVersion": VERSION, "DatasetType": "derivative"}
-    write_json(folder / DESCRIPTION, {**content, "GeneratedBy": [made_by]})
+    write_json(folder / DESCRIPTION, {**content, "GeneratedBy": [generator]})
 
 
-def _write_people(folder: Path, written: Iterable[Path]) -> None:
-    people = sorted({path.parts[0] for path in written})
-    text = "\n".join(["participant_id", *people])
+def _write_participants(folder: Path, paths: Iterable[Path]) -> None:
+    subjects = sorted({path.parts[0] for path in paths})
+    text = "\n".join(["participant_id", *subjects])
     (folder / "participants.tsv").write_text(text + "\n", encoding="utf-8")
     (folder / "README").write_text(
-        "Pulse waves written by emotion_rppg, one file a recording; see the JSON beside each.\n",
+        "Pulse waves written by emotion_rppg, one file per recording; see the JSON beside each.\n",
         encoding="utf-8",
     )
 
@@ -150,22 +155,22 @@ def _write_people(folder: Path, written: Iterable[Path]) -> None:
 
 
 def kinds_in_physio(path: str | Path) -> list[str]:
-    """List the kinds of signal in a file, from its JSON alone."""
+    """List the kinds of signal in a file, reading only its JSON."""
     return list(_columns(Path(path)))
 
 
-def who_in_physio(path: str | Path) -> dict[str, str]:
-    """Return data set (or ""), subject, session and trial, from the JSON or else the file name."""
+def identity_in_physio(path: str | Path) -> dict[str, str]:
+    """Return data set ("" if unknown), subject, session, trial from the JSON or the file name."""
     path = Path(path)
-    said, entities = sidecar(path), _entities(path)
+    fields, entities = sidecar(path), _entities(path)
     run = f"-{entities['run']}" if "run" in entities else ""
-    named = {
+    defaults = {
         "Dataset": "",
         "Subject": entities.get("sub", path.name.removesuffix(ENDING)),
         "Session": entities.get("ses", "1"),
         "Trial": entities.get("task", "1") + run,
     }
-    return {key.lower(): str(said.get(key, value)) for key, value in named.items()}
+    return {key.lower(): str(fields.get(key, value)) for key, value in defaults.items()}
 
 
 def read_physio(path: str | Path, kind: str | None = None, *, channel: str | None = None) -> Signal:
@@ -177,22 +182,24 @@ def read_physio(path: str | Path, kind: str | None = None, *, channel: str | Non
     Raises
     ------
     InputError
-        No JSON, a missing required field, rows that do not fit the JSON, or no such kind.
+        No JSON, a missing required field, rows that do not match the JSON, or no such kind.
     """
     path = Path(path)
-    facts, columns = sidecar(path), _columns(path)
+    fields, columns = sidecar(path), _columns(path)
     kind = kind or next(iter(columns), None)
     if channel is not None and kind is not None:
-        columns[kind] = [str(name) for name in facts["Columns"]].index(channel)
+        columns[kind] = [str(name) for name in fields["Columns"]].index(channel)
     if kind not in columns:
-        raise InputError(f"{path} has no {kind or 'pulse'}; its columns: {facts['Columns']}")
-    rows = _rows(path, len(facts["Columns"]))
-    quality = rows[:, facts["Columns"].index("quality")] if "quality" in facts["Columns"] else None
+        raise InputError(f"{path} has no {kind or 'pulse'}; its columns: {fields['Columns']}")
+    rows = _rows(path, len(fields["Columns"]))
+    quality = (
+        rows[:, fields["Columns"].index("quality")] if "quality" in fields["Columns"] else None
+    )
     return Signal(
-        without_codes(rows[:, columns[kind]], path.name),
-        facts["SamplingFrequency"],
+        codes_to_nan(rows[:, columns[kind]], path.name),
+        fields["SamplingFrequency"],
         kind=kind,
-        start_s=facts["StartTime"],
+        start_s=fields["StartTime"],
         quality=quality,
     )
 
@@ -219,7 +226,9 @@ def _rows(path: Path, width: int) -> np.ndarray:
             f"{path} cannot be read ({error}): want numbers between tabs, without a header"
         ) from error
     if rows.shape[1] != width:
-        raise InputError(f"{path} has {rows.shape[1]} columns, its JSON names {width}")
+        raise InputError(
+            f"{path} has {rows.shape[1]} columns, its JSON names {width}: want the same number"
+        )
     return rows
 
 
@@ -237,34 +246,43 @@ def _columns(path: Path) -> dict[str, int]:
 
 
 def sidecar(path: Path) -> dict[str, Any]:
-    """Merge the JSON fields that apply to a file; its own override those of higher folders."""
-    found: dict[str, Any] = {}
-    for place in reversed(_places(path)):
-        for candidate in sorted(place.glob("*_physio.json")) + sorted(place.glob("physio.json")):
-            entities = _entities(candidate)
+    """Merge the JSON fields that apply to a file; nearer JSON files override those further up.
+
+    Raises
+    ------
+    InputError
+        A required field is missing or has the wrong type.
+    """
+    fields: dict[str, Any] = {}
+    for folder in reversed(_folders_above(path)):
+        for json_path in sorted(folder.glob("*_physio.json")) + sorted(folder.glob("physio.json")):
+            entities = _entities(json_path)
             if entities.items() <= _entities(path).items():
-                found |= _read_json(candidate)
-    missing = [name for name in REQUIRED if name not in found]
+                fields |= _read_json(json_path)
+    missing = [name for name in REQUIRED if name not in fields]
     if missing:
         raise InputError(
-            f"{path} has no {', '.join(missing)}: want a {_sidecar(path).name} beside it with "
+            f"{path} is without {', '.join(missing)}: want a {_sidecar(path).name} beside it with "
             f"{', '.join(REQUIRED)}"
         )
-    rate, start, names = (found[name] for name in REQUIRED)
+    rate, start, names = (fields[name] for name in REQUIRED)
     if not (_is_number(rate) and rate > 0 and _is_number(start) and isinstance(names, list)):
         raise InputError(
             f"{_sidecar(path)}: want SamplingFrequency in Hz, StartTime in seconds and a list of "
             f"Columns, got {rate!r}, {start!r}, {names!r}"
         )
-    return found
+    return fields
 
 
-def _places(path: Path) -> list[Path]:
-    """List the file's folder and those above it, up to the data set's root."""
+def _folders_above(path: Path) -> list[Path]:
+    """List the file's folder and those above it, up to the data set's root.
+
+    Without a root (a folder with dataset_description.json) only the file's folder counts.
+    """
     out = []
-    for place in list(path.parents)[:5]:
-        out.append(place)
-        if (place / DESCRIPTION).is_file():
+    for folder in list(path.parents)[:5]:
+        out.append(folder)
+        if (folder / DESCRIPTION).is_file():
             return out
     return out[:1]
 
@@ -276,7 +294,7 @@ def _is_number(value: Any) -> bool:
 def _read_json(path: Path) -> dict[str, Any]:
     content = load_json(path, limit_bytes=_LARGEST_JSON)
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds {type(content).__name__}, want a JSON object")
+        raise InputError(f"{path} contains a {type(content).__name__}, want a JSON object")
     return content
 
 
@@ -285,6 +303,6 @@ def _sidecar(path: Path) -> Path:
 
 
 def _entities(path: Path) -> dict[str, str]:
-    """``sub-01_task-rest_physio.json`` -> ``{"sub": "01", "task": "rest"}``."""
+    """Parse a file name: ``sub-01_task-rest_physio.json`` -> ``{"sub": "01", "task": "rest"}``."""
     parts = (part.partition("-") for part in path.name.split("_"))
     return {key: value for key, dash, value in parts if dash}

@@ -6,14 +6,15 @@ import re
 
 from emotion_rppg.errors import InputError
 
-# Kind of signal with beats to how its names begin in files, lower case. A kind that is not here is
-# read from the column of its own name, by ``source``.
-BEGINNINGS = {
+# Kind of signal with beats -> how its channel names begin in files, in lower case. Any other kind
+# is read from the column of its own name, with ``source``.
+NAME_PREFIXES = {
     "rppg": ("rppg",),
     "bvp": ("pleth", "plet", "ppg", "bvp", "pulse", "cardiac"),
     "ecg": ("ecg", "ekg"),
 }
-_TRENDS = ("rate", "pulse ox", "quality", "sqi", "amplitude")  # of a pulse, no wave of it
+# words in names of numbers derived from a pulse, which are not its wave
+_TRENDS = ("rate", "pulse ox", "quality", "sqi", "amplitude")
 
 
 def kind_by_name(name: str) -> str | None:
@@ -21,11 +22,11 @@ def kind_by_name(name: str) -> str | None:
     lower = name.strip().lower()
     if any(word in lower for word in _TRENDS):
         return None
-    return next((kind for kind, words in BEGINNINGS.items() if lower.startswith(words)), None)
+    return next((kind for kind, words in NAME_PREFIXES.items() if lower.startswith(words)), None)
 
 
 def kind_of_choice(name: str, kind: str | None, where: str) -> str:
-    """Return the kind of a requested channel: as given, else by any word of its name.
+    """Return the kind of a requested channel: ``kind`` if given, else detected from its name.
 
     Raises
     ------
@@ -35,20 +36,26 @@ def kind_of_choice(name: str, kind: str | None, where: str) -> str:
     if kind is not None:
         return kind
     for word in re.split(r"[^a-z0-9]+", name.lower()):
-        found = next((k for k, words in BEGINNINGS.items() if word.startswith(words)), None)
-        if found:
-            return found
+        detected = next((k for k, words in NAME_PREFIXES.items() if word.startswith(words)), None)
+        if detected:
+            return detected
     raise InputError(
-        f"{where}: the name of the channel {name!r} does not tell what it is: add "
-        f"--source {', '.join(BEGINNINGS)} (source=… in Python), or rename it"
+        f"{where}: the name of the channel {name!r} does not show what it is: add "
+        f"--source {', '.join(NAME_PREFIXES)} (source=… in Python), or rename it"
     )
 
 
-def chosen(name: str, names: list[str], where: str) -> str:
-    """Find one of a file's channels by name, ignoring case."""
-    alike = [n for n in names if n.strip().lower() == name.strip().lower()]
-    exact = [n for n in alike if n == name]
-    if len(exact or alike) != 1:
-        what = "no channel" if not alike else f"{len(alike)} channels"
+def find_channel(name: str, names: list[str], where: str) -> str:
+    """Return a channel's name as it is spelled in the file, ignoring case.
+
+    Raises
+    ------
+    InputError
+        No channel, or several, with that name; the message lists the available ones.
+    """
+    matches = [n for n in names if n.strip().lower() == name.strip().lower()]
+    exact = [n for n in matches if n == name]
+    if len(exact or matches) != 1:
+        what = "no channel" if not matches else f"{len(matches)} channels"
         raise InputError(f"{where} has {what} {name!r}; it has: {', '.join(names[:40]) or 'none'}")
-    return (exact or alike)[0]
+    return (exact or matches)[0]

@@ -1,8 +1,8 @@
-"""Read EDF and BDF: channels of 16 or 24 bits in data records, header fields as ASCII.
+"""Read EDF and BDF files: channels of 16- or 24-bit samples in data records, an ASCII header.
 
-After Kemp et al. (1992) and, for interrupted recordings, EDF+ (Kemp & Olivan 2003), in which each
-record begins with its onset time and samples between two records are missing. The patient's fields
-are not read.
+The format is that of Kemp et al. (1992) and, for interrupted recordings, EDF+ (Kemp & Olivan 2003),
+in which each record begins with its onset time and samples between two records are missing. The
+patient's fields are not read.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 
-_FIXED, _MOST_CHANNELS = 256, 4096
-_PER_CHANNEL = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of each field
+_BLOCK, _MAX_CHANNELS = 256, 4096
+_FIELD_BYTES = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of each field
 _LABEL, _LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH, _SAMPLES = 0, 3, 4, 5, 6, 8
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 _ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15\d*(?:\.\d*)?)?\x14")
-_MOST_MISSING = 100  # times as many samples as there are: then the records' times are wrong
+_MAX_FILL = 100  # samples filled in, per sample present; more means that the onsets are wrong
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel: its name, the place of its samples in a record, its range."""
+    """A channel: name, position and number of its samples in a record, rate (Hz) and ranges."""
 
     label: str
     first: int
@@ -38,11 +38,11 @@ class Channel:
 
 @dataclass(frozen=True)
 class Header:
-    """Facts of a file header: number, length (s) and layout of its data records."""
+    """A file header: number, length (s) and layout of the data records."""
 
     path: Path
-    size: int
-    width: int
+    header_bytes: int
+    sample_bytes: int
     records: int
     record_s: float
     interrupted: bool
@@ -50,7 +50,7 @@ class Header:
 
     @property
     def record_bytes(self) -> int:
-        return self.width * sum(channel.samples for channel in self.channels)
+        return self.sample_bytes * sum(channel.samples for channel in self.channels)
 
     @property
     def signals(self) -> list[Channel]:
@@ -64,42 +64,44 @@ def read_header(path: Path) -> Header:
     Raises
     ------
     InputError
-        No such header, or a file that is shorter than the header requires.
+        No EDF or BDF header, or a file that is shorter than the header requires.
     """
     try:
         with path.open("rb") as file:
-            head = file.read(_FIXED)
+            head = file.read(_BLOCK)
             count = int(head[252:256])
-            rest = file.read(_FIXED * max(0, min(count, _MOST_CHANNELS)))
+            rest = file.read(_BLOCK * max(0, min(count, _MAX_CHANNELS)))
         size = path.stat().st_size
     except (OSError, ValueError) as error:
         raise InputError(f"{path} has no EDF or BDF header ({error}): copy it again") from error
-    if not 0 < count <= _MOST_CHANNELS or len(rest) < _FIXED * count:
+    if not 0 < count <= _MAX_CHANNELS or len(rest) < _BLOCK * count:
         raise InputError(f"{path} has a broken EDF or BDF header: copy it again")
-    width = 3 if head[:1] == b"\xff" else 2
+    sample_bytes = 3 if head[:1] == b"\xff" else 2
     try:
         record_s = _number(head[244:252])
         channels = _channels(rest, count, record_s)
         records = int(_number(head[236:244]))
     except ValueError as error:
         raise InputError(f"{path}: a field of its EDF or BDF header is wrong: {error}") from error
-    begins = _FIXED * (1 + count)
-    header = Header(path, begins, width, records, record_s, head[192:197][3:] == b"+D", channels)
-    return _sized(header, size - begins)
+    header_bytes = _BLOCK * (1 + count)
+    header = Header(
+        path, header_bytes, sample_bytes, records, record_s, head[192:197][3:] == b"+D", channels
+    )
+    return _with_record_count(header, size - header_bytes)
 
 
 def _channels(rest: bytes, count: int, record_s: float) -> tuple[Channel, ...]:
     fields: list[list[bytes]] = []
-    at = 0
-    for size in _PER_CHANNEL:
-        fields.append([rest[at + k * size : at + (k + 1) * size] for k in range(count)])
-        at += size * count
+    position = 0
+    for size in _FIELD_BYTES:
+        fields.append([rest[position + k * size : position + (k + 1) * size] for k in range(count)])
+        position += size * count
     out: list[Channel] = []
     first = 0
     for k in range(count):
         samples = int(_number(fields[_SAMPLES][k]))
         if samples < 0:
-            raise ValueError(f"{samples} samples a record")
+            raise ValueError(f"{samples} samples per record")
         label = fields[_LABEL][k].decode("latin1").strip("\0 ")
         low, high, digital_low, digital_high = (
             _number(fields[name][k]) for name in (_LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH)
@@ -114,62 +116,68 @@ def _number(field: bytes) -> float:
     text = field.decode("latin1").strip("\0 ")
     value = float(text.replace(",", "."))
     if not math.isfinite(value):
-        raise ValueError(f"{text!r} is no number")
+        raise ValueError(f"{text!r} is not a finite number")
     return value
 
 
-def _sized(header: Header, size: int) -> Header:
-    """Return the header with the number of records in the file, if the header lacks it."""
+def _with_record_count(header: Header, size: int) -> Header:
+    """Return the header with the number of records in the file, where the header has none."""
     if not header.record_bytes:
         raise InputError(f"{header.path} has a broken EDF or BDF header: no samples in a record")
-    there = size // header.record_bytes
+    available = size // header.record_bytes
     if header.records < 0:
-        return Header(**{**vars(header), "records": there})
-    if there < header.records:
+        return Header(**{**vars(header), "records": available})
+    if available < header.records:
         raise InputError(
-            f"{header.path} is cut off: {there} of its {header.records} records are there; copy "
+            f"{header.path} is cut off: {available} of {header.records} records are present; copy "
             "it again"
         )
     return header
 
 
 def read_channel(header: Header, channel: Channel) -> np.ndarray:
-    """Read samples in physical units on an even grid, (n,); NaN in interruptions."""
+    """Read a channel's samples in physical units on an even grid, (n,); NaN in interruptions."""
     if header.record_s <= 0 or not channel.samples or not header.records:
-        raise InputError(f"{header.path}: {channel.label} has no samples or no rate")
-    a, b = channel.digital
-    if a == b:
-        raise InputError(f"{header.path}: {channel.label} has a digital range of {a:g} to {b:g}")
+        raise InputError(f"{header.path}: {channel.label} has no samples or no rate: exclude it")
+    digital_low, digital_high = channel.digital
+    if digital_low == digital_high:
+        raise InputError(
+            f"{header.path}: {channel.label} has a digital range from {digital_low:g} to "
+            f"{digital_high:g}: export it again"
+        )
     digital = _samples(header, _bytes_of(header, channel))
     low, high = channel.physical
-    rows = low + (digital - a) * ((high - low) / (b - a))
-    return _placed(header, channel, rows) if header.interrupted else rows.ravel()
+    rows = low + (digital - digital_low) * ((high - low) / (digital_high - digital_low))
+    return _place_records(header, channel, rows) if header.interrupted else rows.ravel()
 
 
 def _bytes_of(header: Header, channel: Channel) -> np.ndarray:
     """Read the channel's bytes, (records, bytes)."""
     shape = (header.records, header.record_bytes)
-    table = np.memmap(header.path, np.uint8, "r", offset=header.size, shape=shape)
-    first = header.width * channel.first
-    return np.ascontiguousarray(table[:, first : first + header.width * channel.samples])
+    table = np.memmap(header.path, np.uint8, "r", offset=header.header_bytes, shape=shape)
+    first = header.sample_bytes * channel.first
+    return np.ascontiguousarray(table[:, first : first + header.sample_bytes * channel.samples])
 
 
 def _samples(header: Header, raw: np.ndarray) -> np.ndarray:
     """Decode little-endian integers of two or three bytes to floats, (records, samples)."""
-    if header.width == 2:
+    if header.sample_bytes == 2:
         return raw.view("<i2").astype(float)
     parts = raw.reshape(len(raw), -1, 3).astype(np.int32)
     value = parts[..., 0] | parts[..., 1] << 8 | parts[..., 2] << 16
     return np.where(value >= 1 << 23, value - (1 << 24), value).astype(float)
 
 
-def _placed(header: Header, channel: Channel, rows: np.ndarray) -> np.ndarray:
+def _place_records(header: Header, channel: Channel, rows: np.ndarray) -> np.ndarray:
     """Place records at their onsets, with NaN between them."""
     onsets = _onsets(header)
     firsts = np.round((onsets - onsets[0]) * channel.rate_hz).astype(np.int64)
     total = int(firsts.max()) + channel.samples
-    if firsts.min() < 0 or total > _MOST_MISSING * rows.size + 10**6:
-        raise InputError(f"{header.path}: the times of its records are no clock: copy it again")
+    if firsts.min() < 0 or total > _MAX_FILL * rows.size + 10**6:
+        raise InputError(
+            f"{header.path}: the onsets of its records do not increase or leave too large a gap: "
+            "copy it again"
+        )
     out = np.full(total, np.nan)
     for first, row in zip(firsts, rows, strict=True):
         out[first : first + channel.samples] = row
@@ -178,16 +186,16 @@ def _placed(header: Header, channel: Channel, rows: np.ndarray) -> np.ndarray:
 
 def _onsets(header: Header) -> np.ndarray:
     """Read the onset (s) of each record from its first annotation."""
-    notes = next((c for c in header.channels if c.label in ANNOTATIONS), None)
-    if notes is None:
+    annotations = next((c for c in header.channels if c.label in ANNOTATIONS), None)
+    if annotations is None:
         raise InputError(
-            f"{header.path} says that it was interrupted, but has no channel of annotations that "
-            "tells when: export it again as EDF+C (continuous)"
+            f"{header.path} is marked as interrupted, but has no channel of annotations with the "
+            "onsets of its records: export it again as EDF+C (continuous)"
         )
-    found = [_ONSET.match(row.tobytes()) for row in _bytes_of(header, notes)]
-    if not all(found):
+    matches = [_ONSET.match(row.tobytes()) for row in _bytes_of(header, annotations)]
+    if not all(matches):
         raise InputError(
-            f"{header.path} was interrupted, and record {found.index(None) + 1} does not tell "
-            "when it was taken: export it again as EDF+C (continuous)"
+            f"{header.path} is marked as interrupted, but record {matches.index(None) + 1} has no "
+            "onset: export it again as EDF+C (continuous)"
         )
-    return np.array([float(match.group(1)) for match in found if match])
+    return np.array([float(match.group(1)) for match in matches if match])

@@ -1,7 +1,8 @@
-"""Read sessions of the Empatica E4: one file per sensor, with start (Unix s, UTC) and rate first.
+"""Read sessions of the Empatica E4 wristband: one CSV file per sensor.
 
 A session is a folder, or the zip that the manufacturer's site provides, with BVP.csv and possibly
-HR.csv, IBI.csv and tags.csv. Each file has its own clock; here all times count from the first
+HR.csv, IBI.csv and tags.csv. The first two lines of a sensor's file are its start (Unix s, UTC) and
+rate (Hz). Each file has its own clock; the times that these functions return count from the first
 sample of the pulse.
 """
 
@@ -17,25 +18,25 @@ from typing import TypeVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.missing_values import is_missing, without_codes
+from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
 from emotion_rppg.formats.safe_io import open_zip
 from emotion_rppg.signals import Beats, Signal
 
 _log = logging.getLogger(__name__)
 PULSE = "BVP.csv"
 FILES = frozenset((PULSE, "ACC.csv", "EDA.csv", "HR.csv", "IBI.csv", "TEMP.csv", "tags.csv"))
-_ENOUGH = 2  # of the other files: then a session, whatever became of its pulse
-_LARGEST = 1 << 30  # bytes of one file in a zip: some three months of pulse
+_MIN_OTHER_FILES = 2  # with so many of the other files a folder is a session, even without a pulse
+_MAX_BYTES = 1 << 30  # of one file in a zip: about three months of pulse
 T = TypeVar("T")
-_JOINED_S = 0.02  # intervals of IBI.csv that meet within it are neighbours; it writes 1/64 s
+_ADJACENT_S = 0.02  # intervals closer than this are adjacent; IBI.csv has a resolution of 1/64 s
 
 
 @dataclass(frozen=True)
 class Session:
     """One session of the wristband; times count from its first pulse sample.
 
-    ``start_s`` is that sample's Unix time, ``tags_s`` the presses of the button, ``beats`` (None
-    without IBI.csv) the beats that the wristband itself detected.
+    ``start_s`` is that sample's Unix time, ``tags_s`` the presses of the button, ``beats`` the
+    beats that the wristband itself detected, or None without IBI.csv.
     """
 
     start_s: float
@@ -45,9 +46,9 @@ class Session:
 
 
 def is_e4(path: str | Path) -> bool:
-    """Tell whether a folder or zip holds an E4 session; read only names and two lines.
+    """Return whether a folder or zip is an E4 session; read only file names and two lines.
 
-    A session with a damaged or missing BVP.csv counts, too, by its other files: reading it then
+    A session with a damaged or missing BVP.csv is recognised by its other files, so that reading it
     raises an error instead of skipping it.
     """
     path = Path(path)
@@ -55,7 +56,7 @@ def is_e4(path: str | Path) -> bool:
         return False
     try:
         names = _names(path)
-        if len(FILES & names.keys() - {PULSE}) >= _ENOUGH:
+        if len(FILES & names.keys() - {PULSE}) >= _MIN_OTHER_FILES:
             return True
         return PULSE in names and bool(_clock(path, PULSE))
     except InputError:
@@ -70,22 +71,22 @@ def read_session(path: str | Path) -> Session:
     Raises
     ------
     InputError
-        No BVP.csv there, or one that is not of that form.
+        No BVP.csv, or one without a start and a rate.
     """
     path = Path(path)
     start_s, _ = _clock(path, PULSE)
     signals: dict[str, Callable[[], Signal]] = {"bvp": partial(read_member, path, PULSE, "bvp")}
     names = _names(path)
-    if "HR.csv" in names and _or_without(lambda: _clock(path, "HR.csv")) is not None:
-        signals["hr"] = partial(_read_later, path, "HR.csv", "hr", start_s)
+    if "HR.csv" in names and _read_optional(lambda: _clock(path, "HR.csv")) is not None:
+        signals["hr"] = partial(_read_on_pulse_clock, path, "HR.csv", "hr", start_s)
     tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
-    beats = _or_without(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
-    presses = _or_without(lambda: _tags(path, tags[0], start_s)) if tags else None
+    beats = _read_optional(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
+    presses = _read_optional(lambda: _tags(path, tags[0], start_s)) if tags else None
     return Session(start_s, signals, presses or (), beats)
 
 
-def _or_without(read: Callable[[], T]) -> T | None:
-    """Read an optional file of a session; None, with a warning, where it is damaged."""
+def _read_optional(read: Callable[[], T]) -> T | None:
+    """Read an optional file of a session; warn and return None if it is damaged."""
     try:
         return read()
     except InputError as error:
@@ -95,18 +96,18 @@ def _or_without(read: Callable[[], T]) -> T | None:
 
 def read_member(path: Path, name: str, kind: str | None = None) -> Signal:
     """Read a sensor's file of the session as a signal that begins at 0 s."""
-    return _parsed(_text(path, name), path / name, kind)[0]
+    return _parse(_text(path, name), path / name, kind)[0]
 
 
-def _read_later(path: Path, name: str, kind: str, origin_s: float) -> Signal:
-    """Read a sensor's file on the pulse's clock; the heart rate begins 10 s after the pulse."""
+def _read_on_pulse_clock(path: Path, name: str, kind: str, origin_s: float) -> Signal:
+    """Read a sensor's file on the pulse's clock; the heart rate starts 10 s after the pulse."""
     text = _text(path, name)
-    (signal, start_s) = _parsed(text, path / name, kind)
+    (signal, start_s) = _parse(text, path / name, kind)
     return Signal(signal.samples, signal.rate_hz, kind=kind, start_s=start_s - origin_s)
 
 
 def _beats(path: Path, origin_s: float) -> Beats | None:
-    """Read IBI.csv: time (s) of each beat after the file's start, and the interval before it."""
+    """Read IBI.csv: the time (s) of each beat from the file's start, and the interval before it."""
     text = _text(path, "IBI.csv")
     if not text.strip():
         raise InputError(f"{path / 'IBI.csv'} is empty")
@@ -116,55 +117,59 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
         start_s = float(head.split(",")[0])
         rows = np.loadtxt(rest.splitlines(), delimiter=",", ndmin=2) if rest.strip() else None
     except ValueError as error:
-        raise InputError(f"{where}: {error}: want time and interval in seconds a line") from None
+        raise InputError(
+            f"{where}: {error}: want a time and an interval in seconds per line"
+        ) from None
     if rows is None:
-        return None  # the wristband detected none
-    whole = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
-    if not whole or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
+        return None  # the wristband detected no interval
+    complete = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
+    if not complete or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
         raise InputError(f"{where}: want two columns, an increasing time and its interval")
-    late = start_s - origin_s
-    ends, begins = rows[:, 0] + late, rows[:, 0] - rows[:, 1] + late
-    alone = np.r_[True, begins[1:] - ends[:-1] > _JOINED_S]
-    times = np.sort(np.r_[ends, begins[alone]])
+    offset_s = start_s - origin_s
+    ends, begins = rows[:, 0] + offset_s, rows[:, 0] - rows[:, 1] + offset_s
+    isolated = np.r_[True, begins[1:] - ends[:-1] > _ADJACENT_S]
+    times = np.sort(np.r_[ends, begins[isolated]])
     times = times[np.r_[True, np.diff(times) > 1e-6]]
-    return Beats(times, gaps=[(ends[k - 1], begins[k]) for k in np.flatnonzero(alone) if k])
+    return Beats(times, gaps=[(ends[k - 1], begins[k]) for k in np.flatnonzero(isolated) if k])
 
 
 def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
     try:
         return tuple(float(line) - origin_s for line in _text(path, name).split())
     except ValueError as error:
-        raise InputError(f"{path / name}: {error}: want one Unix time a line") from None
+        raise InputError(f"{path / name}: {error}: want one Unix time per line") from None
 
 
 def _names(path: Path) -> dict[str, str]:
-    """Map the session's file names to their places: in a zip possibly one folder down."""
+    """Map the session's file names to their paths, which in a zip may be one folder down."""
     if path.is_dir():
         return {p.name: p.name for p in path.iterdir() if p.is_file()}
     with open_zip(path) as archive:
-        inside = archive.names
-    inside = [name for name in inside if not name.startswith("__MACOSX")]
-    places = sorted((n for n in inside if n.split("/")[-1] == PULSE), key=lambda n: n.count("/"))
-    if not places:
+        members = archive.names
+    members = [name for name in members if not name.startswith("__MACOSX")]
+    pulse_files = sorted(
+        (n for n in members if n.split("/")[-1] == PULSE), key=lambda n: n.count("/")
+    )
+    if not pulse_files:
         return {}
-    if len(places) > 1 and places[0].count("/") == places[1].count("/"):
-        raise InputError(f"{path} holds {len(places)} sessions: unpack it, a folder each")
-    root = places[0].removesuffix(PULSE)
-    found = [name for name in inside if name.rpartition("/")[0] == root.rstrip("/")]
-    return {name.split("/")[-1]: name for name in found}
+    if len(pulse_files) > 1 and pulse_files[0].count("/") == pulse_files[1].count("/"):
+        raise InputError(f"{path} has {len(pulse_files)} sessions: unpack each to its own folder")
+    root = pulse_files[0].removesuffix(PULSE)
+    session_files = [name for name in members if name.rpartition("/")[0] == root.rstrip("/")]
+    return {name.split("/")[-1]: name for name in session_files}
 
 
-def _text(path: Path, name: str, size: int = _LARGEST) -> str:
+def _text(path: Path, name: str, size: int = _MAX_BYTES) -> str:
     """Read the first ``size`` characters of a session's file."""
     names = _names(path)
     if name not in names:
-        raise InputError(f"no {name} in {str(path)!r}: the E4 session is incomplete, get it again")
+        raise InputError(f"no {name} in {str(path)!r}: the E4 session is incomplete, copy it again")
     try:
         if path.is_dir():
             with (path / name).open(encoding="utf-8-sig") as file:
                 return file.read(size)
         with open_zip(path) as archive:
-            return archive.read(names[name], limit_bytes=_LARGEST).read(size).decode("utf-8-sig")
+            return archive.read(names[name], limit_bytes=_MAX_BYTES).read(size).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path / name} cannot be read: {error}") from error
 
@@ -179,16 +184,16 @@ def read_e4(path: str | Path, kind: str | None = None) -> tuple[Signal, float]:
     Raises
     ------
     InputError
-        No such file, or not of that form; the message names the file.
+        No such file, or one without a start, a rate and numbers; the message names the file.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"no file {str(path)!r}: the E4 folder is incomplete, unpack it again")
-    return _parsed(_text(path.parent, path.name), path, kind)
+    return _parse(_text(path.parent, path.name), path, kind)
 
 
 def e4_clock(path: Path) -> tuple[float, float]:
-    """Read start (Unix s) and rate (Hz) from the first two lines."""
+    """Read start (Unix s) and rate (Hz) from the first two lines of a sensor's file."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             text = file.read(200)
@@ -197,22 +202,22 @@ def e4_clock(path: Path) -> tuple[float, float]:
     return _checked_clock(text, path)
 
 
-def _parsed(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
+def _parse(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
     start_s, rate_hz = _checked_clock(text, where)
     lines = text.splitlines()[2:]
     while lines and not lines[-1].strip():
         lines.pop()
-    samples = without_codes(_numbers(lines, where), where.name)
+    samples = codes_to_nan(_numbers(lines, where), where.name)
     if not len(samples):
-        raise InputError(f"{where} holds no samples after start and rate: the recording failed")
+        raise InputError(f"{where} has no samples after start and rate: the recording failed")
     return Signal(samples, rate_hz, kind=kind), start_s
 
 
 def _numbers(lines: list[str], where: Path) -> np.ndarray:
-    """Parse one number per line, (n,); an empty line or a word for it is a missing sample."""
+    """Parse one number per line, (n,); an empty line or a word such as n/a is a missing sample."""
     try:
         return np.array(lines, dtype=float)
-    except ValueError:  # some line is no plain number
+    except ValueError:  # some line is not a plain number
         pass
     out = np.full(len(lines), np.nan)
     for row, line in enumerate(lines):
@@ -222,8 +227,8 @@ def _numbers(lines: list[str], where: Path) -> np.ndarray:
             out[row] = float(line)
         except ValueError as error:
             raise InputError(
-                f"{where}, line {row + 3}: {line[:40]!r}, want one number a line after start and "
-                "rate: the file is damaged, copy it again"
+                f"{where}, line {row + 3}: {line[:40]!r}, want one number per line after start "
+                "and rate: the file is damaged, copy it again"
             ) from error
     return out
 

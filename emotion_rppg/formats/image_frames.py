@@ -1,4 +1,4 @@
-"""Frames of videos that data sets store as images or arrays, for `Video.frames`."""
+"""Read the frames of videos that data sets store as images or arrays, for `Video.frames`."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.safe_io import MB, checked
+from emotion_rppg.formats.safe_io import MB, check_file
 
-Timed = Iterator[tuple[float, np.ndarray]]
+# time (s) and uint8 RGB image (h, w, 3) of each frame
+TimedFrames = Iterator[tuple[float, np.ndarray]]
 
 
-def decoded(content: bytes, name: str) -> np.ndarray:
-    """Decode an image of any usual format to uint8 RGB, (h, w, 3)."""
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """Decode the bytes of an image file to uint8 RGB, (h, w, 3); ``name`` is for messages."""
     import cv2
 
-    picture = None
+    image = None
     if content:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise InputError(f"{name} is no picture that can be read: copy it again")
-    return np.ascontiguousarray(picture[..., ::-1])
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise InputError(f"{name} cannot be read as an image: copy it again")
+    return np.ascontiguousarray(image[..., ::-1])
 
 
-def of_files(timed: Iterable[tuple[float, Path]]) -> Timed:
-    """Read image files as frames, each with its time (s)."""
-    for time_s, path in timed:
-        yield time_s, decoded(checked(path, 200 * MB).read_bytes(), str(path))
+def read_image_files(timed_paths: Iterable[tuple[float, Path]]) -> TimedFrames:
+    """Yield time (s) and frame of each image file."""
+    for time_s, path in timed_paths:
+        yield time_s, decode_image(check_file(path, 200 * MB).read_bytes(), str(path))
 
 
-def eight_bits(picture: np.ndarray, name: str) -> np.ndarray:
-    """Convert a picture of 0–1 to uint8."""
-    if not (np.isfinite(picture).all() and picture.min() >= 0 and picture.max() <= 1):
-        raise InputError(f"{name} holds pictures outside of 0–1: another version of the set?")
-    return np.rint(255 * np.asarray(picture, dtype=np.float32)).astype(np.uint8)
+def to_uint8(image: np.ndarray, name: str) -> np.ndarray:
+    """Convert an image with values of 0–1 to uint8."""
+    if not (np.isfinite(image).all() and image.min() >= 0 and image.max() <= 1):
+        raise InputError(
+            f"{name} has image values outside 0–1: is it another version of the data set?"
+        )
+    return np.rint(255 * np.asarray(image, dtype=np.float32)).astype(np.uint8)

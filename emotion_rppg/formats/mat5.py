@@ -1,7 +1,7 @@
 """Read MATLAB files of version 5, checking every tag and size before use.
 
-SciPy's reader does not check them: some damaged files crash the interpreter. (MathWorks: MAT-File
-Format, which names the types and classes below.)
+SciPy's reader does not check them, so that some damaged files crash the interpreter. The types and
+classes below are those of the MAT-File Format (MathWorks).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ TEXTS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "
 CELL, STRUCT, CHAR = 1, 2, 4
 NUMERIC = range(6, 16)  # classes: double, single, int8 … uint64
 COMPLEX = 0x0800  # flag
-DEEPEST, MOST_AXES = 100, 32
-_PIECE = 1 << 20
-Held = TypeVar("Held", bytes, memoryview)
+MAX_DEPTH, MAX_AXES = 100, 32
+_CHUNK = 1 << 20
+Buffer = TypeVar("Buffer", bytes, memoryview)
 
 
 def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
@@ -39,13 +39,13 @@ def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        Another version, cut off, damaged, or with tags and sizes that do not fit each other.
+        Another version of the format, a file that is cut off, or tags and sizes that disagree.
     """
     out: dict[str, Any] = {}
     with path.open("rb") as file:
         order = {b"IM": "<", b"MI": ">"}.get(file.read(HEADER)[-2:])
         if order is None:
-            raise ValueError("no header of MATLAB 5: save it with -v7 or -v7.3")
+            raise ValueError("no header of MATLAB version 5: save it with -v7 or -v7.3")
         for raw in _variables(file, order):
             matrix = _Matrix(next(raw, b""), order)
             if matrix.name and (names is None or matrix.name in names):
@@ -54,160 +54,163 @@ def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
 
 
 def _variables(file: BufferedReader, order: str) -> Iterator[Iterator[bytes]]:
-    """Yield the bytes of each variable in pieces, with its name in the first."""
+    """Yield the bytes of each variable in chunks; the first chunk contains its name."""
     while tag := file.read(8):
-        kind, size = struct.unpack(order + "II", _exactly(tag, 8))
+        kind, size = struct.unpack(order + "II", _require(tag, 8))
         begin = file.tell()
         if kind == COMPRESSED:
-            yield _inflated(file, order, size)
+            yield _decompressed(file, order, size)
         elif kind == MATRIX:
-            yield _plain(file, size)
+            yield _uncompressed(file, size)
         else:
-            raise ValueError(f"type {kind} where a variable was to come")
+            raise ValueError(f"type {kind} where a variable was expected")
         file.seek(begin + size)
 
 
-def _plain(file: BufferedReader, size: int) -> Iterator[bytes]:
-    for begin in range(0, size, _PIECE):
-        count = min(_PIECE, size - begin)
-        yield _exactly(file.read(count), count)
+def _uncompressed(file: BufferedReader, size: int) -> Iterator[bytes]:
+    for begin in range(0, size, _CHUNK):
+        count = min(_CHUNK, size - begin)
+        yield _require(file.read(count), count)
 
 
-def _inflated(file: BufferedReader, order: str, packed: int) -> Iterator[bytes]:
-    """Decompress an element without its tag, and check its checksum."""
-    inflate, left, wanted = zlib.decompressobj(), packed, -1
-    while not inflate.eof:
-        waiting = inflate.unconsumed_tail
-        if not waiting:
-            waiting = _exactly(file.read(min(left, _PIECE)), min(max(left, 1), _PIECE))
-            left -= len(waiting)
+def _decompressed(file: BufferedReader, order: str, compressed_size: int) -> Iterator[bytes]:
+    """Yield the decompressed bytes of an element without its tag; check its size and checksum."""
+    decompressor, compressed_left, remaining = zlib.decompressobj(), compressed_size, -1
+    while not decompressor.eof:
+        compressed = decompressor.unconsumed_tail
+        if not compressed:
+            compressed = _require(
+                file.read(min(compressed_left, _CHUNK)), min(max(compressed_left, 1), _CHUNK)
+            )
+            compressed_left -= len(compressed)
         try:
-            piece = inflate.decompress(waiting, _PIECE)
+            chunk = decompressor.decompress(compressed, _CHUNK)
         except zlib.error as error:
             raise ValueError(str(error)) from error
-        if wanted < 0:
-            kind, wanted = struct.unpack(order + "II", _exactly(piece[:8], 8))
-            piece = piece[8:]
+        if remaining < 0:
+            kind, remaining = struct.unpack(order + "II", _require(chunk[:8], 8))
+            chunk = chunk[8:]
             if kind != MATRIX:
-                raise ValueError(f"type {kind} where a variable was to come")
-        wanted -= len(piece)
-        if wanted < 0:
-            raise ValueError("more compressed bytes than their tag tells")
-        if piece:
-            yield piece
-    if wanted:
-        raise ValueError(f"it ends {wanted} bytes too early")
+                raise ValueError(f"type {kind} where a variable was expected")
+        remaining -= len(chunk)
+        if remaining < 0:
+            raise ValueError("more compressed bytes than its tag gives")
+        if chunk:
+            yield chunk
+    if remaining:
+        raise ValueError(f"it ends {remaining} bytes too early")
 
 
-def _exactly(got: Held, wanted: int) -> Held:
-    if len(got) < wanted:
-        raise ValueError(f"it ends {wanted - len(got)} bytes too early")
-    return got
+def _require(data: Buffer, size: int) -> Buffer:
+    """Return the bytes after checking that there are at least ``size`` of them."""
+    if len(data) < size:
+        raise ValueError(f"it ends {size - len(data)} bytes too early")
+    return data
 
 
 class _Matrix:
-    """A matrix: flags, shape and name, then the content of its class."""
+    """Parser of a matrix element: flags, shape and name, then the content of its class."""
 
-    def __init__(self, raw: bytes | memoryview, order: str, deep: int = 0) -> None:
-        self.raw, self.order, self.deep, self.at = memoryview(raw), order, deep, 0
-        if deep > DEEPEST:
-            raise ValueError(f"more than {DEEPEST} levels deep")
+    def __init__(self, raw: bytes | memoryview, order: str, depth: int = 0) -> None:
+        self.raw, self.order, self.depth, self.position = memoryview(raw), order, depth, 0
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
         self.flags, self.count, self.name = -1, 0, ""
         self.shape: tuple[int, ...] = (0,)
-        if not len(raw):  # how MATLAB writes an empty one
+        if not len(raw):  # how MATLAB writes an empty matrix
             return
         self.flags = int(self._integers(UINT32)[0])
         self.shape = tuple(int(n) for n in self._integers(INT32))
-        if not 2 <= len(self.shape) <= MOST_AXES or min(self.shape) < 0:
+        if not 2 <= len(self.shape) <= MAX_AXES or min(self.shape) < 0:
             raise ValueError(f"a matrix of shape {self.shape[:4]}")
         self.count = math.prod(self.shape)
         self.name = bytes(self._element()[1]).decode("latin1")
 
     def value(self) -> Any:
-        """Return its content in the types of `read_mat`."""
+        """Return the matrix in the types that `read_mat` documents."""
         if self.flags < 0:
             return np.zeros(0)
-        of = self.flags & 0xFF
-        if of == STRUCT:
+        matlab_class = self.flags & 0xFF
+        if matlab_class == STRUCT:
             return self._structs()
-        if of == CELL:
+        if matlab_class == CELL:
             return self._cells()
-        if of == CHAR:
+        if matlab_class == CHAR:
             return self._text()
-        if of in NUMERIC:
-            return _squeezed(self._numbers())
+        if matlab_class in NUMERIC:
+            return _squeeze(self._numbers())
         return None
 
     def _element(self) -> tuple[int, memoryview]:
-        """Read type and bytes of the next element."""
-        begin = self.at + 8
-        kind, size = struct.unpack(self.order + "II", _exactly(self.raw[self.at : begin], 8))
-        self.at = begin
-        if small := kind >> 16:  # the bytes stand in the tag
-            if small > 4:
-                raise ValueError(f"a small element of {small} bytes")
-            return kind & 0xFFFF, self.raw[begin - 4 : begin - 4 + small]
-        self.at = min(begin + -(-size // 8) * 8, len(self.raw))
-        return kind, _exactly(self.raw[begin : begin + size], size)
+        """Return type and bytes of the next element."""
+        begin = self.position + 8
+        kind, size = struct.unpack(self.order + "II", _require(self.raw[self.position : begin], 8))
+        self.position = begin
+        if small_size := kind >> 16:  # the tag itself contains the bytes
+            if small_size > 4:
+                raise ValueError(f"a small element of {small_size} bytes")
+            return kind & 0xFFFF, self.raw[begin - 4 : begin - 4 + small_size]
+        self.position = min(begin + -(-size // 8) * 8, len(self.raw))
+        return kind, _require(self.raw[begin : begin + size], size)
 
-    def _integers(self, wanted: int) -> np.ndarray:
+    def _integers(self, expected: int) -> np.ndarray:
         kind, data = self._element()
-        if kind != wanted or not len(data) or len(data) % 4:
-            raise ValueError(f"type {kind} of {len(data)} bytes where {wanted} was to come")
-        return np.frombuffer(data, self.order + NUMBERS[wanted])
+        if kind != expected or not len(data) or len(data) % 4:
+            raise ValueError(f"type {kind} of {len(data)} bytes where type {expected} was expected")
+        return np.frombuffer(data, self.order + NUMBERS[expected])
 
-    def _inner(self) -> Any:
+    def _nested(self) -> Any:
         kind, data = self._element()
         if kind != MATRIX:
-            raise ValueError(f"type {kind} where a matrix was to come")
-        return _Matrix(data, self.order, self.deep + 1).value()
+            raise ValueError(f"type {kind} where a matrix was expected")
+        return _Matrix(data, self.order, self.depth + 1).value()
 
-    def _room_for(self, matrices: int) -> None:
-        if 8 * matrices > len(self.raw) - self.at:
+    def _check_room(self, matrices: int) -> None:
+        if 8 * matrices > len(self.raw) - self.position:
             raise ValueError(f"no room for {matrices} matrices")
 
     def _cells(self) -> Any:
-        self._room_for(self.count)
+        self._check_room(self.count)
         cells: np.ndarray = np.empty(self.count, dtype=object)
         for k in range(self.count):
-            cells[k] = self._inner()
-        return _squeezed(cells.reshape(self.shape, order="F"))
+            cells[k] = self._nested()
+        return _squeeze(cells.reshape(self.shape, order="F"))
 
     def _structs(self) -> Any:
         width = int(self._integers(INT32)[0])
-        text = bytes(self._element()[1])
-        if width < 1 or len(text) % width:
-            raise ValueError(f"names of fields of {width} letters in {len(text)}")
-        cut = (text[k : k + width] for k in range(0, len(text), width))
-        names = [name.split(b"\0")[0].decode("latin1") for name in cut]
-        self._room_for(self.count * len(names))
+        field_names = bytes(self._element()[1])
+        if width < 1 or len(field_names) % width:
+            raise ValueError(f"field names of {width} characters in {len(field_names)} bytes")
+        fields = (field_names[k : k + width] for k in range(0, len(field_names), width))
+        names = [name.split(b"\0")[0].decode("latin1") for name in fields]
+        self._check_room(self.count * len(names))
         if not names:
             return {} if self.count == 1 else []
-        found = [{name: self._inner() for name in names} for _ in range(self.count)]
-        return found[0] if self.count == 1 else found
+        structs = [{name: self._nested() for name in names} for _ in range(self.count)]
+        return structs[0] if self.count == 1 else structs
 
     def _text(self) -> Any:
         kind, data = self._element()
         if kind not in TEXTS:
-            raise ValueError(f"type {kind} where text was to come")
+            raise ValueError(f"type {kind} where text was expected")
         endian = {"<": "-le", ">": "-be"}[self.order] if TEXTS[kind] in ("utf-16", "utf-32") else ""
-        letters = np.array(list(bytes(data).decode(TEXTS[kind] + endian)), dtype="U1")
-        if letters.size != self.count:
-            raise ValueError(f"{letters.size} letters for the shape {self.shape[:4]}")
-        if not letters.size:
+        characters = np.array(list(bytes(data).decode(TEXTS[kind] + endian)), dtype="U1")
+        if characters.size != self.count:
+            raise ValueError(f"{characters.size} characters for the shape {self.shape[:4]}")
+        if not characters.size:
             return ""
-        lines = letters.reshape(self.shape, order="F").reshape(-1, self.shape[-1])
+        lines = characters.reshape(self.shape, order="F").reshape(-1, self.shape[-1])
         out = ["".join(line) for line in lines]
         return out[0] if len(out) == 1 else np.array(out)
 
     def _numbers(self) -> np.ndarray:
-        parts = [self._part()]
+        parts = [self._array()]
         if self.flags & COMPLEX:
-            parts.append(self._part())
+            parts.append(self._array())
         flat = parts[0] if len(parts) == 1 else parts[0] + 1j * parts[1]
         return np.asarray(flat.reshape(self.shape, order="F"))
 
-    def _part(self) -> np.ndarray:
+    def _array(self) -> np.ndarray:
         kind, data = self._element()
         dtype = np.dtype(self.order + NUMBERS[kind]) if kind in NUMBERS else None
         if dtype is None or len(data) != self.count * dtype.itemsize:
@@ -215,7 +218,7 @@ class _Matrix:
         return np.frombuffer(data, dtype)
 
 
-def _squeezed(array: np.ndarray) -> Any:
-    """Remove axes of length one; return the only value of an array of one."""
+def _squeeze(array: np.ndarray) -> Any:
+    """Remove axes of length one; return the value of an array that has only one."""
     flat = np.squeeze(array) if array.size else array.reshape(-1)
     return flat if flat.ndim else flat.item()

@@ -1,4 +1,4 @@
-"""Detect missing values: words such as n/a, and numbers such as -999."""
+"""Detect missing values: words such as n/a, and codes (numbers) such as -999."""
 
 from __future__ import annotations
 
@@ -8,36 +8,38 @@ from collections.abc import Iterable
 import numpy as np
 
 _log = logging.getLogger(__name__)
-# words for a value that is missing, lower case; dashes are a hyphen, an en and an em dash
+# words for a missing value, in lower case; the dashes are a hyphen, an en and an em dash
 WORDS = frozenset(("", "n/a", "na", "#n/a", "nan", "null", "-", "–", "—", ".", "?", "missing"))
 NUMBERS = (-999.0, -9999.0, -99999.0, -999.25)
-_APART = 0.25  # of the range of all other values: nearer a number may be a value
+_SEPARATION = 0.25  # of the range of the other values; a code must be at least so far below them
 
 
 def is_missing(text: str) -> bool:
-    """Tell whether a cell is empty or holds a word for a missing value."""
+    """Return whether a cell is empty or a word for a missing value."""
     return text.strip().lower() in WORDS
 
 
-def without_codes(values: Iterable[float] | np.ndarray, where: str = "") -> np.ndarray:
-    """Replace the numbers that stand for a missing value, (n,), by NaN.
+def codes_to_nan(values: Iterable[float] | np.ndarray, where: str = "") -> np.ndarray:
+    """Replace codes for missing values, such as -999, by NaN, (n,).
 
-    A number counts as such a code if it is far from all other values: below them by a quarter of
-    their range, or negative where no other value is.
+    A number is a code if it is far from all other values: below them by a quarter of their range,
+    or negative where no other value is. ``where`` names the file in the warning.
     """
     values = np.asarray(values, dtype=float)
-    coded = np.isin(values, NUMBERS)
-    if not coded.any():
+    is_code = np.isin(values, NUMBERS)
+    if not is_code.any():
         return values
-    others = values[~coded & np.isfinite(values)]
+    others = values[~is_code & np.isfinite(values)]
     if others.size:
-        apart = values[coded].max() < others.min() - _APART * np.ptp(others) or others.min() >= 0
-        if not apart or values[coded].max() >= others.min():
+        separate = (
+            values[is_code].max() < others.min() - _SEPARATION * np.ptp(others) or others.min() >= 0
+        )
+        if not separate or values[is_code].max() >= others.min():
             return values
     _log.warning(
         "%s%d values of %s are read as missing",
         f"{where}: " if where else "",
-        coded.sum(),
-        ", ".join(f"{v:g}" for v in np.unique(values[coded])),
+        is_code.sum(),
+        ", ".join(f"{v:g}" for v in np.unique(values[is_code])),
     )
-    return np.where(coded, np.nan, values)
+    return np.where(is_code, np.nan, values)

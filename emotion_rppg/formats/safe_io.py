@@ -1,7 +1,8 @@
-"""Open files of data sets safely: none can run code, fill the memory or leave its folder.
+"""Read files of unknown origin safely: no file can run code, fill the memory or leave its folder.
 
-Pickles may hold only NumPy arrays and plain containers; MATLAB, HDF5, EDF/BDF, JSON, XML and zip
-are read within limits. Every problem with a file is an `InputError` that names the file.
+Pickles may contain only NumPy arrays and plain containers. MATLAB, HDF5, EDF/BDF, JSON, XML and zip
+files are read within limits of size and depth. Every problem with a file raises an `InputError`
+that names the file.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     import h5py
 
 GB, MB = 10**9, 10**6
-DEEPEST = 100  # levels of JSON and XML
-MOST_MEMBERS = 200_000  # of a zip archive
-# What an array's pickle needs, under the names of Python 2 and 3 and of NumPy 1 and 2.
-_ARRAYS = {
+MAX_DEPTH = 100  # levels of XML and HDF5
+MAX_MEMBERS = 200_000  # of a zip archive
+# Names that the pickle of an array refers to, in Python 2 and 3 and in NumPy 1 and 2.
+_ARRAY_NAMES = {
     f"{package}.{name}": name.rsplit(".", 1)[-1]
     for package in ("numpy", "numpy.core", "numpy._core")
     for name in (
@@ -41,29 +42,31 @@ _ARRAYS = {
         "numeric._frombuffer",
     )
 }
-_PLAIN = {"builtins.set", "builtins.frozenset", "builtins.complex", "builtins.slice"}
-_PLAIN |= {"collections.OrderedDict", "_codecs.encode"}
+_CONTAINER_NAMES = {"builtins.set", "builtins.frozenset", "builtins.complex", "builtins.slice"}
+_CONTAINER_NAMES |= {"collections.OrderedDict", "_codecs.encode"}
 
 
 @contextmanager
-def _told(path: Path, what: str) -> Iterator[None]:
-    """Convert any error that a broken file raises to an `InputError`."""
+def _as_input_error(path: Path, what: str) -> Iterator[None]:
+    """Convert any error that a damaged file raises to an `InputError` that names the file."""
     try:
         yield
     except InputError:
         raise
     except RecursionError as error:
-        raise InputError(f"{path} is nested too deeply for {what}: is it one?") from error
+        raise InputError(f"{path} is nested too deeply to be {what}: download it again") from error
     except MemoryError as error:
-        raise InputError(f"{path} asks for more memory than there is: is it whole?") from error
-    except Exception as error:
-        said = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(
-            f"{path} cannot be read as {what} ({said}): it may be cut off; download it again"
+            f"{path} needs more memory than is available: it may be damaged, download it again"
+        ) from error
+    except Exception as error:
+        message = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path} cannot be read as {what} ({message}): it may be cut off; download it again"
         ) from error
 
 
-def checked(path: str | Path, limit_bytes: int) -> Path:
+def check_file(path: str | Path, limit_bytes: int) -> Path:
     """Return the path after checking that it is a file no larger than the limit."""
     path = Path(path)
     if not path.is_file():
@@ -71,26 +74,26 @@ def checked(path: str | Path, limit_bytes: int) -> Path:
     size = path.stat().st_size
     if size > limit_bytes:
         raise InputError(
-            f"{path} has {size / MB:.0f} MB, more than the {limit_bytes / MB:.0f} MB such a file "
-            "may have: is it the right one?"
+            f"{path} has {size / MB:.0f} MB, more than the {limit_bytes / MB:.0f} MB that such a "
+            "file may have: is it the right file?"
         )
     return path
 
 
-class _Arrays(pickle.Unpickler):
+class _ArrayUnpickler(pickle.Unpickler):
     """Unpickler of arrays and plain containers; refuses any other name before looking it up."""
 
     def find_class(self, module: str, name: str) -> Any:
         full = f"{module}.{name}".replace("__builtin__.", "builtins.")
-        if full in _ARRAYS:
-            return _array_part(_ARRAYS[full])
+        if full in _ARRAY_NAMES:
+            return _array_part(_ARRAY_NAMES[full])
         if full == "_codecs.encode":
-            return _latin_bytes
-        if full in _PLAIN:
+            return _encode
+        if full in _CONTAINER_NAMES:
             return super().find_class(*full.rsplit(".", 1))
         raise InputError(
-            f"it holds {module}.{name}, which is neither an array nor a plain container, and was "
-            "not opened: want the file as its authors distribute it"
+            f"it contains {module}.{name}, which is neither an array nor a plain container, and "
+            "was not opened: want the file as its authors distribute it"
         )
 
 
@@ -106,15 +109,21 @@ def _array_part(name: str) -> Any:
 
 def _scalar(dtype: np.dtype, data: Any = None) -> Any:
     if dtype.hasobject:
-        raise InputError("it holds a NumPy scalar of objects and was not opened")
+        raise InputError(
+            "it contains a NumPy scalar of objects and was not opened: want the file as its "
+            "authors distribute it"
+        )
     raw = data.encode("latin1") if isinstance(data, str) else data
     return np.frombuffer(raw, dtype, 1)[0]
 
 
-def _latin_bytes(text: str, encoding: str = "latin1", errors: str = "strict") -> bytes:
-    """Decode byte strings of Python 2, as protocol 2 holds them; refuse other codecs."""
+def _encode(text: str, encoding: str = "latin1", errors: str = "strict") -> bytes:
+    """Restore byte strings as pickle protocol 2 stores them; refuse codecs other than text."""
     if encoding.lower().replace("-", "") not in ("latin1", "utf8", "ascii"):
-        raise InputError(f"it asks for the codec {encoding!r} and was not opened")
+        raise InputError(
+            f"it requires the codec {encoding!r} and was not opened: want the file as its authors "
+            "distribute it"
+        )
     return text.encode(encoding)
 
 
@@ -124,38 +133,40 @@ def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
     Raises
     ------
     InputError
-        A missing, too large or damaged file, or one with any other object, which is never run.
+        A missing, too large or damaged file, or one with any other object, which is not created.
     """
-    path = checked(path, limit_bytes)
+    path = check_file(path, limit_bytes)
     with path.open("rb") as file:
         try:
-            with _told(path, "a pickle of arrays"):
-                return _Arrays(file, encoding="latin1").load()
+            with _as_input_error(path, "a pickle of arrays"):
+                return _ArrayUnpickler(file, encoding="latin1").load()
         except InputError as error:
             raise InputError(f"{path}: {error}") if str(path) not in str(error) else error from None
 
 
 def load_json(path: str | Path, *, limit_bytes: int = 500 * MB) -> Any:
     """Load a JSON file, UTF-8."""
-    path = checked(path, limit_bytes)
-    with _told(path, "JSON"):
+    path = check_file(path, limit_bytes)
+    with _as_input_error(path, "JSON"):
         return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def load_xml(path: str | Path, *, limit_bytes: int = 50 * MB) -> ElementTree.Element:
     """Load the root of an XML file; refuse a document type, which could define entities."""
-    path = checked(path, limit_bytes)
-    builder = _NoEntities(path, DEEPEST)
+    path = check_file(path, limit_bytes)
+    builder = _NoEntities(path, MAX_DEPTH)
     parser = ElementTree.XMLParser(target=builder)
-    with _told(path, "XML"):
+    with _as_input_error(path, "XML"):
         parser.feed(path.read_bytes())
         return parser.close()
 
 
 class _NoEntities(ElementTree.TreeBuilder):
-    def __init__(self, path: Path, deepest: int) -> None:
+    """XML tree builder that refuses document types and nesting deeper than ``max_depth``."""
+
+    def __init__(self, path: Path, max_depth: int) -> None:
         super().__init__()
-        self.path, self.depth, self.deepest = path, 0, deepest
+        self.path, self.depth, self.max_depth = path, 0, max_depth
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise InputError(
@@ -165,7 +176,7 @@ class _NoEntities(ElementTree.TreeBuilder):
 
     def start(self, tag: Any, attrs: dict[Any, Any], /) -> ElementTree.Element:
         self.depth += 1
-        if self.depth > self.deepest:
+        if self.depth > self.max_depth:
             raise RecursionError
         return super().start(tag, attrs)
 
@@ -185,21 +196,21 @@ def load_mat(
     Parameters
     ----------
     names : sequence of str, optional
-        Only these are read; one that is missing is an error.
+        Variables to read, each of which must be present; default: all.
     """
-    path = checked(path, limit_bytes)
+    path = check_file(path, limit_bytes)
     if _is_hdf5(path):
         return load_hdf5(path, names, limit_bytes=limit_bytes)
-    with _told(path, "a MATLAB file"):
-        found = read_mat(path, names)
-    return _wanted(path, found, names)
+    with _as_input_error(path, "a MATLAB file"):
+        content = read_mat(path, names)
+    return _require_names(path, content, names)
 
 
 def _is_hdf5(path: Path) -> bool:
     """Detect the signature of HDF5 at byte 0, 512, 1024 …; MATLAB writes it at 512."""
     with path.open("rb") as file:
-        for at in (0, 512, 1024, 2048):
-            file.seek(at)
+        for offset in (0, 512, 1024, 2048):
+            file.seek(offset)
             if file.read(8) == b"\x89HDF\r\n\x1a\n":
                 return True
     return False
@@ -208,56 +219,64 @@ def _is_hdf5(path: Path) -> bool:
 def load_hdf5(
     path: str | Path, names: Sequence[str] | None = None, *, limit_bytes: int = 30 * GB
 ) -> dict[str, Any]:
-    """Load an HDF5 file: data sets as arrays, groups as dicts; resolve MATLAB cells and strings."""
-    path = checked(path, limit_bytes)
+    """Load an HDF5 file: arrays, groups as dicts; MATLAB cells as lists, its strings as str."""
+    path = check_file(path, limit_bytes)
     import h5py
 
-    with _told(path, "HDF5"), h5py.File(path, "r") as file:
-        inside = [name for name in file if not name.startswith("#")]
-        chosen = [n for n in (inside if names is None else names) if n in file]
-        found = {name: _of_hdf5(file, file[name], 0) for name in chosen}
-    return _wanted(path, found, names)
+    with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
+        available = [name for name in file if not name.startswith("#")]
+        selected = [n for n in (available if names is None else names) if n in file]
+        content = {name: _convert_hdf5(file, file[name], 0) for name in selected}
+    return _require_names(path, content, names)
 
 
-def slabs(
+def read_slabs(
     path: str | Path, name: str, *, axis: int, step: int, limit_bytes: int = 30 * GB
 ) -> Iterator[np.ndarray]:
     """Yield an array of an HDF5 file in slabs of ``step`` along one axis, to limit memory."""
-    path = checked(path, limit_bytes)
+    path = check_file(path, limit_bytes)
     import h5py
 
-    with _told(path, "HDF5"), h5py.File(path, "r") as file:
+    with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
         item = file.get(name)
         if not isinstance(item, h5py.Dataset) or item.ndim <= axis:
-            raise InputError(f"{path} has no array {name} of {axis + 1} axes or more")
+            raise InputError(f"{path} has no array {name} of at least {axis + 1} axes")
         if item.is_virtual or item.external:
-            raise InputError(f"{path} points into other files and was not read")
+            raise InputError(
+                f"{path} refers to other files and was not read: want one complete file"
+            )
         for start in range(0, item.shape[axis], step):
             yield item[(slice(None),) * axis + (slice(start, start + step),)]
 
 
-def _of_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
+def _convert_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
     import h5py
 
-    if depth > DEEPEST:
+    if depth > MAX_DEPTH:
         raise RecursionError
     if isinstance(item, h5py.Group):
-        return {name: _of_hdf5(file, item[name], depth + 1) for name in item}
+        return {name: _convert_hdf5(file, item[name], depth + 1) for name in item}
     if item.is_virtual or item.external:
-        raise InputError(f"{file.filename} points into other files and was not read")
+        raise InputError(
+            f"{file.filename} refers to other files and was not read: want one complete file"
+        )
     if item.attrs.get("MATLAB_class") == b"char":
         return "".join(map(chr, item[()].ravel()))
     if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
-        cells = [_of_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
+        cells = [_convert_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
         return cells[0] if len(cells) == 1 else cells
     return item[()]
 
 
-def _wanted(path: Path, found: dict[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
-    lacking = [name for name in names or () if name not in found]
-    if lacking:
-        raise InputError(f"{path} lacks {', '.join(lacking)}; it has: {', '.join(found) or '–'}")
-    return found
+def _require_names(
+    path: Path, content: dict[str, Any], names: Sequence[str] | None
+) -> dict[str, Any]:
+    missing = [name for name in names or () if name not in content]
+    if missing:
+        raise InputError(
+            f"{path} does not have {', '.join(missing)}; it has: {', '.join(content) or 'nothing'}"
+        )
+    return content
 
 
 def read_edf(
@@ -271,39 +290,44 @@ def read_edf(
     Parameters
     ----------
     kinds : mapping, optional
-        Label of a channel -> the kind of its Signal; only these are read, and one that is missing
-        is an error that lists the available ones. Default: all but annotations, without a kind.
+        Label of a channel -> the kind of its Signal; only these are read. Default: all but
+        annotations, without a kind.
 
     An interrupted recording (EDF+D) has NaN between its records.
+
+    Raises
+    ------
+    InputError
+        A requested channel is missing (the message lists the available ones), or a damaged file.
     """
-    path = checked(path, limit_bytes)
-    with _told(path, "EDF or BDF"):
+    path = check_file(path, limit_bytes)
+    with _as_input_error(path, "EDF or BDF"):
         header = read_header(path)
         by_label = {channel.label: channel for channel in reversed(header.signals)}
-        wanted = dict.fromkeys(by_label) if kinds is None else dict(kinds)
-        lacking = [label for label in wanted if label not in by_label]
-        if lacking:
+        requested = dict.fromkeys(by_label) if kinds is None else dict(kinds)
+        missing = [label for label in requested if label not in by_label]
+        if missing:
             raise InputError(
-                f"{path} has no channel {', '.join(lacking)}; it has: "
+                f"{path} has no channel {', '.join(missing)}; it has: "
                 f"{', '.join(channel.label for channel in header.signals)}"
             )
         return {
             label: Signal(read_channel(header, by_label[label]), by_label[label].rate_hz, kind=kind)
-            for label, kind in wanted.items()
+            for label, kind in requested.items()
         }
 
 
 @contextmanager
 def open_zip(path: str | Path, *, limit_bytes: int = 50 * GB) -> Iterator[Archive]:
     """Open a zip archive whose members are read in place and never unpacked."""
-    path = checked(path, limit_bytes)
-    with _told(path, "a zip archive"):
+    path = check_file(path, limit_bytes)
+    with _as_input_error(path, "a zip archive"):
         archive = zipfile.ZipFile(path)
     with archive:
         members = archive.infolist()
-        if len(members) > MOST_MEMBERS:
-            raise InputError(f"{path} has {len(members)} members: want {MOST_MEMBERS} at most")
-        outside = next((m.filename for m in members if _leaves(m.filename)), None)
+        if len(members) > MAX_MEMBERS:
+            raise InputError(f"{path} has {len(members)} members: want at most {MAX_MEMBERS}")
+        outside = next((m.filename for m in members if _is_outside(m.filename)), None)
         if outside is not None:
             raise InputError(
                 f"{path} has a member outside of its folder ({outside!r}) and was not opened"
@@ -311,13 +335,13 @@ def open_zip(path: str | Path, *, limit_bytes: int = 50 * GB) -> Iterator[Archiv
         yield Archive(path, archive)
 
 
-def _leaves(name: str) -> bool:
+def _is_outside(name: str) -> bool:
     parts = PurePosixPath(name.replace("\\", "/"))
     return parts.is_absolute() or ".." in parts.parts or name[1:2] == ":"
 
 
 class Archive:
-    """An open zip archive: ``names`` of its files, and `read`."""
+    """An open zip archive: ``names`` of its files, ``unpacked_bytes`` and `read`."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
         self.path, self._archive = path, archive
@@ -329,7 +353,7 @@ class Archive:
         """Read one member's bytes; refuse more than the limit once unpacked."""
         if name not in self._archive.NameToInfo:
             raise InputError(f"{self.path} has no member {name!r}")
-        with _told(self.path, "a zip archive"), self._archive.open(name) as member:
+        with _as_input_error(self.path, "a zip archive"), self._archive.open(name) as member:
             content = member.read(limit_bytes + 1)
         if len(content) > limit_bytes:
             raise InputError(

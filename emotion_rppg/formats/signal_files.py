@@ -1,4 +1,4 @@
-"""Read signals of any supported file: one table from the file's ending to its reader."""
+"""Read signals of any supported file: the table OPENERS maps a file's ending to its reader."""
 
 from __future__ import annotations
 
@@ -11,33 +11,38 @@ from pathlib import Path
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
-from emotion_rppg.formats.channel_names import BEGINNINGS, chosen, kind_by_name, kind_of_choice
+from emotion_rppg.formats.channel_names import (
+    NAME_PREFIXES,
+    find_channel,
+    kind_by_name,
+    kind_of_choice,
+)
 from emotion_rppg.formats.edf import read_header
 from emotion_rppg.formats.empatica import is_e4, read_session
-from emotion_rppg.formats.missing_values import without_codes
+from emotion_rppg.formats.missing_values import codes_to_nan
 from emotion_rppg.formats.safe_io import read_edf
 from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
-from emotion_rppg.formats.text_files import TEXTS, NoSignal
+from emotion_rppg.formats.text_files import TEXT_ENDINGS, NoSignal
 from emotion_rppg.signals import Signal
 
 _log = logging.getLogger(__name__)
 Reader = Callable[[], Signal]
 Opener = Callable[[Path], Mapping[str, Reader]]
-SLOWEST_HZ = 10.0  # samples a second of a pulse wave; monitors write rates at 0.1 to 4
+MIN_WAVE_HZ = 10.0  # minimum rate of a pulse wave; monitors write heart rates at 0.1 to 4 Hz
 
 
 def signals_in(
     path: str | Path, *, channel: str | None = None, kind: str | None = None
 ) -> Mapping[str, Reader]:
-    """Map each kind of signal of a file to a function that reads it; read only headers.
+    """Map each kind of signal of a file to a function that reads it; open only headers.
 
     Parameters
     ----------
     channel : str, optional
-        Name of the one column or channel to read, of a file with several.
+        Name of the column or channel to read, if the file has several.
     kind : str, optional
-        What that channel holds (``"rppg"``, ``"bvp"``, ``"ecg"``), where its name does not tell. Of
-        another kind the column or channel of its own name is read.
+        Kind of that channel (``"rppg"``, ``"bvp"``, ``"ecg"``), if its name does not show it. For
+        any other kind the column or channel of that name is read.
 
     Raises
     ------
@@ -45,110 +50,111 @@ def signals_in(
         Not a signal file, a header without a signal's name, or no such channel.
     """
     path = Path(path)
-    opens = opener(path)
-    if channel is None and kind is not None and kind not in BEGINNINGS:
+    open_file = opener(path)
+    if channel is None and kind is not None and kind not in NAME_PREFIXES:
         channel = kind
     if channel is None:
-        return opens(path)
-    if opens not in _WITH_CHANNELS:
+        return open_file(path)
+    if open_file not in _CHANNEL_OPENERS:
         raise InputError(
-            f"{path} is of a form whose signals have fixed names: leave --channel {channel} out"
+            f"{path} is of a format whose signals have fixed names: omit --channel {channel}"
         )
-    return _WITH_CHANNELS[opens](path, channel, kind)
+    return _CHANNEL_OPENERS[open_file](path, channel, kind)
 
 
 def opener(path: Path) -> Opener:
-    """Return the reader of a file or folder, by its name alone."""
+    """Return the opener of a file or folder by its name, without opening it."""
     if path.is_dir():
-        return _in_e4
-    for ending, opens in OPENERS.items():
+        return _e4_signals
+    for ending, open_file in OPENERS.items():
         if path.name.lower().endswith(ending):
-            return opens
-    raise InputError(f"{path} is no signal file that is known: want one of {', '.join(OPENERS)}")
+            return open_file
+    raise InputError(f"{path} is not a known signal file: want one of {', '.join(OPENERS)}")
 
 
 def is_signal_file(path: Path) -> bool:
-    """Tell whether this is the name of a signal file, or an E4 session's folder."""
+    """Return whether a path is named like a signal file, or is the folder of an E4 session."""
     return is_e4(path) if path.is_dir() else path.name.lower().endswith(tuple(OPENERS))
 
 
-def _in_csv(path: Path) -> Mapping[str, Reader]:
+def _csv_signals(path: Path) -> Mapping[str, Reader]:
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
-def _in_csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
-    name = chosen(channel, columns_in(path), str(path))
+def _csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    name = find_channel(channel, columns_in(path), str(path))
     kind = kind_of_choice(name, kind, str(path))
     return {kind: partial(read_signal, path, kind, channel=name)}
 
 
-def _in_physio(path: Path) -> Mapping[str, Reader]:
+def _physio_signals(path: Path) -> Mapping[str, Reader]:
     return {kind: partial(read_physio, path, kind) for kind in kinds_in_physio(path)}
 
 
-def _in_physio_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
-    name = chosen(channel, [str(c) for c in sidecar(path)["Columns"]], str(path))
+def _physio_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    name = find_channel(channel, [str(c) for c in sidecar(path)["Columns"]], str(path))
     kind = kind_of_choice(name, kind, str(path))
     return {kind: partial(read_physio, path, kind, channel=name)}
 
 
-def _in_e4(path: Path) -> Mapping[str, Reader]:
+def _e4_signals(path: Path) -> Mapping[str, Reader]:
     return read_session(path).signals
 
 
-def _in_edf(path: Path) -> Mapping[str, Reader]:
-    """Find the first wave of each kind; slow channels are trends of a monitor, not waves."""
+def _edf_signals(path: Path) -> Mapping[str, Reader]:
+    """Map each kind to its first channel that is fast enough to be a wave, not a trend."""
     channels = read_header(path).signals
     out: dict[str, Reader] = {}
-    for kind in BEGINNINGS:
-        named = [c for c in channels if kind_by_name(c.label) == kind]
-        waves = [c.label for c in named if c.rate_hz >= SLOWEST_HZ]
+    for kind in NAME_PREFIXES:
+        candidates = [c for c in channels if kind_by_name(c.label) == kind]
+        waves = [c.label for c in candidates if c.rate_hz >= MIN_WAVE_HZ]
         if waves:
             out[kind] = partial(read_edf_channel, path, waves[0], kind)
         if len(waves) > 1:
             _log.warning(
-                "%s has the channels %s: %s is read; name another by --channel (channel=…)",
+                "%s has the channels %s: %s is read; choose another with --channel (channel=…)",
                 path.name,
                 ", ".join(waves),
                 waves[0],
             )
     if not out:
-        listed = ", ".join(f"{c.label} ({c.rate_hz:g} Hz)" for c in channels)
+        available = ", ".join(f"{c.label} ({c.rate_hz:g} Hz)" for c in channels)
         raise NoSignal(
-            f"{path} has no pulse or ECG by name with {SLOWEST_HZ:g} samples a second or more; "
-            f"its channels: {listed or 'none'}: name one by --channel (channel=… in Python)"
+            f"{path} has no channel named as a pulse or ECG with at least {MIN_WAVE_HZ:g} samples "
+            f"per second; its channels: {available or 'none'}: choose one with --channel "
+            "(channel=… in Python)"
         )
     return out
 
 
-def _in_edf_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+def _edf_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
     header = read_header(path)
-    name = chosen(channel, [c.label for c in header.signals], str(path))
+    name = find_channel(channel, [c.label for c in header.signals], str(path))
     rate = next(c.rate_hz for c in header.signals if c.label == name)
-    if rate < SLOWEST_HZ:
+    if rate < MIN_WAVE_HZ:
         raise InputError(
-            f"{path}: the channel {name} has {rate:g} samples a second: too few for a pulse wave, "
-            f"want {SLOWEST_HZ:g} or more"
+            f"{path}: the channel {name} has {rate:g} samples per second: too few for a pulse "
+            f"wave, want at least {MIN_WAVE_HZ:g}"
         )
     kind = kind_of_choice(name, kind, str(path))
     return {kind: partial(read_edf_channel, path, name, kind)}
 
 
 def read_edf_channel(path: Path, label: str, kind: str) -> Signal:
-    """Read one channel; its clock is 0 s at the start of the file."""
+    """Read one channel of an EDF or BDF file; 0 s is the start of the file."""
     signal = read_edf(path, {label: kind})[label]
-    return replace(signal, samples=without_codes(signal.samples, path.name))
+    return replace(signal, samples=codes_to_nan(signal.samples, path.name))
 
 
 OPENERS: dict[str, Opener] = {
-    PHYSIO: _in_physio,
-    **dict.fromkeys(TEXTS, _in_csv),
-    ".zip": _in_e4,
-    ".edf": _in_edf,
-    ".bdf": _in_edf,
+    PHYSIO: _physio_signals,
+    **dict.fromkeys(TEXT_ENDINGS, _csv_signals),
+    ".zip": _e4_signals,
+    ".edf": _edf_signals,
+    ".bdf": _edf_signals,
 }
-_WITH_CHANNELS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
-    _in_physio: _in_physio_channel,
-    _in_csv: _in_csv_channel,
-    _in_edf: _in_edf_channel,
+_CHANNEL_OPENERS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
+    _physio_signals: _physio_channel,
+    _csv_signals: _csv_channel,
+    _edf_signals: _edf_channel,
 }

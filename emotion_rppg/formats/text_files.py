@@ -1,4 +1,4 @@
-"""Read the text of a signal table: a plain file, gzip or a sheet of Excel."""
+"""Open signal tables as text: plain files, gzip files and the first sheet of Excel workbooks."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import IO, Any
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import MB, open_zip
 
-# in the order in which endings are tried
-TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")
-_LARGEST_SHEET = 500 * MB  # unpacked
-_TAIL = 1 << 16
+# file endings of signal tables
+TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")
+_MAX_SHEET_BYTES = 500 * MB  # unpacked
+_TAIL_BYTES = 1 << 16
 
 
 class NoSignal(InputError):
-    """A readable file without a column named as a signal; it may not be a recording at all."""
+    """Error for a readable file without a signal column, which need not be a recording at all."""
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[str]]:
-    """Open the file's text, UTF-8 with or without a byte order mark; a sheet as tab-separated text.
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """Open a file as UTF-8 text, with or without a byte order mark; a sheet is tab-separated.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def opened(path: Path) -> Iterator[IO[str]]:
     try:
         if is_workbook(path):
             stat = path.stat()
-            yield io.StringIO(_sheet(path, stat.st_mtime_ns, stat.st_size))
+            yield io.StringIO(_sheet_as_text(path, stat.st_mtime_ns, stat.st_size))
         elif path.suffix.lower() == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
                 yield file
@@ -51,7 +51,7 @@ def opened(path: Path) -> Iterator[IO[str]]:
 
 
 def is_workbook(path: Path) -> bool:
-    """Tell whether the file is an Excel workbook by its content, not by its name."""
+    """Return whether a file named .xlsx really is an Excel workbook, by its first bytes."""
     if path.suffix.lower() != ".xlsx":
         return False
     try:
@@ -62,22 +62,22 @@ def is_workbook(path: Path) -> bool:
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return the path of the JSON of the same name: ``a.csv.gz`` -> ``a.json``."""
+    """Return the path of the JSON file of the same name: ``a.csv.gz`` -> ``a.json``."""
     return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).with_suffix(".json")
 
 
 def blank_lines_at_end(path: Path) -> int:
-    """Count the empty lines after the last row."""
+    """Count the empty lines at the end of a file."""
     tail = ""
-    with opened(path) as file:
+    with open_text(path) as file:
         if file.seekable() and path.suffix.lower() not in (".gz", ".xlsx"):
             size = path.stat().st_size
             with path.open("rb") as raw:
-                raw.seek(max(0, size - _TAIL))
+                raw.seek(max(0, size - _TAIL_BYTES))
                 tail = raw.read().decode("latin1")
         else:
-            for part in iter(lambda: file.read(1 << 20), ""):
-                tail = (tail + part)[-_TAIL:]
+            for chunk in iter(lambda: file.read(1 << 20), ""):
+                tail = (tail + chunk)[-_TAIL_BYTES:]
     lines = tail.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
     blank = 0
     while blank < len(lines) and not lines[-1 - blank].strip(" "):
@@ -86,23 +86,28 @@ def blank_lines_at_end(path: Path) -> int:
 
 
 @lru_cache(maxsize=2)
-def _sheet(path: Path, changed_ns: int, size: int) -> str:
-    """Yield the first sheet's rows as text; formulas as the values that Excel saved."""
+def _sheet_as_text(path: Path, changed_ns: int, size: int) -> str:
+    """Return the first sheet's rows as tab-separated text; formulas as the values Excel saved.
+
+    Modification time and size are arguments so that a changed file is read again.
+    """
     try:
         from openpyxl import load_workbook
     except ImportError as error:
         raise InputError(
-            f"{path}: Excel is read with openpyxl: pip install 'emotion-rppg[files]', or save it "
-            "as CSV"
+            f"{path}: reading Excel needs openpyxl: pip install 'emotion-rppg[files]', or save the "
+            "file as CSV"
         ) from error
-    with open_zip(path, limit_bytes=_LARGEST_SHEET) as archive:
-        if archive.unpacked_bytes > _LARGEST_SHEET:
-            raise InputError(f"{path} unpacks to more than {_LARGEST_SHEET / MB:.0f} MB")
+    with open_zip(path, limit_bytes=_MAX_SHEET_BYTES) as archive:
+        if archive.unpacked_bytes > _MAX_SHEET_BYTES:
+            raise InputError(
+                f"{path} unpacks to more than {_MAX_SHEET_BYTES / MB:.0f} MB: save it as CSV"
+            )
     try:
         book = load_workbook(path, read_only=True, data_only=True)
-        rows = [[_cell(value) for value in row] for row in book.worksheets[0].values]
+        rows = [[_format_cell(value) for value in row] for row in book.worksheets[0].values]
         book.close()
-    except Exception as error:  # of a broken workbook openpyxl raises whatever its parts do
+    except Exception as error:  # openpyxl raises errors of many kinds for a damaged workbook
         raise InputError(
             f"{path} cannot be read as an Excel workbook ({type(error).__name__}: {error}): save "
             "it as CSV"
@@ -111,20 +116,21 @@ def _sheet(path: Path, changed_ns: int, size: int) -> str:
         rows.pop()
     width = max((len(row) for row in rows[:1]), default=0)
     width = max((k + 1 for k, cell in enumerate(rows[0]) if cell), default=width) if rows else 0
-    return "".join("\t".join(_cut(row, width)) + "\n" for row in rows)
+    return "".join("\t".join(_fit_row(row, width)) + "\n" for row in rows)
 
 
-def _cut(row: list[str], width: int) -> list[str]:
-    """Cut a row to the header's length, but keep cells beyond it that are not empty."""
+def _fit_row(row: list[str], width: int) -> list[str]:
+    """Pad or cut a row to the header's length, but keep cells beyond it that are not empty."""
     while len(row) > width and not row[-1]:
         row = row[:-1]
     return row + [""] * (width - len(row))
 
 
-def _cell(value: Any) -> str:
+def _format_cell(value: Any) -> str:
+    """Format a cell as text; dates and times of day in seconds."""
     if value is None:
         return ""
-    if isinstance(value, datetime):  # seconds, as all clocks here
+    if isinstance(value, datetime):  # as seconds, like all times
         return repr(value.replace(tzinfo=UTC).timestamp())
     if isinstance(value, time):
         return repr(value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6)

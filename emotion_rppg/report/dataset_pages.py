@@ -1,4 +1,7 @@
-"""The README's table of data sets and docs/datasets.md, made of the cards: `make pages`."""
+"""Write the README's table of data sets and docs/datasets.md from the readers' cards.
+
+`make pages` runs this module.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.cards import verified
+from emotion_rppg.datasets.cards import verification
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
 from emotion_rppg.runtime.atomic_files import whole_file
@@ -18,7 +21,7 @@ from emotion_rppg.runtime.atomic_files import whole_file
 BEGIN = "<!-- data sets: made by `make pages` -->"
 END = "<!-- end of data sets -->"
 PAGE = "docs/datasets.md"
-HEAD = """# Data sets
+INTRODUCTION = """# Data sets
 
 `make pages` writes this page from the readers' cards. `emotion-rppg datasets` prints the same
 facts, `emotion-rppg datasets NAME --root DIR` checks a download, and `--cite` prints BibTeX.
@@ -32,57 +35,64 @@ units and lengths, and refuses a file that does not match. Please report such a 
 We know of no person who took part in two of these data sets. Where people also took part in a data
 set that has no reader here, a trap says so. Subject `s1` of two data sets counts as two people.
 """
-ADD = """## To add a data set: two files and two lines
+HOW_TO_ADD = """## To add a data set: two files and two lines
 
 1. `emotion_rppg/datasets/NAME.py`: a docstring whose first line says what the data set is and whose
-   next lines say where its files lie; a subclass of `listed.Listed` with a `card`, `expected` (a
-   glob that matches at least one file) and `recordings()`, which lists lazy `Recording`s and opens
-   only the labels. One line in `DATASETS`, in `emotion_rppg/datasets/__init__.py`.
+   next lines say where its files are; a subclass of `datasets.base.DatasetReader` with a `card`,
+   `expected` (a glob that matches at least one file) and `recordings()`, which lists lazy
+   `Recording`s and opens only the labels. One line in `DATASETS`, in
+   `emotion_rppg/datasets/__init__.py`.
 2. `tests/datasets/fakes/NAME.py`: `write(folder, *, seconds=8)` writes the real layout with seconds
    of content, at least two people, a different heart rate in each recording (`shared.rate_of`) and
-   `shared.DECOY_BPM` in every other channel; it returns the folder. One line in `FAKES`, in
+   `shared.DECOY_BPM` in every other channel. It returns the folder. One line in `FAKES`, in
    `tests/datasets/fakes/__init__.py`.
 
-Every test that walks `DATASETS` then runs: order, labels within their scale, the planted rate in
-each recording and in no other, damaged files named in the message, columns found by name, `make
-fuzz`. `make pages` writes the row and the section of the data set. `case.py` and `dreamer.py` are
-short examples, as readers and as fakes. Readers open files through `safely`, `rows`, `e4` and
-`listed.read_columns`, never with a bare `pickle.load`.
+Every test that iterates over `DATASETS` then checks the reader: order, labels within their scale,
+the planted heart rate in each recording and in no other, damaged files named in the message,
+columns found by name, `make fuzz`. `make pages` writes the row and the section of the data set.
+`case.py` and `dreamer.py` are short examples, as readers and as fakes. Readers open files only with
+the functions of `datasets/base.py` and `formats/`, never with `pickle.load`, which can run code.
 """
 
 
-def table() -> str:
-    """The README's table, a row a data set, in Markdown."""
+def readme_table() -> str:
+    """Format the README's table in Markdown, one row per data set."""
     rows = ["| name | people | what | rated | access | reader |", "|---|---|---|---|---|---|"]
-    for each in DATASETS.values():
-        card: Card = each.card
+    for reader in DATASETS.values():
+        card: Card = reader.card
         people = "any" if card.people is None else f"{card.people:,}"
-        what = ", ".join(card.modalities)
-        rated = _scales(card.scales) or "–"
-        cells = (_linked(card), people, what, rated, card.access, verified(card))
+        modalities = ", ".join(card.modalities)
+        ratings = _scales(card.scales) or "–"
+        cells = (_link(card), people, modalities, ratings, card.access, verification(card))
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
-def in_readme(text: str) -> str:
-    """The README's text with its table made anew between its two marks."""
+def update_readme(text: str) -> str:
+    """Replace the table between the two markers of the README's text.
+
+    Raises
+    ------
+    InputError
+        A marker is missing or occurs twice.
+    """
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise InputError(f"the README has no table of data sets: want {BEGIN} and {END} once each")
-    part = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
-    return part.sub(lambda _: f"{BEGIN}\n{table()}\n{END}", text)
+    between = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    return between.sub(lambda _: f"{BEGIN}\n{readme_table()}\n{END}", text)
 
 
-def page() -> str:
-    """docs/datasets.md: a section a data set, and how to add one."""
+def datasets_page() -> str:
+    """Format docs/datasets.md: a section per data set, then how to add one."""
     report_to = next(iter(DATASETS.values())).card.report_to
-    sections = [_section(each) for each in DATASETS.values()]
-    return "\n".join([HEAD.format(report_to=report_to), *sections, ADD])
+    sections = [_section(reader) for reader in DATASETS.values()]
+    return "\n".join([INTRODUCTION.format(report_to=report_to), *sections, HOW_TO_ADD])
 
 
 def _section(reader: Any) -> str:
-    """What, people, rates, scales, access, licence, traps, layout, citation of one set."""
+    """Format the section of one data set: description, facts of its card, traps and citation."""
     card: Card = reader.card
-    said = cleandoc(sys.modules[reader.__module__].__doc__ or "").replace("``", "`")
+    description = cleandoc(sys.modules[reader.__module__].__doc__ or "").replace("``", "`")
     facts = {
         "people": "any" if card.people is None else f"{card.people:,}",
         "signals": ", ".join(card.modalities),
@@ -91,9 +101,9 @@ def _section(reader: Any) -> str:
         "access": card.access,
         "licence": card.licence,
         "reader": card.verified,
-        "looked for": " or ".join(_places(reader)),
+        "recognised by": " or ".join(_patterns(reader)),
     }
-    lines = [f"## {card.title} (`{card.name}`)", "", said, ""]
+    lines = [f"## {card.title} (`{card.name}`)", "", description, ""]
     lines += [f"- {key}: {value}" for key, value in facts.items() if value]
     lines += ["- traps:", *(f"  - {trap}" for trap in card.traps)] if card.traps else []
     if card.reference:
@@ -102,15 +112,15 @@ def _section(reader: Any) -> str:
     return "\n".join([*lines, ""])
 
 
-def _places(reader: Any) -> list[str]:
-    """Globs of which a file must lie under the root."""
+def _patterns(reader: Any) -> list[str]:
+    """List the glob patterns of which one must match a file under the root."""
     expected = getattr(reader, "expected", "")
     inside = getattr(reader, "inside", (".",))
-    return [f"`{place}/{expected}`".replace("`./", "`") for place in inside] if expected else []
+    return [f"`{folder}/{expected}`".replace("`./", "`") for folder in inside] if expected else []
 
 
 def _scales(scales: Mapping[str, tuple[float, float]]) -> str:
-    """Ratings by scale: arousal, valence 1–9; stress 0–1."""
+    """Format ratings by scale, such as: arousal, valence 1–9; stress 0–1."""
     names: dict[tuple[float, float], list[str]] = {}
     for name, scale in scales.items():
         names.setdefault((scale[0], scale[1]), []).append(name)
@@ -119,14 +129,17 @@ def _scales(scales: Mapping[str, tuple[float, float]]) -> str:
     )
 
 
-def _linked(card: Card) -> str:
+def _link(card: Card) -> str:
     return f"[{card.name}]({card.url})" if card.url else card.name
 
 
 def write(root: Path) -> None:
-    """The README's table and the page, in a checkout."""
+    """Rewrite README.md and docs/datasets.md in the repository at ``root``."""
     readme = root / "README.md"
-    for path, text in ((readme, in_readme(readme.read_text("utf-8"))), (root / PAGE, page())):
+    for path, text in (
+        (readme, update_readme(readme.read_text("utf-8"))),
+        (root / PAGE, datasets_page()),
+    ):
         with whole_file(path) as part:
             part.write_text(text, encoding="utf-8")
 

@@ -218,7 +218,7 @@ def test_datasets_checks_a_download(tmp_path) -> None:
     assert (found["people"], found["recordings"], found["views"]) == (2, 4, {"bvp": 4})
     assert found["problems"] == ["2 people, the card says 35"]
     shown = run("datasets", "stress-predict", "--root", root).output
-    assert "looks wrong: 1" in shown
+    assert "problems: 1" in shown
     assert "stress: 0.0: 2, 1.0: 2" in shown
     wave = "time_s,bvp\n" + "".join(f"{k / 32},{np.sin(k / 5)}\n" for k in range(320))
     for person in ("mine/a", "theirs/b"):

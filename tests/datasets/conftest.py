@@ -1,4 +1,4 @@
-"""Fakes of all data sets, each written once, when it is first used."""
+"""Fixture `fakes`: the folder of each data set's fake, written when it is first used."""
 
 from pathlib import Path
 

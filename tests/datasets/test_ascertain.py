@@ -1,4 +1,4 @@
-"""ASCERTAIN: leads that move between files, ratings of another order and of two scales."""
+"""ASCERTAIN: column of the lead that varies between files, order and scales of the ratings."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_ratings_are_arousal_then_valence_on_their_own_scales(fake) -> None:
     assert found[0].scales == {"arousal": (0, 6), "valence": (-3, 3)}
 
 
-def test_other_ratings_are_refused_and_missing_ones_left_out(fake) -> None:
+def test_wrong_ratings_are_refused_and_missing_ones_skipped(fake) -> None:
     ratings = np.full((5, 58, 36), np.nan)
     saved(fake / REPORTS, Ratings=ratings)
     assert all(not r.labels for r in Ascertain(fake))
@@ -50,12 +50,12 @@ def test_other_ratings_are_refused_and_missing_ones_left_out(fake) -> None:
         (lambda t: t[:, :2], "want time and two leads"),
         (lambda t: t[:, 0], "want time and two leads"),
         (lambda t: t * [1e-3, 1, 1], "the documents say 256"),
-        (lambda t: t[::-1], "no clock"),
+        (lambda t: t[::-1], "do not increase"),
         (lambda t: t[::2], "the documents say 256"),
         (lambda t: t * [1, np.nan, 1], "ecg is empty"),
     ],
 )
-def test_a_table_that_is_no_such_ecg_is_refused(fake, change, message) -> None:
+def test_a_table_without_the_documented_ecg_is_refused(fake, change, message) -> None:
     from emotion_rppg.formats.safe_io import load_mat
 
     path = fake / "ASCERTAIN_Raw/ECGData/Movie_P01/ECG_Clip1.mat"

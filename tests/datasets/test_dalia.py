@@ -1,4 +1,4 @@
-"""PPG-DaLiA: stretches of activities, heart rates of windows, a pickle whose parts agree."""
+"""PPG-DaLiA: time spans of activities, heart rates of windows, consistent parts of a pickle."""
 
 import pickle
 
@@ -37,7 +37,7 @@ def test_each_person_has_each_activity_in_one_order(fake) -> None:
     assert [found[k].read("bvp").start_s for k in (0, 1, 8)] == [2, 14, 14]
 
 
-def test_heart_rates_stand_at_the_middle_of_windows_that_lie_within(fake) -> None:
+def test_heart_rates_are_at_the_middle_of_windows_within_the_activity(fake) -> None:
     truth = read_truth(fake)
     for recording in PpgDalia(fake):
         begin = recording.read("ecg").start_s
@@ -46,7 +46,7 @@ def test_heart_rates_stand_at_the_middle_of_windows_that_lie_within(fake) -> Non
         assert set(rates.samples) == {truth[recording.name]["ecg"]}
 
 
-def test_the_longest_of_several_stretches_is_taken(changed, fake) -> None:
+def test_the_longest_stretch_of_an_activity_is_read(changed, fake) -> None:
     codes = load_pickle(fake / "S2" / "S2.pkl")["activity"]
     codes[8:12] = 0  # a second of nothing within the first activity
     codes[60:64] = 1
@@ -58,10 +58,13 @@ def test_parts_that_disagree_are_refused(changed, fake) -> None:
     content = load_pickle(fake / "S2" / "S2.pkl")
     codes, rates = content["activity"], content["label"]
     for parts, message in (
-        ({"activity": codes[::4]}, "are the channels in their places"),
+        ({"activity": codes[::4]}, "are the channels swapped"),
         ({"activity": np.where(codes == 5, 9, codes)}, "codes other than 0–8"),
         ({"activity": np.where(codes == 1, 0, codes)}, "no stretch of sitting"),
-        ({"activity": np.concatenate([codes[:12], np.zeros_like(codes[12:])])}, "no whole window"),
+        (
+            {"activity": np.concatenate([codes[:12], np.zeros_like(codes[12:])])},
+            "no complete window",
+        ),
         ({"label": np.repeat(rates, 2)}, "one for each window of 8 s, every 2 s"),
         ({"label": 1e3 * 60 / rates}, "not heart rates in beats per minute"),
         ({"label": rates[:, None, None] * np.ones((1, 2, 2))}, "want one column"),

@@ -1,6 +1,6 @@
-"""Laws over every data set, and the plain sentences of the folder reader.
+"""Laws that hold for every data set, and messages of the folder reader.
 
-They walk DATASETS, so a new reader is tested by its line there. For them each reader has
+The tests iterate over DATASETS, so a line there is enough to test a new reader. Each reader has
 
 - ``card``: facts, with ``bibtex`` where there is something to cite, and ``verified``;
 - ``__init__(root)``: lists recordings and opens neither video nor signal (labels alone);
@@ -27,7 +27,7 @@ from emotion_rppg.video.frames import read_frames
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import TRUTH, read_truth
 
-EACH = pytest.mark.parametrize("name", DATASETS)
+EACH_DATASET = pytest.mark.parametrize("name", DATASETS)
 
 
 def test_every_data_set_has_a_fake_in_the_file_of_its_readers_name() -> None:
@@ -35,7 +35,7 @@ def test_every_data_set_has_a_fake_in_the_file_of_its_readers_name() -> None:
     assert {name: write.__module__.rpartition(".")[2] for name, write in FAKES.items()} == wanted
 
 
-@EACH
+@EACH_DATASET
 def test_recordings_are_unique_and_always_in_the_same_order(name, fakes) -> None:
     first, again = list(DATASETS[name](fakes[name])), list(DATASETS[name](fakes[name]))
     names = [r.name for r in first]
@@ -44,7 +44,7 @@ def test_recordings_are_unique_and_always_in_the_same_order(name, fakes) -> None
     assert len({r.person for r in first}) >= 2
 
 
-@EACH
+@EACH_DATASET
 def test_labels_lie_within_their_scale(name, fakes) -> None:
     for recording in DATASETS[name](fakes[name]):
         for label, value in recording.labels.items():
@@ -53,8 +53,8 @@ def test_labels_lie_within_their_scale(name, fakes) -> None:
             assert isinstance(value, str) or label in recording.scales
 
 
-@EACH
-def test_views_of_one_recording_last_equally_long(name, fakes) -> None:
+@EACH_DATASET
+def test_signals_and_video_of_a_recording_have_equal_length(name, fakes) -> None:
     for recording in DATASETS[name](fakes[name]):
         waves = {kind: recording.read(kind) for kind in recording.signals}
         lengths = [wave.duration_s for kind, wave in waves.items() if kind in KINDS]
@@ -64,7 +64,7 @@ def test_views_of_one_recording_last_equally_long(name, fakes) -> None:
         assert max(lengths) - min(lengths) < 0.2
 
 
-@EACH
+@EACH_DATASET
 def test_the_planted_rate_is_found_in_each_recording_and_no_other(name, fakes) -> None:
     """Another person's, trial's or channel's pulse has another rate."""
     truth = read_truth(fakes[name])
@@ -82,23 +82,23 @@ def test_the_planted_rate_is_found_in_each_recording_and_no_other(name, fakes) -
 
 @pytest.fixture(scope="module")
 def opened():
-    """Paths that Python opens while the list is on; an audit hook cannot be taken away again."""
+    """Collect the paths that Python opens; an audit hook cannot be removed, only switched off."""
     paths: list[str] = []
-    watching = [True]
+    active = [True]
 
-    def note(event: str, args: tuple) -> None:
-        if watching[0] and event == "open" and isinstance(args[0], str | Path):
+    def record(event: str, args: tuple) -> None:
+        if active[0] and event == "open" and isinstance(args[0], str | Path):
             paths.append(str(args[0]))
 
-    sys.addaudithook(note)
+    sys.addaudithook(record)
     yield paths
-    watching[0] = False
+    active[0] = False
 
 
-@EACH
-def test_listing_opens_no_file_a_recording(name, fakes, opened) -> None:
-    """Headers and tables of labels may be opened: each once or so, and no video."""
-    root = fakes[name]  # laid down here, if nobody asked for it before
+@EACH_DATASET
+def test_listing_opens_only_few_files_and_no_signals(name, fakes, opened) -> None:
+    """Headers and tables of labels may be opened, about once each, but no video and no array."""
+    root = fakes[name]  # written here, if no other test has used it
     opened.clear()
     listed = list(DATASETS[name](root))
     inside = [p for p in opened if p.startswith(str(root))]
@@ -115,10 +115,10 @@ DAMAGES = {
 
 
 @pytest.mark.slow
-@EACH
+@EACH_DATASET
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_named_or_not_missed(name, damage, fakes, tmp_path) -> None:
-    """One file of each ending and depth, damaged in a copy: our own error, naming it, or none."""
+def test_a_damaged_file_is_named_in_the_error_or_not_needed(name, damage, fakes, tmp_path) -> None:
+    """Damage one file of each ending and depth: an InputError names it, or there is none."""
     kinds = {}
     for path in sorted(fakes[name].rglob("*.*")):
         inside = path.relative_to(fakes[name])
@@ -127,22 +127,22 @@ def test_a_damaged_file_is_named_or_not_missed(name, damage, fakes, tmp_path) ->
     for k, inside in enumerate(list(kinds.values())[:6]):
         copy = shutil.copytree(fakes[name], tmp_path / str(k))
         DAMAGES[damage](copy / inside)
-        said = refusal(DATASETS[name], copy)
-        assert not said or inside.name in said or inside.parent.name in said
+        message = refusal(DATASETS[name], copy)
+        assert not message or inside.name in message or inside.parent.name in message
         shutil.rmtree(copy)
 
 
-@EACH
+@EACH_DATASET
 def test_columns_are_found_by_name(name, fakes, tmp_path) -> None:
-    """A table whose columns stand in another order reads the same, or is refused."""
+    """A table with its columns in another order reads the same, or is refused."""
     before = read_all(DATASETS[name](fakes[name]))
     copy = shutil.copytree(fakes[name], tmp_path / fakes[name].name)
-    changed = [path for path in sorted(copy.rglob("*.csv")) if turned(path)]
+    changed = [path for path in sorted(copy.rglob("*.csv")) if move_last_column_first(path)]
     if not changed:
         return
-    said = refusal(DATASETS[name], copy)
-    if said:
-        assert any(path.name in said for path in changed)
+    message = refusal(DATASETS[name], copy)
+    if message:
+        assert any(path.name in message for path in changed)
         return
     after = read_all(DATASETS[name](copy))
     assert after.keys() == before.keys()
@@ -153,7 +153,7 @@ def test_columns_are_found_by_name(name, fakes, tmp_path) -> None:
 
 
 def refusal(cls, root: Path) -> str:
-    """What our own error says, listing or reading; nothing if all can be read."""
+    """Return the message of the InputError of listing or reading; "" if all can be read."""
     try:
         read_all(cls(root))
     except InputError as error:
@@ -167,28 +167,28 @@ def read_all(dataset) -> dict[str, tuple]:
     }
 
 
-def turned(path: Path) -> bool:
+def move_last_column_first(path: Path) -> bool:
     """Put the last column of a CSV first, if it has named columns."""
     lines = path.read_text().splitlines()
-    comma = max(",;", key=lines[0].count)
-    rows = [line.split(comma) for line in lines]
+    delimiter = max(",;", key=lines[0].count)
+    rows = [line.split(delimiter) for line in lines]
     named = all(cell[:1].isalpha() for cell in rows[0])
     if not (named and len(rows[0]) > 1 and {len(row) for row in rows} == {len(rows[0])}):
         return False
-    path.write_text("\n".join(comma.join([row[-1], *row[:-1]]) for row in rows) + "\n")
+    path.write_text("\n".join(delimiter.join([row[-1], *row[:-1]]) for row in rows) + "\n")
     return True
 
 
-@EACH
-def test_a_missing_folder_explains_itself(name, tmp_path) -> None:
+@EACH_DATASET
+def test_a_missing_folder_is_explained(name, tmp_path) -> None:
     with pytest.raises(DatasetNotFound, match="does not exist"):
         DATASETS[name](tmp_path / "nowhere")
     with pytest.raises(DatasetNotFound, match="expected "):
         DATASETS[name](tmp_path)
 
 
-@EACH
-def test_the_card_says_what_is_needed(name) -> None:
+@EACH_DATASET
+def test_the_card_has_all_facts(name) -> None:
     card = DATASETS[name].card
     assert isinstance(card, Card)
     assert card.name == name
@@ -213,37 +213,37 @@ def manifest(folder: Path, text: str, **facts: object) -> Path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("subject,video\n1,\n", "lacks the columns trial"),
-        ("subject,trial\n1,1\n", "lacks the columns video"),
+        ("subject,video\n1,\n", "does not have the columns trial"),
+        ("subject,trial\n1,1\n", "does not have the columns video or signal"),
         ("subject,trial,signal\n1,1,b.csv\n", "line 2: no file 'b.csv'"),
         ("subject,trial,signal\n1,1,../secret.csv\n", "outside the study's folder"),
-        ("subject,trial,signal\n1,1,a.csv\n1,1,a.csv\n", "stands on line 2 already"),
+        ("subject,trial,signal\n1,1,a.csv\n1,1,a.csv\n", "is already on line 2"),
         ("subject,trial,signal\n,1,a.csv\n", "line 2: no subject"),
         ("subject,trial,signal\n1,1,\n", "neither a video nor a signal"),
         ("subject,trial,signal,start_s\n1,1,a.csv,soon\n", "start_s is 'soon'"),
         ("subject,trial,signal,label_arousal\n1,1,a.csv,12\n", "outside its scale 1–9"),
         ("subject,trial,signal,label_arousal\n1,1,a.csv,high\n", "want a number"),
         ("subject,trial,signal\n1,1,a.csv,5\n", "more cells than the header"),
-        ("subject,trial,signal\n", "has no row"),
+        ("subject,trial,signal\n", "has no rows"),
         ("", "is empty"),
         ("subject,trial,signal,trial\n1,1,a.csv,2\n", "want each name once"),
         ("subject,trial,signal\n1,1,a.csv;b/a.csv\n", "line 2: 'b/a.csv' is a second bvp"),
         ("subject,trial,signal\n1,1,/etc/passwd\n", "outside the study's folder"),
-        ("subject,trial,signal\n1,1,a\0.csv\n", "no name of a file"),
-        ("subject,trial,signal\n1,1," + 300 * "long" + ".csv\n", "no name of a file"),
+        ("subject,trial,signal\n1,1,a\0.csv\n", "not a file name"),
+        ("subject,trial,signal\n1,1," + 300 * "long" + ".csv\n", "not a file name"),
         ("subject,trial,signal,start_s,end_s\n1,1,a.csv,5,2\n", "line 2: end_s 2 is not after"),
         ("subject,trial,signal,label_x\n1,1,a.csv,inf\n", "label_x is 'inf', want a number"),
-        ("subject,trial,signal\n1,1," + 140_000 * "x" + "\n", "no CSV"),
+        ("subject,trial,signal\n1,1," + 140_000 * "x" + "\n", "not CSV"),
     ],
     ids=range(21),
 )
-def test_a_wrong_manifest_is_one_sentence(tmp_path, text, message) -> None:
+def test_a_wrong_manifest_is_refused(tmp_path, text, message) -> None:
     folder = manifest(tmp_path / "s", text, scales={"arousal": [1, 9]})
     with pytest.raises(InputError, match=message):
         Folder(folder)
 
 
-def test_a_manifest_is_read_as_it_is_meant(tmp_path) -> None:
+def test_a_manifest_is_read_with_its_span_labels_and_scales(tmp_path) -> None:
     text = (
         "\ufeffsubject;session;trial;signal;start_s;end_s;label_arousal;label_mood\n"
         "01;2;x;a.csv;2;5;7;glad\n"
@@ -264,22 +264,22 @@ def test_a_manifest_is_read_as_it_is_meant(tmp_path) -> None:
 @pytest.mark.parametrize(
     "facts", [[1], {"scales": [1, 9]}, {"scales": {"arousal": ["1", "9"]}}, {"dataset": 5}]
 )
-def test_wrong_facts_are_one_sentence(tmp_path, facts) -> None:
+def test_a_wrong_manifest_json_is_refused(tmp_path, facts) -> None:
     folder = manifest(tmp_path / "s", "subject,trial,signal\n1,1,a.csv\n")
     (folder / "manifest.json").write_text(json.dumps(facts))
-    with pytest.raises(InputError, match=r"manifest\.json is not as wanted"):
+    with pytest.raises(InputError, match=r"manifest\.json cannot be used"):
         Folder(folder)
 
 
-def test_what_looks_like_a_slip_is_said_and_read_as_written(tmp_path, caplog) -> None:
+def test_probable_mistakes_are_warned_of_and_read_as_written(tmp_path, caplog) -> None:
     text = "subject,trial,signal,lable_arousal\n01,1,a.csv,3\n1,1,a.csv,4\n"
     folder = manifest(tmp_path / "s", text, scales={"arousal": [1, 9]})
     assert [r.subject for r in Folder(folder)] == ["01", "1"]
     assert "'01' and '1'" in caplog.text
-    assert "no trial has such a label" in caplog.text
+    assert "no trial has this label" in caplog.text
 
 
-def test_decimal_commas_and_cells_without_a_rating_are_understood(tmp_path) -> None:
+def test_decimal_commas_and_missing_ratings_are_read(tmp_path) -> None:
     text = "subject;trial;signal;end_s;label_arousal\n1;1;a.csv;2,5;3,5\n1;2;a.csv;;nan\n"
     one, two = Folder(manifest(tmp_path / "s", text, scales={"arousal": [1, 9]}))
     assert one.labels == {"arousal": 3.5}
@@ -287,7 +287,7 @@ def test_decimal_commas_and_cells_without_a_rating_are_understood(tmp_path) -> N
     assert one.read("bvp").duration_s == pytest.approx(2.5, abs=0.02)
 
 
-def test_a_bare_folder_gives_a_recording_a_file(tmp_path) -> None:
+def test_a_folder_without_a_manifest_gives_one_recording_per_file(tmp_path) -> None:
     for name in ("p1/calm.mp4", "p1/tense.mp4", "p2/calm.csv", ".hidden/x.mp4", "notes.csv"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -302,7 +302,7 @@ def test_listing_reads_no_video(tmp_path) -> None:
     assert len(Folder(tmp_path)) == 1
 
 
-def test_a_template_is_a_manifest_and_keeps_what_is_there(tmp_path) -> None:
+def test_a_template_is_a_manifest_and_changes_no_existing_file(tmp_path) -> None:
     for name in ("v.mp4", "p1/calm.mp4", "p1/._calm.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
@@ -331,12 +331,12 @@ def test_uneven_and_repeated_times_are_put_on_a_grid(tmp_path, caplog) -> None:
     rows = "\n".join(f"{t},{np.sin(t)}" for t in times)
     wave = read_signal(written(tmp_path, "time_s,ppg\n" + rows))
     assert wave.kind == "bvp"
-    seen = np.isfinite(wave.samples)
-    assert np.abs(wave.samples - np.sin(wave.times_s))[seen].max() < 0.05
+    valid = np.isfinite(wave.samples)
+    assert np.abs(wave.samples - np.sin(wave.times_s))[valid].max() < 0.05
     assert "repeated" in caplog.text
 
 
-def test_a_european_csv_is_understood(tmp_path) -> None:
+def test_a_csv_with_decimal_commas_is_read(tmp_path) -> None:
     text = "\ufefftime_s;ecg\n" + "\n".join(
         f"{k / 100:.2f};{k},5".replace(".", ",") for k in range(200)
     )
@@ -351,37 +351,37 @@ def test_a_european_csv_is_understood(tmp_path) -> None:
         ("time,bvp\n0,1\n", "want a header with time_s"),
         ("time_s,bvp\n0,1\n0.1,two\n", "line 3: bvp is 'two'"),
         ("time_s,bvp\n0,1\n,2\n", "time_s is empty on line 3"),
-        ("time_s,bvp\n1,1\n0,2\n", "goes back on line 3"),
+        ("time_s,bvp\n1,1\n0,2\n", "decreases on line 3"),
         ("time_s,bvp\n0,1\n", "at least two"),
         ("", "want a header"),
         ("time_s,bvp\n0,1\n\n0.1,two\n", "line 4: bvp is 'two'"),
         ("time_s,bvp,ppg\n0,1,2\n0.1,2,3\n", "want each signal once"),
         ("time_s,bvp\n0,0,1\n0,02,2\n", "line 2: 3 cells for 2 columns"),
-        ("time_s,bvp\n0,1\n20,2\n40,3\n", "were milliseconds"),
-        ("time_s,bvp\n0,1\n.1,2\n.2,3\n1e12,4\n", r"leaps by 1e\+12 s before line 5"),
+        ("time_s,bvp\n0,1\n20,2\n40,3\n", "in milliseconds"),
+        ("time_s,bvp\n0,1\n.1,2\n.2,3\n1e12,4\n", r"jumps by 1e\+12 s before line 5"),
         ("time_s,bvp,quality\n0,1,good\n.1,2,1\n", "quality is 'good'"),
         ('time_s,bvp\n0,"1\n0.1,2\n', "cannot be read as a CSV"),
     ],
 )
-def test_a_wrong_signal_file_is_one_sentence(tmp_path, text, message) -> None:
+def test_a_wrong_signal_file_is_refused(tmp_path, text, message) -> None:
     with pytest.raises(InputError, match=message):
         read_signal(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("raw", [bytes(range(256)), "time_s,bvp\n0,1\n".encode("utf-16")])
-def test_a_file_that_is_no_text_is_one_sentence(tmp_path, raw) -> None:
+def test_a_file_that_is_not_text_is_refused(tmp_path, raw) -> None:
     (tmp_path / "s.csv").write_bytes(raw)
     with pytest.raises(InputError, match="not UTF-8 text"):
         read_signal(tmp_path / "s.csv")
 
 
-def test_blank_lines_and_empty_cells_are_no_values(tmp_path) -> None:
+def test_blank_lines_and_empty_cells_are_not_values(tmp_path) -> None:
     wave = read_signal(written(tmp_path, "time_s,bvp\n0,1\n\n0.1,\n0.2,3\n0.3,4\n\n\n"))
     assert wave.samples[[0, 2, 3]].tolist() == [1, 3, 4]
     assert len(wave) == 4
 
 
-def test_several_signals_of_one_file_are_told_apart(tmp_path) -> None:
+def test_several_signals_of_one_file_are_distinguished(tmp_path) -> None:
     rows = "\n".join(f"{k / 50},{k},{-k}" for k in range(100))
     path = written(tmp_path, "time_s,ecg,bvp\n" + rows)
     assert kinds_in(path) == ["ecg", "bvp"]
@@ -408,7 +408,7 @@ def test_each_person_is_as_often_above_as_below_both_midpoints(tmp_path, trials)
         assert len(set(sides)) == min(trials, 4)
 
 
-def test_the_truth_tells_when_each_beat_came_where(tmp_path) -> None:
+def test_the_truth_has_the_arrival_of_each_beat_at_each_site(tmp_path) -> None:
     root = write_study(tmp_path / "s", people=1, trials=1, duration_s=20.0, video=False)
     heart, finger, face = np.loadtxt(
         root / "truth/1_1_beats.csv", delimiter=",", skiprows=1, unpack=True
@@ -443,25 +443,27 @@ def test_the_truth_tells_when_each_beat_came_where(tmp_path) -> None:
     ],
     ids=str,
 )
-def test_a_study_that_cannot_be_is_refused_and_leaves_nothing(tmp_path, wrong) -> None:
-    asked = {"people": 1, "trials": 1, "duration_s": 2.0, **wrong}
+def test_an_impossible_study_is_refused_and_writes_nothing(tmp_path, wrong) -> None:
+    options = {"people": 1, "trials": 1, "duration_s": 2.0, **wrong}
     with pytest.raises(InputError, match=r"want|must be"):
-        write_study(tmp_path / "s", **asked)
+        write_study(tmp_path / "s", **options)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
-def test_a_study_may_be_rated_on_another_scale_and_felt_less(tmp_path) -> None:
-    def one(folder: str, **how):
-        options = {"people": 2, "trials": 8, "duration_s": 20.0, "video": False, **how}
+def test_a_study_may_have_another_rating_scale_and_a_weaker_response(tmp_path) -> None:
+    def write(folder: str, **changes):
+        options = {"people": 2, "trials": 8, "duration_s": 20.0, "video": False, **changes}
         return list(Folder(write_study(tmp_path / folder, **options)))
 
-    def rates(study) -> np.ndarray:  # beats a second, the most aroused less the least, each person
+    def rates(
+        study,
+    ) -> np.ndarray:  # beats per second: most minus least aroused trial of each person
         rated = sorted(study, key=lambda r: (r.subject, r.labels["arousal"]))
         found = [len(find_beats(r.read("ecg"))) / 20 for r in rated]
         return np.diff(np.reshape(found, (2, 8))[:, [0, -1]])
 
-    usual, other, none = one("a"), one("b", scale=(1, 5)), one("c", strength=0.0)
+    usual, other, none = write("a"), write("b", scale=(1, 5)), write("c", strength=0.0)
     for a, b in zip(usual, other, strict=True):
         assert b.scales == {"arousal": (1, 5), "valence": (1, 5)}
         for name in a.labels:
@@ -488,16 +490,16 @@ def test_studies_of_different_seeds_share_no_person(tmp_path) -> None:
 
 
 def test_progress_counts_every_trial(tmp_path) -> None:
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     write_study(
         tmp_path / "s",
         people=2,
         trials=2,
         duration_s=2.0,
         video=False,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert calls == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.slow

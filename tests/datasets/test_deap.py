@@ -1,4 +1,4 @@
-"""DEAP: the pulse's channel, videos and arrays that are numbered differently, the original BDF."""
+"""DEAP: channel of the pulse, numbering of videos and arrays, the original BDF."""
 
 import pickle
 import sys
@@ -30,7 +30,7 @@ def copied(fake, tmp_path):
     return tmp_path
 
 
-def test_video_pulse_and_ratings_of_a_trial_are_of_one_stimulus(fake) -> None:
+def test_video_pulse_and_ratings_of_a_trial_belong_to_one_stimulus(fake) -> None:
     found = list(Deap(fake))
     assert [r.name for r in found[:3]] == [f"deap/01/1/0{k}" for k in (1, 2, 3)]
     assert [r.labels["stimulus"] for r in found[:3]] == ["2", "1", "3"]
@@ -48,19 +48,21 @@ def test_ratings_of_another_order_are_refused(copied) -> None:
     path = copied / "metadata" / RATINGS
     rows = [line.split(",") for line in path.read_text().splitlines()]
     for row in rows[1:]:
-        row[2] = row[1]  # as if the arrays stood in the order shown
+        row[2] = row[1]  # as if the arrays were in the order shown
     path.write_text("\n".join(map(",".join, rows)))
-    with pytest.raises(InputError, match=r"s01\.dat rates stimulus 1 .* not of one release"):
+    with pytest.raises(
+        InputError, match=r"s01\.dat has the ratings .* of stimulus 1, .* from one release"
+    ):
         [r.read("bvp") for r in Deap(copied)]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("labels"), "lacks data and labels"),
+        (lambda c: c.pop("labels"), "has no data and labels"),
         (lambda c: c.update(data=c["data"][:, :39]), r"want numbers, \(trials, 40, n\)"),
         (lambda c: c.update(data=c["data"][:, :, :300]), "before the stimulus begins"),
-        (lambda c: c.update(data=c["data"][:1], labels=c["labels"][:1]), "holds 1 trials"),
+        (lambda c: c.update(data=c["data"][:1], labels=c["labels"][:1]), "has 1 trials"),
     ],
 )
 def test_arrays_of_another_shape_are_refused(copied, change, message) -> None:
@@ -79,17 +81,17 @@ def test_arrays_of_another_shape_are_refused(copied, change, message) -> None:
         ("1,1,2,", "1,one,2,", "want a number"),
         ("1,1,2,", "1,1,0,", "count from 1"),
         ("1,1,2,3,", "1,1,2,13,", "outside its scale 1–9"),
-        ("Experiment_id", "Video", "lacks the columns Experiment_id"),
+        ("Experiment_id", "Video", "does not have the columns Experiment_id"),
     ],
 )
-def test_a_wrong_table_is_one_sentence(copied, old, new, message) -> None:
+def test_a_wrong_table_is_refused(copied, old, new, message) -> None:
     path = copied / "metadata" / RATINGS
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=message):
         read_ratings(path)
 
 
-def test_the_original_recording_is_read_by_its_status(copied) -> None:
+def test_the_original_recording_is_read_by_its_status_channel(copied) -> None:
     pyedflib = pytest.importorskip("pyedflib")
     (copied / "data_preprocessed_python" / "s02.dat").unlink()
     (copied / "data_original").mkdir()
@@ -114,7 +116,7 @@ def test_the_original_recording_is_read_by_its_status(copied) -> None:
         assert 60e3 / np.median(find_beats(found.crop(0, 10)).intervals_ms) == pytest.approx(bpm, 1)
 
 
-def test_a_table_alone_is_no_data_set(copied) -> None:
+def test_a_table_alone_is_not_a_data_set(copied) -> None:
     for path in (copied / "data_preprocessed_python").iterdir():
         path.unlink()
     with pytest.raises(DatasetNotFound, match=r"expected data_preprocessed_python/s01\.dat"):
@@ -129,10 +131,10 @@ def test_forty_people_are_listed_from_one_table(tmp_path) -> None:
         (tmp_path / "data_preprocessed_python" / f"s{person:02d}.dat").touch()
         rows += [f"{person},{k},{41 - k},5,5,5,5" for k in range(1, 41)]
     (tmp_path / "metadata" / RATINGS).write_text("\n".join(rows))
-    opened, watching = [], [True]
+    opened, active = [], [True]
     sys.addaudithook(
-        lambda event, args: opened.append(str(args[0])) if watching[0] and event == "open" else None
+        lambda event, args: opened.append(str(args[0])) if active[0] and event == "open" else None
     )
     assert len(Deap(tmp_path)) == 1600
-    watching[0] = False
+    active[0] = False
     assert [p for p in opened if str(tmp_path) in p] == [str(tmp_path / "metadata" / RATINGS)]

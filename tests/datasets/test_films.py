@@ -1,4 +1,4 @@
-"""Traps of sets that lie in MATLAB files: order of ratings, rest before films, absent people."""
+"""Traps of AMIGOS and DREAMER (MATLAB files): order of ratings, rest before films, missed films."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from emotion_rppg.formats.safe_io import load_mat
 from tests.datasets.fakes import FAKES
 
 
-def test_amigos_leaves_out_the_rest_and_the_films_that_were_missed(tmp_path) -> None:
+def test_amigos_excludes_the_rest_and_films_that_were_not_watched(tmp_path) -> None:
     fake = FAKES["amigos"](tmp_path / "a")
     found = list(Amigos(fake))
     assert [(r.subject, r.trial) for r in found] == [
@@ -26,20 +26,20 @@ def test_amigos_leaves_out_the_rest_and_the_films_that_were_missed(tmp_path) -> 
 
 def test_amigos_checks_channels_and_scales(tmp_path) -> None:
     path = FAKES["amigos"](tmp_path / "a") / "data_preprocessed/Data_Preprocessed_P01.mat"
-    asked = np.empty((1, 2), object)
-    asked[0, :] = [np.full((1, 12), 5.0), np.full((1, 12), 5.0)]
+    ratings = np.empty((1, 2), object)
+    ratings[0, :] = [np.full((1, 12), 5.0), np.full((1, 12), 5.0)]
     data = np.empty((1, 2), object)
     data[0, :] = [np.zeros((2000, ECG_RIGHT)), np.empty((0, 0))]
-    savemat(path, {"joined_data": data, "labels_selfassessment": asked})
+    savemat(path, {"joined_data": data, "labels_selfassessment": ratings})
     found = list(Amigos(tmp_path / "a"))
     with pytest.raises(InputError, match=r"P01\.mat: film 1 has the shape \(2000, 14\)"):
         found[0].read("ecg")
     data[0, 0] = np.zeros((2000, 17))
-    savemat(path, {"joined_data": data, "labels_selfassessment": asked})
+    savemat(path, {"joined_data": data, "labels_selfassessment": ratings})
     with pytest.raises(InputError, match="film 2 was rated but has no signals"):
         found[1].read("ecg")
-    asked[0, 0] = np.full((1, 12), 12.0)
-    savemat(path, {"joined_data": data, "labels_selfassessment": asked})
+    ratings[0, 0] = np.full((1, 12), 12.0)
+    savemat(path, {"joined_data": data, "labels_selfassessment": ratings})
     with pytest.raises(InputError, match=r"film 1: arousal is 12\.0, outside its scale 1–9"):
         Amigos(tmp_path / "a")
 
@@ -49,7 +49,7 @@ def test_dreamers_rate_and_scores_are_checked(tmp_path) -> None:
     assert [r.read("ecg").duration_s for r in list(Dreamer(fake))[:2]] == [8.0, 9.0]
     content = load_mat(fake / FILE)["DREAMER"]
     savemat(fake / FILE, {"DREAMER": content | {"ECG_SamplingRate": 128.0}})
-    with pytest.raises(InputError, match=r"DREAMER\.mat: the ECG has 128 samples a second"):
+    with pytest.raises(InputError, match=r"DREAMER\.mat: the ECG has 128 samples per second"):
         Dreamer(fake)
     content["Data"][0]["ScoreValence"] = np.ones(3)
     savemat(fake / FILE, {"DREAMER": content})

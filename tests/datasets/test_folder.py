@@ -1,4 +1,4 @@
-"""Who is who in a folder without a manifest."""
+"""Subject, session and trial of files in a folder without a manifest."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def test_a_person_with_two_sessions_is_one_person(nested) -> None:
     ]
 
 
-def test_a_template_names_people_as_the_bare_folder_does(nested) -> None:
+def test_a_template_names_people_as_the_folder_without_a_manifest_does(nested) -> None:
     bare = [r.name for r in Folder(nested)]
     write_template(nested)
     assert [r.name for r in Folder(nested)] == bare

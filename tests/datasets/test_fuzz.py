@@ -1,8 +1,8 @@
-"""Damaged files: whatever a parser is given, it reads it or says InputError; it never crashes.
+"""Damaged files: a parser reads any input or raises InputError; it never crashes.
 
-`make fuzz` gives each parser 10,000 inputs (``EMOTION_RPPG_FUZZ``); here there are a few. An input
-is a file that the parser reads, cut off, overwritten, with lines lost, doubled or out of order, or
-with odd numbers in its cells; the same file's own bytes keep it near what is believed.
+`make fuzz` gives each parser 10,000 inputs (``EMOTION_RPPG_FUZZ``); by default there are a few. An
+input is a valid file that is cut off, overwritten, has lines lost, doubled or out of order, or odd
+numbers in its cells. Most of its bytes stay valid, so that it passes the first checks.
 """
 
 import os
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emotion_rppg.datasets import DATASETS
-from emotion_rppg.datasets.base import frame_seconds, on_clock, read_columns
+from emotion_rppg.datasets.base import frame_times_s, read_columns, signal_from_times
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
@@ -37,7 +37,7 @@ from emotion_rppg.formats.safe_io import (
     read_edf,
 )
 from emotion_rppg.formats.signal_csv import kinds_in, read_signal
-from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole
+from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole_number
 from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
 from tests.datasets.fakes import FAKES
@@ -47,7 +47,7 @@ INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
 
 
 def fuzzed(few: int) -> settings:
-    """As many inputs as are asked for; always the same ones where these are few."""
+    """Return settings for the requested number of inputs; the few by default never change."""
     return settings(
         max_examples=INPUTS or few,
         deadline=None,
@@ -63,31 +63,31 @@ PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".raw", *VIDEOS)
 
 @st.composite
 def damages(draw) -> Callable[[bytes], bytes]:
-    """A way to damage a file, scaled to whatever length it has."""
-    kind = draw(st.sampled_from(sorted(WAYS)))
+    """Draw a function that damages a file, scaled to the file's length."""
+    kind = draw(st.sampled_from(sorted(DAMAGES)))
     at, width = draw(st.floats(0, 1)), draw(st.floats(0, 0.2))
     odd = draw(st.sampled_from(ODD) | st.binary(max_size=12))
-    return lambda raw: WAYS[kind](raw, at, width, odd)
+    return lambda raw: DAMAGES[kind](raw, at, width, odd)
 
 
-def _cell(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
-    """Another number in the place of one."""
+def _replace_number(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
+    """Replace a number by another text."""
     begin = int(at * len(raw))
     found = re.compile(rb"-?\d[\d.eE+-]*").search(raw, begin, begin + 4096)
     return raw if found is None else raw[: found.start()] + odd + raw[found.end() :]
 
 
-def _lines(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
-    """A few lines moved to the end, doubled or lost."""
+def _move_lines(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
+    """Move a few lines to the end, double or remove them."""
     lines = raw.split(b"\n")
     k, n = int(at * len(lines)), 1 + int(width * len(lines))
     part = [lines[k : k + n], [], lines[k : k + n] * 2][len(odd) % 3]
     return b"\n".join(lines[:k] + lines[k + n :] + part if len(odd) % 2 else lines[:k] + part)
 
 
-WAYS: dict[str, Callable[[bytes, float, float, bytes], bytes]] = {
-    "cell": _cell,
-    "lines": _lines,
+DAMAGES: dict[str, Callable[[bytes, float, float, bytes], bytes]] = {
+    "cell": _replace_number,
+    "lines": _move_lines,
     "cut": lambda raw, at, width, odd: raw[: int(at * len(raw))] + odd,
     "head": lambda raw, at, width, odd: odd + raw[min(len(odd), int(at * 64)) :],
     "over": lambda raw, at, width, odd: (
@@ -102,7 +102,7 @@ WAYS: dict[str, Callable[[bytes, float, float, bytes], bytes]] = {
 
 
 def survives(read: Callable[[], object]) -> None:
-    """Read, or refused by our own error."""
+    """Read a file; accept an InputError and nothing else."""
     with suppress(InputError):
         read()
 
@@ -204,7 +204,7 @@ BESIDE = {
     "IBI.csv": IBI,
     "tags.csv": b"1495437330\n",
 }
-# what is parsed -> name of the file, its content whole, how it is read
+# format -> name of the file, its valid content, function that reads it
 PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "rows": ("t.csv", TABLE, lambda p: load_rows(p, ("Participant", "Label"))),
     "numbers": ("t.txt", b"1 2 3\n4 5 6\n7.5 8 9\n", load_numbers),
@@ -229,10 +229,10 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_parser_reads_or_refuses_any_bytes(name, tmp_path) -> None:
-    file, whole, read = PARSERS[name]
-    for beside, content in BESIDE.items():
-        (tmp_path / beside).write_bytes(content)
-    raw = whole if isinstance(whole, bytes) else whole(tmp_path)
+    file, content, read = PARSERS[name]
+    for other, text in BESIDE.items():
+        (tmp_path / other).write_bytes(text)
+    raw = content if isinstance(content, bytes) else content(tmp_path)
     path = tmp_path / file
     path.write_bytes(raw)
     read(path)
@@ -257,13 +257,13 @@ def test_a_reader_lists_and_reads_or_refuses_any_bytes(name, fakes) -> None:
     reader = DATASETS[name]
 
     def read(which: int) -> None:
-        """The list, and what one of its recordings holds."""
+        """List the recordings, and read the signals of one."""
         found = list(reader(root))
         recording = found[which % len(found)]
         for kind in recording.signals:
             recording.read(kind)
 
-    @fuzzed(5)  # reading a whole set takes its time
+    @fuzzed(5)  # reading a data set is slow
     @given(path=st.sampled_from(paths), damage=damages(), which=st.integers(0, 40))
     def any_input(path, damage, which) -> None:
         raw = path.read_bytes()
@@ -276,7 +276,7 @@ def test_a_reader_lists_and_reads_or_refuses_any_bytes(name, fakes) -> None:
     any_input()
 
 
-# ---- what it found ---------------------------------------------------------------------------
+# ---- faults it has found ---------------------------------------------------------------------
 
 
 def test_a_physio_file_whose_compressed_block_is_damaged_is_refused(tmp_path) -> None:
@@ -288,7 +288,9 @@ def test_a_physio_file_whose_compressed_block_is_damaged_is_refused(tmp_path) ->
 
 
 @pytest.mark.parametrize("row", ["nan,0.8", "2.3,inf", "inf,inf"])
-def test_intervals_of_a_band_that_are_no_numbers_are_refused(tmp_path, row, caplog) -> None:
+def test_intervals_of_a_wristband_that_are_not_finite_are_skipped_with_a_warning(
+    tmp_path, row, caplog
+) -> None:
     (tmp_path / "BVP.csv").write_bytes(E4)
     (tmp_path / "IBI.csv").write_text(f"1495437325.00, IBI\n1.5,0.8\n{row}\n")
     session = read_session(tmp_path)
@@ -298,25 +300,25 @@ def test_intervals_of_a_band_that_are_no_numbers_are_refused(tmp_path, row, capl
 
 
 @pytest.mark.parametrize("last_s", ["3e-320", "5"])
-def test_a_clock_whose_steps_are_next_to_nothing_is_refused(tmp_path, last_s) -> None:
+def test_a_clock_with_vanishing_steps_is_refused(tmp_path, last_s) -> None:
     path = tmp_path / "s.csv"
     path.write_text(f"time_s,bvp\n0,1\n1e-320,2\n2e-320,3\n{last_s},4\n")
-    with pytest.raises(InputError, match=r"s\.csv: time_s goes by .* too fast"):
+    with pytest.raises(InputError, match=r"s\.csv: time_s increases by .* too fast"):
         read_signal(path)
 
 
 @pytest.mark.parametrize("times", [[0.0, 1e-320, 2e-320], [0.0, 0.1, 0.2, 0.3, 1e12]])
-def test_times_without_a_rate_or_an_end_are_no_clock(times) -> None:
+def test_times_with_vanishing_steps_or_a_huge_gap_are_refused(times) -> None:
     with pytest.raises(InputError, match="no clock of a pulse"):
         Signal.from_times(times, times)
 
 
-def test_a_person_of_thirty_digits_is_no_whole_number() -> None:
+def test_a_person_of_thirty_digits_is_refused() -> None:
     with pytest.raises(InputError, match="not a whole number"):
-        whole("9" * 30, "ratings.csv, line 2", "Participant_id")
+        whole_number("9" * 30, "ratings.csv, line 2", "Participant_id")
 
 
-def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path) -> None:
+def test_people_and_seconds_of_k_emocon_that_are_not_finite_are_refused(tmp_path) -> None:
     fake = FAKES["k-emocon"](tmp_path / "k")
     rating, people = fake / RATERS[""].format(1), fake / PEOPLE
     rating.write_text("seconds,arousal,valence\n5,1,2\nnan,1,2\n")
@@ -326,17 +328,17 @@ def test_people_and_seconds_of_k_emocon_that_are_no_numbers_are_refused(tmp_path
     with pytest.raises(InputError, match="seconds are not 5, 10"):
         next(iter(KEmoCon(fake))).read("arousal")
     people.write_text(people.read_text().replace("\n1,", "\n1e40,"))
-    with pytest.raises(InputError, match="pid is no number of a person"):
+    with pytest.raises(InputError, match="pid is not the number of a person"):
         KEmoCon(fake)
 
 
 @pytest.mark.parametrize("times", [[0.0], [1.0, 1.0], [0.0, 1e-320, 2e-320], [0.0, np.inf, np.inf]])
-def test_times_that_stand_still_are_refused(times) -> None:
-    with pytest.raises(InputError, match="no clock"):
-        on_clock(Path("x.csv"), np.array(times), np.zeros(len(times)), "bvp", rate_hz=64)
+def test_times_that_do_not_increase_are_refused(times) -> None:
+    with pytest.raises(InputError, match="times of bvp do not increase"):
+        signal_from_times(Path("x.csv"), np.array(times), np.zeros(len(times)), "bvp", rate_hz=64)
 
 
-def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
+def test_an_infinite_timestamp_of_pure_is_refused(tmp_path) -> None:
     fake = FAKES["pure"](tmp_path / "pure")
     for path in fake.rglob("*.json"):
         path.write_text(
@@ -347,19 +349,19 @@ def test_a_stamp_of_pure_without_an_end_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("stamps", [[0, np.inf, np.inf], [np.inf, 1, 2], [0, np.nan, 2]])
-def test_frames_at_no_time_are_refused(stamps) -> None:
-    with pytest.raises(InputError, match=r"the time of frame [01] is none"):
-        frame_seconds(Path("time.txt"), np.array(stamps, float))
+def test_frames_without_a_finite_time_are_refused(stamps) -> None:
+    with pytest.raises(InputError, match=r"frame [01] has no time"):
+        frame_times_s(Path("time.txt"), np.array(stamps, float))
 
 
-def test_a_set_whose_list_names_nobody_is_refused(tmp_path) -> None:
+def test_a_data_set_with_an_empty_list_of_people_is_refused(tmp_path) -> None:
     fake = FAKES["k-emocon"](tmp_path / "k")
     (fake / PEOPLE).write_text("pid,initTime,startTime,endTime\n")
-    with pytest.raises(InputError, match="not one recording"):
+    with pytest.raises(InputError, match="but no recording"):
         KEmoCon(fake)
 
 
-def test_a_member_without_a_name_is_none(tmp_path) -> None:
+def test_an_archive_member_without_a_name_is_skipped(tmp_path) -> None:
     raw = bytearray(_zip(tmp_path))
     entry = raw.rindex(b"PK\x01\x02")  # of the directory, of the last member, IBI.csv
     raw[entry + 28] = 0  # the length of its name, and the name
@@ -381,11 +383,11 @@ def test_an_exponent_of_ten_digits_is_read_or_refused(tmp_path, exponent) -> Non
     survives(lambda: read_signal(path))
 
 
-def test_a_stamp_of_emognition_with_a_zone_is_refused(tmp_path) -> None:
+def test_a_timestamp_of_emognition_with_a_time_zone_is_refused(tmp_path) -> None:
     fake = FAKES["emognition"](tmp_path / "e")
     recording = next(iter(Emognition(fake)))
     recording.read("bvp")
     for path in fake.rglob("*_STIMULUS_EMPATICA.json"):
         path.write_text(re.sub(r"(T\d\d:\d\d:\d\d)", r"\1+01", path.read_text()))
-    with pytest.raises(InputError, match="no date and time"):
+    with pytest.raises(InputError, match="not a date and time"):
         recording.read("bvp")

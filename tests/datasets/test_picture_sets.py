@@ -1,4 +1,4 @@
-"""Sets that keep pictures or arrays: the pulse is in their frames, and their traps are seen."""
+"""Data sets whose videos are images or arrays: their frames contain the pulse; their traps."""
 
 import json
 import zipfile
@@ -17,11 +17,11 @@ from emotion_rppg.video.frames import read_frames
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import read_truth
 
-KEPT_AS_PICTURES = ("bp4d-plus", "ibvp", "mmpd", "pure", "scamps")
+WITHOUT_VIDEO_FILES = ("bp4d-plus", "ibvp", "mmpd", "pure", "scamps")
 
 
-@pytest.mark.parametrize("name", KEPT_AS_PICTURES)
-def test_the_planted_pulse_is_in_the_pictures(name, tmp_path) -> None:
+@pytest.mark.parametrize("name", WITHOUT_VIDEO_FILES)
+def test_the_frames_contain_the_planted_pulse(name, tmp_path) -> None:
     fake = FAKES[name](tmp_path / name)
     recording = list(DATASETS[name](fake))[1]
     beats = find_beats(estimate(recording.video, "green", region="full"))
@@ -29,7 +29,7 @@ def test_the_planted_pulse_is_in_the_pictures(name, tmp_path) -> None:
     assert 60e3 / np.median(beats.intervals_ms) == pytest.approx(planted, abs=2)
 
 
-def test_pure_goes_by_stamps_and_not_by_count(tmp_path) -> None:
+def test_pure_is_timed_by_timestamps_and_not_by_count(tmp_path) -> None:
     fake = FAKES["pure"](tmp_path / "p")
     first = sorted((fake / "01-01" / "01-01").iterdir())
     for path in first[60:90]:
@@ -47,7 +47,7 @@ def test_pure_goes_by_stamps_and_not_by_count(tmp_path) -> None:
         recording.read("bvp")
 
 
-def test_ibvps_quality_goes_with_the_pulse_and_rows_with_pictures(tmp_path) -> None:
+def test_ibvp_has_the_quality_of_its_pulse_and_one_row_per_image(tmp_path) -> None:
     fake = FAKES["ibvp"](tmp_path / "i")
     recording = next(iter(DATASETS["ibvp"](fake)))
     quality = recording.read("bvp").quality
@@ -55,11 +55,11 @@ def test_ibvps_quality_goes_with_the_pulse_and_rows_with_pictures(tmp_path) -> N
     assert quality[30:].min() == 1
     for path in sorted((fake / "p01_a" / "p01_a_rgb").iterdir())[:60]:
         path.unlink()
-    with pytest.raises(InputError, match="240 rows for 180 pictures"):
+    with pytest.raises(InputError, match="240 rows for 180 images"):
         recording.read("bvp")
 
 
-def test_mmpds_words_become_labels_and_odd_arrays_are_refused(tmp_path) -> None:
+def test_mmpds_conditions_become_labels_and_wrong_arrays_are_refused(tmp_path) -> None:
     fake = FAKES["mmpd"](tmp_path / "m")
     found = list(DATASETS["mmpd"](fake))
     assert [r.labels["motion"] for r in found] == ["Stationary", "Walking", "Talking"]
@@ -67,14 +67,14 @@ def test_mmpds_words_become_labels_and_odd_arrays_are_refused(tmp_path) -> None:
     path = fake / "subject1" / "p1_0.mat"
     content = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
     savemat(path, content | {"video": 255 * content["video"]})
-    with pytest.raises(InputError, match=r"p1_0\.mat holds pictures outside of 0–1"):
+    with pytest.raises(InputError, match=r"p1_0\.mat has image values outside 0–1"):
         list(read_frames(found[0].video))
     savemat(path, content | {"skin_color": [[9]]})
     with pytest.raises(InputError, match="skin_tone is 9, outside its scale"):
         DATASETS["mmpd"](fake)
 
 
-def test_scamps_turns_its_axes(tmp_path) -> None:
+def test_scamps_transposes_its_axes(tmp_path) -> None:
     import h5py
 
     fake = FAKES["scamps"](tmp_path / "s")
@@ -88,7 +88,7 @@ def test_scamps_turns_its_axes(tmp_path) -> None:
     assert frames[3].image[2, 15].tolist() == [255, 0, 0]
 
 
-def test_bp4ds_pictures_are_ordered_by_number_and_its_empty_task_is_left_out(tmp_path) -> None:
+def test_bp4ds_images_are_ordered_by_number_and_its_empty_task_is_excluded(tmp_path) -> None:
     fake = FAKES["bp4d-plus"](tmp_path / "b")
     (fake / "Physiology" / "F001" / "T11").mkdir()
     (fake / "Physiology" / "F001" / "T11" / "BP_mmHg.txt").write_text("")
@@ -100,11 +100,11 @@ def test_bp4ds_pictures_are_ordered_by_number_and_its_empty_task_is_left_out(tmp
     ]
     with zipfile.ZipFile(fake / "2D+3D" / "F001.zip", "a") as archive:
         archive.writestr("F001/T2/cover.jpg", b"")
-    with pytest.raises(InputError, match=r"holds the picture F001/T2/cover\.jpg in F001/T2"):
+    with pytest.raises(InputError, match=r"has the image F001/T2/cover\.jpg in F001/T2"):
         next(read_frames(found[0].video))
 
 
-def test_pictures_out_of_order_and_single_ones_are_refused(tmp_path) -> None:
+def test_frames_out_of_order_and_a_single_frame_are_refused(tmp_path) -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
     backwards = Video(
         tmp_path, frames=lambda: iter([(0.0, picture), (1.0, picture), (0.5, picture)])
@@ -115,7 +115,7 @@ def test_pictures_out_of_order_and_single_ones_are_refused(tmp_path) -> None:
         list(read_frames(Video(tmp_path, frames=lambda: iter([(0.0, picture)]))))
 
 
-def test_a_stretch_of_pictures_begins_at_zero(tmp_path) -> None:
+def test_a_time_span_of_images_begins_at_zero(tmp_path) -> None:
     times = np.arange(10) / 2
     video = Video(
         tmp_path,
@@ -130,7 +130,7 @@ def test_a_stretch_of_pictures_begins_at_zero(tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_features_of_pictures_are_kept_and_known_again(tmp_path) -> None:
+def test_features_of_images_are_cached_by_content(tmp_path) -> None:
     fake = FAKES["pure"](tmp_path / "p")
     recordings = [
         replace(r, video=replace(r.video, region="full"), signals={})
@@ -138,12 +138,14 @@ def test_features_of_pictures_are_kept_and_known_again(tmp_path) -> None:
     ]
     options = {"method": "green", "length_s": None, "cache": tmp_path / "kept"}
     first = extract(recordings, **options)
-    kept = sorted(p.name for p in (tmp_path / "kept").glob("*.kept"))
-    assert kept
+    cached = sorted(p.name for p in (tmp_path / "kept").glob("*.kept"))
+    assert cached
     again = extract(recordings, **options)
     assert again.equals(first)
-    assert sorted(p.name for p in (tmp_path / "kept").glob("*.kept")) == kept
-    some = sorted((fake / "01-01" / "01-01").iterdir())
-    some[5].write_bytes(some[6].read_bytes())
+    assert sorted(p.name for p in (tmp_path / "kept").glob("*.kept")) == cached
+    images = sorted((fake / "01-01" / "01-01").iterdir())
+    images[5].write_bytes(images[6].read_bytes())
     extract(recordings, **options)
-    assert len(list((tmp_path / "kept").glob("*.kept"))) > len(kept), "other pictures, other waves"
+    assert len(list((tmp_path / "kept").glob("*.kept"))) > len(cached), (
+        "changed images give another wave"
+    )

@@ -1,4 +1,4 @@
-"""Traps of sets with continuous ratings: clocks, units, scales, devices, offsets."""
+"""Traps of data sets with continuous ratings: clocks, units, scales, devices, offsets."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emotion_rppg.datasets.case import Case
-from emotion_rppg.datasets.ceap import FELT, Ceap360VR
+from emotion_rppg.datasets.ceap import PHYSIOLOGY, Ceap360VR
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.kemocon import BVP, PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.popane import Popane
@@ -45,7 +45,7 @@ def test_units_and_scales_of_case_are_checked(tmp_path) -> None:
     rows = [line.split(",") for line in text.splitlines()]
     in_seconds = [rows[0], *([str(float(r[0]) / 1e3), *r[1:]] for r in rows[1:])]
     path.write_text("\n".join(",".join(r) for r in in_seconds))
-    with pytest.raises(InputError, match=r"sub_1\.csv: jstime goes by 0\.05, want 50"):
+    with pytest.raises(InputError, match=r"sub_1\.csv: jstime increases by 0\.05, want 50"):
         Case(fake)
     raw = [rows[0], *([r[0], "-26225", *r[2:]] for r in rows[1:])]
     path.write_text("\n".join(",".join(r) for r in raw))
@@ -68,7 +68,7 @@ def test_k_emocon_reads_one_of_two_bands_on_the_debates_clock(tmp_path) -> None:
     assert bpm(wave) < 100
     path = fake / BVP.format(31)
     changed(path, ("A013E1", "A00002"))
-    with pytest.raises(InputError, match=r"E4_BVP\.csv holds several devices \(A00002, A01525\)"):
+    with pytest.raises(InputError, match=r"E4_BVP\.csv has several devices \(A00002, A01525\)"):
         found["31"].read("bvp")
 
 
@@ -82,7 +82,7 @@ def test_a_rating_of_k_emocon_holds_for_the_five_seconds_before_its_time(tmp_pat
     for text, message in (
         ("seconds,arousal,valence\n5,9,2\n", "arousal goes from 9 to 9, its scale is 1–5"),
         ("seconds,arousal,valence\n5,1,2\n7,1,2\n", "seconds are not 5, 10"),
-        ("seconds,arousal\n5,1\n", "lacks the columns valence"),
+        ("seconds,arousal\n5,1\n", "does not have the columns valence"),
     ):
         path.write_text(text)
         recording = next(iter(KEmoCon(fake)))
@@ -90,28 +90,28 @@ def test_a_rating_of_k_emocon_holds_for_the_five_seconds_before_its_time(tmp_pat
             [recording.read(kind) for kind in ("arousal", "valence")]
 
 
-def test_people_of_k_emocon_without_a_band_are_said(tmp_path, caplog) -> None:
+def test_people_of_k_emocon_without_a_wristband_are_named_in_the_log(tmp_path, caplog) -> None:
     fake = FAKES["k-emocon"](tmp_path / "k")
     assert len(KEmoCon(fake)) == 2
-    assert "no wrist band of people 2" in caplog.text
+    assert "people without a wristband are excluded: 2" in caplog.text
     changed(fake / PEOPLE, (",1550010000000,", ",1550010000,"))
     with pytest.raises(InputError, match=r"subjects\.csv.*want Unix milliseconds"):
         KEmoCon(fake)
 
 
-def test_ceap_has_a_rating_held_and_one_after(tmp_path) -> None:
+def test_ceap_has_a_continuous_rating_and_one_after_the_video(tmp_path) -> None:
     fake = FAKES["ceap-360vr"](tmp_path / "c")
     found = list(Ceap360VR(fake))
     assert [r.subject for r in found] == ["2", "2", "10", "10"]  # by number, not by letters
     assert dict(found[0].labels) == {"valence": 2.0, "arousal": 7.0}
-    held = found[0].read("valence")
-    assert held.rate_hz == 25
-    assert held.samples[100] == pytest.approx(6.0)
-    path = fake / FELT.format(2)
+    continuous = found[0].read("valence")
+    assert continuous.rate_hz == 25
+    assert continuous.samples[100] == pytest.approx(6.0)
+    path = fake / PHYSIOLOGY.format(2)
     content = json.loads(path.read_text())
     samples = content["Physio_RawData"][0]["Video_Physio_RawData"][0]["BVP_RawData"]
     for change, message in (
-        (lambda rows: rows[::16], r"bvp has 4 samples a second, the documents say 64"),
+        (lambda rows: rows[::16], r"bvp has 4 samples per second, the documents say 64"),
         (lambda rows: [r | {"TimeStamp": 1.58e12 + r["TimeStamp"]} for r in rows], "want seconds"),
         (lambda rows: [{"TimeStamp": r["TimeStamp"]} for r in rows], "V1 has no BVP_RawData"),
         (lambda rows: [], "V1 has no BVP_RawData"),
@@ -122,7 +122,7 @@ def test_ceap_has_a_rating_held_and_one_after(tmp_path) -> None:
             found[0].read("bvp")
 
 
-def test_emognition_takes_the_watch_where_the_band_is_missing(tmp_path) -> None:
+def test_emognition_reads_the_watch_if_the_wristband_is_missing(tmp_path) -> None:
     fake = FAKES["emognition"](tmp_path / "e")
     band, _, watch, _ = found = list(Emognition(fake))
     assert [r.trial for r in found] == ["baseline", "fear"] * 2
@@ -147,7 +147,9 @@ def test_popanes_facts_are_parsed_not_counted(tmp_path) -> None:
     header = next(k for k, line in enumerate(lines) if line[0] != "#")
     swapped = lines[header].replace("ECG", "x").replace("dzdt", "ECG").replace("x", "dzdt")
     path.write_text("\n".join([*lines[:header], swapped, *lines[header + 1 :]]))
-    with pytest.raises(InputError, match=r"S6_P3_Baseline\.csv: the header is not the channels"):
+    with pytest.raises(
+        InputError, match=r"S6_P3_Baseline\.csv: the header differs from the channels"
+    ):
         found[2].read("ecg")
     empty = [
         *lines[: header + 1],

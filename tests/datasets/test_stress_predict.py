@@ -1,4 +1,4 @@
-"""The Stress-Predict reader on a fake of its layout, and on the real files where they are."""
+"""The Stress-Predict reader on a fake of its layout, and on the real files if available."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def fake(tmp_path):
     return FAKES["stress-predict"](tmp_path / "sp")
 
 
-def test_each_stretch_of_a_label_is_a_recording_on_the_hours_clock(fake) -> None:
+def test_each_run_of_equal_labels_is_a_recording_on_the_sessions_clock(fake) -> None:
     found = list(StressPredict(fake))
     assert [r.name for r in found] == [
         f"stress-predict/{s}/1/{k}" for s in ("02", "03") for k in (1, 2)
@@ -28,23 +28,23 @@ def test_each_stretch_of_a_label_is_a_recording_on_the_hours_clock(fake) -> None
         assert 60e3 / np.median(find_beats(wave).intervals_ms) == pytest.approx(bpm, abs=1)
 
 
-def test_a_person_without_labels_is_one_recording_without_any(fake) -> None:
+def test_a_person_without_labels_is_one_recording_without_labels(fake) -> None:
     text = (fake / LABELS).read_text().splitlines()
-    kept = [line for line in text if not line.startswith("3,")]
-    (fake / LABELS).write_text("\n".join(kept))
+    selected = [line for line in text if not line.startswith("3,")]
+    (fake / LABELS).write_text("\n".join(selected))
     last = list(StressPredict(fake))[-1]
     assert (last.subject, dict(last.labels)) == ("03", {})
     assert last.read("bvp").duration_s == 40.0
 
 
-def test_what_is_wrong_is_named(fake, tmp_path) -> None:
+def test_missing_files_and_wrong_labels_are_named(fake, tmp_path) -> None:
     with pytest.raises(DatasetNotFound, match="does not exist"):
         StressPredict(tmp_path / "nowhere")
     with pytest.raises(DatasetNotFound, match=r"expected Raw_data/S\*/BVP\.csv"):
         StressPredict(tmp_path)
     labels = (fake / LABELS).read_text()
     for change, message in (
-        (("Label", "Stress"), "lacks the columns Label"),
+        (("Label", "Stress"), "does not have the columns Label"),
         ((",0\n", ",2\n"), "want 0 or 1"),
         ((",15.0,16442", ",15.0,x"), "want a number"),
     ):
@@ -56,22 +56,22 @@ def test_what_is_wrong_is_named(fake, tmp_path) -> None:
         StressPredict(fake)
 
 
-def test_a_broken_e4_file_is_named(tmp_path) -> None:
+def test_a_damaged_e4_file_is_named(tmp_path) -> None:
     path = tmp_path / "BVP.csv"
     for text, message in (
         ("", "does not begin"),
         ("time,bvp\n1,2\n", "does not begin"),
         ("1.0\n64.0\n1\n", "want Unix seconds"),
-        ("1644227574.0\n64.0\n1\ntwo\n", "want one number a line"),
-        ("1644227574.0,1\n64.0,64\n1,2\n3,4\n", "want one number a line"),
+        ("1644227574.0\n64.0\n1\ntwo\n", "want one number per line"),
+        ("1644227574.0,1\n64.0,64\n1,2\n3,4\n", "want one number per line"),
     ):
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             read_e4(path)
 
 
-def test_the_real_pulse_has_the_devices_rate(real_data) -> None:
-    """Where beats are clear; the device's own rate is a mean over about the last half minute."""
+def test_the_real_pulse_has_the_heart_rate_of_the_device(real_data) -> None:
+    """Compared where beats are clear; the device's rate is a mean of about the last 30 s."""
     root = real_data / "stress_predict"
     if not root.is_dir():
         pytest.skip("no stress_predict folder among the real recordings")

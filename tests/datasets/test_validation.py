@@ -1,11 +1,11 @@
-"""Checking a download: what disagrees with the card is said, what agrees is not."""
+"""Checking a download lists what disagrees with the card, and nothing else."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from emotion_rppg.datasets.folder import Folder
-from emotion_rppg.datasets.validation import problems, rates_found, shared_people
+from emotion_rppg.datasets.validation import list_problems, measure_rates, people_with_same_pulse
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
@@ -23,35 +23,38 @@ def recordings(**bvp) -> list[Recording]:
     ]
 
 
-def test_a_whole_download_has_no_problem() -> None:
-    assert problems(CARD, recordings()) == []
+def test_a_complete_download_has_no_problem() -> None:
+    assert list_problems(CARD, recordings()) == []
 
 
-def test_what_disagrees_is_said() -> None:
+def test_each_disagreement_with_the_card_is_listed() -> None:
     def broken() -> Signal:
         raise InputError("x.csv cannot be read")
 
-    unseen = np.where(np.arange(640) < 500, np.nan, WAVE.samples)
-    for changed, said in (
+    mostly_missing = np.where(np.arange(640) < 500, np.nan, WAVE.samples)
+    for changed, message in (
         ({"p1": replace(WAVE, rate_hz=128)}, "d/p1/1/1: bvp at 128 Hz, the card says 64"),
         ({"p2": replace(WAVE, samples=np.ones(640))}, "d/p2/1/1: the bvp is flat"),
-        ({"p3": replace(WAVE, samples=unseen)}, "d/p3/1/1: 22% of the bvp was seen"),
+        (
+            {"p3": replace(WAVE, samples=mostly_missing)},
+            "d/p3/1/1: only 22% of the bvp samples are valid",
+        ),
         ({"p1": broken}, "x.csv cannot be read"),
     ):
-        assert problems(CARD, recordings(**changed)) == [said]
-    assert problems(CARD, recordings()[:5]) == ["subject p3: 1 recordings, the others have 2"]
-    assert problems(CARD, recordings()[:4]) == ["2 people, the card says 3"]
+        assert list_problems(CARD, recordings(**changed)) == [message]
+    assert list_problems(CARD, recordings()[:5]) == ["subject p3: 1 recordings, the others have 2"]
+    assert list_problems(CARD, recordings()[:4]) == ["2 people, the card says 3"]
 
 
 def test_rates_are_those_of_the_first_person_who_can_be_read() -> None:
     def broken() -> Signal:
         raise InputError("x.csv cannot be read")
 
-    assert rates_found(recordings(p1=broken, p2=replace(WAVE, rate_hz=32))) == {"bvp": 32}
-    assert rates_found(recordings(p1=broken, p2=broken, p3=broken)) == {}
+    assert measure_rates(recordings(p1=broken, p2=replace(WAVE, rate_hz=32))) == {"bvp": 32}
+    assert measure_rates(recordings(p1=broken, p2=broken, p3=broken)) == {}
 
 
-def test_people_who_have_the_same_pulse_are_said() -> None:
+def test_people_with_the_same_pulse_are_listed() -> None:
     mine = [
         Recording("a", name, signals={"bvp": replace(WAVE, samples=np.sin(np.arange(640) / k))})
         for name, k in (("p1", 9), ("p2", 8), ("p3", 7))
@@ -59,10 +62,10 @@ def test_people_who_have_the_same_pulse_are_said() -> None:
     again = replace(WAVE, samples=5 + 3 * np.sin(np.arange(640) / 8))  # in another unit
     flat = replace(WAVE, samples=np.ones(640))
     twin, flats = Recording("b", "x", signals={"bvp": again}), {"bvp": flat}
-    assert shared_people([mine]) == []
-    assert shared_people([mine, [twin]]) == ["b/x has the same bvp as a/p2"]
-    assert shared_people([[*mine, replace(mine[0], subject="p4")]]) == [
+    assert people_with_same_pulse([mine]) == []
+    assert people_with_same_pulse([mine, [twin]]) == ["b/x has the same bvp as a/p2"]
+    assert people_with_same_pulse([[*mine, replace(mine[0], subject="p4")]]) == [
         "a/p4 has the same bvp as a/p1"
     ]
-    assert shared_people([[Recording("a", name, signals=flats) for name in "12"]]) == []
-    assert shared_people([[mine[0], replace(mine[0], trial="2")]]) == []
+    assert people_with_same_pulse([[Recording("a", name, signals=flats) for name in "12"]]) == []
+    assert people_with_same_pulse([[mine[0], replace(mine[0], trial="2")]]) == []

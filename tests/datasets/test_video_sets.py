@@ -1,4 +1,4 @@
-"""Traps of sets with films of faces: which film, which clock, which column, which unit."""
+"""Traps of data sets with face videos: which video, which clock, which column, which unit."""
 
 import shutil
 from functools import cache
@@ -25,35 +25,35 @@ SETS = (UbfcPhys, UbfcRppg, MahnobHci, Cohface, ViplHr, LgiPpgi)
 def fake_of(tmp_path_factory):
     """Folder of a reader's fake, written when it is first used."""
     place = tmp_path_factory.mktemp("films")
-    return cache(lambda each: FAKES[each.card.name](place / each.card.name))
+    return cache(lambda reader: FAKES[reader.card.name](place / reader.card.name))
 
 
 @pytest.fixture
 def copied(fake_of, tmp_path):
-    """The same, copied so that a test may change it."""
-    return lambda each: shutil.copytree(fake_of(each), tmp_path / each.card.name)
+    """Copy of a reader's fake, which a test may change."""
+    return lambda reader: shutil.copytree(fake_of(reader), tmp_path / reader.card.name)
 
 
 def phase(times_s, values, bpm: float) -> complex:
-    """Size and phase of the beat of that rate, over whole beats."""
-    whole = times_s < times_s[0] + np.floor((times_s[-1] - times_s[0]) * bpm / 60) * 60 / bpm
-    turn = np.exp(-2j * np.pi * bpm / 60 * times_s[whole])
-    return complex(np.mean((values - values.mean())[whole] * turn))
+    """Complex amplitude at a heart rate, over complete beats."""
+    complete = times_s < times_s[0] + np.floor((times_s[-1] - times_s[0]) * bpm / 60) * 60 / bpm
+    rotation = np.exp(-2j * np.pi * bpm / 60 * times_s[complete])
+    return complex(np.mean((values - values.mean())[complete] * rotation))
 
 
-@pytest.mark.parametrize("each", SETS, ids=lambda each: each.card.name)
-def test_film_and_contact_beat_at_once(each, fake_of) -> None:
-    """The skin darkens with the pulse, at its rate and on its clock, in each recording's film."""
-    truth = read_truth(fake_of(each))
-    for recording in [r for r in each(fake_of(each)) if r.video is not None]:
+@pytest.mark.parametrize("reader", SETS, ids=lambda reader: reader.card.name)
+def test_video_and_contact_pulse_are_in_phase(reader, fake_of) -> None:
+    """The skin darkens with the pulse, at its rate and on its clock, in each recording's video."""
+    truth = read_truth(fake_of(reader))
+    for recording in [r for r in reader(fake_of(reader)) if r.video is not None]:
         ((kind, bpm),) = truth[recording.name].items()
         wave = recording.read(kind)
         frames = [(f.time_s, -f.image[..., 1].mean()) for f in read_frames(recording.video)]
-        film = phase(*np.array(frames).T, bpm)
+        video = phase(*np.array(frames).T, bpm)
         contact = phase(wave.times_s, wave.samples, bpm)
-        late_s = np.angle(film / contact) / (2 * np.pi) * 60 / bpm
-        assert abs(film) > 0.1, recording.name
-        assert late_s == pytest.approx(0, abs=0.03), recording.name
+        lag_s = np.angle(video / contact) / (2 * np.pi) * 60 / bpm
+        assert abs(video) > 0.1, recording.name
+        assert lag_s == pytest.approx(0, abs=0.03), recording.name
 
 
 def test_tasks_groups_and_scores_of_ubfc_phys(copied, caplog) -> None:
@@ -72,12 +72,12 @@ def test_tasks_groups_and_scores_of_ubfc_phys(copied, caplog) -> None:
     (fake / "s2/bvp_s2_T2.csv").unlink()
     (fake / "s10/bvp_s10_T3.csv").unlink()
     found = list(UbfcPhys(fake))
-    assert len(found) == 5  # a film without its pulse is a recording, neither is none
+    assert len(found) == 5  # a video without its pulse is a recording; without both there is none
     assert "selfReportedAnx_s2.csv: scores beyond 1–4" in caplog.text
     assert "cognitive_before" not in found[0].labels
 
 
-def test_ubfc_phys_refuses_what_is_not_its_pulse(copied) -> None:
+def test_ubfc_phys_refuses_files_that_are_not_its_pulse(copied) -> None:
     fake = copied(UbfcPhys)
     wave, skin = fake / "s2/bvp_s2_T1.csv", fake / "s2/eda_s2_T1.csv"
     text = wave.read_text()
@@ -85,7 +85,7 @@ def test_ubfc_phys_refuses_what_is_not_its_pulse(copied) -> None:
     for changed, message in (
         (skin.read_text(), r"bvp_s2_T1\.csv lasts 0\.5 s at 64 Hz, eda_s2_T1\.csv 8\.0 s"),
         (text[: len(text) // 2] + "\n", "one of them is cut off"),
-        ("bvp\n" + text, r"bvp_s2_T1\.csv is no table of bare numbers"),
+        ("bvp\n" + text, r"bvp_s2_T1\.csv is not a table of numbers"),
         (text.replace("\n", ",1\n"), "has 2 columns, want one"),
     ):
         wave.write_text(changed)
@@ -106,7 +106,7 @@ def test_both_parts_of_ubfc_rppg_are_read_and_ordered(copied) -> None:
     assert [r.subject for r in found] == ["5-gt", "after-exercise", "subject3", "subject12"]
     assert [r.labels["part"] for r in found] == ["DATASET_1"] * 2 + ["DATASET_2"] * 2
     rates = [r.read("bvp").rate_hz for r in found]
-    assert rates == [62, 62, 30, 30]  # frames come at 29: put on an even grid of the documents'
+    assert rates == [62, 62, 30, 30]  # frames come at 29 Hz: resampled to the documented rate
     assert [r.subject for r in UbfcRppg(fake / "DATASET_2")] == ["subject3", "subject12"]
 
 
@@ -118,9 +118,9 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
     in_ms = " ".join(str(1e3 * float(t)) for t in times.split())
     for lines, message in (
         ((rate, pulse, times), r"ground_truth\.txt: the median of heart rate \(line 2\) is 0"),
-        ((pulse, rate, in_ms), "tells 232 frames in 7966 s"),
+        ((pulse, rate, in_ms), "has 232 frames in 7966 s"),
         ((pulse, rate), "has 2 lines, want three"),
-        ((pulse, rate, times[: len(times) // 2]), "no table of bare numbers"),
+        ((pulse, rate, times[: len(times) // 2]), "not a table of numbers"),
     ):
         path.write_text("\n".join(lines))
         with pytest.raises(InputError, match=message):
@@ -134,7 +134,7 @@ def test_lines_columns_and_units_of_ubfc_rppg_are_checked(copied) -> None:
         ),
         (table[:, [0, 1, 1, 2, 3]], "has 5 columns, want four"),
         (np.add(table, [9e3, 0, 0, 0]), "begins at 9 s, want 0 s, the start of the video"),
-        (table * [1e-3, 1, 1, 1], "samples a second, the documents say 62"),
+        (table * [1e-3, 1, 1, 1], "samples per second, the documents say 62"),
     ):
         np.savetxt(path, columns, "%.6g", delimiter=",")
         with pytest.raises(InputError, match=message):
@@ -152,7 +152,7 @@ def changed(path: Path, *pairs: tuple[str, str]) -> None:
     path.write_text(text)
 
 
-def test_a_session_of_mahnob_is_the_film_alone_on_both_clocks(copied) -> None:
+def test_a_session_of_mahnob_is_cut_to_the_film_on_both_clocks(copied) -> None:
     fake = copied(MahnobHci)
     found = list(MahnobHci(fake))
     assert [(r.subject, r.trial) for r in found] == [("01", "2"), ("01", "10"), ("02", "132")]
@@ -174,14 +174,14 @@ def test_a_session_of_mahnob_is_the_film_alone_on_both_clocks(copied) -> None:
     np.testing.assert_array_equal(wave.samples, first.read("ecg").samples[384:])
 
 
-def test_mahnob_without_its_films_has_the_ecg(copied, caplog) -> None:
+def test_mahnob_without_its_videos_has_the_ecg(copied, caplog) -> None:
     fake = copied(MahnobHci)
-    whole = [r.read("ecg").samples for r in MahnobHci(fake)]
+    ecgs = [r.read("ecg").samples for r in MahnobHci(fake)]
     for path in fake.rglob("*.avi"):
         path.unlink()
-    bare = list(MahnobHci(fake))
-    assert [r.video for r in bare] == [None] * 3
-    for recording, samples in zip(bare, whole, strict=True):
+    without_videos = list(MahnobHci(fake))
+    assert [r.video for r in without_videos] == [None] * 3
+    for recording, samples in zip(without_videos, ecgs, strict=True):
         np.testing.assert_array_equal(recording.read("ecg").samples, samples)
     (fake / "Sessions/10/P1-Rec1-2009.07.09.17.53.46_C1 trigger _C_Section_10.avi").touch()
     changed(fake / "Sessions/10/session.xml", ('type="Gaze"', 'type="Other"'))
@@ -192,13 +192,13 @@ def test_mahnob_without_its_films_has_the_ecg(copied, caplog) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('vidRate="60.97"', 'vidRate="25"', "vidRate is 25, want 60.97 frames a second"),
+        ('vidRate="60.97"', 'vidRate="25"', "vidRate is 25, want 60.97 frames per second"),
         ('audRate="44100"', 'audRate="22050"', "AudioSampleNumber at 22050 Hz do not match"),
         ('audEndSmp="4917150"', 'audEndSmp="4990000"', "11.5 s of video and 13.2 s of audio"),
         ('feltArsl="3"', 'feltArsl="0"', "feltArsl is 0, outside its scale 1–9"),
         ('feltEmo="4"', 'feltEmo="9"', "feltEmo is 9, want one of 0 neutral"),
-        ('feltVlnc="8" ', "", "session.xml lacks feltVlnc"),
-        ('filename="P1-Rec1-All', 'filename="../P1-Rec1-All', "want a file beside it"),
+        ('feltVlnc="8" ', "", "session.xml has no feltVlnc"),
+        ('filename="P1-Rec1-All', 'filename="../P1-Rec1-All', "want a file in the same folder"),
         (
             'audBeginSmp="4410000" audEndSmp="4917150"',
             'audBeginSmp="8820000" audEndSmp="9327150"',
@@ -237,7 +237,7 @@ def test_status_events_of_mahnob_are_checked_against_the_film(copied) -> None:
     with pytest.raises(InputError, match=r"Trial10_emotion\.bdf: .* 8\.0 s apart, .* 6\.0 s"):
         second.read("ecg")
     path = fake / "Sessions/2/Part_1_S_Trial2_emotion.bdf"
-    with path.open("r+b") as file:  # the header names EXG2 and Status: blind both in turn
+    with path.open("r+b") as file:  # the header names EXG2 and Status: rename each in turn
         head = file.read(256 * 8)
         for name, message in (
             (b"EXG2  ", "has no channel EXG2"),
@@ -264,11 +264,11 @@ def test_cohface_checks_its_clock(copied) -> None:
     path = fake / "2/0/data.hdf5"
     times, wave = np.arange(2048) / 256, found[0].read("bvp").samples
     for content, message in (
-        ({"pulse": wave, "time": 1e3 * times}, "samples a second, the documents say 256"),
+        ({"pulse": wave, "time": 1e3 * times}, "samples per second, the documents say 256"),
         ({"pulse": wave, "time": times + 60}, "begins at 60 s, want 0 s, the start of the video"),
-        ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "are no clock"),
+        ({"pulse": wave, "time": np.where(times < 2, times, np.inf)}, "do not increase"),
         ({"pulse": wave[:500], "time": times}, "500 pulse samples and 2048 times"),
-        ({"respiration": wave, "time": times}, "lacks pulse; it has: time"),
+        ({"respiration": wave, "time": times}, "does not have pulse; it has: time"),
     ):
         with h5py.File(path, "w") as file:
             for name, values in content.items():
@@ -277,7 +277,7 @@ def test_cohface_checks_its_clock(copied) -> None:
             found[0].read("bvp")
 
 
-def test_vipl_hr_times_the_frames_and_leaves_out_near_infrared(copied) -> None:
+def test_vipl_hr_has_frame_times_and_excludes_near_infrared(copied) -> None:
     fake = copied(ViplHr)
     found = list(ViplHr(fake))
     assert [(r.subject, r.session, r.trial) for r in found] == [
@@ -303,9 +303,9 @@ def test_vipl_hr_checks_the_pulses_rate(copied) -> None:
     ):
         path = place / "wave.csv"
         lines = path.read_text().splitlines()
-        path.write_text("\n".join(lines[: 50 * 8 + 1]))  # as if 50 samples came a second
+        path.write_text("\n".join(lines[: 50 * 8 + 1]))  # as if there were 50 samples per second
         with pytest.raises(
-            InputError, match=r"wave\.csv has 400 samples in 8\.0 s, 50\.0 a second"
+            InputError, match=r"wave\.csv has 400 samples in 8\.0 s, 50\.0 per second"
         ):
             recording.read("bvp")
     (phone.video.path.parent / "gt_HR.csv").unlink()
@@ -314,11 +314,11 @@ def test_vipl_hr_checks_the_pulses_rate(copied) -> None:
     path = fake / "data/p2/v1/source1/time.txt"
     np.savetxt(path, np.loadtxt(path) / 1e3)
     for read in (lambda: first.read("bvp"), lambda: list(read_frames(first.video))):
-        with pytest.raises(InputError, match=r"time\.txt tells 200 frames in 0\.00796 s"):
+        with pytest.raises(InputError, match=r"time\.txt has 200 frames in 0\.00796 s"):
             read()
 
 
-def test_lgi_ppgi_ends_pulse_and_film_together(copied) -> None:
+def test_lgi_ppgi_ends_pulse_and_video_together(copied) -> None:
     fake = copied(LgiPpgi)
     found = list(LgiPpgi(fake))
     assert [r.name for r in found] == [
@@ -333,7 +333,7 @@ def test_lgi_ppgi_ends_pulse_and_film_together(copied) -> None:
     for changed_text, message in (
         (
             "\n".join([*text.splitlines()[:400], "</stream>"]),
-            r"lasts 6\.7 s at 60 Hz, its film 8\.0",
+            r"lasts 6\.7 s at 60 Hz, its video 8\.0",
         ),
         (text.replace("value2>", "other>"), "has 0 samples with value2"),
         (text.replace("<value2>60<", "<value2>high<", 1), "value2 is 'high', want a number"),

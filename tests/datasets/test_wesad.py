@@ -1,4 +1,4 @@
-"""WESAD: times in minutes.seconds, labels that follow the protocol, channels in their places."""
+"""WESAD: times in minutes.seconds, labels that match the protocol, channels that are checked."""
 
 import pickle
 
@@ -27,7 +27,7 @@ def test_other_times_are_refused(text) -> None:
         minutes_seconds(text, "here")
 
 
-def test_conditions_come_in_each_persons_order_with_their_ratings(fake) -> None:
+def test_conditions_are_in_each_persons_order_with_their_ratings(fake) -> None:
     found = list(Wesad(fake))
     assert [r.trial for r in found[5:10]] == ["base", "fun", "medi1", "tsst", "medi2"]
     assert [r.labels["condition"] for r in found[5:8]] == ["baseline", "amusement", "meditation"]
@@ -47,7 +47,7 @@ def rewritten(path, change) -> None:
 
 def test_labels_of_another_order_or_channels_of_another_rate_are_refused(fake) -> None:
     path = fake / "S2" / "S2.pkl"
-    whole = path.read_bytes()
+    original = path.read_bytes()
 
     def swap_labels(content) -> None:
         content["label"] = np.where(content["label"] == 2, 3, content["label"])
@@ -63,29 +63,29 @@ def test_labels_of_another_order_or_channels_of_another_rate_are_refused(fake) -
 
     for change, message in (
         (swap_labels, "the questionnaire has"),
-        (swap_channels, "are the channels in their places"),
+        (swap_channels, "are the channels swapped"),
         (drop, "has no signal/wrist/BVP"),
         (widen, "want one column"),
     ):
         rewritten(path, change)
         with pytest.raises(InputError, match=rf"S2\.pkl.*{message}"):
             next(iter(Wesad(fake))).read("bvp")
-        path.write_bytes(whole)
+        path.write_bytes(original)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("# DIM;3", "# DAM;3", "4 lines # DIM"),
-        ("# END", "# STOP", "lacks the line # END"),
+        ("# END", "# STOP", "has no line # END"),
         ("TSST", "Tea", "# ORDER has"),
-        ("# START;2.4;", "# START;9.4;", "go back"),
+        ("# START;2.4;", "# START;9.4;", "decrease"),
         ("# DIM;3;8", "# DIM;3;12", "outside its scale 1–9"),
         ("# DIM;3;8", "# DIM;3", "cut off|want valence|want a number"),
         ("# START;2.4;", "# START;2.40.1;", "not minutes"),
     ],
 )
-def test_a_wrong_questionnaire_is_one_sentence(fake, old, new, message) -> None:
+def test_a_wrong_questionnaire_is_refused(fake, old, new, message) -> None:
     path = fake / "S2" / "S2_quest.csv"
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=message):
@@ -98,11 +98,11 @@ def test_a_questionnaire_of_another_session_is_refused(fake) -> None:
     late = [line.replace("# START;2.4;", "# START;2.05;") for line in lines]
     assert late != lines
     path.write_text("\n".join(late))
-    with pytest.raises(InputError, match="shift by 35 s"):
+    with pytest.raises(InputError, match="varies by 35 s"):
         next(iter(Wesad(fake))).read("bvp")
 
 
-def test_without_a_pickle_the_raw_band_is_read_on_its_own_clock(fake) -> None:
+def test_without_a_pickle_the_raw_e4_is_read_on_its_own_clock(fake) -> None:
     raw = [r for r in Wesad(fake) if r.subject == "9"]
     assert [sorted(r.signals) for r in raw] == [["bvp"]] * 5
     wave = raw[1].read("bvp")
@@ -112,12 +112,14 @@ def test_without_a_pickle_the_raw_band_is_read_on_its_own_clock(fake) -> None:
     assert raw[1].labels == next(r for r in Wesad(fake) if r.name == "wesad/2/1/tsst").labels
 
 
-def test_a_band_that_cannot_be_set_on_the_clock_is_refused(fake) -> None:
+def test_an_e4_session_without_a_known_clock_offset_is_refused(fake) -> None:
     one = next(r for r in Wesad(fake) if r.name == "wesad/9/1/medi2")
     (fake / "S9").rename(fake / "S12")
     for name in ("quest.csv", "E4_Data.zip"):
         (fake / "S12" / f"S9_{name}").rename(fake / "S12" / f"S12_{name}")
-    with pytest.raises(InputError, match=r"S12_E4_Data\.zip: how the clocks .* want S12\.pkl"):
+    with pytest.raises(
+        InputError, match=r"S12_E4_Data\.zip: the offset between the clocks .* want S12\.pkl"
+    ):
         next(r for r in Wesad(fake) if r.subject == "12").read("bvp")
     with pytest.raises(InputError, match=r"S9_E4_Data\.zip"):
         one.read("bvp")

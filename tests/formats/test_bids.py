@@ -1,4 +1,4 @@
-"""BIDS recordings: what is written keeps the rules, and comes back as it was."""
+"""BIDS recordings: written files follow the rules and read back unchanged."""
 
 import gzip
 import json
@@ -36,7 +36,7 @@ def written(tmp_path):
     return tmp_path / "b", pairs
 
 
-def test_names_and_fields_keep_the_rules(written) -> None:
+def test_names_and_fields_follow_the_rules(written) -> None:
     folder, _ = written
     top = {p.name for p in folder.iterdir()}
     assert top == {
@@ -68,7 +68,7 @@ def test_names_and_fields_keep_the_rules(written) -> None:
         assert facts["Columns"][0] == ("ecg" if "-ecg" in path.name else "cardiac")
 
 
-def test_what_was_written_comes_back(written) -> None:
+def test_written_recordings_read_back_unchanged(written) -> None:
     folder, pairs = written
     found = {r.name: r for r in Folder(folder)}
     assert set(found) == {r.name for r, _ in pairs}
@@ -82,7 +82,7 @@ def test_what_was_written_comes_back(written) -> None:
             np.testing.assert_allclose(after.quality, before.quality, rtol=1e-8)
 
 
-def test_a_json_above_holds_below_and_the_nearer_one_wins(tmp_path) -> None:
+def test_a_json_in_a_higher_folder_applies_below_and_a_nearer_one_overrides_it(tmp_path) -> None:
     place = tmp_path / "sub-01" / "ses-2" / "func"
     place.mkdir(parents=True)
     path = place / "sub-01_ses-2_task-rest_run-3_physio.tsv.gz"
@@ -112,7 +112,7 @@ def test_a_json_above_holds_below_and_the_nearer_one_wins(tmp_path) -> None:
         (b"", {}, "cannot be read"),
     ],
 )
-def test_what_breaks_the_rules_is_told(content, facts, words, tmp_path) -> None:
+def test_files_that_break_the_rules_are_refused(content, facts, words, tmp_path) -> None:
     path = tmp_path / "sub-1_task-x_physio.tsv.gz"
     path.write_bytes(gzip.compress(content))
     known = {"SamplingFrequency": 50, "StartTime": 0, "Columns": ["cardiac", "trigger"]}

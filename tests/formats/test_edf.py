@@ -1,4 +1,4 @@
-"""EDF: the wave is read and not its trend, whatever the header's names and interruptions are."""
+"""EDF: the wave is read and not its trend, whatever names and interruptions the header has."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def written(
     onsets: np.ndarray | None = None,
     records: int | None = None,
 ) -> Path:
-    """An EDF file of records of a second; with ``onsets`` an interrupted EDF+D."""
+    """Write an EDF file with records of one second; with ``onsets`` an interrupted EDF+D."""
     sizes = {label: len(v) // 40 for label, v in channels.items()}
     count = 40
     labels = list(channels) + (["EDF Annotations"] if onsets is not None else [])
@@ -57,7 +57,7 @@ def written(
 
 
 def rate_of(wave) -> float:
-    """The strongest rhythm, a minute: which channel it is, whatever its kind."""
+    """Return the strongest frequency (per minute), which identifies the channel."""
     samples = np.pad(wave.samples - wave.samples.mean(), (0, 9 * len(wave)))
     return 60 * wave.rate_hz / len(samples) * float(np.abs(np.fft.rfft(samples)).argmax())
 
@@ -68,30 +68,32 @@ def test_a_trend_of_the_pulse_is_not_read_as_its_wave(tmp_path) -> None:
         path = written(tmp_path / "n.edf", {name: trend, "Pleth": pulse(80, RATE_HZ)})
         assert rate_of(signals_in(path)["bvp"]()) == pytest.approx(80, abs=0.5)
     path = written(tmp_path / "n.edf", {"Pulse": trend})
-    with pytest.raises(InputError, match=r"channels: Pulse \(1 Hz\): name one by --channel"):
+    with pytest.raises(InputError, match=r"channels: Pulse \(1 Hz\): choose one with --channel"):
         signals_in(path)
-    with pytest.raises(InputError, match="1 samples a second: too few"):
+    with pytest.raises(InputError, match="1 samples per second: too few"):
         signals_in(path, channel="Pulse")
 
 
-def test_of_several_the_first_is_read_and_said_or_the_named_one(tmp_path, caplog) -> None:
+def test_of_several_channels_the_first_is_read_with_a_warning_or_the_requested_one(
+    tmp_path, caplog
+) -> None:
     waves = {"ECG I": pulse(60, 128), "ECG II": pulse(90, 128), "Fz": pulse(100, 128)}
     path = written(tmp_path / "n.edf", waves)
     assert rate_of(signals_in(path)["ecg"]()) == pytest.approx(60, abs=0.5)
-    assert "ECG I, ECG II: ECG I is read; name another by --channel" in caplog.text
+    assert "ECG I, ECG II: ECG I is read; choose another with --channel" in caplog.text
     for name in ("ECG II", "ecg ii"):
         assert rate_of(signals_in(path, channel=name)["ecg"]()) == pytest.approx(90, abs=0.5)
     assert rate_of(recording_of(path, channel="ECG II").read("ecg")) == pytest.approx(90, abs=0.5)
     with pytest.raises(InputError, match="no channel 'ECG V'; it has: ECG I, ECG II, Fz"):
         signals_in(path, channel="ECG V")
-    with pytest.raises(InputError, match="'Fz' does not tell what it is: add --source"):
+    with pytest.raises(InputError, match="'Fz' does not show what it is: add --source"):
         signals_in(path, channel="Fz")
     assert rate_of(signals_in(path, channel="Fz", kind="bvp")["bvp"]()) == pytest.approx(
         100, abs=0.5
     )
 
 
-def test_an_interrupted_recording_has_a_hole_where_it_was(tmp_path) -> None:
+def test_an_interrupted_recording_has_a_gap_at_the_interruption(tmp_path) -> None:
     onsets = np.r_[0:20, 31:51]  # eleven seconds are missing
     wave = pulse(72, RATE_HZ)
     path = written(tmp_path / "n.edf", {"Pleth": wave}, onsets=onsets)
@@ -103,7 +105,7 @@ def test_an_interrupted_recording_has_a_hole_where_it_was(tmp_path) -> None:
     np.testing.assert_allclose(read.samples[31 * RATE_HZ :], wave[20 * RATE_HZ :], atol=2e-3)
 
 
-def test_a_patient_of_any_letters_and_an_unfinished_count_change_nothing(tmp_path) -> None:
+def test_any_characters_of_the_patient_and_an_unfinished_count_change_nothing(tmp_path) -> None:
     for patient, records in (("X F 01-JAN-1990 Zoë_Łuk".encode(), None), (b"X", -1)):
         path = written(
             tmp_path / "n.edf", {"Pleth": pulse(72, RATE_HZ)}, patient=patient, records=records
@@ -113,11 +115,11 @@ def test_a_patient_of_any_letters_and_an_unfinished_count_change_nothing(tmp_pat
         assert rate_of(read) == pytest.approx(72, abs=0.5)
 
 
-def test_what_is_wrong_is_said(tmp_path) -> None:
+def test_a_cut_off_file_and_decreasing_onsets_are_refused(tmp_path) -> None:
     path = written(tmp_path / "n.edf", {"Pleth": pulse(72, RATE_HZ)}, records=60)
-    with pytest.raises(InputError, match="cut off: 40 of its 60 records are there"):
+    with pytest.raises(InputError, match="cut off: 40 of 60 records are present"):
         signals_in(path)["bvp"]()
     backwards = np.r_[5:25, 0:20]
     path = written(tmp_path / "n.edf", {"Pleth": pulse(72, RATE_HZ)}, onsets=backwards)
-    with pytest.raises(InputError, match="times of its records are no clock"):
+    with pytest.raises(InputError, match="onsets of its records do not increase"):
         signals_in(path)["bvp"]()

@@ -1,4 +1,4 @@
-"""Missing samples stay in their place, whatever a file writes for them, by every way in."""
+"""Missing samples stay in their place, in every file format and for every missing-value code."""
 
 import gzip
 import json
@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_rppg.formats.missing_values import is_missing, without_codes
+from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
 from emotion_rppg.formats.signal_files import signals_in
 
 RATE_HZ = 50.0
 WAVE = np.round(30 * np.sin(2 * np.pi * 1.2 * np.arange(1500) / RATE_HZ), 3)
-LOST = np.r_[100, 207, 500:800]  # two single samples and six seconds
-SEEN = np.setdiff1d(np.arange(len(WAVE)), LOST)
+MISSING = np.r_[100, 207, 500:800]  # two single samples and six seconds
+PRESENT = np.setdiff1d(np.arange(len(WAVE)), MISSING)
 WORDS = ("", "n/a", "NaN", "-999", "-9999", "–", "NA")
 
 
 def cells(word: str) -> list[str]:
-    return [word if k in set(LOST) else f"{v:.3f}" for k, v in enumerate(WAVE)]
+    return [word if k in set(MISSING) else f"{v:.3f}" for k, v in enumerate(WAVE)]
 
 
 def by_row_number(folder: Path, word: str, others: str = ",1") -> Path:
@@ -69,7 +69,7 @@ def by_excel(folder: Path, word: str) -> Path:
     return folder / "s.xlsx"
 
 
-ROW_IS_THE_CLOCK = [
+WITHOUT_TIMES = [
     by_row_number,
     by_row_number_alone,
     by_row_number_both_empty,
@@ -81,27 +81,27 @@ ROW_IS_THE_CLOCK = [
 
 
 @pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("write", ROW_IS_THE_CLOCK)
+@pytest.mark.parametrize("write", WITHOUT_TIMES)
 def test_the_row_number_stays_the_clock(write, word, tmp_path) -> None:
     wave = signals_in(write(tmp_path, word))["bvp"]()
     assert len(wave) == len(WAVE)
     assert wave.rate_hz == RATE_HZ
-    np.testing.assert_array_equal(np.flatnonzero(np.isnan(wave.samples)), LOST)
-    np.testing.assert_array_equal(wave.samples[SEEN], WAVE[SEEN])
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(wave.samples)), MISSING)
+    np.testing.assert_array_equal(wave.samples[PRESENT], WAVE[PRESENT])
 
 
 @pytest.mark.parametrize("word", WORDS)
-@pytest.mark.parametrize("comma", [",", "\t", ";"])
-def test_with_times_the_hole_is_as_long(word, comma, tmp_path) -> None:
-    rows = "\n".join(f"{k / RATE_HZ:.2f}{comma}{cell}" for k, cell in enumerate(cells(word)))
-    (tmp_path / "s.csv").write_text(f"time_s{comma}bvp\n{rows}\n")
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_with_times_the_gap_has_the_same_length(word, delimiter, tmp_path) -> None:
+    rows = "\n".join(f"{k / RATE_HZ:.2f}{delimiter}{cell}" for k, cell in enumerate(cells(word)))
+    (tmp_path / "s.csv").write_text(f"time_s{delimiter}bvp\n{rows}\n")
     wave = signals_in(tmp_path / "s.csv")["bvp"]()
     assert len(wave) == len(WAVE)
     assert np.isnan(wave.samples[500:800]).all()
-    np.testing.assert_allclose(wave.samples[SEEN], WAVE[SEEN], atol=1e-6)
+    np.testing.assert_allclose(wave.samples[PRESENT], WAVE[PRESENT], atol=1e-6)
 
 
-def test_a_hole_at_the_end_stays_and_blank_lines_do_not(tmp_path) -> None:
+def test_missing_samples_at_the_end_stay_and_blank_lines_do_not(tmp_path) -> None:
     path = by_row_number(tmp_path, "")
     text = path.read_text()
     path.write_text(text + ",\n" * 100)
@@ -110,14 +110,14 @@ def test_a_hole_at_the_end_stays_and_blank_lines_do_not(tmp_path) -> None:
     assert len(signals_in(path)["bvp"]()) == len(WAVE)
 
 
-def test_a_number_among_the_others_is_a_value() -> None:
+def test_a_code_near_the_other_numbers_is_a_value() -> None:
     inside = np.r_[np.linspace(-2000, 500, 300), -999.0]
-    np.testing.assert_array_equal(without_codes(inside), inside)
+    np.testing.assert_array_equal(codes_to_nan(inside), inside)
     near = np.r_[np.linspace(-998, 998, 300), -999.0]
-    np.testing.assert_array_equal(without_codes(near), near)
+    np.testing.assert_array_equal(codes_to_nan(near), near)
     counts = np.r_[np.linspace(0, 4095, 300), -999.0]
-    assert np.isnan(without_codes(counts)).tolist() == [False] * 300 + [True]
-    assert np.isnan(without_codes(np.full(9, -999.0))).all()
+    assert np.isnan(codes_to_nan(counts)).tolist() == [False] * 300 + [True]
+    assert np.isnan(codes_to_nan(np.full(9, -999.0))).all()
 
 
 def test_words_for_a_missing_value() -> None:

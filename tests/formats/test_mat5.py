@@ -1,4 +1,4 @@
-"""MATLAB files of version 5: as SciPy reads them, and refused where it would crash."""
+"""MATLAB files of version 5 are read as SciPy reads them, or refused where SciPy would crash."""
 
 import struct
 import zlib
@@ -18,7 +18,7 @@ def cells(*content: object) -> np.ndarray:
     return out
 
 
-HELD = {
+CONTENT = {
     "number": 2.5,
     "row": np.arange(6.0),
     "matrix": np.arange(12.0).reshape(3, 4),
@@ -45,10 +45,10 @@ def same(a: object, b: object) -> bool:
 @pytest.mark.parametrize("packed", [True, False])
 def test_everything_is_read_as_scipy_reads_it(tmp_path, packed) -> None:
     path = tmp_path / "x.mat"
-    savemat(path, HELD, do_compression=packed)
+    savemat(path, CONTENT, do_compression=packed)
     theirs, ours = loadmat(path, simplify_cells=True), load_mat(path)
-    assert ours.keys() == HELD.keys()
-    assert [name for name in HELD if not same(theirs[name], ours[name])] == []
+    assert ours.keys() == CONTENT.keys()
+    assert [name for name in CONTENT if not same(theirs[name], ours[name])] == []
     assert load_mat(path, ["row"]).keys() == {"row"}
 
 
@@ -65,7 +65,7 @@ def plain(path: Path) -> bytearray:
 
 
 def test_big_endian_files_are_read(tmp_path) -> None:
-    """Every word of the little one turned about."""
+    """The little-endian file with the bytes of every number reversed."""
     path = tmp_path / "x.mat"
     raw = plain(path)
     head = np.frombuffer(raw[128:184], "<u4").astype(">u4")
@@ -77,24 +77,24 @@ def test_big_endian_files_are_read(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "value", "said"),
+    ("at", "value", "message"),
     [
         (128, 99, "type 99 where a variable"),  # the tag of the variable
-        (144, 77, None),  # its class: what nobody knows is no value
+        (144, 77, None),  # its class: an unknown one has no value
         (160, 2, "shape"),  # its rows
         (176, 77, "type 77"),  # the type of its numbers, which ends SciPy's interpreter
         (180, 200, "early"),  # their count
     ],
 )
-def test_a_tag_that_lies_is_refused(tmp_path, at, value, said) -> None:
+def test_a_wrong_tag_is_refused(tmp_path, at, value, message) -> None:
     path = tmp_path / "x.mat"
     raw = plain(path)
     raw[at] = value
     path.write_bytes(raw)
-    if said is None:
+    if message is None:
         assert load_mat(path) == {"x": None}
         return
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         load_mat(path)
 
 

@@ -1,4 +1,4 @@
-"""The even clock behind stamps that samples share is found to the millisecond, or none is."""
+"""The even clock of samples that share timestamps is reconstructed, or none is reported."""
 
 import numpy as np
 import pytest
@@ -22,12 +22,12 @@ STAMPS = {
 
 
 def spread_ms(times_s: np.ndarray, true_s: np.ndarray) -> float:
-    """How far the clock wanders: a constant offset moves no interval."""
+    """Range of the clock's error (ms); a constant offset changes no interval."""
     return 1e3 * float(np.ptp(times_s - true_s))
 
 
 @pytest.mark.parametrize("name", STAMPS)
-def test_the_clock_behind_is_even_and_right(name) -> None:
+def test_the_even_clock_is_reconstructed(name) -> None:
     found = even_clock(STAMPS[name])
     assert found.rate_hz == pytest.approx(RATE_HZ, rel=2e-4)
     assert spread_ms(found.times_s, TRUE) < 16, "one sample"
@@ -36,29 +36,31 @@ def test_the_clock_behind_is_even_and_right(name) -> None:
 
 @pytest.mark.parametrize("name", ["whole seconds", "packets", "late packets"])
 @pytest.mark.parametrize("lost", [(1008, 1168), (4000, 4800)])
-def test_lost_samples_leave_a_hole_as_long_as_they_were(name, lost) -> None:
-    there = np.r_[0 : lost[0], lost[1] : len(TRUE)]
-    found = even_clock(STAMPS[name][there])
-    late = (found.times_s - TRUE[there])[found.certain]
+def test_lost_samples_leave_a_gap_of_their_length(name, lost) -> None:
+    present = np.r_[0 : lost[0], lost[1] : len(TRUE)]
+    found = even_clock(STAMPS[name][present])
+    late = (found.times_s - TRUE[present])[found.certain]
     assert np.ptp(late) < 0.02
     assert found.certain.mean() > 0.98
     assert found.certain[: lost[0] - 64].all()
 
 
-def test_an_epoch_in_single_precision_is_solved_where_it_is_long_enough() -> None:
+def test_an_epoch_in_single_precision_is_reconstructed_if_long_enough() -> None:
     long = np.float32(1.6e9 + np.arange(64 * 600) / 64).astype(float)
     assert even_clock(long).rate_hz == pytest.approx(64, rel=1e-3)
-    assert even_clock(long[: 64 * 200]) is None, "too few changes of the stamp to know the rate"
+    assert even_clock(long[: 64 * 200]) is None, (
+        "too few changes of the timestamp to estimate the rate"
+    )
 
 
-def test_stamps_that_lose_digits_as_they_grow_are_one_clock() -> None:
+def test_timestamps_that_lose_digits_as_they_grow_are_one_clock() -> None:
     true = np.arange(30_000) / 125
     found = even_clock(np.array([float(f"{t:.5g}") for t in true]))
     assert found.certain.all()
     assert spread_ms(found.times_s, true) < 2
 
 
-def test_stamps_that_hide_no_even_clock_are_left() -> None:
+def test_timestamps_without_an_even_clock_are_not_reconstructed() -> None:
     drifting = np.cumsum(np.linspace(1 / 40, 1 / 90, 4000))
     assert even_clock(np.floor(drifting)) is None
     late = TRUE.copy()
@@ -75,17 +77,19 @@ def written(path, stamps, form="{:.3f}"):
 
 
 @pytest.mark.parametrize("name", STAMPS)
-def test_beats_of_a_file_with_such_stamps_are_right_and_it_is_said(name, tmp_path, caplog) -> None:
+def test_beats_of_a_file_with_shared_timestamps_are_right_with_a_warning(
+    name, tmp_path, caplog
+) -> None:
     wave = read_signal(written(tmp_path / "s.csv", STAMPS[name]))
     assert wave.coverage > 0.99
     intervals = find_beats(wave).intervals_ms
     assert 60e3 / np.median(intervals) == pytest.approx(BPM, abs=0.1)
     assert np.std(intervals) < 10
-    assert ("even clock of 64" in caplog.text) == (name != "hundredths"), "those do not repeat"
+    assert ("even clock of 64" in caplog.text) == (name != "hundredths"), "hundredths do not repeat"
 
 
 @pytest.mark.parametrize("seconds", [60, 200])
-def test_a_clock_that_is_lost_is_refused_with_a_cure(tmp_path, seconds) -> None:
+def test_a_clock_that_cannot_be_reconstructed_is_refused_with_a_remedy(tmp_path, seconds) -> None:
     stamps = np.float32(1.6e9 + TRUE[: int(64 * seconds)]).astype(float)
     with pytest.raises(InputError, match=r"single precision.*SamplingFrequency.* in s\.json"):
         read_signal(written(tmp_path / "s.csv", stamps))
@@ -95,7 +99,7 @@ SCALES = {"time_s": 1, "time_ms": 1e3, "Time [ms]": 1e3, "time (us)": 1e6, "time
 
 
 @pytest.mark.parametrize("header", SCALES)
-def test_the_name_of_a_clock_tells_its_unit(header, tmp_path) -> None:
+def test_the_unit_of_a_time_column_is_read_from_its_name(header, tmp_path) -> None:
     path = written(tmp_path / "s.csv", TRUE * SCALES[header], "{:.9f}")
     path.write_text(path.read_text().replace("time_s", header, 1))
     assert read_signal(path).rate_hz == pytest.approx(RATE_HZ, rel=1e-4)
@@ -105,13 +109,13 @@ def test_the_name_of_a_clock_tells_its_unit(header, tmp_path) -> None:
     ("scale", "words"),
     [(1e3, "too slow.*time_ms"), (1 / 60, "in minutes.*time_min"), (1e6, "too slow")],
 )
-def test_another_unit_under_the_name_of_seconds_is_refused(scale, words, tmp_path) -> None:
+def test_another_unit_in_a_column_of_seconds_is_refused(scale, words, tmp_path) -> None:
     path = written(tmp_path / "s.csv", TRUE * scale, "{:.9f}")
     with pytest.raises(InputError, match=words):
         read_signal(path)
 
 
-def test_a_fast_ecg_is_not_taken_for_minutes(tmp_path) -> None:
+def test_a_fast_ecg_is_not_mistaken_for_times_in_minutes(tmp_path) -> None:
     t = np.arange(20_000) / 2000
     beats = np.exp(-(((t % 0.8) - 0.4) ** 2) / 2 / 0.012**2)
     wave = beats + 0.3 * np.sin(2 * np.pi * 50 * t) + 0.2 * np.sin(2 * np.pi * 0.2 * t)

@@ -1,4 +1,4 @@
-"""A row's cells stay in their columns, whatever stands beyond the last of them."""
+"""Cells of a row stay in their columns, whatever follows the last column."""
 
 import numpy as np
 import pytest
@@ -33,11 +33,11 @@ def test_a_filled_cell_beyond_the_header_is_refused_by_its_line(tmp_path, line, 
 def test_other_columns_may_hold_anything(tmp_path) -> None:
     rows = "\n".join(f"{k / 10},note,{v},," for k, v in enumerate(VALUES))
     path = tmp_path / "s.csv"
-    path.write_text("time_s,said,ecg,,\n" + rows)
+    path.write_text("time_s,note,ecg,,\n" + rows)
     np.testing.assert_allclose(read_signal(path).samples, VALUES)
 
 
-def test_stamps_that_repeat_only_by_rounding_keep_every_sample(tmp_path, caplog) -> None:
+def test_timestamps_that_repeat_only_by_rounding_keep_every_sample(tmp_path, caplog) -> None:
     t = np.arange(1000) / 125
     wave = np.sin(2 * np.pi * 1.2 * t)
     rows = "\n".join(f"{time:.2f},{value:.5f}" for time, value in zip(t, wave, strict=True))

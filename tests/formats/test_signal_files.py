@@ -1,4 +1,4 @@
-"""Signal files of every form: the planted rate is found, whatever it is wrapped in."""
+"""Signal files of every format: the planted heart rate is read from each."""
 
 import gzip
 import json
@@ -32,9 +32,9 @@ def write_csv(folder: Path, bpm: float) -> Path:
     return path
 
 
-def write_text(folder: Path, bpm: float, ending: str, comma: str) -> Path:
+def write_text(folder: Path, bpm: float, ending: str, delimiter: str) -> Path:
     raw = write_csv(folder, bpm)
-    text = raw.read_text().replace(",", comma)
+    text = raw.read_text().replace(",", delimiter)
     raw.unlink()
     path = folder / f"c{ending}"
     path.write_bytes(gzip.compress(text.encode()) if ending.endswith(".gz") else text.encode())
@@ -103,11 +103,11 @@ def write_bdf(folder: Path, bpm: float) -> Path:
 
 WRITERS = {
     ".csv": write_csv,
-    ".tsv": partial(write_text, ending=".tsv", comma="\t"),
-    ".txt": partial(write_text, ending=".txt", comma=" "),
-    ".csv.gz": partial(write_text, ending=".csv.gz", comma=","),
-    ".tsv.gz": partial(write_text, ending=".tsv.gz", comma="\t"),
-    ".txt.gz": partial(write_text, ending=".txt.gz", comma=";"),
+    ".tsv": partial(write_text, ending=".tsv", delimiter="\t"),
+    ".txt": partial(write_text, ending=".txt", delimiter=" "),
+    ".csv.gz": partial(write_text, ending=".csv.gz", delimiter=","),
+    ".tsv.gz": partial(write_text, ending=".tsv.gz", delimiter="\t"),
+    ".txt.gz": partial(write_text, ending=".txt.gz", delimiter=";"),
     ".xlsx": write_excel,
     "_physio.tsv.gz": write_physio,
     ".zip": write_zip,
@@ -117,7 +117,7 @@ WRITERS = {
 }
 
 
-def test_every_form_is_tested() -> None:
+def test_every_format_is_tested() -> None:
     assert set(OPENERS) | {""} == set(WRITERS)
 
 
@@ -133,19 +133,19 @@ def test_the_planted_rate_is_found_in_the_planted_channel(ending, tmp_path) -> N
 @pytest.mark.parametrize("ending", [e for e in WRITERS if e])
 def test_a_file_cut_anywhere_is_read_or_refused_with_its_name(ending, tmp_path) -> None:
     path = WRITERS[ending](tmp_path, 72.0)
-    whole = path.read_bytes()
-    for size in (0, 1, 100, 300, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:size])
-        said = ""
+    complete = path.read_bytes()
+    for size in (0, 1, 100, 300, len(complete) // 2, len(complete) - 1):
+        path.write_bytes(complete[:size])
+        message = ""
         try:
             signals_in(path)["bvp"]()
         except InputError as error:
-            said = str(error)
-        assert not said or path.name.split(".")[0] in said
+            message = str(error)
+        assert not message or path.name.split(".")[0] in message
 
 
 @pytest.mark.slow
-def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
+def test_a_folder_of_all_formats_and_a_video_becomes_one_table(tmp_path) -> None:
     for ending, write in WRITERS.items():
         place = tmp_path / "study" / f"p{ending.replace('.', '')}"
         place.mkdir(parents=True)
@@ -166,7 +166,7 @@ def test_a_folder_of_all_forms_and_a_video_becomes_one_table(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("wrapped", ["folder", "zip", "folder in a zip"])
-def test_all_clocks_of_an_e4_count_from_its_pulse(wrapped, tmp_path) -> None:
+def test_all_times_of_an_e4_count_from_its_pulse(wrapped, tmp_path) -> None:
     if wrapped == "folder":
         path = write_e4(tmp_path, 72.0)
     else:
@@ -189,7 +189,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(("name", "text"), [(n, t) for n, ts in DAMAGES.items() for t in ts])
-def test_a_damaged_file_beside_the_pulse_costs_no_session(name, text, tmp_path, caplog) -> None:
+def test_a_damaged_file_beside_the_pulse_is_skipped_with_a_warning(
+    name, text, tmp_path, caplog
+) -> None:
     for who in ("01", "02"):
         write_e4(tmp_path / who, 72.0)
     (tmp_path / "01" / "E4" / name).write_text(text)
@@ -202,7 +204,7 @@ def test_a_damaged_file_beside_the_pulse_costs_no_session(name, text, tmp_path, 
 
 
 @pytest.mark.parametrize("text", ["", "1644227574.0\n64.0\n", "1644227574.0\n64.0\n1\nx\n", None])
-def test_a_session_whose_pulse_is_damaged_is_a_failure_and_counted(text, tmp_path) -> None:
+def test_a_session_with_a_damaged_pulse_is_listed_as_a_failure(text, tmp_path) -> None:
     for who in ("01", "02"):
         write_e4(tmp_path / who, 72.0)
     damaged = tmp_path / "01" / "E4" / "BVP.csv"
@@ -227,7 +229,7 @@ def test_a_broken_signal_file_among_good_ones_is_a_failure(tmp_path) -> None:
     assert "sub-1_task-x_physio" in reasons
 
 
-def test_text_that_is_called_a_workbook_is_read_and_a_broken_one_refused(tmp_path) -> None:
+def test_text_named_as_a_workbook_is_read_and_a_damaged_workbook_refused(tmp_path) -> None:
     path = tmp_path / "c.xlsx"
     path.write_text(write_csv(tmp_path, 72.0).read_text())
     assert signals_in(path)["bvp"]().duration_s == pytest.approx(40.0, abs=0.03)
@@ -252,7 +254,7 @@ def test_a_column_is_chosen_by_its_name(name, tmp_path) -> None:
         signals_in(path, channel="ppg")
 
 
-def test_what_is_no_session_is_told(tmp_path) -> None:
+def test_folders_and_zips_without_a_session_are_refused(tmp_path) -> None:
     assert not is_e4(tmp_path)
     (tmp_path / "a.zip").write_bytes(b"PK\x03\x04nonsense")
     assert not is_e4(tmp_path / "a.zip")
@@ -268,7 +270,7 @@ def test_what_is_no_session_is_told(tmp_path) -> None:
         read_session(tmp_path / "c.zip")
 
 
-def test_the_bands_own_beats_agree_with_its_pulse(real_data) -> None:
+def test_the_wristbands_own_beats_agree_with_its_pulse(real_data) -> None:
     path = real_data / "stress_predict" / "Raw_data" / "S02"
     session = read_session(path)
     wave = session.signals["bvp"]()
@@ -287,14 +289,14 @@ def test_the_bands_own_beats_agree_with_its_pulse(real_data) -> None:
     assert all(0 < tag < wave.duration_s for tag in session.tags_s)
 
 
-def test_an_e4_folder_and_its_parent_are_both_a_path(tmp_path) -> None:
+def test_an_e4_folder_and_its_parent_can_both_be_given(tmp_path) -> None:
     write_e4(tmp_path / "anna", 72.0)
     assert [r.name for r in Folder(tmp_path)] == [f"{tmp_path.name}/anna/1/E4"]
     assert [r.name for r in Folder(tmp_path / "anna" / "E4")] == ["anna/E4/1/1"]
     assert recording_of(tmp_path / "anna" / "E4").read("bvp").rate_hz == 64.0
 
 
-def test_a_manifest_may_name_any_form(tmp_path) -> None:
+def test_a_manifest_may_name_files_of_any_format(tmp_path) -> None:
     write_e4(tmp_path, 72.0)
     (tmp_path / "manifest.csv").write_text(
         "subject,trial,signal,start_s,end_s\n1,calm,E4,5,20\n1,late,E4,20,40\n"
@@ -304,12 +306,12 @@ def test_a_manifest_may_name_any_form(tmp_path) -> None:
     assert (late.read("bvp").start_s, late.read("bvp").duration_s) == (0.0, pytest.approx(20.0))
 
 
-def test_what_is_left_out_is_said(tmp_path, caplog) -> None:
+def test_skipped_files_are_named_in_the_log(tmp_path, caplog) -> None:
     write_csv(tmp_path, 60.0)
     (tmp_path / "notes.csv").write_text("name,age\nx,3\n")
     (tmp_path / "table.csv").write_text("dataset,subject\nx,3\n")
     assert len(Folder(tmp_path)) == 1
-    assert "1 files left out" in caplog.text
+    assert "1 files skipped" in caplog.text
     assert "notes.csv" in caplog.text
     (tmp_path / "c.csv").unlink()
     with pytest.raises(DatasetNotFound, match=r"notes\.csv"):
@@ -335,7 +337,7 @@ def test_a_manifests_missing_values_and_decimal_commas_are_read_and_other_column
         assert first.read("bvp").duration_s == pytest.approx(12.5)
         assert second.labels == {}
         assert second.read("bvp").duration_s == pytest.approx(40.0, abs=0.03)
-        assert "manifest.csv: not read: arousal, age; " in caplog.text
+        assert "manifest.csv: columns that are not read: arousal, age; " in caplog.text
         assert "label_NAME" in caplog.text
 
 
@@ -357,7 +359,7 @@ def test_a_json_beside_a_csv_gives_it_a_clock_and_names(tmp_path) -> None:
         signals_in(tmp_path / "bare.csv")
 
 
-def test_names_of_other_tools_are_known(real_data) -> None:
+def test_column_names_of_other_tools_are_recognised(real_data) -> None:
     path = real_data / "contact" / "bidmc" / "bidmc_01_Signals.csv"
     found = signals_in(path)
     assert list(found) == ["bvp", "ecg"]

@@ -1,4 +1,4 @@
-"""README and docs say of the data sets what their cards say."""
+"""README and docs/datasets.md agree with the cards of the data sets."""
 
 from pathlib import Path
 
@@ -6,29 +6,29 @@ import pytest
 
 from emotion_rppg.datasets import DATASETS
 from emotion_rppg.errors import InputError
-from emotion_rppg.report.dataset_pages import BEGIN, END, PAGE, in_readme, page
+from emotion_rppg.report.dataset_pages import BEGIN, END, PAGE, datasets_page, update_readme
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_readmes_table_is_what_the_cards_give() -> None:
+def test_the_readmes_table_is_written_from_the_cards() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert in_readme(text) == text, "run `make pages`"
+    assert update_readme(text) == text, "run `make pages`"
     rows = text.split(BEGIN)[1].split(END)[0].strip().splitlines()
     assert len(rows) == 2 + len(DATASETS)
     with pytest.raises(InputError, match="no table of data sets"):
-        in_readme(text.replace(END, ""))
-    assert in_readme(f"{BEGIN}\nold\n{END}\nrest").endswith(f"\n{END}\nrest")
+        update_readme(text.replace(END, ""))
+    assert update_readme(f"{BEGIN}\nold\n{END}\nrest").endswith(f"\n{END}\nrest")
 
 
-def test_the_page_is_what_the_cards_give() -> None:
-    assert (ROOT / PAGE).read_text(encoding="utf-8") == page(), "run `make pages`"
+def test_the_page_is_written_from_the_cards() -> None:
+    assert (ROOT / PAGE).read_text(encoding="utf-8") == datasets_page(), "run `make pages`"
 
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_the_page_has_every_fact_of_a_card(name) -> None:
     card = DATASETS[name].card
-    section = page().split(f"(`{name}`)\n")[1].split("\n## ")[0]
+    section = datasets_page().split(f"(`{name}`)\n")[1].split("\n## ")[0]
     for fact in (
         card.access,
         card.licence,

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
-from tests.datasets.fakes.shared import DECOY_BPM, chest, pulse, rate_of, write_truth
+from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_truth
 
 RATE_HZ = 256.0
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people and three clips each, in files of three and of six columns."""
+    """Write two people with three clips each, in files of three and of six columns."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     ratings = np.full((5, 58, 36), np.nan)
@@ -24,7 +24,7 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
             wide = clip == 2
             table = np.tile(decoy[:, None], 6 if wide else 3)
             table[:, 0] = 40 + 1e3 * np.arange(len(table)) / 256
-            table[:, 4 if wide else 1] = chest(bpm, seconds, RATE_HZ)
+            table[:, 4 if wide else 1] = ecg_wave(bpm, seconds, RATE_HZ)
             content = {"Data_ECG": table, "timeECG": np.array([[2013.0, 5, 7, 9, 1, 2]])}
             savemat(place / f"ECG_Clip{clip}.mat", content, do_compression=True)
             ratings[:, person - 1, clip - 1] = [person % 7, clip % 5 - 2, 3, 4, 0]

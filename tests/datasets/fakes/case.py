@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.datasets.fakes.shared import DECOY_BPM, chest, pulse, rate_of, write_truth
+from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_truth
 
 RATE_HZ = 1000.0
 HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people, two clips in different orders after a start screen, ratings at 20 Hz."""
+    """Write two people, two clips in different orders after a start screen, ratings at 20 Hz."""
     folder, truth = Path(folder), {}
     place = folder / "data" / "interpolated"
     (place / "physiological").mkdir(parents=True)
@@ -20,7 +20,7 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
         bpms = [DECOY_BPM, *(rate_of(2 * person + clip % 2) for clip in order[1:])]
         video = np.repeat(order, int(RATE_HZ) * seconds)
         bvp = np.concatenate([pulse(b, seconds, RATE_HZ) for b in bpms])
-        ecg = np.concatenate([chest(b, seconds, RATE_HZ) for b in bpms])
+        ecg = np.concatenate([ecg_wave(b, seconds, RATE_HZ) for b in bpms])
         decoy = pulse(DECOY_BPM, 3 * seconds, RATE_HZ)
         columns = [np.arange(len(video)), ecg, bvp, *[decoy] * 6, video]
         path = place / "physiological" / f"sub_{person}.csv"

@@ -1,4 +1,4 @@
-"""A fake of COHFACE: a film and an HDF5 file in each folder."""
+"""A fake of COHFACE: a video and an HDF5 file in each folder."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_face, w
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people with two films; their breath beats like a decoy."""
+    """Write two people with two videos; respiration has the decoy's rate."""
     import h5py
 
     folder = Path(folder)

@@ -10,7 +10,7 @@ from tests.datasets.fakes.shared import rate_of, write_truth
 
 
 def write(folder: str | Path, *, seconds: int = 10) -> Path:
-    """The real layout: two people, activities in different orders, two seconds between."""
+    """Write two people with activities in different orders and two seconds between them."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     names = {1: "sitting", 2: "stairs", 3: "soccer", 4: "cycling", 5: "driving", 6: "lunch"}

@@ -12,10 +12,10 @@ HEADER = "Participant_id,Trial,Experiment_id,Valence,Arousal,Dominance,Liking"
 
 
 def write(folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
-    """The real layout: two people, shown in different orders; the first one was filmed.
+    """Write two people who saw the stimuli in different orders; the first one has videos.
 
-    Each clip's brightness is 40 + 20 × Experiment_id, by which it can be told. The channel is
-    written as a number, for the reader's own constant would follow the reader's mistake.
+    The brightness 40 + 20 × Experiment_id identifies each video. The channel is a literal: the
+    reader's constant would repeat its mistake.
     """
     from emotion_rppg.synthesis.cameras import write_video
 

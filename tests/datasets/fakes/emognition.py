@@ -23,25 +23,25 @@ EMOTIONS = (
 
 
 def write(folder: str | Path, *, seconds: int = 12) -> Path:
-    """Two people, two films with their washout; the second person has no Empatica."""
+    """Write two people with two films and washouts; the second person has no Empatica."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     for person, band in ((22, "EMPATICA"), (48, "SAMSUNG_WATCH")):
-        name, rate = BANDS[band]
+        name, rate_hz = BANDS[band]
         place = folder / str(person)
         place.mkdir(parents=True)
-        asked = []
+        questionnaires = []
         for film in ("BASELINE", "FEAR"):
             bpm = rate_of(len(truth))
             truth[f"emognition/{person}/1/{film.lower()}"] = {"bvp": bpm}
-            for phase, beat in (("STIMULUS", bpm), ("WASHOUT", DECOY_BPM)):
+            for phase, rate_bpm in (("STIMULUS", bpm), ("WASHOUT", DECOY_BPM)):
                 content = {
-                    name: _stamped(pulse(beat, seconds, rate), rate),
+                    name: _stamped(pulse(rate_bpm, seconds, rate_hz), rate_hz),
                     "TEMP": _stamped(pulse(DECOY_BPM, seconds, 4), 4),
                 }
                 path = place / f"{person}_{film}_{phase}_{band}.json"
                 path.write_text(json.dumps(content), encoding="utf-8")
-            asked.append(
+            questionnaires.append(
                 {
                     "movie": film,
                     "emotions": {e: 1 + k % 5 for k, e in enumerate(EMOTIONS)},
@@ -52,14 +52,14 @@ def write(folder: str | Path, *, seconds: int = 12) -> Path:
                     },
                 }
             )
-        whole = {"metadata": {"id": person}, "questionnaires": asked}
+        document = {"metadata": {"id": person}, "questionnaires": questionnaires}
         path = place / f"{person}_QUESTIONNAIRES.json"
-        path.write_text(json.dumps(whole), encoding="utf-8")
+        path.write_text(json.dumps(document), encoding="utf-8")
     return write_truth(folder, truth)
 
 
 def _stamped(wave: np.ndarray, rate_hz: float) -> list[list[Any]]:
-    """Samples across midnight, as the files write time: a colon before the fraction."""
+    """Return [time, value] of samples across midnight; times have a colon before the fraction."""
     begin = np.datetime64("2020-07-16T23:59:55.000000")
     stamps = begin + (np.arange(len(wave)) / rate_hz * 1e6).astype("timedelta64[us]")
     return [

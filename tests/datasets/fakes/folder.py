@@ -1,4 +1,4 @@
-"""A fake of a study of one's own: a manifest and a CSV of contact signals for each trial."""
+"""A fake of a user's own study: a manifest and a CSV of contact signals for each trial."""
 
 import json
 from itertools import product
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.datasets.fakes.shared import DECOY_BPM, chest, pulse, rate_of, write_truth
+from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_truth
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """A tiny study in the real layout: two people, two trials, contact signals, no video."""
+    """Write two people with two trials of contact signals, without video."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     (folder / "signals").mkdir(parents=True)
@@ -20,7 +20,7 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
         bpm, name = rate_of(k), f"signals/{subject}_{trial}.csv"
         waves = (
             make(rate, seconds, 128)
-            for make, rate in ((pulse, bpm), (chest, bpm), (pulse, DECOY_BPM))
+            for make, rate in ((pulse, bpm), (ecg_wave, bpm), (pulse, DECOY_BPM))
         )
         cells = zip(times, *(np.char.mod("%.4f", w) for w in waves), strict=True)
         lines = ["time_s,bvp,ecg,breath", *(",".join(row) for row in cells)]

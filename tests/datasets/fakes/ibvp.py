@@ -1,4 +1,4 @@
-"""A fake of iBVP: a folder of pictures and a CSV for each recording."""
+"""A fake of iBVP: a folder of images and a CSV for each recording."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from tests.datasets.fakes.shared import (
     DECOY_BPM,
-    pictures,
     pulse,
     rate_of,
-    write_pictures,
+    skin_images,
+    write_images,
     write_truth,
 )
 
@@ -17,15 +17,15 @@ RATE_HZ = 30.0
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people, of whom one has two conditions; poor quality for a second."""
+    """Write two people, of whom one has two conditions; the first second has quality 0."""
     truth = {}
     for k, name in enumerate(("p01_a", "p01_d", "p02_a")):
         bpm, place, n = rate_of(k), Path(folder) / name, int(seconds * RATE_HZ)
-        clip = pictures(bpm, seconds, RATE_HZ)
-        write_pictures(place / f"{name}_rgb", [f"{i:05d}.bmp" for i in range(n)], clip)
-        sure = np.where(np.arange(n) < RATE_HZ, 0.0, 1.0)
+        clip = skin_images(bpm, seconds, RATE_HZ)
+        write_images(place / f"{name}_rgb", [f"{i:05d}.bmp" for i in range(n)], clip)
+        quality = np.where(np.arange(n) < RATE_HZ, 0.0, 1.0)
         decoy = pulse(DECOY_BPM, seconds, RATE_HZ)
-        table = np.stack([pulse(bpm, seconds, RATE_HZ), sure, sure, sure, decoy], 1)
+        table = np.stack([pulse(bpm, seconds, RATE_HZ), quality, quality, quality, decoy], 1)
         header = "BVP,SQPhysMD,SQ1,SQ2,Perfusion_Value"
         path = place / f"{name}_bvp.csv"
         np.savetxt(path, table, "%.4f", delimiter=",", header=header, comments="")

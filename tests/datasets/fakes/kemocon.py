@@ -19,7 +19,7 @@ BAND_OF_31, OTHER_BAND = "A013E1", "A01525"  # both in one file
 
 
 def write(folder: str | Path, *, seconds: int = 20) -> Path:
-    """Three people of whom one wore no band; person 31's file holds two bands."""
+    """Write three people, of whom one has no wristband; person 31's file has two wristbands."""
     folder, truth = Path(folder), {}
     (folder / "metadata").mkdir(parents=True)
     rows = ["pid,initTime,startTime,endTime"]

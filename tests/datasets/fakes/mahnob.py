@@ -1,14 +1,14 @@
-"""A fake of MAHNOB-HCI: sessions of a film, an eye tracker's table and a BDF."""
+"""A fake of MAHNOB-HCI: sessions of a video, an eye tracker's table and a BDF."""
 
 from pathlib import Path
 
 import numpy as np
 
-from tests.datasets.fakes.shared import DECOY_BPM, chest, pulse, rate_of, write_face, write_truth
+from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_face, write_truth
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people with two films and a session without ratings; decoys before and after."""
+    """Write two people with rated sessions and one session without ratings."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     for session, person in ((2, 1), (10, 1), (132, 2)):
@@ -24,9 +24,9 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
 
 
 def _write_session(place: Path, session: int, person: int, bpm: float, seconds: int) -> None:
-    """A session whose video begins 2.5 s before the film and 100 s after the audio's first sample.
+    """Write a session whose video begins 2.5 s before the film and 100 s after the audio.
 
-    Everything is written as a literal: the reader's names would follow the reader's mistakes.
+    All names are literals: the reader's constants would repeat its mistakes.
     """
     import pyedflib
 
@@ -51,7 +51,7 @@ def _write_session(place: Path, session: int, person: int, bpm: float, seconds: 
     rows += [f"{9500 + 1000 * seconds}\tMovieEnd\t"]
     (place / names["gaze"]).write_text("\n".join([*head, *rows]) + "\n")
     parts = [(DECOY_BPM, 2.5), (bpm, seconds), (DECOY_BPM, 1)]
-    beats = np.concatenate([chest(*p, 60.97) for p in parts])
+    beats = np.concatenate([ecg_wave(*p, 60.97) for p in parts])
     write_face(place / names["film"], np.convolve(beats, np.hanning(41), "same"), 60.97)
     parts = [(DECOY_BPM, 30), (bpm, seconds), (DECOY_BPM, 5)]
     status = np.full(256 * (35 + seconds), 0x100000)  # one of the amplifier's own bits
@@ -59,7 +59,7 @@ def _write_session(place: Path, session: int, person: int, bpm: float, seconds: 
     status[256 * (30 + seconds) : 256 * (30 + seconds) + 9] += 32
     decoy = pulse(DECOY_BPM, 35 + seconds, 256)
     waves = dict.fromkeys(("Fp1", "EXG1", "EXG2", "EXG3", "GSR1", "Resp", "Status"), decoy)
-    waves |= {"EXG2": np.concatenate([chest(*p, 256) for p in parts]), "Status": status}
+    waves |= {"EXG2": np.concatenate([ecg_wave(*p, 256) for p in parts]), "Status": status}
     with pyedflib.EdfWriter(
         str(place / names["body"]), len(waves), file_type=pyedflib.FILETYPE_BDF
     ) as file:

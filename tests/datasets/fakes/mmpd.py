@@ -5,20 +5,20 @@ from pathlib import Path
 import numpy as np
 from scipy.io import savemat
 
-from tests.datasets.fakes.shared import pictures, pulse, rate_of, write_truth
+from tests.datasets.fakes.shared import pulse, rate_of, skin_images, write_truth
 
 RATE_HZ = 30.0
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people, three experiments."""
+    """Write two people with three experiments."""
     truth = {}
     kinds = (("LED-low", "Stationary"), ("Nature", "Watching Videos"), ("LED-high", "Talking"))
     for k, (person, number) in enumerate(((1, 0), (1, 10), (2, 0))):
         bpm, place = rate_of(k), Path(folder) / f"subject{person}"
         place.mkdir(parents=True, exist_ok=True)
         content = {
-            "video": pictures(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255,
+            "video": skin_images(bpm, seconds, RATE_HZ, size=16).astype(np.float32) / 255,
             "GT_ppg": pulse(bpm, seconds, RATE_HZ)[None],
             "light": kinds[k][0],
             "motion": kinds[k][1],

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.datasets.fakes.shared import DECOY_BPM, chest, pulse, rate_of, write_truth
+from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_truth
 
 RATE_HZ = 1000.0
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two studies with channels in other orders and other numbers of facts."""
+    """Write two studies, which differ in the order of channels and the number of facts."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     time = np.arange(round(RATE_HZ * seconds)) / RATE_HZ
@@ -18,7 +18,7 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
     for study, person, condition in ((1, 3, "Baseline"), (1, 3, "Fear_1"), (6, 3, "Baseline")):
         bpm = rate_of(len(truth))
         truth[f"popane/S{study}P{person}/1/{condition}"] = {"ecg": bpm}
-        columns = {"timestamp": time, "affect": affect, "ECG": chest(bpm, seconds, RATE_HZ)}
+        columns = {"timestamp": time, "affect": affect, "ECG": ecg_wave(bpm, seconds, RATE_HZ)}
         more = {"EDA": decoy} if study == 1 else {"dzdt": decoy, "dz": decoy}
         columns = columns | more if study == 1 else more | columns
         columns["marker"] = np.full(len(time), 101)

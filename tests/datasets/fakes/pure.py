@@ -1,14 +1,14 @@
-"""A fake of PURE: a folder of stamped pictures and a JSON file for each recording."""
+"""A fake of PURE: a folder of images with timestamps and a JSON file for each recording."""
 
 import json
 from pathlib import Path
 
 from tests.datasets.fakes.shared import (
     DECOY_BPM,
-    pictures,
     pulse,
     rate_of,
-    write_pictures,
+    skin_images,
+    write_images,
     write_truth,
 )
 
@@ -16,14 +16,14 @@ RATE_HZ, VIDEO_HZ = 60.0, 30.0
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people, two setups; the finger's stamps begin before the camera's."""
+    """Write two people with two setups; the pulse begins a second before the video."""
     truth = {}
     for k, name in enumerate(("01-01", "01-02", "02-01")):
         bpm, begin = rate_of(k), 1392643993642815000 + k
         place = Path(folder) / name
         stamps = [begin + round(i / VIDEO_HZ * 1e9) for i in range(int(seconds * VIDEO_HZ))]
-        clip = pictures(bpm, seconds, VIDEO_HZ)
-        write_pictures(place / name, [f"Image{s}.png" for s in stamps], clip)
+        clip = skin_images(bpm, seconds, VIDEO_HZ)
+        write_images(place / name, [f"Image{s}.png" for s in stamps], clip)
         wave = pulse(bpm, seconds + 2, RATE_HZ)
         rows = [
             {

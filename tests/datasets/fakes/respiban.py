@@ -4,18 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from tests.datasets.fakes.shared import DECOY_BPM, chest, pulse
+from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse
 
 
 def body_signals(
     rates: Sequence[float], seconds: float, gap_s: float
 ) -> Mapping[str, Mapping[str, np.ndarray]]:
-    """Join one heart rate after another, each after a gap; decoys beat in every other channel."""
+    """Make waves with one heart rate after another, each after a gap; other channels are decoys."""
     total = len(rates) * (seconds + gap_s)
 
-    def joined(make: Callable[[float, float, float], np.ndarray], rate_hz: int) -> np.ndarray:
-        rest = np.zeros(round(gap_s * rate_hz))
-        return np.concatenate([p for bpm in rates for p in (rest, make(bpm, seconds, rate_hz))])
+    def concatenated(make: Callable[[float, float, float], np.ndarray], rate_hz: int) -> np.ndarray:
+        gap = np.zeros(round(gap_s * rate_hz))
+        return np.concatenate([p for bpm in rates for p in (gap, make(bpm, seconds, rate_hz))])
 
     def decoy(rate_hz: int, columns: int = 1) -> np.ndarray:
         wave = pulse(DECOY_BPM, total, rate_hz).astype(np.float32)
@@ -23,10 +23,10 @@ def body_signals(
 
     others = {key: decoy(700) for key in ("EMG", "EDA", "Temp", "Resp")}
     return {
-        "chest": {"ACC": decoy(700, 3), "ECG": joined(chest, 700)[:, None], **others},
+        "chest": {"ACC": decoy(700, 3), "ECG": concatenated(ecg_wave, 700)[:, None], **others},
         "wrist": {
             "ACC": decoy(32, 3),
-            "BVP": joined(pulse, 64)[:, None],
+            "BVP": concatenated(pulse, 64)[:, None],
             "EDA": decoy(4),
             "TEMP": decoy(4),
         },

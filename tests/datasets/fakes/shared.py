@@ -1,4 +1,4 @@
-"""Shared parts of the fake data sets: waves of a known rate, pictures, films and truth.json."""
+"""Shared parts of the fakes: waves of a known heart rate, images, videos and truth.json."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ _SLOWEST_BPM, _STEP_BPM, _RATES = 54.0, 4.0, 20
 
 
 def rate_of(recording: int) -> float:
-    """Heart rate (bpm) of recording number ``recording``: 54, 58 … 130, then again from 54."""
+    """Return the heart rate (bpm) of a recording by its number: 54, 58 … 130, then 54 again."""
     return _SLOWEST_BPM + _STEP_BPM * (recording % _RATES)
 
 
@@ -27,52 +27,52 @@ def pulse(bpm: float, duration_s: float, rate_hz: float) -> np.ndarray:
     return wave
 
 
-def chest(bpm: float, duration_s: float, rate_hz: float) -> np.ndarray:
+def ecg_wave(bpm: float, duration_s: float, rate_hz: float) -> np.ndarray:
     """Make an ECG (n,) in millivolts: R peaks and T waves."""
     t = np.arange(round(duration_s * rate_hz)) / rate_hz
-    since = (t + 30 / bpm) % (60 / bpm) - 30 / bpm  # from the nearest R peak
-    wave: np.ndarray = np.exp(-((since / 0.012) ** 2)) + 0.2 * np.exp(
-        -(((since - 0.25) / 0.05) ** 2)
+    from_peak_s = (t + 30 / bpm) % (60 / bpm) - 30 / bpm  # from the nearest R peak
+    wave: np.ndarray = np.exp(-((from_peak_s / 0.012) ** 2)) + 0.2 * np.exp(
+        -(((from_peak_s - 0.25) / 0.05) ** 2)
     )
     return wave
 
 
 def write_face(path: str | Path, wave: np.ndarray, rate_hz: float) -> Path:
-    """Film a small, still, evenly lit face under that blood volume, one frame for each sample."""
-    still = Camera(motion_px=0, light=0, noise=0.5)
+    """Write a video of a small, still face whose colour follows ``wave``, one frame per sample."""
+    camera = Camera(motion_px=0, light=0, noise=0.5)
     blood = (wave - wave.mean()) / wave.std()
     return write_video(
-        path, film(face(0.2, size=64, strength=0.04), blood, rate_hz, still), rate_hz
+        path, film(face(0.2, size=64, strength=0.04), blood, rate_hz, camera), rate_hz
     )
 
 
-def pictures(bpm: float, duration_s: float, rate_hz: float, *, size: int = 32) -> np.ndarray:
-    """Make pictures (n, size, size, 3), uint8 RGB, of skin alone that pulses at ``bpm``."""
+def skin_images(bpm: float, duration_s: float, rate_hz: float, *, size: int = 32) -> np.ndarray:
+    """Make images (n, size, size, 3), uint8 RGB, of skin alone that pulses at ``bpm``."""
     wave = pulse(bpm, duration_s, rate_hz)[:, None, None, None]
     light = np.linspace(0.9, 1.1, size)[:, None, None]
     skin = np.array([180, 130, 110]) * light - wave * np.array([1.5, 3.0, 2.0])
     return np.broadcast_to(skin, (len(wave), size, size, 3)).round().astype(np.uint8)
 
 
-def write_pictures(folder: Path, names: Iterable[str], clip: np.ndarray) -> None:
-    """Write one file for each picture, in the format of its name's ending."""
+def write_images(folder: Path, names: Iterable[str], clip: np.ndarray) -> None:
+    """Write one file per image, in the format of its name's ending."""
     folder.mkdir(parents=True)
-    for name, picture in zip(names, clip, strict=True):
-        (folder / name).write_bytes(encoded(picture, Path(name).suffix))
+    for name, image in zip(names, clip, strict=True):
+        (folder / name).write_bytes(encode_image(image, Path(name).suffix))
 
 
-def encoded(picture: np.ndarray, ending: str) -> bytes:
-    """Encode a uint8 RGB picture in the format of that ending."""
-    return bytes(cv2.imencode(ending, np.ascontiguousarray(picture[..., ::-1]))[1])
+def encode_image(image: np.ndarray, ending: str) -> bytes:
+    """Encode a uint8 RGB image in the format of a file ending."""
+    return bytes(cv2.imencode(ending, np.ascontiguousarray(image[..., ::-1]))[1])
 
 
 def write_truth(folder: str | Path, rates: Mapping[str, Mapping[str, float]]) -> Path:
-    """Write truth.json: recording's name -> kind of signal -> heart rate (bpm)."""
+    """Write truth.json (recording -> kind of signal -> heart rate, bpm); return the folder."""
     path = Path(folder) / TRUTH
     path.write_text(json.dumps(rates, indent=1) + "\n", encoding="utf-8")
     return Path(folder)
 
 
 def read_truth(folder: str | Path) -> dict[str, dict[str, float]]:
-    """Read what `write_truth` wrote."""
+    """Read the heart rates (bpm) that `write_truth` wrote."""
     return json.loads((Path(folder) / TRUTH).read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ LABELS = Path("Processed_data") / "Improved_All_Combined_hr_rsp_binary.csv"
 
 
 def write(folder: str | Path, *, seconds: int = 40) -> Path:
-    """The real layout: two people, rest then stress at another heart rate (truth.json)."""
+    """Write two people at rest, then in a stress task at another heart rate."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     (folder / LABELS).parent.mkdir(parents=True)

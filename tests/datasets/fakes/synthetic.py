@@ -1,4 +1,4 @@
-"""A small study of synthetic people, and the rates of their beats."""
+"""A small study of synthetic people, and their heart rates."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.datasets.fakes.shared import write_truth
 
 
 def write(folder: str | Path, *, seconds: int = 4) -> Path:
-    """A tiny study: two people, two trials of a few seconds, small videos."""
+    """Write two people with two trials of a few seconds and small videos."""
     write_study(folder, people=2, trials=2, duration_s=seconds, size=64)
     truth = {}
     for path in sorted(Path(folder).glob("truth/*_beats.csv")):

@@ -1,4 +1,4 @@
-"""A fake of UBFC-Phys: contact signals and scores of each person, films of one."""
+"""A fake of UBFC-Phys: contact signals and scores of each person, videos of one."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_face, w
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people, of whom the second has no videos; the skin's channel beats like a decoy."""
+    """Write two people, of whom the second has no videos; EDA has the decoy's rate."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     for person, group in ((2, "test"), (10, "ctrl")):

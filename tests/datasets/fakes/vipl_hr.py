@@ -8,7 +8,7 @@ from tests.datasets.fakes.shared import pulse, rate_of, write_face, write_truth
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people before a webcam whose container lies about its rate, one before a phone."""
+    """Write two people with a webcam whose container has a wrong rate, one also with a phone."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     for person, scene, source in ((2, 1, 1), (2, 10, 1), (10, 1, 1), (10, 1, 2), (10, 1, 4)):
@@ -19,10 +19,10 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
             continue
         bpm, rate = rate_of(len(truth)), 25 if source == 1 else 30
         truth[f"vipl-hr/{person}/v{scene}/source{source}"] = {"bvp": bpm}
-        film = pulse(bpm, seconds, rate)
-        write_face(place / "video.avi", film, 30.0)
+        video_wave = pulse(bpm, seconds, rate)
+        write_face(place / "video.avi", video_wave, 30.0)
         if source == 1:
-            np.savetxt(place / "time.txt", 1e3 * np.arange(len(film)) / rate, "%d")
+            np.savetxt(place / "time.txt", 1e3 * np.arange(len(video_wave)) / rate, "%d")
         wave = pulse(bpm, seconds, 60)
         np.savetxt(place / "wave.csv", wave, "%.3f", header="Wave", comments="")
         for name, decoy in (("HR", 80), ("SpO2", 97)):

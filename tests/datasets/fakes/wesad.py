@@ -1,4 +1,4 @@
-"""A fake of WESAD: pickles and questionnaires, and of one person the raw E4 session alone."""
+"""A fake of WESAD: pickles and questionnaires; one person has only the raw E4 session."""
 
 import pickle
 import zipfile
@@ -13,7 +13,7 @@ CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Two people with different orders, a rate each condition; of a third the raw E4 alone."""
+    """Write two people with conditions in different orders, and a third with only the raw E4."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
     for k, order in enumerate((list(CODES), ["Base", "Fun", "Medi 1", "TSST", "Medi 2"])):
@@ -31,7 +31,7 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
 
 
 def _person(name: str, order: list[str], rates: list[float], seconds: int) -> dict[str, object]:
-    """Each condition's pulse after two seconds without a label."""
+    """Return a pickle's content: each condition follows two seconds without a label."""
     codes = [np.repeat([0, CODES[c]], [2 * 700, seconds * 700]) for c in order]
     return {
         "subject": name,
@@ -41,12 +41,12 @@ def _person(name: str, order: list[str], rates: list[float], seconds: int) -> di
 
 
 def _write_e4(folder: Path, order: list[str], seconds: int) -> dict[str, dict[str, float]]:
-    """S9's questionnaire and E4 session: the rest of the session beats at the decoy's rate."""
+    """Write S9's questionnaire and E4 session; between conditions it has the decoy's rate."""
     quest = _quest(folder.name, order, seconds + 20)
     ends = [929 + 158 + (k + 1) * (seconds + 22) for k in range(5)]
     wave, truth = pulse(DECOY_BPM, ends[-1], 64), {}
     for k, end in enumerate(ends):
-        first = end - 20 - seconds  # the labels' beginning, to a fifth of a second
+        first = end - 20 - seconds  # start of the labels, to within 0.2 s
         wave[first * 64 : (end - 20) * 64] = pulse(rate_of(10 + k), seconds, 64)
         truth[f"wesad/9/1/{_trial(order[k])}"] = {"bvp": rate_of(10 + k)}
     lines = ["1495437325.00", "64.000000", *(f"{value:.2f}" for value in wave)]
@@ -58,7 +58,7 @@ def _write_e4(folder: Path, order: list[str], seconds: int) -> dict[str, dict[st
 
 
 def _quest(name: str, order: list[str], seconds: int) -> str:
-    """Times in minutes.seconds from a start 2 min 38 s before the pickle's: one of them is 2.4."""
+    """Format a questionnaire; its times (minutes.seconds) start 2 min 38 s before the pickle's."""
     starts = [158 + 2 + k * (seconds + 2) for k in range(5)]
 
     def times(at: list[int]) -> str:

@@ -1,0 +1,27 @@
+"""Looking up a reader, and describing its data set as text."""
+
+import pytest
+
+from emotion_rppg import datasets
+from emotion_rppg.datasets import cards
+from emotion_rppg.errors import InputError
+
+
+@pytest.mark.parametrize("name", datasets.DATASETS)
+def test_a_reader_is_found_by_its_name(name) -> None:
+    assert datasets.find(name) is datasets.DATASETS[name]
+
+
+def test_an_unknown_name_is_refused_with_all_names() -> None:
+    with pytest.raises(InputError, match=r"unknown data set 'deeap'; known: amigos, .*, wesad"):
+        datasets.find("deeap")
+
+
+def test_a_description_has_one_fact_per_line_and_lists_problems(fakes) -> None:
+    text = cards.description_as_text(cards.describe("stress-predict", fakes["stress-predict"]))
+    lines = text.splitlines()
+    assert "found people      2" in lines
+    assert "found recordings per person 2" in lines
+    assert "found recordings with bvp: 4" in lines
+    assert lines[-2:] == ["problems: 1", "  2 people, the card says 35"]
+    assert "found" not in cards.description_as_text(cards.describe("stress-predict", None))
