@@ -10,7 +10,7 @@ import numpy as np
 
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.hrv.spectra import BREATH
+from emotion_rppg.features.hrv.spectra import RESPIRATION
 from emotion_rppg.signals import Signal
 
 LENGTH_S, STEP_S, POINTS = 60, 15, 8192
@@ -37,7 +37,7 @@ def breaths_per_min(chest: Signal) -> float:
     samples = chest.resample(10).bandpass(0.08, 0.6).samples
     power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), POINTS)) ** 2
     hz = np.fft.rfftfreq(POINTS, 0.1)
-    power[(hz < BREATH[0]) | (hz > BREATH[1])] = 0
+    power[(hz < RESPIRATION[0]) | (hz > RESPIRATION[1])] = 0
     return float(60 * hz[power.argmax()])
 
 

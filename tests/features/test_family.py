@@ -217,7 +217,7 @@ def test_a_family_whose_table_is_another_one_is_refused() -> None:
         ({"pace_b": Column("1", "b", error="pace_hz")}, "names 'pace_hz' as its standard error"),
         (
             {"pace_b_se": Column("1", "b", withholds=StandardError("pace_b", "b", 1.0))},
-            "withholds by 'pace_b'",
+            "the standard error of 'pace_b'",
         ),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.features.trust import distrust, kind_of, summary, withhold
+from emotion_rppg.features.trust import kind_of, summary, untrusted_reason, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import extract
@@ -90,8 +90,8 @@ def test_every_kind_has_a_least_quality() -> None:
     for kind, least in ((name, kind.min_quality) for name, kind in KINDS.items()):
         poor = Beats(heart(), np.full(80, least - 0.05), kind=kind)
         good = Beats(heart(), np.full(80, least + 0.05), kind=kind)
-        assert "quality" in distrust(poor, None)
-        assert distrust(good, None) == ""
+        assert "quality" in untrusted_reason(poor, None)
+        assert untrusted_reason(good, None) == ""
 
 
 def test_reasons_are_counted_without_their_numbers() -> None:

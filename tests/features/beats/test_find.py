@@ -11,7 +11,13 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.beats.artefacts import ectopic, extra, odd, rhythm_of, silent
+from emotion_rppg.features.beats.artefacts import (
+    ectopic_beats,
+    extra_beats,
+    local_rhythm,
+    too_long,
+    unusual,
+)
 from emotion_rppg.features.beats.find import FIDUCIALS
 from emotion_rppg.metrics import beat_errors
 from emotion_rppg.signals import Beats, Signal
@@ -303,21 +309,21 @@ def steady() -> np.ndarray:
 
 def test_ordinary_intervals_are_neither_silent_nor_odd_nor_ectopic(steady: np.ndarray) -> None:
     intervals = np.diff(steady)
-    rhythm = rhythm_of(intervals)
-    assert not silent(intervals, *rhythm).any()
-    assert not odd(intervals, *rhythm).any()
-    assert not ectopic(intervals, *rhythm).any()
-    assert not extra(intervals, rhythm[0]).any()
+    rhythm = local_rhythm(intervals)
+    assert not too_long(intervals, *rhythm).any()
+    assert not unusual(intervals, *rhythm).any()
+    assert not ectopic_beats(intervals, *rhythm).any()
+    assert not extra_beats(intervals, rhythm[0]).any()
 
 
 def test_a_beat_that_was_not_detected_leaves_silence(steady: np.ndarray) -> None:
     intervals = np.diff(np.delete(steady, 50))
-    assert np.flatnonzero(silent(intervals, *rhythm_of(intervals))).tolist() == [49]
+    assert np.flatnonzero(too_long(intervals, *local_rhythm(intervals))).tolist() == [49]
 
 
 def test_a_beat_between_two_of_the_rhythm_is_extra(steady: np.ndarray) -> None:
     intervals = np.diff(np.insert(steady, 51, steady[50] + 0.3))
-    assert np.flatnonzero(extra(intervals, rhythm_of(intervals)[0])).tolist() == [51]
+    assert np.flatnonzero(extra_beats(intervals, local_rhythm(intervals)[0])).tolist() == [51]
 
 
 @pytest.mark.parametrize("every", [2, 3, 9], ids=["bigeminy", "trigeminy", "now and then"])
@@ -326,14 +332,14 @@ def test_early_beats_followed_by_a_pause_are_ectopic(steady: np.ndarray, every: 
     times = steady.copy()
     times[early] -= 0.25
     intervals = np.diff(times)
-    found = np.flatnonzero(ectopic(intervals, *rhythm_of(intervals)))
+    found = np.flatnonzero(ectopic_beats(intervals, *local_rhythm(intervals)))
     assert set(early[1:-1]) <= set(found) <= set(early)
 
 
 def test_no_beat_of_an_altogether_irregular_heart_is_ectopic() -> None:
     intervals = np.random.default_rng(0).uniform(0.45, 1.05, 200)
-    assert np.mean(ectopic(intervals, *rhythm_of(intervals))) < 0.05
-    assert not silent(intervals, *rhythm_of(intervals)).any()
+    assert np.mean(ectopic_beats(intervals, *local_rhythm(intervals))) < 0.05
+    assert not too_long(intervals, *local_rhythm(intervals)).any()
 
 
 # ---- real recordings -------------------------------------------------------------------------

@@ -99,4 +99,4 @@ def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
     assert rate > 150
     said = estimate_heart_rate(signal)
     assert said.hr_bpm is None
-    assert "two rates: the spectrum says" in (said.reason or "")
+    assert "two rates: the spectrum has" in (said.reason or "")
