@@ -42,8 +42,8 @@ COLUMNS = (
     "network", "normalisation", "frames", "parameters", "mflop_a_frame", "sees", *MEASURES, "past"
 )  # fmt: skip
 HEADINGS = {  # of the printed table, whose columns are those of docs/networks.md
-    "frames": "frames a clip",
     "normalisation": "normalisation",
+    "frames": "frames a clip",
     "network": "network",
     "parameters": "parameters",
     "mflop_a_frame": "MFLOP a frame",

@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.peers FOLDER [VIDEO]`` installs each package under FOLDER, as its users do,
 and gives all the same files: videos to heart rate (speed, memory), intervals to HRV (values,
-speed). Undeclared requirements of a package are installed and listed; a package that cannot be installed or
-started is listed with its error. It takes about fifteen minutes and 3 GB of disk.
+speed). Undeclared requirements of a package are installed and listed; a package that cannot be
+installed or started is listed with its error. It takes about fifteen minutes and 3 GB of disk.
 """
 
 from __future__ import annotations
