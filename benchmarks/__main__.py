@@ -1,4 +1,7 @@
-"""``make bench``: every measurement there is data for. Ratios are taken side by side in one run."""
+"""Run all benchmarks whose data is available (``make bench``).
+
+Ratios are measured side by side in one run.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ def main() -> None:
     speed.main()
     print("\n# Waves of the frozen test clips\n")
     presets.main(["pos", "physnet"])
-    print("\n# How far back recurrent networks look")
+    print("\n# Memory of recurrent networks")
     memory.main()
     print("\n# Beats and HRV\n")
     if Path(FOLDER, "rppg_waveforms").is_dir():
         beats.main(Path(FOLDER))
-        print("\n# Quality of real waves, by which a rate is given or withheld")
-        known = reliability.real(Path(FOLDER))
-        reliability.told(known)
-        reliability.tables(known)
+        print("\n# Quality of real waves, by which a heart rate is reported or withheld")
+        waves = reliability.real(Path(FOLDER))
+        reliability.rate_errors(waves)
+        reliability.tables(waves)
     else:
         print("not measured: set EMOTION_RPPG_DATA to the folder of real recordings")
 

@@ -1,9 +1,10 @@
-"""Why PhysNet pools time and brings it back, and where a plain RNN loses the long past.
+"""Compare pulse networks of one size: temporal pooling against recurrence, by length of clip.
 
-``python -m benchmarks.ablation RESULTS.csv [FIGURE.svg]``: every network of the table is trained
-with one budget on clips of 32, 64, 128 and 256 frames and reads the same unseen clips. A row is
-written when a network is done; the same command goes on after an interruption (about an hour on one
-core). Drawn clips and one seed each: it compares networks, and says nothing of faces.
+``python -m benchmarks.ablation RESULTS.csv [FIGURE.svg]`` trains every network of ``NETWORKS`` with
+the same budget on clips of 32, 64, 128 and 256 frames, and tests all on the same new clips. Each
+result is written as soon as it is measured; the same command resumes after an interruption (about
+an hour on one core). Clips are synthetic and each network has one seed: the results compare
+networks and are no evidence about faces.
 """
 
 from __future__ import annotations
@@ -33,17 +34,30 @@ from emotion_rppg.synthesis.presets import Truth
 LENGTHS = (32, 64, 128, 256)
 FRAMES_A_STEP, STEPS = 512, 200
 SIZE, RATE_HZ = 16, 30.0
-TEST_SEED, TESTS, TEST_FRAMES = 1_900_000_000, 16, 900  # no training seed comes near
-SEEN = 1e-3  # an input frame counts as seen from this share of the strongest one's gradient
+TEST_SEED, TESTS, TEST_FRAMES = 1_900_000_000, 16, 900  # far from all training seeds
+LEAST_GRADIENT = 1e-3  # of the largest: an input frame with more is in the receptive field
 PAST = 96  # frames of the past in the profile
 MEASURES = ("hr_error_bpm", "r", "jitter_ms", "beat_f1", "rmssd_error_ms")  # medians of clips
 COLUMNS = (
     "network", "normalisation", "frames", "parameters", "mflop_a_frame", "sees", *MEASURES, "past"
 )  # fmt: skip
+HEADINGS = {  # of the printed table, whose columns are those of docs/networks.md
+    "normalisation": "normalisation",
+    "frames": "frames a clip",
+    "network": "network",
+    "parameters": "parameters",
+    "mflop_a_frame": "MFLOP a frame",
+    "sees": "sees",
+    "hr_error_bpm": "heart rate error bpm",
+    "r": "r",
+    "jitter_ms": "jitter ms",
+    "beat_f1": "beat F1",
+    "rmssd_error_ms": "RMSSD error ms",
+}
 
 
 def recipe(network: str, normalisation: str, frames: int) -> Recipe:
-    """The budget that all have: so many frames a step, so many steps."""
+    """Return the training config of a network; frames per step and steps are the same for all."""
     return Recipe(
         network=network,
         normalisation=normalisation,
@@ -56,56 +70,58 @@ def recipe(network: str, normalisation: str, frames: int) -> Recipe:
     )
 
 
-def measured(given: Recipe) -> dict[str, Any]:
-    """A network trained by the recipe: what it costs, what it sees, how well it reads."""
+def measure(config: Recipe) -> dict[str, Any]:
+    """Train a network and measure its cost, receptive field and accuracy."""
     with tempfile.TemporaryDirectory() as folder:
-        source, people = synthetic_clips(given)
-        out = train(source, Path(folder) / given.network, recipe=given, trained_on=people)
-        network = load_network(out, device="cpu")  # made ready it has no gradients
-        module = NETWORKS[given.network](**given.options).eval()
+        source, people = synthetic_clips(config)
+        out = train(source, Path(folder) / config.network, recipe=config, trained_on=people)
+        network = load_network(out, device="cpu")  # accelerated: without gradients
+        module = NETWORKS[config.network](**config.options).eval()
         load_state(module, load_tensors(out), str(out))
     profile = past(module)
-    found = np.array([_read(network, TEST_SEED + k) for k in range(TESTS)])
-    scores = [float(np.nanmedian(column)) for column in found.T[[0, 2, 3, 4, 5]]]
+    results = np.array([_test(network, TEST_SEED + k) for k in range(TESTS)])
+    scores = [float(np.nanmedian(column)) for column in results.T[[0, 2, 3, 4, 5]]]
     return {
-        "network": given.network,
-        "normalisation": given.normalisation,
-        "frames": given.frames,
+        "network": config.network,
+        "normalisation": config.normalisation,
+        "frames": config.frames,
         "parameters": sum(p.numel() for p in module.parameters()),
         "mflop_a_frame": f"{flops(module) / 1e6:.1f}",
-        "sees": int((profile > SEEN).sum()),
+        "sees": int((profile > LEAST_GRADIENT).sum()),
         **{name: f"{value:.3f}" for name, value in zip(MEASURES, scores, strict=True)},
         "past": " ".join(f"{value:.2e}" for value in profile),
     }
 
 
-def _read(network: Any, seed: int) -> list[float]:
+def _test(network: Any, seed: int) -> list[float]:
+    """Measures of one test clip, those of `benchmarks.presets.row`."""
     clip, wave = training_clip(seed, frames=TEST_FRAMES, size=SIZE, rate_hz=RATE_HZ)
-    heard = Signal(wave, RATE_HZ, kind="bvp")
-    found = overlap_add(clip, network, chunk=round(CHUNK_S * RATE_HZ))
-    truth = Truth(find_beats(heard), heard, codec="none", tone=0.0)
-    return row(Signal(found, RATE_HZ, kind="rppg"), truth)
+    true_wave = Signal(wave, RATE_HZ, kind="bvp")
+    estimated = overlap_add(clip, network, chunk=round(CHUNK_S * RATE_HZ))
+    truth = Truth(find_beats(true_wave), true_wave, codec="none", tone=0.0)
+    return row(Signal(estimated, RATE_HZ, kind="rppg"), truth)
 
 
 def past(module: nn.Module, *, frames: int = 256, tries: int = 4) -> np.ndarray:
-    """How much the newest output owes to inputs 0, 1, 2 … frames before it, (PAST,), 1 at most.
+    """Measure how inputs 0, 1, 2 … frames earlier affect an output, (PAST,), 1 at most.
 
-    The norm of the gradient of one late output by each input frame, mean over random inputs.
+    The norm of the gradient of one late output with respect to each input frame, mean over random
+    inputs.
     """
     draw = torch.Generator().manual_seed(0)
-    found = np.zeros(PAST)
-    at = frames - 33  # the frames after it are no past
+    total = np.zeros(PAST)
+    at = frames - 33  # only earlier frames count
     for _ in range(tries):
         clip = torch.randn((1, 3, frames, SIZE, SIZE), generator=draw).requires_grad_()
         module(clip)[0, at].backward()
         assert clip.grad is not None
         by_frame = clip.grad.square().sum((0, 1, 3, 4)).sqrt().numpy()
-        found += by_frame[at::-1][:PAST]
-    return found / found.max()
+        total += by_frame[at::-1][:PAST]
+    return total / total.max()
 
 
 def flops(module: nn.Module, *, frames: int = 128) -> float:
-    """Floating-point operations a frame: what torch counts, and 2 for each recurrent weight."""
+    """Count floating-point operations per frame: torch's count, and 2 per recurrent weight."""
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
@@ -117,9 +133,9 @@ def flops(module: nn.Module, *, frames: int = 128) -> float:
 
 
 def plans() -> list[Recipe]:
-    """What memory is worth with frame differences; the package's own normalisation beside it.
+    """List the configs: frame differences at all lengths, then the package's own normalisation.
 
-    The slow ConvLSTM comes last, so that an interrupted run has compared most.
+    The slow ConvLSTM comes last, so that an interrupted run has most of the results.
     """
     names = sorted(NETWORKS, key=lambda name: name == "cnn2d_convlstm")
     lengths = [recipe(name, "diff_normalised", n) for name in names[:-1] for n in LENGTHS]
@@ -139,7 +155,7 @@ def main(arguments: Sequence[str]) -> None:
         for plan in plans():
             if any(_same(plan, row) for row in done):
                 continue
-            writer.writerow(measured(plan))
+            writer.writerow(measure(plan))
             file.flush()
     rows = _rows(path)
     print(table(rows))
@@ -158,23 +174,22 @@ def _same(plan: Recipe, row: dict[str, str]) -> bool:
 
 
 def table(rows: list[dict[str, str]]) -> str:
-    """Markdown, a row a network and length of clip."""
-    shown = COLUMNS[:-1]
-    lines = [f"| {' | '.join(shown)} |", "|" + "---|" * len(shown)]
-    return "\n".join([*lines, *(f"| {' | '.join(row[c] for c in shown)} |" for row in rows)])
+    """Format a Markdown table, one row per network and length of clip."""
+    lines = [f"| {' | '.join(HEADINGS.values())} |", "|" + "---|" * len(HEADINGS)]
+    return "\n".join([*lines, *(f"| {' | '.join(row[c] for c in HEADINGS)} |" for row in rows)])
 
 
 def draw(rows: list[dict[str, str]]) -> Any:
-    """Jitter by length of clip, and what the newest output owes to the past."""
+    """Draw jitter by length of clip, and the effect of past frames on an output."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name in NETWORKS:
-        mine = [r for r in rows if r["network"] == name and r["normalisation"] != "temporal"]
-        mine.sort(key=lambda r: int(r["frames"]))
-        left.plot([int(r["frames"]) for r in mine], [float(r["jitter_ms"]) for r in mine], "o-")
-        profile = [r["past"] for r in mine if r["frames"] == "128"]
+        own = [r for r in rows if r["network"] == name and r["normalisation"] != "temporal"]
+        own.sort(key=lambda r: int(r["frames"]))
+        left.plot([int(r["frames"]) for r in own], [float(r["jitter_ms"]) for r in own], "o-")
+        profile = [r["past"] for r in own if r["frames"] == "128"]
         if profile:
             right.semilogy(np.array(profile[0].split(), float), label=name)
     left.set(xscale="log", xlabel="frames a training clip", ylabel="beat jitter (ms)")

@@ -1,6 +1,6 @@
-"""What beats and HRV are worth: ``python -m benchmarks.beats DATA`` prints bars and measures.
+"""Measure the accuracy of beats and HRV against targets: ``python -m benchmarks.beats DATA``.
 
-DATA holds ``rppg_waveforms/ubfc_11_people.npz``, ``contact/neurokit/``, ``contact/vitallens/``,
+DATA contains ``rppg_waveforms/ubfc_11_people.npz``, ``contact/neurokit/``, ``contact/vitallens/``,
 ``no_pulse/`` and ``stress_predict/``.
 Accuracy on synthetic waves is a functional check, not evidence.
 """
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import refusals, respiration, synthetic
-from benchmarks.synthetic import heart, kept, sure, within
+from benchmarks.synthetic import accepted, heart, mean_confidence, within
 from emotion_rppg.features import hrv
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.find import FIDUCIALS
@@ -27,20 +27,25 @@ from emotion_rppg.signals import Beats, Signal
 
 CAMERA = {"rppg_pos_face": -1, "rppg_pos_wholeframe": -1, "rppg_chrom_face": 1}  # polarity
 HOLE_S = 0.5
-PARTS = 40  # of a beat, whose means are its shape
+PARTS = 40  # phase bins of a beat, whose means are its shape
 
 
 class Row(NamedTuple):
+    """Measures of one camera wave and of its reference."""
+
     person: str
     method: str
     truth: BeatMeasures  # heart rate (bpm), SDNN, RMSSD (ms)
-    found: BeatMeasures
-    kept: bool
-    error: tuple[float, float]  # of a beat's time, ms: as told by the wave, as it was
+    estimated: BeatMeasures
+    accepted: bool
+    error: tuple[float, float]  # of a beat's time, ms: estimated from the wave, true
 
 
 def reference(times_s: np.ndarray, samples: np.ndarray) -> Beats:
-    """0.5–8 Hz, 256 Hz spline, NeuroKit2's peaks, Kubios correction; holes of the clock as gaps."""
+    """Detect reference beats: 0.5–8 Hz, 256-Hz spline, NeuroKit2's peaks, Kubios correction.
+
+    Holes of the clock are gaps.
+    """
     import neurokit2 as nk
     from scipy.interpolate import CubicSpline
 
@@ -48,13 +53,14 @@ def reference(times_s: np.ndarray, samples: np.ndarray) -> Beats:
     grid = np.arange(times[0], times[-1], 1 / 256)
     wave = Signal(CubicSpline(times, samples[where])(grid), 256).bandpass(0.5, 8)
     peaks = nk.ppg_findpeaks(wave.samples, sampling_rate=256)["PPG_Peaks"]
-    fixed = nk.signal_fixpeaks(peaks, sampling_rate=256, method="Kubios")[1]
+    corrected = nk.signal_fixpeaks(peaks, sampling_rate=256, method="Kubios")[1]
     holes = np.flatnonzero(np.diff(times) > HOLE_S)
     gaps = [(float(times[i]), float(times[i + 1])) for i in holes]
-    return Beats(times[0] + np.unique(np.asarray(fixed, dtype=int)) / 256, gaps=gaps)
+    return Beats(times[0] + np.unique(np.asarray(corrected, dtype=int)) / 256, gaps=gaps)
 
 
 def camera_rows(data: Path) -> Iterator[Row]:
+    """Yield the measures of each camera wave of 11 people."""
     waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
     for person in _people(waves):
         times = waves[f"{person}_t"]
@@ -64,7 +70,7 @@ def camera_rows(data: Path) -> Iterator[Row]:
         for method, signal in _camera_waves(waves, person):
             beats = find_beats(signal)
             error = timing(beats, own.times_s)
-            yield Row(person, method, truth, beat_measures(beats), kept(beats), error)
+            yield Row(person, method, truth, beat_measures(beats), accepted(beats), error)
 
 
 def _camera_waves(waves: Mapping[str, np.ndarray], person: str) -> Iterator[tuple[str, Signal]]:
@@ -78,10 +84,10 @@ def _people(waves: Mapping[str, np.ndarray]) -> list[str]:
 
 
 def timing(beats: Beats, truth_s: np.ndarray) -> tuple[float, float]:
-    """Error of a beat's time, ms: what ``timing_sd_s`` tells, and what it was.
+    """Compute the error of beat times, ms: estimated (``timing_sd_s``) and true.
 
-    Of beats within 150 ms of the truth's, less what drifts over fifteen beats: the pulse's delay
-    from heart to face and to finger changes, which no wave tells of.
+    Of beats within 150 ms of a true beat, without changes over fifteen beats and more: the delay of
+    the pulse between face and finger changes, which the wave does not show.
     """
     from scipy.ndimage import median_filter
 
@@ -93,142 +99,150 @@ def timing(beats: Beats, truth_s: np.ndarray) -> tuple[float, float]:
     off = off[np.abs(off) < 0.15]
     off = off - median_filter(off, 15)
     off = off[np.abs(off) < 4 * 1.4826 * np.median(np.abs(off))]
-    told = np.sqrt(np.nanmean(beats.timing_sd_s**2))
-    return float(1e3 * told), float(1e3 * np.sqrt(np.mean(off**2)))
+    estimated = np.sqrt(np.nanmean(beats.timing_sd_s**2))
+    return float(1e3 * estimated), float(1e3 * np.sqrt(np.mean(off**2)))
 
 
 def camera(data: Path) -> None:
-    print("camera waves of 11 people against their contact PPG (truth -> found: bpm, SDNN, RMSSD)")
+    """Print errors of camera waves against the contact PPG."""
+    print("camera waves of 11 people against their contact PPG")
+    print("  true -> estimated: heart rate (bpm), SDNN, RMSSD (ms)")
     rows = list(camera_rows(data))
     for row in rows:
         numbers = " ".join(
-            f"{a:6.1f} -> {b:6.1f}" for a, b in zip(row.truth, row.found, strict=True)
+            f"{a:6.1f} -> {b:6.1f}" for a, b in zip(row.truth, row.estimated, strict=True)
         )
-        print(f"  {row.person:4s} {row.method:20s} {numbers} {'' if row.kept else 'withheld'}")
-    good = [row for row in rows if row.kept]
-    truth, found = (np.array([getattr(r, name) for r in good]) for name in ("truth", "found"))
-    error = np.abs(found - truth)
-    mean, middle = error.mean(axis=0), np.median(error, axis=0)
-    guess = np.abs(truth - np.median(truth, axis=0)).mean(axis=0)
+        print(f"  {row.person:4s} {row.method:20s} {numbers} {'' if row.accepted else 'withheld'}")
+    good = [row for row in rows if row.accepted]
+    truth, estimated = (np.array([getattr(r, n) for r in good]) for n in ("truth", "estimated"))
+    error = np.abs(estimated - truth)
+    mean, median = error.mean(axis=0), np.median(error, axis=0)
+    baseline = np.abs(truth - np.median(truth, axis=0)).mean(axis=0)
     people = np.array([row.person for row in good])
-    low, high = interval_of_r(truth[:, 2], found[:, 2], people)
-    print(f"  kept {len(good) / len(rows):.0%} (bar 80 %)")
-    for k, (name, bar) in enumerate({"HR": "0.5 bpm", "SDNN": "5 ms", "RMSSD": "10 ms"}.items()):
+    low, high = interval_of_r(truth[:, 2], estimated[:, 2], people)
+    print(f"  accepted: {len(good) / len(rows):.0%} of the waves (target 80 %)")
+    for k, (name, target) in enumerate({"HR": "0.5 bpm", "SDNN": "5 ms", "RMSSD": "10 ms"}.items()):
         print(
-            f"  {name} MAE {mean[k]:.2f} (bar {bar}; the median for everybody {guess[k]:.2f}), "
-            f"median error {middle[k]:.2f}"
+            f"  {name}: mean absolute error {mean[k]:.2f} (target {target}; the median of all "
+            f"people {baseline[k]:.2f}), median error {median[k]:.2f}"
         )
-    r = pearson(truth[:, 2], found[:, 2])
-    print(f"  r(RMSSD) {r:.2f} [{low:.2f}, {high:.2f}, people drawn anew] (bar 0.7)")
-    steadiness(truth[:, 2], found[:, 2], people)
-    told, was = np.array([row.error for row in good]).T
+    r = pearson(truth[:, 2], estimated[:, 2])
+    print(f"  RMSSD: r {r:.2f} [{low:.2f}, {high:.2f}, bootstrap over people] (target 0.7)")
+    robustness_of_r(truth[:, 2], estimated[:, 2], people)
+    standard, true = np.array([row.error for row in good]).T
     print(
-        f"  error of a beat's time: told {np.median(told):.1f} ms, was {np.median(was):.1f} ms "
-        f"(medians; slow changes of delay apart), ratio {np.median(told / was):.2f}, "
-        f"r {pearson(told, was):.2f} over waves"
+        f"  error of a beat's time: estimated {np.median(standard):.1f} ms, true "
+        f"{np.median(true):.1f} ms (medians, without slow changes of delay), ratio "
+        f"{np.median(standard / true):.2f}, r {pearson(standard, true):.2f} over waves"
     )
-    limit(data, good)
+    contact_limit(data, good)
 
 
-def steadiness(truth: np.ndarray, found: np.ndarray, people: np.ndarray) -> None:
-    """How much of r hangs on single people, and what their waves say together."""
+def robustness_of_r(truth: np.ndarray, estimated: np.ndarray, people: np.ndarray) -> None:
+    """Print the range of r without each person, and r of the mean of each person's waves."""
     others = [people != person for person in np.unique(people)]
-    each = [pearson(truth[rest], found[rest]) for rest in others]
-    mean = [[x[~rest].mean() for rest in others] for x in (truth, found)]
+    without = [pearson(truth[rest], estimated[rest]) for rest in others]
+    mean = [[x[~rest].mean() for rest in others] for x in (truth, estimated)]
     print(
-        f"  with one of the {len(each)} people left out {min(each):.2f} to {max(each):.2f}; of the "
-        f"mean of each person's waves {pearson(*np.array(mean)):.2f}"
+        f"  r without one of the {len(without)} people: {min(without):.2f} to {max(without):.2f}; "
+        f"r of the mean of each person's waves: {pearson(*np.array(mean)):.2f}"
     )
 
 
-def limit(data: Path, good: list[Row]) -> None:
-    """How far the contact PPG agrees with itself, and with the camera: read by find_beats."""
+def contact_limit(data: Path, good: list[Row]) -> None:
+    """Print how `find_beats` on the contact PPG agrees with the reference and with the camera."""
     waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
-    known = {}
+    contact = {}
     for row in good:
         times, wave = waves[f"{row.person}_t"], waves[f"{row.person}_contact_ppg"]
-        if row.person not in known:
+        if row.person not in contact:
             ours = find_beats(Signal.from_times(times, wave, kind="bvp"))
-            known[row.person] = (row.truth, beat_measures(ours))
-    truth, found = np.array(list(known.values())).swapaxes(0, 1)
-    error = np.abs(found - truth).mean(axis=0)
+            contact[row.person] = (row.truth, beat_measures(ours))
+    truth, estimated = np.array(list(contact.values())).swapaxes(0, 1)
+    error = np.abs(estimated - truth).mean(axis=0)
     print(
-        "  the contact PPG through find_beats against the same reference: "
-        f"SDNN MAE {error[1]:.1f} ms, RMSSD {error[2]:.1f} ms, "
-        f"r {pearson(truth[:, 2], found[:, 2]):.2f}; true RMSSD {np.mean(truth[:, 2]):.1f} ± "
+        "  find_beats on the contact PPG against the same reference: mean absolute error of SDNN "
+        f"{error[1]:.1f} ms, of RMSSD {error[2]:.1f} ms, "
+        f"r {pearson(truth[:, 2], estimated[:, 2]):.2f}; true RMSSD {np.mean(truth[:, 2]):.1f} ± "
         f"{np.std(truth[:, 2]):.1f} ms"
     )
-    pairs = np.array([(known[row.person][1].rmssd_ms, row.found.rmssd_ms) for row in good])
-    print(f"  the camera's against that reading of the contact PPG: r {pearson(*pairs.T):.2f}")
+    pairs = np.array([(contact[row.person][1].rmssd_ms, row.estimated.rmssd_ms) for row in good])
+    print(f"  camera against find_beats on the contact PPG: RMSSD r {pearson(*pairs.T):.2f}")
 
 
 def noises(data: Path) -> Iterator[tuple[np.ndarray, float]]:
-    """What is left of each camera wave without its mean beat, of unit size at 30 Hz, and the dB.
+    """Yield the residual of each camera wave without its mean beat, at 30 Hz, and its SNR, dB.
 
-    Of the waves that the gate keeps, 0.5–8 Hz; where in its beat a sample lies is told by the
-    beats that are found.
+    The residual has a standard deviation of 1. Only accepted waves, 0.5–8 Hz; the phase of each
+    sample follows from the detected beats.
     """
     waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
     for signal in (s for person in _people(waves) for _, s in _camera_waves(waves, person)):
         beats = find_beats(signal)
-        if not kept(beats):
+        if not accepted(beats):
             continue
         wave = signal.resample(30).bandpass(0.5, 8)
         beat = np.interp(wave.times_s, beats.times_s, np.arange(len(beats)), left=np.nan)
-        known = np.isfinite(wave.samples) & (beat < len(beats) - 1)
-        known[known] = beats.joined[beat[known].astype(int)]
-        samples, turn = wave.samples[known], beat[known] % 1
-        part = (turn * PARTS).astype(int)
+        inside = np.isfinite(wave.samples) & (beat < len(beats) - 1)
+        inside[inside] = beats.joined[beat[inside].astype(int)]
+        samples, phase = wave.samples[inside], beat[inside] % 1
+        part = (phase * PARTS).astype(int)
         mean = np.bincount(part, samples) / np.bincount(part)
-        pulse = np.interp(turn, (np.arange(PARTS) + 0.5) / PARTS, mean, period=1)
-        rest = samples - pulse
-        yield rest / rest.std(), float(20 * np.log10(pulse.std() / rest.std()))
+        pulse = np.interp(phase, (np.arange(PARTS) + 0.5) / PARTS, mean, period=1)
+        residual = samples - pulse
+        yield residual / residual.std(), float(20 * np.log10(pulse.std() / residual.std()))
 
 
 def minutes(data: Path) -> Iterator[tuple[str, Signal, np.ndarray]]:
-    """Minutes of other people's contact PPG whose SDNN and RMSSD hang on no fiducial, with both."""
+    """Yield minutes of contact PPG of other people whose measures do not depend on the fiducial."""
     import pandas as pd
 
     table = pd.read_csv(data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
-    whole = {"finger": Signal(table["PPG"].to_numpy(), 100, kind="bvp")}
+    signals = {"finger": Signal(table["PPG"].to_numpy(), 100, kind="bvp")}
     for path in sorted((data / "stress_predict" / "Raw_data").glob("*/BVP.csv")):
-        whole[path.parent.name] = Signal(np.loadtxt(path, delimiter=",")[2:], 64, kind="bvp")
-    for name, signal in whole.items():
+        signals[path.parent.name] = Signal(np.loadtxt(path, delimiter=",")[2:], 64, kind="bvp")
+    for name, signal in signals.items():
         starts = range(0, int(min(signal.duration_s, 3000)) - 59, 60)
         agreed = ((name, m, _agreed(m)) for m in (signal.crop(s, s + 60) for s in starts))
         yield from islice(((n, m, truth) for n, m, truth in agreed if truth is not None), 5)
 
 
 def _agreed(minute: Signal) -> np.ndarray | None:
-    """Median of what the three fiducials measure; None where they differ or doubt."""
-    found = [find_beats(minute, fiducial=point) for point in FIDUCIALS]
-    if min(b.coverage for b in found) < 0.97 or min(sure(b) for b in found) < 0.85:
+    """Median measures of the three fiducials; None if they differ or the beats are uncertain."""
+    beats = [find_beats(minute, fiducial=point) for point in FIDUCIALS]
+    if min(b.coverage for b in beats) < 0.97 or min(map(mean_confidence, beats)) < 0.85:
         return None
-    each = np.array([beat_measures(b) for b in found])
-    middle = np.asarray(np.median(each, axis=0))
-    alike = np.ptp(each[:, 1:], axis=0) <= np.array([0.1, 0.2]) * middle[1:]
-    return middle if alike.all() else None
+    measures = np.array([beat_measures(b) for b in beats])
+    median = np.asarray(np.median(measures, axis=0))
+    similar = np.ptp(measures[:, 1:], axis=0) <= np.array([0.1, 0.2]) * median[1:]
+    return median if similar.all() else None
 
 
 def others(data: Path) -> None:
-    """What smoothing costs those whose hearts vary more than the 11's; a wrist has noise itself."""
-    print("contact PPG of other people at 30 fps with white noise, read as a camera's (no bar)")
+    """Print the bias of smoothing for people whose hearts vary more than those of the 11 people.
+
+    A wrist signal has noise of its own.
+    """
+    print(
+        "contact PPG of other people at 30 fps with white noise, read as camera waves (no target)"
+    )
     known = list(minutes(data))
     for snr_db in (20, 10, 5):
         beats = [find_beats(_as_camera(m, snr_db, k)) for k, (_, m, _) in enumerate(known)]
-        good = [(m[2], beat_measures(b)) for m, b in zip(known, beats, strict=True) if kept(b)]
-        truth, found = np.array(good).swapaxes(0, 1)
-        error = np.abs(found - truth).mean(axis=0)
-        bias = 100 * np.median(found[:, 2] / truth[:, 2] - 1)
+        good = [(m[2], beat_measures(b)) for m, b in zip(known, beats, strict=True) if accepted(b)]
+        truth, estimated = np.array(good).swapaxes(0, 1)
+        error = np.abs(estimated - truth).mean(axis=0)
+        bias = 100 * np.median(estimated[:, 2] / truth[:, 2] - 1)
         print(
             f"  {snr_db:2d} dB: {len(good)} of {len(known)} minutes of "
-            f"{len({name for name, _, _ in known})} people kept; SDNN MAE {error[1]:.1f} ms, "
-            f"RMSSD MAE {error[2]:.1f} ms, median bias {bias:+.0f} %, "
-            f"r {pearson(truth[:, 2], found[:, 2]):.2f}"
+            f"{len({name for name, _, _ in known})} people accepted; SDNN error {error[1]:.1f} ms, "
+            f"RMSSD error {error[2]:.1f} ms, median bias {bias:+.0f} %, "
+            f"r {pearson(truth[:, 2], estimated[:, 2]):.2f}"
         )
 
 
 def _as_camera(minute: Signal, snr_db: float, seed: int) -> Signal:
+    """The minute as a camera wave: 30 samples a second, with white noise."""
     samples = minute.resample(30).samples
     noise = np.random.default_rng(seed).normal(
         0, samples.std() * 10 ** (-snr_db / 20), len(samples)
@@ -237,7 +251,7 @@ def _as_camera(minute: Signal, snr_db: float, seed: int) -> Signal:
 
 
 def interval_of_r(a: np.ndarray, b: np.ndarray, people: np.ndarray) -> tuple[float, float]:
-    """95 % interval of Pearson's r by the bootstrap of people, each with all their waves."""
+    """Compute the 95 % interval of Pearson's r by a bootstrap of people with all their waves."""
     draw = np.random.default_rng(0)
     own = [np.flatnonzero(people == person) for person in np.unique(people)]
     picks = (
@@ -248,16 +262,18 @@ def interval_of_r(a: np.ndarray, b: np.ndarray, people: np.ndarray) -> tuple[flo
 
 
 def contact(data: Path) -> None:
+    """Print heart rate, SDNN and RMSSD of one person from finger and chest."""
     import pandas as pd
 
     table = pd.read_csv(data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
-    print("one heart by finger and chest, 5 min (bpm, SDNN, RMSSD; bar: within 2 ms)")
+    print("one heart by finger and chest, 5 min (bpm, SDNN, RMSSD; target: within 2 ms)")
     for column, kind in (("PPG", "bvp"), ("ECG", "ecg")):
-        found = beat_measures(find_beats(Signal(table[column].to_numpy(), 100, kind=kind)))
-        print(f"  {kind} " + " ".join(f"{value:6.2f}" for value in found))
+        measures = beat_measures(find_beats(Signal(table[column].to_numpy(), 100, kind=kind)))
+        print(f"  {kind} " + " ".join(f"{value:6.2f}" for value in measures))
 
 
 def speed() -> None:
+    """Print the time of the HRV table beside NeuroKit2's functions."""
     import neurokit2 as nk
 
     windows = [within(heart(62, 60 + k % 40, 40, k % 50), 60) for k in range(1000)]
@@ -268,15 +284,15 @@ def speed() -> None:
         work = [(f, p) for p in peaks for f in functions]
         return _seconds(lambda: [f(p, sampling_rate=1000) for f, p in work]) / len(peaks)
 
-    whole, same = theirs(nk.hrv), theirs(nk.hrv_time, nk.hrv_frequency)
-    print("1,000 windows of 60 s, the whole table; what 60 s allow of it is time and frequency")
+    all_columns, same = theirs(nk.hrv), theirs(nk.hrv_time, nk.hrv_frequency)
+    print("HRV of 1,000 windows of 60 s, which support time and frequency domain")
     print(f"  {1e3 * ours:.2f} ms a window")
-    print(f"  nk.hrv {1e3 * whole:.1f} ms: {whole / ours:.0f}× (bar 20×)")
-    print(f"  nk.hrv_time and hrv_frequency {1e3 * same:.1f} ms: {same / ours:.1f}× (bar 6×)")
+    print(f"  nk.hrv {1e3 * all_columns:.1f} ms: {all_columns / ours:.0f}× (target 20×)")
+    print(f"  nk.hrv_time and hrv_frequency {1e3 * same:.1f} ms: {same / ours:.1f}× (target 6×)")
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """Shortest of three runs: other work on the machine only ever adds."""
+    """Shortest time of three runs, s: other work on the machine only adds time."""
     best = float("inf")
     for _ in range(3):
         begun = time.perf_counter()
@@ -286,6 +302,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def main(data: Path) -> None:
+    """Print all measures."""
     warnings.simplefilter("ignore")  # NeuroKit2's
     camera(data)
     others(data)

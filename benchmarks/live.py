@@ -1,8 +1,8 @@
-"""Whether `live` bears an hour: ``python -m benchmarks.live [VIDEO] [METHOD] [MINUTES]``.
+"""Run `live` for an hour of video time: ``python -m benchmarks.live [VIDEO] [METHOD] [MINUTES]``.
 
-The frames of a short video are shown again and again, forwards and backwards, as fast as they are
-taken; a line every five minutes of the video's own time says how much memory the process holds, how
-far behind the newest frame the numbers are, and how many times faster than real time it goes.
+The frames of a short video are repeated forwards and backwards, as fast as they are processed.
+Every five minutes of video time, a line shows the memory of the process, the delay behind the
+newest frame, and the speed relative to real time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EVERY_S = 300.0
 
 
 def looped(path: Path, minutes: float) -> Iterator[Frame]:
-    """The video to and fro for so long: no picture leaps where it turns."""
+    """Yield the frames of a video forwards and backwards, so that no frame jumps."""
     once = list(replayed(path, paced=False))
     step_s = (once[-1].time_s - once[0].time_s) / (len(once) - 1)
     for index, frame in enumerate(itertools.cycle([*once, *once[-2:0:-1]])):
@@ -31,13 +31,14 @@ def looped(path: Path, minutes: float) -> Iterator[Frame]:
         yield Frame(index, index * step_s, frame.image)
 
 
-def held_mb() -> float:
-    """Memory of this process now (Linux)."""
+def memory_mb() -> float:
+    """Return the resident memory of this process, MB (Linux)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096 / 1e6
 
 
 def main(path: Path = CLIP, method: str = "pos", minutes: float = 60.0) -> None:
+    """Print memory, delay and speed every five minutes of video time."""
     begun, due, late = time.perf_counter(), EVERY_S, 0.0
     print(f"{minutes:g} minutes of {path.name} by {method}")
     for reading in watch(looped(path, minutes), method):
@@ -45,7 +46,7 @@ def main(path: Path = CLIP, method: str = "pos", minutes: float = 60.0) -> None:
         if reading.time_s >= due:
             speed = reading.time_s / (time.perf_counter() - begun)
             print(
-                f"  {due / 60:3.0f} min: {held_mb():5.0f} MB, at most {late:.2f} s behind, "
+                f"  {due / 60:3.0f} min: {memory_mb():5.0f} MB, at most {late:.2f} s behind, "
                 f"{speed:.1f}× real time",
                 flush=True,
             )

@@ -1,9 +1,10 @@
-"""How far back RNN, LSTM and GRU learn to look: the adding and the copying problem.
+"""Compare the memory of RNN, LSTM and GRU on the adding and the copying problem.
 
 ``python -m benchmarks.memory [FIGURE.svg]`` prints the tables of ``docs/memory.md`` and draws its
-figure. *Adding* (Hochreiter & Schmidhuber 1997): the sum of the two marked numbers of a long line.
-*Copying* (the same; as Arjovsky et al. 2016 pose it, with fewer symbols): say again what was shown
-before a long silence. The longer the line, the further back lies what counts.
+figure. *Adding* (Hochreiter and Schmidhuber 1997): output the sum of the two marked numbers of a
+sequence. *Copying* (the same paper; in the form of Arjovsky et al. 2016, with fewer symbols):
+repeat the symbols shown before many blanks. The longer the sequence, the further back are the
+relevant inputs.
 """
 
 from __future__ import annotations
@@ -25,15 +26,18 @@ from emotion_rppg.runtime.atomic_files import whole_file
 
 HIDDEN, BATCH, STEPS, RATE = 32, 32, 4000, 5e-3
 LENGTHS = (10, 30, 100)
-SYMBOLS, SHOWN = 4, 3  # of copying: kinds of symbols, and how many are to be kept
-SOLVED = 0.95  # at this score of fresh sequences training ends early
+SYMBOLS, SHOWN = 4, 3  # of copying: kinds of symbols, and the number to repeat
+SOLVED = 0.95  # score on new sequences at which training ends early
 FAR = 100  # steps over which the gradient is followed back
 
 Problem = Callable[[int, np.random.Generator], tuple[Tensor, Tensor]]
 
 
 def adding(length: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """(batch, length, 2): numbers in 0–1 and two marks, one in each half; (batch, 1): their sum."""
+    """Draw numbers in 0–1 with two marks, (batch, length, 2), and the marked sums, (batch, 1).
+
+    There is one mark in each half.
+    """
     numbers = draw.random((BATCH, length))
     marks = np.zeros((BATCH, length))
     row, half = np.arange(BATCH), length // 2
@@ -44,7 +48,11 @@ def adding(length: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def copying(length: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Symbols, ``length`` blanks, the last a call, blanks to write in; (batch, shown): symbols."""
+    """Draw one-hot sequences and the symbols to repeat, (batch, shown).
+
+    A sequence has the symbols, ``length`` blanks of which the last is a cue, and blanks for the
+    output.
+    """
     shown = draw.integers(0, SYMBOLS, (BATCH, SHOWN))
     line = np.full((BATCH, SHOWN + length + SHOWN), SYMBOLS)
     line[:, :SHOWN] = shown
@@ -52,38 +60,41 @@ def copying(length: int, draw: np.random.Generator) -> tuple[Tensor, Tensor]:
     return functional.one_hot(torch.tensor(line), SYMBOLS + 2).float(), torch.tensor(shown)
 
 
-SHAPES = {adding: (2, 1, 1), copying: (SYMBOLS + 2, SYMBOLS, SHOWN)}  # in, out, steps written
+SHAPES = {
+    adding: (2, 1, 1),
+    copying: (SYMBOLS + 2, SYMBOLS, SHOWN),
+}  # channels in, out, output steps
 
 
-def usual(recurrent: nn.RNNBase, length: int) -> None:
-    """PyTorch's own starting weights: uniform, small."""
+def pytorch_start(recurrent: nn.RNNBase, length: int) -> None:
+    """Leave the initial weights of PyTorch: uniform, small."""
 
 
-def ours(recurrent: nn.RNNBase, length: int) -> None:
-    """This package's: orthogonal from state to state, an LSTM's forget bias 1."""
+def orthogonal_start(recurrent: nn.RNNBase, length: int) -> None:
+    """Set the initial weights of this package: orthogonal recurrent weights, LSTM forget bias 1."""
     start(recurrent)
 
 
-def long(recurrent: nn.RNNBase, length: int) -> None:
-    """The same with forget biases that keep as long as the line (Tallec & Ollivier 2018)."""
+def long_start(recurrent: nn.RNNBase, length: int) -> None:
+    """Set forget biases that retain the state for the whole sequence (Tallec and Ollivier 2018)."""
     start(recurrent)
-    keep = torch.empty(HIDDEN).uniform_(1, length - 1).log()
+    forget_bias = torch.empty(HIDDEN).uniform_(1, length - 1).log()
     with torch.no_grad():
-        recurrent.bias_ih_l0[:HIDDEN] = -keep  # input gate
-        recurrent.bias_ih_l0[HIDDEN : 2 * HIDDEN] = keep
+        recurrent.bias_ih_l0[:HIDDEN] = -forget_bias  # input gate
+        recurrent.bias_ih_l0[HIDDEN : 2 * HIDDEN] = forget_bias
 
 
 NETWORKS: dict[str, tuple[str, Callable[[nn.RNNBase, int], None]]] = {
-    "RNN, PyTorch's start": ("rnn", usual),
-    "RNN, orthogonal start": ("rnn", ours),
-    "GRU": ("gru", ours),
-    "LSTM, forget bias 1": ("lstm", ours),
-    "LSTM, forget bias for the length": ("lstm", long),
+    "RNN, PyTorch's start": ("rnn", pytorch_start),
+    "RNN, orthogonal start": ("rnn", orthogonal_start),
+    "GRU": ("gru", orthogonal_start),
+    "LSTM, forget bias 1": ("lstm", orthogonal_start),
+    "LSTM, forget bias for the length": ("lstm", long_start),
 }
 
 
 class Reader(nn.Module):
-    """A recurrent layer and a line from its last states."""
+    """A recurrent layer and a linear layer on its last hidden states."""
 
     def __init__(self, name: str, length: int, channels: int, outputs: int, last: int) -> None:
         super().__init__()
@@ -99,17 +110,17 @@ class Reader(nn.Module):
 
 
 def loss_and_score(problem: Problem, written: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
-    """What is minimised, and 0 (knows nothing of the past) to 1 (all of it)."""
+    """Compute the loss, and a score from 0 (chance) to 1 (solved)."""
     if problem is adding:
         error = (written[:, 0] - wanted).square().mean()
-        return error, 1 - 6 * float(error.detach())  # whoever always says 1 errs by 1/6
+        return error, 1 - 6 * float(error.detach())  # the constant 1 has an error of 1/6
     right = float((written.argmax(2) == wanted).float().mean())
     loss = functional.cross_entropy(written.flatten(0, 1), wanted.flatten())
     return loss, (right - 1 / SYMBOLS) / (1 - 1 / SYMBOLS)
 
 
 def train(problem: Problem, name: str, length: int, *, seed: int = 0) -> tuple[float, int]:
-    """Score over the last 50 batches, each of sequences never seen before, and steps taken."""
+    """Train a network; return its score on the last 50 batches, all new, and the steps taken."""
     draw = np.random.default_rng((seed, length))
     with small_and_repeatable(seed):
         network = Reader(name, length, *SHAPES[problem])
@@ -127,20 +138,21 @@ def train(problem: Problem, name: str, length: int, *, seed: int = 0) -> tuple[f
 
 
 def reach(name: str) -> np.ndarray:
-    """Size of the last state's gradient to the state 0 … FAR steps before, untrained: (FAR + 1,).
+    """Compute the gradient of the last state by the state 0 … ``FAR`` steps before, (FAR + 1,).
 
-    Of the cell state for an LSTM, else of the hidden one; mean over a batch of *adding*.
+    Before training; relative norm, mean over a batch of *adding*. The state is the cell state of an
+    LSTM, otherwise the hidden state.
     """
     with small_and_repeatable(0):
         network = Reader(name, FAR, *SHAPES[adding]).recurrent
         x, _ = adding(FAR, np.random.default_rng(0))
         state = torch.zeros(1, BATCH, HIDDEN, requires_grad=True)
         carried = (torch.zeros_like(state), state) if isinstance(network, nn.LSTM) else state
-        kept = [state]
+        states = [state]
         for step in x.split(1, dim=1):
             _, carried = network(step, carried)
-            kept.append(carried[1] if isinstance(carried, tuple) else carried)
-        gradients = torch.autograd.grad((kept[-1] * torch.randn(HIDDEN)).sum(), kept)
+            states.append(carried[1] if isinstance(carried, tuple) else carried)
+        gradients = torch.autograd.grad((states[-1] * torch.randn(HIDDEN)).sum(), states)
     sizes = torch.stack([gradient[0].norm(dim=1).mean() for gradient in gradients]).flip(0)
     return (sizes / sizes[0]).numpy()
 
@@ -148,7 +160,7 @@ def reach(name: str) -> np.ndarray:
 def draw_figure(
     scores: dict[Problem, dict[str, list[float]]], far: dict[str, np.ndarray]
 ) -> Figure:
-    """Scores by length, a panel a problem, and how the gradient fades."""
+    """Draw scores by length, a panel per problem, and the gradient by distance."""
     figure = Figure(figsize=(9.5, 3.4), layout="constrained")
     axes = figure.subplots(1, 3)
     styles = dict(zip(NETWORKS, ("C3:", "C3-", "C2-", "C0-", "C1--"), strict=True))
@@ -177,16 +189,17 @@ def draw_figure(
 
 
 def main(figure: str | None = None) -> None:
+    """Print the tables and write the figure."""
     began = time.process_time()
     scores: dict[Problem, dict[str, list[float]]] = {}
     for problem in (adding, copying):
-        print(f"\n| {problem.__name__} | " + " | ".join(map(str, LENGTHS)) + " |")
+        print(f"\n| {problem.__name__}, length | " + " | ".join(map(str, LENGTHS)) + " |")
         print("|---|" + "---|" * len(LENGTHS))
         scores[problem] = {}
         for name in NETWORKS:
-            found = [train(problem, name, length) for length in LENGTHS]
-            scores[problem][name] = [score for score, _ in found]
-            cells = [f"{score:.2f} ({steps})" for score, steps in found]
+            trained = [train(problem, name, length) for length in LENGTHS]
+            scores[problem][name] = [score for score, _ in trained]
+            cells = [f"{score:.2f} ({steps})" for score, steps in trained]
             print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     far = {name: reach(name) for name in NETWORKS}
     print("\n| gradient before training | 10 steps back | 30 | 100 |\n|---|---|---|---|")

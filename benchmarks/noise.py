@@ -1,13 +1,14 @@
-"""How often `evaluate` calls noise significant: `python -m benchmarks.noise [TABLES] [OUT.csv]`.
+"""Measure how often `evaluate` finds noise significant.
 
-Each table has 10–40 people with trials of one to four windows of 60–180 s, features that are noise
-(levels of people and a slow drift within trials included), and a label that varies within people
-or between them; half of them are split by leave-one-subject-out, half into five folds of people.
-Every head is tested as `evaluate` tests it by default. Valid p values are at or below .05 in 5 % of
-the tables; the bar is 7 %. Rows are written as they come and are not computed again.
+``python -m benchmarks.noise [TABLES] [OUT.csv]``. Each table has 10–40 people with trials of one to
+four windows of 60–180 s, features that are noise (with offsets of people and a slow drift within
+trials), and a label that varies within or between people. Half of the tables are split by
+leave-one-subject-out, half into five folds of people. Every head is tested as `evaluate` does by
+default. Valid p values are at or below .05 in 5 % of the tables; the bar is 7 %. Results are
+written as soon as they are computed, and not computed again.
 
-Printed beside: the same for the test of slow heads (`p_forward`), and for a null that permutes
-labels against predictions without refits, which is not valid and not used.
+Also printed: the same for the test of slow heads (`p_forward`), and for a null distribution that
+permutes labels against fixed predictions without refits, which is invalid and not used.
 """
 
 from __future__ import annotations
@@ -36,20 +37,20 @@ FEATURES = ("hr_bpm", "rmssd_ms", "sdnn_ms", "hf_ms2", "lf_ms2", "sd1_sd2")
 
 
 def noise(seed: int) -> tuple[pd.DataFrame, str]:
-    """A table whose label has nothing to do with its features, and where its label varies."""
+    """Draw a table whose label is independent of its features; say where the label varies."""
     draw = np.random.default_rng(seed)
     between = bool(seed % 2)
     rows: list[dict[str, Any]] = []
     n_people = int(draw.integers(10, 41))
     groups = draw.permutation(np.arange(n_people) % 2)
     for person in range(n_people):
-        level = draw.normal(size=len(FEATURES))
+        offset = draw.normal(size=len(FEATURES))
         trials = int(draw.integers(3, 7))
         labels = draw.permutation(np.arange(trials) % 2)
         for trial in range(trials):
             length, drift = float(draw.choice([60, 90, 180])), draw.normal(size=len(FEATURES))
             for window in range(int(draw.integers(1, 5))):
-                values = level + drift + draw.normal(size=len(FEATURES))
+                values = offset + drift + draw.normal(size=len(FEATURES))
                 rows.append(
                     {
                         "dataset": "noise",
@@ -67,9 +68,9 @@ def noise(seed: int) -> tuple[pd.DataFrame, str]:
 
 
 def tested(seed: int) -> list[dict[str, Any]]:
-    """The p values of each head on one table."""
+    """Compute the p values of each head on one table."""
     table, label = noise(seed)
-    nobody = np.zeros(len(table), dtype=bool)
+    none = np.zeros(len(table), dtype=bool)
     (plan,) = make_plans(
         table,
         {"": matrix(table)},
@@ -78,63 +79,65 @@ def tested(seed: int) -> list[dict[str, Any]]:
         encoder=None,
         probabilities="own",
         split="loso" if seed % 4 < 2 else "subject_folds",
-        unscored=nobody,
+        unscored=none,
         allow_unknown=False,
         seed=seed,
     )
-    found = []
+    rows = []
     for name in USED:
-        how: dict[str, Any] = {"over_people": plan.over_people, "seed": seed}
+        options: dict[str, Any] = {"over_people": plan.over_people, "seed": seed}
         jobs = [job for job in plan.jobs if job.name == name]
-        found.append(
+        rows.append(
             {
                 "table": seed,
                 "label": label,
                 "people": table["subject"].nunique(),
                 "head": name,
-                "p": null_of(jobs, table, permutations=None, **how)["p"],
-                "p_forward": forward_test(jobs, table, **how)["p"],
-                "p_without_refits": without_refits(jobs, table, **how),
+                "p": null_of(jobs, table, permutations=None, **options)["p"],
+                "p_forward": forward_test(jobs, table, **options)["p"],
+                "p_without_refits": without_refits(jobs, table, **options),
             }
         )
-    return found
+    return rows
 
 
 def without_refits(jobs: list[Job], table: pd.DataFrame, *, over_people: bool, seed: int) -> float:
-    """The p value of labels permuted against the predictions of the true labels."""
+    """Compute the p value of labels permuted against fixed predictions."""
     jobs = joined(jobs, seed=seed)
     rows = np.concatenate([job.test for job in jobs])
-    said = np.concatenate([run_job(job).predicted for job in jobs])
-    how: dict[str, Any] = {"classes": jobs[0].classes, "over_people": over_people}
+    predicted = np.concatenate([run_job(job).predicted for job in jobs])
+    options: dict[str, Any] = {"classes": jobs[0].classes, "over_people": over_people}
     permute = permuter(jobs[0].y, table, over_people=over_people)
     draw = np.random.default_rng(seed)
     labels = [jobs[0].y, *(permute(draw) for _ in range(499))]
-    scores = [group_score(y[rows], said, jobs[0].groups[rows], **how) for y in labels]
+    groups = jobs[0].groups[rows]
+    scores = [group_score(y[rows], predicted, groups, **options) for y in labels]
     return p_value(scores[0], np.array(scores[1:]))
 
 
 def main(n: int, out: Path) -> None:
+    """Compute the missing rows of ``n`` tables and print the report."""
     done = set(pd.read_csv(out)["table"]) if out.exists() else set()
-    left = ((seed,) for seed in range(n) if seed not in done)
-    for found in map_in_order(tested, left, workers=os.cpu_count() or 1):
+    missing = ((seed,) for seed in range(n) if seed not in done)
+    for rows in map_in_order(tested, missing, workers=os.cpu_count() or 1):
         with out.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             if not file.tell():
                 writer.writeheader()
-            writer.writerows(found)
+            writer.writerows(rows)
     report(pd.read_csv(out))
 
 
-def report(found: pd.DataFrame) -> None:
-    """Shares of (table, head) at or below the level, in all and by where the label varies."""
-    parts = [("all", found), *found.groupby("label"), *found.groupby("head")]
+def report(tests: pd.DataFrame) -> None:
+    """Print the shares of significant tests: all, by where the label varies, and by head."""
+    parts = [("all", tests), *tests.groupby("label"), *tests.groupby("head")]
     for name, own in parts:
         shares = {c: (own[c] <= LEVEL).mean() for c in COLUMNS if c.startswith("p_") or c == "p"}
-        told = " · ".join(f"{c} {share:.1%}" for c, share in shares.items())
-        print(f"{name}: {own['table'].nunique()} tables, {len(own)} tests · {told}")
-    share = float((found["p"] <= LEVEL).mean())
-    verdict = "met" if share <= BAR else "MISSED"
-    print(f"significant at {LEVEL:g}: {share:.1%} (bar {BAR:.0%}): {verdict}")
+        text = " · ".join(f"{c} {share:.1%}" for c, share in shares.items())
+        print(f"{name}: {own['table'].nunique()} tables, {len(own)} tests · {text}")
+    share = float((tests["p"] <= LEVEL).mean())
+    outcome = "met" if share <= BAR else "MISSED"
+    print(f"significant at {LEVEL:g}: {share:.1%} (bar {BAR:.0%}): {outcome}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Beside other packages, each in an environment of its own: ``make bench-peers``.
+"""Compare with other packages, each in an environment of its own: ``make bench-peers``.
 
-``python -m benchmarks.peers FOLDER [VIDEO]`` installs each peer under FOLDER, as users do,
-and lets it read what we read: videos to a heart rate (speed, memory), intervals to HRV (values,
-speed). What a peer needs and does not ask for is added, and told; one that cannot be installed or
-cannot begin is told with its error. About fifteen minutes, and 3 GB of disk.
+``python -m benchmarks.peers FOLDER [VIDEO]`` installs each package under FOLDER, as its users do,
+and gives all the same files: videos to heart rate (speed, memory), intervals to HRV (values,
+speed). Undeclared requirements of a package are installed and listed; a package that cannot be
+installed or started is listed with its error. It takes about fifteen minutes and 3 GB of disk.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import numpy as np
 
 from benchmarks.speed import PEAK_MB, repeated, write_clip
 
-LIMIT_S = 900.0  # for installing one peer, or for one reading by it
+LIMIT_S = 900.0  # for one installation or one reading
 LONG = 5  # minutes
 WINDOWS, WINDOW_BEATS = 20, 75
 
 
 class Peer(NamedTuple):
-    """A package; ``begin`` is what its user writes to define ``read``."""
+    """A package to compare with; ``begin`` is the code of a user that defines ``read``."""
 
     name: str
-    package: str  # with its version; "" for the environment that this runs in
-    lacks: tuple[str, ...]  # what it needs to begin and does not ask for
+    package: str  # with its version; "" for the present environment
+    undeclared: tuple[str, ...]  # requirements that it does not declare
     begin: str
-    besides: str = ""  # what pip cannot bring
+    system: str = ""  # requirements that pip cannot install
 
 
 VIDEOS = (
@@ -147,11 +147,11 @@ VALUES = ("RMSSD ms", "SDNN ms", "pNN50", "SD1 ms", "SD2 ms", "LF", "HF")
 _FRAME = """
 import io, json, sys, time, warnings
 warnings.simplefilter("ignore")
-said, sys.stdout = sys.stdout, io.StringIO()
+out, sys.stdout = sys.stdout, io.StringIO()
 {peak}
 {begin}
 {work}
-print(json.dumps(result, default=float), file=said)
+print(json.dumps(result, default=float), file=out)
 """
 _READ_VIDEO = """
 result = {"value": read(sys.argv[1]), "until": time.time(), "peak_mb": peak_mb()}
@@ -174,31 +174,33 @@ result = {"values": values[0], "columns": columns, "s": min(taken)}
 
 
 class Failed(Exception):
-    """A peer that could not be installed or could not do its work, with its last words."""
+    """A package could not be installed or run; the message is the last line of its error."""
 
 
 def python_of(peer: Peer, folder: Path) -> Path:
-    """The Python that knows the peer, installed once."""
+    """Return the Python interpreter with the package; it is installed once."""
     if not peer.package:
         return Path(sys.executable)
     home = folder / peer.package.replace("==", "-")
     python, ready = home / "bin" / "python", home / ".ready"
-    wanted = " ".join((peer.package, *peer.lacks))
-    if not (ready.is_file() and ready.read_text() == wanted):
+    requirements = " ".join((peer.package, *peer.undeclared))
+    if not (ready.is_file() and ready.read_text() == requirements):
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        told([sys.executable, "-m", "venv", "--clear", home])
-        told([*pip, peer.package])
-        if peer.lacks:
-            told([*pip, *peer.lacks])
-        ready.write_text(wanted)
+        output_of([sys.executable, "-m", "venv", "--clear", home])
+        output_of([*pip, peer.package])
+        if peer.undeclared:
+            output_of([*pip, *peer.undeclared])
+        ready.write_text(requirements)
     return python
 
 
-def told(command: Sequence[str | Path]) -> str:
-    """What a command prints."""
-    alone = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+def output_of(command: Sequence[str | Path]) -> str:
+    """Run a command in an empty folder without our environment; return what it prints."""
+    environment = {
+        k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))
+    }
     if command[0] == Path(sys.executable):  # ours: this checkout is on its path
-        alone["PYTHONPATH"] = str(Path(__file__).parent.parent)
+        environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
     with tempfile.TemporaryDirectory() as elsewhere:
         try:
             done = subprocess.run(
@@ -207,28 +209,29 @@ def told(command: Sequence[str | Path]) -> str:
                 text=True,
                 timeout=LIMIT_S,
                 cwd=elsewhere,
-                env=alone,
+                env=environment,
             )
         except subprocess.TimeoutExpired as error:
-            raise Failed(f"not done after {LIMIT_S:.0f} s") from error
+            raise Failed(f"not finished after {LIMIT_S:.0f} s") from error
     if done.returncode:
-        words = done.stderr.strip().splitlines()
-        last = words[-1] if words else f"ended with {done.returncode}"
-        for word in map(str, command):  # a file's place says nothing to others
+        lines = done.stderr.strip().splitlines()
+        last = lines[-1] if lines else f"ended with {done.returncode}"
+        for word in map(str, command):  # names of files without their folders
             last = last.replace(word, Path(word).name) if os.path.isabs(word) else last
         raise Failed(last)
     return done.stdout
 
 
-def run(python: Path, peer: Peer, work: str, *given: object) -> dict[str, Any]:
+def run(python: Path, peer: Peer, work: str, *arguments: object) -> dict[str, Any]:
+    """Run a program with the package and return its results."""
     begin = textwrap.dedent(peer.begin)
     program = _FRAME.format(peak=PEAK_MB, begin=begin, work=work)
-    result: dict[str, Any] = json.loads(told([python, "-c", program, *map(str, given)]))
+    result: dict[str, Any] = json.loads(output_of([python, "-c", program, *map(str, arguments)]))
     return result
 
 
 def video_row(peer: Peer, folder: Path, clips: Mapping[str, Path]) -> list[str]:
-    """Cold seconds of the short one; speed and peak of a minute; peak of five."""
+    """Measure rates, seconds from process start, speed of a minute, and peak MB of 1 and 5 min."""
     python = python_of(peer, folder)
     cold = []
     for _ in range(2):
@@ -237,7 +240,7 @@ def video_row(peer: Peer, folder: Path, clips: Mapping[str, Path]) -> list[str]:
         cold.append(short["until"] - begun)
     minute = run(python, peer, _READ_VIDEO, clips["minute"], "again")
     long = run(python, peer, _READ_VIDEO, clips["long"])
-    rates = [found["value"] for found in (short, minute)]
+    rates = [result["value"] for result in (short, minute)]
     return [
         *("withheld" if rate is None else f"{rate:.1f}" for rate in rates),
         f"{min(cold):.1f}",
@@ -248,53 +251,56 @@ def video_row(peer: Peer, folder: Path, clips: Mapping[str, Path]) -> list[str]:
 
 
 def intervals() -> list[list[int]]:
-    """A series of five minutes and some of a minute: breath at 0.25 Hz, whole milliseconds."""
+    """Draw a series of five minutes and several of a minute, whole ms; breathing at 0.25 Hz."""
     rng = np.random.default_rng(20)
-    made = []
+    series = []
     for beats in (375, *[WINDOW_BEATS] * WINDOWS):
         at_s = 0.8 * np.arange(beats)
         slow = 25 * np.sin(2 * np.pi * 0.1 * at_s) + 30 * np.sin(2 * np.pi * 0.25 * at_s)
-        made.append(np.round(800 + slow + rng.normal(0, 10, beats)).astype(int).tolist())
-    return made
+        series.append(np.round(800 + slow + rng.normal(0, 10, beats)).astype(int).tolist())
+    return series
 
 
-def hrv_rows(folder: Path, given: Path) -> dict[str, list[str]]:
-    """Values of the five minutes, how many, and the time of a window beside ours."""
+def hrv_rows(folder: Path, series: Path) -> dict[str, list[str]]:
+    """Measure the values of five minutes, their number, and the time of a window."""
     rows: dict[str, list[str]] = {}
     ours = 0.0
     for peer in HRV:
         try:
-            found = run(python_of(peer, folder), peer, _READ_HRV, given)
+            result = run(python_of(peer, folder), peer, _READ_HRV, series)
         except Failed as error:
             rows[peer.name] = [f"{error}"]
             continue
-        ours = ours or found["s"]
-        speed = [f"{1000 * found['s'] / WINDOWS:.2f}", f"{found['s'] / ours:.1f}"]
-        rows[peer.name] = [*(f"{v:.4g}" for v in found["values"]), str(found["columns"]), *speed]
+        ours = ours or result["s"]
+        speed = [f"{1000 * result['s'] / WINDOWS:.2f}", f"{result['s'] / ours:.1f}"]
+        rows[peer.name] = [*(f"{v:.4g}" for v in result["values"]), str(result["columns"]), *speed]
     return rows
 
 
-def told_rows(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+def print_rows(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> None:
+    """Print a Markdown table with a title."""
     print(f"\n## {title}\n\n| | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for name, cells in rows.items():
         print(f"| {name} | {' | '.join([*cells, *[''] * (len(columns) - len(cells))])} |")
 
 
-def needs() -> dict[str, list[str]]:
+def undeclared() -> dict[str, list[str]]:
+    """List the requirements of each package that were installed by hand."""
     peers = {peer.package: peer for peer in (*VIDEOS, *HRV) if peer.package}
-    added = {name: [*peer.lacks, *filter(None, [peer.besides])] for name, peer in peers.items()}
-    return {name: [", ".join(words) or "–"] for name, words in added.items()}
+    added = {name: [*peer.undeclared, *filter(None, [peer.system])] for name, peer in peers.items()}
+    return {name: [", ".join(names) or "–"] for name, names in added.items()}
 
 
-def main(given: Sequence[str]) -> None:
-    if not given:
-        raise SystemExit("python -m benchmarks.peers FOLDER [VIDEO]")
-    folder = Path(given[0]).resolve()
+def main(arguments: Sequence[str]) -> None:
+    """Install, measure and print all packages."""
+    if not arguments:
+        raise SystemExit("usage: python -m benchmarks.peers FOLDER [VIDEO]")
+    folder = Path(arguments[0]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         clips = {"minute": write_clip(Path(name) / "minute.mp4", 60)}
         drawn = write_clip(Path(name) / "short.mp4", 10)
-        clips["short"] = Path(given[1]).resolve() if len(given) > 1 else drawn
+        clips["short"] = Path(arguments[1]).resolve() if len(arguments) > 1 else drawn
         clips["long"] = repeated(clips["minute"], LONG)
         rows: dict[str, list[str]] = {}
         for peer in VIDEOS:
@@ -304,17 +310,18 @@ def main(given: Sequence[str]) -> None:
             except Failed as error:
                 rows[peer.name] = [f"{error}"]
         short = clips["short"].name
-        columns = [f"{short}, bpm", "minute (72 drawn), bpm", f"{short} from process start, s"]
-        columns += ["speed of the minute, × real time", "peak MB, 1 min", f"peak MB, {LONG} min"]
-        told_rows("Video to heart rate", columns, rows)
+        columns = [f"{short}, bpm", "the minute, bpm", f"{short}, from process start, s"]
+        columns += ["the minute, second reading, × real time"]
+        columns += ["peak MB, 1 min", f"peak MB, {LONG} min"]
+        print_rows("Video to heart rate", columns, rows)
         series = Path(name) / "intervals.json"
         series.write_text(json.dumps(intervals()))
-        told_rows(
+        print_rows(
             "Intervals to HRV",
-            [*VALUES, "columns", "ms a window", "times ours"],
+            [*VALUES, "values per window", "ms per window", "× our time"],
             hrv_rows(folder, series),
         )
-    told_rows("What each needed besides what it asks for", ["added"], needs())
+    print_rows("Packages that were added by hand", ["added"], undeclared())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How much the bundled stress model refuses as unlike its training: ``python -m benchmarks.ranges
-TABLE DATA``.
+"""Measure how many windows the bundled stress model refuses as unlike its training data.
 
-TABLE as of `benchmarks.stress`, DATA the folder of real recordings. Each person of the training is
-held out in turn; other recordings are given to the model as they are.
+``python -m benchmarks.ranges TABLE DATA``: TABLE is that of `benchmarks.stress`, DATA the folder of
+real recordings. Each training person is held out in turn; the model reads the other recordings as
+they are.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ E4_HZ = 64.0
 
 
 def held_out(table: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
-    """Share of each training person's windows that the ranges of all the others refuse."""
+    """Compute the share of each training person's windows outside the ranges of all others."""
     table = table[trusted(table)]
     X = matrix(table, names=names, ablate=("sequence",)).X
-    who = people(table).to_numpy()
+    subjects = people(table).to_numpy()
     shares = []
-    for person in np.unique(who):
-        own = who == person
-        ranges = Ranges.of(X[~own], who[~own])
+    for person in np.unique(subjects):
+        own = subjects == person
+        ranges = Ranges.of(X[~own], subjects[~own])
         assert ranges is not None
         shares.append(np.mean(ranges.distances(X[own]) > ranges.limit))
     return np.array(shares)
 
 
 def fingers(data: Path) -> Iterator[tuple[str, Signal]]:
-    """Contact PPG of fingers at rest: phone cameras, oximeters, a laboratory, intensive care."""
+    """Yield finger PPG at rest: phone cameras, oximeters, a laboratory, intensive care."""
     for folder in sorted((data / "welltory").glob("subject_*")):
         table = pd.read_csv(folder / "PPG.csv")
         times = table["time"].to_numpy() / 1e3
@@ -60,13 +60,14 @@ def fingers(data: Path) -> Iterator[tuple[str, Signal]]:
 
 
 def wrists(data: Path) -> Iterator[tuple[str, Signal]]:
-    """The same device on other people's wrists, the first 50 minutes of each."""
+    """Yield the first 50 minutes of other people with the same wrist device."""
     for path in sorted((data / "wesad").glob("S*/**/BVP.csv")):
         samples = np.loadtxt(path)[2:]
         yield "the same device (WESAD)", Signal(samples[: int(3000 * E4_HZ)], E4_HZ, kind="bvp")
 
 
 def windows(waves: Iterator[tuple[str, Signal]]) -> pd.DataFrame:
+    """Extract the feature table of waves."""
     recordings = [
         Recording(name, str(k), signals={"bvp": lambda wave=wave: wave})
         for k, (name, wave) in enumerate(waves)
@@ -75,13 +76,14 @@ def windows(waves: Iterator[tuple[str, Signal]]) -> pd.DataFrame:
 
 
 def main(path: Path, data: Path) -> None:
+    """Print the shares of refused windows."""
     model = load("stress")
     assert model.ranges is not None
     shares = held_out(read_table(path), model.names)
     print("| windows of | windows with a trusted pulse | refused |\n|---|---|---|")
     print(
         f"| {len(shares)} training people, each held out | – | {shares.mean():.1%} on average, "
-        f"{shares.max():.0%} of the person most refused |"
+        f"{shares.max():.0%} for the most refused person |"
     )
     for waves in (wrists(data), fingers(data)):
         table = windows(waves)

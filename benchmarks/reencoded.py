@@ -1,8 +1,9 @@
-"""One real video, seen worse: ``python -m benchmarks.reencoded VIDEO [METHOD ...]``.
+"""Estimate the heart rate in degraded copies of a video.
 
-The same face after what happens to videos on their way (a messenger's compression, fewer frames,
-fewer pixels, another exposure, noise, a trembling camera), each read by the methods named, by
-default PhysNet and POS. Says the rate each would report, or that it would withhold it.
+``python -m benchmarks.reencoded VIDEO [METHOD ...]``: the video is compressed as by messengers,
+reduced in frames and pixels, changed in exposure, and disturbed by noise and a trembling camera.
+The table shows the heart rate that each method reports, or that it is withheld; default: PhysNet
+and POS.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 X264 = ("-c:v", "libx264", "-crf")
 CLEAN = (*X264, "18")
 TREMBLE = "crop=iw-40:ih-40:20+15*sin(2*PI*t*0.7):20+10*sin(2*PI*t*1.3)"
-WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
+VERSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "H.264, CRF 32": ("a.mp4", (*X264, "32")),
     "H.264, CRF 38": ("b.mp4", (*X264, "38")),
     "H.264, 200 kbit/s": ("c.mp4", ("-c:v", "libx264", "-b:v", "200k")),
@@ -38,25 +39,26 @@ WAYS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def read(path: Path, method: str) -> str:
-    """Rate and quality, as ``pulse`` would tell them."""
-    found = estimate_heart_rate(estimate(path, method))
-    told = "withheld" if found.hr_bpm is None else f"{found.hr_bpm:.1f} bpm"
-    return f"{told} ({found.quality:.2f})"
+    """Format heart rate and quality as ``emotion-rppg pulse`` reports them."""
+    result = estimate_heart_rate(estimate(path, method))
+    rate = "withheld" if result.hr_bpm is None else f"{result.hr_bpm:.1f} bpm"
+    return f"{rate} ({result.quality:.2f})"
 
 
-def main(given: list[str]) -> None:
-    video, methods = Path(given[0]), given[1:] or ["physnet", "pos"]
+def main(arguments: list[str]) -> None:
+    """Print a table with a row per version and a column per method."""
+    video, methods = Path(arguments[0]), arguments[1:] or ["physnet", "pos"]
     encoder = imageio_ffmpeg.get_ffmpeg_exe()
     print(f"| {video.name}: heart rate (quality) | " + " | ".join(methods) + " |")
     print("|---" * (len(methods) + 1) + "|")
     with tempfile.TemporaryDirectory() as folder:
-        for way, (name, words) in {"as it is": ("", ()), **WAYS}.items():
+        for version, (name, options) in {"as it is": ("", ()), **VERSIONS}.items():
             path = Path(folder, name) if name else video
             if name:
-                command = [encoder, "-y", "-loglevel", "error", "-i", str(video), *words, "-an"]
+                command = [encoder, "-y", "-loglevel", "error", "-i", str(video), *options, "-an"]
                 subprocess.run([*command, str(path)], check=True)
-            said = " | ".join(read(path, method) for method in methods)
-            print(f"| {way} | {said} |", flush=True)
+            cells = " | ".join(read(path, method) for method in methods)
+            print(f"| {version} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is refused, and what must not be: noise, videos without a pulse, short waves of a camera."""
+"""Count rates reported for noise and for videos without a pulse, and errors of short waves."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from emotion_rppg.signals import Signal
 
 NOISES = {"white": None, "of 0.7-4 Hz": (0.7, 4.0), "of 0.7-2.5 Hz": (0.7, 2.5), "brown": None}
 SEEDS = range(100, 120)
-LEAST_CONFIDENCE, ABOUT_S = 0.8, 3.0  # of the recordings' own, on the mean about a sample
+LEAST_CONFIDENCE, AROUND_S = 0.8, 3.0  # of the recordings' own confidence, mean around a sample
 
 
 def noise_of(name: str, seed: int) -> Signal:
-    """A minute at 30 Hz that holds no pulse."""
+    """Draw a minute of noise at 30 Hz."""
     white = Signal(np.random.default_rng(seed).normal(size=1800), 30, kind="rppg")
     if name == "brown":
         return Signal(np.cumsum(white.samples), 30, kind="rppg")
@@ -27,42 +27,46 @@ def noise_of(name: str, seed: int) -> Signal:
 
 
 def noise() -> None:
-    print("a minute of noise read as a camera's wave, 20 of each: called beats · given a rate")
+    """Print the share of time with detected beats and of reported rates in noise."""
+    print("minutes of noise as camera waves, 20 of each: detected beats · heart rate reported")
     for name in NOISES:
         waves = [noise_of(name, seed) for seed in SEEDS]
-        called = np.mean([find_beats(wave).coverage for wave in waves])
+        detected = np.mean([find_beats(wave).coverage for wave in waves])
         rated = np.mean([judge(wave).hr_bpm is not None for wave in waves])
-        print(f"  {name:13s} {called:4.0%} of the time · {rated:4.0%} of the waves (no bar)")
+        print(f"  {name:13s} {detected:4.0%} of the time · {rated:4.0%} of the waves (no target)")
 
 
 def vitallens(data: Path) -> None:
-    print("contact/vitallens: heart rate of short camera waves against the recordings' own")
+    """Print errors of the heart rate of short camera waves."""
+    print("contact/vitallens: heart rate of short camera waves against that of the recordings")
     for path in sorted((data / "contact" / "vitallens").glob("sample_video_*.json")):
-        found = json.loads(path.read_text())
-        found = found[0] if isinstance(found, list) else found
-        wave = found["waveforms"]["ppg_waveform"]
-        sure = _mean(np.array(wave["confidence"]), found["fps"]) >= LEAST_CONFIDENCE
-        signal = Signal(np.where(sure, wave["data"], np.nan), found["fps"], kind="rppg")
-        said, truth = judge(signal), found["vitals"]["heart_rate"]["value"]
-        error = "withheld" if said.hr_bpm is None else f"{said.hr_bpm - truth:+.2f} bpm (bar 1)"
-        print(f"  {path.stem}: sure {sure.mean():.0%}, {truth:.1f} bpm, error {error}")
+        result = json.loads(path.read_text())
+        result = result[0] if isinstance(result, list) else result
+        wave = result["waveforms"]["ppg_waveform"]
+        confident = _mean(np.array(wave["confidence"]), result["fps"]) >= LEAST_CONFIDENCE
+        signal = Signal(np.where(confident, wave["data"], np.nan), result["fps"], kind="rppg")
+        bpm, truth = judge(signal).hr_bpm, result["vitals"]["heart_rate"]["value"]
+        error = "withheld" if bpm is None else f"{bpm - truth:+.2f} bpm (target 1)"
+        print(f"  {path.stem}: {confident.mean():.0%} used, {truth:.1f} bpm, error {error}")
 
 
 def _mean(confidence: np.ndarray, rate_hz: float) -> np.ndarray:
-    """About each sample; it falls to zero at every turn of the wave."""
-    near = np.ones(round(ABOUT_S * rate_hz))
+    """Running mean of the confidence, which falls to zero at each extremum of the wave."""
+    near = np.ones(round(AROUND_S * rate_hz))
     return np.convolve(confidence, near, "same") / np.convolve(confidence * 0 + 1, near, "same")
 
 
 def no_pulse(data: Path) -> None:
-    print("no_pulse, through region full: nothing may be claimed")
+    """Print what is reported for videos without a pulse."""
+    print("no_pulse, with the region full: no heart rate may be reported")
     for path in sorted((data / "no_pulse").glob("*.avi")):
-        said = judge(estimate(path, "pos", region="full"))
-        claimed = f"CLAIMED {said.hr_bpm:.0f} bpm" if said.hr_bpm is not None else said.reason
-        print(f"  {path.stem}: {claimed}")
+        judged = judge(estimate(path, "pos", region="full"))
+        result = judged.reason if judged.hr_bpm is None else f"REPORTED {judged.hr_bpm:.0f} bpm"
+        print(f"  {path.stem}: {result}")
 
 
 def main(data: Path) -> None:
+    """Print all results."""
     noise()
     vitallens(data)
     no_pulse(data)

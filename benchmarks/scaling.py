@@ -1,8 +1,8 @@
-"""Throughput against workers, by the clock: ``python -m benchmarks.scaling [MOST]``.
+"""Measure wall-clock time against the number of workers: ``python -m benchmarks.scaling [MOST]``.
 
-The same folder of drawn videos through ``features`` and the same table through ``evaluate``, with
-1, 2, 4 … MOST processes (default: as many as there are cores) and with a Dask cluster of as many
-workers. Processes are started anew each time, as a user's are. About ten minutes on two cores.
+The same folder of synthetic videos is processed by ``features`` and the same table by ``evaluate``,
+with 1, 2, 4 … MOST processes (default: the number of cores) and with a Dask cluster of as many
+workers. Each run starts new processes, as a user does. It takes about ten minutes on two cores.
 """
 
 from __future__ import annotations
@@ -24,30 +24,31 @@ VIDEOS, SECONDS = 12, 30
 PEOPLE, TRIALS = 24, 6
 HEADS = "selected,forest,boosting"
 ROUNDS = 2
-_AS_BEGUN = dict(os.environ)
+_ENVIRONMENT = dict(os.environ)
 
 
 def free(n: int) -> bytes:
-    """An empty part of an MP4 of its own length, by which files of one content differ."""
+    """Return an empty MP4 box of a given length, which makes files of the same content differ."""
     return struct.pack(">I4s", 8 + n, b"free") + bytes(n)
 
 
 def counts(most: int) -> list[int]:
-    """1, 2, 4 … and the last."""
+    """Return 1, 2, 4 … and the largest number."""
     return sorted({min(2**k, most) for k in range(most.bit_length() + 1)})
 
 
 def verb(*words: object) -> None:
+    """Run a verb of the command line."""
     command = [sys.executable, "-m", "emotion_rppg.cli", *map(str, words)]
-    subprocess.run(command, check=True, capture_output=True, env=_AS_BEGUN)
+    subprocess.run(command, check=True, capture_output=True, env=_ENVIRONMENT)
 
 
 @contextmanager
 def cluster(workers: int) -> Iterator[str]:
-    """The address of a Dask cluster on this machine, a process a worker.
+    """Start a Dask cluster on this machine, a process per worker, and yield its address.
 
-    Without the threshold that Dask sets for glibc to give memory back, whatever its value: decoding
-    pictures then takes a third to a half longer.
+    Without the malloc threshold that Dask sets for glibc: with any value, decoding of frames takes
+    a third to a half longer.
     """
     import dask
     import distributed
@@ -62,18 +63,19 @@ def cluster(workers: int) -> Iterator[str]:
 
 
 def timed(words: Sequence[object], folder: Path, workers: int, dask: bool) -> float:
-    """Shortest seconds of a verb whose output is new each time."""
+    """Measure the shortest time of a verb, s; its output is new each time."""
     with cluster(workers) if dask else nullcontext("") as address:
-        how = ("--scheduler", address) if dask else ("--workers", workers)
+        options = ("--scheduler", address) if dask else ("--workers", workers)
 
         def once() -> None:
-            verb(*words, "--out", folder / f"{time.monotonic_ns()}.parquet", *how)
+            verb(*words, "--out", folder / f"{time.monotonic_ns()}.parquet", *options)
 
         return seconds_of({"": once}, ROUNDS)[""]
 
 
-def main(given: Sequence[str]) -> None:
-    most = int(given[0]) if given else os.cpu_count() or 1
+def main(arguments: Sequence[str]) -> None:
+    """Print the table."""
+    most = int(arguments[0]) if arguments else os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "videos").mkdir()

@@ -1,7 +1,7 @@
-"""How fast and how large the first stage is: ``python -m benchmarks.speed [VIDEO]``.
+"""Measure speed and memory from video to wave: ``python -m benchmarks.speed [VIDEO]``.
 
-Absolute times belong to the machine they were taken on; ratios, taken in turn in one run, travel
-better. ``VIDEO`` is what the cold start reads; default: a drawn one of 10 s. About five minutes.
+Absolute times depend on the machine; ratios, measured in turn in one run, do so less. ``VIDEO`` is
+the file of the cold start; default: a synthetic one of 10 s. It takes about five minutes.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ RATE_HZ = 30.0
 FRAMES = 300  # of a forward pass: a chunk of ten seconds
 PUBLISHED_PX, PUBLISHED_FRAMES = 72, 128
 ROUNDS = 5
-DRAWN = 8  # clips, each of another codec, motion, camera
+DRAWN = 8  # clips with different codec, motion and camera
 Forward = Callable[[], torch.Tensor]
-# MB of this process alone; ru_maxrss begins with what its parent held (Linux)
+# Peak MB of this process alone (Linux); ru_maxrss would include the memory of its parent
 PEAK_MB = """
 def peak_mb():
     line = next(line for line in open("/proc/self/status") if "VmHWM" in line)
@@ -56,7 +56,7 @@ finally:
 
 
 def write_clip(path: Path, seconds: float) -> Path:
-    """A 640×480 video of a synthetic face before a grey wall."""
+    """Write a 640×480 video of a synthetic face in front of a grey wall."""
     n = round(seconds * RATE_HZ)
     wave = np.sin(2 * np.pi * 1.2 * np.arange(n) / RATE_HZ)
     small = film(face(0.3, size=480), wave, RATE_HZ, Camera())
@@ -65,7 +65,7 @@ def write_clip(path: Path, seconds: float) -> Path:
 
 
 def repeated(path: Path, times: int) -> Path:
-    """The same video again and again in one file."""
+    """Write a file that repeats a video."""
     import imageio_ffmpeg
 
     out = path.with_stem(f"{path.stem}_{times}")
@@ -79,7 +79,7 @@ def seconds_of(
     rounds: int = ROUNDS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Shortest of several runs of each, in turn: other work on the machine only ever adds."""
+    """Measure the shortest time of several runs of each, in turn: other work only adds time, s."""
     best = dict.fromkeys(work, float("inf"))
     for _ in range(rounds):
         for name, run in work.items():
@@ -90,76 +90,77 @@ def seconds_of(
 
 
 def forwards() -> dict[str, Forward]:
-    """The published recipe, and the bundled weights: plain, made ready, and by OpenVINO."""
+    """Return forward passes: the published PhysNet, and the bundled one in each implementation."""
     plain = PhysNet(normalisation="temporal")
     plain.load_state_dict(load_tensors(BUNDLED["physnet"]))
     clip = torch.rand(1, 3, FRAMES, SIZE, SIZE) * 255
-    ways = {"eager": plain.eval(), "ready": Accelerated(plain, "cpu")}
+    variants = {"eager": plain.eval(), "accelerated": Accelerated(plain, "cpu")}
     if importlib.util.find_spec("openvino"):
-        ways["openvino"] = OpenVino(plain)
+        variants["openvino"] = OpenVino(plain)
     published = PhysNet(normalisation="raw").eval()
     large = torch.rand(1, 3, PUBLISHED_FRAMES, PUBLISHED_PX, PUBLISHED_PX) * 255
-    work = {name: lambda way=way: way(clip) for name, way in ways.items()}
+    work = {name: lambda network=network: network(clip) for name, network in variants.items()}
     return work | {"published": lambda: published(NORMALISATIONS["diff_normalised"](large))}
 
 
 def network_rows() -> dict[str, str]:
-    """On one core, by the processor's own time, which what else runs changes least."""
+    """Measure the networks on one core in processor time, which other processes change least."""
     torch.set_num_threads(1)
     with torch.inference_mode():
         work = forwards()
-        waves = {name: run() for name, run in work.items()}  # compiles what is to be compiled
+        waves = {name: run() for name, run in work.items()}  # includes compilation
         taken = seconds_of(work, clock=time.process_time)
     rate = {k: (PUBLISHED_FRAMES if k == "published" else FRAMES) / s for k, s in taken.items()}
-    rows = {"PhysNet, published recipe (72×72, eager)": f"{rate.pop('published'):.0f} frames/s"}
+    rows = {"PhysNet as published (72×72, eager)": f"{rate.pop('published'):.0f} frames/s"}
     published = PUBLISHED_FRAMES / taken["published"]
-    for name, found in rate.items():
-        apart = float((waves[name] - waves["eager"]).abs().max())
+    for name, frames_a_s in rate.items():
+        difference = float((waves[name] - waves["eager"]).abs().max())
         rows[f"bundled PhysNet ({SIZE}×{SIZE}), {name}"] = (
-            f"{found:.0f} frames/s; {found / published:.1f}× the published recipe; "
-            f"{found / rate['eager']:.2f}× eager, {apart:.0e} from it at most"
+            f"{frames_a_s:.0f} frames/s; {frames_a_s / published:.1f}× the published network; "
+            f"{frames_a_s / rate['eager']:.2f}× eager, largest difference {difference:.0e}"
         )
     return rows
 
 
 def training_rows() -> dict[str, str]:
-    """What drawing a clip costs of learning from it, in processor time with that of the codec."""
+    """Measure drawing a training clip, codec included, as a share of learning from it."""
     torch.set_num_threads(1)
     network = PhysNet(normalisation="temporal")
     optimiser = torch.optim.Adam(network.parameters())
     clips = [as_tensors(training_clip(k, frames=PUBLISHED_FRAMES, size=SIZE)) for k in range(4)]
     clip, wave = (torch.stack(parts) for parts in zip(*clips, strict=True))
 
-    def learned() -> None:
+    def learn() -> None:
         optimiser.zero_grad()
         negative_pearson(network(clip), wave).backward()
         optimiser.step()
 
-    def drawn(varied: bool) -> None:
+    def draw(varied: bool) -> None:
         for seed in range(DRAWN):
             training_clip(seed, frames=PUBLISHED_FRAMES, size=SIZE, varied=varied)
 
-    work = {"learned": learned, "plain": partial(drawn, False), "varied": partial(drawn, True)}
+    work = {"learn": learn, "plain": partial(draw, False), "varied": partial(draw, True)}
     taken = seconds_of(work, 2, lambda: sum(os.times()[:4]))
-    per_clip = taken["learned"] / len(clips)
+    per_clip = taken["learn"] / len(clips)
     shares = (taken[name] / DRAWN / per_clip for name in ("plain", "varied"))
-    told = "plain {:.0%}, varied {:.0%}".format(*shares)
-    return {f"drawing a training clip ({SIZE}×{SIZE}), of the time to learn from it": told}
+    text = "plain {:.0%}, varied {:.0%}".format(*shares)
+    return {f"drawing a training clip ({SIZE}×{SIZE}), share of the time to learn from it": text}
 
 
 def cold(video: Path, method: str) -> tuple[float, float]:
-    """Seconds and peak MB of a process of its own that reads the video by a method."""
+    """Measure seconds and peak MB of a new process that reads a video."""
     with tempfile.TemporaryDirectory() as folder:
         out = ["--out", str(Path(folder) / "wave.csv")]
         run = [sys.executable, "-c", PEAK, "emotion-rppg", "pulse", str(video), "--method", method]
         begun = time.perf_counter()
-        said = subprocess.run([*run, *out], capture_output=True, text=True, check=True)
-        return time.perf_counter() - begun, float(said.stderr.split("peak ")[-1])
+        done = subprocess.run([*run, *out], capture_output=True, text=True, check=True)
+        return time.perf_counter() - begun, float(done.stderr.split("peak ")[-1])
 
 
-def file_rows(folder: Path, given: Sequence[str]) -> dict[str, str]:
+def file_rows(folder: Path, arguments: Sequence[str]) -> dict[str, str]:
+    """Measure speed and peak memory from file to wave."""
     minute = write_clip(folder / "minute.mp4", 60)
-    short = Path(given[0]) if given else write_clip(folder / "short.mp4", 10)
+    short = Path(arguments[0]) if arguments else write_clip(folder / "short.mp4", 10)
     long = repeated(minute, 10)
     rows: dict[str, str] = {}
     for method in ("pos", "physnet"):
@@ -176,19 +177,20 @@ def file_rows(folder: Path, given: Sequence[str]) -> dict[str, str]:
 
 
 def core_rows(folder: Path) -> dict[str, str]:
-    """What a minute costs one core: processor time without threads that wait for each other."""
+    """Measure the processor time of a minute of video on one core, with one thread."""
     torch.set_num_threads(1)
     opencv().setNumThreads(1)
     minute = write_clip(folder / "minute.mp4", 60)
     work = {method: partial(estimate, minute, method) for method in ("pos", "physnet")}
     taken = seconds_of(work, 2, time.process_time)
-    told = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in taken.items())
-    return {"processor time for a minute of 640×480, one thread": told}
+    text = ", ".join(f"{method} {seconds:.1f} s" for method, seconds in taken.items())
+    return {"processor time for a minute of 640×480, one thread": text}
 
 
-def main(given: Sequence[str] = ()) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = file_rows(Path(folder), given) | core_rows(Path(folder))
+        rows = file_rows(Path(folder), arguments) | core_rows(Path(folder))
         rows |= network_rows() | training_rows()
     print("| what | measured |\n|---|---|")
     for what, measured in rows.items():

@@ -1,4 +1,4 @@
-"""Stress by a wrist's pulse: every head on people it never saw, and the model that is shipped.
+"""Evaluate stress detection from a wrist PPG on new people, and train the bundled model.
 
 ``emotion-rppg features --dataset stress-predict --root DIR --families hrv,morphology,sequence --out
 TABLE``, then ``python -m benchmarks.stress TABLE`` prints heads × normalisations, without and with
@@ -26,63 +26,64 @@ from emotion_rppg.features.family import QUALITY_GROUP
 from emotion_rppg.runtime.cache import cache_beside
 from emotion_rppg.runtime.tables import read_table
 
-HEAD, HOW = "logistic", "calibration"  # of the shipped model: the simplest of those that do best
+HEAD, NORMALISATION = "logistic", "calibration"  # of the bundled model: the simplest of the best
 
 
 def scores(table: pd.DataFrame, out: Path, **options: Any) -> pd.DataFrame:
-    """Mean over people with its interval, a row a head."""
-    with cache_beside(out) as kept:
-        found = evaluate(table, target="stress", cache=kept.folder, **options)
-    return found.summary().set_index("head")
+    """Evaluate heads: mean over people with its interval, a row per head."""
+    with cache_beside(out) as cache:
+        result = evaluate(table, target="stress", cache=cache.folder, **options)
+    return result.summary().set_index("head")
 
 
 def every_head() -> dict[str, Any]:
-    """All that `evaluate` knows, and what the beats are worth to a network without the features."""
+    """Return all heads of `evaluate`, and networks on the beat sequences without features."""
     alone = {"lstm, beats alone": SequenceHead(reads="beats")}
     alone["cnn, beats alone"] = SequenceHead(reads="beats", cell="conv", layers=2)
     return {**chosen_heads("all", True, several=False, encoder=None), **alone}
 
 
-def compared(path: Path) -> None:
+def compare(path: Path) -> None:
+    """Print heads × normalisations, without and with the quality columns."""
     table = read_table(path)
     of_quality = [name for name, c in columns().items() if c.group == QUALITY_GROUP]
     quality = [name for name in (*of_quality, CONFIDENCE) if name in table]
     for extra in ([], quality):
         options = {"heads": every_head(), "extra_features": extra, "workers": 2}
-        found = {how: scores(table, path, normalise=how, **options) for how in NORMALISE}
-        print(f"\n| head{', with quality columns' if extra else ''} | {' | '.join(found)} |")
+        results = {name: scores(table, path, normalise=name, **options) for name in NORMALISE}
+        print(f"\n| head{', with quality columns' if extra else ''} | {' | '.join(results)} |")
         print("|---|---|---|---|")
-        for head in found["none"].index:
-            cells = [_told(part.loc[head]) for part in found.values()]
+        for head in results["none"].index:
+            cells = [_cell(part.loc[head]) for part in results.values()]
             print(f"| {head} | {' | '.join(cells)} |")
 
 
-def _told(row: pd.Series) -> str:
+def _cell(row: pd.Series) -> str:
+    """Mean and interval of a head."""
     return f"{row['mean']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}]"
 
 
-def shipped(path: Path, out: Path) -> None:
-    """Fitted on everybody; its note says what it scored on people it did not see."""
+def train_bundled(path: Path, out: Path) -> None:
+    """Fit the bundled model on all people; its note has the score on new people."""
     table = read_table(path)
-    found = scores(table, path, heads=[HEAD], normalise=HOW).loc[HEAD]
-    model = fit(table, target="stress", head=HEAD, normalise=HOW)
+    score = scores(table, path, heads=[HEAD], normalise=NORMALISATION).loc[HEAD]
+    model = fit(table, target="stress", head=HEAD, normalise=NORMALISATION)
     note = (
         "Learned from wrists (Empatica E4, Stress-Predict, MIT licence), unproven on cameras and "
-        f"on stress outside of a laboratory. On {int(found['people'])} people it did not see, one "
-        f"at a time: balanced accuracy {_told(found)}; 0.5 is chance."
+        f"on stress outside of a laboratory. On {int(score['people'])} people it did not see, one "
+        f"at a time: balanced accuracy {_cell(score)}; 0.5 is chance."
     )
     replace(model, note=note).save(out)
     print(note)
 
 
 def main(arguments: list[str]) -> None:
+    """Print the comparison, or train the bundled model if an output folder is given."""
     if len(arguments) > 1:
-        shipped(Path(arguments[0]), Path(arguments[1]))
+        train_bundled(Path(arguments[0]), Path(arguments[1]))
     else:
-        print(
-            f"heads: {', '.join(HEADS)}; balanced accuracy, mean over people with its 95 % interval"
-        )
-        compared(Path(arguments[0]))
+        print(f"heads: {', '.join(HEADS)}; balanced accuracy, mean over people with 95 % interval")
+        compare(Path(arguments[0]))
 
 
 if __name__ == "__main__":

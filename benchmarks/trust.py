@@ -1,8 +1,8 @@
-"""What is reported is right, what is not is withheld: ``python -m benchmarks.trust DATA``.
+"""Measure errors of reported numbers and the share withheld: ``python -m benchmarks.trust DATA``.
 
-DATA holds ``welltory/``, ``wesad/``, ``rppg_waveforms/ubfc_11_people.npz``, ``faces/`` and
-``no_pulse/``. Every recording goes the way that `extract` takes, and each table says beside the
-error what share is withheld. The score of noise by ``evaluate`` is `benchmarks.noise`.
+DATA contains ``welltory/``, ``wesad/``, ``rppg_waveforms/ubfc_11_people.npz``, ``faces/`` and
+``no_pulse/``. Every recording is processed by `extract`; each table shows the share reported beside
+the errors. Significance of noise in ``evaluate`` is measured by `benchmarks.noise`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from emotion_rppg.metrics import beat_measures
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Signal
 
-WINDOW_S, LEAST_OF_DEVICE = 60.0, 0.7  # the share of a window that the device's intervals cover
-MOST_MS = 200.0  # an RMSSD above it is believed where the device has it, too
-SAME_MS = 10.0  # the time stamps of successive intervals of a device differ by the interval
+WINDOW_S, LEAST_OF_DEVICE = 60.0, 0.7  # least share of a window with intervals of the device
+MOST_MS = 200.0  # an RMSSD above it needs confirmation by the device
+SAME_MS = 10.0  # largest difference of an interval from the difference of its time stamps
 MEASURES = {"hr_bpm": "hr_se_bpm", "sdnn_ms": "sdnn_se_ms", "rmssd_ms": "rmssd_se_ms"}
 UNITS = {"hr_bpm": "bpm", "sdnn_ms": "ms", "rmssd_ms": "ms"}
 
@@ -41,17 +41,17 @@ class Window(NamedTuple):
 
 
 def rows_of(wave: Signal, length_s: float | None) -> pd.DataFrame:
-    """Feature rows of a recording's windows as `extract` makes them."""
+    """Extract the feature rows of the windows of a wave."""
     recording = Recording("benchmark", "1", signals={wave.kind or "": wave})
-    how = Extraction(length_s=length_s, step_s=length_s, families=("hrv",))
-    return extract([recording], how)
+    extraction = Extraction(length_s=length_s, step_s=length_s, families=("hrv",))
+    return extract([recording], extraction)
 
 
 # ---- recordings with a reference ---------------------------------------------------------------
 
 
 def welltory(data: Path) -> Iterator[Window]:
-    """Finger on a phone's camera (red; less light is more blood) against a chest belt's RR."""
+    """Yield a finger on a phone's camera (red, inverted) against RR intervals of a chest belt."""
     for folder in sorted((data / "welltory").glob("subject_*")):
         table = pd.read_csv(folder / "PPG.csv")
         rr = np.array((folder / "RR.txt").read_text().split(), dtype=float)
@@ -63,7 +63,7 @@ def welltory(data: Path) -> Iterator[Window]:
 
 
 def ubfc(data: Path) -> Iterator[Window]:
-    """Camera waves (POS, CHROM) of 11 people against their contact PPG."""
+    """Yield camera waves (POS, CHROM) of 11 people against their contact PPG."""
     waves = np.load(data / "rppg_waveforms" / "ubfc_11_people.npz")
     for person in _people(waves):
         finger = waves[f"{person}_contact_ppg"]
@@ -73,7 +73,7 @@ def ubfc(data: Path) -> Iterator[Window]:
 
 
 def wesad(data: Path) -> Iterator[Window]:
-    """A wrist all session long, in windows of a minute, against the wristband's own intervals."""
+    """Yield minutes of whole sessions of a wrist PPG against the intervals of the wristband."""
     for folder in sorted((data / "wesad").glob("S*/S*_E4_Data")):
         samples = np.loadtxt(folder / "BVP.csv", delimiter=",")[2:]
         device = np.genfromtxt(folder / "IBI.csv", delimiter=",", skip_header=1)
@@ -85,7 +85,7 @@ def wesad(data: Path) -> Iterator[Window]:
 
 
 def _of_device(device: np.ndarray, start_s: float) -> tuple[float, tuple[float, ...]]:
-    """Share of a window that a device's intervals cover, and HR, SDNN, RMSSD of them."""
+    """Share of a window that the intervals of a device cover, and their HR, SDNN and RMSSD."""
     own = device[(device[:, 0] >= start_s) & (device[:, 0] < start_s + WINDOW_S)]
     if len(own) < 3:
         return 0.0, (float("nan"),) * 3
@@ -101,53 +101,56 @@ def _of_device(device: np.ndarray, start_s: float) -> tuple[float, tuple[float, 
 
 
 def print_errors(title: str, windows: list[Window]) -> np.ndarray:
-    """Share reported, error, bias, r; whether the truth is within two standard errors, (n, 3)."""
+    """Print errors; return whether the truth is within two standard errors, (n, 3), or NaN."""
     print(f"\n{title}: {len(windows)} windows")
     print("| measure | reported | mean error | median error | bias | r | truth within 2 SE |")
     print("|---|---|---|---|---|---|---|")
     inside = np.full((len(windows), len(MEASURES)), np.nan)
     for k, (name, error) in enumerate(MEASURES.items()):
-        found = np.array([w.row[name] for w in windows], dtype=float)
-        size = np.array([w.row[error] for w in windows], dtype=float)
+        measured = np.array([w.row[name] for w in windows], dtype=float)
+        se = np.array([w.row[error] for w in windows], dtype=float)
         truth = np.array([w.truth[k] for w in windows])
-        off, known = found - truth, np.isfinite(found - truth)
-        inside[known, k] = np.abs(off[known]) <= 2 * size[known]
-        r = np.corrcoef(found[known], truth[known])[0, 1] if known.sum() > 2 else np.nan
+        difference, known = measured - truth, np.isfinite(measured - truth)
+        inside[known, k] = np.abs(difference[known]) <= 2 * se[known]
+        r = np.corrcoef(measured[known], truth[known])[0, 1] if known.sum() > 2 else np.nan
         unit = UNITS[name]
         print(
-            f"| {name} | {known.mean():.0%} | {np.abs(off[known]).mean():.2f} {unit} "
-            f"| {np.median(np.abs(off[known])):.2f} {unit} | {off[known].mean():+.2f} {unit} "
+            f"| {name} | {known.mean():.0%} | {np.abs(difference[known]).mean():.2f} {unit} "
+            f"| {np.median(np.abs(difference[known])):.2f} {unit} "
+            f"| {difference[known].mean():+.2f} {unit} "
             f"| {r:.2f} | {np.nanmean(inside[:, k]):.0%} |"
         )
     return inside
 
 
 def print_reasons(windows: list[Window]) -> None:
+    """Print the number of windows with each reason."""
     reasons = pd.Series([kind_of(str(w.row["reason"])) for w in windows])
     print("\nreasons: " + "; ".join(f"{n} × {r}" for r, n in reasons.value_counts().items()))
 
 
 def print_wrist(windows: list[Window]) -> None:
-    """Every window of the wrist, also those of which the device says nothing."""
+    """Print results of all windows of the wrist, including those without device intervals."""
     rmssd = np.array([w.row["rmssd_ms"] for w in windows], dtype=float)
     known = np.isfinite(rmssd)
     high = [w for w, value in zip(windows, rmssd, strict=True) if value > MOST_MS]
-    alone = [w for w in high if not w.truth[2] > MOST_MS]
+    unconfirmed = [w for w in high if not w.truth[2] > MOST_MS]
     rates = np.isfinite([float(w.row["hr_bpm"]) for w in windows])
     print(
         f"\nall {len(windows)} windows of the wrist: heart rate in {rates.mean():.0%}, RMSSD in "
         f"{known.mean():.0%}, median {np.median(rmssd[known]):.0f} ms; above {MOST_MS:g} ms "
-        f"{len(high)}, of which the device does not confirm {len(alone)}"
+        f"{len(high)}, of which the device does not confirm {len(unconfirmed)}"
     )
     print_reasons(windows)
 
 
 def print_lifeless(data: Path) -> None:
-    found = list(lifeless.rows(data))
-    lifeless.print_kinds(found)
+    """Print the results of clips without and with a pulse."""
+    lifeless.print_kinds(list(lifeless.rows(data)))
 
 
 def main(data: Path) -> None:
+    """Print all tables."""
     warnings.simplefilter("ignore")  # NeuroKit2's
     finger, camera, wrist = list(welltory(data)), list(ubfc(data)), list(wesad(data))
     clean = [w for w in wrist if w.covered >= LEAST_OF_DEVICE and np.isfinite(w.truth[2])]

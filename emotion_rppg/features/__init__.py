@@ -1,7 +1,7 @@
-"""Stage two, from waves to features.
+"""Features of windows of beats and waves.
 
-FAMILIES: name -> `Family`, ``(list[Beats], list[Signal | None]) -> DataFrame`` with a record of
-each column.
+``FAMILIES``: name -> `Family`, a function ``(list[Beats], list[Signal | None]) -> DataFrame`` with
+a record of each of its columns.
 """
 
 from __future__ import annotations
@@ -25,22 +25,24 @@ FAMILIES: dict[str, Family] = {
 
 
 def check_families(names: Sequence[str]) -> None:
-    """Refuse a name that is none of ``FAMILIES``."""
+    """Raise InputError for a name that is not in ``FAMILIES``."""
     for name in names:
         if name not in FAMILIES:
             raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")
 
 
 def columns() -> dict[str, Column]:
-    """Records of all measured columns: those of every table, then those of each family."""
-    found = dict(OF_EVERY_TABLE)
+    """Return the records of all measured columns: of every table first, then of each family."""
+    records = dict(OF_EVERY_TABLE)
     for family in FAMILIES.values():
-        found |= family.columns
-    return found
+        records |= family.columns
+    return records
 
 
 def column(name: str) -> Column | None:
-    """Record of a column, or of the one that a ``…_vs_baseline`` was made of; None: of no family.
+    """Return the record of a column, or None if no family has it.
+
+    ``NAME_vs_baseline`` has the record of ``NAME``.
 
     Examples
     --------
@@ -53,9 +55,9 @@ def column(name: str) -> Column | None:
 
 
 def describes_recording(name: str) -> bool:
-    """Tell whether a column describes the recording (quality, length, errors), not the heart.
+    """Return whether a column describes the recording (quality, length, errors), not the heart.
 
-    So do those that measure the heart but reveal the window's length beside others.
+    True also for a column that measures the heart but reveals the window's length (see `Column`).
 
     Examples
     --------
@@ -64,15 +66,15 @@ def describes_recording(name: str) -> bool:
     >>> describes_recording("rmssd_ms")
     False
     """
-    found = column(name)
-    return found is not None and (found.role == "recording" or found.reveals_length)
+    record = column(name)
+    return record is not None and (record.role == "recording" or record.reveals_length)
 
 
 def compared(table: pd.DataFrame) -> list[str]:
-    """Columns of a table whose differences from a baseline are of use: numbers of the heart."""
-    known = columns()
+    """Return the columns to compare with a baseline: numbers that describe the heart."""
+    records = columns()
     return [
         str(name)
         for name in table.columns
-        if name in known and known[name].role == "heart" and table[name].dtype.kind == "f"
+        if name in records and records[name].role == "heart" and table[name].dtype.kind == "f"
     ]

@@ -1,4 +1,4 @@
-"""Features relative to a baseline that was recorded before: columns beside the raw ones."""
+"""Add columns of features relative to a subject baseline that was recorded earlier."""
 
 from __future__ import annotations
 
@@ -14,82 +14,88 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VS_BASELINE = "_vs_baseline"
-_WHO = ["dataset", "subject", "session"]
+_SESSION = ["dataset", "subject", "session"]
 
 
 def add_baseline_columns(
     table: pd.DataFrame, baseline: str | float, *, columns: Sequence[str]
 ) -> pd.DataFrame:
-    """The table and, beside each of the columns, its value less its mean over a person's baseline.
+    """Add ``NAME_vs_baseline`` columns: value minus the mean over the person's baseline.
 
-    Nothing recorded later than a row enters it. The baseline is of the same person and session,
-    read in the same way (source, method). A row that is not after the baseline has NaN: the
-    baseline's own windows, trials that came before it, windows that reach into it. Raw columns stay
-    as they are.
+    The baseline is of the same person and session and has the same source and method. Only windows
+    recorded before a row contribute to it. A row that does not follow the baseline gets NaN: the
+    windows of the baseline itself, earlier trials, and windows that overlap the baseline. Raw
+    columns stay as they are.
 
     Parameters
     ----------
     table : DataFrame
-        As ``extract`` makes it. Trials are taken to follow each other as their rows do.
+        As ``extract`` returns it. The order of the rows is taken as the order of the trials.
     baseline : str or float
-        The name of a trial; or seconds: the windows that end within each recording's first so
-        many seconds are its baseline.
+        The name of a trial; or a duration in seconds: the baseline of a recording is the windows
+        that end within its first ``baseline`` seconds.
     columns : sequence of str
-        Columns of numbers to compare: those of `emotion_rppg.features.compared`.
+        Numeric columns to compare: those of `emotion_rppg.features.compared`.
 
     Raises
     ------
     InputError
-        No row is of that trial, or none ends within those seconds.
+        No row has that trial, or no window ends within those seconds.
     """
     import pandas as pd
 
-    number = not isinstance(baseline, str)
-    within = _within(table, float(baseline)) if number else _named(table, str(baseline))
+    by_time = not isinstance(baseline, str)
+    if by_time:
+        in_baseline = _ends_within(table, float(baseline))
+    else:
+        in_baseline = _is_trial(table, str(baseline))
     features = list(columns)
-    keys = [*_WHO, "source", "method", *(["trial"] if number else [])]
+    keys = [*_SESSION, "source", "method", *(["trial"] if by_time else [])]
     values = table[features].to_numpy(dtype=float)
     out = np.full(values.shape, np.nan)
     for rows in table.groupby(keys, sort=False, dropna=False).indices.values():
-        rest = rows[within[rows]]
+        rest = rows[in_baseline[rows]]
         if len(rest):
-            later = _after(table, rows, rest, float(baseline) if number else None)
+            later = _after_baseline(table, rows, rest, float(baseline) if by_time else None)
             out[later] = values[later] - _mean(values[rest])
-    beside = pd.DataFrame(out, columns=[f"{c}{VS_BASELINE}" for c in features], index=table.index)
-    return pd.concat([table, beside], axis=1)
+    added = pd.DataFrame(out, columns=[f"{c}{VS_BASELINE}" for c in features], index=table.index)
+    return pd.concat([table, added], axis=1)
 
 
-def _within(table: pd.DataFrame, seconds: float) -> np.ndarray:
-    """Windows that end within the first seconds of their recordings."""
+def _ends_within(table: pd.DataFrame, seconds: float) -> np.ndarray:
+    """Whether each window ends within the first ``seconds`` of its recording, bool (n,)."""
     if not (math.isfinite(seconds) and seconds > 0):
-        raise InputError(f"a baseline is a trial's name or seconds above zero, got {seconds!r}")
+        raise InputError(
+            f"a baseline is the name of a trial or seconds above zero, got {seconds!r}"
+        )
     ends = _ends(table)
     if not (ends <= seconds + 1e-6).any():
         raise InputError(
-            f"no window ends within the first {seconds:g} s of any recording: give more seconds "
-            "of baseline, or shorter windows (length_s, --length)"
+            f"no window ends within the first {seconds:g} s of any recording: give a baseline of "
+            "more seconds, or shorter windows (length_s, --length)"
         )
     return np.asarray(ends <= seconds + 1e-6)
 
 
 def _ends(table: pd.DataFrame) -> np.ndarray:
-    """End of each window, s after its recording's first window begins."""
-    begin = table.groupby([*_WHO, "trial", "source", "method"], dropna=False)["start_s"]
-    return np.asarray(table["start_s"] - begin.transform("min") + table["duration_s"], dtype=float)
+    """End of each window, s after the start of the first window of its recording."""
+    starts = table.groupby([*_SESSION, "trial", "source", "method"], dropna=False)["start_s"]
+    return np.asarray(table["start_s"] - starts.transform("min") + table["duration_s"], dtype=float)
 
 
-def _named(table: pd.DataFrame, trial: str) -> np.ndarray:
-    within = (table["trial"].astype(str) == trial).to_numpy()
-    if not within.any():
-        known = ", ".join(dict.fromkeys(table["trial"].astype(str)))
-        raise InputError(f"no recording is of the trial {trial!r}; trials: {known}")
-    return np.asarray(within)
+def _is_trial(table: pd.DataFrame, trial: str) -> np.ndarray:
+    """Whether each window is of the trial, bool (n,)."""
+    matches = (table["trial"].astype(str) == trial).to_numpy()
+    if not matches.any():
+        available = ", ".join(dict.fromkeys(table["trial"].astype(str)))
+        raise InputError(f"no recording is of the trial {trial!r}; trials: {available}")
+    return np.asarray(matches)
 
 
-def _after(
+def _after_baseline(
     table: pd.DataFrame, rows: np.ndarray, rest: np.ndarray, seconds: float | None
 ) -> np.ndarray:
-    """Those of ``rows`` that began after the baseline's windows had ended."""
+    """Return those of ``rows`` that start after the last baseline window has ended."""
     if seconds is None:
         return rows[rows > rest.max()]
     starts = _ends(table)[rows] - table["duration_s"].to_numpy(dtype=float)[rows]
@@ -97,9 +103,9 @@ def _after(
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Of rows (n, features), over those that know the feature; NaN where none does."""
-    known = np.isfinite(values)
-    total = np.where(known, values, 0.0).sum(axis=0)
+    """Mean of each feature over rows (n, features), NaN ignored; NaN where no row has a value."""
+    finite = np.isfinite(values)
+    total = np.where(finite, values, 0.0).sum(axis=0)
     return np.divide(
-        total, known.sum(axis=0), out=np.full(values.shape[1], np.nan), where=known.any(axis=0)
+        total, finite.sum(axis=0), out=np.full(values.shape[1], np.nan), where=finite.any(axis=0)
     )

@@ -1,7 +1,7 @@
-"""What a feature family is: a function, and a record of each column that it computes.
+"""The record of a feature family: its function, and a record of each column that it computes.
 
-Whatever is decided by column (data dictionary, importance groups, baseline columns, which columns
-a head may use and how) derives from these records and stands nowhere else.
+Everything that depends on the column (data dictionary, importance groups, baseline columns, which
+columns a head uses and how) derives from these records.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ QUALITY_GROUP = "signal quality"
 
 @dataclass(frozen=True)
 class StandardError:
-    """When a standard error withholds the features that name it as their ``Column.error``.
+    """Limits of a standard error: above them it withholds the features with its ``Column.error``.
 
     Parameters
     ----------
     of : str
         Column whose standard error it is.
     name : str
-        What the reason calls that column.
+        Name of that column in the reason.
     most : float
-        Value above which the features are withheld, in the column's unit.
+        Standard error above which the features are withheld, in the unit of the column.
     normal : bool
-        Whether they need normal-to-normal intervals: many ectopic beats withhold them, too.
+        Whether the features need normal-to-normal (NN) intervals: many ectopic beats withhold them,
+        too.
     """
 
     of: str
@@ -45,33 +46,34 @@ class StandardError:
 
 @dataclass(frozen=True)
 class Column:
-    """Facts of one column of a feature table.
+    """One column of a feature table: unit, definition, and how it is used.
 
     Parameters
     ----------
     unit, definition, source : str
-        As the data dictionary gives them; ``source`` is the reference.
+        For the data dictionary; ``source`` is the reference.
     minimum_s : float
-        Shortest window that supports it, s; in shorter ones it is NaN.
+        Shortest window that supports it, s; in shorter windows it is NaN.
     error : str
-        Column of the standard error that it stands or falls with: its own, or that of a feature it
-        depends on.
+        Column of the standard error that withholds it: its own, or that of a feature it depends on.
     role : {"heart", "recording", "sequence"}
-        ``"heart"``: a feature. ``"recording"``: how long, how clear, how many, standard errors;
-        a feature only when named by ``extra_features``. ``"sequence"``: numbers as text, in a
-        column named ``seq_…``.
+        ``"heart"``: a feature. ``"recording"``: length, quality, counts and standard errors; a
+        feature only when named in ``extra_features``. ``"sequence"``: numbers as text, in a column
+        named ``seq_…``.
     group : str
         Columns that are permuted together for feature importance; default: the family's name.
     step : float, optional
-        Steps to which heads round it, where its own steps depend on the window's length.
+        Step to which heads round it, if its resolution depends on the length of the window.
     reveals_length : bool
-        Whether it reveals the window's length beside other columns: no feature unless named.
+        Whether it reveals the length of the window together with other columns; then it is a
+        feature only when named in ``extra_features``.
     needs_shape : bool
-        Whether it is withheld of waves without the pulse's own shape (`SignalKind.shape`).
+        Whether it needs the shape of the arterial pulse (`SignalKind.shape`) and is withheld
+        otherwise.
     always : bool
-        Whether it is given for a window without a trusted pulse, too.
+        Whether it also has a value in a window without a trusted pulse.
     withholds : StandardError, optional
-        Of a standard error: what it withholds, and when.
+        Only for a standard error: the limits above which it withholds features.
     """
 
     unit: str
@@ -90,21 +92,21 @@ class Column:
 
     @property
     def is_feature(self) -> bool:
-        """Whether heads use it without being told to."""
+        """Whether heads use it by default."""
         return self.role == "heart" and not self.reveals_length
 
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """A feature family; calling it computes its table and checks the table's columns.
+    """A feature family: calling it computes its table and checks the columns of the table.
 
     Parameters
     ----------
     name : str
         Its key in ``FAMILIES``.
     compute : function
-        ``(list of Beats, list of Signal or None) -> DataFrame``, one row each, the same columns
-        whatever it is given.
+        ``(list of Beats, list of Signal or None) -> DataFrame``: one row each, and always the same
+        columns.
     columns : mapping of str to Column
         Every column of that table, in order.
 
@@ -123,25 +125,25 @@ class Family:
 
     def __post_init__(self) -> None:
         faults = [
-            f"{name!r} is of the role {column.role!r}: text columns, and they alone, have the "
+            f"{name!r} has the role {column.role!r}: text columns, and only these, have the "
             f"role 'sequence' and a name that begins with {SEQUENCE}"
             for name, column in self.columns.items()
             if name.startswith(SEQUENCE) != (column.role == "sequence")
         ]
         faults += [
             f"{name!r} names {column.error!r} as its standard error, which is no column with "
-            "withholds=StandardError(…)"
+            "withholds=StandardError(…): add that column or remove error="
             for name, column in self.columns.items()
             if column.error
             and (column.error not in self.columns or not self.columns[column.error].withholds)
         ]
         faults += [
-            f"{name!r} withholds by {column.withholds.of!r}, which is no column"
+            f"{name!r} is the standard error of {column.withholds.of!r}, which is no column"
             for name, column in self.columns.items()
             if column.withholds and column.withholds.of not in self.columns
         ]
         if faults:
-            raise InputError(f"the feature family {self.name!r}: {'; '.join(faults)}")
+            raise InputError(f"feature family {self.name!r}: {'; '.join(faults)}")
         grouped = {n: replace(c, group=c.group or self.name) for n, c in self.columns.items()}
         object.__setattr__(self, "columns", grouped)
 
@@ -156,20 +158,20 @@ class Family:
         Raises
         ------
         InputError
-            ``compute`` returned other columns than those of the records, or another number of rows.
+            ``compute`` returned columns that differ from the records, or a wrong number of rows.
         """
         signals = [None] * len(list_of_beats) if signals is None else list(signals)
         table = self.compute(list_of_beats, signals)
         if list(table.columns) != list(self.columns):
             raise InputError(
                 f"the feature family {self.name!r} computed the columns "
-                f"{', '.join(map(str, table.columns))}; its records are of "
-                f"{', '.join(self.columns)}: make the two the same, in this order"
+                f"{', '.join(map(str, table.columns))}; its records describe "
+                f"{', '.join(self.columns)}: make the two the same, in the same order"
             )
         if len(table) != len(list_of_beats):
             raise InputError(
                 f"the feature family {self.name!r} computed {len(table)} rows for "
-                f"{len(list_of_beats)} windows: want one row each"
+                f"{len(list_of_beats)} windows: want one row per window"
             )
         return table
 

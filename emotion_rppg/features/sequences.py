@@ -1,7 +1,7 @@
-"""Beats as sequences for recurrent networks: text columns of a table, tokens, tachograms, waves.
+"""Beat sequences for recurrent networks: text columns of a table, tokens, tachograms and waves.
 
-INPUTS: name -> ``(table) -> (n, longest, channels)``, padded with NaN at the end only. Waves are in
-no table: `waves` makes the same array of Signals.
+``INPUTS``: name -> function ``(table) -> (n, longest, channels)``, padded with NaN at the end only.
+A table has no waves: `waves` returns the same kind of array for Signals.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHANNELS = ("ibi_ms", "difference_ms", "amplitude", "rise_ms", "width_ms", "confidence")
-# column: the feature of a beat's pulse, and how many decimals of it are kept
+# column: the morphology feature of the pulse, and the format of its numbers
 SHAPE = {
     "seq_amplitude_au": ("pulse_amplitude_au", ".5g"),
     "seq_rise_ms": ("pulse_rise_ms", ".0f"),
@@ -33,14 +33,18 @@ def _text(unit: str, definition: str, *, needs_shape: bool = False) -> Column:
 
 
 COLUMNS: dict[str, Column] = {
-    "seq_ibi_ms": _text("ms", "inter-beat intervals in order, as text; nan marks a gap"),
-    "seq_confidence": _text("1", "lower confidence of each interval's two beats, 0–1, as text"),
-    "seq_amplitude_au": _text(
-        "sensor's", "height of the pulse that begins each interval, as text", needs_shape=True
+    "seq_ibi_ms": _text("ms", "inter-beat intervals (IBI) in order, as text; nan marks a gap"),
+    "seq_confidence": _text(
+        "1", "lower confidence of the two beats of each interval, 0–1, as text"
     ),
-    "seq_rise_ms": _text("ms", "foot to peak of that pulse, as text", needs_shape=True),
+    "seq_amplitude_au": _text(
+        "a.u.", "height of the pulse at the start of each interval, as text", needs_shape=True
+    ),
+    "seq_rise_ms": _text(
+        "ms", "crest time (foot to peak) of that pulse, as text", needs_shape=True
+    ),
     "seq_width_ms": _text(
-        "ms", "width of that pulse at half its height, as text", needs_shape=True
+        "ms", "width of that pulse at 50 % of its height, as text", needs_shape=True
     ),
 }
 TEXT = tuple(COLUMNS)
@@ -49,14 +53,14 @@ TEXT = tuple(COLUMNS)
 def table(
     list_of_beats: list[Beats], signals: Sequence[Signal | None] | None = None
 ) -> pd.DataFrame:
-    """One row each: intervals and what their beats look like as text, so any file can hold them.
+    """Write the intervals and pulse shapes of each window as text, one row each, ``TEXT`` in order.
 
-    ``seq_ibi_ms`` is ``"812.3 799.1 nan 805.0"``: intervals in ms to 0.1 ms, in order, ``nan``
-    where a gap parts two of them. The other columns have as many words: ``seq_confidence`` the
-    lower confidence of an interval's two beats, 0–1 (1 where nobody measured it);
-    ``seq_amplitude_au``, ``seq_rise_ms`` and ``seq_width_ms`` height, foot to peak and width at
-    half height of the pulse that begins the interval (`morphology`), ``nan`` where it was not
-    measured and ``""`` where none was: without a wave, and for an ECG. Fewer than two beats give
+    Text fits into any table format. ``seq_ibi_ms`` is ``"812.3 799.1 nan 805.0"``: intervals in ms,
+    in order, rounded to 0.1 ms, with ``nan`` at a gap. The other columns have as many numbers.
+    ``seq_confidence`` is the lower confidence of the two beats of an interval, 0–1 (1 if unknown).
+    ``seq_amplitude_au``, ``seq_rise_ms`` and ``seq_width_ms`` are height, crest time and width at
+    half height of the pulse at the start of the interval (`morphology`); ``nan`` if that pulse was
+    not measured, ``""`` if none was (without a wave, and for an ECG). Fewer than two beats give
     ``""``.
     """
     import pandas as pd
@@ -67,54 +71,57 @@ def table(
 
 
 def _row(beats: Beats, wave: Signal | None) -> dict[str, str]:
-    known = np.flatnonzero(beats.joined)
-    if not len(known):
+    """The text columns of one window."""
+    joined = np.flatnonzero(beats.joined)
+    if not len(joined):
         return dict.fromkeys(TEXT, "")
-    inner = slice(known[0], known[-1] + 1)  # a gap at the border parts nothing
+    inner = slice(joined[0], joined[-1] + 1)  # without gaps at the ends
     once = np.r_[True, beats.joined[inner][1:] | beats.joined[inner][:-1]]
-    sure = np.ones(len(beats)) if beats.confidence is None else beats.confidence
+    confidence = np.ones(len(beats)) if beats.confidence is None else beats.confidence
     values = {
         "seq_ibi_ms": (1e3 * np.diff(beats.times_s), ".1f"),
-        "seq_confidence": (np.minimum(sure[:-1], sure[1:]), ".3f"),
+        "seq_confidence": (np.minimum(confidence[:-1], confidence[1:]), ".3f"),
     }
     if wave is not None:
         pulses = morphology.per_beat(beats, wave)
-        for column, (feature, form) in SHAPE.items():
-            values[column] = (pulses[feature].to_numpy()[:-1], form)
+        for column, (feature, spec) in SHAPE.items():
+            values[column] = (pulses[feature].to_numpy()[:-1], spec)
     row = dict.fromkeys(TEXT, "")
-    for column, (value, form) in values.items():
-        kept = np.where(beats.joined, value, np.nan)[inner][once]
-        if np.isfinite(kept).any():
-            row[column] = " ".join(f"{v:{form}}" for v in kept)
+    for column, (value, spec) in values.items():
+        numbers = np.where(beats.joined, value, np.nan)[inner][once]
+        if np.isfinite(numbers).any():
+            row[column] = " ".join(f"{number:{spec}}" for number in numbers)
     return row
 
 
 def tokens(table: pd.DataFrame) -> np.ndarray:
-    """Beat tokens of each row, (n, longest, 6): ``CHANNELS``, padded with NaN at the end only.
+    """Convert the text of each row to beat tokens, (n, longest, 6), NaN-padded at the end only.
 
-    One token an interval; ``difference_ms`` is the interval less the one before it, 0 for the
-    first one and after a gap (the gap itself is no token). ``amplitude`` is 1 at the row's median
-    pulse, for sensors' units are nobody else's. NaN where a pulse was not measured. Empty or
-    missing text: no tokens.
+    Channels are ``CHANNELS``; there is one token per interval. ``difference_ms`` is the interval
+    minus the one before it, 0 for the first one and after a gap (a gap is no token). ``amplitude``
+    is relative to the median pulse of the row, because each sensor has its own scale. Values of
+    pulses that were not measured are NaN. A row with empty or missing text has no tokens.
 
     Raises
     ------
     InputError
-        No column ``seq_ibi_ms``, or words in it that are no numbers.
+        There is no column ``seq_ibi_ms``, or a text is not a list of numbers of the same length.
     """
     return _padded([_tokens_of(row) for row in _texts(table)], len(CHANNELS))
 
 
 def _texts(table: pd.DataFrame) -> list[dict[str, object]]:
+    """The text columns of each row."""
     if TEXT[0] not in table:
         raise InputError(
             f"the table has no column {TEXT[0]!r}: extract it with the family 'sequence'"
         )
-    there = [name for name in TEXT if name in table]
-    return table[there].to_dict("records")
+    available = [name for name in TEXT if name in table]
+    return table[available].to_dict("records")
 
 
 def _padded(rows: list[np.ndarray], channels: int) -> np.ndarray:
+    """Stack rows (length, channels) to (n, longest, channels), NaN at the end."""
     longest = max((len(row) for row in rows), default=0)
     out = np.full((len(rows), longest, channels), np.nan)
     for i, row in enumerate(rows):
@@ -123,26 +130,32 @@ def _padded(rows: list[np.ndarray], channels: int) -> np.ndarray:
 
 
 def _tokens_of(row: dict[str, object]) -> np.ndarray:
+    """The tokens of one row, (intervals, 6)."""
     ibi = _numbers(row["seq_ibi_ms"])
-    sure = np.nan_to_num(_as_many(row, "seq_confidence", ibi, otherwise=1.0))
-    amplitude, rise, width = (_as_many(row, name, ibi, otherwise=np.nan) for name in SHAPE)
+    confidence = np.nan_to_num(_per_interval(row, "seq_confidence", ibi, default=1.0))
+    amplitude, rise, width = (_per_interval(row, name, ibi, default=np.nan) for name in SHAPE)
     if np.isfinite(amplitude).any():
         amplitude = amplitude / np.nanmedian(amplitude)
     difference = np.nan_to_num(np.diff(ibi, prepend=np.nan))
-    return np.column_stack([ibi, difference, amplitude, rise, width, sure])[np.isfinite(ibi)]
+    return np.column_stack([ibi, difference, amplitude, rise, width, confidence])[np.isfinite(ibi)]
 
 
-def _as_many(row: dict[str, object], name: str, ibi: np.ndarray, *, otherwise: float) -> np.ndarray:
-    """The column's numbers, one an interval."""
+def _per_interval(
+    row: dict[str, object], name: str, ibi: np.ndarray, *, default: float
+) -> np.ndarray:
+    """The numbers of a column, one per interval; the default if it has none."""
     values = _numbers(row.get(name))
     if not len(values):
-        return np.full(len(ibi), otherwise)
+        return np.full(len(ibi), default)
     if len(values) != len(ibi):
-        raise InputError(f"{len(ibi)} intervals in seq_ibi_ms, {len(values)} in {name}")
+        raise InputError(
+            f"{name} has {len(values)} numbers, seq_ibi_ms has {len(ibi)}: want as many in each"
+        )
     return values
 
 
 def _numbers(text: object) -> np.ndarray:
+    """The numbers of a cell; none if it is empty."""
     if not isinstance(text, str):
         if text is None or text != text or isinstance(text, float):  # an empty cell
             return np.zeros(0) if text is None or text != text else np.array([float(str(text))])
@@ -150,14 +163,16 @@ def _numbers(text: object) -> np.ndarray:
     try:
         return np.array([float(word) for word in text.split()])
     except ValueError:
-        raise InputError(f"a beat sequence is numbers and nan, got {text[:40]!r}") from None
+        raise InputError(
+            f"a beat sequence has numbers and nan separated by spaces, got {text[:40]!r}"
+        ) from None
 
 
 def tachogram(beats: Beats, *, rate_hz: float = 4.0) -> Signal:
-    """Inter-beat interval (ms) on an even clock over the beats' span, NaN in gaps and outside.
+    """Resample the inter-beat intervals, ms, to an even rate over the span of the beats.
 
-    Cubic spline through the intervals, each at the beat that ends it, within stretches without
-    a gap; linear where there are fewer than four.
+    A cubic spline through the intervals, each at the beat that ends it, within stretches without a
+    gap; linear interpolation for fewer than four intervals. NaN in gaps and outside.
     """
     from scipy.interpolate import CubicSpline
 
@@ -176,15 +191,16 @@ def tachogram(beats: Beats, *, rate_hz: float = 4.0) -> Signal:
 
 
 def tachograms(table: pd.DataFrame, *, rate_hz: float = 4.0) -> np.ndarray:
-    """The `tachogram` of each row, (n, longest, 1), padded with NaN at the end only.
+    """Compute the `tachogram` of each row, ms, (n, longest, 1), NaN-padded at the end only.
 
-    It begins at the end of the first interval. How long a gap was the text does not tell: it takes
-    the time of the row's median interval.
+    It starts at the end of the first interval. The text has no length of a gap: a gap is as long as
+    the median interval of the row.
     """
     return _padded([_tachogram_of(row, rate_hz) for row in _texts(table)], 1)
 
 
 def _tachogram_of(row: dict[str, object], rate_hz: float) -> np.ndarray:
+    """The tachogram of one row, (samples, 1)."""
     ibi = _numbers(row["seq_ibi_ms"])
     if not np.isfinite(ibi).any():
         return np.zeros((0, 1))
@@ -192,20 +208,21 @@ def _tachogram_of(row: dict[str, object], rate_hz: float) -> np.ndarray:
     times = np.r_[0.0, 1e-3 * np.where(gap, np.nanmedian(ibi), ibi).cumsum()]
     gaps = list(zip(times[:-1][gap], times[1:][gap], strict=True))
     samples = tachogram(Beats(times, gaps=gaps), rate_hz=rate_hz).samples
-    known = np.flatnonzero(np.isfinite(samples))
-    return samples[known[0] : known[-1] + 1, None] if len(known) else np.zeros((0, 1))
+    finite = np.flatnonzero(np.isfinite(samples))
+    return samples[finite[0] : finite[-1] + 1, None] if len(finite) else np.zeros((0, 1))
 
 
 def waves(signals: Sequence[Signal | None], *, rate_hz: float = 32.0) -> np.ndarray:
-    """The waves themselves, (n, longest, 1), each to mean 0 and deviation 1; NaN where not seen.
+    """Resample and standardise waves, (n, longest, 1), to mean 0 and standard deviation 1.
 
-    For an encoder with a convolution stem (``strides``): 60 s are 1,920 samples at 32 Hz, which
-    no recurrent network remembers.
+    Missing samples are NaN. For an encoder with a convolutional stem (``strides``): 60 s are 1,920
+    samples at 32 Hz, too many for a recurrent network alone.
     """
-    return _padded([_standard(signal, rate_hz) for signal in signals], 1)
+    return _padded([_standardised(signal, rate_hz) for signal in signals], 1)
 
 
-def _standard(signal: Signal | None, rate_hz: float) -> np.ndarray:
+def _standardised(signal: Signal | None, rate_hz: float) -> np.ndarray:
+    """One resampled and standardised wave, (samples, 1)."""
     samples = np.zeros(0) if signal is None else signal.resample(rate_hz).samples
     if not np.isfinite(samples).any():
         return np.zeros((0, 1))
@@ -214,7 +231,7 @@ def _standard(signal: Signal | None, rate_hz: float) -> np.ndarray:
 
 
 def stretches(beats: Beats) -> list[tuple[int, int]]:
-    """Index ranges ``(first, stop)`` of beats, two or more, that no gap parts."""
+    """Find the index ranges ``(first, stop)`` of two or more beats without a gap."""
     edges = np.flatnonzero(np.diff(np.r_[0, beats.joined.astype(int), 0])).reshape(-1, 2)
     return [(int(a), int(b) + 1) for a, b in edges]
 

@@ -1,9 +1,9 @@
-"""Withhold what a window's pulse does not support, and say why in a sentence.
+"""Withhold the features that the pulse of a window does not support, and give the reason.
 
-The same rules hold for a camera, a contact sensor and an ECG. A window whose pulse is not to be
-trusted has no features at all. In a trusted one a feature is withheld where its standard error
-outweighs it, and so are those that stand or fall with it (`Column.error`), and where the signal's
-kind does not support it (`Column.needs_shape`).
+The same rules hold for a camera, a contact sensor and an ECG. A window without a trusted pulse has
+no features. In a trusted window, a feature is withheld if its standard error is too large
+(`Column.error`; features that depend on it are withheld, too) or if the kind of signal does not
+support it (`Column.needs_shape`).
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEAST_BEATS = 3
-# Beats that speak for a camera's window whose spectrum does not, as that of a heart whose rate
-# varies much: their share of the window, their mean confidence, their number. None of 720 windows
-# of noise (15, 30, 60 s; white, brown, 0.7–4 and 0.7–2.5 Hz) holds such beats.
+# Coverage, mean confidence and number of beats from which a camera's window is trusted whatever its
+# spectrum: that of a heart whose rate varies much has no single peak. None of 720 windows of noise
+# (15, 30, 60 s; white, brown, 0.7–4 and 0.7–2.5 Hz) has such beats.
 EVIDENT_COVERAGE, EVIDENT_CONFIDENCE, EVIDENT_BEATS = 0.7, 0.8, 12
-MOST_ECTOPIC = 0.2  # of the beats: with more, too few intervals are normal-to-normal
-OUTWEIGHS = 0.4  # of a value: with a larger standard error it says little more than its order
+MOST_ECTOPIC = 0.2  # share of ectopic beats above which too few intervals are normal-to-normal
+MOST_ERROR = 0.4  # standard error as a share of the value: above it, only the magnitude is known
 
 
 def check_min_quality(min_quality: float | None) -> None:
-    """Refuse a least quality that is no share."""
+    """Raise InputError if a minimum quality is not between 0 and 1."""
     if min_quality is not None and not 0 <= min_quality <= 1:
-        raise InputError(f"min_quality is a quality from 0 to 1, or None; got {min_quality!r}")
+        raise InputError(f"min_quality is a number from 0 to 1, or None; got {min_quality!r}")
 
 
 def beats_of(wave: Signal) -> Beats:
-    """Detect the beats of a wave; none, and one gap, where it is sampled too slowly for beats."""
+    """Detect the beats of a wave, s; one gap and no beats if its sampling rate is too low."""
     if wave.rate_hz >= LEAST_RATE_HZ:
         return find_beats(wave)
     span = (wave.start_s, wave.end_s)
@@ -54,9 +54,10 @@ def beats_of(wave: Signal) -> Beats:
 
 
 def quality_of(beats: Beats, signal: Signal | None) -> float:
-    """Quality of a window, 0–1: the mean of its wave's, or for an ECG of its beats' confidence.
+    """Compute the quality of a window, 0–1: the mean over the samples of its wave.
 
-    The latter over the whole window, gaps counting as 0. NaN where nothing is known.
+    For an ECG, which has no quality per sample, it is the mean confidence of the beats, gaps
+    counting as 0. NaN if neither is known.
     """
     if signal is not None and signal.quality is not None and len(signal):
         return float(np.mean(signal.quality))
@@ -64,29 +65,31 @@ def quality_of(beats: Beats, signal: Signal | None) -> float:
 
 
 def kind_of_window(beats: Beats, signal: Signal | None) -> SignalKind | None:
-    """Record of the signal kind that a window's beats are of; a contact PPG's where none is known.
+    """Return the record of the signal kind of a window; unknown kinds count as contact PPG.
 
-    None: of a kind that is not in ``KINDS``.
+    None if the kind is not in ``KINDS``.
     """
     return KINDS.get(beats.kind or (signal.kind if signal is not None else None) or "bvp")
 
 
-def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None = None) -> str:
-    """Say why a window's pulse is not to be trusted; an empty text where it is.
+def untrusted_reason(
+    beats: Beats, signal: Signal | None, *, min_quality: float | None = None
+) -> str:
+    """Return the reason why the pulse of a window is not trusted; an empty text if it is.
 
     Parameters
     ----------
     beats, signal : Beats, Signal or None
-        Those of the window.
+        The beats and the wave of the window.
     min_quality : float, optional
-        Default: that of the kind in ``KINDS``.
+        Minimum quality, 0–1; default: that of the kind in ``KINDS``.
     """
     kind = kind_of_window(beats, signal)
-    usual = 0.0 if kind is None else kind.min_quality
-    least = usual if min_quality is None else min_quality
+    default = 0.0 if kind is None else kind.min_quality
+    least = default if min_quality is None else min_quality
     if signal is not None and signal.rate_hz < LEAST_RATE_HZ:
         return (
-            f"sampled too slowly for beats: {signal.rate_hz:.1f} a second, at least "
+            f"sampled too slowly for beats: {signal.rate_hz:.1f} samples a second, at least "
             f"{LEAST_RATE_HZ:g} are wanted"
         )
     if kind is not None and kind.camera and signal is not None:
@@ -106,14 +109,14 @@ def distrust(beats: Beats, signal: Signal | None, *, min_quality: float | None =
 
 
 def _evident(beats: Beats, signal: Signal) -> bool:
-    """Whether a camera's beats speak for themselves, and the pictures do not speak against them."""
-    denied = 0.0 if signal.quality is None else float(np.mean(signal.quality == 0))
+    """Whether the beats of a camera window suffice and the video frames do not exclude a pulse."""
+    excluded = 0.0 if signal.quality is None else float(np.mean(signal.quality == 0))
     return (
         len(beats) >= EVIDENT_BEATS
         and beats.coverage >= EVIDENT_COVERAGE
         and beats.confidence is not None
         and float(beats.confidence.mean()) >= EVIDENT_CONFIDENCE
-        and denied <= 1 - EVIDENT_COVERAGE
+        and excluded <= 1 - EVIDENT_COVERAGE
     )
 
 
@@ -124,32 +127,50 @@ def withhold(
     *,
     min_quality: float | None = None,
 ) -> pd.DataFrame:
-    """Empty what is not supported in a table of windows, and add its column ``reason``.
+    """Set unsupported values of a feature table to NaN, and add the column ``reason``.
 
-    ``reason`` is ``"ok"`` where nothing is withheld.
+    ``reason`` is ``"ok"`` if nothing is withheld.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Features, one row per window.
+    beats, signals : sequences of Beats, of Signal or None
+        The beats and the wave of each window.
+    min_quality : float, optional
+        Minimum quality, 0–1; default: that of each kind in ``KINDS``.
+
+    Raises
+    ------
+    InputError
+        ``min_quality`` is not between 0 and 1.
     """
     check_min_quality(min_quality)
-    reasons = [distrust(b, s, min_quality=min_quality) for b, s in zip(beats, signals, strict=True)]
-    kept = [name for name, column in columns().items() if column.always]
-    table = _emptied(table, np.array([reason != "" for reason in reasons]), kept=kept)
+    reasons = [
+        untrusted_reason(b, s, min_quality=min_quality) for b, s in zip(beats, signals, strict=True)
+    ]
+    always = [name for name, column in columns().items() if column.always]
+    table = _emptied(table, np.array([reason != "" for reason in reasons]), except_for=always)
     table = _without_shape(table, beats, signals)
     for error, dependants in _dependants(table).items():
         rule = columns()[error].withholds
         assert rule is not None
         unit = columns()[rule.of].unit
-        doubtful = _doubtful(table, error, rule)
-        for row in np.flatnonzero(doubtful):
-            why = _why(table.iloc[row], error, rule, unit)
-            reasons[row] = "; ".join(filter(None, [reasons[row], why]))
-        table.loc[doubtful, dependants] = np.nan
+        rejected = _rejected(table, error, rule)
+        for row in np.flatnonzero(rejected):
+            reason = _reason(table.iloc[row], error, rule, unit)
+            reasons[row] = "; ".join(filter(None, [reasons[row], reason]))
+        table.loc[rejected, dependants] = np.nan
     return table.assign(reason=[reason or OK for reason in reasons])
 
 
-def _emptied(table: pd.DataFrame, rows: np.ndarray, *, kept: Sequence[str] = ()) -> pd.DataFrame:
-    """The table with nothing measured in some rows, but for some columns."""
+def _emptied(
+    table: pd.DataFrame, rows: np.ndarray, *, except_for: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The table with NaN or empty text in some rows, except for some columns."""
     table = table.copy()
     if rows.any():
-        for column in table.columns.difference(list(kept), sort=False):
+        for column in table.columns.difference(list(except_for), sort=False):
             empty = np.nan if table[column].dtype.kind in "fi" else ""
             table[column] = table[column].mask(rows, empty)
     return table
@@ -158,38 +179,40 @@ def _emptied(table: pd.DataFrame, rows: np.ndarray, *, kept: Sequence[str] = ())
 def _without_shape(
     table: pd.DataFrame, beats: Sequence[Beats], signals: Sequence[Signal | None]
 ) -> pd.DataFrame:
-    """The table without what needs a pulse's own shape, of windows whose waves do not have it."""
+    """Empty the columns that need the shape of the pulse where the kind of signal lacks it."""
     others = [name for name in table if not (c := columns().get(str(name))) or not c.needs_shape]
     kinds = [kind_of_window(b, s) for b, s in zip(beats, signals, strict=True)]
-    return _emptied(table, np.array([not (k and k.shape) for k in kinds]), kept=others)
+    return _emptied(table, np.array([not (k and k.shape) for k in kinds]), except_for=others)
 
 
 def _dependants(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Columns of the table by the standard error that they stand or fall with."""
-    known = {name: column for name, column in columns().items() if name in table}
-    found: dict[str, list[str]] = {name: [] for name, c in known.items() if c.withholds}
-    for name, column in known.items():
-        if column.error in found:
-            found[column.error].append(name)
-    return found
+    """For each standard error in the table, the columns that it withholds."""
+    available = {name: column for name, column in columns().items() if name in table}
+    withheld: dict[str, list[str]] = {name: [] for name, c in available.items() if c.withholds}
+    for name, column in available.items():
+        if column.error in withheld:
+            withheld[column.error].append(name)
+    return withheld
 
 
-def _doubtful(table: pd.DataFrame, error: str, rule: StandardError) -> np.ndarray:
-    """Rows whose value is outweighed by its error, or whose rhythm leaves no NN intervals."""
+def _rejected(table: pd.DataFrame, error: str, rule: StandardError) -> np.ndarray:
+    """Whether the standard error or the share of ectopic beats of each row is too large, (n,)."""
     value = table[rule.of].to_numpy(float)
     size = table[error].to_numpy(float)
     with np.errstate(invalid="ignore"):
-        doubtful = (size > rule.most) | (size > OUTWEIGHS * value)
+        rejected = (size > rule.most) | (size > MOST_ERROR * value)
         if rule.normal and "ectopic_share" in table:
-            doubtful |= (table["ectopic_share"].to_numpy(float) > MOST_ECTOPIC) & _trusted(table)
-    return np.asarray(doubtful)
+            rejected |= (table["ectopic_share"].to_numpy(float) > MOST_ECTOPIC) & _trusted(table)
+    return np.asarray(rejected)
 
 
 def _trusted(table: pd.DataFrame) -> np.ndarray:
+    """Whether each row has a heart rate, bool (n,)."""
     return np.isfinite(table["hr_bpm"].to_numpy(float))
 
 
-def _why(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
+def _reason(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
+    """The sentence that a standard error adds to the reason of a row."""
     if rule.normal and row.get("ectopic_share", 0.0) > MOST_ECTOPIC:
         return f"{rule.name} withheld: {row['ectopic_share']:.0%} of the beats are ectopic"
     value = f"{row[rule.of]:.0f} {unit.removeprefix('1')}"  # 60 /min
@@ -197,23 +220,23 @@ def _why(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
 
 
 def summary(table: pd.DataFrame) -> list[str]:
-    """Sentences for the end of an extraction: what was withheld and why, what needs more time."""
+    """Summarise an extraction: counts of reasons, and the features that need longer windows."""
     lines = []
     reasons = Counter(kind_of(str(reason)) for reason in table["reason"] if reason != OK)
     for reason, count in reasons.most_common():
         lines.append(f"{count} of {len(table)} windows: {reason}")
     longest = float(table["duration_s"].max()) / (1 - hrv.TOLERANCE) if len(table) else 0.0
-    waiting: dict[float, list[str]] = {}
+    too_short: dict[float, list[str]] = {}
     for name, column in columns().items():
         if name in table and column.minimum_s > longest and column.role == "heart":
-            waiting.setdefault(column.minimum_s, []).append(name)
-    for minimum_s, names in sorted(waiting.items()):
+            too_short.setdefault(column.minimum_s, []).append(name)
+    for minimum_s, names in sorted(too_short.items()):
         lines.append(f"empty, need windows of {minimum_s:g} s: {', '.join(names)}")
     return lines
 
 
 def kind_of(reason: str) -> str:
-    """Return a reason without its numbers, so that like ones are counted together."""
+    """Return a reason without its numbers, so that reasons of one kind are counted together."""
     if " withheld" in reason:
         names = [part.partition(" withheld")[0] for part in reason.split("; ")]
         return f"{' and '.join(names)} withheld"

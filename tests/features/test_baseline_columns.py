@@ -1,4 +1,4 @@
-"""Features beside their baseline: the same person's, recorded before, and never from later data."""
+"""Baseline columns compare with an earlier baseline of the same person, never with later data."""
 
 import numpy as np
 import pandas as pd
@@ -40,12 +40,12 @@ def test_a_trial_is_compared_with_the_same_persons_baseline(table) -> None:
         np.testing.assert_allclose(later[HR], later["hr_bpm"] - rest)
 
 
-def test_what_came_before_the_baseline_and_itself_has_none(table) -> None:
+def test_earlier_trials_and_the_baseline_itself_have_no_value(table) -> None:
     found = add_baseline_columns(table, "rest", columns=compared(table))
     assert found.loc[found["trial"] != "b", HR].isna().all()
 
 
-def test_first_seconds_are_a_baseline_and_windows_that_reach_into_them_have_none(table) -> None:
+def test_windows_that_overlap_a_baseline_of_seconds_have_no_value(table) -> None:
     found = add_baseline_columns(table, 30.0, columns=["hr_bpm"])  # windows of 0–20 and 10–30 s
     for _, own in found.groupby(["subject", "trial"]):
         assert own[HR].isna().tolist() == [True, True, True, False, False]
@@ -54,7 +54,7 @@ def test_first_seconds_are_a_baseline_and_windows_that_reach_into_them_have_none
 
 
 @pytest.mark.parametrize("baseline", ["rest", 30.0])
-def test_no_later_value_enters(table, baseline) -> None:
+def test_no_later_value_is_used(table, baseline) -> None:
     before = add_baseline_columns(table, baseline, columns=["hr_bpm"])[HR]
     for row in range(len(table)):
         changed = table.copy()
@@ -70,7 +70,7 @@ def test_raw_columns_stay_and_only_features_are_compared(table) -> None:
     assert HR in feature_names(found)
 
 
-def test_a_baseline_that_is_not_there_says_so(table) -> None:
+def test_a_missing_baseline_is_refused_with_the_reason(table) -> None:
     with pytest.raises(InputError, match="trials: a, rest, b"):
         add_baseline_columns(table, "relax", columns=["hr_bpm"])
     with pytest.raises(InputError, match="more seconds"):

@@ -1,4 +1,4 @@
-"""A family or a signal kind is one record: what derives from it works for one of one's own."""
+"""A family or signal kind is one record; everything derived from it works for a custom one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK
 
 RATE_HZ = 64.0
-LATE_S = 0.1  # by which no detector of the package is off
+LATE_S = 0.1  # larger than the error of any detector of the package
 NEAR = {"near": KNeighborsClassifier(3)}
 
 
@@ -51,7 +51,7 @@ def pace(list_of_beats: list[Beats], signals: list[Signal | None]) -> pd.DataFra
             "pace_steps": float(len(beats)),
             "pace_lag": 1.0,
             "pace_height": 2.0,
-            "pace_looked_at": float(len(beats)),
+            "pace_beats_used": float(len(beats)),
         }
         for beats in list_of_beats
     ]
@@ -69,7 +69,7 @@ COLUMNS = {
     "pace_steps": Column("1", "beats", step=10.0),
     "pace_lag": Column("1", "reveals the length", reveals_length=True),
     "pace_height": Column("1", "needs the pulse's shape", minimum_s=900, needs_shape=True),
-    "pace_looked_at": Column("1", "beats looked at", role="recording", always=True),
+    "pace_beats_used": Column("1", "number of beats used", role="recording", always=True),
 }
 PACE = Family("pace", pace, COLUMNS)
 OWN = ("pace_hz", "pace_steps", "pace_height")
@@ -97,7 +97,7 @@ def study(kind: str = "bvp", width_s: float = 0.09) -> list[Recording]:
     ]
 
 
-def test_a_family_of_ones_own_goes_from_recording_to_prediction(family, tmp_path) -> None:
+def test_a_custom_family_works_from_recording_to_prediction(family, tmp_path) -> None:
     table = extract(study(), families=["pace"], length_s=20, step_s=20)
     assert [name for name in table if name.startswith("pace")] == list(COLUMNS)
     assert set(table["reason"]) == {OK}
@@ -114,7 +114,7 @@ def test_a_family_of_ones_own_goes_from_recording_to_prediction(family, tmp_path
     assert set(predict(file, model)["arousal"]) == {"high"}
 
 
-def test_its_rows_are_computed_again_as_its_code_may_have_changed(family, monkeypatch, tmp_path):
+def test_rows_of_a_custom_family_are_not_cached(family, monkeypatch, tmp_path):
     first = extract(study()[:1], families=["pace"], cache=tmp_path)
     other = replace(PACE, compute=lambda beats, waves: pace(beats, waves).assign(pace_lag=5.0))
     monkeypatch.setitem(FAMILIES, "pace", other)
@@ -129,7 +129,7 @@ def test_the_dictionary_explains_its_columns(family, tmp_path) -> None:
     assert f"| pace_hz{VS_BASELINE} | Hz | pace_hz less its mean over the baseline" in text
 
 
-def test_its_numbers_of_the_heart_alone_are_compared_with_a_baseline(family) -> None:
+def test_only_its_columns_of_the_heart_are_compared_with_a_baseline(family) -> None:
     table = extract(study(), families=["pace"], baseline="rest", length_s=None)
     beside = {name.removesuffix(VS_BASELINE) for name in table if name.endswith(VS_BASELINE)}
     assert beside == {"pace_hz", "pace_steps", "pace_lag", "pace_height"}
@@ -137,15 +137,15 @@ def test_its_numbers_of_the_heart_alone_are_compared_with_a_baseline(family) -> 
     np.testing.assert_allclose(task[f"pace_hz{VS_BASELINE}"], 1 / 0.7 - 1, atol=0.05)
 
 
-def test_its_columns_are_permuted_in_the_groups_that_they_name(family) -> None:
+def test_its_columns_are_permuted_in_their_groups(family) -> None:
     table = pd.DataFrame({name: [1.0] for name in COLUMNS} | {"hr_bpm": [60.0], "age": [30.0]})
-    inputs = matrix(table, extra_features=("pace_looked_at", "age"))
+    inputs = matrix(table, extra_features=("pace_beats_used", "age"))
     groups = {
         group: [inputs.names[k] for k in numbers] for group, numbers in groups_of(inputs).items()
     }
     assert groups == {
         "pace itself": ["pace_hz"],
-        "pace": ["pace_steps", "pace_height", "pace_looked_at"],
+        "pace": ["pace_steps", "pace_height", "pace_beats_used"],
         "heart rate": ["hr_bpm"],
         "other columns": ["age"],
     }
@@ -156,20 +156,20 @@ def test_heads_round_it_to_its_steps(family) -> None:
     np.testing.assert_array_equal(matrix(table).X, [[60.0, 1.04], [70.0, 1.06]])
 
 
-def test_what_describes_the_recording_is_no_feature_unless_named(family) -> None:
+def test_columns_that_describe_the_recording_are_features_only_when_named(family) -> None:
     left = set(COLUMNS) - set(OWN)
     assert {name for name in COLUMNS if describes_recording(name)} == left
     table = pd.DataFrame({name: [1.0] for name in COLUMNS})
     assert set(feature_names(table, extra_features=("pace_lag",))) == {*OWN, "pace_lag"}
 
 
-def test_its_columns_are_chosen_and_left_out_with_it(family) -> None:
+def test_its_columns_are_selected_with_the_family(family) -> None:
     table = pd.DataFrame({"pace_hz": [1.0], "hr_bpm": [60.0]})
     assert list(of_families(table, ["hrv"])) == ["hr_bpm"]
     assert list(of_families(table, ["pace"])) == ["pace_hz"]
 
 
-def test_its_standard_error_withholds_what_names_it(family) -> None:
+def test_its_standard_error_withholds_the_columns_that_name_it(family) -> None:
     beats = Beats(heart(0.8), np.ones(87), kind="bvp")
     table = family([beats]).assign(quality=1.0, pace_se_hz=0.6)
     found = withhold(table, [beats], [None]).iloc[0]
@@ -178,29 +178,29 @@ def test_its_standard_error_withholds_what_names_it(family) -> None:
     assert found["pace_steps"] == 87
 
 
-def test_a_window_without_a_pulse_keeps_what_is_always_given(family) -> None:
+def test_a_window_without_a_pulse_has_only_the_columns_that_always_have_values(family) -> None:
     noise = Signal(np.random.default_rng(0).normal(size=60 * 64), RATE_HZ, kind="bvp")
     row = extract([Recording("d", "1", signals={"bvp": noise})], families=["pace"]).iloc[0]
     assert row["reason"] != OK
     assert row[list(COLUMNS)].notna().to_dict() == {
-        name: name == "pace_looked_at" for name in COLUMNS
+        name: name == "pace_beats_used" for name in COLUMNS
     }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_needs_a_pulses_shape_is_withheld_where_the_kind_has_none(family, kind) -> None:
+def test_columns_that_need_the_pulse_shape_are_withheld_for_other_kinds(family, kind) -> None:
     beats = Beats(heart(0.8), np.ones(87), kind=kind)
     found = withhold(family([beats]).assign(quality=1.0), [beats], [None]).iloc[0]
     assert np.isfinite(found["pace_height"]) == KINDS[kind].shape
     assert np.isfinite(found["pace_hz"])
 
 
-def test_the_summary_names_what_needs_longer_windows(family) -> None:
+def test_the_summary_lists_columns_that_need_longer_windows(family) -> None:
     table = extract(study()[:1], families=["pace"])
     assert "empty, need windows of 900 s: pace_height" in summary(table)
 
 
-def test_a_family_whose_table_is_another_one_is_refused() -> None:
+def test_a_family_whose_table_differs_from_its_records_is_refused() -> None:
     more = replace(PACE, columns=COLUMNS | {"pace_more": Column("1", "missing")})
     with pytest.raises(InputError, match="make the two the same"):
         more([])
@@ -210,19 +210,19 @@ def test_a_family_whose_table_is_another_one_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "says"),
+    ("column", "message"),
     [
         ({"seq_pace": Column("1", "a text")}, "the role 'sequence'"),
         ({"pace_text": Column("1", "a text", role="sequence")}, "begins with seq_"),
         ({"pace_b": Column("1", "b", error="pace_hz")}, "names 'pace_hz' as its standard error"),
         (
             {"pace_b_se": Column("1", "b", withholds=StandardError("pace_b", "b", 1.0))},
-            "withholds by 'pace_b'",
+            "the standard error of 'pace_b'",
         ),
     ],
 )
-def test_records_that_contradict_each_other_are_refused(column, says) -> None:
-    with pytest.raises(InputError, match=says):
+def test_records_that_contradict_each_other_are_refused(column, message) -> None:
+    with pytest.raises(InputError, match=message):
         Family("pace", pace, COLUMNS | column)
 
 
@@ -239,13 +239,13 @@ def test_every_column_has_a_definition_a_unit_and_a_group(name) -> None:
 
 
 def thumps(block: Signal, fiducial: str) -> Detected:
-    """`LATE_S` after maxima above half of the highest one, all of them sure."""
+    """Maxima above half of the highest one, `LATE_S` late, all accepted."""
     from scipy.signal import find_peaks
 
     at = find_peaks(block.samples, height=block.samples.max() / 2)[0]
     unknown = np.full(len(at), np.nan)
-    sure = np.ones(len(at), dtype=bool)
-    return Detected(at / block.rate_hz + LATE_S, sure.astype(float), unknown, unknown, sure)
+    accepted = np.ones(len(at), dtype=bool)
+    return Detected(at / block.rate_hz + LATE_S, accepted.astype(float), unknown, unknown, accepted)
 
 
 THUMP = SignalKind(detect=thumps, min_quality=0.4, least_confidence=0.5, pulse_wave=False)
@@ -257,7 +257,7 @@ def kind(monkeypatch) -> str:
     return "thump"
 
 
-def test_beats_of_a_kind_of_ones_own_are_detected(kind) -> None:
+def test_beats_of_a_custom_kind_are_detected(kind) -> None:
     truth = heart(0.8)
     beats = find_beats(Signal(knocks(truth), RATE_HZ, kind=kind))
     assert beats.kind == kind
@@ -265,13 +265,13 @@ def test_beats_of_a_kind_of_ones_own_are_detected(kind) -> None:
     assert beats.timing_sd_s is None
 
 
-def test_another_kind_is_an_error_that_lists_those_there_are(kind) -> None:
+def test_an_unknown_kind_is_refused_with_the_known_ones(kind) -> None:
     with pytest.raises(InputError, match="rppg, bvp, ecg, thump; this one is 'eda'"):
         find_beats(Signal(np.zeros(640), RATE_HZ, kind="eda"))
 
 
 @pytest.mark.parametrize("source", ["auto", "thump"])
-def test_it_is_extracted_by_its_name_or_as_the_only_one_there(kind, source) -> None:
+def test_it_is_extracted_by_name_or_as_the_only_signal(kind, source) -> None:
     table = extract(study(kind)[:1], source=source, families=["hrv"])
     assert set(table["source"]) == {kind}
     assert set(table["reason"]) == {OK}
@@ -289,9 +289,9 @@ def both(kind: str, path: Path) -> Path:
 def test_a_model_of_it_reads_the_column_of_its_name(kind, tmp_path) -> None:
     table = extract(study(kind), source=kind, families=["hrv"], length_s=30, step_s=30)
     model = fit(table, target="arousal", head=NEAR["near"], probabilities="own")
-    said = predict(both(kind, tmp_path / "both.csv"), model)
-    np.testing.assert_allclose(said["hr_bpm"], 60 / 0.7, rtol=0.03)
-    assert set(said["arousal"]) == {"high"}
+    predicted = predict(both(kind, tmp_path / "both.csv"), model)
+    np.testing.assert_allclose(predicted["hr_bpm"], 60 / 0.7, rtol=0.03)
+    assert set(predicted["arousal"]) == {"high"}
 
 
 def test_a_file_without_its_column_is_refused(kind, tmp_path) -> None:
@@ -300,7 +300,7 @@ def test_a_file_without_its_column_is_refused(kind, tmp_path) -> None:
         extract(file, source=kind)
 
 
-def test_its_own_least_quality_withholds_it(kind) -> None:
+def test_its_minimum_quality_withholds_it(kind) -> None:
     signal = Signal(knocks(heart(0.8)), RATE_HZ, kind=kind)
     poor = replace(signal, quality=np.full(len(signal), 0.39))
     good = replace(signal, quality=np.full(len(signal), 0.41))
@@ -309,7 +309,7 @@ def test_its_own_least_quality_withholds_it(kind) -> None:
     assert reasons == ["no clear pulse: quality 0.39, at least 0.4 is wanted", OK]
 
 
-def test_its_own_timing_error_is_in_the_standard_errors(kind, monkeypatch) -> None:
+def test_its_timing_error_is_part_of_the_standard_errors(kind, monkeypatch) -> None:
     from emotion_rppg.features.hrv import table
 
     beats = Beats(heart(0.8), kind=kind)

@@ -1,4 +1,4 @@
-"""Planted shapes are measured, per beat and per window; what a rate cannot carry is not claimed."""
+"""Simulated pulse shapes are measured; a low sampling rate supports only coarse features."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def one(signal: Signal, beats: Beats | None = None) -> pd.Series:
 
 
 @pytest.mark.parametrize("rate_hz", [30, 64, 250, 1000])
-def test_a_gaussian_has_its_own_height_widths_and_area(rate_hz: float) -> None:
+def test_a_gaussian_pulse_has_its_height_widths_and_area(rate_hz: float) -> None:
     row = one(gaussian(rate_hz))
     assert row["pulse_amplitude_au"] == pytest.approx(1, rel=0.02)
     for percent in (25, 50, 75):
@@ -52,7 +52,7 @@ def test_a_gaussian_has_its_own_height_widths_and_area(rate_hz: float) -> None:
 
 
 @pytest.mark.parametrize("late", [0.2, 0.4, 0.6])
-def test_the_reflected_wave_has_its_height_and_place(late: float) -> None:
+def test_the_reflected_wave_has_its_height_and_time(late: float) -> None:
     row = one(reflected(late=late))
     assert row["reflection_index"] == pytest.approx(late, rel=0.05)
     assert row["reflection_time_ms"] == pytest.approx(350, abs=12)
@@ -83,7 +83,7 @@ def test_late_systole_shows_in_the_second_derivative() -> None:
     assert young["apg_e_a"] > 0
 
 
-def test_pulse_amplitude_variability_is_that_of_the_heights() -> None:
+def test_pulse_amplitude_variability_equals_that_of_the_heights() -> None:
     heights = 1 + 0.2 * np.sin(np.arange(60))
     row = one(gaussian(heights=heights))
     inner = heights[1:-1]
@@ -92,12 +92,12 @@ def test_pulse_amplitude_variability_is_that_of_the_heights() -> None:
     assert row["pulse_amplitude_cvsd"] == pytest.approx(near, rel=0.05)
 
 
-def test_the_sensors_unit_scales_heights_and_nothing_else() -> None:
+def test_the_unit_of_the_sensor_scales_only_heights() -> None:
     small, large = reflected(), reflected()
     large = Signal(1000 * large.samples + 7, 250, kind="bvp")
     before, after = one(small), one(large)
     for name, column in COLUMNS.items():
-        times = 1000 if column.unit.startswith("sensor") else 1
+        times = 1000 if column.unit.startswith("a.u.") else 1
         assert after[name] == pytest.approx(times * before[name], rel=1e-6, nan_ok=True), name
 
 
@@ -119,7 +119,7 @@ def test_a_slow_drift_changes_little() -> None:
         (250, "ecg", False, False),
     ],
 )
-def test_a_rate_carries_what_is_documented(
+def test_a_sampling_rate_supports_the_documented_features(
     rate_hz: float, kind: str, coarse: bool, fine: bool
 ) -> None:
     row = one(reflected(rate_hz, kind=kind))
@@ -137,7 +137,7 @@ def test_second_derivatives_of_noise_are_withheld_and_the_coarse_shape_is_not() 
     assert row["pulse_width_50_ms"] == pytest.approx(one(signal)["pulse_width_50_ms"], rel=0.1)
 
 
-def test_beats_in_gaps_or_put_in_by_correction_have_no_pulse() -> None:
+def test_beats_in_gaps_or_inserted_by_correction_have_no_pulse() -> None:
     signal = reflected()
     signal.samples[5000:6000] = np.nan  # 20–24 s
     beats = Beats(
@@ -174,7 +174,7 @@ def test_one_schema_without_waves_and_for_short_windows() -> None:
     assert list(table([])) == list(COLUMNS)
 
 
-def test_a_real_finger_has_the_shape_that_physiology_knows(real_data) -> None:
+def test_a_real_finger_pulse_has_a_physiological_shape(real_data) -> None:
     data = pd.read_csv(real_data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
     signal = Signal(data["PPG"].to_numpy(), 100, kind="bvp")
     beats = find_beats(signal)

@@ -1,4 +1,4 @@
-"""Sequences survive the table and its file; what is padded is padded at the end only."""
+"""Sequences survive a table and its file; arrays are padded at the end only."""
 
 import io
 
@@ -24,7 +24,7 @@ def test_the_text_has_the_intervals_and_a_nan_at_the_gap() -> None:
     assert len(row["seq_confidence"].split()) == 5
 
 
-def test_tokens_difference_within_stretches_only() -> None:
+def test_token_differences_never_cross_a_gap() -> None:
     found = sequences.tokens(sequences.table([BROKEN]))
     assert found.shape == (1, 4, len(sequences.CHANNELS))
     np.testing.assert_allclose(found[0, :, 0], [812.3, 799.1, 805.0, 895.0])
@@ -32,7 +32,7 @@ def test_tokens_difference_within_stretches_only() -> None:
     np.testing.assert_allclose(found[0, :, CONFIDENCE], [0.5, 0.6, 0.8, 0.9])
 
 
-def test_a_csv_loses_less_than_a_tenth_of_a_millisecond() -> None:
+def test_a_csv_changes_intervals_by_less_than_a_tenth_of_a_millisecond() -> None:
     draw = np.random.default_rng(0)
     many = [Beats(np.cumsum(draw.uniform(0.5, 1.2, n))) for n in (2, 5, 70, 3)]
     table = sequences.table([*many, Beats([])])
@@ -63,7 +63,7 @@ def test_an_empty_cell_is_no_tokens(empty: object) -> None:
         pd.DataFrame({"seq_ibi_ms": ["800 810"], "seq_rise_ms": ["150"]}),
     ],
 )
-def test_what_is_no_sequence_is_refused(table: pd.DataFrame) -> None:
+def test_an_invalid_sequence_is_refused(table: pd.DataFrame) -> None:
     with pytest.raises(InputError):
         sequences.tokens(table)
 
@@ -102,7 +102,7 @@ def test_a_token_has_the_shape_of_the_pulse_that_begins_its_interval(pulses) -> 
     np.testing.assert_allclose(found[:, at("amplitude")], height / height.median(), rtol=1e-4)
     louder = Signal(100 * wave.samples, wave.rate_hz, kind="bvp")
     again = sequences.tokens(sequences.table([beats], [louder]))[0]
-    np.testing.assert_allclose(again, found, rtol=1e-3)  # a sensor's unit is nobody else's
+    np.testing.assert_allclose(again, found, rtol=1e-3)  # amplitude is relative
 
 
 def test_an_ecg_and_beats_alone_have_no_shape(pulses) -> None:
@@ -126,7 +126,7 @@ def test_tachograms_of_a_table_are_those_of_the_beats(pulses) -> None:
     assert np.isnan(found[2]).all()
 
 
-def test_waves_are_alike_whatever_the_sensor_and_nan_where_unseen(pulses) -> None:
+def test_waves_are_standardised_and_nan_where_missing(pulses) -> None:
     wave = pulses[0]
     hole = np.where((wave.times_s > 10) & (wave.times_s < 12), np.nan, 7 + 3 * wave.samples)
     found = sequences.waves([wave, Signal(hole, wave.rate_hz, kind="bvp"), None], rate_hz=32)

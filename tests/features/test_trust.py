@@ -6,7 +6,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.features.trust import distrust, kind_of, summary, withhold
+from emotion_rppg.features.trust import kind_of, summary, untrusted_reason, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import extract
@@ -50,7 +50,7 @@ def test_without_a_pulse_every_source_is_withheld(kind: str, samples: str) -> No
     assert not trusted(pd.DataFrame([found]))[0]
 
 
-def test_half_a_window_without_beats_is_too_little() -> None:
+def test_a_window_with_beats_in_less_than_half_is_withheld() -> None:
     signal = finger(heart())
     signal.samples[: int(0.6 * len(signal))] = np.nan
     found = row(signal, min_quality=0.0)
@@ -58,7 +58,7 @@ def test_half_a_window_without_beats_is_too_little() -> None:
     assert np.isnan(found["hr_bpm"])
 
 
-def test_the_least_quality_can_be_asked_for() -> None:
+def test_the_minimum_quality_can_be_set() -> None:
     signal = finger(heart())
     assert np.isnan(row(signal, min_quality=1.0)["hr_bpm"])
     assert "at least 1 is wanted" in row(signal, min_quality=1.0)["reason"]
@@ -66,7 +66,7 @@ def test_the_least_quality_can_be_asked_for() -> None:
         row(signal, min_quality=60)
 
 
-def test_an_error_that_outweighs_its_feature_withholds_it_and_what_depends_on_it() -> None:
+def test_a_large_standard_error_withholds_its_feature_and_its_dependants() -> None:
     steady = row(finger(heart(spread=0.0005)))
     assert steady["hr_bpm"] == pytest.approx(80, abs=0.5)
     assert steady[["rmssd_ms", "sd1_ms", "hf_ms2", "pnn20_pct"]].isna().all()
@@ -74,7 +74,7 @@ def test_an_error_that_outweighs_its_feature_withholds_it_and_what_depends_on_it
     assert steady["rmssd_se_ms"] > 0
 
 
-def test_too_many_ectopic_beats_leave_the_rate_alone() -> None:
+def test_too_many_ectopic_beats_withhold_variability_but_not_the_rate() -> None:
     times = 0.5 + np.cumsum(np.tile([0.55, 1.05], 38))
     beats = Beats(times, kind="ecg", ectopic=np.arange(len(times)) % 2 == 0, confidence=np.ones(76))
     from emotion_rppg.features import hrv
@@ -86,12 +86,12 @@ def test_too_many_ectopic_beats_leave_the_rate_alone() -> None:
     assert "50% of the beats are ectopic" in found["reason"]
 
 
-def test_every_kind_has_a_least_quality() -> None:
+def test_each_kind_has_a_minimum_quality() -> None:
     for kind, least in ((name, kind.min_quality) for name, kind in KINDS.items()):
         poor = Beats(heart(), np.full(80, least - 0.05), kind=kind)
         good = Beats(heart(), np.full(80, least + 0.05), kind=kind)
-        assert "quality" in distrust(poor, None)
-        assert distrust(good, None) == ""
+        assert "quality" in untrusted_reason(poor, None)
+        assert untrusted_reason(good, None) == ""
 
 
 def test_reasons_are_counted_without_their_numbers() -> None:
@@ -102,7 +102,7 @@ def test_reasons_are_counted_without_their_numbers() -> None:
     assert kind_of(several) == "SDNN and RMSSD withheld"
 
 
-def test_the_summary_counts_reasons_and_names_what_needs_longer_windows() -> None:
+def test_the_summary_counts_reasons_and_lists_what_needs_longer_windows() -> None:
     flat = Signal(np.zeros(64 * 60), 64, kind="bvp")
     recordings = [
         Recording("d", str(k), signals={"bvp": s})

@@ -1,8 +1,8 @@
-"""Judge the beats of a stretch: which are to be believed, and what between them is a gap.
+"""Accept or reject the detected beats of a stretch, and mark the gaps between accepted ones.
 
-The same rules hold for every source. A beat whose shape does not fit, a stretch without a clear
-rhythm, a stretch where the beats and the wave's spectrum disagree about the rate, and silence where
-the rhythm says that a beat should be, become gaps.
+The same rules hold for every source. These become gaps: a beat whose shape does not fit, a stretch
+without a clear rhythm, a stretch in which the beats and the spectrum of the wave disagree about the
+rate, and silence where the rhythm predicts a beat.
 """
 
 from __future__ import annotations
@@ -11,32 +11,39 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotion_rppg.features.beats.artefacts import ectopic, extra, odd, rhythm_of, silent
+from emotion_rppg.features.beats.artefacts import (
+    ectopic_beats,
+    extra_beats,
+    local_rhythm,
+    too_long,
+    unusual,
+)
 from emotion_rppg.features.beats.detect import FASTEST_HZ, FEWEST, SLOWEST_HZ, without_drift
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.signal_kind import Detected, SignalKind, no_beats
 from emotion_rppg.signal_quality import rates_of_windows
 from emotion_rppg.signals import Signal
 
-# Standard error of a beat's time, in intervals, of nine beats about. Camera waves of eleven people
-# stay below it where they agree with the contact PPG; many beats that are found in noise do not.
-UNSURE = 0.055
-# Agreement of the beats' rate with that of the wave's spectrum, in stretches of so many seconds
+# Largest mean standard error of nine beat times, in intervals. Camera waves of eleven people stay
+# below it where they agree with the contact PPG; many beats detected in noise do not.
+MOST_ERROR = 0.055
+# The rate of the beats is compared with that of the spectrum in windows of this length and step …
 AGREE_S, AGREE_STEP_S = 10.0, 5.0
+# … and may differ by this much, or by this share
 AGREE_BPM, AGREE_SHARE = 6.0, 0.1
-CLEAR = 0.6  # quality of the spectrum's rate, above which it counts as an estimate
-# Standard deviation of intervals, in their mean, from which the wave's rises are counted instead;
-# by how much their number may differ from that of the beats; a rise is so steep, against the median
-# of the steepest within so many seconds
+CLEAR = 0.6  # quality from which the rate of the spectrum counts as an estimate
+# Coefficient of variation of the intervals above which steep rises are counted instead of using the
+# spectrum, and the share by which their number may differ from the number of beats
 IRREGULAR, MISCOUNT = 0.13, 0.15
+# A rise is steep from this share of the median of the steepest slopes within so many seconds
 STEEP, RISE_S = 0.5, 1.5
-# Confidence of a pulse that is far from the rhythm: an unusual interval needs two usual pulses
-LEAST_IF_ODD = 0.85
-LEAST_QUALITY = 0.15  # of a camera wave's samples, about each beat
+# Confidence that both pulses beside an unusual interval need
+LEAST_IF_UNUSUAL = 0.85
+LEAST_QUALITY = 0.15  # of the camera wave's sample at a beat
 
 
 class Judged(NamedTuple):
-    """One stretch: its good beats, what is no beat in it, and the rejected detections (s)."""
+    """One stretch: accepted beats, which of them are ectopic, gaps and rejected detections, s."""
 
     beats: Detected
     ectopic: np.ndarray
@@ -44,40 +51,49 @@ class Judged(NamedTuple):
     rejected_s: np.ndarray
 
 
-def judge_beats(found: Detected, run: Signal, signal: Signal, first: int) -> Judged:
-    """Judge the detections of one stretch, s from its start.
+def judge_beats(detected: Detected, run: Signal, signal: Signal, first: int) -> Judged:
+    """Accept or reject the detections of one stretch, s from its start.
 
     Parameters
     ----------
-    found : Detected
-        What was detected in ``run``.
-    run, signal, first :
-        The stretch, its holes bridged, the recording it was cut from, and where it begins there.
+    detected : Detected
+        The detections in ``run``.
+    run : Signal
+        The stretch, short holes interpolated.
+    signal : Signal
+        The recording that the stretch was cut from.
+    first : int
+        Index of the first sample of the stretch in ``signal``.
     """
     kind = KINDS[run.kind or ""]
-    found = found._replace(sure=_trusted(found, kind))
+    detected = _also(detected, _reliable(detected, kind))
     if kind.camera:
-        found = found._replace(sure=found.sure & _well_seen(found.times_s, signal, first))
+        detected = _also(detected, _in_good_samples(detected.times_s, signal, first))
     extra_s = np.zeros(0)
     if not kind.pulse_wave:
-        found, extra_s = _without_extra(found)
-    elif len(found.times_s) >= FEWEST:
-        found = found._replace(sure=found.sure & _agrees(found, run))
-        found = found._replace(sure=found.sure & _evident(found))
-    judged = _without_silence(found, run.duration_s)
+        detected, extra_s = _without_extra_beats(detected)
+    elif len(detected.times_s) >= FEWEST:
+        detected = _also(detected, _rate_confirmed(detected, run))
+        detected = _also(detected, _fits_rhythm(detected))
+    judged = _with_gaps(detected, run.duration_s)
     return judged._replace(rejected_s=np.sort(np.r_[judged.rejected_s, extra_s]))
 
 
-def _trusted(found: Detected, kind: SignalKind) -> np.ndarray:
-    """Which beats are sure by themselves, like their neighbours, and well timed among them."""
-    sure = found.confidence
-    good = found.sure & (_around(sure, 9) >= kind.least_confidence)
-    good &= _around(sure, 3) >= kind.least_of_three
-    return np.asarray(good & ~_unsure(found.times_s, found.error_s))
+def _also(detected: Detected, condition: np.ndarray) -> Detected:
+    """The detections, accepted only where ``condition`` (n,) holds, too."""
+    return detected._replace(accepted=detected.accepted & condition)
 
 
-def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
-    """Which beats lie where a camera wave's own quality says that there is a pulse."""
+def _reliable(detected: Detected, kind: SignalKind) -> np.ndarray:
+    """Whether the beats around each have enough confidence and small timing errors, bool (n,)."""
+    confidence = detected.confidence
+    good = _mean_around(confidence, 9) >= kind.least_confidence
+    good &= _mean_around(confidence, 3) >= kind.least_of_three
+    return np.asarray(good & ~_poorly_timed(detected.times_s, detected.error_s))
+
+
+def _in_good_samples(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
+    """Whether the quality of a camera wave's sample at each beat is high enough, bool (n,)."""
     if signal.quality is None:
         return np.ones(len(times_s), dtype=bool)
     at = first + np.rint(times_s * signal.rate_hz).astype(int)
@@ -85,39 +101,41 @@ def _well_seen(times_s: np.ndarray, signal: Signal, first: int) -> np.ndarray:
 
 
 def same_rate(one_bpm: float, other_bpm: float) -> bool:
-    """Tell whether two estimates of a heart rate agree, beats a minute; NaN agrees with none."""
+    """Return whether two estimates of a heart rate (bpm) agree; NaN agrees with none."""
     return abs(one_bpm - other_bpm) <= max(AGREE_BPM, AGREE_SHARE * other_bpm)
 
 
-def _agrees(found: Detected, run: Signal) -> np.ndarray:
-    """Which beats lie where an estimate that does not know them confirms their rate.
+def _rate_confirmed(detected: Detected, run: Signal) -> np.ndarray:
+    """Whether an estimate that does not use the beats confirms the rate around each, bool (n,).
 
-    Of a clear rhythm that is the wave's spectrum or autocorrelation; of an irregular heart, whose
-    spectrum has no one peak, the number of steep rises in the wave.
+    For a regular rhythm, that is the rate of the spectrum or of the autocorrelation. The spectrum
+    of an irregular heart has no single peak: there the steep rises of the wave are counted.
     """
-    agrees = np.ones(len(found.times_s), dtype=bool)
-    times, sure = found.times_s[1:], found.sure[1:] & found.sure[:-1]
-    intervals, rises = np.diff(found.times_s), _steep_rises(run)
+    confirmed = np.ones(len(detected.times_s), dtype=bool)
+    accepted = detected.accepted[1:] & detected.accepted[:-1]
+    times, intervals = detected.times_s[1:], np.diff(detected.times_s)
+    rises = _steep_rises(run)
     for middle, spectrum, rhythm, quality in rates_of_windows(run, AGREE_S, AGREE_STEP_S):
-        own = (np.abs(times - middle) <= AGREE_S / 2) & sure
+        own = (np.abs(times - middle) <= AGREE_S / 2) & accepted
         if own.sum() < FEWEST:
             continue
         rate = 60 / float(np.median(intervals[own]))
         if np.std(intervals[own]) > IRREGULAR * np.mean(intervals[own]):
-            between = [
+            counts = [
                 np.sum((rises > t - i) & (rises <= t))
                 for t, i in zip(times[own], intervals[own], strict=True)
             ]
-            doubt = abs(sum(between) - own.sum()) > max(1.5, MISCOUNT * own.sum())
+            disagree = abs(sum(counts) - own.sum()) > max(1.5, MISCOUNT * own.sum())
         else:
-            doubt = quality >= CLEAR and not (same_rate(spectrum, rate) or same_rate(rhythm, rate))
-        if doubt:
-            agrees &= np.abs(found.times_s - middle) > AGREE_STEP_S / 2
-    return agrees
+            agree = same_rate(spectrum, rate) or same_rate(rhythm, rate)
+            disagree = quality >= CLEAR and not agree
+        if disagree:
+            confirmed &= np.abs(detected.times_s - middle) > AGREE_STEP_S / 2
+    return confirmed
 
 
 def _steep_rises(run: Signal) -> np.ndarray:
-    """Times (s) of the rises of a pulse wave that are half as steep as those about them."""
+    """Times (s) of the rises of a pulse wave that are at least half as steep as those around."""
     from scipy.ndimage import maximum_filter1d, median_filter
     from scipy.signal import butter, find_peaks, sosfiltfilt
 
@@ -134,48 +152,52 @@ def _steep_rises(run: Signal) -> np.ndarray:
     return np.asarray(at[slope[at] > STEEP * usual[at]] / run.rate_hz)
 
 
-def _rhythm(times_s: np.ndarray, sure: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Local rhythm (s) and irregularity (a share) at each interval of beats, (n - 1,) each.
+def _rhythm(times_s: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Local rhythm (s) and irregularity (a share of it) at each interval of beats, (n - 1,) each.
 
-    From the intervals between two sure beats alone; elsewhere that of the nearest of them.
+    Estimated from the intervals between two accepted beats; interpolated elsewhere.
     """
     intervals = np.diff(times_s)
-    known = np.flatnonzero(sure[1:] & sure[:-1])
-    if not len(known):
+    usable = np.flatnonzero(accepted[1:] & accepted[:-1])
+    if not len(usable):
         return np.full(len(intervals), np.nan), np.zeros(len(intervals))
-    rhythm, spread = rhythm_of(intervals[known])
-    place = np.arange(len(intervals))
-    return np.interp(place, known, rhythm), np.interp(place, known, spread)
+    rhythm, spread = local_rhythm(intervals[usable])
+    index = np.arange(len(intervals))
+    return np.interp(index, usable, rhythm), np.interp(index, usable, spread)
 
 
-def _evident(found: Detected) -> np.ndarray:
-    """Which beats are where the rhythm has them, or like their neighbours where it has not."""
-    sure = found.sure
-    off = odd(np.diff(found.times_s), *_rhythm(found.times_s, sure)) & sure[1:] & sure[:-1]
+def _fits_rhythm(detected: Detected) -> np.ndarray:
+    """Whether each beat has usual intervals, or enough confidence for an unusual one, bool (n,)."""
+    accepted = detected.accepted
+    off = unusual(np.diff(detected.times_s), *_rhythm(detected.times_s, accepted))
+    off &= accepted[1:] & accepted[:-1]
     beside = np.r_[off, False] | np.r_[False, off]
-    return np.asarray(~beside | (found.confidence >= LEAST_IF_ODD))
+    return np.asarray(~beside | (detected.confidence >= LEAST_IF_UNUSUAL))
 
 
-def _without_extra(found: Detected) -> tuple[Detected, np.ndarray]:
-    """Beats without those unlike their neighbours between two of the rhythm; the times of these."""
-    out = np.zeros(len(found.times_s), dtype=bool)
-    rhythm, _ = _rhythm(found.times_s, found.sure)
-    for first, stop, good in _stretches(found.sure):
+def _without_extra_beats(detected: Detected) -> tuple[Detected, np.ndarray]:
+    """Detections without extra beats of low confidence, and the times of the removed ones, s."""
+    removed = np.zeros(len(detected.times_s), dtype=bool)
+    rhythm, _ = _rhythm(detected.times_s, detected.accepted)
+    for first, stop, good in _stretches(detected.accepted):
         if good:
-            intervals = np.diff(found.times_s[first:stop])
-            out[first:stop] = extra(intervals, rhythm[first : stop - 1])
-    out &= found.confidence < LEAST_IF_ODD
-    return found.at(~out), found.times_s[out]
+            intervals = np.diff(detected.times_s[first:stop])
+            removed[first:stop] = extra_beats(intervals, rhythm[first : stop - 1])
+    removed &= detected.confidence < LEAST_IF_UNUSUAL
+    return detected.at(~removed), detected.times_s[removed]
 
 
-def _without_silence(found: Detected, end_s: float) -> Judged:
-    """The sure beats; silence between them and doubtful stretches (to half-way) as gaps."""
+def _with_gaps(detected: Detected, end_s: float) -> Judged:
+    """Accepted beats; rejected stretches and intervals that miss a beat become gaps.
+
+    The gap of a rejected stretch reaches half-way to the accepted beats beside it.
+    """
     beats, gaps = [no_beats()], []
     early, rejected = [np.zeros(0, dtype=bool)], [np.zeros(0)]
-    at = found.times_s
-    rhythm, spread = _rhythm(at, found.sure)
-    for first, stop, good in _stretches(found.sure):
-        own = found.at(np.arange(first, stop))
+    at = detected.times_s
+    rhythm, spread = _rhythm(at, detected.accepted)
+    for first, stop, good in _stretches(detected.accepted):
+        own = detected.at(np.arange(first, stop))
         if not good:
             rejected.append(own.times_s)
             if first and stop < len(at):
@@ -186,18 +208,18 @@ def _without_silence(found: Detected, end_s: float) -> Judged:
         part = slice(first, stop - 1)
         intervals = np.diff(own.times_s)
         beats.append(own)
-        early.append(ectopic(intervals, rhythm[part], spread[part]))
+        early.append(ectopic_beats(intervals, rhythm[part], spread[part]))
         gaps += [
             (float(at[k] + rhythm[k] / 2), float(at[k + 1] - rhythm[k] / 2))
-            for k in first + np.flatnonzero(silent(intervals, rhythm[part], spread[part]))
+            for k in first + np.flatnonzero(too_long(intervals, rhythm[part], spread[part]))
         ]
-    whole = Detected(*(np.concatenate(columns) for columns in zip(*beats, strict=True)))
-    gaps += _ends(whole.times_s, end_s)
-    return Judged(whole, np.concatenate(early), gaps, np.concatenate(rejected))
+    joined = Detected(*(np.concatenate(columns) for columns in zip(*beats, strict=True)))
+    gaps += _gaps_at_ends(joined.times_s, end_s)
+    return Judged(joined, np.concatenate(early), gaps, np.concatenate(rejected))
 
 
-def _ends(times_s: np.ndarray, end_s: float) -> list[tuple[float, float]]:
-    """What lies before the first and after the last sure beat, where another should be there."""
+def _gaps_at_ends(times_s: np.ndarray, end_s: float) -> list[tuple[float, float]]:
+    """Gaps (s) before the first and after the last accepted beat, where a beat is missing."""
     if not len(times_s):
         return [(0.0, end_s)]
     half = float(np.median(np.diff(times_s))) / 2 if len(times_s) > 1 else 0.5
@@ -209,32 +231,32 @@ def _ends(times_s: np.ndarray, end_s: float) -> list[tuple[float, float]]:
     return gaps
 
 
-def _around(confidence: np.ndarray, beats: int) -> np.ndarray:
-    """Mean over so many beats about each."""
-    if not len(confidence):
-        return confidence
-    width = np.ones(min(beats, len(confidence)))
-    count = np.convolve(np.ones(len(confidence)), width, "same")
-    return np.asarray(np.convolve(confidence, width, "same") / count)
+def _mean_around(values: np.ndarray, beats: int) -> np.ndarray:
+    """Mean over ``beats`` beats around each, fewer at the ends, (n,)."""
+    if not len(values):
+        return values
+    width = np.ones(min(beats, len(values)))
+    count = np.convolve(np.ones(len(values)), width, "same")
+    return np.asarray(np.convolve(values, width, "same") / count)
 
 
-def _unsure(times: np.ndarray, error_s: np.ndarray) -> np.ndarray:
-    """Beats (n,) of whose times nothing is known, by the nine about them; none where it is NaN."""
+def _poorly_timed(times: np.ndarray, error_s: np.ndarray) -> np.ndarray:
+    """Whether the nine beats around each have large standard errors, bool (n,); False for NaN."""
     if len(times) < 2:
         return np.zeros(len(times), dtype=bool)
-    interval = _around(np.diff(times, append=2 * times[-1] - times[-2]), 9)
-    return np.asarray(_around(error_s, 9) > UNSURE * interval)
+    interval = _mean_around(np.diff(times, append=2 * times[-1] - times[-2]), 9)
+    return np.asarray(_mean_around(error_s, 9) > MOST_ERROR * interval)
 
 
-def _stretches(good: np.ndarray) -> list[tuple[int, int, bool]]:
-    """Index ranges of good and of doubtful beats; too few good ones are doubtful."""
-    good = good.copy()
-    kept: list[tuple[int, int, bool]] = []
+def _stretches(accepted: np.ndarray) -> list[tuple[int, int, bool]]:
+    """Ranges ``(first, stop, accepted)`` of beats; fewer than ``FEWEST`` accepted are rejected."""
+    good = accepted.copy()
+    ranges: list[tuple[int, int, bool]] = []
     edges = np.flatnonzero(np.diff(np.r_[0, good.astype(int), 0])).reshape(-1, 2)
     for a, b in edges:
         if b - a < FEWEST:
             good[a:b] = False
         else:
-            kept.append((int(a), int(b), True))
+            ranges.append((int(a), int(b), True))
     edges = np.flatnonzero(np.diff(np.r_[0, (~good).astype(int), 0])).reshape(-1, 2)
-    return sorted(kept + [(int(a), int(b), False) for a, b in edges])
+    return sorted(ranges + [(int(a), int(b), False) for a, b in edges])

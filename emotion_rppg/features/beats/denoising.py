@@ -1,15 +1,15 @@
-"""Beat times cleared of the noise of a camera, and the error that is left in each.
+"""Denoise camera beat times and estimate their residual standard error, s.
 
-Noise falls on the time and on the height of a beat alike, while the heart moves the times in narrow
-bands (breathing, the 0.1 Hz rhythm): so the heights tell how much of the times is noise, frequency
-by frequency (Boll 1979), and the times are smoothed by just that (Wiener 1949), beats far off by
-more than that counting less. Where every beat fits the shape there is no noise to take, whatever
-times and heights do.
+Noise affects the time and the height of a beat alike, while the heart moves the times in narrow
+bands (breathing, the 0.1-Hz rhythm). So the heights give the noise power of the times at each
+frequency (Boll 1979), and a Wiener filter (Wiener 1949) removes that much; outliers get a lower
+weight. Where every beat fits the shape, the misfit limits the noise to almost none, whatever times
+and heights do.
 
-What is left in a time is the noise that the smoothing lets through and the part of the heart that
-it takes away. Both follow from the smoothing itself and from the noise that was measured between
-beats (timing.py). Smoothed times vary less than the heart where noise is strong: RMSSD is then too
-small, by measures that docs/beats.md gives.
+The residual error of a time has two parts: noise that passes the filter, and heart rate variability
+that the filter removes. Both follow from the filter and from the noise measured between beats
+(template_timing.py). Smoothed times vary less than the heart where noise is strong: RMSSD is then
+too small (docs/beats.md gives the bias).
 """
 
 from __future__ import annotations
@@ -17,70 +17,71 @@ from __future__ import annotations
 import numpy as np
 
 FEWEST = 16  # beats, below which times are not smoothed
-WINDOW = 64  # beats of the spectra that tell heart from noise
-TAIL = 0.3  # cycles a beat, faster than breathing: noise
-SLOW = 0.02  # cycles a beat, below which everything is the heart's
+WINDOW = 64  # beats of a spectrum
+TAIL = 0.3  # cycles a beat, faster than breathing: above it there is only noise
+SLOW = 0.02  # cycles a beat, below which all power is the heart's
 SPREAD = 3  # bins to either side over which the spectrum is averaged
-POWER = 1.7  # of the gain: noise that is taken for heart costs more than the reverse
-LEAST_S = 1e-3  # of noise: nothing about a pulse is surer than a millisecond
-ROUNDS, TAILS = 3, 4.0  # of counting outliers less; degrees of freedom of Student's t
+POWER = 1.7  # exponent of the gain: noise taken for the heart costs more than the reverse
+LEAST_S = 1e-3  # smallest noise: no beat time is more exact than a millisecond
+ROUNDS, TAILS = 3, 4.0  # iterations of the outlier weights; degrees of freedom of Student's t
 FAR = 3.0  # robust standard deviations, beyond which noise between beats is clipped
 
 
-def settled(
-    times: np.ndarray, height_s: np.ndarray, most: float, beside_s: np.ndarray
+def denoise_times(
+    times: np.ndarray, height_s: np.ndarray, most: float, between_s: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Denoise beat times, s; estimate the standard errors left in each, s, (n,) all three.
+    """Denoise beat times, s, and estimate two standard errors of each, s, (n,) all three.
 
-    The second is that of a time, the third that of the difference of the two intervals about a
-    beat: smoothed times err alike, so that their differences err less than they do.
+    The first error is that of the time, the second that of the difference of the two intervals on
+    either side of the beat. Errors of smoothed times are correlated, so differences have smaller
+    errors than independent times would have.
 
     Parameters
     ----------
     times : array (n,)
-        Beats as fitted, s.
+        Fitted beat times, s.
     height_s : array (n,)
-        Their heights in the seconds of noise that they tell of.
+        Beat heights, scaled to the timing error that the same noise causes, s.
     most : float
-        Variance that noise is allowed at most, s².
-    beside_s : array (n, 2)
-        Time and height, s, that the fit finds between beats; NaN where unknown.
+        Upper limit of the noise variance, s².
+    between_s : array (n, 2)
+        Time and height, s, that the filter estimates midway between beats; NaN where unknown.
     """
     n = len(times)
     length = min(WINDOW, n) // 2 * 2
     if n < FEWEST:
-        error = np.sqrt(between_beats(beside_s))
+        error = np.sqrt(variance_between(between_s))
         return times, np.full(n, error), np.full(n, np.sqrt(6) * error)
     line, rest = _trend(times)
     lead = min(length // 2, n - 1)
     rest = np.pad(rest, lead, mode="reflect", reflect_type="odd")
     height_s = np.pad(height_s, lead, mode="reflect")
-    beside_s = np.pad(beside_s, ((lead, lead), (0, 0)), mode="reflect")
+    between_s = np.pad(between_s, ((lead, lead), (0, 0)), mode="reflect")
     weight = np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2
-    out, error, bend, norm = np.zeros((4, len(rest)))
+    out, of_time, of_difference, total = np.zeros((4, len(rest)))
     end = len(rest) - length
     for start in np.unique(np.r_[np.arange(0, end, length // 4), end]):
         part = slice(start, start + length)
-        slow, quick = _trend(rest[part])
-        heights, between = _trend(height_s[part])[1], between_beats(beside_s[part])
-        heart, variance, of_difference = _cleared(quick, heights, weight, most, between)
-        out[part] += weight * (slow + heart)
-        error[part] += weight * variance
-        bend[part] += weight * of_difference
-        norm[part] += weight
+        trend, times_part = _trend(rest[part])
+        heights, noise = _trend(height_s[part])[1], variance_between(between_s[part])
+        heart, variance, difference = _denoised(times_part, heights, weight, most, noise)
+        out[part] += weight * (trend + heart)
+        of_time[part] += weight * variance
+        of_difference[part] += weight * difference
+        total[part] += weight
     own = slice(lead, lead + n)
-    of_time, of_difference = (np.sqrt((each / norm)[own]) for each in (error, bend))
-    return np.asarray(line + (out / norm)[own]), of_time, of_difference
+    errors = [np.sqrt((variance / total)[own]) for variance in (of_time, of_difference)]
+    return np.asarray(line + (out / total)[own]), errors[0], errors[1]
 
 
-def between_beats(beside_s: np.ndarray) -> float:
-    """Variance of a beat's fitted time by what the fit finds between beats, s²."""
-    found = (_power(np.diff(beside_s[:, 0], 2)) / 6 + _power(beside_s[:, 1])) / 2
-    return max(found, LEAST_S**2)
+def variance_between(between_s: np.ndarray) -> float:
+    """Estimate the noise variance of a fitted time from the estimates between beats, s²."""
+    variance = (_power(np.diff(between_s[:, 0], 2)) / 6 + _power(between_s[:, 1])) / 2
+    return max(variance, LEAST_S**2)
 
 
 def _power(x: np.ndarray) -> float:
-    """Mean square, what is far from the rest clipped; 0 where nothing is known."""
+    """Mean square of the finite values, outliers clipped; 0 if there is none."""
     x = x[np.isfinite(x)]
     if not len(x):
         return 0.0
@@ -90,39 +91,43 @@ def _power(x: np.ndarray) -> float:
 
 
 def _trend(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The straight line through x, and what is left."""
+    """The least-squares line through ``x`` and the residual, (n,) each."""
     ramp = np.linspace(-1, 1, len(x))
     line = x.mean() + ramp * (x @ ramp) / (ramp @ ramp)
     return line, x - line
 
 
-def _cleared(
+def _denoised(
     times: np.ndarray, heights: np.ndarray, weight: np.ndarray, most: float, between: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The heart's part of a window's times, their mean given what the heights tell of noise.
+    """Denoised times of a window, s; error variances of these and of their second differences, s².
 
-    And the variance of its error and of that of its second difference, (n,) each.
+    The times are the posterior mean under Gaussian spectra of heart and noise, with Student's t
+    weights for outliers. (n,) each; ``between`` is the noise variance between beats.
     """
     n = len(times)
-    apart = np.abs(np.arange(n)[:, None] - np.arange(n))
-    excess, quiet = np.ones(n), times
+    lags = np.abs(np.arange(n)[:, None] - np.arange(n))
+    excess, clipped = np.ones(n), times
     unit = weight / np.sqrt(np.sum(weight**2))  # power is then variance
     for _ in range(ROUNDS + 1):
-        moved, heart, noise = _powers(quiet * unit, heights * unit, max(most, LEAST_S**2))
-        covariance = np.fft.irfft(heart)[apart]
-        taken = np.linalg.solve(covariance + np.diag(noise * excess), covariance).T
-        heart_s = taken @ times
+        total, heart, noise = _powers(clipped * unit, heights * unit, max(most, LEAST_S**2))
+        covariance = np.fft.irfft(heart)[lags]
+        smoother = np.linalg.solve(covariance + np.diag(noise * excess), covariance).T
+        heart_s = smoother @ times
         off = (times - heart_s) ** 2 / noise
         excess = np.maximum((TAILS + off) / (TAILS + 1), 1.0)
-        quiet = heart_s + (times - heart_s) / np.sqrt(excess)
-    kept = np.where(heart > moved, heart, np.maximum(moved - between, 0.0))  # the slow part, whole
-    spread, lost = np.fft.irfft(kept)[apart], taken - np.eye(n)
-    bends = (np.pad(np.diff(x, 2, axis=0), ((1, 1), (0, 0)), mode="edge") for x in (lost, taken))
+        clipped = heart_s + (times - heart_s) / np.sqrt(excess)
+    # the true power of the heart: that of the slow part as it is, else what exceeds the noise
+    power = np.where(heart > total, heart, np.maximum(total - between, 0.0))
+    spread, removed = np.fft.irfft(power)[lags], smoother - np.eye(n)
+    second_differences = (
+        np.pad(np.diff(x, 2, axis=0), ((1, 1), (0, 0)), mode="edge") for x in (removed, smoother)
+    )
     variances = [
-        np.maximum(np.sum((off_by @ spread) * off_by, axis=1) + between * noise_in, 0.0)
-        for off_by, noise_in in (
-            (one, np.sum(through**2 * excess, axis=1))
-            for one, through in ((lost, taken), tuple(bends))
+        np.maximum(np.sum((bias @ spread) * bias, axis=1) + between * passed, 0.0)
+        for bias, passed in (
+            (lost, np.sum(through**2 * excess, axis=1))
+            for lost, through in ((removed, smoother), tuple(second_differences))
         )
     ]
     return np.asarray(heart_s), variances[0], variances[1]
@@ -131,18 +136,18 @@ def _cleared(
 def _powers(
     times: np.ndarray, heights: np.ndarray, most: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Power at each frequency of a window padded to twice its length: of its times, of the heart.
+    """Power spectra of the times of a window and of the heart in them, and the noise power.
 
-    And the noise's.
+    At the frequencies of the window padded to twice its length.
     """
-    at = np.fft.rfftfreq(2 * len(times))
-    moved, swollen = (np.abs(np.fft.rfft(x, 2 * len(x))) ** 2 for x in (times, heights))
+    cycles = np.fft.rfftfreq(2 * len(times))
+    total, of_heights = (np.abs(np.fft.rfft(x, 2 * len(x))) ** 2 for x in (times, heights))
     near = np.hanning(2 * SPREAD + 3)[1:-1]
-    moved = np.convolve(moved, near / near.sum(), "same")
-    tail = at > TAIL
-    noise = min(float(moved[tail].mean()), float(swollen[tail].mean()), most)
+    total = np.convolve(total, near / near.sum(), "same")
+    tail = cycles > TAIL
+    noise = min(float(total[tail].mean()), float(of_heights[tail].mean()), most)
     noise = max(noise, LEAST_S**2)
-    gain = np.maximum(1 - noise / np.maximum(moved, noise), 0.0) ** POWER
+    gain = np.maximum(1 - noise / np.maximum(total, noise), 0.0) ** POWER
     heart = noise * gain / (1 - gain)
-    slow = at < SLOW
-    return moved, np.where(slow, np.maximum(moved, 1e4 * noise), heart), noise
+    slow = cycles < SLOW
+    return total, np.where(slow, np.maximum(total, 1e4 * noise), heart), noise

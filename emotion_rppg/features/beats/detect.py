@@ -1,9 +1,10 @@
-"""Detect candidates for beats in a stretch of a pulse wave or an ECG, and how well each is seen.
+"""Detect candidate beats in a stretch of a pulse wave or an ECG, with a confidence of each.
 
-The clock of a pulse wave is bent so that its heart rate becomes one beat a unit of time. There a
-fixed band is one that follows the rate. A contact wave's beats are found by their steepest rise, a
-camera wave's by its phase (phases.py); both are timed by their whole shape (timing.py). R peaks of
-an ECG are those on which several detectors agree (ecg.py).
+The time axis of a pulse wave is warped so that its heart rate is one beat per unit of time; a fixed
+frequency band then follows the heart rate. Beats of a contact wave are detected by their steepest
+rise, those of a camera wave by the phase of the fundamental (fundamental_phase.py). Both are timed
+by their whole shape (template_timing.py). R peaks of an ECG are those on which several detectors
+agree (r_peaks.py).
 """
 
 from __future__ import annotations
@@ -20,111 +21,113 @@ from emotion_rppg.features.beats.signal_kind import Detected, no_beats
 from emotion_rppg.features.beats.template_timing import beat_times
 from emotion_rppg.signals import Signal
 
-WORK_HZ = 64.0  # a pulse wave holds nothing above 30 Hz
-SLOWEST_HZ, FASTEST_HZ = 0.4, 9.0  # and little outside of this band
-HUM = 4.0  # times the power in that band: white noise at 64 Hz has 2.7
-PER_BEAT = 256  # points of the bent clock between beats: 4 ms at 60 bpm, before the parabola
+WORK_HZ = 64.0  # a pulse wave has no power above 30 Hz
+SLOWEST_HZ, FASTEST_HZ = 0.4, 9.0  # and little outside this band
+HUM = 4.0  # ratio of power above that band to power in it; white noise at 64 Hz has 2.7
+PER_BEAT = 256  # samples of the warped clock a beat: 4 ms at 60 bpm, before interpolation
 BLOCK_S, OVERLAP_S = 600.0, 20.0
 BAND = (0.5, 3.0)  # of a contact wave, in multiples of the rate
-SHAPE_BAND = (0.5, 6.0)  # of the shape that confidence compares: noise does not repeat there
-# Wider: the shape that is fitted weighs what it holds by itself. A slow filter bends a rise by when
-# the beat before it was, which only noise makes worth while.
+SHAPE_BAND = (0.5, 6.0)  # of the shapes compared for the confidence: noise does not repeat
+# Bands of the fitted shapes, wider because the template weights frequencies itself. A high-pass of
+# a higher corner shifts a rise by the time of the beat before it; only noise makes that worthwhile.
 CAMERA_BAND, CONTACT_BAND = (0.5, 4.0), (0.3, 4.0)
-# Misfit of a beat's shape, in intervals, above which its time is unknown. A camera's beats are
-# denoised together, so each may fit less well.
+# Largest misfit of a beat's shape, in intervals. Beats of a camera are denoised jointly, so each
+# may fit less well.
 CAMERA_MISFIT, CONTACT_MISFIT = 0.1, 0.07
-SIZES = 0.2, 3.0  # heights of a usual beat: nothing is smaller, movement is larger
-# By which the first and last interval may differ from those near them; where the beat lies less
-# than half an interval from the edge of the wave, which makes peaks.
+SIZES = 0.2, 3.0  # relative heights of beats: a smaller one is no beat, a larger one is movement
+# Share by which the first and last interval may differ from those near them; the second where the
+# beat is less than half an interval from the edge of the wave, as filters make peaks there
 END_SHARE, EDGE_SHARE = 0.25, 0.15
-OUTWEIGHS = 10.0  # spreads of what a drift lies under: a weaker one is left to the filters
+OUTWEIGHS = 10.0  # ratio of the standard deviations of drift and rest; the filters remove less
 REFRACTORY = 0.5  # of the local interval
-FEWEST = 3  # beats of a stretch: fewer good ones between doubtful ones are doubtful, too
+FEWEST = 3  # successive accepted beats; fewer are rejected
 
 
 def detect(run: Signal, detector: Callable[[Signal, str], Detected], fiducial: str) -> Detected:
-    """Detect the beats of a stretch, block by block for bounded memory."""
+    """Detect the beats of a stretch, s from its start, block by block for bounded memory."""
     parts = [no_beats()]
     borders = np.arange(0, max(run.duration_s - OVERLAP_S, 1), BLOCK_S)
     for start, end in zip(borders, [*borders[1:], run.duration_s + 1], strict=True):
         block = run.crop(start - OVERLAP_S, end + OVERLAP_S)
-        found = detector(block, fiducial)
-        found = found._replace(times_s=found.times_s + block.start_s)
-        own = (found.times_s >= start) & (found.times_s < end)
-        if len(parts[-1].times_s):  # the beat on the border counts once
-            own &= found.times_s > parts[-1].times_s[-1] + 0.2
-        parts.append(found.at(own))
+        detected = detector(block, fiducial)
+        detected = detected._replace(times_s=detected.times_s + block.start_s)
+        own = (detected.times_s >= start) & (detected.times_s < end)
+        if len(parts[-1].times_s):  # a beat on the border belongs to one block
+            own &= detected.times_s > parts[-1].times_s[-1] + 0.2
+        parts.append(detected.at(own))
     return Detected(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def without_false_ends(found: Detected, end_s: float) -> Detected:
-    """Beats less those at either end whose interval fits none near it: made by the wave's edge."""
-    while len(found.times_s) > 4:
-        times = found.times_s
+def without_false_ends(detected: Detected, end_s: float) -> Detected:
+    """Remove beats at both ends whose interval fits none near it: edge artefacts of filters."""
+    while len(detected.times_s) > 4:
+        times = detected.times_s
         interval = np.diff(times)
         half = float(np.median(interval)) / 2
         off_first = float(np.min(np.abs(interval[0] / interval[1:9] - 1)))
         off_last = float(np.min(np.abs(interval[-1] / interval[-9:-1] - 1)))
         if off_first > (EDGE_SHARE if times[0] < half else END_SHARE):
-            found = found.at(np.arange(len(times)) > 0)
+            detected = detected.at(np.arange(len(times)) > 0)
         elif off_last > (EDGE_SHARE if end_s - times[-1] < half else END_SHARE):
-            found = found.at(np.arange(len(times)) < len(times) - 1)
+            detected = detected.at(np.arange(len(times)) < len(times) - 1)
         else:
             break
-    return found
+    return detected
 
 
-def of_camera(block: Signal, fiducial: str) -> Detected:
-    """Detect the beats of a camera's pulse wave without NaN, s from its start."""
-    return _of_pulse(
-        block, fiducial, count=_by_phase, band=CAMERA_BAND, most_misfit=CAMERA_MISFIT, denoise=True
+def camera_beats(block: Signal, fiducial: str) -> Detected:
+    """Detect the beats of a camera wave without NaN, s from its start."""
+    return _pulse_beats(
+        block, fiducial, locate=_by_phase, band=CAMERA_BAND, most_misfit=CAMERA_MISFIT, denoise=True
     )
 
 
-def of_contact(block: Signal, fiducial: str) -> Detected:
+def contact_beats(block: Signal, fiducial: str) -> Detected:
     """Detect the beats of a contact PPG without NaN, s from its start."""
-    return _of_pulse(block, fiducial, count=_by_rise, band=CONTACT_BAND, most_misfit=CONTACT_MISFIT)
+    return _pulse_beats(
+        block, fiducial, locate=_by_rise, band=CONTACT_BAND, most_misfit=CONTACT_MISFIT
+    )
 
 
-def _of_pulse(
+def _pulse_beats(
     block: Signal,
     fiducial: str,
     *,
-    count: Callable[[np.ndarray], np.ndarray],
+    locate: Callable[[np.ndarray], np.ndarray],
     band: tuple[float, float],
     most_misfit: float,
     denoise: bool = False,
 ) -> Detected:
-    """Beats of a pulse wave whose places on the bent clock ``count`` gives."""
+    """Beats of a pulse wave; ``locate`` gives their first positions on the warped clock."""
     level = replace(block, samples=without_drift(block.samples))
     if _flat(level.samples, block.samples):
         return no_beats()
     slow = level.resample(WORK_HZ) if level.rate_hz > WORK_HZ else level
     if _is_hum(slow):
         return no_beats()
-    even, clock, wave = _bent(slow)
+    even, clock, wave = _warped(slow)
     if len(wave) < 3 * PER_BEAT:
         return no_beats()
     smooth = _banded(wave, band)
-    timing = beat_times(smooth, clock, np.interp(count(wave), even, clock), denoise=denoise)
+    timing = beat_times(smooth, clock, np.interp(locate(wave), even, clock), denoise=denoise)
     times = np.maximum.accumulate(timing.times_s)
     lead_s = _lead_s(smooth, even, clock, times, fiducial)
     at = PER_BEAT * np.interp(times, clock, even)
     peaks = np.clip(np.rint(at).astype(int), 0, len(wave) - 1)
-    confidence = _likeness(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
+    confidence = _similarity(_banded(wave, SHAPE_BAND), peaks, int(0.45 * PER_BEAT))
     interval = np.median(np.diff(times)) if len(times) > 1 else np.inf
-    sure = timing.misfit_s <= most_misfit * interval
-    sure &= (timing.size >= SIZES[0]) & (timing.size <= SIZES[1])
+    accepted = timing.misfit_s <= most_misfit * interval
+    accepted &= (timing.size >= SIZES[0]) & (timing.size <= SIZES[1])
     times = times - lead_s
-    keep = np.diff(times, prepend=-np.inf) > 0.2
-    # a misfit is unknown where the wave's edge cuts a beat short, or of fewer than four beats
-    keep &= (times >= 0) & (times < clock[-1]) & np.isfinite(timing.misfit_s)
+    valid = np.diff(times, prepend=-np.inf) > 0.2
+    # the misfit is NaN where the edge of the wave cuts a beat short, or of fewer than four beats
+    valid &= (times >= 0) & (times < clock[-1]) & np.isfinite(timing.misfit_s)
     errors = timing.error_s, timing.difference_error_s
-    return Detected(times, confidence, *errors, sure).at(keep)
+    return Detected(times, confidence, *errors, accepted).at(valid)
 
 
 def without_drift(samples: np.ndarray) -> np.ndarray:
-    """Samples less a cubic that outweighs them: filters make more of its ends than of a pulse."""
+    """Subtract a cubic trend that is far larger than the rest: filters would ring at its ends."""
     at = np.linspace(-1, 1, len(samples))
     drift = np.polynomial.Chebyshev.fit(at, samples, 3)(at)
     rest = np.asarray(samples - drift)
@@ -132,7 +135,7 @@ def without_drift(samples: np.ndarray) -> np.ndarray:
 
 
 def _is_hum(wave: Signal) -> bool:
-    """Whether what is faster than any pulse outweighs the rest: mains hum or its alias."""
+    """Whether frequencies above those of a pulse dominate: mains hum or its alias."""
     from scipy.signal import butter, sosfiltfilt
 
     if wave.rate_hz <= 2.2 * FASTEST_HZ:
@@ -145,33 +148,33 @@ def _is_hum(wave: Signal) -> bool:
 
 
 def _by_phase(wave: np.ndarray) -> np.ndarray:
-    """Places of a camera's beats by the wave's phase, in beats of the bent clock."""
+    """Positions of a camera's beats by the phase, in beats of the warped clock."""
     return beat_counts(wave, PER_BEAT)
 
 
 def _by_rise(wave: np.ndarray) -> np.ndarray:
-    """Places of the steepest rises of a contact sensor's beats, in beats of the bent clock."""
+    """Positions of a contact sensor's steepest rises, in beats of the warped clock."""
     smooth = _banded(wave, BAND)
-    return _between(*_fiducial_points(smooth, _peaks(smooth), "slope")) / PER_BEAT
+    return _interpolated(*_fiducial_points(smooth, _peaks(smooth), "slope")) / PER_BEAT
 
 
 def _lead_s(
     smooth: np.ndarray, even: np.ndarray, clock: np.ndarray, times: np.ndarray, fiducial: str
 ) -> float:
-    """How long before the fitted times the fiducial point of the mean beat lies, s."""
+    """Time from the fiducial point of the mean beat to the fitted time, s."""
     at = np.rint(PER_BEAT * np.interp(times, clock, even)).astype(int)
-    whole = at[(at >= PER_BEAT) & (at < len(smooth) - PER_BEAT)]
-    if len(whole) < 2:
+    complete = at[(at >= PER_BEAT) & (at < len(smooth) - PER_BEAT)]
+    if len(complete) < 2:
         return 0.0
-    shape = smooth[whole[:, None] + np.arange(-PER_BEAT, PER_BEAT + 1)].mean(axis=0)
+    shape = smooth[complete[:, None] + np.arange(-PER_BEAT, PER_BEAT + 1)].mean(axis=0)
     middle = slice(int(0.6 * PER_BEAT), int(1.4 * PER_BEAT))
     peak = middle.start + int(np.argmax(shape[middle]))
-    point = _between(*_fiducial_points(shape, np.array([peak]), fiducial))[0]
+    point = _interpolated(*_fiducial_points(shape, np.array([peak]), fiducial))[0]
     return float((1 - point / PER_BEAT) * np.median(np.diff(times)))
 
 
-def _bent(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Counts of beats on an even grid, their times (s from the start), and the wave there."""
+def _warped(slow: Signal) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The warped clock: even beat counts, their times (s from the start), and the wave at these."""
     from scipy.interpolate import CubicSpline
 
     samples = (slow.samples - slow.samples.mean()) / slow.samples.std()
@@ -193,17 +196,17 @@ def _banded(wave: np.ndarray, band: tuple[float, float]) -> np.ndarray:
 
 
 def _peaks(smooth: np.ndarray) -> np.ndarray:
-    """Indices of the highest maxima above zero that stand half a beat or more apart."""
+    """Indices of the highest maxima above zero that are half a beat or more apart."""
     from scipy.signal import find_peaks
 
     return np.asarray(find_peaks(smooth, distance=int(REFRACTORY * PER_BEAT), height=0)[0])
 
 
-def _between(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Extrema between samples, by the parabola through three of them."""
+def _interpolated(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Positions of extrema between samples, by the parabola through three samples, (n,)."""
     inner = np.clip(at, 1, len(curve) - 2)
-    before, here, after = curve[inner - 1], curve[inner], curve[inner + 1]
-    bend = before - 2 * here + after
+    before, middle, after = curve[inner - 1], curve[inner], curve[inner + 1]
+    bend = before - 2 * middle + after
     shift = np.divide(0.5 * (before - after), bend, out=np.zeros(len(at)), where=bend != 0)
     return np.asarray(inner + np.clip(shift, -0.5, 0.5))
 
@@ -211,7 +214,7 @@ def _between(curve: np.ndarray, at: np.ndarray) -> np.ndarray:
 def _fiducial_points(
     smooth: np.ndarray, peaks: np.ndarray, fiducial: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The curve that is extreme at the fiducial points, and their indices, one a peak."""
+    """The curve that has its extrema at the fiducial points, and their indices, one per peak."""
     rise = np.gradient(smooth)
     points = []
     for k, peak in enumerate(peaks):
@@ -222,8 +225,8 @@ def _fiducial_points(
     return (rise if fiducial == "slope" else smooth), np.array(points, dtype=int)
 
 
-def _likeness(wave: np.ndarray, peaks: np.ndarray, reach: int) -> np.ndarray:
-    """Correlation of each beat's shape with the mean of the twenty about it, 0–1."""
+def _similarity(wave: np.ndarray, peaks: np.ndarray, reach: int) -> np.ndarray:
+    """Correlation of each beat's shape with the mean of the twenty around it, clipped to 0–1."""
     padded = np.pad(wave, reach, mode="reflect" if len(wave) > reach else "edge")
     step = max(1, reach // 40)
     shapes = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)[peaks, ::step]
@@ -238,20 +241,20 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-def of_ecg(block: Signal, fiducial: str) -> Detected:
-    """Detect the beats of an ECG without NaN, s from its start; R peaks, whatever ``fiducial``."""
+def ecg_beats(block: Signal, fiducial: str) -> Detected:
+    """Detect the R peaks of an ECG without NaN, s from its start; ``fiducial`` is ignored."""
     if _flat(block.samples, block.samples):
         return no_beats()
-    found = r_peaks(block)
-    if len(found.samples) < FEWEST:
+    peaks = r_peaks(block)
+    if len(peaks.samples) < FEWEST:
         return no_beats()
-    at = np.rint(found.samples).astype(int)
-    likeness = _likeness(found.clean, at, max(int(0.1 * found.rate_hz), 2))
+    at = np.rint(peaks.samples).astype(int)
+    confidence = _similarity(peaks.clean, at, max(int(0.1 * peaks.rate_hz), 2))
     unknown = np.full(len(at), np.nan)
-    sure = found.agreement >= LEAST_AGREEMENT
-    return Detected(found.samples / found.rate_hz, likeness, unknown, unknown, sure)
+    accepted = peaks.agreement >= LEAST_AGREEMENT
+    return Detected(peaks.samples / peaks.rate_hz, confidence, unknown, unknown, accepted)
 
 
-def _flat(samples: np.ndarray, like: np.ndarray) -> bool:
-    """Whether nothing but rounding is left of samples as large as those of ``like``."""
-    return bool(np.ptp(samples) <= 1e-9 * np.abs(like).max())
+def _flat(samples: np.ndarray, reference: np.ndarray) -> bool:
+    """Whether the range of samples is a rounding error of the size of ``reference``."""
+    return bool(np.ptp(samples) <= 1e-9 * np.abs(reference).max())

@@ -1,7 +1,7 @@
-"""Detect the heart beats of a recording, and the stretches that hold none to trust.
+"""Detect the heart beats of a recording, and its gaps.
 
-`detection` finds candidates in each stretch without holes, `judging` tells which are beats; here
-the stretches are cut out of a recording and put together again.
+A recording is cut into stretches without long holes. In each, `detect` finds candidates and
+`acceptance` accepts or rejects them; then the stretches are joined again.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from emotion_rppg.signals import LONGEST_HOLE_S, Beats, Signal
 
 FIDUCIALS = ("peak", "foot", "slope")
 LEAST_RATE_HZ = 10.0
-FLAT_S = 2.0  # a longer stretch of one value is no signal
-LEAST_RUN_S = 4.0  # shorter stretches hold too few beats to tell a pulse from noise
+FLAT_S = 2.0  # a longer stretch of one value counts as missing
+LEAST_RUN_S = 4.0  # shorter stretches have too few beats to distinguish a pulse from noise
 
 
 def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
@@ -29,48 +29,47 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     Parameters
     ----------
     signal : Signal
-        Of a kind in `KINDS` (``"rppg"``, ``"bvp"``, ``"ecg"``), 15–2000 Hz, more blood up. Missing
-        samples (NaN) of up to half a second are bridged; longer ones are a gap.
+        Of a kind in `KINDS` (``"rppg"``, ``"bvp"``, ``"ecg"``), 15–2000 Hz; a pulse wave rises with
+        blood volume. Up to half a second of missing samples (NaN) is interpolated; more is a gap.
     fiducial : str
-        The point of each pulse that is its time: ``"peak"``, ``"foot"`` (the minimum before it)
-        or ``"slope"`` (the steepest rise between the two). An ECG's is the R peak.
+        The point of each pulse that defines its time: ``"peak"``, ``"foot"`` (the minimum before
+        it) or ``"slope"`` (the steepest rise between the two). For an ECG it is the R peak.
 
     Returns
     -------
     Beats
-        ``confidence`` 0–1: how like its neighbours each beat looks; ``timing_sd_s``: the standard
-        error of each time by the noise of the wave, None for an ECG; ``ectopic``: early beats
-        followed by a pause; ``rejected_s``: detections that are no beats or whose time is unknown;
-        ``gaps``: everything that is missing, silent, or no pulse to be told from noise. No beat is
-        moved and none is put in.
+        ``confidence`` 0–1: similarity of each beat's shape to its neighbours; ``timing_sd_s``:
+        standard error of each time from the noise of the wave, None for an ECG; ``ectopic``: early
+        beats followed by a pause; ``rejected_s``: rejected detections; ``gaps``: stretches that are
+        missing, silent or without accepted beats. No beat is moved or inserted.
 
     Raises
     ------
     InputError
-        Another kind, fiducial or rate.
+        The kind has no beats, the fiducial is unknown, or the rate is below 10 Hz.
     """
     if signal.kind not in KINDS:
         raise InputError(
             f"beats are detected in signals of kind {', '.join(KINDS)}; this one is "
-            f"{signal.kind!r}: make it Signal(…, kind={next(iter(KINDS))!r}) or of another of these"
+            f"{signal.kind!r}: set the kind, such as Signal(…, kind={next(iter(KINDS))!r})"
         )
     if fiducial not in FIDUCIALS:
         raise InputError(f"unknown fiducial {fiducial!r}; known: {', '.join(FIDUCIALS)}")
     if signal.rate_hz < LEAST_RATE_HZ:
         raise InputError(
-            f"beats cannot be told at {signal.rate_hz:g} samples a second: want 15 or more"
+            f"beats cannot be detected at {signal.rate_hz:g} samples a second: want 15 or more"
         )
     signal = _without_flat(signal)
-    parts = [_of_run(signal, first, stop, fiducial) for first, stop in _runs(signal)]
+    parts = [_beats_of_run(signal, first, stop, fiducial) for first, stop in _runs(signal)]
     return _assembled(signal, parts)
 
 
-def _of_run(signal: Signal, first: int, stop: int, fiducial: str) -> Judged:
-    """Beats of one stretch of samples, judged, on the recording's clock."""
+def _beats_of_run(signal: Signal, first: int, stop: int, fiducial: str) -> Judged:
+    """Accepted beats and gaps of one stretch of samples, on the recording's clock, s."""
     kind = signal.kind or ""
     run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz, kind=kind)
-    found = without_false_ends(detect(run, KINDS[kind].detect, fiducial), run.duration_s)
-    judged = judge_beats(found, run, signal, first)
+    detected = without_false_ends(detect(run, KINDS[kind].detect, fiducial), run.duration_s)
+    judged = judge_beats(detected, run, signal, first)
     start_s = signal.start_s + first / signal.rate_hz
     return Judged(
         judged.beats._replace(times_s=judged.beats.times_s + start_s),
@@ -81,7 +80,7 @@ def _of_run(signal: Signal, first: int, stop: int, fiducial: str) -> Judged:
 
 
 def _runs(signal: Signal) -> list[tuple[int, int]]:
-    """Index ranges to look at: stretches of samples; a short hole between two joins them."""
+    """Index ranges of stretches of samples; those with only a short hole between are joined."""
     hole = _longest_hole(signal)
     joined: list[tuple[int, int]] = []
     for first, stop in signal.runs():
@@ -94,7 +93,7 @@ def _runs(signal: Signal) -> list[tuple[int, int]]:
 
 
 def _without_flat(signal: Signal) -> Signal:
-    """The signal without stretches in which no sample differs: sensor off, saturated, unplugged."""
+    """Set long stretches of one value to NaN: the sensor is off, saturated or unplugged."""
     x = signal.samples
     same = np.r_[False, x[1:] == x[:-1], False].astype(int)
     edges = np.flatnonzero(np.diff(same)).reshape(-1, 2)
@@ -108,17 +107,18 @@ def _without_flat(signal: Signal) -> Signal:
 
 
 def _longest_hole(signal: Signal) -> float:
-    """Missing samples in a row that are bridged: as many as `Signal.from_times` bridges."""
+    """Number of missing samples that are interpolated: as many as in `Signal.from_times`."""
     return max(LONGEST_HOLE_S * signal.rate_hz, 3.0) + 1e-6
 
 
 def _filled(samples: np.ndarray) -> np.ndarray:
+    """Samples with linear interpolation over NaN, (n,)."""
     known = np.isfinite(samples)
     return np.interp(np.arange(len(samples)), np.flatnonzero(known), samples[known])
 
 
 def _assembled(signal: Signal, parts: list[Judged]) -> Beats:
-    """The beats of all stretches, what is missing between them marked as gaps."""
+    """Join the beats of all stretches; missing samples between them become gaps."""
     timed = KINDS[signal.kind or ""].pulse_wave
     missing = _missing(signal)
     gaps = [*missing, *(gap for part in parts for gap in part.gaps)]
@@ -127,24 +127,24 @@ def _assembled(signal: Signal, parts: list[Judged]) -> Beats:
     columns = [no_beats(), *(part.beats for part in parts)]
     beats = Detected(*(np.concatenate(column) for column in zip(*columns, strict=True)))
     ectopic = np.concatenate([np.zeros(0, dtype=bool), *(part.ectopic for part in parts)])
-    keep = (beats.times_s >= signal.start_s) & (beats.times_s < signal.end_s)
+    valid = (beats.times_s >= signal.start_s) & (beats.times_s < signal.end_s)
     for start, end in missing:
-        keep &= ~((beats.times_s > start) & (beats.times_s < end))
+        valid &= ~((beats.times_s > start) & (beats.times_s < end))
     return Beats(
-        beats.times_s[keep],
-        beats.confidence[keep],
+        beats.times_s[valid],
+        beats.confidence[valid],
         _merged(gaps),
         kind=signal.kind,
         span_s=(signal.start_s, signal.end_s),
-        timing_sd_s=beats.error_s[keep] if timed else None,
-        difference_sd_s=beats.difference_s[keep] if timed else None,
-        ectopic=ectopic[keep],
+        timing_sd_s=beats.error_s[valid] if timed else None,
+        difference_sd_s=beats.difference_s[valid] if timed else None,
+        ectopic=ectopic[valid],
         rejected_s=np.concatenate([np.zeros(0), *(part.rejected_s for part in parts)]),
     )
 
 
 def _merged(gaps: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Gaps in order, those that overlap or touch as one."""
+    """Gaps in order, s; those that overlap or touch are merged."""
     merged: list[tuple[float, float]] = []
     for start, end in sorted(gaps):
         if merged and start <= merged[-1][1]:
@@ -155,7 +155,7 @@ def _merged(gaps: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _missing(signal: Signal) -> list[tuple[float, float]]:
-    """Missing samples, less the short holes that are bridged, s."""
+    """Stretches of missing samples without the interpolated holes, s."""
     edges = np.flatnonzero(np.diff(np.r_[0, (~np.isfinite(signal.samples)).astype(int), 0]))
     holes = edges.reshape(-1, 2)
     inner = (holes[:, 0] > 0) & (holes[:, 1] < len(signal))

@@ -1,4 +1,4 @@
-"""The heart rate of a recording: the mean of its beats, or else its spectrum's."""
+"""Estimate the heart rate of a recording from its beats or, where these are few, its spectrum."""
 
 from __future__ import annotations
 
@@ -14,61 +14,64 @@ from emotion_rppg.metrics import beat_measures
 from emotion_rppg.signal_quality import Judgement, judge
 from emotion_rppg.signals import Beats, Signal
 
-LEAST_COVERAGE = 0.5  # of the recording, outside the gaps between beats
+LEAST_COVERAGE = 0.5  # share of the recording outside gaps
 
 
 def quality_of_beats(beats: Beats) -> float:
-    """Mean confidence of beats over the whole recording, gaps counting as 0; NaN if unknown."""
+    """Compute the mean confidence of beats, 0–1, gaps counting as 0; NaN if unknown."""
     if beats.confidence is None:
         return float("nan")
     return float(beats.confidence.mean() * beats.coverage) if len(beats) else 0.0
 
 
 def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement:
-    """Estimate a recording's heart rate by its beats, or withhold it with the reason.
+    """Estimate the heart rate of a recording, bpm, or withhold it with the reason.
 
-    A pulse wave is judged by :func:`emotion_rppg.signal_quality.judge`, an ECG by its beats alone:
-    they are those on which several detectors agree, and its spectrum is not that of a pulse. A
-    spectrum's highest peak is not at the mean where a heart changes its rate. Where less than half
-    of a pulse wave was seen, or it is sampled too slowly for beats (10 Hz), the rate is the
-    spectrum's. Where beats cover less than half of what was seen it is withheld unless all that was
-    detected, believed or not, goes at the same rate.
+    The rate is the mean rate of the beats, because the highest peak of a spectrum is not at the
+    mean where a heart changes its rate. A pulse wave first has to pass
+    :func:`emotion_rppg.signal_quality.judge`. It has the rate of the spectrum instead if less than
+    half of it has samples, or if it is sampled too slowly for beats (below 10 Hz). If beats cover
+    less than half of its samples, the rate is withheld unless all detections, accepted or rejected,
+    have the rate of the spectrum. The rate of an ECG depends on the coverage of its beats alone.
 
     Parameters
     ----------
     signal : Signal
         Of a kind in `KINDS`.
     beats : Beats, optional
-        Its beats, where they are known.
+        Its beats; default: they are detected.
     """
     if signal.kind in KINDS and not KINDS[signal.kind].pulse_wave:
-        return _of_beats(find_beats(signal) if beats is None else beats)
-    said = judge(signal)
-    if said.hr_bpm is None or signal.rate_hz < LEAST_RATE_HZ:
-        return said
+        return _judge_beats(find_beats(signal) if beats is None else beats)
+    by_spectrum = judge(signal)
+    if by_spectrum.hr_bpm is None or signal.rate_hz < LEAST_RATE_HZ:
+        return by_spectrum
     beats = find_beats(signal) if beats is None else beats
     if beats.coverage >= LEAST_COVERAGE:
-        return replace(said, hr_bpm=beat_measures(beats).hr_bpm, by="beats")
-    return said if beats.coverage >= LEAST_COVERAGE * signal.coverage else _confirmed(said, beats)
+        return replace(by_spectrum, hr_bpm=beat_measures(beats).hr_bpm, by="beats")
+    if beats.coverage >= LEAST_COVERAGE * signal.coverage:
+        return by_spectrum
+    return _confirmed(by_spectrum, beats)
 
 
-def _confirmed(said: Judgement, beats: Beats) -> Judgement:
-    """A spectrum's rate if all that was detected, believed or not, goes at it; else none."""
-    assert said.hr_bpm is not None
+def _confirmed(by_spectrum: Judgement, beats: Beats) -> Judgement:
+    """The rate of the spectrum if all detections, accepted or rejected, have it; else withheld."""
+    assert by_spectrum.hr_bpm is not None
     rejected = beats.times_s[:0] if beats.rejected_s is None else beats.rejected_s
     intervals = np.diff(np.sort(np.r_[beats.times_s, rejected]))
     rate = 60 / float(np.median(intervals)) if len(intervals) else float("nan")
-    if same_rate(said.hr_bpm, rate):
-        return said
+    if same_rate(by_spectrum.hr_bpm, rate):
+        return by_spectrum
     reason = (
-        f"two rates: the spectrum says {said.hr_bpm:.0f}/min, "
-        + (f"{rate:.0f}/min is detected" if len(intervals) else "no beat is detected")
-        + ", and too few of these beats are sure to decide"
+        f"two rates: the spectrum has {by_spectrum.hr_bpm:.0f}/min, "
+        + (f"the detected beats have {rate:.0f}/min" if len(intervals) else "no beat is detected")
+        + ", and too few beats are accepted to decide"
     )
-    return replace(said, hr_bpm=None, reason=reason)
+    return replace(by_spectrum, hr_bpm=None, reason=reason)
 
 
-def _of_beats(beats: Beats) -> Judgement:
+def _judge_beats(beats: Beats) -> Judgement:
+    """The mean rate of beats, bpm, or the reason why it is withheld."""
     quality = quality_of_beats(beats)
     if beats.coverage < LEAST_COVERAGE or not len(beats.intervals_ms):
         reason = (

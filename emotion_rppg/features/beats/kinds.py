@@ -1,19 +1,20 @@
-"""KINDS: signal kind -> how its beats are detected, judged and trusted."""
+"""``KINDS``: the signal kinds with beats, each with its detector and limits (`SignalKind`)."""
 
 from __future__ import annotations
 
-from emotion_rppg.features.beats.detect import of_camera, of_contact, of_ecg
+from emotion_rppg.features.beats.detect import camera_beats, contact_beats, ecg_beats
 from emotion_rppg.features.beats.signal_kind import SignalKind
 from emotion_rppg.signal_quality import LEAST_QUALITY
 
-# least_confidence: tops of noise are alike by choice. least_of_three: a burst of motion moves a
-# camera's beats. least_ms: a pulse's travel time (five minutes of finger PPG and ECG of one person
-# at rest show 3 ms), an R peak's place. shares: with them 150 windows of a wrist's PPG against the
-# intervals of its device, and camera waves of 22 people against a contact sensor, lie within two
-# standard errors in nine of ten cases.
+# least_confidence: peaks selected from noise are similar to each other, so the limit is above 0.
+# least_of_three: a burst of motion shifts a few beats of a camera. least_ms: variation of the pulse
+# transit time (3 ms in five minutes of finger PPG and ECG of one person at rest), or error of the
+# position of an R peak. shares: set so that in nine of ten cases the true value lies within two
+# standard errors, in 150 windows of a wrist PPG against the intervals of its device and in camera
+# waves of 22 people against a contact sensor.
 KINDS: dict[str, SignalKind] = {
     "rppg": SignalKind(
-        detect=of_camera,
+        detect=camera_beats,
         min_quality=LEAST_QUALITY,
         least_confidence=0.6,
         least_of_three=0.6,
@@ -23,7 +24,7 @@ KINDS: dict[str, SignalKind] = {
         denoised=True,
     ),
     "bvp": SignalKind(
-        detect=of_contact,
+        detect=contact_beats,
         min_quality=0.3,
         least_confidence=0.7,
         least_ms=4.0,
@@ -31,7 +32,7 @@ KINDS: dict[str, SignalKind] = {
         shape=True,
     ),
     "ecg": SignalKind(
-        detect=of_ecg,
+        detect=ecg_beats,
         min_quality=0.5,
         least_confidence=0.5,
         least_ms=1.5,

@@ -1,4 +1,4 @@
-"""The heart rate over time: a smooth path through the short-time spectrum of a pulse wave."""
+"""Track the heart rate over time: a smooth path through the short-time spectrum of a pulse wave."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import numpy as np
 SLOWEST_HZ, FASTEST_HZ = 0.6, 3.6  # 36 to 216 beats a minute
 GRID_HZ = 0.02
 WINDOW_S, STEP_S = 10.0, 1.0
-BLOCK = 64  # windows looked at together: their spectra are some megabytes
+BLOCK = 64  # windows per block: their spectra need a few megabytes
 STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
 HARMONIC = 0.5  # weight of the power at twice the rate
-JUMP = 0.15  # share by which a path may change from one second to the next
-SEGMENT = 20  # seconds of a path that are judged together as doubled
-# By how much the wave must repeat itself better after two periods than after one for the path to be
-# doubled: by more the noisier it is, since correlations of noise differ by chance
+JUMP = 0.15  # share of change from one second to the next, above which a path is interrupted
+SEGMENT = 20  # seconds of a path that are tested together for a harmonic
+# By how much the autocorrelation after two periods must exceed that after one for the path to be a
+# harmonic: by more the noisier the wave is, since correlations of noise differ by chance
 LEAST_GAIN, PER_NOISE = 0.06, 1.0
-DICROTIC_S = 0.47  # a dicrotic wave follows its pulse within this
-HALF_WAY = 0.06  # of a period: the maxima of a harmonic lie half-way between each other
+DICROTIC_S = 0.47  # a dicrotic wave follows its pulse within this time
+HALF_WAY = 0.06  # of a period: tolerance for a maximum half-way between two others
 
 
 def rate_path(samples: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarray]:
-    """Times (s from the first sample) and heart rates (Hz), one a second.
+    """Estimate the heart rate (Hz) at times (s from the first sample), one a second.
 
-    Each window of ten seconds (less where the wave is shorter) gives a spectrum; the path through
-    the spectra that gathers most power while changing smoothly is found by dynamic programming
-    (Viterbi 1967), so that one bad window does not throw the rate to its double or to noise.
+    Each window of ten seconds (or the whole wave, if shorter) gives a spectrum. Dynamic programming
+    (Viterbi 1967) finds the smooth path of highest power through the spectra, so that a single bad
+    window does not move the rate to its double or to noise.
 
     Parameters
     ----------
@@ -41,72 +41,72 @@ def without_harmonics(
 ) -> np.ndarray:
     """Divide a rate path (Hz) by 2 or 3 where it follows a harmonic, (k,).
 
-    Where a wave repeats itself clearly better after two or three periods of the path than after
-    one, the path counts something between the beats: a separate dicrotic wave, or the harmonic of a
-    slow pulse that a filter has left. A heart that beats twice in turn (bigeminy) does so, too;
-    there the second beat is neither as near as a dicrotic wave nor half-way.
+    The path follows a harmonic where the autocorrelation of the wave is clearly higher after two or
+    three periods of the path than after one: a separate dicrotic wave is counted, or a filter left
+    only the harmonic of a slow pulse. Bigeminy has such an autocorrelation, too; its second beat is
+    neither as near as a dicrotic wave nor half-way between two beats.
     """
     parts = [slice(i, min(i + SEGMENT, len(path_hz))) for i in range(0, len(path_hz), SEGMENT)]
     ends = [
         len(samples) / rate_hz if p.stop == len(path_hz) else times_s[p.stop - 1] for p in parts
     ]
-    begins = [0.0, *(times_s[p.start] for p in parts[1:])]
-    found = [
+    starts = [0.0, *(times_s[p.start] for p in parts[1:])]
+    periods_a_beat = [
         _periods_a_beat(
-            samples[int(begin * rate_hz) : int(end * rate_hz)],
+            samples[int(start * rate_hz) : int(end * rate_hz)],
             rate_hz,
             float(np.median(path_hz[part])),
         )
-        for part, begin, end in zip(parts, begins, ends, strict=True)
+        for part, start, end in zip(parts, starts, ends, strict=True)
     ]
     divided = path_hz.copy()
-    for part, periods in zip(parts, _of_chains(found, parts, path_hz), strict=True):
+    for part, periods in zip(parts, _agreed_periods(periods_a_beat, parts, path_hz), strict=True):
         divided[part] /= periods
     return divided
 
 
-def _of_chains(found: list[int], parts: list[slice], path_hz: np.ndarray) -> list[int]:
-    """Periods a beat of each part: those of most parts through which the path runs on.
+def _agreed_periods(periods: list[int], parts: list[slice], path_hz: np.ndarray) -> list[int]:
+    """Periods per beat of each part: the majority among the parts of an uninterrupted path.
 
-    No heart rate doubles from one moment to the next: where the path does not jump, it follows the
+    No heart rate doubles from one second to the next: where the path does not jump, it follows the
     same harmonic.
     """
-    same, chain = [], 0
+    chains, chain = [], 0
     for part in parts:
         if part.start and abs(path_hz[part.start] / path_hz[part.start - 1] - 1) > JUMP:
             chain += 1
-        same.append(chain)
-    votes = [[f for f, other in zip(found, same, strict=True) if other == own] for own in same]
-    return [max(set(each), key=lambda periods: (each.count(periods), periods)) for each in votes]
+        chains.append(chain)
+    votes = [[n for n, c in zip(periods, chains, strict=True) if c == own] for own in chains]
+    return [max(set(counts), key=lambda n: (counts.count(n), n)) for counts in votes]
 
 
 def _periods_a_beat(samples: np.ndarray, rate_hz: float, path_hz: float) -> int:
-    """How many periods of the path make one beat: 1, 2 or 3."""
-    once, best = _repeats(samples, rate_hz, 1 / path_hz), 1
+    """Number of periods of the path in one beat: 1, 2 or 3."""
+    once, best = _autocorrelation(samples, rate_hz, 1 / path_hz), 1
     highest = once
     for periods in (2, 3):
         slow_hz = path_hz / periods
-        found = _repeats(samples, rate_hz, 1 / slow_hz)
-        clearly = found - once > max(LEAST_GAIN, PER_NOISE * (1 - found))
-        if slow_hz < SLOWEST_HZ - 1e-9 or not clearly or found <= highest + LEAST_GAIN / 2:
+        r = _autocorrelation(samples, rate_hz, 1 / slow_hz)
+        clearly = r - once > max(LEAST_GAIN, PER_NOISE * (1 - r))
+        if slow_hz < SLOWEST_HZ - 1e-9 or not clearly or r <= highest + LEAST_GAIN / 2:
             continue
-        apart = _humps_apart(samples, rate_hz, slow_hz)
+        apart = _peak_distance(samples, rate_hz, slow_hz)
         if apart is None or apart < DICROTIC_S or abs(apart * slow_hz - 0.5) < HALF_WAY:
-            best, highest = periods, found
+            best, highest = periods, r
     return best
 
 
-def _repeats(samples: np.ndarray, rate_hz: float, period_s: float) -> float:
-    """The highest correlation of the wave with itself at lags about a period."""
+def _autocorrelation(samples: np.ndarray, rate_hz: float, period_s: float) -> float:
+    """Highest autocorrelation of the wave at lags near a period."""
     x = samples - samples.mean()
     lags = np.unique(np.rint(rate_hz * period_s * np.linspace(0.92, 1.08, 17)).astype(int))
     pairs = [(x[:-lag], x[lag:]) for lag in lags if 0 < lag < len(x) - rate_hz]
-    found = [float(a @ b / np.sqrt(max((a @ a) * (b @ b), 1e-300))) for a, b in pairs]
-    return max(found, default=0.0)
+    values = [float(a @ b / np.sqrt(max((a @ a) * (b @ b), 1e-300))) for a, b in pairs]
+    return max(values, default=0.0)
 
 
-def _humps_apart(samples: np.ndarray, rate_hz: float, slow_hz: float) -> float | None:
-    """Seconds between the two highest maxima of the mean period, the shorter way round."""
+def _peak_distance(samples: np.ndarray, rate_hz: float, slow_hz: float) -> float | None:
+    """Shorter distance (s) between the two highest maxima of the mean period; None without two."""
     from scipy.signal import find_peaks
 
     lags = np.rint(rate_hz / slow_hz * np.linspace(0.92, 1.08, 33)).astype(int)
@@ -128,28 +128,28 @@ def _humps_apart(samples: np.ndarray, rate_hz: float, slow_hz: float) -> float |
 
 
 def _scores(samples: np.ndarray, rate_hz: float, hz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Window middles (k,) and the log score (k, len(hz)) of each rate in each window."""
+    """Window middles (k,), s, and the log score (k, len(hz)) of each rate in each window."""
     length = min(round(WINDOW_S * rate_hz), len(samples))
     step = max(1, round(STEP_S * rate_hz))
     starts = np.arange(0, len(samples) - length + 1, step)
     windows = np.lib.stride_tricks.sliding_window_view(samples, length)[::step]
-    blocks = [_gathered(windows[i : i + BLOCK], rate_hz, hz) for i in range(0, len(starts), BLOCK)]
+    blocks = [_power(windows[i : i + BLOCK], rate_hz, hz) for i in range(0, len(starts), BLOCK)]
     score = np.concatenate(blocks)
     score = score / np.maximum(score.max(axis=1, keepdims=True), 1e-300)
     return (starts + length / 2) / rate_hz, np.log(score + 0.05)
 
 
-def _gathered(windows: np.ndarray, rate_hz: float, hz: np.ndarray) -> np.ndarray:
-    """Power at each rate and its double in windows (k, length), (k, len(hz))."""
+def _power(windows: np.ndarray, rate_hz: float, hz: np.ndarray) -> np.ndarray:
+    """Power at each rate plus weighted power at its double, (k, length) -> (k, len(hz))."""
     length = windows.shape[1]
     windows = (windows - windows.mean(axis=1, keepdims=True)) * np.hanning(length)
     points = int(2 ** np.ceil(np.log2(max(length, 8 * rate_hz / GRID_HZ / 4))))
     power = np.abs(np.fft.rfft(windows, points, axis=1)) ** 2
     at = np.fft.rfftfreq(points, 1 / rate_hz)
-    power = power * at  # what disturbs a pulse (drift, motion, breath) falls off with frequency
-    whole = np.stack([np.interp(hz, at, row) for row in power])
-    twice = np.stack([np.interp(2 * hz, at, row, right=0.0) for row in power])
-    return np.asarray(whole + HARMONIC * np.minimum(twice, whole))
+    power = power * at  # disturbances (drift, motion, breathing) fall off with frequency
+    single = np.stack([np.interp(hz, at, row) for row in power])
+    double = np.stack([np.interp(2 * hz, at, row, right=0.0) for row in power])
+    return np.asarray(single + HARMONIC * np.minimum(double, single))
 
 
 def _best_path(score: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a signal kind with beats is: how its beats are detected, judged and trusted."""
+"""The record of a signal kind with beats: its detector and the limits that accept its beats."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from emotion_rppg.signals import Signal
 
 
 class Detected(NamedTuple):
-    """Beats of one stretch, (n,) each: seconds from its start, confidence 0–1, standard errors (s).
+    """Detections of one stretch, (n,) each: seconds from its start, confidence 0–1, errors in s.
 
-    ``difference_s``: that of the difference of the two intervals about a beat.
-    ``sure``: whether the beat by itself is to be believed.
+    ``error_s``: standard error of each time. ``difference_s``: standard error of the difference of
+    the two intervals on either side of a beat. ``accepted``: whether the detector accepts the beat,
+    its neighbours apart.
     """
 
     times_s: np.ndarray
     confidence: np.ndarray
     error_s: np.ndarray
     difference_s: np.ndarray
-    sure: np.ndarray
+    accepted: np.ndarray
 
-    def at(self, keep: np.ndarray) -> Detected:
-        return Detected(*(column[keep] for column in self))
+    def at(self, selected: np.ndarray) -> Detected:
+        """Return the detections at an index or mask."""
+        return Detected(*(column[selected] for column in self))
 
 
 def no_beats() -> Detected:
+    """Return an empty set of detections."""
     empty = np.zeros(0)
     return Detected(empty, empty, empty, empty, np.zeros(0, dtype=bool))
 
@@ -42,29 +45,29 @@ class SignalKind:
     detect : function
         ``(block, fiducial) -> Detected``: beats of a stretch of up to ten minutes without missing
         samples, s from its start; ``fiducial`` is ``"peak"``, ``"foot"`` or ``"slope"``. Standard
-        errors are NaN where the wave does not say.
+        errors that the wave cannot provide are NaN.
     min_quality : float
-        Mean quality of a window below which it is withheld, 0–1.
+        Minimum mean quality of a window, 0–1; below it the window is withheld.
     least_confidence, least_of_three : float
-        Mean confidence of the nine, and of the three beats about, below which there is no pulse to
-        be told from noise.
+        Minimum mean confidence of the nine, and of the three beats around a beat; below it the beat
+        is rejected, because noise gives such beats, too.
     least_ms : float
-        Standard deviation of a beat's time of which the wave says nothing, ms; default: that of a
-        contact PPG.
+        Standard deviation of beat times that the wave cannot show (pulse transit time, position of
+        the R peak), ms; default: that of a contact PPG.
     shares : (float, float, float)
-        Shares of mean interval, SDNN and RMSSD by which they differ from the heart's in clean
-        waves; default: those of a contact PPG.
+        Relative errors of mean interval, SDNN and RMSSD that remain in clean waves; default: those
+        of a contact PPG.
     pulse_wave : bool
-        Whether it is a pulse wave: its spectrum confirms the beats' rate, the noise of the wave
-        gives their times a standard error, and its quality is estimated for each sample. Otherwise
-        (an ECG) beats are judged by their confidence alone.
+        Whether it is a pulse wave: the rate of the beats is checked against the spectrum, the noise
+        of the wave gives their times a standard error, and quality is estimated for each sample.
+        Otherwise (an ECG) beats are accepted by their confidence alone.
     camera : bool
-        Whether it is of a camera: a window without a clear rate in its spectrum is withheld unless
-        its beats are evident, and beats of poor samples are rejected.
+        Whether it comes from a camera: a window without a clear rate in its spectrum is withheld
+        unless its beats are evident, and beats in samples of low quality are rejected.
     denoised : bool
-        Whether beats are denoised together, so that their errors depend on each other.
+        Whether beat times are denoised jointly, so that their errors are correlated.
     shape : bool
-        Whether the wave has the pulse's own shape, so that morphology can be measured.
+        Whether the wave has the shape of the arterial pulse, so that morphology can be measured.
     """
 
     detect: Callable[[Signal, str], Detected]

@@ -1,4 +1,4 @@
-"""Heart-rate variability (HRV) of windows of beats: measures, spectra, standard errors."""
+"""Compute heart-rate variability (HRV) of windows of beats, with standard errors."""
 
 from emotion_rppg.features.hrv.measures import ABOUT, COLUMNS, FAMILY, TOLERANCE, table
 

@@ -10,26 +10,27 @@ HIGUCHI_K = np.arange(1, 11)
 
 
 def features(nn: np.ndarray) -> dict[str, float]:
-    """ApEn, SampEn, DFA α1 and Higuchi's dimension of intervals (ms), (n,) without NaN.
+    """Compute ApEn, SampEn, DFA α1 and Higuchi's dimension of intervals (ms), (n,) without NaN.
 
-    NaN for fewer than 100 beats or without any spread. The entropies presume a stationary stretch
-    and cost its square: above 5,000 intervals they are NaN too (cut the recording into windows).
+    NaN for fewer than 100 beats or constant intervals. The entropies assume a stationary stretch
+    and take time proportional to its square: above 5,000 intervals they are NaN, too (cut the
+    recording into windows).
     """
     nan = float("nan")
-    found = {"apen": nan, "sampen": nan, "dfa_alpha1": nan, "higuchi": nan}
+    values = {"apen": nan, "sampen": nan, "dfa_alpha1": nan, "higuchi": nan}
     if len(nn) < LEAST_INTERVALS or np.std(nn) < 1e-6:
-        return found
+        return values
     if len(nn) <= MOST_INTERVALS:
-        found["apen"], found["sampen"] = entropies(nn, 0.2 * float(np.std(nn, ddof=1)))
-    found["dfa_alpha1"] = dfa(nn)
-    found["higuchi"] = higuchi(nn)
-    return {name: value if np.isfinite(value) else nan for name, value in found.items()}
+        values["apen"], values["sampen"] = entropies(nn, 0.2 * float(np.std(nn, ddof=1)))
+    values["dfa_alpha1"] = dfa(nn)
+    values["higuchi"] = higuchi(nn)
+    return {name: value if np.isfinite(value) else nan for name, value in values.items()}
 
 
 def entropies(nn: np.ndarray, tolerance: float) -> tuple[float, float]:
-    """Approximate (Pincus 1991) and sample entropy (Richman and Moorman 2000), m = 2.
+    """Compute approximate (Pincus 1991) and sample entropy (Richman and Moorman 2000), m = 2.
 
-    NaN for a sample entropy without any match.
+    Sample entropy is NaN if there is no match.
     """
     n = len(nn)
     one, two, three = np.zeros(n - 1), np.zeros(n - 1), np.zeros(n - 2)
@@ -49,7 +50,10 @@ def entropies(nn: np.ndarray, tolerance: float) -> tuple[float, float]:
 
 
 def dfa(nn: np.ndarray) -> float:
-    """Slope of log fluctuation over log boxes of 4–11 beats, overlapping by half (Peng 1995)."""
+    """Compute DFA α1: slope of log fluctuation over log box size, 4–11 beats (Peng et al. 1995).
+
+    Boxes overlap by half.
+    """
     walk = np.cumsum(nn - nn.mean())
     spread = []
     for box in DFA_BEATS.tolist():
@@ -64,7 +68,7 @@ def dfa(nn: np.ndarray) -> float:
 
 
 def higuchi(nn: np.ndarray) -> float:
-    """Fractal dimension (Higuchi 1988): slope of log curve length over log 1/k, k = 1–10."""
+    """Compute the fractal dimension: slope of log curve length over log 1/k (Higuchi 1988)."""
     n, lengths = len(nn), []
     for k in HIGUCHI_K:
         length = []

@@ -1,4 +1,4 @@
-"""Planted beats are found, at any rate; what is no pulse is not claimed; gaps stay open."""
+"""Simulated beats are detected at any sampling rate; noise has few beats; gaps stay gaps."""
 
 import subprocess
 import sys
@@ -11,7 +11,13 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
-from emotion_rppg.features.beats.artefacts import ectopic, extra, odd, rhythm_of, silent
+from emotion_rppg.features.beats.artefacts import (
+    ectopic_beats,
+    extra_beats,
+    local_rhythm,
+    too_long,
+    unusual,
+)
 from emotion_rppg.features.beats.find import FIDUCIALS
 from emotion_rppg.metrics import beat_errors
 from emotion_rppg.signals import Beats, Signal
@@ -49,7 +55,9 @@ def rmssd(beats: Beats) -> float:
 
 @pytest.mark.parametrize("rate_hz", [15.0, 29.97, 64.0, 2000.0])
 @pytest.mark.parametrize(("kind", "jitter_ms"), [("rppg", 5.0), ("bvp", 5.0)])
-def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_ms: float) -> None:
+def test_simulated_beats_are_detected_at_any_sampling_rate(
+    rate_hz: float, kind: str, jitter_ms: float
+) -> None:
     truth = heart(60)
     beats = find_beats(pulse(truth, 60, rate_hz, kind))
     errors = beat_errors(beats, Beats(truth))
@@ -62,7 +70,7 @@ def test_planted_beats_are_found_at_any_rate(rate_hz: float, kind: str, jitter_m
 @pytest.mark.slow
 @pytest.mark.parametrize("rate_hz", [50.0, 125.5, 2000.0])
 @pytest.mark.parametrize("duration_s", [10, 60])
-def test_r_peaks_are_found_at_any_rate(rate_hz: float, duration_s: float) -> None:
+def test_r_peaks_are_detected_at_any_sampling_rate(rate_hz: float, duration_s: float) -> None:
     truth = heart(duration_s)
     since = np.arange(round(duration_s * rate_hz))[:, None] / rate_hz - truth
     parts = ((1, 0, 0.011), (-0.2, 0.028, 0.011), (0.12, -0.17, 0.025), (0.28, 0.3, 0.045))
@@ -86,7 +94,7 @@ def test_ten_seconds_are_enough(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
-def test_late_and_repeated_stamps_cost_no_beat(kind: str) -> None:
+def test_late_and_repeated_time_stamps_lose_no_beat(kind: str) -> None:
     truth, draw = heart(60), np.random.default_rng(0)
     wave = pulse(truth, 60, 30, kind)
     stamps = np.sort(wave.times_s + draw.exponential(0.004, len(wave)))
@@ -100,7 +108,7 @@ def test_late_and_repeated_stamps_cost_no_beat(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
 @pytest.mark.parametrize("bend", [1, 2])
-def test_a_drift_a_thousand_times_the_pulse_hides_no_beat(kind: str, bend: int) -> None:
+def test_a_drift_a_thousand_times_the_pulse_loses_no_beat(kind: str, bend: int) -> None:
     signal = pulse(heart(60), 60, 30, kind)
     even = find_beats(signal)
     drifting = find_beats(
@@ -111,21 +119,21 @@ def test_a_drift_a_thousand_times_the_pulse_hides_no_beat(kind: str, bend: int) 
 
 
 @pytest.mark.parametrize("rmssd_ms", [20, 40, 80, 120])
-def test_the_band_leaves_rmssd_as_it_is(rmssd_ms: float) -> None:
+def test_the_filter_band_does_not_change_rmssd(rmssd_ms: float) -> None:
     truth = heart(120, rmssd_ms=rmssd_ms, bpm=80)
     found = find_beats(noisy(pulse(truth, 120, 30, "rppg"), 20))
     assert rmssd(found) == pytest.approx(rmssd(Beats(truth)), rel=0.1)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_ten_decibel_of_noise_cost_no_beat(seed: int) -> None:
+def test_noise_at_10_db_loses_no_beat(seed: int) -> None:
     truth = heart(60, seed=seed)
     errors = beat_errors(find_beats(noisy(pulse(truth, 60, 30, "rppg"), 10, seed)), Beats(truth))
     assert errors.f1 >= 0.99
     assert errors.jitter_ms < 9
 
 
-def test_a_rate_that_climbs_is_followed() -> None:
+def test_a_rising_heart_rate_is_tracked() -> None:
     truth = np.cumsum(60 / np.linspace(60, 120, 90))
     end = truth[-1] + 0.5
     errors = beat_errors(find_beats(pulse(truth, end, 30, "rppg")), Beats(truth))
@@ -133,7 +141,7 @@ def test_a_rate_that_climbs_is_followed() -> None:
 
 
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
-def test_what_was_not_seen_is_a_gap_and_holds_no_beat(kind: str) -> None:
+def test_missing_samples_are_a_gap_without_beats(kind: str) -> None:
     signal = pulse(heart(60), 60, 30, kind)
     signal.samples[600:750] = np.nan
     beats = find_beats(signal)
@@ -154,29 +162,29 @@ def test_what_was_not_seen_is_a_gap_and_holds_no_beat(kind: str) -> None:
         np.linspace(0, 1e3, 900),
         np.full(900, np.nan),
     ],
-    ids=["empty", "three", "zeros", "flat", "drift alone", "unseen"],
+    ids=["empty", "three", "zeros", "flat", "drift alone", "missing"],
 )
-def test_where_there_is_no_wave_there_are_no_beats(kind: str, samples: np.ndarray) -> None:
+def test_a_signal_without_a_wave_has_no_beats(kind: str, samples: np.ndarray) -> None:
     beats = find_beats(Signal(samples, 30, kind=kind))
     assert len(beats) == 0
     assert beats.coverage == 0
 
 
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
-def test_most_of_white_noise_is_called_a_gap(kind: str) -> None:
+def test_most_of_white_noise_is_a_gap(kind: str) -> None:
     waves = [np.random.default_rng(seed).normal(size=1800) for seed in range(5)]
     found = [find_beats(Signal(wave, 30, kind=kind)) for wave in waves]
     assert np.mean([beats.coverage for beats in found]) < 0.25
 
 
-def test_noise_of_the_hearts_own_band_is_doubted() -> None:
+def test_noise_in_the_band_of_the_heart_rate_is_partly_rejected() -> None:
     waves = [Signal(np.random.default_rng(s).normal(size=1800), 30, kind="rppg") for s in range(8)]
     found = [find_beats(wave.bandpass(0.7, 4.0)) for wave in waves]
     assert np.mean([beats.coverage for beats in found]) < 0.8
 
 
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
-def test_the_edges_of_a_wave_make_no_beats(kind: str) -> None:
+def test_the_edges_of_a_wave_add_no_beats(kind: str) -> None:
     truth = heart(60)
     whole = pulse(truth, 60, 30, kind)
     for start in np.arange(3, 4, 0.1):  # somewhere within a beat
@@ -186,7 +194,7 @@ def test_the_edges_of_a_wave_make_no_beats(kind: str) -> None:
         assert len(inside) - len(beats) <= 2
 
 
-def test_a_burst_of_motion_is_a_gap_and_harms_no_beat_elsewhere() -> None:
+def test_a_burst_of_motion_is_a_gap_and_changes_no_other_beat() -> None:
     truth = heart(60)
     signal = noisy(pulse(truth, 60, 30, "rppg"), 10)
     signal.samples[900:1020] += np.random.default_rng(1).normal(0, 3, 120)
@@ -199,7 +207,7 @@ def test_a_burst_of_motion_is_a_gap_and_harms_no_beat_elsewhere() -> None:
     assert 1e3 * np.std(error) < 10
 
 
-def test_a_cameras_beats_say_how_sure_their_times_are_and_crops_keep_it() -> None:
+def test_pulse_beats_have_standard_errors_that_crops_preserve() -> None:
     signal = noisy(pulse(heart(60), 60, 30, "rppg"), 10)
     beats = find_beats(signal)
     error = beats.timing_sd_s
@@ -213,7 +221,7 @@ def test_a_cameras_beats_say_how_sure_their_times_are_and_crops_keep_it() -> Non
 
 
 @pytest.mark.parametrize("fiducial", FIDUCIALS)
-def test_camera_and_finger_mean_the_same_point_of_a_wave(fiducial: str) -> None:
+def test_camera_and_contact_use_the_same_fiducial_point(fiducial: str) -> None:
     truth = heart(60)
     camera, finger = (
         beat_errors(find_beats(pulse(truth, 60, 64, kind), fiducial=fiducial), Beats(truth))
@@ -222,7 +230,7 @@ def test_camera_and_finger_mean_the_same_point_of_a_wave(fiducial: str) -> None:
     assert camera.offset_ms == pytest.approx(finger.offset_ms, abs=20)
 
 
-def test_the_clock_is_the_signals_own() -> None:
+def test_beat_times_are_on_the_clock_of_the_signal() -> None:
     signal = pulse(heart(40), 40, 30, "rppg")
     later = Signal(signal.samples, 30, kind="rppg", start_s=1000.0)
     np.testing.assert_allclose(
@@ -242,13 +250,13 @@ def test_foot_comes_before_slope_before_peak() -> None:
 
 @pytest.mark.parametrize("kind", ["rppg", "bvp"])
 @pytest.mark.parametrize("fiducial", FIDUCIALS)
-def test_every_fiducial_finds_every_beat(kind: str, fiducial: str) -> None:
+def test_each_fiducial_detects_all_beats(kind: str, fiducial: str) -> None:
     truth = heart(40)
     found = find_beats(pulse(truth, 40, 64, kind), fiducial=fiducial)
     assert beat_errors(found, Beats(truth)).f1 > 0.97
 
 
-def test_blocks_of_a_long_recording_join_without_a_seam() -> None:
+def test_blocks_of_a_long_recording_join_without_lost_beats() -> None:
     truth = heart(1300)
     errors = beat_errors(find_beats(pulse(truth, 1300, 30, "bvp")), Beats(truth))
     assert errors.f1 > 0.999
@@ -258,7 +266,7 @@ def test_blocks_of_a_long_recording_join_without_a_seam() -> None:
 @pytest.mark.slow
 def test_ten_minutes_of_a_camera_take_little_memory() -> None:
     signal = pulse(heart(600), 600, 30, "rppg")
-    find_beats(signal.crop(0, 20))  # loads what it needs
+    find_beats(signal.crop(0, 20))  # imports
     tracemalloc.start()
     find_beats(signal)
     peak = tracemalloc.get_traced_memory()[1]
@@ -267,7 +275,7 @@ def test_ten_minutes_of_a_camera_take_little_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("signal", "options", "says"),
+    ("signal", "options", "message"),
     [
         (Signal(np.zeros(300), 30, kind="valence"), {}, "rppg, bvp, ecg"),
         (Signal(np.zeros(300), 30), {}, "rppg, bvp, ecg"),
@@ -275,8 +283,10 @@ def test_ten_minutes_of_a_camera_take_little_memory() -> None:
         (Signal(np.zeros(300), 30, kind="bvp"), {"fiducial": "notch"}, "peak, foot, slope"),
     ],
 )
-def test_what_cannot_be_read_says_so(signal: Signal, options: dict[str, str], says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_invalid_input_is_refused_with_the_reason(
+    signal: Signal, options: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         find_beats(signal, **options)
 
 
@@ -301,23 +311,23 @@ def steady() -> np.ndarray:
     return np.cumsum(0.8 + 0.02 * np.sin(np.arange(100) / 2) + draw.normal(0, 0.008, 100))
 
 
-def test_ordinary_intervals_are_neither_silent_nor_odd_nor_ectopic(steady: np.ndarray) -> None:
+def test_ordinary_intervals_have_no_artefacts(steady: np.ndarray) -> None:
     intervals = np.diff(steady)
-    rhythm = rhythm_of(intervals)
-    assert not silent(intervals, *rhythm).any()
-    assert not odd(intervals, *rhythm).any()
-    assert not ectopic(intervals, *rhythm).any()
-    assert not extra(intervals, rhythm[0]).any()
+    rhythm = local_rhythm(intervals)
+    assert not too_long(intervals, *rhythm).any()
+    assert not unusual(intervals, *rhythm).any()
+    assert not ectopic_beats(intervals, *rhythm).any()
+    assert not extra_beats(intervals, rhythm[0]).any()
 
 
-def test_a_beat_that_was_not_detected_leaves_silence(steady: np.ndarray) -> None:
+def test_an_undetected_beat_leaves_a_too_long_interval(steady: np.ndarray) -> None:
     intervals = np.diff(np.delete(steady, 50))
-    assert np.flatnonzero(silent(intervals, *rhythm_of(intervals))).tolist() == [49]
+    assert np.flatnonzero(too_long(intervals, *local_rhythm(intervals))).tolist() == [49]
 
 
 def test_a_beat_between_two_of_the_rhythm_is_extra(steady: np.ndarray) -> None:
     intervals = np.diff(np.insert(steady, 51, steady[50] + 0.3))
-    assert np.flatnonzero(extra(intervals, rhythm_of(intervals)[0])).tolist() == [51]
+    assert np.flatnonzero(extra_beats(intervals, local_rhythm(intervals)[0])).tolist() == [51]
 
 
 @pytest.mark.parametrize("every", [2, 3, 9], ids=["bigeminy", "trigeminy", "now and then"])
@@ -326,20 +336,20 @@ def test_early_beats_followed_by_a_pause_are_ectopic(steady: np.ndarray, every: 
     times = steady.copy()
     times[early] -= 0.25
     intervals = np.diff(times)
-    found = np.flatnonzero(ectopic(intervals, *rhythm_of(intervals)))
+    found = np.flatnonzero(ectopic_beats(intervals, *local_rhythm(intervals)))
     assert set(early[1:-1]) <= set(found) <= set(early)
 
 
 def test_no_beat_of_an_altogether_irregular_heart_is_ectopic() -> None:
     intervals = np.random.default_rng(0).uniform(0.45, 1.05, 200)
-    assert np.mean(ectopic(intervals, *rhythm_of(intervals))) < 0.05
-    assert not silent(intervals, *rhythm_of(intervals)).any()
+    assert np.mean(ectopic_beats(intervals, *local_rhythm(intervals))) < 0.05
+    assert not too_long(intervals, *local_rhythm(intervals)).any()
 
 
 # ---- real recordings -------------------------------------------------------------------------
 
 
-def test_finger_and_chest_tell_the_same_of_one_heart(real_data) -> None:
+def test_finger_and_chest_agree_on_one_heart(real_data) -> None:
     table = pd.read_csv(real_data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
     pulse_beats = find_beats(Signal(table["PPG"].to_numpy(), 100, kind="bvp"))
     ecg_beats = find_beats(Signal(table["ECG"].to_numpy(), 100, kind="ecg"))
@@ -350,20 +360,20 @@ def test_finger_and_chest_tell_the_same_of_one_heart(real_data) -> None:
     )
 
 
-def test_a_camera_tells_what_the_finger_tells(real_data) -> None:
+def test_camera_waves_agree_with_the_finger(real_data) -> None:
     waves = np.load(real_data / "rppg_waveforms" / "ubfc_11_people.npz")
-    errors, kept = [], []
+    errors, accepted = [], []
     for person in sorted({name.split("_")[0] for name in waves}):
         times, finger = waves[f"{person}_t"], waves[f"{person}_contact_ppg"]
         truth = find_beats(Signal.from_times(times, finger, kind="bvp"))
         for name, sign in (("pos_face", -1), ("chrom_face", 1)):
             wave = sign * waves[f"{person}_rppg_{name}"]
-            found = find_beats(Signal.from_times(times[: len(wave)], wave, kind="rppg"))
-            kept.append(found.coverage >= 0.5)
-            if kept[-1]:
-                sdnn = found.intervals_ms.std() - truth.intervals_ms.std()
-                errors.append((sdnn, rmssd(found) - rmssd(truth)))
-    assert np.mean(kept) >= 0.8
+            beats = find_beats(Signal.from_times(times[: len(wave)], wave, kind="rppg"))
+            accepted.append(beats.coverage >= 0.5)
+            if accepted[-1]:
+                sdnn = beats.intervals_ms.std() - truth.intervals_ms.std()
+                errors.append((sdnn, rmssd(beats) - rmssd(truth)))
+    assert np.mean(accepted) >= 0.8
     sdnn_error, rmssd_error = np.abs(errors).mean(axis=0)
     assert sdnn_error < 5
     assert rmssd_error < 10

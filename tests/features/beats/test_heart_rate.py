@@ -1,4 +1,4 @@
-"""The rate that is told is the mean of the beats, where a rate may be told and beats are seen."""
+"""The reported heart rate is the mean rate of the beats if these cover enough of the signal."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from emotion_rppg.signals import Signal
 KINDS = ("rppg", "bvp")
 
 
-def restless(kind: str, rate_hz: float = 30.0) -> tuple[Signal, float]:
+def rising_rate(kind: str, rate_hz: float = 30.0) -> tuple[Signal, float]:
     """40 s of a heart that sits at 66 bpm and rises to 96, and its mean rate."""
     times = np.arange(round(40 * rate_hz)) / rate_hz
     hz = 1.1 + 0.5 / (1 + np.exp(-(times - 25) / 3))
@@ -26,22 +26,22 @@ def restless(kind: str, rate_hz: float = 30.0) -> tuple[Signal, float]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_heart_that_changes_has_its_mean_rate(kind: str) -> None:
-    wave, truth = restless(kind)
-    said = estimate_heart_rate(wave)
-    assert said.by == "beats"
-    assert said.hr_bpm == pytest.approx(truth, abs=1)
+    wave, truth = rising_rate(kind)
+    result = estimate_heart_rate(wave)
+    assert result.by == "beats"
+    assert result.hr_bpm == pytest.approx(truth, abs=1)
     assert abs((judge(wave).hr_bpm or 0) - truth) > 3
 
 
-def test_all_else_is_what_judge_says() -> None:
-    wave, _ = restless("rppg")
+def test_all_other_fields_are_those_of_judge() -> None:
+    wave, _ = rising_rate("rppg")
     assert replace(estimate_heart_rate(wave), hr_bpm=None, by="") == replace(
         judge(wave), hr_bpm=None, by=""
     )
 
 
-def test_beats_that_are_known_are_not_found_again() -> None:
-    wave, _ = restless("rppg")
+def test_given_beats_are_not_detected_again() -> None:
+    wave, _ = rising_rate("rppg")
     beats = find_beats(wave).crop(0, 20)
     assert estimate_heart_rate(wave, beats).hr_bpm == beat_measures(beats).hr_bpm
 
@@ -52,14 +52,14 @@ def test_without_a_pulse_there_is_no_rate() -> None:
     assert estimate_heart_rate(noise).hr_bpm is None
 
 
-@pytest.mark.parametrize("unseen", [0.6, 0.0])
-def test_where_beats_are_few_or_cannot_be_told_the_rate_is_the_spectrums(unseen: float) -> None:
-    wave, _ = restless("rppg", 30 if unseen else 9)
-    wave.samples[: round(unseen * len(wave))] = np.nan
-    said = estimate_heart_rate(wave)
-    assert said == judge(wave)
-    assert said.by == "spectrum"
-    assert said.hr_bpm is not None
+@pytest.mark.parametrize("missing", [0.6, 0.0])
+def test_without_enough_beats_the_rate_is_that_of_the_spectrum(missing: float) -> None:
+    wave, _ = rising_rate("rppg", 30 if missing else 9)
+    wave.samples[: round(missing * len(wave))] = np.nan
+    result = estimate_heart_rate(wave)
+    assert result == judge(wave)
+    assert result.by == "spectrum"
+    assert result.hr_bpm is not None
 
 
 @pytest.mark.parametrize("bpm", [30, 205])
@@ -76,18 +76,18 @@ def test_an_ecg_has_the_rate_of_its_r_peaks_or_none(bpm: int) -> None:
     assert "beats cover" in (off.reason or "")
 
 
-def test_a_spectrums_rate_is_given_where_doubtful_beats_go_at_it() -> None:
-    wave, _truth = restless("rppg")
+def test_the_spectrum_rate_is_reported_if_rejected_beats_have_it() -> None:
+    wave, _truth = rising_rate("rppg")
     beats = find_beats(wave)
-    doubtful = replace(
+    rejected = replace(
         beats.crop(0, 2), gaps=[(2.0, 40.0)], rejected_s=beats.times_s[3:], span_s=(0.0, 40.0)
     )
-    assert estimate_heart_rate(wave, doubtful) == judge(wave)
-    others = replace(doubtful, rejected_s=np.arange(3, 40, 0.4))
+    assert estimate_heart_rate(wave, rejected) == judge(wave)
+    others = replace(rejected, rejected_s=np.arange(3, 40, 0.4))
     assert estimate_heart_rate(wave, others).hr_bpm is None
 
 
-def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
+def test_a_spectrum_rate_without_confirming_beats_is_withheld() -> None:
     """A dicrotic wave half-way between the pulses doubles the spectrum's rate, and no beat fits."""
     times = np.arange(60 * 64) / 64
     beats = 0.5 + np.cumsum(0.706 + 0.02 * np.sin(np.arange(84)))
@@ -97,6 +97,6 @@ def test_a_spectrums_rate_that_no_beats_confirm_is_withheld() -> None:
     rate = judge(signal).hr_bpm
     assert rate is not None
     assert rate > 150
-    said = estimate_heart_rate(signal)
-    assert said.hr_bpm is None
-    assert "two rates: the spectrum says" in (said.reason or "")
+    result = estimate_heart_rate(signal)
+    assert result.hr_bpm is None
+    assert "two rates: the spectrum has" in (result.reason or "")

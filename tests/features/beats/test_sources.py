@@ -1,4 +1,4 @@
-"""Beats of every source: silence is a gap, no beat is doubled, irregular hearts stay irregular."""
+"""Beats of all sources: silence is a gap, no rate is doubled, irregular hearts stay irregular."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def spoiled(signal: Signal, start_s: float, end_s: float, value: np.ndarray | fl
 
 
 @pytest.mark.parametrize("bpm", [25, 33, 60, 120, 205, 240])
-def test_an_ecg_is_right_from_25_to_240(bpm: float) -> None:
+def test_an_ecg_has_the_right_rate_from_25_to_240_bpm(bpm: float) -> None:
     truth = steady(bpm)
     beats = find_beats(wave(truth, "ecg"))
     assert rate_bpm(beats) == pytest.approx(60 / np.diff(truth).mean(), rel=0.01)
@@ -90,7 +90,7 @@ def test_a_separate_dicrotic_wave_is_no_beat(bpm: float, height: float) -> None:
 
 
 @pytest.mark.parametrize("bpm", [42, 48, 55])
-def test_a_slow_pulse_that_was_filtered_is_not_doubled(bpm: float) -> None:
+def test_the_rate_of_a_filtered_slow_pulse_is_not_doubled(bpm: float) -> None:
     truth = steady(bpm)
     filtered = wave(truth, "bvp", noise=0.001).bandpass(1.0, 4.0)
     beats = find_beats(filtered)
@@ -100,7 +100,7 @@ def test_a_slow_pulse_that_was_filtered_is_not_doubled(bpm: float) -> None:
 
 @pytest.mark.parametrize("bpm", [45, 60, 90, 150])
 @pytest.mark.parametrize("kind", ["bvp", "rppg"])
-def test_a_clean_pulse_is_right_at_every_rate(kind: str, bpm: float) -> None:
+def test_a_clean_pulse_has_the_right_rate(kind: str, bpm: float) -> None:
     truth = steady(bpm)
     scale = min(1.0, 80 / bpm)
     shape = tuple((height, scale * after, scale * width) for height, after, width in WAVES[kind])
@@ -114,7 +114,7 @@ def test_a_clean_pulse_is_right_at_every_rate(kind: str, bpm: float) -> None:
 
 @pytest.mark.parametrize("kind", ["ecg", "bvp"])
 @pytest.mark.parametrize("how", ["off", "saturated", "nearly off", "noise"])
-def test_silence_is_a_gap_and_harms_nothing_beside_it(kind: str, how: str) -> None:
+def test_silence_is_a_gap_and_changes_no_other_beat(kind: str, how: str) -> None:
     truth = steady(70)
     signal = wave(truth, kind)
     loud = np.random.default_rng(2).normal(0, 1, len(signal))
@@ -130,7 +130,7 @@ def test_silence_is_a_gap_and_harms_nothing_beside_it(kind: str, how: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["ecg", "bvp"])
-def test_a_sensor_that_is_put_on_late_and_taken_off_early_leaves_gaps(kind: str) -> None:
+def test_a_sensor_attached_late_and_removed_early_leaves_gaps(kind: str) -> None:
     signal = spoiled(spoiled(wave(steady(70), kind), 0, 8, 0.0), 50, 60, 0.0)
     beats = find_beats(signal)
     assert beats.coverage == pytest.approx(42 / 60, abs=0.04)
@@ -140,7 +140,7 @@ def test_a_sensor_that_is_put_on_late_and_taken_off_early_leaves_gaps(kind: str)
 
 @pytest.mark.parametrize("kind", ["ecg", "bvp", "rppg"])
 @pytest.mark.parametrize("colour", ["white", "brown", "mains", "drift"])
-def test_an_unplugged_input_has_no_beats_to_speak_of(kind: str, colour: str) -> None:
+def test_an_unplugged_input_has_few_beats(kind: str, colour: str) -> None:
     rate_hz = RATE_HZ[kind]
     times = np.arange(round(60 * rate_hz)) / rate_hz
     noise = np.random.default_rng(3).normal(size=len(times))
@@ -176,15 +176,15 @@ def test_every_second_beat_of_bigeminy_stays_and_is_ectopic() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ecg", "bvp", "rppg"])
-def test_extrasystoles_stay_and_the_variability_is_that_of_the_others(kind: str) -> None:
+def test_extrasystoles_stay_and_are_excluded_from_variability(kind: str) -> None:
     truth = steady(70)
     early = np.arange(8, len(truth) - 3, 13)
     times = truth.copy()
     times[early] -= 0.28
     beats = find_beats(wave(times, kind))
     assert len(beats) >= 0.8 * len(truth)
-    kept = np.abs(beats.times_s[beats.ectopic][:, None] - times[early]).min(axis=1)
-    assert (kept < 0.2).all()
+    distance = np.abs(beats.times_s[beats.ectopic][:, None] - times[early]).min(axis=1)
+    assert (distance < 0.2).all()
     assert beat_measures(beats).rmssd_ms == pytest.approx(
         beat_measures(Beats(truth)).rmssd_ms, abs=15 if kind == "rppg" else 8
     )
@@ -193,7 +193,7 @@ def test_extrasystoles_stay_and_the_variability_is_that_of_the_others(kind: str)
 
 
 @pytest.mark.parametrize("kind", ["ecg", "bvp"])
-def test_a_fibrillating_heart_is_neither_smoothed_nor_thrown_away(kind: str) -> None:
+def test_atrial_fibrillation_is_neither_smoothed_nor_rejected(kind: str) -> None:
     truth = fibrillation()
     beats = find_beats(wave(truth, kind))
     assert beats.coverage > 0.9
@@ -202,7 +202,7 @@ def test_a_fibrillating_heart_is_neither_smoothed_nor_thrown_away(kind: str) -> 
     assert beat_measures(beats).sdnn_ms == pytest.approx(expected.sdnn_ms, rel=0.15)
 
 
-def test_every_third_beat_that_a_contact_wave_hides_is_not_a_rate() -> None:
+def test_hidden_third_beats_give_no_wrong_rate() -> None:
     truth = pattern(0.8, 0.5, 1.1)
     beats = find_beats(wave(truth, "bvp"))
     assert beats.coverage < 0.3 or len(beats) > 0.9 * len(truth)
@@ -212,7 +212,7 @@ def test_every_third_beat_that_a_contact_wave_hides_is_not_a_rate() -> None:
 
 
 @pytest.mark.parametrize("kind", ["bvp", "ecg"])
-def test_single_missing_samples_are_bridged_alike_by_every_way_in(kind: str) -> None:
+def test_single_missing_samples_are_interpolated_alike_from_nan_and_times(kind: str) -> None:
     truth = steady(70)
     whole = wave(truth, kind)
     holes = np.random.default_rng(5).random(len(whole)) < 0.05

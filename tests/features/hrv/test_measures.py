@@ -1,4 +1,4 @@
-"""One schema whatever the window; NeuroKit2's values on the same beats; gaps never bridged."""
+"""All windows have one schema; values equal NeuroKit2's on the same beats; gaps stay open."""
 
 import subprocess
 import sys
@@ -62,13 +62,13 @@ def neurokit() -> dict[str, float]:
 
 
 @pytest.mark.parametrize("ours", NEUROKIT)
-def test_values_are_neurokits(ours: str, neurokit: dict[str, float]) -> None:
+def test_values_equal_those_of_neurokit(ours: str, neurokit: dict[str, float]) -> None:
     value = hrv.table([Beats(some_beats(400) / 1000)])[ours].iloc[0]
     assert value == pytest.approx(neurokit[NEUROKIT[ours]], rel=1e-6)
 
 
 @pytest.mark.parametrize(("n", "seed", "faster"), [(200, 2, 0.7), (171, 171, 1), (260, 1, 1)])
-def test_spectra_are_neurokits_whatever_the_length(n: int, seed: int, faster: float) -> None:
+def test_spectra_equal_those_of_neurokit_at_any_length(n: int, seed: int, faster: float) -> None:
     import neurokit2 as nk
 
     steps = np.round(faster * np.diff(some_beats(n, seed=seed), prepend=0)).astype(int)
@@ -82,7 +82,7 @@ def test_spectra_are_neurokits_whatever_the_length(n: int, seed: int, faster: fl
 
 
 @pytest.mark.parametrize("n", [40, 57, 70, 83])
-def test_hf_of_a_minute_is_neurokits(n: int) -> None:
+def test_hf_of_a_minute_equals_that_of_neurokit(n: int) -> None:
     import neurokit2 as nk
 
     peaks = some_beats(n, seed=n)
@@ -94,7 +94,7 @@ def test_hf_of_a_minute_is_neurokits(n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [40, 75, 1000])
-def test_lomb_and_scargles_powers_are_scipys(n: int) -> None:
+def test_lomb_scargle_power_equals_that_of_scipy(n: int) -> None:
     from scipy.signal import lombscargle
 
     times = some_beats(n) / 1000
@@ -157,7 +157,7 @@ def test_the_schema_is_the_same_for_any_number_of_beats(name: str) -> None:
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("n", [30, 180])
-def test_a_window_is_the_same_whenever_it_starts(name: str, n: int) -> None:
+def test_features_do_not_depend_on_the_start_time(name: str, n: int) -> None:
     times = some_beats(n) / 1000
     early, late = FAMILIES[name]([Beats(times), Beats(times + 86_000.123)]).iloc
     for column, value in early.items():
@@ -168,7 +168,7 @@ def test_a_window_is_the_same_whenever_it_starts(name: str, n: int) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_window_does_not_depend_on_the_others(name: str) -> None:
+def test_features_do_not_depend_on_other_windows(name: str) -> None:
     windows = [Beats(some_beats(n, seed=n) / 1000) for n in (5, 200, 40, 0, 90)]
     together = FAMILIES[name](windows)
     for i, beats in enumerate(windows):
@@ -212,13 +212,13 @@ def test_a_spectrum_needs_an_unbroken_stretch() -> None:
     assert np.isfinite(row["hf_lomb_ms2"])
 
 
-def test_breathing_is_read_from_the_rate() -> None:
+def test_respiration_rate_is_estimated_from_the_intervals() -> None:
     row = hrv.table([Beats(some_beats(150) / 1000)]).iloc[0]
     assert row["resp_rate_per_min"] == pytest.approx(15, abs=1)
     assert row["hf_peak_hz"] == pytest.approx(0.25, abs=0.02)
 
 
-def test_a_metronome_raises_nothing() -> None:
+def test_constant_intervals_raise_nothing() -> None:
     row = hrv.table([Beats(np.arange(400) * 0.8)]).iloc[0]
     assert row["rmssd_ms"] == 0
     assert row["hr_bpm"] == pytest.approx(75)

@@ -1,4 +1,4 @@
-"""A standard error tells how far off a value may be: nine times of ten within two of them."""
+"""Nine of ten values lie within two standard errors of the truth."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def heart(seed: int, n: int = 75) -> np.ndarray:
 
 
 def read(truth: np.ndarray, sd_s: float, missing: tuple[float, float] | None, seed: int) -> Beats:
-    """The heart's beats with noise on their times and a stretch that was not seen."""
+    """The beats of a heart with timing noise and a missing stretch."""
     times = np.sort(truth + np.random.default_rng(seed + 500).normal(0, sd_s, len(truth)))
     gaps = [] if missing is None else [missing]
     for start, end in gaps:
@@ -62,11 +62,11 @@ def test_an_ecgs_errors_are_smaller_than_a_pulses() -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 4])
-def test_of_too_few_beats_no_error_is_known(n: int) -> None:
+def test_too_few_beats_have_no_standard_error(n: int) -> None:
     assert np.isnan(standard_errors(Beats(np.arange(n) * 0.8, span_s=(0, 60)))).all()
 
 
-def test_what_denoised_times_share_does_not_count_in_their_differences() -> None:
+def test_shared_errors_of_denoised_times_cancel_in_differences() -> None:
     truth = heart(2)
     sd = np.full(len(truth), 0.02)
     alone = Beats(truth, kind="rppg", timing_sd_s=sd)
