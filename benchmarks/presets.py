@@ -1,4 +1,4 @@
-"""Waves read from the frozen test clips of `synthesis/presets.py`, by classic methods and networks.
+"""Waves read from the frozen test clips of `presets_of_clips.py`, by classic methods and networks.
 
 ``python -m benchmarks.presets [METHOD|DIR …]``: heart rate, beat timing and RMSSD against what the
 clips were made from. Drawn blood in one photograph: it compares methods, and says nothing of faces.
@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.presets_of_clips import PRESETS, Truth, write_clip
 from emotion_rppg import Signal, estimate, find_beats
 from emotion_rppg.evaluation.pulse_agreement import measured
-from emotion_rppg.synthesis.presets import PRESETS, Truth, write_clip
 
 
 def row(wave: Signal, truth: Truth) -> list[float]:

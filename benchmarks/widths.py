@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.presets import row
+from benchmarks.presets_of_clips import PRESETS, Preset, Truth, write_clip
 from emotion_rppg import Signal, Video
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
@@ -23,7 +24,6 @@ from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, crops_at_times, ov
 from emotion_rppg.pulse.inference.spatial_refinement import cells_of, refine
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
 from emotion_rppg.signal_quality import heart_rate, snr_db
-from emotion_rppg.synthesis.presets import PRESETS, Preset, Truth, write_clip
 from emotion_rppg.video.face_tracking import WIDEN, FaceFrame, crop, skin_mean, track_face
 
 TRIAL = Preset(

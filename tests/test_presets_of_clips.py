@@ -4,9 +4,9 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
+from benchmarks.presets_of_clips import FIRST_SEED, PRESETS, write_clip
 from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED
 from emotion_rppg.synthesis.people import LAST_PERSON_SEED
-from emotion_rppg.synthesis.presets import FIRST_SEED, PRESETS, write_clip
 from emotion_rppg.video.frames import read_frames
 
 
