@@ -13,7 +13,7 @@ from emotion_rppg.live import KEEP_S, _Held, watch
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.video import live_capture
 from emotion_rppg.video.frames import Frame
-from emotion_rppg.video.live_capture import HELD, camera_frames, replayed
+from emotion_rppg.video.live_capture import QUEUE_SIZE, camera_frames, replayed
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
 
@@ -142,9 +142,9 @@ class Camera:
 def test_a_camera_drops_the_oldest_frames_and_says_when_it_is_gone(monkeypatch) -> None:
     import cv2
 
-    camera = Camera(5 * HELD)
+    camera = Camera(5 * QUEUE_SIZE)
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: camera)
-    monkeypatch.setattr(live_capture, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(live_capture, "TIMEOUT_S", 0.3)
     frames = camera_frames(0)
     first = next(frames)
     while camera.left >= 0:
@@ -152,8 +152,8 @@ def test_a_camera_drops_the_oldest_frames_and_says_when_it_is_gone(monkeypatch) 
     rest: list[Frame] = []
     with pytest.raises(InputError, match="gave no frame"):
         rest.extend(frames)
-    assert len(rest) <= HELD
-    assert rest[-1].index == 5 * HELD - 1
+    assert len(rest) <= QUEUE_SIZE
+    assert rest[-1].index == 5 * QUEUE_SIZE - 1
     assert rest[-1].time_s >= first.time_s
     assert camera.released
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: Camera(0, opened=False))
