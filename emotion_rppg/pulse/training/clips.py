@@ -170,20 +170,20 @@ def _clips_with_pulse(
     bvp = recording.read("bvp")
     bvp = bvp.bandpass(0.5, min(8.0, 0.45 * bvp.rate_hz))
     face = _face(recording.video, recipe, cache)
-    times = face["start_s"] + np.arange(len(face["pictures"])) / recipe.rate_hz
+    times = face["start_s"] + np.arange(len(face["crops"])) / recipe.rate_hz
     wave = np.interp(times, bvp.times_s, bvp.samples, left=np.nan, right=np.nan)
-    covered = Signal(np.where(face["seen"], wave, np.nan), recipe.rate_hz)
-    return [(face["pictures"][a:b], wave[a:b]) for a, b in covered.runs()]
+    covered = Signal(np.where(face["covered"], wave, np.nan), recipe.rate_hz)
+    return [(face["crops"][a:b], wave[a:b]) for a, b in covered.runs()]
 
 
 def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.ndarray]:
     """Crop a video's face, from the cache if it is there.
 
-    Returns ``pictures``, uint8 (n, size, size, 3); ``seen``, whether each has a face; ``start_s``.
+    Returns ``crops``, uint8 (n, size, size, 3); ``covered``, whether each has a face; ``start_s``.
     """
     if cache is None:
         return _track(video, recipe)
-    key = fingerprint("face", video, recipe.size, recipe.rate_hz)
+    key = fingerprint("face crops", video, recipe.size, recipe.rate_hz)
     cached = cache.get(key)
     if not isinstance(cached, dict):
         cached = _track(video, recipe)
@@ -197,7 +197,7 @@ def _track(video: Video, recipe: Recipe) -> dict[str, np.ndarray]:
     blank = np.zeros((recipe.size, recipe.size, 3), np.uint8)
     found = [None if p is None else np.rint(p).astype(np.uint8) for p in stream]
     return {
-        "pictures": np.stack([blank if p is None else p for p in found]),
-        "seen": np.array([p is not None for p in found]),
+        "crops": np.stack([blank if p is None else p for p in found]),
+        "covered": np.array([p is not None for p in found]),
         "start_s": np.array(start),
     }
