@@ -21,6 +21,7 @@ import torch
 from torch import nn
 
 from benchmarks.presets import row
+from benchmarks.presets_of_clips import Truth
 from emotion_rppg import find_beats
 from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, overlap_add
 from emotion_rppg.pulse.inference.trained_network import load_network
@@ -29,7 +30,6 @@ from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
 from emotion_rppg.runtime.model_folders import load_state, load_tensors
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
-from emotion_rppg.synthesis.presets import Truth
 
 LENGTHS = (32, 64, 128, 256)
 FRAMES_A_STEP, STEPS = 512, 200

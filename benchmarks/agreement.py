@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.presets_of_clips import PRESETS, write_clip
 from benchmarks.reliability import BEFORE_S, LEAST_COVERAGE, RIGHT_BPM, STEP_S, Wave, cameras
 from emotion_rppg import Signal, Video, estimate
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
 from emotion_rppg.signal_quality import heart_rate, judge
-from emotion_rppg.synthesis.presets import PRESETS, write_clip
 from emotion_rppg.video.face_tracking import skin_mean, track_face
 
 LENGTH_S = 10.0

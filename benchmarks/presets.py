@@ -1,7 +1,8 @@
-"""Waves read from the frozen test clips of `synthesis/presets.py`, by classic methods and networks.
+"""Compare methods on the frozen test clips of `presets_of_clips.py`.
 
-``python -m benchmarks.presets [METHOD|DIR …]``: heart rate, beat timing and RMSSD against what the
-clips were made from. Drawn blood in one photograph: it compares methods, and says nothing of faces.
+``python -m benchmarks.presets [METHOD|DIR …]``: errors of heart rate, beat timing and RMSSD against
+the known truth. The clips have a synthetic pulse in one photograph: they compare methods and say
+nothing about real faces.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.presets_of_clips import PRESETS, Truth, write_clip
 from emotion_rppg import Signal, estimate, find_beats
 from emotion_rppg.evaluation.pulse_agreement import measured
-from emotion_rppg.synthesis.presets import PRESETS, Truth, write_clip
 
 
 def row(wave: Signal, truth: Truth) -> list[float]:
-    """Error of the rate, SNR, r, jitter, F1, error of RMSSD, and whether the rate is believed."""
+    """Compute error of the rate, SNR, r, jitter, F1, error of RMSSD; 1 if the rate is accepted."""
     found: dict[str, Any] = measured(wave, find_beats(wave), truth.wave, truth.beats)
     rate, rmssd = found["hr_bpm"] - found["hr_true_bpm"], found["rmssd_ms"] - found["rmssd_true_ms"]
     plain = [found[name] for name in ("snr_db", "r", "beat_jitter_ms", "beat_f1")]
@@ -37,7 +38,7 @@ def main(methods: list[str], name: str = "moderate", clips: int | None = None) -
                 rows[method].append(row(estimate(path, method), truth))
             path.unlink()
     print(f"preset {name}, {len(rows[methods[0]])} clips of {preset.seconds:g} s\n")
-    print("| method | HR MAE bpm | SNR dB | r | jitter ms | beat F1 | RMSSD MAE ms | believed |")
+    print("| method | HR MAE bpm | SNR dB | r | jitter ms | beat F1 | RMSSD MAE ms | accepted |")
     print("|---|---|---|---|---|---|---|---|")
     for method, found in rows.items():
         table = np.array(found)

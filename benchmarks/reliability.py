@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.beats import CAMERA, reference
+from benchmarks.presets_of_clips import PRESETS, write_clip
 from emotion_rppg import Beats, Signal, Video, estimate, find_beats
 from emotion_rppg.evaluation.statistics import clustered_ci
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
@@ -29,7 +30,6 @@ from emotion_rppg.metrics import beat_measures, ece
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
 from emotion_rppg.signal_quality import heart_rate, judge
-from emotion_rppg.synthesis.presets import PRESETS, write_clip
 from emotion_rppg.video.face_tracking import skin_mean, track_face
 
 RIGHT_BPM = 3.0

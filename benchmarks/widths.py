@@ -1,10 +1,10 @@
-"""What lowers the beats' jitter without a training: ``python -m benchmarks.widths [CLIPS]``.
+"""Measure what lowers beat jitter without training: ``python -m benchmarks.widths [CLIPS]``.
 
-The bundled network on drawn clips that are neither training's nor the frozen preset's (other
-people, H.264, other motion): by how wide a square about the face it is shown, averaged over
-squares, mixed with POS or CHROM; then as the pictures' cells confirm it, and as they confirm POS,
-and the true wave: no pilot can be better than that. ``python -m benchmarks.widths frozen`` says
-the last of the frozen clips.
+The bundled network reads drawn clips that are neither in training nor in the frozen preset (other
+people, H.264, other motion): with crops of several widths, averaged over widths, and mixed with POS
+or CHROM. Then its wave, that of POS and the true wave are refined by spatial cells; no pilot can be
+better than the true wave. ``python -m benchmarks.widths frozen`` refines the waves of the frozen
+clips.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.presets import row
+from benchmarks.presets_of_clips import PRESETS, Preset, Truth, write_clip
 from emotion_rppg import Signal, Video
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
@@ -23,7 +24,6 @@ from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, crops_at_times, ov
 from emotion_rppg.pulse.inference.spatial_refinement import cells_of, refine
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
 from emotion_rppg.signal_quality import heart_rate, snr_db
-from emotion_rppg.synthesis.presets import PRESETS, Preset, Truth, write_clip
 from emotion_rppg.video.face_tracking import WIDEN, FaceFrame, crop, skin_mean, track_face
 
 TRIAL = Preset(
@@ -35,41 +35,41 @@ TRIAL = Preset(
     screen=0.02,
     noise=2.0,
 )
-FIRST, CLIPS = 3000, 14  # numbers of people whom no other preset has
+FIRST, CLIPS = 3000, 14  # numbers of people in no other preset
 WIDTHS = (1.2, 1.4, 1.65, 1.9, 2.2)
 TRUE, CELLS = "the true wave", "cells"
 Waves = dict[str, np.ndarray]
 
 
-def shown(look: FaceFrame, width: float, size: int) -> np.ndarray:
-    """`crop`, had it another width."""
-    assert look.box is not None
-    x, y, w, h = look.box
+def crop_of_width(frame: FaceFrame, width: float, size: int) -> np.ndarray:
+    """Crop the face as `crop` does, with another width in face sizes."""
+    assert frame.box is not None
+    x, y, w, h = frame.box
     more = width / WIDEN
     wide = (x + w * (1 - more) / 2, y + h * (1 - more) / 2, w * more, h * more)
-    return crop(FaceFrame(look.time_s, look.image, wide, look.landmarks), size)
+    return crop(FaceFrame(frame.time_s, frame.image, wide, frame.landmarks), size)
 
 
 def waves(path: Path, network: Network, widths: tuple[float, ...]) -> Waves:
-    """What each width and method reads, (frames,) each; and the cells of the pictures."""
-    looks = [
-        (look.time_s, skin_mean(look), {w: shown(look, w, network.size) for w in widths})
-        for look in track_face(Video(path))
+    """Compute the wave (frames,) of each width and method, and the cells of the crops."""
+    frames = [
+        (frame.time_s, skin_mean(frame), {w: crop_of_width(frame, w, network.size) for w in widths})
+        for frame in track_face(Video(path))
     ]
 
     def read(width: float) -> np.ndarray:
-        timed = ((at, pictures[width]) for at, _, pictures in looks)
+        timed = ((at, crops[width]) for at, _, crops in frames)
         _, even = crops_at_times(timed, rate_hz=network.rate_hz)
         return overlap_add(even, network, chunk=round(CHUNK_S * network.rate_hz))
 
-    colours = [(at, colour) for at, colour, _ in looks]
+    colours = [(at, colour) for at, colour, _ in frames]
     found = {m: read_by_colour(colours, METHODS[m]).samples for m in ("pos", "chrom")}
-    found[CELLS] = np.array([cells_of(pictures[WIDEN]) for _, _, pictures in looks])
+    found[CELLS] = np.array([cells_of(crops[WIDEN]) for _, _, crops in frames])
     return found | {f"{w:g}": read(w) for w in widths}
 
 
 def mixtures(w: Waves, rate_hz: float) -> Waves:
-    """Averages of standardised waves, and one by the ratio of signal to noise."""
+    """Average standardised waves; one mixture is weighted by the signal-to-noise ratio."""
     return {
         "mean of 1.2, 1.4, 1.65": w["1.2"] + w["1.4"] + w["1.65"],
         "1.65 + POS": w["1.65"] + w["pos"],
@@ -80,11 +80,11 @@ def mixtures(w: Waves, rate_hz: float) -> Waves:
     }
 
 
-def by_cells(w: Waves, rate_hz: float) -> Waves:
-    """Waves as the cells confirm them."""
+def refined_waves(w: Waves, rate_hz: float) -> Waves:
+    """Refine waves by the spatial cells."""
     n = min(len(w[CELLS]), *(len(w[name]) for name in (f"{WIDEN:g}", "pos", TRUE)))
     return {
-        f"{name}, confirmed": refine(w[name][:n], w[CELLS][:n], rate_hz)
+        f"{name}, refined": refine(w[name][:n], w[CELLS][:n], rate_hz)
         for name in (f"{WIDEN:g}", "pos", TRUE)
     }
 
@@ -102,11 +102,11 @@ def main(clips: int, preset: Preset, first: int, widths: tuple[float, ...]) -> N
             path = Path(folder) / f"{number}.mp4"
             truth: Truth = write_clip(preset, first + number, path)
             read = waves(path, network, widths) | {TRUE: truth.wave.samples}
-            told = read | by_cells(read, network.rate_hz)
+            shown = read | refined_waves(read, network.rate_hz)
             if len(widths) > 1:
-                told |= mixtures(read, network.rate_hz)
-            for name in sorted(told.keys() - {CELLS}):
-                signal = Signal(told[name], network.rate_hz, kind="rppg")
+                shown |= mixtures(read, network.rate_hz)
+            for name in sorted(shown.keys() - {CELLS}):
+                signal = Signal(shown[name], network.rate_hz, kind="rppg")
                 found.setdefault(name, []).append(row(signal, truth))
     print("| read | SNR dB | r | jitter ms | RMSSD MAE ms |\n|---|---|---|---|---|")
     for name, table in found.items():

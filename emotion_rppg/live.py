@@ -1,7 +1,7 @@
-"""The pulse while it is seen: frames in, waveform and numbers out within a second of the newest.
+"""Estimate the pulse of a running camera, with a delay of less than one second.
 
-Memory does not grow: what is kept is the last minute of colours, and for a network the last
-pictures of the face.
+Memory does not grow: the last minute of colours is buffered, and for a network the last 10 s of
+face crops.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import crop, skin_mean, track_face_live
 from emotion_rppg.video.frames import Frame
 
-DELAY_S = 0.5  # a frame waits so long for the next detection of the face
-KEEP_S = 60.0  # of colours: what RMSSD needs
+DELAY_S = 0.5  # of a frame, to wait for the next face detection
+BUFFER_S = 60.0  # of colours, as RMSSD needs
 RATE_S = 20.0  # of the wave, for the heart rate
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """What is known at ``time_s``, the time of the newest sample of the wave.
+class LiveReading:
+    """Pulse and heart rate at ``time_s``, the time of the newest sample of the wave.
 
-    ``delay_s`` is how far behind the newest frame that is; ``hr_bpm`` is None with a ``reason``
-    where no pulse is trusted, ``rmssd_ms`` NaN then and until the time it needs is there; ``face``
-    the share of the last step in which the face was seen; ``dropped`` frames so far that came too
-    fast; ``wave`` the newest piece, a step long.
+    ``delay_s`` is the time from there to the newest frame. ``hr_bpm`` is None with a ``reason``
+    where it is withheld; ``rmssd_ms`` is NaN then, and until the wave is long enough for it.
+    ``face`` is the share of the last step with a face, ``dropped`` the number of dropped frames so
+    far, ``wave`` the last step of the wave.
     """
 
     time_s: float
@@ -59,7 +59,7 @@ class Reading:
         return f"{self.time_s:7.1f} s  {rate} bpm · quality {self.quality:.2f}{rmssd}{why}"
 
     def as_json(self) -> dict[str, object]:
-        """Plain values: numbers that are not known are None."""
+        """Convert to plain values for JSON; a missing number is None."""
         rmssd = None if np.isnan(self.rmssd_ms) else round(self.rmssd_ms, 1)
         return {
             "time_s": round(self.time_s, 3),
@@ -82,44 +82,45 @@ def watch(
     region: str = "face",
     step_s: float = 1.0,
     device: str = "auto",
-) -> Iterator[Reading]:
-    """A Reading every ``step_s`` seconds of video, from the second on in which there is a wave.
+) -> Iterator[LiveReading]:
+    """Yield a `LiveReading` every ``step_s`` seconds of video, from the first wave on.
 
     Parameters
     ----------
     frames : iterable of Frame
-        `video.live_capture.camera_frames` or `replayed`, or any other.
+        For example `video.live_capture.camera_frames` or `replayed`.
     method : as in :func:`emotion_rppg.estimate`
-        A network reads the last ten seconds anew at each step: on a CPU it needs a quarter to a
-        half of each second.
+        A network processes the last ten seconds again at each step; on a CPU this takes a quarter
+        to a half of each second.
     """
-    chosen = resolve_method(method, None, device)
-    held = _Held(chosen)
+    resolved = resolve_method(method, None, device)
+    buffer = _Buffer(resolved)
     due = None
-    for look in track_face_live(held.counting(frames), delay_s=DELAY_S, region=region):
-        picture = None
-        if isinstance(chosen, Network) and look.box is not None:
-            picture = crop(look, chosen.size)
-        held.add(look.time_s, skin_mean(look), picture)
-        due = look.time_s + step_s if due is None else due
-        if look.time_s >= due - 1e-6:
+    for frame in track_face_live(buffer.counting(frames), delay_s=DELAY_S, region=region):
+        face = None
+        if isinstance(resolved, Network) and frame.box is not None:
+            face = crop(frame, resolved.size)
+        buffer.add(frame.time_s, skin_mean(frame), face)
+        due = frame.time_s + step_s if due is None else due
+        if frame.time_s >= due - 1e-6:
             due += step_s
-            if held.seconds >= SHORTEST_RUN_S + step_s:
-                yield held.reading(step_s)
+            if buffer.seconds >= SHORTEST_RUN_S + step_s:
+                yield buffer.reading(step_s)
 
 
 @dataclass(eq=False)
-class _Held:
-    """The last minute of colours, the last pictures, and what was counted."""
+class _Buffer:
+    """Buffer of the last minute of colours and the last crops; it counts dropped frames."""
 
     method: Method | Network
     colours: deque[tuple[float, np.ndarray]] = field(default_factory=deque)
-    pictures: deque[tuple[float, np.ndarray | None]] = field(default_factory=deque)
+    crops: deque[tuple[float, np.ndarray | None]] = field(default_factory=deque)
     newest_s: float = 0.0
     index: int = -1
     dropped: int = 0
 
     def counting(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the same frames; count those that were dropped."""
         for frame in frames:
             self.dropped += frame.index - self.index - 1
             self.index, self.newest_s = frame.index, frame.time_s
@@ -127,36 +128,39 @@ class _Held:
 
     @property
     def seconds(self) -> float:
+        """Duration of the buffered colours."""
         return self.colours[-1][0] - self.colours[0][0]
 
-    def add(self, time_s: float, colour: np.ndarray, picture: np.ndarray | None) -> None:
+    def add(self, time_s: float, colour: np.ndarray, face: np.ndarray | None) -> None:
+        """Add mean colour and crop of a frame; drop what is too old."""
         self.colours.append((time_s, colour))
-        while self.seconds > KEEP_S:
+        while self.seconds > BUFFER_S:
             self.colours.popleft()
         if isinstance(self.method, Network):
-            self.pictures.append((time_s, picture))
-            while self.pictures[-1][0] - self.pictures[0][0] > CHUNK_S:
-                self.pictures.popleft()
+            self.crops.append((time_s, face))
+            while self.crops[-1][0] - self.crops[0][0] > CHUNK_S:
+                self.crops.popleft()
 
-    def reading(self, step_s: float) -> Reading:
+    def reading(self, step_s: float) -> LiveReading:
+        """Compute wave, heart rate and RMSSD from the buffer."""
         now = self.colours[-1][0]
         wave = self._wave()
         recent = wave.crop(max(wave.start_s, now - RATE_S), wave.end_s)
-        said, beats = judge(recent), None
-        if said.hr_bpm is not None and wave.rate_hz >= LEAST_RATE_HZ:
+        judgement, beats = judge(recent), None
+        if judgement.hr_bpm is not None and wave.rate_hz >= LEAST_RATE_HZ:
             beats = find_beats(wave)
-            said = estimate_heart_rate(recent, beats.crop(recent.start_s, recent.end_s))
-        seen = [np.isfinite(c).all() for t, c in self.colours if t > now - step_s]
-        return Reading(
+            judgement = estimate_heart_rate(recent, beats.crop(recent.start_s, recent.end_s))
+        covered = [np.isfinite(c).all() for t, c in self.colours if t > now - step_s]
+        return LiveReading(
             time_s=now,
             delay_s=self.newest_s - now,
-            hr_bpm=said.hr_bpm,
-            quality=said.quality,
-            reason=said.reason,
+            hr_bpm=judgement.hr_bpm,
+            quality=judgement.quality,
+            reason=judgement.reason,
             rmssd_ms=np.nan
-            if beats is None or said.hr_bpm is None
+            if beats is None or judgement.hr_bpm is None
             else float(withhold(table([beats]), [beats], [wave])["rmssd_ms"].iloc[0]),
-            face=float(np.mean(seen)),
+            face=float(np.mean(covered)),
             dropped=self.dropped,
             wave=wave.crop(max(wave.start_s, wave.end_s - step_s), wave.end_s),
         )
@@ -166,8 +170,8 @@ class _Held:
             wave = read_by_colour(self.colours, self.method)
         else:
             net = self.method
-            start, pictures = crops_at_times(self.pictures, rate_hz=net.rate_hz)
+            start, crops = crops_at_times(self.crops, rate_hz=net.rate_hz)
             lag = float(net.config["lag_s"])
-            samples = wave_of_crops(pictures, net, rate_hz=net.rate_hz, lag_s=lag)
+            samples = wave_of_crops(crops, net, rate_hz=net.rate_hz, lag_s=lag)
             wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
         return replace(wave, quality=per_sample(wave))

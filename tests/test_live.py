@@ -1,4 +1,4 @@
-"""Live: numbers within a second of the newest frame, flat memory, faces that leave."""
+"""Live: values within a second of the newest frame, constant memory, faces that leave."""
 
 import json
 from pathlib import Path
@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
-from emotion_rppg.live import KEEP_S, _Held, watch
+from emotion_rppg.live import BUFFER_S, _Buffer, watch
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.video import live_capture
 from emotion_rppg.video.frames import Frame
-from emotion_rppg.video.live_capture import HELD, camera_frames, replayed
+from emotion_rppg.video.live_capture import QUEUE_SIZE, camera_frames, replayed
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
 
@@ -26,9 +26,9 @@ def skin(
     breath: float = 0.0,
     rate_hz: float = 20.0,
 ) -> list[Frame]:
-    """Plain pictures of skin with a pulse, which rises by ``later`` bpm after 20 s.
+    """Generate frames of skin with a pulse, whose rate rises by ``later`` bpm after 20 s.
 
-    ``breath``: turns by which breathing shifts the beats.
+    ``breath``: cycles by which breathing shifts the beats.
     """
     draw = np.random.default_rng(0)
     frames = []
@@ -37,9 +37,9 @@ def skin(
         phase = 2 * np.pi * (bpm * t + later * max(t - 20, 0)) / 60
         phase += 2 * np.pi * breath * np.sin(2 * np.pi * 0.25 * t)
         beat = np.array([0.33, 0.77, 0.53]) * np.sin(phase)
-        picture = np.array([180.0, 130.0, 110.0]) * (1 - 0.02 * beat)
+        colour = np.array([180.0, 130.0, 110.0]) * (1 - 0.02 * beat)
         noise = draw.normal(0, 2, (24, 24, 3))
-        frames.append(Frame(k, t, np.clip(picture + noise, 0, 255).astype(np.uint8)))
+        frames.append(Frame(k, t, np.clip(colour + noise, 0, 255).astype(np.uint8)))
     return frames
 
 
@@ -55,7 +55,7 @@ def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
     assert all(r.face == 1 and r.wave.duration_s == pytest.approx(1, abs=0.1) for r in readings)
 
 
-def test_rmssd_waits_for_the_time_it_needs_and_dropped_frames_are_counted() -> None:
+def test_rmssd_needs_a_minute_and_dropped_frames_are_counted() -> None:
     frames = [f for f in skin(70, breath=0.06) if f.index % 50]  # every fiftieth is missing
     readings = list(watch(frames, region="full", step_s=5.0))
     rmssd = np.array([r.rmssd_ms for r in readings])
@@ -74,26 +74,26 @@ def test_an_rmssd_that_its_error_outweighs_is_withheld() -> None:
 
 
 def _turns(breath: float) -> tuple[np.ndarray, np.ndarray]:
-    """Beats that have passed at each time, and the times, s."""
+    """Compute the number of beats before each time, and the times in seconds."""
     t = np.arange(0, 70, 0.001)
     return 66 * t / 60 + breath * np.sin(2 * np.pi * 0.25 * t), t
 
 
-def test_the_rate_of_a_heart_that_changes_it_is_that_of_its_beats() -> None:
-    said = list(watch(skin(31, bpm=60, later=20), region="full", step_s=5.0))[-1]
-    assert said.hr_bpm == pytest.approx(60 + 20 * (said.time_s - 20) / 20, abs=1.5)
+def test_the_rate_of_a_changing_heart_rate_is_that_of_its_beats() -> None:
+    judgement = list(watch(skin(31, bpm=60, later=20), region="full", step_s=5.0))[-1]
+    assert judgement.hr_bpm == pytest.approx(60 + 20 * (judgement.time_s - 20) / 20, abs=1.5)
 
 
 def test_memory_does_not_grow() -> None:
-    held = _Held(METHODS["pos"])
-    for frame in skin(3 * KEEP_S, rate_hz=5.0):
-        held.add(frame.time_s, frame.image.mean((0, 1)), None)
-    assert held.seconds <= KEEP_S
-    assert len(held.colours) <= KEEP_S * 5 + 1
+    buffer = _Buffer(METHODS["pos"])
+    for frame in skin(3 * BUFFER_S, rate_hz=5.0):
+        buffer.add(frame.time_s, frame.image.mean((0, 1)), None)
+    assert buffer.seconds <= BUFFER_S
+    assert len(buffer.colours) <= BUFFER_S * 5 + 1
 
 
 @pytest.mark.slow
-def test_a_face_that_leaves_takes_its_numbers_with_it() -> None:
+def test_after_the_face_leaves_no_number_is_reported() -> None:
     faces = list(replayed(CLIP, paced=False))
     black = [
         Frame(len(faces) + k, faces[-1].time_s + (k + 1) / 30, np.zeros_like(faces[0].image))
@@ -107,8 +107,8 @@ def test_a_face_that_leaves_takes_its_numbers_with_it() -> None:
 
 
 def test_each_line_is_one_json_object() -> None:
-    words = ["live", "--camera", str(CLIP), "--no-paced", "--json", "--seconds", "8"]
-    run = CliRunner().invoke(app, words)
+    arguments = ["live", "--camera", str(CLIP), "--no-paced", "--json", "--seconds", "8"]
+    run = CliRunner().invoke(app, arguments)
     assert run.exit_code == 0, run.output
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert [round(line["time_s"]) for line in lines] == [3, 4, 5, 6, 7, 8]
@@ -116,7 +116,7 @@ def test_each_line_is_one_json_object() -> None:
 
 
 class Camera:
-    """Stands in for OpenCV's: some frames, then none."""
+    """Fake camera of OpenCV: some frames, then none."""
 
     def __init__(self, frames: int, *, opened: bool = True) -> None:
         self.left, self.opened, self.released = frames, opened, False
@@ -139,12 +139,12 @@ class Camera:
         self.released = True
 
 
-def test_a_camera_drops_the_oldest_frames_and_says_when_it_is_gone(monkeypatch) -> None:
+def test_a_camera_drops_the_oldest_frames_and_a_lost_camera_is_an_error(monkeypatch) -> None:
     import cv2
 
-    camera = Camera(5 * HELD)
+    camera = Camera(5 * QUEUE_SIZE)
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: camera)
-    monkeypatch.setattr(live_capture, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(live_capture, "TIMEOUT_S", 0.3)
     frames = camera_frames(0)
     first = next(frames)
     while camera.left >= 0:
@@ -152,8 +152,8 @@ def test_a_camera_drops_the_oldest_frames_and_says_when_it_is_gone(monkeypatch) 
     rest: list[Frame] = []
     with pytest.raises(InputError, match="gave no frame"):
         rest.extend(frames)
-    assert len(rest) <= HELD
-    assert rest[-1].index == 5 * HELD - 1
+    assert len(rest) <= QUEUE_SIZE
+    assert rest[-1].index == 5 * QUEUE_SIZE - 1
     assert rest[-1].time_s >= first.time_s
     assert camera.released
     monkeypatch.setattr(cv2, "VideoCapture", lambda number: Camera(0, opened=False))

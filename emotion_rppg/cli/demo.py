@@ -139,7 +139,7 @@ def train_small_encoder(folder: Path, *, seed: int, bar: Any) -> Path:
     for person in people:
         for _ in range(4):
             arousal, valence = draw.uniform(1, 9, 2)
-            lived = heart(person, arousal, valence, 60.0, random_state=int(draw.integers(1 << 31)))
+            lived = heart(person, arousal, valence, 60.0, seed=int(draw.integers(1 << 31)))
             times = lived.beats_s + draw.normal(0, 0.008, len(lived.beats_s))  # a camera's timing
             length = draw.uniform(20, 60)
             beats.append(Beats(np.sort(times), np.ones(len(times))).crop(0.0, length))

@@ -175,7 +175,12 @@ def train_pulse(
     """
     with plainly():
         from emotion_rppg.pulse.training.tensorboard import check_events
-        from emotion_rppg.pulse.training.train import Recipe, beginning, check_network, sources
+        from emotion_rppg.pulse.training.train import (
+            Recipe,
+            check_network,
+            initial_network,
+            sources,
+        )
         from emotion_rppg.pulse.training.train import train as run_training
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.cache import Cache, chosen_folder
@@ -198,7 +203,7 @@ def train_pulse(
         out = Path(network) if out is None else out
         check_folder(out)  # before the faces of the data set's videos are followed, for hours maybe
         check_network(recipe)
-        begun = None if init is None else beginning(init, recipe)
+        begun = None if init is None else initial_network(init, recipe)
         if tensorboard is not None:
             check_events(tensorboard, out)
         read = None if dataset is None else recordings_of([], dataset, root)

@@ -155,11 +155,11 @@ def _write_trial(
     rng = np.random.default_rng((trial_seed, 8))
     ratings = np.array([arousal, valence])
     response = ratings + rng.normal(0, 0.8, 2) + (strength - 1) * (ratings - np.mean(RATED))
-    heartbeat = heart(person, response[0], response[1], duration_s, random_state=trial_seed)
+    heartbeat = heart(person, response[0], response[1], duration_s, seed=trial_seed)
     name = f"{seed}_{k + 1}"
-    ppg = waves.bvp(heartbeat, rate_hz=_CONTACT_HZ, random_state=trial_seed)
-    ecg = waves.ecg(heartbeat, rate_hz=_CONTACT_HZ, random_state=trial_seed)
-    blood = waves.blood(heartbeat, waves.FACE, rate_hz=rate_hz, random_state=trial_seed)
+    ppg = waves.bvp(heartbeat, rate_hz=_CONTACT_HZ, seed=trial_seed)
+    ecg = waves.ecg(heartbeat, rate_hz=_CONTACT_HZ, seed=trial_seed)
+    blood = waves.blood(heartbeat, waves.FACE, rate_hz=rate_hz, seed=trial_seed)
     blood = replace(blood, samples=(blood.samples - blood.samples.mean()) / blood.samples.std())
     columns = {"time_s": ppg.times_s, "bvp": ppg.samples, "ecg": ecg.samples}
     pd.DataFrame(columns).round(6).to_csv(folder / f"signals/{name}.csv", index=False)
@@ -168,13 +168,13 @@ def _write_trial(
     inside = (heartbeat.beats_s >= 0) & (heartbeat.beats_s < duration_s)
     beats = {"beat_s": heartbeat.beats_s[inside]}
     for column, site in (("finger_s", waves.FINGER), ("face_s", waves.FACE)):
-        beats[column] = waves.arrivals(heartbeat, site, random_state=trial_seed)[inside]
+        beats[column] = waves.arrivals(heartbeat, site, seed=trial_seed)[inside]
     pd.DataFrame(beats).round(6).to_csv(folder / f"{TRUTH}/{name}_beats.csv", index=False)
     file = ""
     if video:
         file = f"videos/{name}.mp4"
-        image = face(person.tone, size=size, random_state=seed)
-        frames = film(image, blood.samples, rate_hz, camera, random_state=trial_seed)
+        image = face(person.tone, size=size, seed=seed)
+        frames = film(image, blood.samples, rate_hz, camera, seed=trial_seed)
         write_video(folder / file, frames, rate_hz, crf=camera.crf)
     written = np.interp(ratings, RATED, scale).round(2)
     return f"{seed},1,{k + 1},{file},signals/{name}.csv,{written[0]},{written[1]}"

@@ -1,4 +1,4 @@
-"""Stage one, from video to pulse: METHODS read colours, NETWORKS are trained on clips of faces."""
+"""Estimate the pulse wave from face video: METHODS take colours, NETWORKS take face crops."""
 
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 from emotion_rppg.pulse import methods
 
 T = TypeVar("T")
-KIND = "pulse"  # of the model folders of this stage, as their config.json says
+KIND = "pulse"  # "kind" in the config.json of a pulse network
 METHODS = {
     "green": methods.green,
     "ica": methods.ica,
@@ -19,14 +19,14 @@ METHODS = {
 
 
 def canonical(method: T) -> T:
-    """Name of a method in lower case, as all of them are; a folder or a function as it is."""
+    """Convert the name of a method to lower case; return a folder or a function unchanged."""
     if isinstance(method, str) and not Path(method).is_dir():
         return cast(T, method.lower())
     return method
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import and no classic method needs it
+    # importing torch takes seconds, and no classic method needs it
     if name == "NETWORKS":
         from emotion_rppg.pulse.networks import NETWORKS
 

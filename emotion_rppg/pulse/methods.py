@@ -1,9 +1,9 @@
-"""The classic pulse methods: mean skin colours in, a pulse wave out, no training.
+"""Classic pulse methods: compute a pulse wave from mean skin colours, without training.
 
 All take ``rgb`` (n, 3), the mean red, green and blue of skin for each frame (any positive unit),
-and ``rate_hz``, and give a wave (n,) in which **more blood is up**. All cost time and memory
-proportional to n. They raise InputError for another shape, for NaN inside (cut the signal into
-its seen runs first) and for less than one window of 1.6 s.
+and ``rate_hz``, and return a wave (n,) in which **more blood is up**. Time and memory are
+proportional to n. They raise InputError for another shape, for NaN (pass each stretch with a face
+by itself) and for less than one window of 1.6 s.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ SMOOTHNESS = 100.0  # of the detrending before ica, at 30 Hz
 
 
 def green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """The green channel about its mean, turned over (Verkruysse et al. 2008).
+    """Return the inverted green channel, relative to its mean (Verkruysse et al. 2008).
 
-    Blood takes away green light, so that a fuller vessel is a darker pixel.
+    Blood absorbs green light, so more blood makes a pixel darker.
 
     References
     ----------
@@ -38,14 +38,14 @@ def green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def chrom(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """CHROM (de Haan and Jeanne 2013): chrominance signals that a change of light leaves alone.
+    """Compute CHROM (de Haan and Jeanne 2013): chrominance that changes of light do not affect.
 
     In windows of 1.6 s, half overlapping: colours over their mean, X = 3R − 2G and
     Y = 1.5R + G − 1.5B, both band-passed to 0.7–2.5 Hz, X − (std X / std Y) Y, Hann-weighted and
     added. The wave is already band-passed. Public implementations differ: rPPG-Toolbox works in
-    windows as here (this one agrees with it to a correlation of 0.999 in band) but leaves up to
-    half a window at the end out; pyVHR takes the whole signal at once, un-normalised and
-    unfiltered, and correlates less.
+    windows as here (this one agrees with it to a correlation of 0.999 in band) but omits up to half
+    a window at the end; pyVHR processes the complete signal at once, un-normalised and unfiltered,
+    and correlates less.
 
     References
     ----------
@@ -61,13 +61,13 @@ def chrom(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     length = min(length, n - n % 2)
     starts = np.arange(0, n - length + 1, length // 2)
     weights = np.tile(hann(length), (len(starts), 1))
-    if starts[-1] + length < n:  # one window more, ending with the signal, takes what is left
+    if starts[-1] + length < n:  # one more window, at the end of the signal
         starts, weights = np.r_[starts, n - length], np.vstack([weights, hann(length)])
         covered = np.zeros(n)
         np.add.at(covered, starts[:-1, None] + np.arange(length), weights[:-1])
         rest = 1.0 - covered[-length:]
         weights[-1, : length // 2] = 1.0
-        # cubed, so that it hardly disturbs the published windows beneath it
+        # cubed, so that it has little effect on the published windows
         weights[-1] = np.clip(np.minimum(rest, weights[-1]), 0.0, 1.0) ** 3
     where = starts[:, None] + np.arange(length)
     colours = rgb[where]
@@ -83,14 +83,14 @@ def chrom(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def pos(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """POS (Wang et al. 2017): projection on the plane orthogonal to the skin tone.
+    """Compute POS (Wang et al. 2017): a projection on the plane orthogonal to the skin tone.
 
     In every window of 1.6 s: colours over their mean, S1 = G − B, S2 = G + B − 2R,
-    S1 + (std S1 / std S2) S2; the windows' sum, turned over. Within a window that is a fixed
-    mixture of the three channels, so running sums of their moments give the exact result
-    without forming a window. Neither filtered nor detrended: pyVHR does the same (correlation
-    above 0.999 in band), rPPG-Toolbox detrends and filters inside the method and leaves the last
-    sample empty. As in the paper the first and last 1.6 s lie in fewer windows and are smaller.
+    S1 + (std S1 / std S2) S2; the sum over windows, inverted. Within a window that is a fixed
+    mixture of the three channels, so running sums of their moments give the exact result without
+    forming a window. Neither filtered nor detrended: pyVHR does the same (correlation above 0.999
+    in band), rPPG-Toolbox detrends and filters inside the method and leaves the last sample empty.
+    As in the paper, the first and last 1.6 s lie in fewer windows and are smaller.
 
     References
     ----------
@@ -100,7 +100,7 @@ def pos(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     rgb = _checked(rgb, rate_hz)
     length = int(WINDOW_S * rate_hz)
     offset = rgb.mean(axis=0)
-    low = rgb - offset  # smaller numbers, so that running sums keep their digits
+    low = rgb - offset  # smaller numbers, for the precision of running sums
     mean = _running_sum(low, length) / length
     products = low[:, :, None] * low[:, None, :]
     covariance = _running_sum(products, length) / length - mean[:, :, None] * mean[:, None, :]
@@ -110,20 +110,20 @@ def pos(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     spread = [np.einsum("ni,nij,nj->n", s, covariance, s) for s in (first, second)]
     alpha = np.sqrt(np.clip(spread[0], 0, None) / _divisor(np.clip(spread[1], 0, None)))
     mixture = first + alpha[:, None] * second  # (windows, 3)
-    mixture = np.column_stack([mixture, -np.einsum("ni,ni->n", mixture, mean)])  # about the mean
+    mixture = np.column_stack([mixture, -np.einsum("ni,ni->n", mixture, mean)])  # minus its mean
     total = np.zeros((len(rgb) + 1, 4))
-    total[: len(mixture)] += mixture  # a window begins to count at its first sample …
-    total[length : length + len(mixture)] -= mixture  # … and ends after its last
+    total[: len(mixture)] += mixture  # a window counts from its first sample …
+    total[length : length + len(mixture)] -= mixture  # … to its last
     gathered = np.cumsum(total, axis=0)[:-1]
     return -np.einsum("ni,ni->n", gathered[:, :3], low) - gathered[:, 3]
 
 
 def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Independent components (Poh et al. 2010): the one with the clearest rhythm.
+    """Select the independent component with the clearest rhythm (Poh et al. 2010).
 
-    Channels are detrended and standardised, then unmixed by FastICA (scikit-learn, seeded); the
-    component with the largest share of its power in one spectral peak is taken, its sign such
-    that it goes against green.
+    Channels are detrended and standardised, then unmixed by FastICA (scikit-learn, seeded). The
+    component with the largest share of its power in one spectral peak is selected, with the sign
+    that is opposite to green.
 
     References
     ----------
@@ -148,7 +148,7 @@ def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def lgi(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Local group invariance (Pilz et al. 2018): green without the main colour direction.
+    """Compute LGI (Pilz et al. 2018): green without the main colour direction.
 
     References
     ----------
@@ -162,9 +162,9 @@ def lgi(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def omit(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """OMIT (Álvarez Casado and Bordallo López 2023): green without the first QR direction.
+    """Compute OMIT (Álvarez Casado and Bordallo López 2023): green without the first QR direction.
 
-    Of a 3 × n matrix that direction is the first frame's colour.
+    For a 3 × n matrix that direction is the colour of the first frame.
 
     References
     ----------
@@ -178,10 +178,10 @@ def omit(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def pbv(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Blood volume pulse signature (de Haan and van Leest 2014).
+    """Compute PBV, the blood volume pulse signature method (de Haan and van Leest 2014).
 
-    The signature is taken as the channels' relative standard deviations; the wave is the mixture
-    that has it and otherwise as little power as possible.
+    The signature is estimated as the channels' relative standard deviations. The wave is the
+    mixture of channels that has this signature and otherwise least power.
 
     References
     ----------
@@ -194,16 +194,16 @@ def pbv(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     weights = np.linalg.lstsq(relative.T @ relative, signature, rcond=None)[0]
     wave = relative @ weights / _divisor(signature @ weights)
     wave = wave - wave.mean()
-    # the signature has no sign: the wave's is such that it goes against green, as blood does
+    # the signature has no sign; that of the wave is opposite to green, as with blood
     steady = detrend(relative[:, 1], rate_hz)
     return wave * (-1.0 if detrend(wave, rate_hz) @ steady > 0 else 1.0)
 
 
 def detrend(channels: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Take slow drift away (Tarvainen et al. 2002) by one banded solve; (n, …) -> (n, …).
+    """Remove slow drift (Tarvainen et al. 2002) by one banded solve: (n, …) -> (n, …).
 
-    x − (I + λ² D₂ᵀD₂)⁻¹ x. λ is 100 at 30 Hz and goes with the square of the rate, so that the
-    same drift in seconds is taken away at any rate.
+    x − (I + λ² D₂ᵀD₂)⁻¹ x. λ is 100 at 30 Hz and proportional to the square of the rate, so that
+    the same drift in seconds is removed at any rate.
     """
     from scipy.linalg import solveh_banded
 
@@ -220,6 +220,7 @@ def detrend(channels: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def _checked(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Check colours and rate; return the colours as floats."""
     rgb = np.asarray(rgb, dtype=float)
     if rgb.ndim != 2 or rgb.shape[1] != 3:
         raise InputError(f"rgb has shape {rgb.shape}: want (n, 3), one red, green, blue a frame")
@@ -232,7 +233,7 @@ def _checked(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
         )
     if not np.isfinite(rgb).all():
         raise InputError(
-            "rgb has NaN or infinite values: give each run of frames with a face by itself"
+            "rgb has NaN or infinite values: pass each stretch of frames with a face by itself"
         )
     return rgb
 
@@ -246,13 +247,13 @@ def _band(rate_hz: float) -> tuple[float, float]:
 
 
 def _divisor(value: np.ndarray | float) -> np.ndarray:
-    """The value, or infinity where it is nothing: what it divides becomes zero, never NaN."""
+    """Replace values near 0 by infinity, so that a division by them gives 0 and no NaN."""
     value = np.asarray(value, dtype=float)
     return np.where(np.abs(value) > 1e-12, value, np.inf)
 
 
 def _running_sum(values: np.ndarray, length: int) -> np.ndarray:
-    """Sums of every ``length`` neighbours along the first axis, (n, …) -> (n - length + 1, …)."""
+    """Sum ``length`` successive values along the first axis: (n, …) -> (n - length + 1, …)."""
     total = np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)])
     return total[length:] - total[:-length]
 
@@ -267,6 +268,6 @@ def _quietly(unmix: FastICA, channels: np.ndarray) -> np.ndarray:
     from sklearn.exceptions import ConvergenceWarning
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the last iterate serves as well
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last iteration is good enough
         sources: np.ndarray = unmix.fit_transform(channels)
     return sources

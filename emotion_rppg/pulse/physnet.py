@@ -1,4 +1,4 @@
-"""PhysNet under its public name: `emotion_rppg.pulse.physnet.PhysNet` and `load_public`."""
+"""Export PhysNet under its public name: `emotion_rppg.pulse.physnet.PhysNet`, `load_public`."""
 
 from emotion_rppg.pulse.networks.physnet import PhysNet, load_public
 

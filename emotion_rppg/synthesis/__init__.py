@@ -1,4 +1,5 @@
-"""People and clips that never were, with the whole truth about them: for demo, training, tests.
+"""Generate synthetic people, waves, faces and clips with known truth, for demo, training and tests.
 
-A functional check, never evidence: these hearts obey the ratings by construction.
+They check that the software works and are no evidence about emotion: these hearts follow the
+ratings by construction.
 """

@@ -1,6 +1,6 @@
-"""What a camera makes of a face: motion, light, sensor noise, eight bits, a codec.
+"""Simulate a camera: motion, light, sensor noise, eight bits and a codec.
 
-`film` renders a synthetic face as video frames; `write_video` encodes frames as they come.
+`film` renders a synthetic face as video frames; `write_video` encodes a stream of frames.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.atomic_files import whole_file
 from emotion_rppg.synthesis.faces import Face
 
-# What ffmpeg is told for each codec, its encoder first; {} is the quality, lower is better.
+# ffmpeg's encoder and its options for each codec; {} is the quality, lower is better.
 CODECS = {
     "h264": "libx264 -crf {} -preset veryfast",
     "hevc": "libx265 -crf {} -preset veryfast "
@@ -29,11 +29,11 @@ CODECS = {
 
 @dataclass(frozen=True)
 class Camera:
-    """How the picture is disturbed.
+    """Disturbances of a simulated camera.
 
-    ``motion_px`` standard deviation of the head's slow wander; ``light`` relative size of slow
-    changes of light; ``noise`` of the sensor in grey levels; ``crf`` H.264 quality (0 lossless,
-    23 usual on the web).
+    ``motion_px`` is the standard deviation of the head's slow motion in pixels; ``light`` the
+    relative size of slow changes of light; ``noise`` that of the sensor in grey levels; ``crf`` the
+    H.264 quality (0 lossless, 23 usual on the web).
     """
 
     motion_px: float = 1.0
@@ -43,28 +43,28 @@ class Camera:
 
 
 def film(
-    face: Face, wave: np.ndarray, rate_hz: float, camera: Camera, *, random_state: int = 0
+    face: Face, wave: np.ndarray, rate_hz: float, camera: Camera, *, seed: int = 0
 ) -> Iterator[np.ndarray]:
-    """Frames uint8 (size, size, 3) of the face, one for each sample of the wave.
+    """Render frames of the face, uint8 RGB (size, size, 3), one for each sample of the wave.
 
-    ``wave`` is blood volume at the frames' times in standard deviations.
+    ``wave`` is the blood volume at the frames' times in standard deviations.
     """
     import cv2
 
-    draw = np.random.default_rng((random_state, 5))
-    n, size = len(wave), face.picture.shape[0]
+    draw = np.random.default_rng((seed, 5))
+    n, size = len(wave), face.image.shape[0]
     shift = camera.motion_px * np.column_stack([wander(draw, n, rate_hz, 0.25) for _ in range(2)])
     light = 1 + camera.light * wander(draw, n, rate_hz, 0.1)
     noise = draw.normal(0, camera.noise, (8, size + 32, size + 32, 3)).astype(np.float32)
     for k in range(n):
-        picture: np.ndarray = face.picture - face.pulse * np.float32(wave[k])
+        image: np.ndarray = face.image - face.pulse * np.float32(wave[k])
         move = np.array([[1, 0, shift[k, 0]], [0, 1, shift[k, 1]]], np.float32)
-        picture = cv2.warpAffine(
-            picture, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        image = cv2.warpAffine(
+            image, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        y, x = draw.integers(0, 32, 2)  # the same grains, never in the same place twice running
-        picture = picture * np.float32(light[k]) + noise[k % 8, y : y + size, x : x + size]
-        yield np.clip(picture + 0.5, 0, 255).astype(np.uint8)
+        y, x = draw.integers(0, 32, 2)  # reused noise, at another offset in each frame
+        image = image * np.float32(light[k]) + noise[k % 8, y : y + size, x : x + size]
+        yield np.clip(image + 0.5, 0, 255).astype(np.uint8)
 
 
 def write_video(
@@ -75,10 +75,15 @@ def write_video(
     crf: int = 12,
     codec: str = "h264",
 ) -> Path:
-    """Encode RGB frames while they come; the file appears whole or not at all.
+    """Encode a stream of RGB frames as a video; the file appears complete or not at all.
 
-    Width and height must be even. A path that ends in ``.avi`` is written as Motion JPEG, each
-    frame for itself; any other by a codec of ``CODECS`` at quality ``crf``.
+    Width and height must be even. A path that ends in ``.avi`` is written as Motion JPEG; any other
+    by a codec of ``CODECS`` at quality ``crf``.
+
+    Raises
+    ------
+    InputError
+        No frame; odd width or height.
     """
     path = Path(path)
     stream = iter(frames)
@@ -87,7 +92,7 @@ def write_video(
         shape = "no frame" if first is None else f"{first.shape[1]}×{first.shape[0]}"
         raise InputError(f"cannot encode {shape}: want frames of even width and height")
     motion_jpeg = path.suffix.lower() == ".avi"
-    encode = _motion_jpeg if motion_jpeg else partial(_ffmpeg, told=CODECS[codec].format(crf))
+    encode = _motion_jpeg if motion_jpeg else partial(_ffmpeg, options=CODECS[codec].format(crf))
     with whole_file(path) as fresh:
         encode(fresh, chain([first], stream), rate_hz, (first.shape[1], first.shape[0]))
     return path
@@ -99,11 +104,12 @@ def _ffmpeg(
     rate_hz: float,
     size: tuple[int, int],
     *,
-    told: str,
+    options: str,
 ) -> None:
+    """Encode frames with ffmpeg; ``options`` is the encoder and its options."""
     import imageio_ffmpeg
 
-    encoder, *options = told.split()
+    encoder, *encoder_options = options.split()
     writer = imageio_ffmpeg.write_frames(
         str(path),
         size,
@@ -111,7 +117,7 @@ def _ffmpeg(
         codec=encoder,
         quality=None,
         macro_block_size=2,
-        output_params=[*options, "-threads", "1"],
+        output_params=[*encoder_options, "-threads", "1"],
     )
     writer.send(None)
     try:
@@ -137,11 +143,11 @@ def _motion_jpeg(
 
 
 def wander(draw: np.random.Generator, n: int, rate_hz: float, cut_hz: float) -> np.ndarray:
-    """Smooth noise of unit spread with little above ``cut_hz``, (n,)."""
+    """Draw smooth noise (n,) of unit standard deviation with little power above ``cut_hz``."""
     knots = max(int(np.ceil(n / rate_hz * 2 * cut_hz)) + 3, 4)
     values = draw.normal(0, 1, knots)
     at = np.linspace(1, knots - 2, n)
     left = np.clip(at.astype(int), 0, knots - 2)
     share = at - left
-    share = share * share * (3 - 2 * share)  # eased, so that the slope has no corners
+    share = share * share * (3 - 2 * share)  # smoothstep: a continuous slope
     return values[left] * (1 - share) + values[left + 1] * share

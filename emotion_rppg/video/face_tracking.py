@@ -1,8 +1,8 @@
-"""Follow one face through a video; its skin's mean colour and its picture, frame by frame.
+"""Track one face through a video; compute its mean skin colour and its crop in each frame.
 
-A box that trembles is itself a false pulse. So the box of a frame is a weighted mean of the
-detections up to a second before *and after* it (frames wait that long before they are given
-out), and regions are averaged with fractional pixels at their borders, never rounded.
+A box that jitters causes a false pulse. The box of a frame is therefore a weighted mean of the
+detections up to one second before *and after* it (frames are yielded with that delay), and regions
+are averaged with fractional pixels at their borders, never rounded.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from emotion_rppg.video.frames import Frame, opencv, read_frames
 
 log = logging.getLogger(__name__)
 
-EVERY_S = 0.5  # between detections while a face is seen: 10–20 ms each, a frame's worth
-SEARCH_S = 0.2  # while none is seen, so that the borders of a loss are known this well
-SPREAD_S = 1.0  # half the width of the Hann weights; twice EVERY_S or more, so they sum evenly
-REACH = 0.7  # in face sizes: how far a followed face may move between two detections
-WIDEN = 1.65  # crop() shows this much more than the face: small cells are noisy ones
-CELLS = 32  # skin is weighed on a grid of so many cells a side over the face's box
+DETECT_S = 0.5  # between detections while a face is detected: 10–20 ms each
+SEARCH_S = 0.2  # while none is detected, so that the start and end of a loss are known this well
+SMOOTH_S = 1.0  # half the width of the Hann weights; twice DETECT_S or more, so they sum evenly
+MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two detections
+WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
+CELLS = 32  # a side of the grid over the face's box on which skin is weighted
 
 FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
 
 
 @dataclass(frozen=True, eq=False)
 class FaceFrame:
-    """One frame and where the skin is in it.
+    """One frame of a face track.
 
-    ``box`` (x, y, w, h) in pixels with fractions, None where no face was seen. ``landmarks``
-    (5, 2): eyes, nose, mouth corners; None where the whole box is skin (a given region).
+    ``box`` is (x, y, w, h) in pixels with fractions, None where no face was detected. ``landmarks``
+    (5, 2) are eyes, nose and mouth corners; None where the box is a given region, all skin.
     """
 
     time_s: float
@@ -53,34 +53,34 @@ def track_face(
     face: int | None = None,
     detector: FaceFinder = None,
 ) -> Iterator[FaceFrame]:
-    """One Look for each frame of the video, in order.
+    """Track one face through a video; yield a `FaceFrame` for each frame, in order.
 
-    Faces are looked for every 0.5 s, every 0.2 s while none is seen. The one followed is the
-    largest of the first detection that has any; from then on the one whose centre is nearest,
-    if it moved by less than 0.7 face sizes. A face farther off is taken for the same person only
-    when it is alone in the picture and nobody else was ever seen. A frame counts as seen when
-    the detection nearest to it in time found the face; one detection between two empty ones is
-    taken for a mistake. Boxes and landmarks are Hann-weighted means (1 s to either side) of the
-    detections of the same uninterrupted stretch; those weights have zeros at 1, 1.5, 2 … Hz, so
-    the detector's noise hardly reaches the band of the heart. Up to one second of frames is held
-    in memory, whatever the video's length.
+    The detector runs every 0.5 s, and every 0.2 s while it detects no face. Tracking starts with
+    the largest face of the first detection that has any. From then on it selects the face whose
+    centre is nearest, if that moved by less than 0.7 face sizes. A face farther away counts as the
+    same person only when it is alone in the frame and no frame has shown two. A frame has a box
+    when the detection nearest to it in time has the face; one detection between two without a face
+    is rejected. Boxes and landmarks are Hann-weighted means (1 s to either side) of the detections
+    of the same uninterrupted stretch. Those weights have zeros at 1, 1.5, 2 … Hz, so little noise
+    of the detector reaches the band of the heart rate. Up to one second of frames is held in
+    memory, whatever the duration of the video.
 
     Parameters
     ----------
     region : str
-        ``"face"``; ``"full"``: the picture is all skin; ``"x,y,w,h"``: so is this rectangle, in
-        pixels. ``video.region``, if set, takes the place of ``"face"``.
+        ``"face"``; ``"full"``: the whole frame is skin; ``"x,y,w,h"``: this rectangle in pixels is
+        skin. ``video.region``, if set, replaces ``"face"``.
     face : int, optional
-        Follow the N-th largest (1: the largest) of the first detection that has so many faces.
+        Track the N-th largest face (1: the largest) of the first detection that has so many.
     detector : path or function, optional
-        A YuNet ONNX file, or a function from an RGB picture to a list of
+        A YuNet ONNX file, or a function from an RGB image to a list of
         :class:`~emotion_rppg.video.detectors.Face` or of ``(x, y, w, h)``. Default: CenterFace.
 
     Raises
     ------
     InputError
-        A region outside of the picture, an unreadable video; after the last frame: no face in
-        any of them.
+        A region outside of the frame, an unreadable video; after the last frame: no face in any
+        frame.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
     if region == "face" and video.region is not None:
@@ -88,21 +88,22 @@ def track_face(
     if face is not None and face < 1:
         raise InputError(f"face={face}: faces are counted from 1, the largest")
     if region != "face":
-        return _fixed(read_frames(video), region)
+        return _track_region(read_frames(video), region)
     tracker = _Tracker(as_detector(detector), face or 1)
-    return _all_or_error(video.path, tracker, _followed(read_frames(video), tracker, SPREAD_S))
+    return _require_a_face(video.path, tracker, _track(read_frames(video), tracker, SMOOTH_S))
 
 
 def track_face_live(
     frames: Iterable[Frame], *, delay_s: float, region: str = "face", detector: FaceFinder = None
 ) -> Iterator[FaceFrame]:
-    """The same for frames that still come: one Look each, ``delay_s`` after its frame.
+    """Track one face in frames that still arrive; yield each ``delay_s`` seconds after it came.
 
-    The box is smoothed by what was seen up to ``delay_s`` later; never a face is no error.
+    The box is smoothed over detections up to ``delay_s`` later. Frames without any face raise no
+    error.
     """
     if region != "face":
-        return _fixed(frames, region)
-    return _followed(frames, _Tracker(as_detector(detector), 1), delay_s)
+        return _track_region(frames, region)
+    return _track(frames, _Tracker(as_detector(detector), 1), delay_s)
 
 
 def read_trace(
@@ -112,64 +113,65 @@ def read_trace(
     face: int | None = None,
     detector: FaceFinder = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Times in seconds (n,) and the skin's mean RGB (n, 3), 0–255, NaN where no face was seen.
+    """Read frame times in seconds (n,) and the mean RGB of the skin (n, 3), 0–255.
 
-    Parameters and errors as in :func:`track_face`.
+    Colours are NaN where no face was detected. Parameters and errors as in :func:`track_face`.
     """
     times, colours = [], []
-    for look in track_face(video, region=region, face=face, detector=detector):
-        times.append(look.time_s)
-        colours.append(skin_mean(look))
+    for frame in track_face(video, region=region, face=face, detector=detector):
+        times.append(frame.time_s)
+        colours.append(skin_mean(frame))
     return np.array(times), np.array(colours)
 
 
-def skin_mean(look: FaceFrame) -> np.ndarray:
-    """Mean RGB (3,), 0–255, of forehead and cheeks, or of the whole box if it is a region.
+def skin_mean(frame: FaceFrame) -> np.ndarray:
+    """Compute the mean RGB (3,), 0–255, of forehead and cheeks, or of a whole given region.
 
-    NaN without a box. The weights come from the landmarks alone, never from colours, which the
-    pulse itself would move.
+    NaN without a box. The weights depend on the landmarks alone, not on colours, which change with
+    the pulse.
     """
-    if look.box is None:
+    if frame.box is None:
         return np.full(3, np.nan)
-    if look.landmarks is None:
-        return _cells(look.image, look.box, 1)[0, 0]
-    return skin_mean_of(face_cells(look, CELLS), look)
+    if frame.landmarks is None:
+        return _cells(frame.image, frame.box, 1)[0, 0]
+    return skin_mean_of(face_cells(frame, CELLS), frame)
 
 
-def face_cells(look: FaceFrame, size: int) -> np.ndarray:
-    """Colours (size, size, 3), 0–255, of equal cells of a look's box, which it must have."""
-    assert look.box is not None
-    return _cells(look.image, look.box, size)
+def face_cells(frame: FaceFrame, size: int) -> np.ndarray:
+    """Compute the mean colours (size, size, 3), 0–255, of equal cells of a frame's box."""
+    assert frame.box is not None
+    return _cells(frame.image, frame.box, size)
 
 
-def skin_of(look: FaceFrame, size: int) -> np.ndarray:
-    """How far each of such cells is skin, (size, size), 0–1; all of a given region is."""
-    return np.ones((size, size)) if look.landmarks is None else _skin_weights(look, size)
+def skin_of(frame: FaceFrame, size: int) -> np.ndarray:
+    """Compute the skin weight (size, size), 0–1, of each of these cells; 1 in a given region."""
+    return np.ones((size, size)) if frame.landmarks is None else _skin_weights(frame, size)
 
 
-def skin_mean_of(cells: np.ndarray, look: FaceFrame) -> np.ndarray:
-    """Mean RGB (3,) of the skin in a look's `face_cells`."""
-    weights = skin_of(look, len(cells))
+def skin_mean_of(cells: np.ndarray, frame: FaceFrame) -> np.ndarray:
+    """Compute the mean RGB (3,), 0–255, of the skin in a frame's `face_cells`."""
+    weights = skin_of(frame, len(cells))
     mean: np.ndarray = np.einsum("ij,ijk->k", weights, cells) / max(weights.sum(), 1e-9)
     return mean
 
 
-def crop(look: FaceFrame, size: int) -> np.ndarray:
-    """The face as a square picture, uint8 (size, size, 3), by area-weighted means.
+def crop(frame: FaceFrame, size: int) -> np.ndarray:
+    """Crop the face to a square, uint8 (size, size, 3), by area-weighted means.
 
-    The square is 1.65 times as wide as the face's box (mean of its sides), borders repeated where
-    it leaves the picture; a given region is taken as it is. Black without a box.
+    The square is 1.65 times as wide as the face's box (mean of its sides). Where it leaves the
+    frame, border pixels are repeated. A given region is cropped as it is. Black without a box.
     """
-    if look.box is None:
+    if frame.box is None:
         return np.zeros((size, size, 3), np.uint8)
-    x, y, w, h = look.box
-    if look.landmarks is not None:
+    x, y, w, h = frame.box
+    if frame.landmarks is not None:
         side = WIDEN * (w + h) / 2
         x, y, w, h = x + (w - side) / 2, y + (h - side) / 2, side, side
-    return np.rint(_cells(look.image, (x, y, w, h), size)).astype(np.uint8)
+    return np.rint(_cells(frame.image, (x, y, w, h), size)).astype(np.uint8)
 
 
-def _fixed(frames: Iterable[Frame], region: str) -> Iterator[FaceFrame]:
+def _track_region(frames: Iterable[Frame], region: str) -> Iterator[FaceFrame]:
+    """Yield every frame with the same box, the given region."""
     box = None
     for frame in frames:
         if box is None:
@@ -185,31 +187,34 @@ def _rectangle(region: str, image: np.ndarray) -> tuple[float, float, float, flo
         x, y, w, h = (float(part) for part in region.split(","))
     except ValueError:
         raise InputError(
-            f"region {region!r} is not known: want face, full or x,y,w,h in pixels"
+            f"unknown region {region!r}: want face, full or x,y,w,h in pixels"
         ) from None
     if not (x >= 0 and y >= 0 and w >= 1 and h >= 1 and x + w <= width and y + h <= height):
         raise InputError(
-            f"region {region!r} (x,y,w,h) does not lie inside the picture of {width}×{height} "
-            "pixels"
+            f"region {region!r} (x,y,w,h) is not inside the frame of {width}×{height} pixels"
         )
     return x, y, w, h
 
 
-def _all_or_error(path: Path, tracker: _Tracker, looks: Iterator[FaceFrame]) -> Iterator[FaceFrame]:
-    count = seen = 0
-    for look in looks:
-        count, seen = count + 1, seen + (look.box is not None)
-        yield look
-    if not seen:
+def _require_a_face(
+    path: Path, tracker: _Tracker, frames: Iterator[FaceFrame]
+) -> Iterator[FaceFrame]:
+    """Yield the same frames; raise InputError after the last if none has a face."""
+    count = covered = 0
+    for frame in frames:
+        count, covered = count + 1, covered + (frame.box is not None)
+        yield frame
+    if not covered:
         raise InputError(tracker.explain(path, count))
-    log.info("%s: a face in %d of %d frames", path, seen, count)
+    log.info("%s: a face in %d of %d frames", path, covered, count)
 
 
-def _followed(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[FaceFrame]:
+def _track(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[FaceFrame]:
+    """Yield each frame with its smoothed box, ``delay_s`` after it was read."""
     waiting: deque[Frame] = deque()
-    for frame in _and_then_none(frames):
+    for frame in _with_end_marker(frames):
         if frame is not None:
-            tracker.see(frame)
+            tracker.update(frame)
             waiting.append(frame)
         while waiting and (frame is None or waiting[0].time_s <= frame.time_s - delay_s):
             ready = waiting.popleft()
@@ -222,55 +227,59 @@ def _followed(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Ite
             del ready
 
 
-def _and_then_none(frames: Iterable[Frame]) -> Iterator[Frame | None]:
+def _with_end_marker(frames: Iterable[Frame]) -> Iterator[Frame | None]:
     yield from frames
     yield None
 
 
 class _Tracker:
-    """Detections of one person over the last seconds, and the smooth box between them."""
+    """Detect and select one person's face, and smooth its box over the last seconds.
 
-    def __init__(self, detector: Detector, wanted: int) -> None:
-        self._detect, self._wanted = detector, wanted
-        # time, the face's 14 numbers or None, and whether the one before is the same stretch
+    ``rank`` is the place by size, from 1, of the person's face in the first detection.
+    """
+
+    def __init__(self, detector: Detector, rank: int) -> None:
+        self._detect, self._rank = detector, rank
+        # time, the face's 14 numbers or None, and whether it continues the detection before
         self._history: deque[tuple[float, np.ndarray | None, bool]] = deque()
-        self._next_s = -np.inf
-        self._last: Face | None = None  # where the person was seen last
-        self._most = 0  # faces in one picture
+        self._due_s = -np.inf
+        self._last_face: Face | None = None  # the last detection of the person
+        self._most_faces = 0  # in one frame
 
-    def see(self, frame: Frame) -> None:
-        """Look for the person if it is time to."""
-        if frame.time_s < self._next_s:
+    def update(self, frame: Frame) -> None:
+        """Run the detector on a frame if a detection is due."""
+        if frame.time_s < self._due_s:
             return
         found = self._choose(self._detect(frame.image))
-        before = self._last if self._history and self._history[-1][1] is not None else None
-        linked = bool(found and before and _distance(found, before) < REACH)
+        before = self._last_face if self._history and self._history[-1][1] is not None else None
+        linked = bool(found and before and _distance(found, before) < MOST_MOVE)
         numbers = np.r_[found.box, found.landmarks.ravel()] if found else None
         self._history.append((frame.time_s, numbers, linked))
-        self._last = found or self._last
-        # a frame comes a hair before its due time when the rate does not divide the step
-        self._next_s = frame.time_s + (EVERY_S if found else SEARCH_S) - 1e-3
+        self._last_face = found or self._last_face
+        # a frame can come slightly before its due time where the rate does not divide the step
+        self._due_s = frame.time_s + (DETECT_S if found else SEARCH_S) - 1e-3
 
     def _choose(self, faces: Sequence[Face]) -> Face | None:
+        """Select the tracked person among the detected faces, None if not among them."""
         found = sorted(faces, key=lambda face: -float(np.prod(face.box[2:])))
-        self._most = max(self._most, len(found))
-        if self._last is None:
-            return found[self._wanted - 1] if len(found) >= self._wanted else None
-        last = self._last
+        self._most_faces = max(self._most_faces, len(found))
+        if self._last_face is None:
+            return found[self._rank - 1] if len(found) >= self._rank else None
+        last = self._last_face
         if not found:
             return None
         nearest = min(found, key=lambda face: _distance(face, last))
-        alone = len(found) == 1 and self._most == 1
-        return nearest if alone or _distance(nearest, last) < REACH else None
+        alone = len(found) == 1 and self._most_faces == 1
+        return nearest if alone or _distance(nearest, last) < MOST_MOVE else None
 
     def at(self, time_s: float) -> Face | None:
-        """The smoothed face at a time, None if it was not seen then."""
-        while len(self._history) > 2 and self._history[1][0] < time_s - SPREAD_S:
+        """Return the smoothed face at a time in seconds, None if it was not detected then."""
+        while len(self._history) > 2 and self._history[1][0] < time_s - SMOOTH_S:
             self._history.popleft()
             self._history[0] = (*self._history[0][:2], False)
         times, numbers, linked = zip(*self._history, strict=True)
-        away = (np.array(times) - time_s) / SPREAD_S
-        first = last = int(np.abs(away).argmin())
+        distance = (np.array(times) - time_s) / SMOOTH_S
+        first = last = int(np.abs(distance).argmin())
         if numbers[first] is None:
             return None
         while linked[first]:
@@ -279,64 +288,65 @@ class _Tracker:
             last += 1
         if first == last and len(times) > 1:
             return None
-        away = away[first : last + 1]
-        weights = np.cos(np.pi / 2 * np.clip(away, -1, 1)) ** 2
+        distance = distance[first : last + 1]
+        weights = np.cos(np.pi / 2 * np.clip(distance, -1, 1)) ** 2
         if weights.sum() < 1e-6:  # frames more than a second apart
-            weights = (np.abs(away) == np.abs(away).min()).astype(float)
+            weights = (np.abs(distance) == np.abs(distance).min()).astype(float)
         smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
         return Face(smooth[:4], smooth[4:].reshape(5, 2))
 
     def explain(self, path: Path, frames: int) -> str:
-        if 0 < self._most < self._wanted:
+        """Return the error message for a video without the requested face."""
+        if 0 < self._most_faces < self._rank:
             return (
-                f"{path}: face {self._wanted} was asked for, at most {self._most} were seen at "
-                "once: want a smaller number"
+                f"{path}: face {self._rank} was requested, but no frame has more than "
+                f"{self._most_faces} face(s): want a smaller number"
             )
         return (
             f"{path}: no face was found in {frames} frames: want one that is lit, turned to the "
-            "camera and at least a tenth of the picture wide; for a video that is all skin "
+            "camera and at least a tenth as wide as the frame; for a video that is all skin "
             "choose region full, or x,y,w,h"
         )
 
 
 def _distance(a: Face, b: Face) -> float:
-    """From centre to centre, in mean face sizes."""
+    """Compute the distance between two centres, in mean face sizes."""
     step = (a.box[:2] + a.box[2:] / 2) - (b.box[:2] + b.box[2:] / 2)
     return float(np.hypot(*step) / np.mean([a.box[2:], b.box[2:]]))
 
 
-def _skin_weights(look: FaceFrame, size: int) -> np.ndarray:
-    """Weight of each cell of the box, (size, size), 0–1: forehead and cheeks, soft borders."""
-    assert look.box is not None
-    assert look.landmarks is not None
-    x, y, w, h = look.box
+def _skin_weights(frame: FaceFrame, size: int) -> np.ndarray:
+    """Weight each cell of the box, (size, size), 0–1: forehead and cheeks with soft borders."""
+    assert frame.box is not None
+    assert frame.landmarks is not None
+    x, y, w, h = frame.box
     middle = (np.arange(size) + 0.5) / size
-    height, width = look.image.shape[:2]
+    height, width = frame.image.shape[:2]
     px, py = np.meshgrid(x + w * middle, y + h * middle)
-    eyes, mouth = look.landmarks[:2].mean(0), look.landmarks[3:].mean(0)
-    axes = np.stack([look.landmarks[1] - look.landmarks[0], mouth - eyes], axis=1)
+    eyes, mouth = frame.landmarks[:2].mean(0), frame.landmarks[3:].mean(0)
+    axes = np.stack([frame.landmarks[1] - frame.landmarks[0], mouth - eyes], axis=1)
     # across: eyes at ±0.5; down: eyes at 0, mouth at 1
     across, down = np.einsum(
         "ij,jkl->ikl", np.linalg.pinv(axes), np.stack([px, py]) - eyes[:, None, None]
     )
     forehead = _inside(across, -0.65, 0.65) * _inside(down, -0.8, -0.28)
     cheeks = _inside(np.abs(across), 0.2, 0.85) * _inside(down, 0.25, 0.8)
-    pictured = (px > 0) & (px < width) & (py > 0) & (py < height)
-    return np.maximum(forehead, cheeks) * pictured
+    in_frame = (px > 0) & (px < width) & (py > 0) & (py < height)
+    return np.maximum(forehead, cheeks) * in_frame
 
 
 def _inside(value: np.ndarray, low: float, high: float, *, soft: float = 0.1) -> np.ndarray:
-    """1 between two limits, 0 outside, with smooth flanks ``soft`` wide."""
+    """Weight values between two limits by 1, outside by 0, with smooth edges ``soft`` wide."""
     rise = np.minimum(value - low, high - value) / soft + 0.5
     rise = np.minimum(np.maximum(rise, 0.0), 1.0)
     return rise * rise * (3 - 2 * rise)
 
 
 def _cells(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
-    """Means of size × size equal cells of a box, float (size, size, 3), fractions of pixels kept.
+    """Average size × size equal cells of a box, with fractions of pixels: float (size, size, 3).
 
-    Sums over rectangles are differences of the picture's integral, which between pixels is
-    exactly linear. Cells outside of the picture repeat its border.
+    Sums over rectangles are differences of the integral image, which is exactly linear between
+    pixels. Cells outside of the image repeat its border.
     """
     x, y, w, h = box
     low_y, high_y, top, bottom = _edges(y, h, size, image.shape[0])
@@ -353,7 +363,10 @@ def _cells(image: np.ndarray, box: tuple[float, float, float, float], size: int)
 def _edges(
     start: float, extent: float, cells: int, length: int
 ) -> tuple[np.ndarray, np.ndarray, int, int]:
-    """Low and high edge of each cell, counted from pixel ``first``; ``first`` and ``stop``."""
+    """Compute low and high edge of each cell, counted from pixel ``first``, then the pixels used.
+
+    Returns ``(low, high, first, stop)``.
+    """
     edges = start + extent * np.arange(cells + 1) / cells
     low, high = np.clip(edges[:-1], 0, length), np.clip(edges[1:], 0, length)
     outside = high - low < 1e-6
@@ -364,7 +377,7 @@ def _edges(
 
 
 def _between(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Values along the first axis at fractional indices, linearly."""
+    """Interpolate values along the first axis linearly at fractional indices."""
     below = np.minimum(where.astype(int), len(values) - 2)
     part = (where - below)[:, None, None]
     return (1 - part) * values[below] + part * values[below + 1]

@@ -1,7 +1,8 @@
-"""Decode a video as a stream of upright RGB frames with the time each was really shown.
+"""Decode a video to a stream of upright RGB frames with their presentation times.
 
-Rates in a container are promises: webcams drop frames in low light, phones vary theirs. So each
-frame carries its own presentation time, and nothing after this file may count frames for seconds.
+The frame rate in a container is not reliable: webcams drop frames in low light, and phones vary
+their rate. Each frame therefore has its own presentation time, and no later stage derives seconds
+from a count of frames.
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.video.deinterlace import is_interlaced, woven
+from emotion_rppg.video.deinterlace import deinterlaced_frames, is_interlaced
 
 log = logging.getLogger(__name__)
 
 DEBIAN_PACKAGES = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0"}
-TRUNCATED = 0.95  # containers miscount by a few frames; fewer than this share means a torn file
+TRUNCATED = 0.95  # containers miscount by a few frames; below this share the file is truncated
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture: ``image`` uint8 RGB (h, w, 3), upright; ``time_s`` from the stretch's start."""
+    """One video frame.
+
+    ``image`` is uint8 RGB (h, w, 3), upright; ``time_s`` counts from ``Video.start_s``.
+    """
 
     index: int
     time_s: float
@@ -39,11 +43,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What the container says; only reading every frame would prove it.
+    """Facts of a video file as its container states them; they can differ from its frames.
 
-    ``width`` and ``height`` are those of the upright picture; ``rotation`` is how the camera was
-    held, in degrees (already undone in frames). ``frames`` and ``duration_s`` are None where the
-    container gives no count.
+    ``width`` and ``height`` are those of the upright frame in pixels; ``rotation`` is how the
+    camera was held, in degrees (frames are already rotated back). ``frames`` and ``duration_s`` are
+    None where the container states no number of frames.
     """
 
     width: int
@@ -55,7 +59,13 @@ class VideoFacts:
 
 
 def opencv() -> ModuleType:
-    """The module cv2, its decoder told to keep quiet; a missing system library is explained."""
+    """Import cv2 with the log output of its decoder switched off.
+
+    Raises
+    ------
+    InputError
+        A system library that OpenCV needs is missing.
+    """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's AV_LOG_QUIET
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # both are read once, when cv2 loads
     try:
@@ -72,12 +82,12 @@ def opencv() -> ModuleType:
 
 
 def describe(path: str | Path) -> VideoFacts:
-    """Size, rate, length and rotation of a video file, from its header and first frame.
+    """Read size, rate, duration and rotation of a video file from its header and first frame.
 
     Raises
     ------
     InputError
-        No such file, a folder, an empty file, or nothing that can be decoded.
+        No such file, a folder, an empty file, or a file that cannot be decoded.
     """
     cv2 = opencv()
     capture = _open(Path(path))
@@ -85,7 +95,7 @@ def describe(path: str | Path) -> VideoFacts:
         ok, image = capture.read()
         if not ok:
             raise InputError(_not_a_video(Path(path)))
-        rate, frames = capture.get(cv2.CAP_PROP_FPS), _promised(capture)
+        rate, frames = capture.get(cv2.CAP_PROP_FPS), _stated_frame_count(capture)
         return VideoFacts(
             width=image.shape[1],
             height=image.shape[0],
@@ -99,22 +109,22 @@ def describe(path: str | Path) -> VideoFacts:
 
 
 def read_frames(video: Video | str | Path) -> Iterator[Frame]:
-    """Frames of the stretch ``start_s <= time < end_s``, one at a time.
+    """Decode the frames with ``start_s <= time < end_s``, one at a time.
 
-    Memory does not grow with length. Times are the container's presentation times, relative to
-    ``video.start_s`` and strictly increasing, or those of ``video.times``; where the container has
-    none (raw streams) they are index / rate, with a logged warning. A torn file gives the frames
-    before the tear, with a logged warning.
+    Memory does not grow with the length of the video. Times are the container's presentation times,
+    relative to ``video.start_s`` and strictly increasing, or those of ``video.times``. Where the
+    container has none (raw streams), times are index / rate, with a logged warning. A truncated
+    file yields the frames that can be decoded, with a logged warning.
 
     Yields
     ------
     Frame
-        uint8 RGB, upright whatever way the camera was held.
+        uint8 RGB, upright however the camera was held.
 
     Raises
     ------
     InputError
-        No such file, not a video, or fewer than two frames in the stretch.
+        No such file, not a video, or fewer than two frames between ``start_s`` and ``end_s``.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
     with _frames(video) as frames:
@@ -123,38 +133,39 @@ def read_frames(video: Video | str | Path) -> Iterator[Frame]:
             raise InputError(_too_few(video, 0 if first is None else 1))
         yield first
         yield second
-        del first, second  # else they would live as long as the stream
+        del first, second  # else their memory would be held as long as the stream
         yield from frames
 
 
 @contextmanager
 def _frames(video: Video) -> Iterator[Iterator[Frame]]:
-    """The frames of a file, which is closed afterwards, or of a data set's own pictures."""
+    """Open the frames of a video file, which is closed afterwards, or those of a data set."""
     if video.frames is not None:
-        yield _given(video)
+        yield _dataset_frames(video)
         return
     capture = _open(video.path)
     try:
-        yield _stretch(capture, video)
+        yield _decoded(capture, video)
     finally:
         capture.release()
 
 
-def _given(video: Video) -> Iterator[Frame]:
+def _dataset_frames(video: Video) -> Iterator[Frame]:
+    """Yield the frames that a data set provides itself, between ``start_s`` and ``end_s``."""
     assert video.frames is not None
     end = math.inf if video.end_s is None else video.end_s
     index, last = 0, -math.inf
-    for time_s, picture in video.frames():
+    for time_s, image in video.frames():
         if not last < time_s < math.inf:
             raise InputError(
-                f"{video.path}: a picture of {time_s:g} s follows one of {last:g} s: want times "
-                "that increase"
+                f"{video.path}: a frame at {time_s:g} s follows one at {last:g} s: want increasing "
+                "times"
             )
         last = time_s
         if time_s >= end - 1e-6:
             return
         if time_s >= video.start_s - 1e-6:
-            yield Frame(index, time_s - video.start_s, picture)
+            yield Frame(index, time_s - video.start_s, image)
             index += 1
 
 
@@ -165,7 +176,7 @@ def _open(path: Path) -> Any:
     if not path.exists():
         raise InputError(f"{path}: no such file; want a video")
     if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty (0 bytes): copy or download the video again")
+        raise InputError(f"{path} is empty (0 bytes): copy or download the video deinterlaced")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError(_not_a_video(path))
@@ -176,7 +187,7 @@ def _open(path: Path) -> Any:
 def _not_a_video(path: Path) -> str:
     return (
         f"{path} cannot be read as a video: want a file that FFmpeg decodes (mp4, mov, avi …); "
-        "if it is one, it may be cut off or damaged: copy it again"
+        "if it is one, it may be cut off or damaged: copy it deinterlaced"
     )
 
 
@@ -185,49 +196,54 @@ def _too_few(video: Video, found: int) -> str:
         end = "its end" if video.end_s is None else f"{video.end_s:g} s"
         return (
             f"{video.path} has {found} frame(s) between {video.start_s:g} s and {end}: "
-            "want at least 2; check the stretch against the video's length"
+            "want at least 2; compare start and end with the duration of the video"
         )
     if not found and video.frames is None:
         return _not_a_video(video.path)
-    return f"{video.path} has {found} frame(s): want at least 2 to see a pulse; is it a picture?"
+    return (
+        f"{video.path} has {found} frame(s): want at least 2 to read a pulse; is it a still image?"
+    )
 
 
-def _promised(capture: Any) -> int | None:
-    """How many frames the container claims to hold; None when it does not say."""
+def _stated_frame_count(capture: Any) -> int | None:
+    """Return the number of frames that the container states, None where it states none."""
     count = capture.get(opencv().CAP_PROP_FRAME_COUNT)
     return int(count) if math.isfinite(count) and count > 0 else None
 
 
-def _stretch(capture: Any, video: Video) -> Iterator[Frame]:
+def _decoded(capture: Any, video: Video) -> Iterator[Frame]:
+    """Yield the frames of an open file between ``start_s`` and ``end_s``."""
     cv2 = opencv()
     end = math.inf if video.end_s is None else video.end_s
     index = 0
-    again: Iterator[np.ndarray] | None = None
-    stuck = _stuck(video.path)
+    deinterlaced: Iterator[np.ndarray] | None = None
+    needs_deinterlacing = _needs_deinterlacing(video.path)
     clock = _clock(capture, video.path)
     if video.times is not None:
-        clock = _told(clock, video.path, video.times())
+        clock = _dataset_times(clock, video.path, video.times())
     for number, time_s in enumerate(clock):
         if time_s >= end - 1e-6:
             return
         if time_s < video.start_s - 1e-6:
-            continue  # decoded, since seeking is not exact, but never turned into a picture
-        if again is None:
+            continue  # decoded, since seeking is not exact, but not converted to RGB
+        if deinterlaced is None:
             ok, image = capture.retrieve()
             if not ok:
                 continue
-            if stuck:
+            if needs_deinterlacing:
                 height, width = image.shape[:2]
-                again = woven(video.path, skip=number, height=height, width=width)
-        picture = next(again, None) if again is not None else to_rgb(cv2, image)
-        if picture is None:
+                deinterlaced = deinterlaced_frames(
+                    video.path, skip=number, height=height, width=width
+                )
+        rgb = next(deinterlaced, None) if deinterlaced is not None else to_rgb(cv2, image)
+        if rgb is None:
             return
-        yield Frame(index, time_s - video.start_s, picture)
+        yield Frame(index, time_s - video.start_s, rgb)
         index += 1
 
 
-def _stuck(path: Path) -> bool:
-    """Whether OpenCV cannot turn this film's pictures into RGB: it then repeats its memory."""
+def _needs_deinterlacing(path: Path) -> bool:
+    """Tell whether OpenCV fails on this interlaced video: it returns the same frame twice."""
     capture = _open(path)
     try:
         first, second = (capture.read()[1] for _ in range(2))
@@ -238,7 +254,7 @@ def _stuck(path: Path) -> bool:
 
 
 def _clock(capture: Any, path: Path) -> Iterator[float]:
-    """Grab frame after frame; give the time of each in seconds, strictly increasing."""
+    """Grab frame after frame and yield the time of each in seconds, strictly increasing."""
     cv2 = opencv()
     rate = capture.get(cv2.CAP_PROP_FPS)
     step = 1.0 / rate if math.isfinite(rate) and rate > 0 else None
@@ -248,13 +264,13 @@ def _clock(capture: Any, path: Path) -> Iterator[float]:
         if not math.isfinite(now) or now <= last:
             if step is None:
                 raise InputError(
-                    f"{path} has neither times nor a rate for its frames: "
-                    "rewrap it in a container that has, e.g. ffmpeg -r RATE -i IN -c copy OUT.mp4"
+                    f"{path} has neither times nor a rate for its frames: copy it into a "
+                    "container that has, e.g. ffmpeg -r RATE -i IN -c copy OUT.mp4"
                 )
             now = last + step if count else 0.0
             if not warned:
                 log.warning(
-                    "%s: frame %d has no time of its own; using its rate of %g frames a second",
+                    "%s: frame %d has no time of its own; using the rate of %g frames a second",
                     path,
                     count,
                     rate,
@@ -262,28 +278,30 @@ def _clock(capture: Any, path: Path) -> Iterator[float]:
                 warned = True
         last, count = now, count + 1
         yield now
-    promised = _promised(capture)
-    if promised and count < TRUNCATED * promised:
-        log.warning(
-            "%s: only %d of %d frames can be decoded; is it cut off?", path, count, promised
-        )
+    stated = _stated_frame_count(capture)
+    if stated and count < TRUNCATED * stated:
+        log.warning("%s: only %d of %d frames can be decoded; is it cut off?", path, count, stated)
 
 
-def _told(clock: Iterator[float], path: Path, times_s: np.ndarray) -> Iterator[float]:
-    """Times that the data set tells, a frame each, in place of the container's."""
+def _dataset_times(clock: Iterator[float], path: Path, times_s: np.ndarray) -> Iterator[float]:
+    """Yield the data set's time of each frame in seconds, in place of the container's."""
     if times_s.ndim != 1 or not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any():
         raise InputError(
-            f"{path}: the times that come with it do not increase: want a second for each frame"
+            f"{path}: the frame times of the data set do not increase: want one increasing time in "
+            "seconds for each frame"
         )
     last = -math.inf
     for time, _ in zip(times_s, clock, strict=False):
         last = max(float(time), last + 1e-6)
         yield last
     if next(clock, None) is not None:
-        log.warning("%s has more than the %d frames with a time, left out", path, len(times_s))
+        log.warning(
+            "%s has more frames than the %d with a time; the others are ignored", path, len(times_s)
+        )
 
 
 def to_rgb(cv2: ModuleType, image: np.ndarray) -> np.ndarray:
+    """Convert an image of OpenCV (grey, BGR or BGRA) to RGB (h, w, 3)."""
     channels = 1 if image.ndim == 2 else image.shape[2]
     code = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}[channels]
     rgb: np.ndarray = cv2.cvtColor(image, code)

@@ -1,4 +1,4 @@
-"""Frames of a camera that is running, with the time each was taken; none waits for the slow."""
+"""Capture frames of a running camera with the time each was taken."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from emotion_rppg.errors import InputError
 from emotion_rppg.video.frames import Frame, opencv, read_frames, to_rgb
 
-HELD = 60  # frames that may wait; beyond it the oldest is dropped
-PATIENCE_S = 5.0  # without a frame, after which the camera is taken for gone
+QUEUE_SIZE = 60  # frames that may wait; of more, the oldest is dropped
+TIMEOUT_S = 5.0  # without a frame, after which the camera is given up
 
 
 def camera_frames(number: int) -> Iterator[Frame]:
-    """Frames of camera ``number`` (0 is the first) until the caller stops.
+    """Yield the frames of camera ``number`` (0 is the first) until the caller stops.
 
-    A thread of its own takes them, so that times are right however busy the caller is. A gap in
-    ``Frame.index`` is frames that were dropped.
+    A separate thread captures them, so that their times are right however busy the caller is. A gap
+    in ``Frame.index`` means dropped frames.
 
     Raises
     ------
     InputError
-        No such camera, or none of its frames for five seconds.
+        No such camera, or no frame of it for five seconds.
     """
     cv2 = opencv()
     capture = cv2.VideoCapture(number)
@@ -34,24 +34,25 @@ def camera_frames(number: int) -> Iterator[Frame]:
             f"camera {number} cannot be opened: want a camera that is plugged in, allowed and not "
             "in use elsewhere (0 is the first), or the path of a video file"
         )
-    queue: Queue[Frame] = Queue(HELD)
+    queue: Queue[Frame] = Queue(QUEUE_SIZE)
     stop = threading.Event()
-    thread = threading.Thread(target=_take, args=(capture, queue, stop), daemon=True)
+    thread = threading.Thread(target=_capture, args=(capture, queue, stop), daemon=True)
     thread.start()
     try:
         while True:
-            yield queue.get(timeout=PATIENCE_S)
+            yield queue.get(timeout=TIMEOUT_S)
     except Empty:
         raise InputError(
-            f"camera {number} gave no frame for {PATIENCE_S:g} s: is it covered or unplugged?"
+            f"camera {number} gave no frame for {TIMEOUT_S:g} s: is it covered or unplugged?"
         ) from None
     finally:
         stop.set()
-        thread.join(timeout=PATIENCE_S)
+        thread.join(timeout=TIMEOUT_S)
         capture.release()
 
 
-def _take(capture: Any, queue: Queue[Frame], stop: threading.Event) -> None:
+def _capture(capture: Any, queue: Queue[Frame], stop: threading.Event) -> None:
+    """Put frames into the queue until ``stop`` is set; a full queue loses its oldest frame."""
     cv2 = opencv()
     start, index = time.monotonic(), 0
     while not stop.is_set():
@@ -69,7 +70,7 @@ def _take(capture: Any, queue: Queue[Frame], stop: threading.Event) -> None:
 
 
 def replayed(path: Path, *, paced: bool = True) -> Iterator[Frame]:
-    """A file's frames at the pace at which they were taken, or as fast as they can be read."""
+    """Yield a file's frames at the rate of their times, or as fast as they are decoded."""
     start = time.monotonic()
     for frame in read_frames(path):
         if paced:

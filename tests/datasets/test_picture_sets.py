@@ -109,7 +109,7 @@ def test_frames_out_of_order_and_a_single_frame_are_refused(tmp_path) -> None:
     backwards = Video(
         tmp_path, frames=lambda: iter([(0.0, picture), (1.0, picture), (0.5, picture)])
     )
-    with pytest.raises(InputError, match=r"a picture of 0\.5 s follows one of 1 s"):
+    with pytest.raises(InputError, match=r"a frame at 0\.5 s follows one at 1 s"):
         list(read_frames(backwards))
     with pytest.raises(InputError, match="has 1 frame"):
         list(read_frames(Video(tmp_path, frames=lambda: iter([(0.0, picture)]))))

@@ -255,7 +255,7 @@ def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
 def test_a_method_that_fails_leaves_the_others(study) -> None:
     found = evaluate_pulse(study[:1], methods=["pos", short])
     assert list(found.scores["method"]) == ["pos"]
-    assert "gave shape" in found.failures["reason"][0]
+    assert "returned shape" in found.failures["reason"][0]
 
 
 def short(rgb: np.ndarray, rate_hz: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The network that comes with the package: small, documented, right on clips it never saw."""
+"""The bundled network is small, documented and right on clips that were not in training."""
 
 import json
 
@@ -21,7 +21,7 @@ from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
 FOLDER = BUNDLED["physnet"]
 
 
-def test_it_is_small_and_says_what_it_is() -> None:
+def test_the_bundled_network_is_small_and_has_a_model_card() -> None:
     assert sum(f.stat().st_size for f in FOLDER.glob("model.*")) < 4e6
     assert len(load_tensors(FOLDER)) == 79
     card = (FOLDER / "MODEL_CARD.md").read_text()
@@ -29,7 +29,7 @@ def test_it_is_small_and_says_what_it_is() -> None:
     assert "synthetic" in card
 
 
-def test_it_saw_synthetic_clips_alone() -> None:
+def test_it_was_trained_on_synthetic_clips_only() -> None:
     config = json.loads((FOLDER / "config.json").read_text())
     assert list(config["trained_on"]) == ["synthetic-clips"]
     for seeds in config["trained_on"]["synthetic-clips"]:
@@ -38,7 +38,7 @@ def test_it_saw_synthetic_clips_alone() -> None:
 
 
 @pytest.mark.slow
-def test_it_reads_clips_of_other_seeds_at_any_rate() -> None:
+def test_it_estimates_the_rate_of_clips_not_in_training() -> None:
     errors = []
     for seed, rate_hz in ((1, 30.0), (2, 30.0), (3, 25.0), (4, 50.0), (5, 30.0)):
         clip, wave = training_clip(seed, frames=round(12 * rate_hz), size=SIZE, rate_hz=rate_hz)
@@ -48,7 +48,7 @@ def test_it_reads_clips_of_other_seeds_at_any_rate() -> None:
     assert np.median(errors) < 1.0
 
 
-def test_it_needs_pictures_of_its_size() -> None:
+def test_crops_of_another_size_are_refused() -> None:
     with pytest.raises(InputError, match=rf"want uint8 \(frames, {SIZE}, {SIZE}, 3\)"):
         waveform_from_clip(np.zeros((90, SIZE + 4, SIZE + 4, 3), np.uint8), rate_hz=30.0)
 
@@ -62,7 +62,7 @@ def test_it_is_the_default_of_estimate(real_data) -> None:
     assert 50 <= (judge(wave).hr_bpm or 0) <= 60
 
 
-def test_it_does_not_pretend_where_there_is_no_pulse(real_data) -> None:
+def test_no_rate_is_reported_for_videos_without_a_pulse(real_data) -> None:
     paths = sorted((real_data / "no_pulse").glob("*.avi"))
     if not paths:
         pytest.skip("no_pulse is not there")
@@ -70,10 +70,10 @@ def test_it_does_not_pretend_where_there_is_no_pulse(real_data) -> None:
         assert judge(estimate(path, region="full", device="cpu")).hr_bpm is None
 
 
-def test_on_a_talking_face_it_agrees_with_pos_or_says_nothing(real_data) -> None:
+def test_on_a_talking_face_it_agrees_with_pos_or_is_withheld(real_data) -> None:
     path = real_data / "faces" / "talking_24fps.mp4"
     if not path.is_file():
         pytest.skip("talking_24fps.mp4 is not there")
-    said = judge(estimate(path, device="cpu"))
-    if said.hr_bpm is not None:
-        assert abs(said.hr_bpm - heart_rate(estimate(path, "pos"))) < 5
+    judgement = judge(estimate(path, device="cpu"))
+    if judgement.hr_bpm is not None:
+        assert abs(judgement.hr_bpm - heart_rate(estimate(path, "pos"))) < 5

@@ -1,4 +1,4 @@
-"""What a checkpoint leaves unsaid is measured right: sign, delay, wave or derivative."""
+"""Conversion measures what a checkpoint does not state: sign, delay, wave or derivative."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.convert import Measured, convert, measure, people_of
+from emotion_rppg.pulse.convert import Measured, convert, measure, parse_trained_on
 from emotion_rppg.pulse.inference.trained_network import Network, load_network
 from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
@@ -23,9 +23,9 @@ SIZE, RATE = 16, 30.0
 
 
 class ReadsGreen(nn.Module):
-    """The green of the picture's middle, ``late`` frames after it was seen, or its change.
+    """Output the mean green of the centre, ``late`` frames late, or its derivative.
 
-    Blood darkens green: with ``sign=1`` it is upside down.
+    Blood darkens green: with ``sign=1`` the output is inverted.
     """
 
     def __init__(self, *, sign: int = 1, late: int = 0, derivative: bool = False) -> None:
@@ -54,8 +54,8 @@ def test_sign_delay_and_kind_are_measured(sign, late, derivative) -> None:
 
 
 @pytest.fixture(scope="module")
-def taught(tmp_path_factory) -> PhysNet:
-    """A PhysNet after a few steps on synthetic clips, more blood up."""
+def trained(tmp_path_factory) -> PhysNet:
+    """Train a PhysNet for a few steps on synthetic clips, more blood up."""
     recipe = Recipe(size=SIZE, frames=64, steps=40, batch_size=4)
     folder = tmp_path_factory.mktemp("taught") / "net"
     train(synthetic_clips(recipe)[0], folder, recipe=recipe, device="cpu")
@@ -65,9 +65,9 @@ def taught(tmp_path_factory) -> PhysNet:
 
 
 @pytest.fixture(params=[1, -1])
-def checkpoint(request, taught, tmp_path) -> tuple[Path, int]:
-    """It in the public form, the right way up or inverted."""
-    state = {name: tensor.clone() for name, tensor in taught.state_dict().items()}
+def checkpoint(request, trained, tmp_path) -> tuple[Path, int]:
+    """Write it as a public checkpoint, with its polarity or inverted."""
+    state = {name: tensor.clone() for name, tensor in trained.state_dict().items()}
     for name in ("ConvBlock10.weight", "ConvBlock10.bias"):
         state[name] *= request.param
     torch.save({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path / "net.pth")
@@ -75,24 +75,24 @@ def checkpoint(request, taught, tmp_path) -> tuple[Path, int]:
 
 
 @pytest.mark.slow
-def test_the_verb_turns_an_inverted_checkpoint_over(checkpoint, taught, tmp_path) -> None:
+def test_the_command_corrects_an_inverted_checkpoint(checkpoint, trained, tmp_path) -> None:
     path, sign = checkpoint
-    words = ["convert", path, tmp_path / "m", "--trained-on", "ubfc:1,2", "--json"]
-    words += ["--size", SIZE, "--normalisation", "temporal"]
-    result = CliRunner().invoke(app, [str(word) for word in words])
+    arguments = ["convert", path, tmp_path / "m", "--trained-on", "ubfc:1,2", "--json"]
+    arguments += ["--size", SIZE, "--normalisation", "temporal"]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout.splitlines()[-1])
-    assert (said["polarity"], said["output"]) == (sign, "wave")
-    assert abs(said["lag_s"]) < 0.1
-    assert Path(said["out"], "run.json").is_file()
+    printed = json.loads(result.stdout.splitlines()[-1])
+    assert (printed["polarity"], printed["output"]) == (sign, "wave")
+    assert abs(printed["lag_s"]) < 0.1
+    assert Path(printed["out"], "run.json").is_file()
     config = json.loads((tmp_path / "m" / "config.json").read_text())
     assert config["polarity"] == sign
     assert config["trained_on"] == {"ubfc": ["1", "2"]}
     clip, _ = training_clip(5, frames=128, size=SIZE, rate_hz=RATE)
     wave = load_network(tmp_path / "m", device="cpu")(clip)
     with torch.inference_mode():
-        wanted = taught(torch.from_numpy(clip).float().permute(3, 0, 1, 2)[None])[0].numpy()
-    assert np.corrcoef(wave, wanted)[0, 1] > 0.999  # whichever way up the file was
+        expected = trained(torch.from_numpy(clip).float().permute(3, 0, 1, 2)[None])[0].numpy()
+    assert np.corrcoef(wave, expected)[0, 1] > 0.999  # whatever the polarity of the file
 
 
 def test_a_derivative_is_integrated_when_it_is_read() -> None:
@@ -104,7 +104,7 @@ def test_a_derivative_is_integrated_when_it_is_read() -> None:
     assert np.corrcoef(a, b)[0, 1] > 0.95
 
 
-def test_a_network_that_sees_no_pulse_is_refused(tmp_path) -> None:
+def test_a_network_whose_output_has_no_pulse_is_refused(tmp_path) -> None:
     torch.manual_seed(0)
     network = PhysNet()
     nn.init.zeros_(network.ConvBlock10.weight)
@@ -131,15 +131,18 @@ def test_the_variant_with_its_own_norm_chooses_its_normalisation(tmp_path) -> No
             )
 
 
-def test_who_taught_it_is_said_or_unknown() -> None:
-    assert people_of("unknown") == "unknown"
-    assert people_of(["ubfc:1, 2", "pure:3", "ubfc:7"]) == {"ubfc": ["1", "2", "7"], "pure": ["3"]}
+def test_trained_on_lists_subjects_or_is_unknown() -> None:
+    assert parse_trained_on("unknown") == "unknown"
+    assert parse_trained_on(["ubfc:1, 2", "pure:3", "ubfc:7"]) == {
+        "ubfc": ["1", "2", "7"],
+        "pure": ["3"],
+    }
     for wrong in ("ubfc", "ubfc:", ":1", "", ["unknown", "ubfc:1"], []):
         with pytest.raises(InputError, match="--trained-on"):
-            people_of(wrong)
+            parse_trained_on(wrong)
 
 
-def test_what_cannot_be_is_refused_before_any_work(tmp_path) -> None:
+def test_impossible_settings_are_refused_before_any_work(tmp_path) -> None:
     for options, message in (
         ({"size": 8}, "16 pixels or more"),
         ({"rate_hz": 0.0}, "10 to 240"),
@@ -148,8 +151,8 @@ def test_what_cannot_be_is_refused_before_any_work(tmp_path) -> None:
     ):
         with pytest.raises(InputError, match=message):
             convert(tmp_path / "no.pth", tmp_path / "m", trained_on="unknown", **options)
-    own = tmp_path / "own"
-    own.mkdir()
-    (own / "thesis.txt").write_text("mine")
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="not an output"):
-        convert(tmp_path / "no.pth", own, trained_on="unknown")
+        convert(tmp_path / "no.pth", folder, trained_on="unknown")

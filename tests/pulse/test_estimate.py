@@ -1,4 +1,4 @@
-"""From video to wave: names, gaps, overlap-add, polarity; and what is not imported."""
+"""From video to wave: method names, gaps, overlap-add, polarity, imports."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.estimate import _by_runs, _even, estimate, estimate_each
-from emotion_rppg.pulse.inference.overlap_add import at_rate, overlap_add
+from emotion_rppg.pulse.estimate import _by_runs, _on_even_grid, estimate, estimate_each
+from emotion_rppg.pulse.inference.overlap_add import overlap_add, resample_crops
 from emotion_rppg.pulse.inference.trained_network import load_network, waveform_from_clip
 from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
 from emotion_rppg.runtime.devices import pick_device
@@ -39,7 +39,7 @@ def z(x: np.ndarray) -> np.ndarray:
     return (x - x.mean()) / x.std()
 
 
-def test_a_classic_method_reads_the_rate_of_the_clip() -> None:
+def test_a_classic_method_estimates_the_rate_of_the_clip() -> None:
     wave = estimate(CLIP, "pos")
     assert wave.kind == "rppg"
     assert wave.coverage == 1.0
@@ -49,14 +49,19 @@ def test_a_classic_method_reads_the_rate_of_the_clip() -> None:
 
 
 def test_progress_counts_the_frames() -> None:
-    seen: list[tuple[int, int]] = []
-    estimate(CLIP, "green", progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(k, 360) for k in range(30, 361, 30)]
+    reported: list[tuple[int, int]] = []
+    estimate(CLIP, "green", progress=lambda done, total: reported.append((done, total)))
+    assert reported == [(k, 360) for k in range(30, 361, 30)]
 
 
-def test_colours_leave_no_small_blocks_of_memory_behind() -> None:
+def test_colours_leave_no_small_blocks_of_memory() -> None:
     counts: list[int] = []
-    estimate(CLIP, "green", region="full", seen=lambda _: counts.append(sys.getallocatedblocks()))
+    estimate(
+        CLIP,
+        "green",
+        region="full",
+        preview=lambda _: counts.append(sys.getallocatedblocks()),
+    )
     assert len(counts) == 11  # one a second of 30 frames
     assert (
         counts[-1] - counts[1] < 400
@@ -64,7 +69,7 @@ def test_colours_leave_no_small_blocks_of_memory_behind() -> None:
 
 
 @pytest.mark.slow
-def test_several_methods_read_what_each_reads_alone(network_folder) -> None:
+def test_several_methods_give_the_waves_of_each_alone(network_folder) -> None:
     methods = ["pos", network_folder, "green"]
     for method, wave in zip(methods, estimate_each(CLIP, methods, device="cpu"), strict=True):
         together, alone = wave(), estimate(CLIP, method, device="cpu")
@@ -74,13 +79,13 @@ def test_several_methods_read_what_each_reads_alone(network_folder) -> None:
 
 
 @pytest.mark.slow
-def test_a_function_stands_where_a_name_does() -> None:
+def test_a_function_is_accepted_in_place_of_a_name() -> None:
     def own(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
         return -rgb[:, 1]
 
     by_function, by_name = estimate(CLIP, own), estimate(CLIP, "green")
     assert np.corrcoef(by_function.samples, by_name.samples)[0, 1] > 0.999
-    with pytest.raises(InputError, match="one value a frame"):
+    with pytest.raises(InputError, match="want one value a frame"):
         estimate(CLIP, lambda rgb, rate: rgb[:5, 0])
 
 
@@ -95,11 +100,11 @@ def test_unknown_and_incomplete_names_say_what_to_do(tmp_path) -> None:
         pick_device("abacus")
 
 
-def test_skin_that_is_not_seen_leaves_a_gap_and_no_bridge() -> None:
+def test_missing_skin_leaves_a_gap_in_the_wave() -> None:
     times = np.arange(300) / 30
     rgb = 100 + np.random.default_rng(0).normal(0, 1, (300, 3))
     rgb[100:110] = np.nan  # a third of a second
-    rate, grid, colours = _even(times, rgb)
+    rate, grid, colours = _on_even_grid(times, rgb)
     assert rate == pytest.approx(30)
     unseen = ~np.isfinite(colours[:, 0])
     assert unseen[100:110].all()
@@ -109,18 +114,18 @@ def test_skin_that_is_not_seen_leaves_a_gap_and_no_bridge() -> None:
     assert len(wave) == len(grid)
 
 
-def test_too_short_a_glimpse_of_a_face_gives_no_wave() -> None:
+def test_too_short_a_face_track_gives_no_wave() -> None:
     colours = np.full((300, 3), np.nan)
     colours[:20] = 100.0
     assert np.isnan(_by_runs(colours, 30.0, lambda c, hz: c[:, 0])).all()
 
 
-def test_uneven_frames_are_brought_to_an_even_grid() -> None:
+def test_uneven_frames_are_resampled_to_an_even_grid() -> None:
     draw = np.random.default_rng(1)
     times = np.cumsum(draw.uniform(0.02, 0.05, 400))
-    pictures = [np.full((2, 2, 3), 100 + 50 * np.sin(t), np.float32) for t in times]
-    timed = list(zip(times, pictures, strict=True))
-    even = list(at_rate(timed, 30.0))
+    crops = [np.full((2, 2, 3), 100 + 50 * np.sin(t), np.float32) for t in times]
+    timed = list(zip(times, crops, strict=True))
+    even = list(resample_crops(timed, 30.0))
     at = times[0] + np.arange(len(even)) / 30.0
     values = np.array([p[0, 0, 0] for p in even])
     np.testing.assert_allclose(values[:-1], 100 + 50 * np.sin(at[:-1]), atol=0.1)
@@ -128,8 +133,8 @@ def test_uneven_frames_are_brought_to_an_even_grid() -> None:
 
 
 def test_a_hole_between_frames_is_not_bridged() -> None:
-    picture = np.zeros((2, 2, 3), np.uint8)
-    even = list(at_rate([(t, picture) for t in (0.0, 0.1, 1.1, 1.2)], 10.0))
+    crop = np.zeros((2, 2, 3), np.uint8)
+    even = list(resample_crops([(t, crop) for t in (0.0, 0.1, 1.1, 1.2)], 10.0))
     assert [p is None for p in even] == [False, *[True] * 10, False, False]
 
 
@@ -157,7 +162,7 @@ def test_overlap_add_holds_a_chunk_and_a_half_whatever_the_length() -> None:
     assert 64 <= most < 96
 
 
-def test_pictures_that_are_missing_part_the_wave() -> None:
+def test_missing_crops_are_gaps_in_the_wave() -> None:
     clip = list(np.random.default_rng(3).uniform(0, 255, (90, 2, 2, 3)))
     clip[40] = clip[41] = None
     wave = overlap_add(iter(clip), mean_green, chunk=30)
@@ -176,13 +181,13 @@ def test_a_network_reads_a_video_and_a_clip(network_folder) -> None:
     np.testing.assert_array_equal(by_name.samples, wave.samples)
 
 
-def test_a_wrong_clip_says_what_is_wanted(network_folder) -> None:
+def test_a_clip_of_a_wrong_type_or_size_is_refused(network_folder) -> None:
     for clip in (np.zeros((9, 16, 16, 3)), np.zeros((9, 20, 20, 3), np.uint8)):
         with pytest.raises(InputError, match=r"want uint8 \(frames, 16, 16, 3\)"):
             waveform_from_clip(clip, rate_hz=30.0, network=network_folder)
 
 
-def test_a_clip_that_cannot_be_read_says_why(network_folder) -> None:
+def test_a_clip_that_cannot_be_read_is_refused_with_the_reason(network_folder) -> None:
     clip = np.zeros((90, 16, 16, 3), np.uint8)
     for rate_hz in (0.0, -30.0, float("nan"), float("inf")):
         with pytest.raises(InputError, match="positive number of hertz"):
@@ -192,7 +197,7 @@ def test_a_clip_that_cannot_be_read_says_why(network_folder) -> None:
             waveform_from_clip(clip[:frames], rate_hz=rate_hz, network=network_folder)
 
 
-def test_a_name_is_no_folder_that_happens_to_lie_there(
+def test_a_network_name_has_priority_over_a_folder_of_that_name(
     network_folder, tmp_path, monkeypatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -204,13 +209,13 @@ def test_a_name_is_no_folder_that_happens_to_lie_there(
     assert np.isfinite(found.samples).all()
 
 
-def test_polarity_turns_the_wave(network_folder) -> None:
+def test_polarity_inverts_the_wave(network_folder) -> None:
     from dataclasses import replace
 
     net = load_network(network_folder, device="cpu")
     clip = np.random.default_rng(5).uniform(0, 255, (32, 16, 16, 3))
-    turned = replace(net, config={**net.config, "polarity": -1})
-    np.testing.assert_allclose(turned(clip), -net(clip))
+    inverted = replace(net, config={**net.config, "polarity": -1})
+    np.testing.assert_allclose(inverted(clip), -net(clip))
 
 
 def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
@@ -242,13 +247,13 @@ def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "never"),
+    ("method", "forbidden"),
     [
         ("pos", {"torch", "lightning_fabric", "neurokit2"}),
         (None, {"lightning_fabric", "neurokit2"}),
     ],
 )
-def test_inference_loads_no_more_than_it_needs(method, never, network_folder) -> None:
+def test_inference_loads_no_more_than_it_needs(method, forbidden, network_folder) -> None:
     code = (
         "import sys; from emotion_rppg import estimate, find_beats\n"
         f"find_beats(estimate({str(CLIP)!r}, {method or str(network_folder)!r}, device='cpu'))\n"
@@ -256,11 +261,11 @@ def test_inference_loads_no_more_than_it_needs(method, never, network_folder) ->
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert not set(run.stdout.split()) & never
+    assert not set(run.stdout.split()) & forbidden
 
 
 def test_a_real_face_of_known_rate(real_data) -> None:
     path = real_data / "faces" / "known_rate" / "evm_face.mp4"
     if not path.is_file():
-        pytest.skip("evm_face.mp4 is not there")
+        pytest.skip("evm_face.mp4 is missing")
     assert 50 <= heart_rate(estimate(path, "pos")) <= 60

@@ -1,4 +1,4 @@
-"""What moves with a wave: a pulse passes; light, motion, wrong colours and invention do not."""
+"""A pulse in the frames is accepted; light, motion, wrong colours and invented waves are not."""
 
 from functools import cache
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emotion_rppg.pulse import evidence
-from emotion_rppg.pulse.evidence import Pictures
+from emotion_rppg.pulse.evidence import FrameEvidence
 from emotion_rppg.signal_quality import judge, per_sample
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import FaceFrame
@@ -21,7 +21,7 @@ BLOOD, WHITE = np.array([0.33, 0.77, 0.53]), np.ones(3)
 
 
 def scene(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """A picture (side, side, 3) and where in it the face is: smooth patches, as faces have."""
+    """Make an image (side, side, 3) of smooth patches, and the mask of the face in it."""
     import cv2
 
     draw = np.random.default_rng(seed)
@@ -31,25 +31,25 @@ def scene(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return np.where(face, [190.0, 140.0, 120.0], [90.0, 100.0, 110.0]) * patches, face
 
 
-def shown(kind: str, k: int, picture: np.ndarray, face: np.ndarray) -> np.ndarray:
+def rendered(kind: str, k: int, image: np.ndarray, face: np.ndarray) -> np.ndarray:
     wave = WAVE[k]
     if kind == "motion":
         import cv2
 
         move = np.array([[1, 0, 0.7 * wave], [0, 1, 0.3 * wave]])
-        return np.asarray(cv2.warpAffine(picture, move, (SIDE, SIDE)))
+        return np.asarray(cv2.warpAffine(image, move, (SIDE, SIDE)))
     if kind == "lamp on all":  # in the colours of blood
-        return picture * (1 - 0.01 * wave * BLOOD)
-    losing = {"blood": BLOOD, "lamp on the face": WHITE, "red against green": [-1.0, 1.0, 0.0]}
-    return picture * (1 - 0.01 * wave * face * np.asarray(losing.get(kind, np.zeros(3))))
+        return image * (1 - 0.01 * wave * BLOOD)
+    colours = {"blood": BLOOD, "lamp on the face": WHITE, "red against green": [-1.0, 1.0, 0.0]}
+    return image * (1 - 0.01 * wave * face * np.asarray(colours.get(kind, np.zeros(3))))
 
 
 @cache
-def pictures(kind: str, *, offset_s: float = 0.0, grey: bool = False) -> Pictures:
-    draw, (picture, face) = np.random.default_rng(1), scene()
-    found = Pictures()
+def evidence_of(kind: str, *, offset_s: float = 0.0, grey: bool = False) -> FrameEvidence:
+    draw, (image, face) = np.random.default_rng(1), scene()
+    found = FrameEvidence()
     for k, time_s in enumerate(TIMES):
-        frame = shown(kind, k, picture, face)
+        frame = rendered(kind, k, image, face)
         frame = np.tile(frame[..., 1:2], 3) if grey else frame
         noise = draw.normal(0, 2, frame.shape if not grey else (*frame.shape[:2], 1))
         frame = np.clip(frame + noise + 0.5, 0, 255).astype(np.uint8)
@@ -61,26 +61,28 @@ def wave(start_s: float = 0.0) -> Signal:
     return Signal(WAVE, RATE_HZ, kind="rppg", start_s=start_s)
 
 
-def causes(found: Pictures, signal: Signal, monkeypatch: pytest.MonkeyPatch) -> set[str | None]:
-    named: set[str | None] = set()
-    original = evidence.cause
+def contradictions(
+    found: FrameEvidence, signal: Signal, monkeypatch: pytest.MonkeyPatch
+) -> set[str | None]:
+    expected: set[str | None] = set()
+    original = evidence.contradiction
     with monkeypatch.context() as patch:
-        patch.setattr(evidence, "cause", lambda s: named.add(original(s)) or original(s))
-        found.against(signal)
-    return named
+        patch.setattr(evidence, "contradiction", lambda s: expected.add(original(s)) or original(s))
+        found.contradicts(signal)
+    return expected
 
 
 @pytest.mark.parametrize("offset_s", [0.0, 1.7e9])
-def test_blood_in_the_face_is_not_denied(offset_s) -> None:
-    assert not pictures("blood", offset_s=offset_s).against(wave(offset_s)).any()
+def test_blood_in_the_face_is_not_contradicted(offset_s) -> None:
+    assert not evidence_of("blood", offset_s=offset_s).contradicts(wave(offset_s)).any()
 
 
-def test_blood_in_a_picture_without_colours_is_not_denied() -> None:
-    assert not pictures("blood", grey=True).against(wave()).any()
+def test_blood_in_grey_frames_is_not_contradicted() -> None:
+    assert not evidence_of("blood", grey=True).contradicts(wave()).any()
 
 
 @pytest.mark.parametrize(
-    ("kind", "named"),
+    ("kind", "expected"),
     [
         ("nothing at all", "nothing"),
         ("motion", "motion"),
@@ -89,48 +91,48 @@ def test_blood_in_a_picture_without_colours_is_not_denied() -> None:
         ("red against green", "colour"),
     ],
 )
-def test_what_is_no_blood_is_denied_for_its_own_reason(kind, named, monkeypatch) -> None:
-    found = pictures(kind)
-    assert found.against(wave()).all()
-    assert causes(found, wave(), monkeypatch) == {named}
+def test_other_changes_are_contradicted_with_their_cause(kind, expected, monkeypatch) -> None:
+    found = evidence_of(kind)
+    assert found.contradicts(wave()).all()
+    assert contradictions(found, wave(), monkeypatch) == {expected}
 
 
-def test_only_the_stretch_is_denied_in_which_it_was_made_up() -> None:
+def test_only_the_invented_stretch_of_a_wave_is_contradicted() -> None:
     samples = WAVE.copy()
     late = TIMES >= 10
-    samples[late] = np.sin(2 * np.pi * 1.9 * TIMES[late])  # nothing in the pictures has this rate
-    denied = pictures("blood").against(Signal(samples, RATE_HZ, kind="rppg"))
-    assert not denied[TIMES < 7].any()
-    assert denied[TIMES > 13].all()
+    samples[late] = np.sin(2 * np.pi * 1.9 * TIMES[late])  # nothing in the frames has this rate
+    contradicted = evidence_of("blood").contradicts(Signal(samples, RATE_HZ, kind="rppg"))
+    assert not contradicted[TIMES < 7].any()
+    assert contradicted[TIMES > 13].all()
 
 
-def test_frames_without_a_face_and_waves_of_nothing_are_no_evidence() -> None:
-    found, picture = Pictures(), np.zeros((SIDE, SIDE, 3), np.uint8)
+def test_frames_without_a_face_and_empty_waves_contradict_nothing() -> None:
+    found, image = FrameEvidence(), np.zeros((SIDE, SIDE, 3), np.uint8)
     for time_s in TIMES:
-        found.add(FaceFrame(time_s, picture, None))
+        found.add(FaceFrame(time_s, image, None))
     assert len(found.rows) == 0
-    assert not found.against(wave()).any()
-    assert not Pictures().against(wave()).any()
+    assert not found.contradicts(wave()).any()
+    assert not FrameEvidence().contradicts(wave()).any()
     unseen = Signal(np.full(len(TIMES), np.nan), RATE_HZ, kind="rppg")
-    assert not pictures("blood").against(unseen).any()
+    assert not evidence_of("blood").contradicts(unseen).any()
 
 
-def test_black_pictures_and_flat_waves_raise_no_warning() -> None:
-    found, picture = Pictures(), np.zeros((SIDE, SIDE, 3), np.uint8)
+def test_black_frames_and_constant_waves_raise_no_warning() -> None:
+    found, image = FrameEvidence(), np.zeros((SIDE, SIDE, 3), np.uint8)
     for time_s in TIMES:
-        found.add(FaceFrame(time_s, picture, (0.0, 0.0, float(SIDE), float(SIDE))))
-    assert not found.against(wave()).any()
-    assert pictures("blood").against(Signal(np.zeros(len(TIMES)), RATE_HZ)).dtype == bool
+        found.add(FaceFrame(time_s, image, (0.0, 0.0, float(SIDE), float(SIDE))))
+    assert not found.contradicts(wave()).any()
+    assert evidence_of("blood").contradicts(Signal(np.zeros(len(TIMES)), RATE_HZ)).dtype == bool
 
 
-def test_fast_cameras_are_looked_at_fifteen_times_a_second() -> None:
-    found, (picture, _) = Pictures(), scene()
+def test_of_fast_cameras_fifteen_frames_a_second_are_used() -> None:
+    found, (image, _) = FrameEvidence(), scene()
     for k in range(120):
-        found.add(FaceFrame(k / 60, picture.astype(np.uint8), BOX, LANDMARKS))
+        found.add(FaceFrame(k / 60, image.astype(np.uint8), BOX, LANDMARKS))
     assert 28 <= len(found.rows) / evidence._ROW <= 31
 
 
-def test_judge_withholds_what_the_pictures_deny() -> None:
+def test_judge_withholds_what_the_frames_contradict() -> None:
     signal = Signal(np.interp(np.arange(600) / 30, TIMES, WAVE), 30, kind="rppg")
     assert judge(signal).hr_bpm == pytest.approx(72, abs=1)
     quality = per_sample(signal)

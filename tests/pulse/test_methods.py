@@ -1,4 +1,4 @@
-"""Each classic method finds a known pulse, the right way up, as its published kin do."""
+"""Each classic method estimates a known pulse with its polarity, as public implementations do."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def banded(wave: np.ndarray, rate: float) -> np.ndarray:
     return filtfilt(*butter(3, (0.7, 2.5), "bandpass", fs=rate), wave)
 
 
-def likeness(a: np.ndarray, b: np.ndarray, rate: float) -> float:
+def correlation(a: np.ndarray, b: np.ndarray, rate: float) -> float:
     return float(np.corrcoef(banded(a, rate), banded(b, rate))[0, 1])
 
 
@@ -51,22 +51,22 @@ def bpm_of(wave: np.ndarray, rate: float) -> float:
 
 @every_method
 @pytest.mark.parametrize("rate", [15.0, 25.0, 30.0, 60.0])
-def test_a_known_pulse_is_found_the_right_way_up(method: Method, rate: float) -> None:
+def test_a_known_pulse_is_estimated_with_its_polarity(method: Method, rate: float) -> None:
     rgb, blood = face(rate=rate, bpm=80)
     wave = method(rgb, rate)
     assert wave.shape == (len(rgb),)
     assert bpm_of(wave, rate) == pytest.approx(80, abs=1)
-    assert likeness(wave, blood, rate) > 0.7
+    assert correlation(wave, blood, rate) > 0.7
 
 
 @every_method
 def test_the_unit_of_the_colours_does_not_matter(method: Method) -> None:
     rgb, _ = face()
-    assert likeness(method(rgb, 30), method(rgb / 255, 30), 30) > 1 - 1e-6
+    assert correlation(method(rgb, 30), method(rgb / 255, 30), 30) > 1 - 1e-6
 
 
 @every_method
-def test_the_input_is_left_alone_and_twice_is_the_same(method: Method) -> None:
+def test_methods_are_deterministic_and_leave_the_input_unchanged(method: Method) -> None:
     rgb, _ = face()
     before = rgb.copy()
     np.testing.assert_array_equal(method(rgb, 30), method(rgb, 30))
@@ -75,21 +75,19 @@ def test_the_input_is_left_alone_and_twice_is_the_same(method: Method) -> None:
 
 @every_method
 @pytest.mark.parametrize("colour", [(0, 0, 0), (90, 90, 90), (0, 120, 0)])
-def test_a_picture_that_never_changes_has_no_pulse(
-    method: Method, colour: tuple[float, float, float]
-) -> None:
+def test_constant_colours_give_no_pulse(method: Method, colour: tuple[float, float, float]) -> None:
     wave = method(np.tile(np.array(colour, float), (120, 1)), 30)
     np.testing.assert_allclose(wave, 0, atol=1e-6)
 
 
 @every_method
-def test_a_grey_video_gives_finite_numbers(method: Method) -> None:
+def test_a_grey_video_gives_a_finite_wave(method: Method) -> None:
     rgb, _ = face()
     assert np.isfinite(method(np.repeat(rgb[:, 1:2], 3, axis=1), 30)).all()
 
 
 @every_method
-def test_input_that_cannot_be_used_explains_itself(method: Method) -> None:
+def test_unusable_input_raises_an_error_with_the_reason(method: Method) -> None:
     rgb, _ = face()
     with pytest.raises(InputError, match=r"want \(n, 3\)"):
         method(rgb.T, 30)
@@ -103,10 +101,10 @@ def test_input_that_cannot_be_used_explains_itself(method: Method) -> None:
 
 
 @every_method
-def test_memory_goes_with_length_not_its_square(method: Method) -> None:
+def test_memory_is_proportional_to_length(method: Method) -> None:
     """Ten minutes: n × n would be 2.6 GB."""
     rgb, _ = face(600)
-    method(rgb[:300], 30)  # what is imported now is not counted
+    method(rgb[:300], 30)  # imports are not counted
     tracemalloc.start()
     method(rgb, 30)
     peak = tracemalloc.get_traced_memory()[1]
@@ -116,7 +114,7 @@ def test_memory_goes_with_length_not_its_square(method: Method) -> None:
 
 @pytest.mark.parametrize("n", [48, 49, 50, 71, 72, 73, 100, 101, 299, 300])
 def test_running_sums_give_the_sum_over_the_windows(n: int) -> None:
-    """POS written as its paper has it, window by window."""
+    """POS computed window by window, as in its paper, is the same."""
     rgb, _ = face(seed=3)
     rgb = rgb[:n]
     length, wanted = 48, np.zeros(n)
@@ -139,40 +137,40 @@ def golden(request: pytest.FixtureRequest, real_data: Path) -> dict[str, np.ndar
 
 
 @pytest.mark.parametrize("name", ["pbv", "lgi", "omit"])
-@pytest.mark.parametrize("kin", ["pv", "tb"])
-def test_the_same_numbers_as_the_public_ones(
-    name: str, kin: str, golden: dict[str, np.ndarray]
+@pytest.mark.parametrize("implementation", ["pv", "tb"])
+def test_waves_equal_those_of_public_implementations(
+    name: str, implementation: str, golden: dict[str, np.ndarray]
 ) -> None:
     wave = METHODS[name](golden["rgb"], float(golden["fs"]))
-    theirs = golden[f"{kin}_{name.upper()}"]
+    reference = golden[f"{implementation}_{name.upper()}"]
     ours = -(wave - wave.mean())
-    theirs = theirs - theirs.mean()
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6 * np.abs(theirs).max())
+    reference = reference - reference.mean()
+    np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-6 * np.abs(reference).max())
 
 
 @pytest.mark.parametrize(("name", "key", "sign"), [("pos", "pv_POS", -1), ("chrom", "tb_CHROM", 1)])
-def test_the_same_wave_as_the_public_ones(
+def test_waves_correlate_with_those_of_public_implementations(
     name: str, key: str, sign: int, golden: dict[str, np.ndarray]
 ) -> None:
-    rate, theirs = float(golden["fs"]), golden[key]
-    ours = METHODS[name](golden["rgb"], rate)[: len(theirs)]
-    assert sign * likeness(ours, theirs, rate) >= 0.999
+    rate, reference = float(golden["fs"]), golden[key]
+    ours = METHODS[name](golden["rgb"], rate)[: len(reference)]
+    assert sign * correlation(ours, reference, rate) >= 0.999
 
 
-def test_the_same_rate_as_the_public_ica(golden: dict[str, np.ndarray]) -> None:
+def test_ica_gives_the_rate_of_a_public_implementation(golden: dict[str, np.ndarray]) -> None:
     rate = float(golden["fs"])
     ours = methods.ica(golden["rgb"], rate)
     assert bpm_of(ours, rate) == pytest.approx(bpm_of(golden["tb_ICA"], rate), abs=1)
 
 
 @every_method
-def test_the_golden_pulse_is_the_right_way_up(
+def test_the_golden_pulse_has_the_right_polarity(
     method: Method, golden: dict[str, np.ndarray]
 ) -> None:
     rate = float(golden["fs"])
-    assert likeness(method(golden["rgb"], rate), golden["label"], rate) > 0.7
+    assert correlation(method(golden["rgb"], rate), golden["label"], rate) > 0.7
 
 
-def test_the_same_detrending_as_the_public_one(golden: dict[str, np.ndarray]) -> None:
+def test_detrending_equals_that_of_a_public_implementation(golden: dict[str, np.ndarray]) -> None:
     ours = methods.detrend(golden["rgb"][:, 1], 30.0)
     np.testing.assert_allclose(ours, golden["detrend100_green"], atol=1e-6)

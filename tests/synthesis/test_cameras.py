@@ -1,4 +1,4 @@
-"""A written video holds what it was given, or is not there at all."""
+"""A written video contains the given frames, or the file does not exist."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ ENDINGS = pytest.mark.parametrize("ending", [".mp4", ".avi"])
 
 
 @ENDINGS
-def test_a_written_video_holds_its_frames_in_order_and_on_time(tmp_path, ending) -> None:
+def test_a_written_video_has_its_frames_in_order_with_their_times(tmp_path, ending) -> None:
     shades = np.arange(20, 220, 10, dtype=np.uint8)
     frames = (np.full((48, 64, 3), (v, v // 2, 20), np.uint8) for v in shades)
     path = write_video(tmp_path / f"v{ending}", frames, 20.0)
-    seen = list(read_frames(Video(path)))
-    assert [f.time_s for f in seen] == pytest.approx(list(np.arange(20) / 20), abs=1e-3)
-    for frame, v in zip(seen, shades, strict=True):
+    decoded = list(read_frames(Video(path)))
+    assert [f.time_s for f in decoded] == pytest.approx(list(np.arange(20) / 20), abs=1e-3)
+    for frame, v in zip(decoded, shades, strict=True):
         assert frame.image.shape == (48, 64, 3)
         np.testing.assert_allclose(frame.image.mean((0, 1)), (v, v // 2, 20), atol=6)
 

@@ -1,15 +1,15 @@
-"""Training clips: each its own, the same whenever it is made, with the wave that it says."""
+"""Training clips: they differ by seed, repeat for one seed and contain the wave they return."""
 
 import numpy as np
 import pytest
 
 from emotion_rppg.pulse.methods import pos
 from emotion_rppg.signals import Signal
-from emotion_rppg.synthesis.clips import _scenes, training_clip
+from emotion_rppg.synthesis.clips import _screen_light, training_clip
 
 
 @pytest.mark.parametrize("varied", [False, True])
-def test_clips_vary_carry_their_wave_and_repeat_by_seed(varied) -> None:
+def test_clips_differ_by_seed_contain_their_wave_and_repeat(varied) -> None:
     made = [training_clip(k, frames=90, size=16, varied=varied) for k in range(12)]
     clips, truths = zip(*made, strict=True)
     again, _ = training_clip(3, frames=90, size=16, varied=varied)
@@ -21,11 +21,11 @@ def test_clips_vary_carry_their_wave_and_repeat_by_seed(varied) -> None:
         assert wave.std() == pytest.approx(1.0)
     inward = [c[:, 6:10, 6:10, 1].mean((1, 2)) for c in clips]
     r = [np.corrcoef(g, w)[0, 1] for g, w in zip(inward, truths, strict=True)]
-    assert np.mean(r) < -0.05  # darker with more blood, through all that disturbs it
+    assert np.mean(r) < -0.05  # darker with more blood, despite all disturbances
 
 
 @pytest.mark.parametrize("varied", [False, True])
-def test_the_pulse_can_be_found_in_most_clips(varied) -> None:
+def test_pos_detects_the_pulse_of_most_clips(varied) -> None:
     found = []
     for k in range(16):
         clip, wave = training_clip(k, frames=160, size=32, varied=varied)
@@ -33,7 +33,7 @@ def test_the_pulse_can_be_found_in_most_clips(varied) -> None:
         bands = [Signal(x, 30.0).bandpass(0.6, 4.0).samples for x in (pos(colour, 30.0), wave)]
         found.append(np.corrcoef(*bands)[0, 1])
     assert np.median(found) > 0.35
-    assert np.quantile(found, 0.9) < 0.95  # and it is not given away
+    assert np.quantile(found, 0.9) < 0.95  # and the task is not trivial
 
 
 @pytest.mark.parametrize("rate_hz", [15.0, 60.0])
@@ -55,8 +55,8 @@ def test_clips_of_dark_skin_show_less_pulse() -> None:
     assert 0.002 < dark < 0.82 * light < 0.015
 
 
-def test_a_screens_light_leaps_and_stays() -> None:
-    gain = _scenes(np.random.default_rng(3), 900, 30.0)
+def test_the_light_of_a_screen_is_constant_within_a_scene() -> None:
+    gain = _screen_light(np.random.default_rng(3), 900, 30.0)
     leaps = np.flatnonzero(np.abs(np.diff(gain, axis=0)).max(axis=1) > 0)
     assert 3 <= len(leaps) <= 90, "some scenes, each of many frames"
     assert gain.min() >= 0.8

@@ -1,4 +1,4 @@
-"""Synthetic people obey their ratings, their three waves share one heart, and seeds never mix."""
+"""Synthetic people follow their ratings, their three waves share beats, seeds never overlap."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from emotion_rppg.synthesis.people import LAST_PERSON_SEED, Person, heart
 
 
 def intervals_ms(arousal: float, valence: float, seed: int) -> np.ndarray:
-    body = heart(Person(seed), arousal, valence, 120.0, random_state=seed)
+    body = heart(Person(seed), arousal, valence, 120.0, seed=seed)
     return 1e3 * np.diff(body.beats_s)
 
 
@@ -23,23 +23,23 @@ def rmssd(x: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.diff(x) ** 2)))
 
 
-def test_arousal_quickens_the_heart_and_takes_its_vagal_variability() -> None:
+def test_arousal_raises_heart_rate_and_lowers_rmssd() -> None:
     calm = [intervals_ms(2, 5, seed) for seed in range(1, 21)]
     tense = [intervals_ms(8, 5, seed) for seed in range(1, 21)]
     assert np.mean([x.mean() for x in tense]) < 0.92 * np.mean([x.mean() for x in calm])
     assert np.mean([rmssd(x) for x in tense]) < 0.8 * np.mean([rmssd(x) for x in calm])
 
 
-def test_pleasure_goes_with_more_vagal_variability() -> None:
+def test_pleasant_states_have_higher_rmssd() -> None:
     sad = [rmssd(intervals_ms(5, 2, seed)) for seed in range(1, 21)]
     glad = [rmssd(intervals_ms(5, 8, seed)) for seed in range(1, 21)]
     assert np.mean(glad) > 1.2 * np.mean(sad)
 
 
-def test_the_same_seeds_give_the_same_heart_and_others_another() -> None:
-    one, again = (heart(Person(3), 5, 5, 20.0, random_state=1).beats_s for _ in range(2))
+def test_the_same_seeds_give_the_same_beats_and_other_seeds_others() -> None:
+    one, again = (heart(Person(3), 5, 5, 20.0, seed=1).beats_s for _ in range(2))
     np.testing.assert_array_equal(one, again)
-    other = heart(Person(4), 5, 5, 20.0, random_state=1).beats_s
+    other = heart(Person(4), 5, 5, 20.0, seed=1).beats_s
     assert len(other) != len(one) or not np.allclose(other, one)
 
 
@@ -49,26 +49,26 @@ def test_people_and_training_clips_share_no_seed() -> None:
         Person(FIRST_TRAINING_SEED)
 
 
-def test_three_views_of_one_heart_follow_its_beats_with_a_varying_delay() -> None:
-    body = heart(Person(5), 5, 5, 40.0, random_state=2)
+def test_ecg_and_pulse_waves_follow_the_beats_with_a_varying_delay() -> None:
+    body = heart(Person(5), 5, 5, 40.0, seed=2)
     beats = body.beats_s[(body.beats_s > 1) & (body.beats_s < 38)]
     ecg = waves.ecg(body, rate_hz=500)
     for beat in beats:
         near = ecg.crop(beat - 0.1, beat + 0.1)
         assert near.times_s[near.samples.argmax()] == pytest.approx(beat, abs=0.01)
     for site in (waves.FINGER, waves.FACE):
-        delay = waves.arrivals(body, site, random_state=2) - body.beats_s
+        delay = waves.arrivals(body, site, seed=2) - body.beats_s
         assert delay.mean() == pytest.approx(site.transit_s, abs=0.02)
         assert 0.002 < delay.std() < 0.02
-    finger, cheek = (waves.arrivals(body, s, random_state=2) for s in (waves.FINGER, waves.FACE))
+    finger, cheek = (waves.arrivals(body, s, seed=2) for s in (waves.FINGER, waves.FACE))
     assert (finger > cheek).all()
 
 
 def test_skin_tones_span_a_range_and_dark_skin_shows_less_pulse() -> None:
     light, dark = face(0.0, size=96), face(1.0, size=96)
     skin = light.skin > 0.9
-    assert light.picture[skin].mean() > 1.6 * dark.picture[skin].mean()
-    share = [(f.pulse[skin, 1] / f.picture[skin, 1]).mean() for f in (light, dark)]
+    assert light.image[skin].mean() > 1.6 * dark.image[skin].mean()
+    share = [(f.pulse[skin, 1] / f.image[skin, 1]).mean() for f in (light, dark)]
     assert share[1] < 0.6 * share[0]
     assert (light.pulse[light.skin == 0] == 0).all()
 
@@ -97,7 +97,7 @@ def test_the_detector_finds_the_filmed_face_and_pos_reads_it(tmp_path) -> None:
     from emotion_rppg.video.face_tracking import read_trace
 
     for person in (Person(1), Person(2)):
-        body = heart(person, 5, 5, 12.0, random_state=1)
+        body = heart(person, 5, 5, 12.0, seed=1)
         blood = waves.blood(body, waves.FACE, rate_hz=30.0).samples
         blood = (blood - blood.mean()) / blood.std()
         shown = face(person.tone, size=128)
@@ -109,7 +109,7 @@ def test_the_detector_finds_the_filmed_face_and_pos_reads_it(tmp_path) -> None:
         assert peak_bpm(wave.samples, 30.0) == pytest.approx(true, abs=5)
 
 
-def test_the_clip_in_the_repository_is_what_its_page_says() -> None:
+def test_the_clip_in_the_repository_matches_its_readme() -> None:
     from emotion_rppg.recordings import Video
     from emotion_rppg.video.frames import read_frames
 
@@ -126,14 +126,14 @@ def test_the_clip_in_the_repository_is_what_its_page_says() -> None:
 def test_the_pulse_has_its_colour_and_differs_over_the_face(tone) -> None:
     shown = face(tone, size=96)
     skin = shown.skin > 0.9
-    share = shown.pulse[skin] / shown.picture[skin]
+    share = shown.pulse[skin] / shown.image[skin]
     direction = share.mean(0) / np.linalg.norm(share.mean(0))
     np.testing.assert_allclose(direction, [0.33, 0.77, 0.53], atol=0.02)
     assert share[:, 1].std() > 0.1 * share[:, 1].mean()
     assert share[:, 1].min() > 0
 
 
-def test_arousal_quickens_breath_and_narrows_the_finger() -> None:
+def test_arousal_raises_breathing_rate_and_lowers_finger_amplitude() -> None:
     def breaths(body) -> float:
         return float((np.diff(np.sign(body.breath_values)) > 0).sum())
 
@@ -144,13 +144,13 @@ def test_arousal_quickens_breath_and_narrows_the_finger() -> None:
 
 
 def test_transit_follows_breath_and_shortens_with_arousal() -> None:
-    calm, tense = (heart(Person(7), a, 5, 120.0, random_state=1) for a in (2, 8))
+    calm, tense = (heart(Person(7), a, 5, 120.0, seed=1) for a in (2, 8))
     delays = [waves.arrivals(b, waves.FINGER) - b.beats_s for b in (calm, tense)]
     assert delays[1].mean() < delays[0].mean() - 0.01
     assert np.corrcoef(delays[0], calm.breath(calm.beats_s))[0, 1] > 0.5
 
 
-def test_a_video_that_cannot_be_encoded_leaves_nothing(tmp_path) -> None:
+def test_a_video_that_cannot_be_encoded_leaves_no_file(tmp_path) -> None:
     with pytest.raises(InputError, match="even width"):
         write_video(tmp_path / "v.mp4", iter([np.zeros((15, 16, 3), np.uint8)]), 30.0)
 

@@ -1,4 +1,4 @@
-"""Small videos made on the spot with the ffmpeg that imageio-ffmpeg brings."""
+"""Make small test videos with the ffmpeg of the package imageio-ffmpeg."""
 
 import subprocess
 from collections.abc import Callable
@@ -16,8 +16,8 @@ def ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     folder = tmp_path_factory.mktemp("videos")
 
     def run(name: str, *arguments: str) -> Path:
-        told = [str(folder / a[1:]) if a.startswith("@") else a for a in arguments]
-        command = [get_ffmpeg_exe(), "-v", "error", "-y", *told, str(folder / name)]
+        resolved = [str(folder / a[1:]) if a.startswith("@") else a for a in arguments]
+        command = [get_ffmpeg_exe(), "-v", "error", "-y", *resolved, str(folder / name)]
         subprocess.run(command, check=True)
         return folder / name
 

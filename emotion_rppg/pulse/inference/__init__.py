@@ -1,4 +1,4 @@
-"""Read a pulse wave from face pictures by a trained network."""
+"""Read a pulse wave from face crops with a trained network."""
 
 from emotion_rppg.pulse.inference.trained_network import (
     SIZE,

@@ -1,6 +1,7 @@
-"""A trained network made ready to read: BatchNorm folded away, fewer multiplications, or OpenVINO.
+"""Accelerate a trained network: fold BatchNorm, use Winograd convolutions, or run OpenVINO.
 
-What comes out is the same to rounding (tests: 1e-4 of the plain forward); it can no longer learn.
+The output is that of the original network up to rounding (tests: within 1e-4). An accelerated
+network cannot be trained.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from emotion_rppg.pulse.inference import winograd
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)
 
 
-def folded(module: nn.Module) -> nn.Module:
-    """A copy in eval mode, each BatchNorm that follows a convolution made part of its weights.
+def fold_batchnorms(module: nn.Module) -> nn.Module:
+    """Copy a network in eval mode, with each BatchNorm after a convolution folded into its weights.
 
     (w·x + b − m) / s · g + β = (g/s·w)·x + (b − m)·g/s + β (Jacob et al. 2018, eq. 14).
     """
@@ -33,36 +34,44 @@ def folded(module: nn.Module) -> nn.Module:
             if isinstance(conv, _CONVOLUTIONS) and isinstance(
                 norm, nn.modules.batchnorm._BatchNorm
             ):
-                turned = isinstance(conv, nn.ConvTranspose3d)
-                part[k] = fuse_conv_bn_eval(conv, norm, transpose=turned)
+                transposed = isinstance(conv, nn.ConvTranspose3d)
+                part[k] = fuse_conv_bn_eval(conv, norm, transpose=transposed)
                 part[k + 1] = nn.Identity()
     return fresh.requires_grad_(False)
 
 
 class Accelerated:
-    """(batch, 3, frames, h, w) -> (batch, frames).
+    """Run an accelerated network: (batch, 3, frames, h, w) -> (batch, frames).
 
-    Channels last and Winograd's convolutions where those are faster: on a CPU.
+    On a CPU it uses the channels-last memory layout and Winograd convolutions, which are faster
+    there.
     """
 
     def __init__(self, module: nn.Module, device: str) -> None:
-        self.last = device == "cpu"
-        self.module = folded(module).to(device)
-        if self.last:
-            self.module = winograd.replaced(self.module, winograd.Convolution)
+        self.channels_last = device == "cpu"
+        self.module = fold_batchnorms(module).to(device)
+        if self.channels_last:
+            self.module = winograd.replace_convolutions(self.module, winograd.Convolution)
         for weight in self.module.parameters():
-            if self.last and weight.ndim == 5:
+            if self.channels_last and weight.ndim == 5:
                 weight.data = weight.contiguous(memory_format=torch.channels_last_3d)
 
     def __call__(self, x: Tensor) -> Tensor:
-        if self.last:
+        """(batch, 3, frames, h, w) -> (batch, frames)."""
+        if self.channels_last:
             x = x.contiguous(memory_format=torch.channels_last_3d)
         out: Tensor = self.module(x)
         return out
 
 
 class OpenVino:
-    """The same through OpenVINO on the CPU; compiled anew for each shape of clip."""
+    """Run a network by OpenVINO on the CPU, compiled for each shape of clip.
+
+    Raises
+    ------
+    InputError
+        The package openvino is not installed.
+    """
 
     def __init__(self, module: nn.Module) -> None:
         try:
@@ -72,7 +81,7 @@ class OpenVino:
                 "--device openvino needs the package openvino: pip install 'emotion-rppg[fast]'"
             ) from error
         self._library = openvino
-        self._module = winograd.replaced(folded(module), winograd.Traceable)
+        self._module = winograd.replace_convolutions(fold_batchnorms(module), winograd.Traceable)
         self._compiled: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -82,7 +91,7 @@ class OpenVino:
         return torch.from_numpy(self._compiled[tuple(x.shape)](x.numpy())[0].copy())
 
     def _compile(self, x: Tensor) -> Any:
-        # the frames' number becomes a constant of the traced network, of which tracing warns
+        # tracing warns that the number of frames becomes a constant, as it should here
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = self._library.convert_model(self._module, example_input=torch.zeros_like(x))

@@ -1,6 +1,6 @@
-"""A face's pictures on an even grid, and a network's wave over them in overlapping chunks.
+"""Resample face crops to an even grid, and overlap-add a network's wave over chunks of them.
 
-Both take pictures as they come and hold a chunk and a half of them, however long the video.
+Both process a stream: at most a chunk and a half of crops is held, however long the video.
 """
 
 from __future__ import annotations
@@ -13,78 +13,84 @@ import numpy as np
 
 from emotion_rppg.video.face_tracking import FaceFrame, crop
 
-CHUNK_S = 10.0  # of a network's overlapping chunks: a dozen beats, and a few MB
+CHUNK_S = 10.0  # length of a network's overlapping chunks: about twelve beats, a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
-SHORTEST_FRAMES = 16  # that a network is given
+SHORTEST_FRAMES = 16  # of a network's input
 
 
-def standard(wave: np.ndarray) -> np.ndarray:
+def standardise(wave: np.ndarray) -> np.ndarray:
+    """Scale a wave (n,) to mean 0 and standard deviation 1; a constant one to 0."""
     centred = wave - wave.mean()
     spread = centred.std()
     return centred / spread if spread > 1e-12 else centred
 
 
-def picture_of(look: FaceFrame, size: int) -> np.ndarray | None:
-    return None if look.box is None else crop(look, size)
+def face_crop(frame: FaceFrame, size: int) -> np.ndarray | None:
+    """Crop the face to uint8 (size, size, 3); None without a face."""
+    return None if frame.box is None else crop(frame, size)
 
 
-def pictures_at(
-    looks: Iterator[FaceFrame], *, size: int, rate_hz: float
+def face_crops(
+    frames: Iterator[FaceFrame], *, size: int, rate_hz: float
 ) -> tuple[float, Iterator[np.ndarray | None]]:
-    """Time of the first frame, and faces (size, size, 3) on an even grid; None: not seen."""
-    timed = ((look.time_s, picture_of(look, size)) for look in looks)
+    """Crop the face of a track and resample it to an even grid.
+
+    Returns the time of the first frame in seconds, and an iterator of crops (size, size, 3), None
+    where there is no face.
+    """
+    timed = ((frame.time_s, face_crop(frame, size)) for frame in frames)
     return crops_at_times(timed, rate_hz=rate_hz)
 
 
 def crops_at_times(
     timed: Iterable[tuple[float, np.ndarray | None]], *, rate_hz: float
 ) -> tuple[float, Iterator[np.ndarray | None]]:
-    """The same for pictures that are cut already, each with its time."""
+    """Resample crops, each with its time in seconds, to an even grid; returns as `face_crops`."""
     rest = iter(timed)
     first = next(rest)
-    return first[0], at_rate(itertools.chain([first], rest), rate_hz)
+    return first[0], resample_crops(itertools.chain([first], rest), rate_hz)
 
 
-def at_rate(
+def resample_crops(
     timed: Iterable[tuple[float, np.ndarray | None]], rate_hz: float
 ) -> Iterator[np.ndarray | None]:
-    """All pictures on an even grid; see `Even`."""
-    even = Even(rate_hz)
-    for time_s, picture in timed:
-        yield from even.add(time_s, picture)
+    """Yield crops, each with its time in seconds, on an even grid; see `EvenGrid`."""
+    even = EvenGrid(rate_hz)
+    for time_s, image in timed:
+        yield from even.add(time_s, image)
     yield even.last()
 
 
-class Even:
-    """Pictures blended linearly in time onto an even grid that starts with the first."""
+class EvenGrid:
+    """Resample a stream of crops to an even grid that starts with the first, by linear blending."""
 
     def __init__(self, rate_hz: float) -> None:
         self.rate_hz, self.n = rate_hz, 0
         self.start_s = math.nan
         self.before: tuple[float, np.ndarray | None] | None = None
 
-    def add(self, later: float, picture: np.ndarray | None) -> list[np.ndarray | None]:
-        """Those before this one that it completes."""
+    def add(self, later: float, image: np.ndarray | None) -> list[np.ndarray | None]:
+        """Add the crop at time ``later`` (s); return the crops of the grid that it completes."""
         if self.before is None:
-            self.start_s, self.before = later, (later, picture)
+            self.start_s, self.before = later, (later, image)
         (time, before), found = self.before, []
         while (at := self.start_s + self.n / self.rate_hz) < later:
             share = (at - time) / (later - time)
-            found.append(_blend(before, picture, share, later - time))
+            found.append(_blend(before, image, share, later - time))
             self.n += 1
-        self.before = later, picture
+        self.before = later, image
         return found
 
     def last(self) -> np.ndarray | None:
-        """The one that no other follows."""
-        picture = None if self.before is None else self.before[1]
-        return None if picture is None else picture.astype(np.float32)
+        """Return the last crop of the grid, after all were added."""
+        image = None if self.before is None else self.before[1]
+        return None if image is None else image.astype(np.float32)
 
 
 def _blend(
     before: np.ndarray | None, after: np.ndarray | None, share: float, apart_s: float
 ) -> np.ndarray | None:
-    """``share`` of the second picture; None where the nearer one is missing or both far."""
+    """Blend two crops, ``share`` of the second; None if the nearer is missing or both far apart."""
     nearest = after if share > 0.5 else before
     if nearest is None or apart_s > LONGEST_HOLE_S:
         return None
@@ -94,25 +100,25 @@ def _blend(
 
 
 def overlap_add(
-    pictures: Iterable[np.ndarray | None],
+    crops: Iterable[np.ndarray | None],
     network: Callable[[np.ndarray], np.ndarray],
     *,
     chunk: int,
 ) -> np.ndarray:
-    """A network's wave over any number of pictures, (n,); see `OverlapAdd`."""
-    added = OverlapAdd(network, chunk)
-    for picture in pictures:
-        added.add(picture)
-    return added.finish()
+    """Compute a network's wave (n,) of any number of crops; see `OverlapAdd`."""
+    overlap_adder = OverlapAdd(network, chunk)
+    for image in crops:
+        overlap_adder.add(image)
+    return overlap_adder.finish()
 
 
 class OverlapAdd:
-    """A network's wave over pictures as they come, a chunk and a half of which are held.
+    """Compute a network's wave over a stream of crops; at most a chunk and a half is held.
 
-    Chunks overlap by half; their standardised waves are weighted by a Hann window, added, and
-    divided by the weights' sum. The last chunk of a stretch is longer, up to its end; a stretch
-    of less than a chunk and a half is one plain forward pass. NaN where there is no picture, or
-    too short a stretch.
+    Chunks overlap by half. Their standardised waves are weighted by a Hann window, added, and
+    divided by the sum of the weights. The last chunk of a stretch extends to its end; a stretch
+    shorter than a chunk and a half is one forward pass. The wave is NaN where there is no crop, and
+    in too short a stretch.
     """
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
@@ -120,59 +126,59 @@ class OverlapAdd:
         self.parts: list[np.ndarray] = []
         self.run = _Run(network, chunk)
 
-    def add(self, picture: np.ndarray | None) -> None:
-        """The next picture, or None where there is none."""
-        if picture is None:
+    def add(self, image: np.ndarray | None) -> None:
+        """Add the next crop, or None where there is none."""
+        if image is None:
             self.parts += [self.run.finish(), np.array([np.nan])]
             self.run = _Run(self.network, self.chunk)
         else:
-            self.run.add(picture)
+            self.run.add(image)
 
     def so_far(self) -> np.ndarray:
-        """Of the chunks that were read."""
+        """Return the wave of the chunks processed so far."""
         return np.concatenate([*self.parts, self.run.mixed()])
 
     def finish(self) -> np.ndarray:
-        """Of all pictures."""
+        """Return the wave of all crops."""
         return np.concatenate([*self.parts, self.run.finish()])
 
 
 class _Run:
-    """Overlap-add of one uninterrupted stretch."""
+    """Overlap-add one uninterrupted stretch."""
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
         self.network, self.chunk = network, chunk
-        self.held: list[np.ndarray] = []  # the newest pictures, less than a chunk and a half
+        self.waiting: list[np.ndarray] = []  # the newest crops, less than a chunk and a half
         self.n = 0
-        self.read: list[tuple[int, np.ndarray]] = []  # first picture and wave of each chunk
+        self.chunks: list[tuple[int, np.ndarray]] = []  # first frame and wave of each chunk
 
-    def add(self, picture: np.ndarray) -> None:
-        self.held.append(picture)
+    def add(self, image: np.ndarray) -> None:
+        self.waiting.append(image)
         self.n += 1
         half = self.chunk // 2
-        if len(self.held) == self.chunk + half:
+        if len(self.waiting) == self.chunk + half:
             self._read(self.chunk)
-            del self.held[:half]
+            del self.waiting[:half]
 
     def _read(self, frames: int) -> None:
-        wave = self.network(np.stack(self.held[:frames]))
-        self.read.append((self.n - len(self.held), standard(wave)))
+        wave = self.network(np.stack(self.waiting[:frames]))
+        self.chunks.append((self.n - len(self.waiting), standardise(wave)))
 
     def finish(self) -> np.ndarray:
         if self.n < min(self.chunk, SHORTEST_FRAMES):
             return np.full(self.n, np.nan)
-        self._read(len(self.held))
+        self._read(len(self.waiting))
         return self.mixed()
 
     def mixed(self) -> np.ndarray:
-        """The chunks that were read, added."""
-        if not self.read:
+        """Return the overlap-added wave of the chunks processed so far."""
+        if not self.chunks:
             return np.empty(0)
-        n = self.read[-1][0] + len(self.read[-1][1])
+        n = self.chunks[-1][0] + len(self.chunks[-1][1])
         total, weights = np.zeros(n), np.zeros(n)
-        for start, wave in self.read:
-            # half a sample off a Hann window's zeros, so that every sample has a weight
+        for start, wave in self.chunks:
+            # a Hann window shifted by half a sample, so that no weight is 0
             weight = np.sin(np.pi * (np.arange(len(wave)) + 0.5) / len(wave)) ** 2
             total[start : start + len(wave)] += weight * wave
             weights[start : start + len(wave)] += weight
-        return standard(total / weights)
+        return standardise(total / weights)

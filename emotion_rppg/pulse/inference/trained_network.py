@@ -1,4 +1,4 @@
-"""A trained pulse network: load it from its folder, read a wave from a clip of face pictures."""
+"""Load a trained pulse network from its folder, and read a wave from a clip of face crops."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from emotion_rppg.pulse import KIND
 from emotion_rppg.pulse.inference.overlap_add import (
     LONGEST_HOLE_S,
     SHORTEST_FRAMES,
-    at_rate,
-    standard,
+    resample_crops,
+    standardise,
 )
 from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.methods import detrend
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 
-SIZE = 32  # pixels a side of the default network's face picture
+SIZE = 32  # pixels a side of the default network's crops
 
 
 BUNDLED = {"physnet": Path(__file__).parents[1] / "weights" / "physnet"}  # trained networks
@@ -38,7 +38,7 @@ OPENVINO = "openvino"
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A trained pulse network with what its config.json says, ready on a device."""
+    """A trained pulse network on a device, with its config.json."""
 
     module: Callable[[torch.Tensor], torch.Tensor]
     config: dict[str, Any]
@@ -46,14 +46,16 @@ class Network:
 
     @property
     def rate_hz(self) -> float:
+        """Frames a second of its input and samples a second of its wave."""
         return float(self.config["rate_hz"])
 
     @property
     def size(self) -> int:
+        """Pixels a side of its input."""
         return int(self.config["size"])
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
-        """(frames, size, size, 3), 0–255, at ``rate_hz`` -> wave (frames,), standardised."""
+        """Clip (frames, size, size, 3), 0–255, at ``rate_hz`` -> wave (frames,), standardised."""
         import torch
 
         from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
@@ -64,14 +66,19 @@ class Network:
             wave = self.module(NORMALISATIONS[self.config["normalisation"]](x))
         found = wave[0].float().cpu().numpy().astype(float)
         if self.config.get("output") == "derivative":
-            found = detrend(np.cumsum(standard(found)), self.rate_hz)
-        return standard(found) * self.config["polarity"]
+            found = detrend(np.cumsum(standardise(found)), self.rate_hz)
+        return standardise(found) * self.config["polarity"]
 
 
 def load_network(folder: str | Path, *, device: str = "auto") -> Network:
-    """A trained network from its folder, made ready to read on the device.
+    """Load a trained network from its folder and accelerate it for a device.
 
-    ``device="openvino"`` runs it on the CPU through OpenVINO (extra ``fast``).
+    ``device="openvino"`` runs it on the CPU by OpenVINO (extra ``fast``).
+
+    Raises
+    ------
+    InputError
+        No folder of a pulse network; a config.json or weights that cannot be used.
     """
     from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino
     from emotion_rppg.pulse.networks import NETWORKS
@@ -83,9 +90,9 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
             f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want a pulse network"
         )
     needed = ("network", "options", "rate_hz", "size", "normalisation", "polarity", "lag_s")
-    lacking = [key for key in needed if key not in config]
-    if lacking:
-        raise InputError(f"config.json in {str(folder)!r} lacks {', '.join(lacking)}")
+    missing = [key for key in needed if key not in config]
+    if missing:
+        raise InputError(f"config.json in {str(folder)!r} lacks {', '.join(missing)}")
     for key, table in (("network", NETWORKS), ("normalisation", NORMALISATIONS)):
         if config[key] not in table:
             raise InputError(
@@ -93,33 +100,33 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
                 f"known: {', '.join(table)}"
             )
     try:
-        numbers = {k: float(config[k]) for k in ("rate_hz", "size", "polarity", "lag_s")}
+        values = {k: float(config[k]) for k in ("rate_hz", "size", "polarity", "lag_s")}
         module = NETWORKS[config["network"]](**config["options"])
     except (TypeError, ValueError) as error:
         raise InputError(f"config.json in {str(folder)!r} cannot be used: {error}") from error
-    if not (numbers["rate_hz"] > 0 and numbers["size"] >= 1 and abs(numbers["polarity"]) == 1):
+    if not (values["rate_hz"] > 0 and values["size"] >= 1 and abs(values["polarity"]) == 1):
         raise InputError(
-            f"config.json in {str(folder)!r} has {numbers}: want rate_hz and size above 0, and a "
+            f"config.json in {str(folder)!r} has {values}: want rate_hz and size above 0, and a "
             "polarity of 1 or -1"
         )
     load_state(module, load_tensors(folder), str(folder))
     if device == OPENVINO:
         return Network(OpenVino(module), config, "cpu")
-    where = pick_device(device)
-    return Network(Accelerated(module, where), config, where)
+    resolved = pick_device(device)
+    return Network(Accelerated(module, resolved), config, resolved)
 
 
 def waveform_from_clip(
     clip: np.ndarray, *, rate_hz: float, network: Network | str | Path | None = None
 ) -> np.ndarray:
-    """The pulse wave of a clip of face pictures, (frames,), standardised, more blood up.
+    """Read the pulse wave (frames,) of a clip of face crops, standardised, more blood up.
 
     Parameters
     ----------
     clip : uint8 array (frames, SIZE, SIZE, 3), RGB
-        The face and a little around it (a square 1.65 times as wide as the face).
+        A square 1.65 times as wide as the face, around it.
     rate_hz : float
-        Frames a second of the clip; it is brought to the network's own rate and back.
+        Frames a second of the clip; it is resampled to the network's rate and the wave back.
     network : Network or folder, optional
         Default: the bundled network.
 
@@ -148,9 +155,9 @@ def waveform_from_clip(
 
 
 def _wave_of(clip: np.ndarray, rate_hz: float, net: Network) -> np.ndarray:
-    """Brought to the network's rate, read, brought back."""
+    """Resample a clip to the network's rate, compute its wave and resample that back."""
     times = np.arange(len(clip)) / rate_hz
-    pictures = at_rate(zip(times, clip, strict=True), net.rate_hz)
-    wave = wave_of_crops(pictures, net, rate_hz=net.rate_hz, lag_s=net.config["lag_s"])
-    own = np.arange(len(wave)) / net.rate_hz - net.config["lag_s"]
-    return standard(np.interp(times, own, wave))
+    crops = resample_crops(zip(times, clip, strict=True), net.rate_hz)
+    wave = wave_of_crops(crops, net, rate_hz=net.rate_hz, lag_s=net.config["lag_s"])
+    wave_times = np.arange(len(wave)) / net.rate_hz - net.config["lag_s"]
+    return standardise(np.interp(times, wave_times, wave))

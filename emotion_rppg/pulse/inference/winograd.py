@@ -1,8 +1,8 @@
-"""3×3×3 convolutions by half the multiplications, for a processor that has its hands full of them.
+"""Compute 3×3×3 convolutions with half the multiplications (Winograd 1980; Lavin & Gray 2016).
 
-Four frames of what a convolution gives take twelve products with its three taps in time. Of sums
-and differences of the six frames beneath them they take six (Winograd 1980, F(4, 3); Lavin & Gray
-2016), each a plain convolution of pictures. The same to rounding, some 1e-5 of a wave.
+Four output frames of a convolution with three taps in time take twelve 2-D convolutions. Computed
+from sums and differences of the six input frames they take six (Winograd's F(4, 3)). The output is
+the same up to rounding, about 1e-5 of a wave.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-TILE = 16  # fours of frames at a time, whose sums stay in the processor's cache
+TILE = 16  # groups of four frames at a time, whose sums fit into the processor's cache
 
 
-def fits(layer: nn.Module) -> TypeGuard[nn.Conv3d]:
-    """Whether a layer is of the kind that is done here: 3×3×3, step 1, as many pixels as before."""
+def is_supported(layer: nn.Module) -> TypeGuard[nn.Conv3d]:
+    """Tell whether a layer can be replaced: kernel 3×3×3, stride 1, padding 1, with a bias."""
     return (
         isinstance(layer, nn.Conv3d)
         and layer.kernel_size == (3, 3, 3)
@@ -28,9 +28,10 @@ def fits(layer: nn.Module) -> TypeGuard[nn.Conv3d]:
 
 
 class Convolution(nn.Module):
-    """(batch, channels, frames, h, w) -> the same with other channels; channels last in memory.
+    """Winograd convolution: (batch, channels, frames, h, w) -> (batch, other channels, …).
 
-    Takes the weights of a layer that `fits`, and cannot learn.
+    It has the weights of a layer that `is_supported`, uses the channels-last memory layout and
+    cannot be trained.
     """
 
     bias: Tensor
@@ -42,8 +43,8 @@ class Convolution(nn.Module):
         slow = (a / 4, -(a + b + c) / 6, (b - a - c) / 6)
         taps = (*slow, a / 24 + b / 12 + c / 6, a / 24 - b / 12 + c / 6, c)
         for k, tap in enumerate(taps):
-            of_pictures = tap.float().contiguous(memory_format=torch.channels_last)
-            self.register_buffer(f"tap{k}", of_pictures)
+            kernel = tap.float().contiguous(memory_format=torch.channels_last)
+            self.register_buffer(f"tap{k}", kernel)
         self.register_buffer("bias", layer.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ class Convolution(nn.Module):
         return out[:, :frames].permute(0, 4, 1, 2, 3)
 
     def _write(self, rows: Tensor, out: Tensor) -> None:
-        """(4n + 2, h, w, channels) -> (4n, h, w, other channels)."""
+        """Write the output of one tile: (4n + 2, h, w, channels) -> (4n, h, w, other channels)."""
         a, b, c, d, e, f = (rows[k : len(rows) - 5 + k : 4] for k in range(6))
         even, odd = torch.sub(e, c, alpha=4), torch.sub(d, b, alpha=4)
         near, far = e - c, (d - b).mul_(2)
@@ -67,7 +68,7 @@ class Convolution(nn.Module):
             torch.sub(z, y, alpha=5).add_(x, alpha=4) for x, y, z in ((a, c, e), (b, d, f))
         )
         sums = (first, even + odd, even.sub_(odd), near + far, near.sub_(far), last)
-        p0, p1, p2, p3, p4, p5 = (self._of_pictures(k, x) for k, x in enumerate(sums))
+        p0, p1, p2, p3, p4, p5 = (self._convolve_frames(k, x) for k, x in enumerate(sums))
         both, apart = (p1 + p2).add_(self.bias), p1.sub_(p2).add_(self.bias)
         wide, skew = p3 + p4, p3.sub_(p4)
         torch.add(p0.add_(both), wide, out=out[0::4])
@@ -75,13 +76,14 @@ class Convolution(nn.Module):
         torch.add(both, wide, alpha=4, out=out[2::4])
         torch.add(p5.add_(apart), skew, alpha=8, out=out[3::4])
 
-    def _of_pictures(self, k: int, x: Tensor) -> Tensor:
+    def _convolve_frames(self, k: int, x: Tensor) -> Tensor:
+        """Convolve each frame with the k-th 2-D kernel, channels last."""
         tap = self.get_buffer(f"tap{k}")
         return functional.conv2d(x.permute(0, 3, 1, 2), tap, padding=1).permute(0, 2, 3, 1)
 
 
 class Traceable(Convolution):
-    """The same as plain functions of the input, for OpenVINO to trace; torch is slower with it."""
+    """Winograd convolution that OpenVINO can trace: no in-place operations; slower in torch."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, frames, h, w) -> (batch, other channels, frames, h, w)."""
@@ -104,10 +106,10 @@ class Traceable(Convolution):
         return found[:, :frames].transpose(1, 2)
 
 
-def replaced(module: nn.Module, kind: type[Convolution]) -> nn.Module:
-    """The module itself, each layer that `fits` exchanged for one of a kind."""
+def replace_convolutions(module: nn.Module, kind: type[Convolution]) -> nn.Module:
+    """Replace, in place, each layer that `is_supported` by one of ``kind``; return the module."""
     for part in list(module.modules()):
         for name, layer in part.named_children():
-            if fits(layer):
+            if is_supported(layer):
                 part.register_module(name, kind(layer))
     return module

@@ -1,4 +1,4 @@
-"""The table of pulse networks, and how a trained one is written; needs torch."""
+"""List the pulse networks (NETWORKS) and save a trained one; imports torch."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def save_network(
     polarity: int = 1,
     lag_s: float = 0.0,
 ) -> None:
-    """Write weights, config.json and MODEL_CARD.md into a folder, as `load_network` reads them.
+    """Save a network to a folder for `load_network`: weights, config.json and MODEL_CARD.md.
 
     Parameters
     ----------
-    network, options : name in ``NETWORKS`` and the arguments it was made with
-    rate_hz, size, normalisation : what the network takes
+    network, options : name in ``NETWORKS`` and the arguments of its class
+    rate_hz, size, normalisation : frames a second, pixels a side and normalisation of its input
     trained_on : ``{data set: [subjects]}`` or "unknown"
-    training : how it came about
+    training : settings and results of its training, for the model card
     output : {"wave", "derivative"}
-    polarity : 1, or -1 where it gives less blood as up
-    lag_s : how much its wave comes late, in seconds
+    polarity : 1, or -1 if less blood is up in its wave
+    lag_s : delay of its wave, in seconds
     """
     people: Any = trained_on
     if not isinstance(trained_on, str):
-        people = {dataset: list(map(str, who)) for dataset, who in trained_on.items()}
+        people = {dataset: list(map(str, ids)) for dataset, ids in trained_on.items()}
     config = {
         "kind": KIND,
         "network": network,
@@ -84,39 +84,40 @@ def save_network(
 
 
 def card(config: Mapping[str, Any], weights: int) -> str:
-    """The model card, Markdown, of what config.json says."""
+    """Write the model card (Markdown) from the content of config.json."""
     people = config["trained_on"]
-    named = isinstance(people, Mapping)
-    saw = [f"- {name}: {', '.join(who)}" for name, who in people.items()] if named else []
-    how = [f"- {key}: {value}" for key, value in config["training"].items()]
+    known = isinstance(people, Mapping)
+    subjects = [f"- {name}: {', '.join(ids)}" for name, ids in people.items()] if known else []
+    facts = [f"- {key}: {value}" for key, value in config["training"].items()]
     late = f"{1e3 * config['lag_s']:+.0f} ms late"
     return "\n".join(
         [
             f"# A pulse network: {config['network']}",
             "",
-            "From pictures of a face to its blood volume pulse (rPPG). Not a medical device.",
+            "Estimates the blood volume pulse (rPPG) from crops of a face. Not a medical device.",
             "",
-            f"- **Takes** RGB pictures of {config['size']}×{config['size']} pixels, "
-            f"{config['rate_hz']:g} a second: the square about a face 1.65 times as wide as the "
+            f"- **Input**: RGB crops of {config['size']}×{config['size']} pixels, "
+            f"{config['rate_hz']:g} a second: a square around the face, 1.65 times as wide as the "
             f"face. Normalisation: {config['normalisation']}.",
-            f"- **Gives** one number a picture ({config['output']}; polarity "
-            f"{config['polarity']:+d}, {late}); `emotion_rppg` turns it so that more blood is up.",
+            f"- **Output**: one number a frame ({config['output']}; polarity "
+            f"{config['polarity']:+d}, {late}); `emotion_rppg` orients it so that more blood is "
+            "up.",
             f"- **Weights**: {weights:,}; written by emotion_rppg {config['version']}.",
             "",
-            "## Whom it saw in training",
+            "## Subjects in training",
             "",
-            "Nobody may be tested with it who stands here; `evaluate` refuses to.",
+            "Do not evaluate on any subject listed below; `evaluate` refuses to.",
             "",
-            *(saw or ["- unknown"]),
+            *(subjects or ["- unknown"]),
             "",
-            "## How it came about",
+            "## Training",
             "",
-            *how,
+            *facts,
             "",
             "## Limits",
             "",
-            "A network writes a pulse over anything: trust a wave only as far as its quality says. "
-            "Skin tones, lights, motions and codecs that it did not see in training are untested.",
+            "A network outputs a pulse for any input: use a wave only where its quality is high. "
+            "Skin tones, lights, motions and codecs that were not in training are untested.",
             "",
         ]
     )

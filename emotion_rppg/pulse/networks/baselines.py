@@ -1,9 +1,9 @@
-"""What Yu et al. (2019) set their temporal encoder–decoder against; no code of theirs is public.
+"""Baseline networks that Yu et al. (2019) compare their temporal encoder–decoder with.
 
-All have PhysNet's nine convolutions and, by their default widths, about its 768,577 parameters.
-They differ in how they look along time: convolutions without pooling, or a convolutional network
-for each frame alone and a recurrent layer after it. ``docs/networks.md`` measures what that
-changes.
+No code of theirs is public. All have PhysNet's nine convolutions and, by their default widths,
+about its 768,577 parameters. They differ in how they use time: convolutions without pooling, or a
+convolutional network for each frame and a recurrent layer after it. ``docs/networks.md`` compares
+them.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from emotion_rppg.pulse.networks.input_normalisation import detrended
 from emotion_rppg.pulse.networks.physnet import check_clip
 from emotion_rppg.recurrent import ConvLSTM, start
 
-POOL_AFTER = (1, 3, 5, 7)  # PhysNet's: space is halved after these convolutions
-FLAT = (1,) * 9  # kernels along time that see one frame
+POOL_AFTER = (1, 3, 5, 7)  # as in PhysNet, space is halved after these convolutions
+SINGLE_FRAME = (1,) * 9  # kernels along time of one frame
 
 
 class _Convolutions(nn.Module):
-    """PhysNet's nine convolutions, time never pooled.
+    """PhysNet's nine convolutions without temporal pooling.
 
     (batch, 3, frames, height, width) -> (batch, width, frames, height/16, width/16).
 
     Parameters
     ----------
     kernels, steps : nine integers each
-        How many frames each convolution takes in, and how far apart they are (dilation).
+        Kernel size of each convolution in frames, and its dilation.
     width : int
         Channels from the third convolution on; the first two have a quarter and a half.
     pool_after : numbers of the convolutions, from 1, after which space is halved
     normalisation : str
-        As :class:`~emotion_rppg.pulse.networks.physnet.PhysNet`'s.
+        As in :class:`~emotion_rppg.pulse.networks.physnet.PhysNet`.
     """
 
     def __init__(
         self,
         *,
-        kernels: tuple[int, ...] = FLAT,
-        steps: tuple[int, ...] = (1,) * 9,
+        kernels: tuple[int, ...] = SINGLE_FRAME,
+        dilations: tuple[int, ...] = (1,) * 9,
         width: int = 64,
         pool_after: tuple[int, ...] = POOL_AFTER,
         normalisation: str = "raw",
@@ -53,15 +53,15 @@ class _Convolutions(nn.Module):
             self.norm = nn.BatchNorm3d(3)
         channels = (3, width // 4, width // 2, *[width] * 7)
         self.blocks = nn.ModuleList()
-        for k, (kernel, step) in enumerate(zip(kernels, steps, strict=True)):
+        for k, (kernel, dilation) in enumerate(zip(kernels, dilations, strict=True)):
             space = 5 if k == 0 else 3
             block = nn.Sequential(
                 nn.Conv3d(
                     channels[k],
                     channels[k + 1],
                     (kernel, space, space),
-                    dilation=(step, 1, 1),
-                    padding=(kernel // 2 * step, space // 2, space // 2),
+                    dilation=(dilation, 1, 1),
+                    padding=(kernel // 2 * dilation, space // 2, space // 2),
                 ),
                 nn.BatchNorm3d(channels[k + 1]),
                 nn.ReLU(inplace=True),
@@ -84,15 +84,18 @@ class _Convolutions(nn.Module):
 class CNN3D(nn.Module):
     """PhysNet without its temporal encoder–decoder: time is never pooled.
 
-    (batch, 3, frames, height, width) -> (batch, frames). Sees 17 frames about each one.
+    (batch, 3, frames, height, width) -> (batch, frames). The receptive field is 17 frames.
     """
 
-    STEPS: tuple[int, ...] = (1,) * 9
+    DILATIONS: tuple[int, ...] = (1,) * 9
 
     def __init__(self, *, width: int = 64, normalisation: str = "raw") -> None:
         super().__init__()
         self.convolutions = _Convolutions(
-            kernels=(1, *[3] * 8), steps=self.STEPS, width=width, normalisation=normalisation
+            kernels=(1, *[3] * 8),
+            dilations=self.DILATIONS,
+            width=width,
+            normalisation=normalisation,
         )
         self.last = nn.Conv3d(width, 1, 1)
 
@@ -102,20 +105,21 @@ class CNN3D(nn.Module):
 
 
 class CNN3DDilated(CNN3D):
-    """CNN3D with kernels as wide apart in time as PhysNet's pools make them.
+    """CNN3D with the dilations in time that PhysNet's pooling causes.
 
-    Tells what pooling time does from what a longer look does; not in Yu et al. (2019).
+    It separates the effect of temporal pooling from that of a longer receptive field. It is not in
+    Yu et al. (2019).
     """
 
-    STEPS = (1, 1, 1, 2, 2, 4, 4, 4, 4)
+    DILATIONS = (1, 1, 1, 2, 2, 4, 4, 4, 4)
 
 
 class _Recurrent(nn.Module):
-    """A 2DCNN for each frame, the mean over its picture, a recurrent layer over time, a line."""
+    """A 2DCNN for each frame, the mean over space, a recurrent layer and a linear layer."""
 
     LAYER: Any = nn.LSTM
     HIDDEN = 330
-    BOTH_WAYS = False
+    BIDIRECTIONAL = False
 
     def __init__(
         self, *, width: int = 64, hidden: int | None = None, normalisation: str = "raw"
@@ -123,9 +127,11 @@ class _Recurrent(nn.Module):
         super().__init__()
         hidden = hidden or self.HIDDEN
         self.convolutions = _Convolutions(width=width, normalisation=normalisation)
-        self.recurrent = self.LAYER(width, hidden, batch_first=True, bidirectional=self.BOTH_WAYS)
+        self.recurrent = self.LAYER(
+            width, hidden, batch_first=True, bidirectional=self.BIDIRECTIONAL
+        )
         start(self.recurrent)
-        self.last = nn.Linear(hidden * (1 + self.BOTH_WAYS), 1)
+        self.last = nn.Linear(hidden * (1 + self.BIDIRECTIONAL), 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 3, frames, height, width) -> (batch, frames)."""
@@ -146,17 +152,17 @@ class CNN2DLSTM(_Recurrent):
 
 
 class CNN2DBiLSTM(_Recurrent):
-    """A 2DCNN for each frame, then an LSTM in each direction of time."""
+    """A 2DCNN for each frame, then a bidirectional LSTM: same shapes as `CNN2DLSTM`."""
 
     HIDDEN = 224
-    BOTH_WAYS = True
+    BIDIRECTIONAL = True
 
 
 class CNN2DConvLSTM(nn.Module):
-    """A 2DCNN for each frame, then a ConvLSTM on its pictures (Shi et al. 2015).
+    """A 2DCNN for each frame, then a ConvLSTM on its feature maps (Shi et al. 2015).
 
-    (batch, 3, frames, height, width) -> (batch, frames). Space is halved three times and not
-    four, so that even 16×16 pixels leave the ConvLSTM a picture and not a point.
+    (batch, 3, frames, height, width) -> (batch, frames). Space is halved three times instead of
+    four, so that even 16×16 pixels give a feature map of more than one pixel.
     """
 
     def __init__(self, *, width: int = 64, hidden: int = 92, normalisation: str = "raw") -> None:

@@ -1,6 +1,7 @@
-"""How pixels enter a network: NORMALISATIONS, each (batch, 3, frames, h, w) -> the same shape.
+"""Normalise the input of a network: NORMALISATIONS, (batch, 3, frames, h, w) -> the same shape.
 
-Pixels come as 0–255. Two choices happen inside the network and pass through here unchanged.
+Pixels are 0–255. Two normalisations are layers of the network; their entries return the clip
+unchanged.
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ from torch.nn import functional
 
 
 def raw(clip: Tensor) -> Tensor:
-    """x / 255: the frames as they are (Yu et al. 2019)."""
+    """Scale to 0–1: x / 255 (Yu et al. 2019)."""
     return clip / 255.0
 
 
 def standardised(clip: Tensor) -> Tensor:
-    """(x − mean) / std over all pixels, channels and frames of the clip (Liu et al. 2023)."""
+    """Standardise over all pixels, channels and frames of the clip (Liu et al. 2023)."""
     axes = (1, 2, 3, 4)
     centred = clip - clip.mean(axes, keepdim=True)
     return centred / (centred.square().mean(axes, keepdim=True).sqrt() + 1e-7)
 
 
 def diff_normalised(clip: Tensor) -> Tensor:
-    """d_t = (x_{t+1} − x_t) / (x_{t+1} + x_t), divided by its std over the clip.
+    """Compute normalised frame differences (Chen & McDuff 2018).
 
-    Chen & McDuff 2018. The last frame's difference is 0, so that the length stays.
+    d_t = (x_{t+1} − x_t) / (x_{t+1} + x_t), divided by its standard deviation over the clip. That
+    of the last frame is 0, so that the length stays.
     """
     later, earlier = clip[:, :, 1:], clip[:, :, :-1]
     change = (later - earlier) / (later + earlier + 1e-7)
@@ -33,7 +35,7 @@ def diff_normalised(clip: Tensor) -> Tensor:
 
 
 def inside(clip: Tensor) -> Tensor:
-    """Nothing here: the network does it (`temporal`, `diff_batchnorm`)."""
+    """Return the clip: the network normalises it (`temporal`, `diff_batchnorm`)."""
     return clip
 
 
@@ -47,20 +49,21 @@ NORMALISATIONS = {
 
 
 def detrended(x: Tensor) -> Tensor:
-    """Each pixel minus its least-squares line over time, over the root mean square of the rest.
+    """Detrend each pixel over time and divide it by its root mean square.
 
-    ``x`` is (batch, channels, frames, h, w). The temporal normalisation module of Wang et al.
-    2024: y = (x − a·t − b) / sqrt(mean((x − a·t − b)²) + 1e-6).
+    ``x`` is (batch, channels, frames, h, w); the result has the same shape. This is the temporal
+    normalisation module of Wang et al. 2024: y = (x − a·t − b) / sqrt(mean((x − a·t − b)²) + 1e-6),
+    where a·t + b is the least-squares line.
     """
     import torch
 
-    # as (k, frames, m) without a copy in either layout: sums over time then run along memory
-    last = x.is_contiguous(memory_format=torch.channels_last_3d)
-    rows = x.permute(0, 2, 3, 4, 1) if last else x
-    flat = rows.flatten(2) if last else rows.flatten(0, 1).flatten(2)
+    # as (k, frames, m) without a copy in either memory layout, for fast sums over time
+    channels_last = x.is_contiguous(memory_format=torch.channels_last_3d)
+    rows = x.permute(0, 2, 3, 4, 1) if channels_last else x
+    flat = rows.flatten(2) if channels_last else rows.flatten(0, 1).flatten(2)
     t = torch.linspace(-1.0, 1.0, x.shape[2], dtype=x.dtype, device=x.device)[:, None]
-    left = flat - flat.mean(1, keepdim=True)
-    slope = (left * (t / t.square().sum())).sum(1, keepdim=True)
-    left = torch.addcmul(left, t, slope, value=-1)
-    left = left * (left.square().mean(1, keepdim=True) + 1e-6).rsqrt()
-    return left.view(rows.shape).permute(0, 4, 1, 2, 3) if last else left.view(x.shape)
+    residual = flat - flat.mean(1, keepdim=True)
+    slope = (residual * (t / t.square().sum())).sum(1, keepdim=True)
+    residual = torch.addcmul(residual, t, slope, value=-1)
+    scaled = residual * (residual.square().mean(1, keepdim=True) + 1e-6).rsqrt()
+    return scaled.view(rows.shape).permute(0, 4, 1, 2, 3) if channels_last else scaled.view(x.shape)

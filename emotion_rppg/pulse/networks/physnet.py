@@ -1,8 +1,8 @@
-"""PhysNet: the 3D-CNN with a temporal encoder–decoder (Yu et al. 2019), layer by layer.
+"""Define PhysNet, a 3D-CNN with a temporal encoder–decoder (Yu et al. 2019), and load checkpoints.
 
-Space is pooled from H×W to H/16×W/16; time is pooled T → T/2 → T/4 and brought back by two
-transposed convolutions. Names and shapes of the parameters are the published ones, so that public
-checkpoints load.
+Space is pooled from H×W to H/16×W/16. Time is pooled T → T/2 → T/4 and restored by two transposed
+convolutions. Names and shapes of the parameters are the published ones, so that public checkpoints
+load.
 """
 
 from __future__ import annotations
@@ -41,18 +41,17 @@ def _double_time(channels: int) -> nn.Sequential:
 
 
 class PhysNet(nn.Module):
-    """(batch, 3, frames, height, width) -> (batch, frames).
+    """PhysNet: (batch, 3, frames, height, width) -> (batch, frames).
 
-    Any number of frames from 4 (the last is repeated up to a multiple of four, the wave cut back)
-    and any picture from 16×16.
+    It takes any number of frames from 4 (the last is repeated up to a multiple of four, and the
+    wave cut back) and any size from 16×16 pixels.
 
     Parameters
     ----------
     normalisation : str
-        What the network itself does to its input: ``"diff_batchnorm"`` takes differences of
-        frames through a BatchNorm (keys ``norm.*``; published with FactorizePhys, Joshi et al.
-        2024); ``"temporal"`` detrends every pixel before each convolution (Wang et al. 2024);
-        any other: nothing.
+        Normalisation inside the network: ``"diff_batchnorm"`` is BatchNorm of frame differences
+        (keys ``norm.*``; published with FactorizePhys, Joshi et al. 2024); ``"temporal"`` detrends
+        every pixel before each convolution (Wang et al. 2024); any other value: none.
 
     References
     ----------
@@ -106,32 +105,40 @@ def _pool(x: Tensor, *, time: int) -> Tensor:
     return functional.max_pool3d(x, (time, 2, 2))
 
 
-def check_clip(x: Tensor, who: str) -> int:
-    """The clip's number of frames, once its shape is one that ``who``, a network, takes."""
+def check_clip(x: Tensor, network_name: str) -> int:
+    """Check the shape of a clip for a network; return its number of frames.
+
+    Raises
+    ------
+    InputError
+        Another shape; too few frames or pixels.
+    """
     if x.ndim != 5 or x.shape[1] != 3:
-        raise InputError(f"{who} takes (batch, 3, frames, height, width), got {tuple(x.shape)}")
+        raise InputError(
+            f"{network_name} takes (batch, 3, frames, height, width), got {tuple(x.shape)}"
+        )
     frames, height, width = x.shape[2:]
     if frames < SHORTEST:
-        raise InputError(f"{who} needs at least {SHORTEST} frames, got {frames}")
+        raise InputError(f"{network_name} needs at least {SHORTEST} frames, got {frames}")
     if min(height, width) < SMALLEST:
         raise InputError(
-            f"{who} needs pictures of at least {SMALLEST}×{SMALLEST} pixels, got {height}×{width}"
+            f"{network_name} needs at least {SMALLEST}×{SMALLEST} pixels, got {height}×{width}"
         )
     return int(frames)
 
 
 def load_public(path: str | Path) -> PhysNet:
-    """A ready network (eval mode, CPU) from a public PyTorch checkpoint.
+    """Load a network (eval mode, CPU) from a public PyTorch checkpoint.
 
-    Reads a bare state dict or one wrapped under a usual key, with or without the ``module.``
-    prefix of DataParallel, with or without ``norm.*``, stored on any device. The checkpoint's own
-    input normalisation is left to the caller.
+    The checkpoint is a state dict, or has one under a usual key, with or without the ``module.``
+    prefix of DataParallel, with or without ``norm.*``, stored on any device. The caller applies the
+    input normalisation of the checkpoint.
 
     Raises
     ------
     InputError
-        No such file; not a checkpoint of plain tensors (a pickle that would run code is refused
-        unopened); missing, unexpected or misshapen tensors, by name.
+        No such file; not a checkpoint of plain tensors (a pickle that would run code is not
+        opened); missing or unexpected tensors, or tensors of another shape, listed by name.
     """
     state = _tensors(Path(path))
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
@@ -151,7 +158,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
         content = content[inner]
     if not isinstance(content, Mapping) or not content:
         raise InputError(f"{path} holds {type(content).__name__}, want a state_dict of tensors")
-    words = [str(k) for k, v in content.items() if not isinstance(v, Tensor)]
-    if words:
-        raise InputError(f"{path} holds more than tensors ({', '.join(words[:4])})")
+    others = [str(k) for k, v in content.items() if not isinstance(v, Tensor)]
+    if others:
+        raise InputError(f"{path} holds more than tensors ({', '.join(others[:4])})")
     return {str(name): tensor for name, tensor in content.items()}

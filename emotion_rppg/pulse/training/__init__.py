@@ -1,1 +1,1 @@
-"""Train a pulse network: clips, losses, the loop, validation, curves."""
+"""Train a pulse network: clips, losses, training loop, validation, loss curves."""

@@ -1,4 +1,4 @@
-"""Where a pulse network's clips come from: synthetic people, or recordings split by person."""
+"""Provide training clips for a pulse network, from synthetic faces or from recordings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.inference.overlap_add import pictures_at
+from emotion_rppg.pulse.inference.overlap_add import face_crops
 from emotion_rppg.pulse.training.config import Recipe
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
@@ -21,13 +21,14 @@ from emotion_rppg.video.face_tracking import track_face
 
 ClipSource = Callable[[int], tuple[np.ndarray, np.ndarray]]
 People = Mapping[str, Sequence[str]]
-HELD_OUT_CLIPS = 16  # on which the loss is taken
+HELD_OUT_CLIPS = 16  # on which the validation loss is computed
 
 
 class Sources(NamedTuple):
-    """Clips to learn from and clips held out (None without ``validation``), and whose they are.
+    """Training clips, validation clips (None without validation), and the people in both.
 
-    ``people`` has both: weights that were chosen on somebody must not be tested on them either.
+    ``people`` includes those held out: weights that were selected on a person must not be tested on
+    that person either.
     """
 
     clips: ClipSource
@@ -38,36 +39,44 @@ class Sources(NamedTuple):
 def sources(
     recordings: Sequence[Recording] | None, recipe: Recipe, *, cache: Cache | None = None
 ) -> Sources:
-    """Of recordings, or synthetic (None), as the recipe splits them.
+    """Make training and validation clips from recordings, or synthetic ones (None).
 
-    ``cache`` keeps the face pictures of the recordings' videos for later trainings.
+    ``cache`` stores the face crops of the recordings' videos for later trainings.
     """
-    learned, held_out = recordings, None
+    training, held_out = recordings, None
     if recordings is not None and recipe.validation:
-        learned, held_out = split_people(recordings, recipe)
-    if learned is None:
+        training, held_out = split_people(recordings, recipe)
+    if training is None:
         clips, people = synthetic_clips(recipe)
     else:
-        clips, people = recording_clips(learned, recipe, cache=cache)
+        clips, people = recording_clips(training, recipe, cache=cache)
     if not recipe.validation:
         return Sources(clips, None, people)
     if held_out is None:
-        seen = recipe.steps * recipe.batch_size
-        return Sources(clips, lambda index: clips(seen + index), people)
+        used = recipe.steps * recipe.batch_size
+        return Sources(clips, lambda index: clips(used + index), people)
     validation, others = recording_clips(held_out, recipe, cache=cache)
-    return Sources(clips, validation, together(people, others))
+    return Sources(clips, validation, merge_people(people, others))
 
 
 def split_people(
     recordings: Sequence[Recording], recipe: Recipe
 ) -> tuple[list[Recording], list[Recording]]:
-    """Recordings to learn from, and those of the share of people who are held out (one or more)."""
+    """Split recordings by person: those for training, and those of the people held out.
+
+    At least one person is held out.
+
+    Raises
+    ------
+    InputError
+        Fewer than two people with a video and a contact pulse.
+    """
     usable = [r for r in recordings if r.video is not None and "bvp" in r.signals]
     people = sorted({r.person for r in usable})
     if len(people) < 2:
         raise InputError(
-            f"{len(people)} people with a video beside a contact pulse (bvp): to hold some out, "
-            "want two or more, or validation 0"
+            f"{len(people)} people with a video and a contact pulse (bvp): to hold some out, want "
+            "two or more, or validation 0"
         )
     n = min(max(round(recipe.validation * len(people)), 1), len(people) - 1)
     order = np.random.default_rng((recipe.seed, 11)).permutation(len(people))
@@ -78,8 +87,8 @@ def split_people(
     )
 
 
-def together(people: People | str, more: People | str) -> dict[str, list[str]] | str:
-    """Whom two trainings saw, one after the other; unknown if either is."""
+def merge_people(people: People | str, more: People | str) -> dict[str, list[str]] | str:
+    """Merge the people of two successive trainings; unknown if either is."""
     if isinstance(people, str) or isinstance(more, str):
         return "unknown"
     sets = sorted({*people, *more})
@@ -87,16 +96,16 @@ def together(people: People | str, more: People | str) -> dict[str, list[str]] |
 
 
 def as_tensors(pair: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Clip (frames, h, w, 3) and wave -> (3, frames, h, w) of 0–255 and (frames,)."""
+    """Convert a clip (frames, h, w, 3) and its wave to tensors (3, frames, h, w) and (frames,)."""
     clip, wave = pair
     pixels = torch.from_numpy(np.ascontiguousarray(clip.transpose(3, 0, 1, 2)))
     return pixels.float(), torch.as_tensor(wave, dtype=torch.float32)
 
 
 def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
-    """Endless clips of people that never were, and their seeds for ``trained_on``.
+    """Make a source of synthetic clips, and return it with their seeds for ``trained_on``.
 
-    Those after the last step's are held out, where the recipe wants validation.
+    With validation, the clips after those of the last step are held out.
     """
     from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
 
@@ -118,24 +127,29 @@ def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
 def recording_clips(
     recordings: Sequence[Recording], recipe: Recipe, *, cache: Cache | None = None
 ) -> tuple[ClipSource, dict[str, list[str]]]:
-    """Clips from those recordings that have a video and a contact pulse, and the people in them.
+    """Make a source of clips from recordings with a video and a contact pulse.
 
-    Each recording's face is followed once and kept as small pictures; a clip is a random stretch
-    in which the face was seen throughout.
+    The face of each recording is tracked once and stored as small crops; a clip is a random stretch
+    of uninterrupted face track. Returns the source and ``{data set: [subjects]}``.
+
+    Raises
+    ------
+    InputError
+        No recording has such a stretch.
     """
     stretches: list[tuple[np.ndarray, np.ndarray]] = []
     people: dict[str, list[str]] = {}
     for r in recordings:
         if r.video is None or "bvp" not in r.signals:
             continue
-        found = [(c, w) for c, w in _paired(r, recipe, cache) if len(w) >= recipe.frames]
+        found = [(c, w) for c, w in _clips_with_pulse(r, recipe, cache) if len(w) >= recipe.frames]
         stretches += found
         if found and r.subject not in people.setdefault(r.dataset, []):
             people[r.dataset].append(r.subject)
     if not stretches:
         raise InputError(
-            f"none of {len(recordings)} recordings has {recipe.frames} frames of a seen face "
-            "beside a contact pulse (bvp)"
+            f"none of {len(recordings)} recordings has {recipe.frames} frames with a face and a "
+            "contact pulse (bvp): want videos with a signal bvp, or fewer frames a clip"
         )
     shares = np.array([len(w) for _, w in stretches], dtype=float)
 
@@ -148,38 +162,42 @@ def recording_clips(
     return source, people
 
 
-def _paired(
+def _clips_with_pulse(
     recording: Recording, recipe: Recipe, cache: Cache | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Stretches of seen face, uint8 (frames, size, size, 3), with the contact pulse beneath."""
+    """List stretches of face crops, uint8 (frames, size, size, 3), with their contact pulse."""
     assert recording.video is not None
     bvp = recording.read("bvp")
     bvp = bvp.bandpass(0.5, min(8.0, 0.45 * bvp.rate_hz))
     face = _face(recording.video, recipe, cache)
-    times = face["start_s"] + np.arange(len(face["pictures"])) / recipe.rate_hz
+    times = face["start_s"] + np.arange(len(face["crops"])) / recipe.rate_hz
     wave = np.interp(times, bvp.times_s, bvp.samples, left=np.nan, right=np.nan)
-    seen = Signal(np.where(face["seen"], wave, np.nan), recipe.rate_hz)
-    return [(face["pictures"][a:b], wave[a:b]) for a, b in seen.runs()]
+    covered = Signal(np.where(face["covered"], wave, np.nan), recipe.rate_hz)
+    return [(face["crops"][a:b], wave[a:b]) for a, b in covered.runs()]
 
 
 def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.ndarray]:
-    """A video's face as uint8 ``pictures`` (n, size, size, 3) from ``start_s``, where ``seen``."""
+    """Crop a video's face, from the cache if it is there.
+
+    Returns ``crops``, uint8 (n, size, size, 3); ``covered``, whether each has a face; ``start_s``.
+    """
     if cache is None:
-        return _followed(video, recipe)
-    key = fingerprint("face", video, recipe.size, recipe.rate_hz)
-    kept = cache.get(key)
-    if not isinstance(kept, dict):
-        kept = _followed(video, recipe)
-        cache.keep(key, kept)
-    return kept
+        return _track(video, recipe)
+    key = fingerprint("face crops", video, recipe.size, recipe.rate_hz)
+    cached = cache.get(key)
+    if not isinstance(cached, dict):
+        cached = _track(video, recipe)
+        cache.keep(key, cached)
+    return cached
 
 
-def _followed(video: Video, recipe: Recipe) -> dict[str, np.ndarray]:
-    start, stream = pictures_at(track_face(video), size=recipe.size, rate_hz=recipe.rate_hz)
+def _track(video: Video, recipe: Recipe) -> dict[str, np.ndarray]:
+    """Track and crop a video's face; returns as `_face`."""
+    start, stream = face_crops(track_face(video), size=recipe.size, rate_hz=recipe.rate_hz)
     blank = np.zeros((recipe.size, recipe.size, 3), np.uint8)
     found = [None if p is None else np.rint(p).astype(np.uint8) for p in stream]
     return {
-        "pictures": np.stack([blank if p is None else p for p in found]),
-        "seen": np.array([p is not None for p in found]),
+        "crops": np.stack([blank if p is None else p for p in found]),
+        "covered": np.array([p is not None for p in found]),
         "start_s": np.array(start),
     }

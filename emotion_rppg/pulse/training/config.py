@@ -1,4 +1,4 @@
-"""What a pulse network is trained as, and how: one frozen set of choices, checked once."""
+"""Define the settings of a training of a pulse network (`Recipe`)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ _IN_NETWORK = ("temporal", "diff_batchnorm")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained and how; the defaults are the small network of the demo.
+    """Settings of a training; the defaults are those of the small network of the demo.
 
-    ``size`` pixels a side, ``frames`` a clip at ``rate_hz``; Adam with a one-cycle learning rate
-    whose top is ``learning_rate``; ``steps`` of ``batch_size`` clips; ``loss`` a name of ``LOSSES``
-    or several joined by ``+``. ``varied`` is the share of the synthetic clips that have what real
-    video has (`synthesis.clips`); the rest is plain.
+    Clips have ``size`` pixels a side and ``frames`` frames at ``rate_hz``. Training takes ``steps``
+    steps of ``batch_size`` clips by Adam, with a one-cycle learning rate whose maximum is
+    ``learning_rate``. ``loss`` is a name of ``LOSSES`` or several joined by ``+``. ``varied`` is
+    the share of synthetic clips with the difficulties of real video (`synthesis.clips`); the others
+    are plain.
 
-    ``validation`` is the share of the people who are held out (of synthetic clips: above 0 some
-    are). Every ``validate_every`` steps the loss on them is taken; after ``patience`` times without
-    a lower one training ends, and the weights of the lowest are kept.
+    ``validation`` is the share of people who are held out (synthetic clips: some are held out if it
+    is above 0). Every ``validate_every`` steps the loss on them is computed. After ``patience``
+    times without a lower one, training ends; the weights with the lowest loss are saved.
+
+    Raises
+    ------
+    InputError
+        An unknown name or a value out of range.
     """
 
     network: str = "physnet"
@@ -54,19 +60,23 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
         if not 0 <= self.varied <= 1:
-            raise InputError(f"varied is a share, 0 to 1, got {self.varied}")
+            raise InputError(f"varied is a share of the clips, 0 to 1, got {self.varied}")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation is a share of the people, below 1, got {self.validation}")
         if self.seed < 0:
-            raise InputError(f"seed must be 0 or more, got {self.seed}: others are people's")
+            raise InputError(f"seed must be 0 or more, got {self.seed}: others belong to people")
 
     @property
     def options(self) -> dict[str, Any]:
+        """Arguments of the network's class."""
         inside = self.normalisation in _IN_NETWORK
         return {"normalisation": self.normalisation} if inside else {}
 
     def learning_rate_at(self, step: int) -> float:
-        """One cycle (Smith & Topin 2019): up over the first fifth, down along a cosine to 1/100."""
+        """Return the learning rate of a step: one cycle (Smith & Topin 2019).
+
+        It rises over the first fifth of the steps and falls along a cosine to 1/100.
+        """
         up = max(self.steps // 5, 1)
         if step < up:
             return self.learning_rate * (0.1 + 0.9 * step / up)

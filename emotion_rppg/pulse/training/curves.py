@@ -1,4 +1,4 @@
-"""How training went: the losses as CSV, and both curves as a picture."""
+"""Write the loss curves of a training as CSV and as an image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMOOTHED = 20  # steps
 
 
 def write_curves(folder: Path, training: Curve, validation: Curve) -> None:
-    """``curve.csv``, ``validation.csv`` where there was any, and ``curve.png``."""
+    """Write ``curve.csv``, ``validation.csv`` (with validation) and ``curve.png`` to a folder."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3), layout="constrained")

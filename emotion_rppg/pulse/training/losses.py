@@ -1,7 +1,7 @@
-"""What a pulse network's wave is worth while it learns: LOSSES, name -> `Loss`.
+"""Define the losses of a pulse network: LOSSES, name -> `Loss`.
 
-Each is called as ``(found, truth, rate_hz)`` and is a mean over the batch, (batch, frames) ×2 ->
-scalar, 0 for the true wave.
+Each is called as ``(found, truth, rate_hz)``, both waves (batch, frames), and returns a scalar, the
+mean over the batch: 0 for the true wave.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from torch import Tensor
 
 from emotion_rppg.errors import InputError
 
-SLOWEST_HZ, FASTEST_HZ, STEP_HZ = 40 / 60, 180 / 60, 1 / 60  # of the spectra that are compared
-LAG_S = 0.3  # by which `lag_tolerant` lets labels be off
+SLOWEST_HZ, FASTEST_HZ, STEP_HZ = 40 / 60, 180 / 60, 1 / 60  # of the compared spectra
+LAG_S = 0.3  # largest error of label times that `lag_tolerant` tolerates
 
 
 def negative_pearson(found: Tensor, truth: Tensor, rate_hz: float | None = None) -> Tensor:
-    """1 − Pearson's r, 0–2 (Yu et al. 2019); it needs no rate.
+    """Compute 1 − Pearson's r, 0–2 (Yu et al. 2019); the rate is not used.
 
-    A flat wave correlates with nothing (r = 0) instead of dividing by zero.
+    For a constant wave r is 0.
     """
     return (1.0 - _pearson(found, truth)).mean()
 
 
 def slopes(found: Tensor, truth: Tensor, rate_hz: float | None = None) -> Tensor:
-    """1 − Pearson's r of the waves' slopes, which weigh the steep rise that times a beat."""
+    """Compute 1 − Pearson's r of the slopes, which emphasise the steep rise that times a beat."""
     return negative_pearson(found.diff(), truth.diff())
 
 
 def frequency(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
-    """Cross-entropy between the power spectra at 40–180 bpm, less that of the truth with itself.
+    """Compute the cross-entropy of the power spectra at 40–180 bpm, minus the truth's entropy.
 
-    After Niu et al. (2020) and Yu et al. (2022), whose target is one rate; here it is the whole
-    spectrum of the true wave, so that a perfect wave has no loss. Blind to delay and to polarity.
+    After Niu et al. (2020) and Yu et al. (2022), whose target is one rate; here it is the complete
+    spectrum of the true wave, so that a perfect wave has loss 0. It ignores delay and polarity.
     """
     want = _spectrum(truth, rate_hz)
     ratio = torch.log(want + 1e-9) - torch.log(_spectrum(found, rate_hz) + 1e-9)
@@ -43,10 +43,10 @@ def frequency(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
 
 
 def lag_tolerant(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
-    """1 − the highest r over delays of ±0.3 s (after Gideon and Stent 2021), each clip its own.
+    """Compute 1 − the highest r over delays of ±0.3 s of each clip (after Gideon and Stent 2021).
 
-    For labels that are off by more than 133 ms, with which plain Pearson does not converge. The
-    network's own delay is then undefined within these bounds.
+    It is for labels with a time error above 133 ms, with which plain Pearson does not converge. The
+    delay of the network is then undefined within these bounds.
     """
     reach = round(LAG_S * rate_hz)
     n = truth.shape[-1] - 2 * reach
@@ -62,16 +62,17 @@ def lag_tolerant(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of a pulse network; calling it is calling its function.
+    """A loss of a pulse network; calling it calls its function.
 
     Parameters
     ----------
     name : str
-        Its name, as ``--loss`` has it.
+        Its name for ``--loss``.
     function : function
         ``(found, truth, rate_hz) -> scalar``, both (batch, frames); 0 for the true wave.
     polarity : bool
-        Whether it tells a wave from the same wave upside down. One that does not is refused alone.
+        Whether it distinguishes a wave from the inverted wave. A loss that does not must be
+        combined with one that does.
     """
 
     name: str
@@ -92,12 +93,12 @@ LOSSES = {
 
 
 def named_loss(name: str) -> Callable[[Tensor, Tensor, float], Tensor]:
-    """A loss by its name, or the mean of several: ``pearson+frequency``.
+    """Return a loss by its name, or the mean of several: ``pearson+frequency``.
 
     Raises
     ------
     InputError
-        Unknown name; a loss, or several, none of which can tell which way is up.
+        Unknown name; no loss among them that detects polarity.
     """
     names = name.split("+")
     for one in names:
@@ -108,8 +109,7 @@ def named_loss(name: str) -> Callable[[Tensor, Tensor, float], Tensor]:
     chosen = [LOSSES[one] for one in names]
     if not any(loss.polarity for loss in chosen):
         raise InputError(
-            f"the loss {name} cannot tell which way is up: want it beside another, such as "
-            f"pearson+{name}"
+            f"the loss {name} cannot detect polarity: combine it with another, e.g. pearson+{name}"
         )
 
     def loss(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
@@ -119,7 +119,7 @@ def named_loss(name: str) -> Callable[[Tensor, Tensor, float], Tensor]:
 
 
 def _pearson(found: Tensor, truth: Tensor) -> Tensor:
-    """r along the last axis."""
+    """Compute Pearson's r along the last axis."""
     x = found - found.mean(-1, keepdim=True)
     y = truth - truth.mean(-1, keepdim=True)
     scale = (x.square().sum(-1) * y.square().sum(-1) + 1e-12).sqrt()
@@ -127,7 +127,7 @@ def _pearson(found: Tensor, truth: Tensor) -> Tensor:
 
 
 def _spectrum(wave: Tensor, rate_hz: float) -> Tensor:
-    """Shares of the power at each rate (batch, rates), under a Hann window."""
+    """Compute the share of power at each rate (batch, rates), with a Hann window."""
     n = wave.shape[-1]
     flat = (wave - wave.mean(-1, keepdim=True)).float()
     flat = flat * torch.hann_window(n, periodic=False, device=wave.device)

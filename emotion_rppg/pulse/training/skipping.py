@@ -1,4 +1,4 @@
-"""Training steps whose gradient is not finite: skipped, counted, and too many in a row refused."""
+"""Skip and count training steps whose gradient is not finite; stop after too many in a row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_IN_A_ROW = 20
 
 @dataclass
 class SkippedSteps:
-    """Count of the steps that were skipped, in all and since the last that was not."""
+    """Number of skipped steps, in all and in the current row."""
 
     total: int = 0
     in_a_row: int = 0
@@ -45,14 +45,15 @@ class SkippedSteps:
 
 
 def _cure(recipe: Recipe, precision: str) -> str:
+    """Return what to do about it, for the error message."""
     if precision == "32-true":
         return (
-            f"lower the learning rate ({recipe.learning_rate:g}), and look for clips without "
+            f"lower the learning rate ({recipe.learning_rate:g}), and search for clips without "
             "any change or with waves that are not finite"
         )
     small = (
         f"; bf16 gradients of small clips ({recipe.frames} frames of {recipe.size} pixels) are "
-        "wrong on some CPUs, those of 16 frames of 32 pixels and more are sound"
+        "wrong on some CPUs, those of 16 frames of 32 pixels and more are correct"
         if precision == "bf16-mixed"
         else ""
     )

@@ -1,4 +1,4 @@
-"""A training's curves as TensorBoard shows them: an event file that grows while it goes on."""
+"""Write the loss curves of a running training to an event file for TensorBoard."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from typing import Any
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.training.curves import Curve
 
-PREFIX = "events.out.tfevents"  # TensorBoard goes by it
+PREFIX = "events.out.tfevents"  # by which TensorBoard finds event files
 FLUSHED_EACH_S = 5.0
 _log = logging.getLogger(__name__)
 
-Tell = Callable[[Curve, Curve], None]
+WriteEvents = Callable[[Curve, Curve], None]
 
 
 def check_events(folder: str | Path, out: str | Path) -> None:
-    """Refuse, before any work, a folder that could not take the events of a training.
+    """Check before training that event files can be written to a folder.
 
     Raises
     ------
     InputError
-        No package that writes them; the folder cannot be written, or lies in ``out``.
+        The package tensorboardX is not installed; the folder cannot be written, or is in ``out``.
     """
     _check_package()
     folder, out = Path(folder).resolve(), Path(out).resolve()
@@ -49,40 +49,42 @@ def check_events(folder: str | Path, out: str | Path) -> None:
 @contextmanager
 def event_file(
     folder: str | Path | None, name: str, rate_at: Callable[[int], float]
-) -> Iterator[Tell]:
-    """What writes the steps that a training's two curves have gained since it was last called.
+) -> Iterator[WriteEvents]:
+    """Open an event file; yield a function that writes the new steps of both loss curves to it.
+
+    The function takes the training and the validation curve so far.
 
     Parameters
     ----------
     folder : path or None
-        Where the event file lies, a folder that `check_events` let pass; None: nothing is written.
+        Folder of the event file, checked by `check_events`; None: nothing is written.
     name : str
-        The training's. Its earlier files in the folder are replaced: the curves of a training that
-        goes on begin with the steps that it has kept, so that no step is there twice or never.
+        Name of the training. Earlier event files of this name in the folder are replaced: a resumed
+        training first writes the steps of its checkpoint, so that each step is there once.
     rate_at : function
-        The learning rate of a step.
+        From a step to its learning rate.
     """
     if folder is None:
         yield lambda training, validation: None
         return
     with closing(_Writer(Path(folder), name)) as writer:
-        told = [0, 0]
+        written = [0, 0]
 
-        def tell(training: Curve, validation: Curve) -> None:
-            for step, loss in training[told[0] :]:
+        def write_events(training: Curve, validation: Curve) -> None:
+            for step, loss in training[written[0] :]:
                 writer.scalars(step, loss=loss, learning_rate=rate_at(step))
-            for step, loss in validation[told[1] :]:
+            for step, loss in validation[written[1] :]:
                 writer.scalars(step, validation_loss=loss)
-            told[:] = len(training), len(validation)
+            written[:] = len(training), len(validation)
 
-        yield tell
+        yield write_events
 
 
 class _Writer:
-    """Events written one after the other by whoever calls, through tensorboardX's `RecordWriter`.
+    """Write events in the calling thread by tensorboardX's `RecordWriter`.
 
-    Not its `SummaryWriter`: that writes in a thread, which dies on a full disk, and then waits for
-    it without end. Here a disk that takes no more ends the file with a warning, not the training.
+    Its `SummaryWriter` writes in a thread, which ends when the disk is full, and then waits for it
+    for ever. Here a full disk ends the event file with a warning, and training continues.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -95,10 +97,11 @@ class _Writer:
         self.flushed_s = 0.0
         self.full = False
         self._put(file_version="brain.Event:2")
-        # a TensorBoard that is watching forgets what it saw of the files before
+        # makes a running TensorBoard discard the steps of the earlier files
         self._put(step=0, session_log=SessionLog(status=SessionLog.START))
 
     def scalars(self, step: int, **values: float) -> None:
+        """Write values of a step, by their tags."""
         from tensorboardX.summary import scalar
 
         for tag, value in values.items():
@@ -122,7 +125,7 @@ class _Writer:
             write(*data)
         except OSError as error:
             self.full = True
-            with suppress(OSError):  # again, of what it could not write
+            with suppress(OSError):  # closing writes again what could not be written
                 self.file.close()
             _log.warning("the event file of TensorBoard ends here: %s", error)
 

@@ -1,7 +1,7 @@
-"""Train a pulse network: one loop, on whatever device and however many processes Fabric is given.
+"""Train a pulse network on any device and any number of processes by Lightning Fabric.
 
-A source of clips is a function of an index, so that a run that was killed goes on where it stood
-and ends with the same weights as one that was not.
+A source of clips is a function of an index. A resumed training therefore gets the same clips and
+ends with the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from emotion_rppg.pulse.training.clips import (
     ClipSource,
     People,
     as_tensors,
+    merge_people,
     recording_clips,
     sources,
     synthetic_clips,
-    together,
 )
 from emotion_rppg.pulse.training.config import Recipe
 from emotion_rppg.pulse.training.curves import write_curves
@@ -52,18 +52,18 @@ from emotion_rppg.runtime.model_folders import (
 )
 from emotion_rppg.runtime.provenance import identity
 
-__all__ = [  # what a script that trains needs
+__all__ = [  # for scripts that train
     "LOSSES",
     "Recipe",
-    "beginning",
     "check_network",
+    "initial_network",
     "negative_pearson",
     "recording_clips",
     "sources",
     "synthetic_clips",
     "train",
 ]
-COMES_ALONG = "bundled"
+BUNDLED_NAME = "bundled"
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -89,37 +89,38 @@ def train(
     Parameters
     ----------
     clips : function
-        Index to ``(clip uint8 (frames, size, size, 3), wave (frames,))``; more blood is up.
+        From an index to ``(clip uint8 (frames, size, size, 3), wave (frames,))``; more blood is up.
     out : path
-        The model folder. A checkpoint lies beside it until training ends; ``resume=True`` goes
-        on from there, with the same recipe, people and ``init``.
+        The model folder. A checkpoint is beside it until training ends; ``resume=True`` continues
+        from it, with the same recipe, people and ``init``.
     validation : function, optional
-        The same for people who are held out: training ends where it no longer helps them, and the
-        weights that did best on them are kept (``Recipe``).
+        The same for people who are held out: training ends when their loss no longer falls, and the
+        weights with their lowest loss are saved (``Recipe``).
     trained_on : mapping or "unknown"
-        ``{data set: [subjects]}``: kept with the weights, so that nobody is tested by a network
-        that saw them; those of ``validation`` belong to them, too.
+        ``{data set: [subjects]}`` of ``clips`` and of ``validation``. It is saved with the weights,
+        so that `evaluate` can refuse to test the network on these people.
     init : folder or "bundled", optional
-        A trained network of the same kind to begin with, or the one that comes along; whom it saw
-        is kept as well. Its pictures may have had another size.
+        A trained network of the same kind whose weights training starts from, or the bundled one.
+        Its subjects are added to ``trained_on``. Its crops may have had another size.
     devices : int
-        How many share out the clips of each step: the network sees the same clips whatever their
-        number. BatchNorm takes its statistics on each device for itself.
+        Number of devices, which divide the clips of each step; the clips do not depend on it.
+        BatchNorm computes its statistics on each device separately.
     loaders : int
-        Processes that make clips while the network learns.
+        Processes that make clips during training.
     tensorboard : folder, optional
-        Where an event file with ``loss``, ``learning_rate`` and ``validation_loss`` grows, for
-        TensorBoard (extra ``curves``); outside ``out``. A training of the same ``out`` replaces it.
+        Folder outside ``out`` for an event file with ``loss``, ``learning_rate`` and
+        ``validation_loss``, for TensorBoard (extra ``curves``). A training of the same ``out``
+        replaces it.
 
     Raises
     ------
     InputError
-        Before training: an ``out`` that is somebody else's folder, an ``init`` that is no folder or
-        holds another network, a network or a loss that does not take the recipe's clips,
-        a ``tensorboard`` that cannot be written, an unknown device or precision, clips that cannot
-        be shared out. Later: a loss that is no longer a number, or a gradient that was not finite
-        in too many steps in a row (single ones are skipped, logged and counted in ``config.json``
-        as ``skipped_steps``).
+        Before training: an ``out`` that is not an output folder; an ``init`` that is no folder or
+        has another network; a network or a loss that cannot process the recipe's clips; a
+        ``tensorboard`` that cannot be written; an unknown device or precision; a batch that the
+        processes cannot divide. During training: a loss that is not finite, or a gradient that is
+        not finite in too many steps in a row (single steps are skipped, logged and counted in
+        ``config.json`` as ``skipped_steps``).
     """
     recipe = recipe or Recipe()
     out = Path(out)
@@ -130,31 +131,31 @@ def train(
     if tensorboard is not None:
         check_events(tensorboard, out)
     check_network(recipe)
-    module = _new(recipe)
-    begun = None if init is None else beginning(init, recipe)
-    if begun is not None:
-        load_state(module, load_tensors(begun), str(begun))
-        trained_on = together(trained_on, read_config(begun).get("trained_on", "unknown"))
-    which = _which(recipe, trained_on, begun)
+    module = _untrained(recipe)
+    initial = None if init is None else initial_network(init, recipe)
+    if initial is not None:
+        load_state(module, load_tensors(initial), str(initial))
+        trained_on = merge_people(trained_on, read_config(initial).get("trained_on", "unknown"))
+    training_id = _training_id(recipe, trained_on, initial)
     fabric = lightning_fabric.Fabric(
         **fabric_devices(device, devices), precision=cast(Any, precision)
     )
-    if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched them, and forbids it twice
+    if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched the processes already
         fabric.launch()
     network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
     first = 0
     curve: list[tuple[int, float]] = []
     skipped = SkippedSteps()
-    watch = None if validation is None else Validation(validation, recipe)
+    validator = None if validation is None else Validation(validation, recipe)
     if resume and checkpoint.is_file():
-        first, curve, skipped = _restore(checkpoint, which, module, optimiser, watch)
+        first, curve, skipped = _restore(checkpoint, training_id, module, optimiser, validator)
     batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
     prepare, loss_of = NORMALISATIONS[recipe.normalisation], named_loss(recipe.loss)
     network.train()
-    over, validated = (False, []) if watch is None else (watch.over, watch.curve)
+    over, validated = (False, []) if validator is None else (validator.finished, validator.curve)
     events = tensorboard if fabric.is_global_zero else None
-    with event_file(events, out.name, recipe.learning_rate_at) as tell:
-        tell(curve, validated)
+    with event_file(events, out.name, recipe.learning_rate_at) as write_events:
+        write_events(curve, validated)
         for step, (clip, wave) in enumerate(() if over else batches, start=first):
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate_at(step)
@@ -162,47 +163,57 @@ def train(
             optimiser.zero_grad()
             fabric.backward(loss)
             norm = fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
-            # one gradient that is not finite would spoil every weight, and nothing but the loss
-            # scaler of 16-mixed leaves such a step out by itself: it has to see the step, so that
-            # it lowers its scale
+            # a gradient that is not finite would make every weight NaN. Only the loss scaler of
+            # 16-mixed skips such a step itself, and it needs the step to lower its scale
             curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
             if (
                 skipped.usable(float(cast(Tensor, norm)), step, recipe, precision)
                 or precision == "16-mixed"
             ):
                 optimiser.step()
-            if watch is not None and watch.due(step) and fabric.is_global_zero:
-                watch.look(module, step)
-            tell(curve, validated)
+            if validator is not None and validator.due(step) and fabric.is_global_zero:
+                validator.evaluate(module, step)
+            write_events(curve, validated)
             if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
-                _keep(checkpoint, which, module, optimiser, step + 1, curve, watch, skipped)
+                _save_checkpoint(
+                    checkpoint, training_id, module, optimiser, step + 1, curve, validator, skipped
+                )
             if progress is not None:
                 progress(step + 1, recipe.steps)
-            if watch is not None and watch.due(step) and fabric.broadcast(watch.over):
+            if (
+                validator is not None
+                and validator.due(step)
+                and fabric.broadcast(validator.finished)
+            ):
                 break
     if fabric.is_global_zero:
-        _write(out, module, recipe, trained_on, curve, watch, skipped)
+        _write(out, module, recipe, trained_on, curve, validator, skipped)
         checkpoint.unlink(missing_ok=True)
     fabric.barrier()
     return out
 
 
-def beginning(init: str | Path, recipe: Recipe) -> Path:
-    """The folder of the trained network that ``init`` names: ``"bundled"``, or that folder itself.
+def initial_network(init: str | Path, recipe: Recipe) -> Path:
+    """Return the folder of the trained network to start from: ``"bundled"`` or a folder.
 
-    A folder that is called so has to be given as a path: ``./bundled``.
+    A folder named bundled is given as ``./bundled``.
+
+    Raises
+    ------
+    InputError
+        No such folder; not a pulse network, or another one than the recipe's.
     """
-    if init == COMES_ALONG:
+    if init == BUNDLED_NAME:
         if recipe.network not in BUNDLED:
             raise InputError(
-                f"no trained {recipe.network} comes along: begin with the folder of one, or train "
+                f"no trained {recipe.network} is bundled: give the folder of one, or train "
                 f"{', '.join(BUNDLED)}"
             )
         return BUNDLED[recipe.network]
     if not Path(init).is_dir():
         raise InputError(
             f"no folder {str(init)!r} to begin with: give that of a trained network, or "
-            f"{COMES_ALONG!r} for the one that comes along"
+            f"{BUNDLED_NAME!r} for the bundled one"
         )
     config = read_config(init)
     if config.get("kind") != KIND:
@@ -219,26 +230,26 @@ def beginning(init: str | Path, recipe: Recipe) -> Path:
 
 
 def check_network(recipe: Recipe) -> None:
-    """Check that the recipe's network and loss take its clips, before any clip is made.
+    """Check that the recipe's network and loss can process its clips, before any clip is made.
 
     Raises
     ------
     InputError
-        Too few frames or pixels; a network that does not give one value a frame.
+        Too few frames or pixels; a network that does not return one value a frame.
     """
-    module = _new(recipe).eval()
+    module = _untrained(recipe).eval()
     with torch.no_grad():
         wave = module(torch.zeros(1, 3, recipe.frames, recipe.size, recipe.size))
     if wave.shape != (1, recipe.frames):
         raise InputError(
-            f"the network {recipe.network!r} gave {tuple(wave.shape)} for one clip of "
+            f"the network {recipe.network!r} returned {tuple(wave.shape)} for one clip of "
             f"{recipe.frames} frames: want (batch, frames)"
         )
     named_loss(recipe.loss)(wave, torch.zeros_like(wave), recipe.rate_hz)
 
 
-def _new(recipe: Recipe) -> torch.nn.Module:
-    """The untrained network of the recipe's seed; the caller's random numbers are left alone."""
+def _untrained(recipe: Recipe) -> torch.nn.Module:
+    """Make the untrained network of the recipe's seed, without changing the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
         module: torch.nn.Module = NETWORKS[recipe.network](**recipe.options)
@@ -246,6 +257,7 @@ def _new(recipe: Recipe) -> torch.nn.Module:
 
 
 def _finite(loss: Any, step: int, recipe: Recipe) -> float:
+    """Return the loss as a number; raise InputError if it is not finite."""
     if not math.isfinite(value := float(loss)):
         raise InputError(
             f"the loss was {value} at step {step}: lower the learning rate "
@@ -255,7 +267,7 @@ def _finite(loss: Any, step: int, recipe: Recipe) -> float:
 
 
 class _Clips(Dataset[tuple[Tensor, Tensor]]):
-    """The clips of the steps that are left, as tensors (3, frames, h, w) of 0–255 and (frames,)."""
+    """Clips of the remaining steps, as tensors (3, frames, h, w), 0–255, and (frames,)."""
 
     def __init__(self, source: ClipSource, first: int, stop: int) -> None:
         self.source, self.first, self.stop = source, first, stop
@@ -270,32 +282,32 @@ class _Clips(Dataset[tuple[Tensor, Tensor]]):
 def _loader(
     clips: ClipSource, recipe: Recipe, first: int, loaders: int, processes: int
 ) -> DataLoader[tuple[Tensor, Tensor]]:
-    """This process's share of each step: Fabric deals the clips out in turn."""
+    """Load this process's share of each step; Fabric distributes the clips in turn."""
     n = recipe.batch_size
     if n % processes:
         raise InputError(
-            f"a batch of {n} clips cannot be shared out over {processes} processes: "
-            "want a multiple of them"
+            f"a batch of {n} clips cannot be divided between {processes} processes: want a "
+            f"multiple of {processes}"
         )
     data = _Clips(clips, first * n, recipe.steps * n)
-    own = torch.Generator()  # else the loader draws from the caller's random numbers
+    own = torch.Generator()  # else the loader would change the global random state
     return DataLoader(data, batch_size=n // processes, num_workers=loaders, generator=own)
 
 
-def _which(recipe: Recipe, trained_on: People | str, begun: Path | None) -> str:
-    """The training that a checkpoint belongs to: recipe, people, and the weights at its start."""
-    weights = None if begun is None else identity(begun / WEIGHTS)
+def _training_id(recipe: Recipe, trained_on: People | str, initial: Path | None) -> str:
+    """Identify the training of a checkpoint by recipe, people and initial weights, as JSON."""
+    weights = None if initial is None else identity(initial / WEIGHTS)
     return json.dumps({"recipe": asdict(recipe), "people": trained_on, "init": weights})
 
 
-def _keep(
+def _save_checkpoint(
     path: Path,
-    which: str,
+    training_id: str,
     module: torch.nn.Module,
     optimiser: Any,
     step: int,
     curve: list[tuple[int, float]],
-    watch: Validation | None,
+    validator: Validation | None,
     skipped: SkippedSteps,
 ) -> None:
     state = {
@@ -303,24 +315,24 @@ def _keep(
         "optimiser": optimiser.state_dict(),
         "step": step,
         "curve": curve,
-        "validation": None if watch is None else watch.state(),
+        "validation": None if validator is None else validator.state(),
         "skipped": [skipped.total, skipped.in_a_row],
     }
-    save_training_state(path, which, state)
+    save_training_state(path, training_id, state)
 
 
 def _restore(
     path: Path,
-    which: str,
+    training_id: str,
     module: torch.nn.Module,
     optimiser: Any,
-    watch: Validation | None,
+    validator: Validation | None,
 ) -> tuple[int, list[tuple[int, float]], SkippedSteps]:
-    state = load_training_state(path, which)
+    state = load_training_state(path, training_id)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
-    if watch is not None and state["validation"] is not None:
-        watch.restore(state["validation"])
+    if validator is not None and state["validation"] is not None:
+        validator.restore(state["validation"])
     curve = [(int(i), float(loss)) for i, loss in state["curve"]]
     total, in_a_row = state.get("skipped", (0, 0))
     return int(state["step"]), curve, SkippedSteps(int(total), int(in_a_row))
@@ -332,16 +344,16 @@ def _write(
     recipe: Recipe,
     trained_on: Mapping[str, Sequence[str]] | str,
     curve: list[tuple[int, float]],
-    watch: Validation | None,
+    validator: Validation | None,
     skipped: SkippedSteps,
 ) -> None:
-    """The folder; with validation, the weights that did best on it."""
+    """Write the model folder, with the weights of the lowest validation loss if there is one."""
     tail = [loss for _, loss in curve[-20:]]
     facts: dict[str, Any] = {**asdict(recipe), "loss_of_last_20_steps": float(np.mean(tail))}
     facts["skipped_steps"] = skipped.total
-    if watch is not None and watch.best:
-        module.load_state_dict(watch.best)
-        facts["lowest_validation_loss"] = watch.lowest
+    if validator is not None and validator.best:
+        module.load_state_dict(validator.best)
+        facts["lowest_validation_loss"] = validator.lowest
     with whole_folder(out) as fresh:
         save_network(
             fresh,
@@ -354,4 +366,4 @@ def _write(
             trained_on=trained_on,
             training=facts,
         )
-        write_curves(fresh, curve, [] if watch is None else watch.curve)
+        write_curves(fresh, curve, [] if validator is None else validator.curve)

@@ -1,4 +1,4 @@
-"""How far training has come on people it does not learn from, and when it has come far enough."""
+"""Validate a network during training on people held out, and stop training early."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emotion_rppg.pulse.training.losses import named_loss
 class Validation:
     """The loss on the same clips held out, now and then, and the weights of the lowest.
 
-    ``curve`` has (step, loss); ``over``: none of the last ``patience`` was lower than the lowest.
+    ``curve`` has (step, loss).
     """
 
     def __init__(self, source: ClipSource, recipe: Recipe) -> None:
@@ -26,23 +26,25 @@ class Validation:
         self._clips = [as_tensors(source(index)) for index in range(HELD_OUT_CLIPS)]
 
     def due(self, step: int) -> bool:
-        """After every so many steps, and after the last."""
+        """Tell whether to validate after a step: each ``validate_every`` and after the last."""
         done = step + 1
         return done % self.recipe.validate_every == 0 or done == self.recipe.steps
 
-    def look(self, module: torch.nn.Module, step: int) -> None:
-        """Take the loss after that step; keep a copy of the weights if it is the lowest yet."""
+    def evaluate(self, module: torch.nn.Module, step: int) -> None:
+        """Compute the loss after a step; copy the weights if it is the lowest so far."""
         loss = self._loss(module)
-        if loss < self.lowest:  # NaN is not
+        if loss < self.lowest:  # False for NaN
             self.best = {k: v.detach().cpu().clone() for k, v in module.state_dict().items()}
         self.curve.append((step, loss))
 
     @property
     def lowest(self) -> float:
+        """Lowest loss so far, infinity before the first."""
         return min((loss for _, loss in self.curve if loss == loss), default=float("inf"))
 
     @property
-    def over(self) -> bool:
+    def finished(self) -> bool:
+        """Whether the last ``patience`` losses were not lower than the lowest before."""
         losses = [loss if loss == loss else float("inf") for _, loss in self.curve]
         return len(losses) > 0 and len(losses) - 1 - int(np.argmin(losses)) >= self.recipe.patience
 
@@ -51,19 +53,20 @@ class Validation:
         where = next(module.parameters()).device
         module.eval()
         with torch.no_grad():
-            each = [
+            losses = [
                 loss(
                     module(prepare(clip[None].to(where))), wave[None].to(where), self.recipe.rate_hz
                 )
                 for clip, wave in self._clips
             ]
         module.train()
-        return float(torch.stack(each).mean())
+        return float(torch.stack(losses).mean())
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
+        """Return the state for a checkpoint."""
         return {"curve": self.curve, "best": self.best}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Restore the state from a checkpoint."""
         self.curve = [(int(step), float(loss)) for step, loss in state["curve"]]
         self.best = state["best"]

@@ -1,4 +1,4 @@
-"""Convolutions by fewer multiplications give what the plain ones do."""
+"""Winograd convolutions give the output of the layers they replace."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 from emotion_rppg.pulse.inference.accelerate import Accelerated
-from emotion_rppg.pulse.inference.winograd import TILE, Convolution, Traceable, fits, replaced
+from emotion_rppg.pulse.inference.winograd import (
+    TILE,
+    Convolution,
+    Traceable,
+    is_supported,
+    replace_convolutions,
+)
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.networks.physnet import PhysNet
 
@@ -19,17 +25,17 @@ def layer(**options) -> nn.Conv3d:
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 11, 4 * TILE, 4 * TILE + 1, 8 * TILE + 6])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
 @pytest.mark.parametrize("kind", [Convolution, Traceable])
-def test_any_number_of_frames_in_either_layout(kind, frames, layout) -> None:
+def test_output_is_that_of_the_layer_for_any_length_and_layout(kind, frames, layout) -> None:
     conv = layer()
     x = torch.randn(2, 5, frames, 6, 4, generator=torch.Generator().manual_seed(4))
     with torch.inference_mode():
-        found, want = kind(conv)(x.to(memory_format=layout)), conv(x)
-    assert found.shape == want.shape
-    np.testing.assert_allclose(found.numpy(), want.numpy(), rtol=0, atol=1e-5)
+        found, expected = kind(conv)(x.to(memory_format=layout)), conv(x)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [Convolution, Traceable])
-def test_the_input_is_left_as_it_was(kind) -> None:
+def test_the_input_is_unchanged(kind) -> None:
     x = torch.randn(1, 5, 12, 6, 4)
     before = x.clone()
     with torch.inference_mode():
@@ -47,22 +53,22 @@ def test_the_input_is_left_as_it_was(kind) -> None:
         {"bias": False},
     ],
 )
-def test_other_layers_do_not_fit(options) -> None:
-    assert fits(layer())
-    assert not fits(layer(**options))
-    assert not fits(nn.BatchNorm3d(3))
+def test_other_layers_are_not_supported(options) -> None:
+    assert is_supported(layer())
+    assert not is_supported(layer(**options))
+    assert not is_supported(nn.BatchNorm3d(3))
 
 
-def test_on_a_cpu_all_of_physnets_layers_that_fit_are_replaced() -> None:
+def test_on_a_cpu_all_supported_layers_of_physnet_are_replaced() -> None:
     found = Accelerated(PhysNet(), "cpu").module
     assert sum(isinstance(part, Convolution) for part in found.modules()) == 8
-    assert not any(fits(part) for part in found.modules())
-    assert replaced(found, Traceable) is found
+    assert not any(is_supported(part) for part in found.modules())
+    assert replace_convolutions(found, Traceable) is found
     assert not any(isinstance(part, Traceable) for part in found.modules())
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_made_ready_can_be_made_ready_again(name) -> None:
+def test_an_accelerated_network_can_be_accelerated_again(name) -> None:
     once = Accelerated(NETWORKS[name]().eval(), "cpu")
     clip = torch.rand(1, 3, 24, 16, 16)
     with torch.inference_mode():

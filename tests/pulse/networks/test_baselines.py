@@ -1,4 +1,4 @@
-"""Laws of every pulse network, and what tells each of PhysNet's rivals from the others."""
+"""Laws of every pulse network, and how PhysNet and its baselines differ in time."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ from emotion_rppg.pulse.estimate import estimate
 from emotion_rppg.pulse.inference.trained_network import load_network
 from emotion_rppg.pulse.training.train import (
     Recipe,
-    beginning,
+    initial_network,
     negative_pearson,
     synthetic_clips,
     train,
@@ -25,13 +25,13 @@ from emotion_rppg.runtime.model_folders import load_tensors
 
 CLIP = Path(__file__).parents[3] / "data" / "synthetic_clip.mp4"
 PHYSNET_PARAMETERS = 768_577
-BOTH_WAYS = {"physnet", "cnn3d", "cnn3d_dilated", "cnn2d_bilstm"}  # the rest know only the past
+NON_CAUSAL = {"physnet", "cnn3d", "cnn3d_dilated", "cnn2d_bilstm"}  # the others use only the past
 
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
 def planted(batch: int = 2, frames: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noise in which the green of all pixels falls as blood rises -> clip, wave."""
+    """Generate noise in which the green of all pixels falls as blood rises -> clip, wave."""
     draw = torch.Generator().manual_seed(0)
     phase = torch.rand(batch, 1, generator=draw) * 6
     wave = torch.sin(2 * torch.pi * torch.arange(frames) / 16 + phase)
@@ -40,24 +40,26 @@ def planted(batch: int = 2, frames: int = 48) -> tuple[torch.Tensor, torch.Tenso
     return clip, wave
 
 
-def made(name: str, **options) -> torch.nn.Module:
+def network_of(name: str, **options) -> torch.nn.Module:
     torch.manual_seed(0)
     return NETWORKS[name](**options)
 
 
 @every_network
 @pytest.mark.parametrize("frames", [*range(4, 10), 33])
-def test_a_value_a_frame_for_any_length_and_size(name, frames) -> None:
+def test_networks_return_a_value_for_each_frame_at_any_length_and_size(name, frames) -> None:
     with torch.inference_mode():
-        wave = made(name).eval()(torch.rand(2, 3, frames, 17, 20))
+        wave = network_of(name).eval()(torch.rand(2, 3, frames, 17, 20))
     assert wave.shape == (2, frames)
     assert torch.isfinite(wave).all()
 
 
 @every_network
 @pytest.mark.parametrize("normalisation", ["raw", "temporal", "diff_batchnorm"])
-def test_every_parameter_learns_and_a_still_picture_gives_numbers(name, normalisation) -> None:
-    network = made(name, normalisation=normalisation)
+def test_every_parameter_has_a_gradient_and_a_constant_clip_finite_output(
+    name, normalisation
+) -> None:
+    network = network_of(name, normalisation=normalisation)
     network(torch.rand(2, 3, 9, 16, 16)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
     still = torch.full((2, 3, 9, 16, 16), 90.0)
@@ -67,9 +69,9 @@ def test_every_parameter_learns_and_a_still_picture_gives_numbers(name, normalis
 
 @pytest.mark.slow
 @every_network
-def test_a_planted_pulse_is_learnt_in_a_few_steps(name) -> None:
+def test_a_planted_pulse_is_learned_in_a_few_steps(name) -> None:
     clip, wave = planted()
-    network = made(name, normalisation="temporal")
+    network = network_of(name, normalisation="temporal")
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for _ in range(20):
@@ -84,46 +86,46 @@ def test_a_planted_pulse_is_learnt_in_a_few_steps(name) -> None:
 
 @every_network
 def test_parameters_match_physnet(name) -> None:
-    count = sum(p.numel() for p in made(name).parameters())
+    count = sum(p.numel() for p in network_of(name).parameters())
     assert count == pytest.approx(PHYSNET_PARAMETERS, rel=0.1)
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
-def test_width_is_a_choice(name) -> None:
+def test_a_smaller_width_has_fewer_parameters(name) -> None:
     with torch.inference_mode():
-        small = made(name, width=16)
+        small = network_of(name, width=16)
         assert small.eval()(torch.rand(1, 3, 5, 16, 16)).shape == (1, 5)
     assert sum(p.numel() for p in small.parameters()) < 0.8 * PHYSNET_PARAMETERS
 
 
 @every_network
-def test_who_knows_the_future(name) -> None:
-    """Change the last frame: the first values move only in networks that look both ways."""
-    network = made(name).eval()
+def test_only_non_causal_networks_use_later_frames(name) -> None:
+    """A change of the last frame changes the first values only in non-causal networks."""
+    network = network_of(name).eval()
     clip = torch.rand(1, 3, 16, 16, 16)
     later = clip.clone()
     later[:, :, -1] += 1
     with torch.inference_mode():
         change = (network(clip) - network(later)).abs()[0]
     assert change[-1] > 0
-    assert (change[8:-1].sum() > 0) == (name in BOTH_WAYS)
+    assert (change[8:-1].sum() > 0) == (name in NON_CAUSAL)
 
 
-def reach(name: str, frames: int = 101) -> list[int]:
-    """Frames, counted from the middle one, that have a part in its value."""
+def receptive_field(name: str, frames: int = 101) -> list[int]:
+    """List the frames, relative to the middle one, on which its output depends."""
     clip = torch.rand(1, 3, frames, 16, 16, requires_grad=True)
-    made(name).eval()(clip)[0, frames // 2].backward()
+    network_of(name).eval()(clip)[0, frames // 2].backward()
     assert clip.grad is not None
-    felt = clip.grad.abs().sum((0, 1, 3, 4)).nonzero().flatten() - frames // 2
-    return felt.tolist()
+    used = clip.grad.abs().sum((0, 1, 3, 4)).nonzero().flatten() - frames // 2
+    return used.tolist()
 
 
-def test_how_far_convolutions_look() -> None:
-    assert reach("cnn3d") == list(range(-8, 9))
-    dilated = reach("cnn3d_dilated")
+def test_receptive_fields_of_the_convolutional_networks() -> None:
+    assert receptive_field("cnn3d") == list(range(-8, 9))
+    dilated = receptive_field("cnn3d_dilated")
     assert (dilated[0], dilated[-1]) == (-22, 22)
-    pooled = reach("physnet")
-    assert 45 <= pooled[-1] - pooled[0] + 1 <= 60  # dilation makes the reach much the same
+    pooled = receptive_field("physnet")
+    assert 45 <= pooled[-1] - pooled[0] + 1 <= 60  # about that of the dilated network
 
 
 @pytest.mark.slow
@@ -133,7 +135,7 @@ def test_each_trains_from_the_command_line_and_reads_a_video(name, tmp_path, mon
     words = f"train pulse --network {name} --steps 1 --batch-size 2 --size 16 --frames 18"
     done = CliRunner().invoke(app, [*words.split(), "--device", "cpu"])
     assert done.exit_code == 0, done.output
-    folder = tmp_path / name  # its name, where --out says nothing
+    folder = tmp_path / name  # its name, without --out
     assert json.loads((folder / "config.json").read_text())["network"] == name
     assert json.loads((folder / "run.json").read_text())["arguments"]["recipe"]["network"] == name
     wave = estimate(CLIP, folder, device="cpu")
@@ -143,35 +145,35 @@ def test_each_trains_from_the_command_line_and_reads_a_video(name, tmp_path, mon
 
 @pytest.mark.slow
 @every_network
-def test_each_goes_on_where_it_was_stopped_and_begins_with_its_like_alone(name, tmp_path) -> None:
+def test_each_resumes_training_and_starts_only_from_the_same_network(name, tmp_path) -> None:
     recipe = Recipe(network=name, normalisation="diff_normalised", steps=2, batch_size=2, frames=16)
     clips, _ = synthetic_clips(recipe)
-    how = {"recipe": recipe, "device": "cpu"}
-    whole = train(clips, tmp_path / "whole", **how)
+    settings = {"recipe": recipe, "device": "cpu"}
+    uninterrupted = train(clips, tmp_path / "whole", **settings)
 
     def stop(step: int, _: int) -> None:
         if step == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(clips, tmp_path / "stopped", checkpoint_every=1, progress=stop, **how)
-    stopped = train(clips, tmp_path / "stopped", resume=True, **how)
-    ends = load_tensors(whole)
+        train(clips, tmp_path / "stopped", checkpoint_every=1, progress=stop, **settings)
+    stopped = train(clips, tmp_path / "stopped", resume=True, **settings)
+    expected = load_tensors(uninterrupted)
     for key, tensor in load_tensors(stopped).items():
-        torch.testing.assert_close(tensor, ends[key], rtol=0, atol=0)
+        torch.testing.assert_close(tensor, expected[key], rtol=0, atol=0)
     assert load_network(stopped, device="cpu")(clips(0)[0]).shape == (16,)
-    assert beginning(whole, recipe) == whole
+    assert initial_network(uninterrupted, recipe) == uninterrupted
     other = next(n for n in NETWORKS if n != name)
     with pytest.raises(InputError, match=f"holds the network '{name}' and '{other}' is to be"):
-        beginning(whole, replace(recipe, network=other))
+        initial_network(uninterrupted, replace(recipe, network=other))
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n != "physnet"])
-def test_what_does_not_fit_is_refused(name) -> None:
+def test_clips_of_a_wrong_shape_are_refused(name) -> None:
     for shape, message in (
         ((1, 3, 3, 16, 16), "at least 4 frames, got 3"),
         ((1, 3, 8, 8, 32), "at least 16×16 pixels, got 8×32"),
         ((1, 8, 3, 16, 16), "batch, 3, frames"),
     ):
         with pytest.raises(InputError, match=message):
-            made(name)(torch.zeros(shape))
+            network_of(name)(torch.zeros(shape))

@@ -1,4 +1,4 @@
-"""PhysNet has the published layers and names; public checkpoints load, hostile ones do not run."""
+"""PhysNet has the published layers and names; public checkpoints load without running code."""
 
 import pickle
 
@@ -44,19 +44,19 @@ def test_the_diff_variant_adds_only_its_norm() -> None:
     }
 
 
-def test_time_is_pooled_to_a_quarter_and_brought_back_with_elu() -> None:
-    seen = {}
+def test_time_is_pooled_to_a_quarter_and_restored_with_elu() -> None:
+    sizes = {}
     network = PhysNet().eval()
     for name in ("ConvBlock3", "ConvBlock5", "ConvBlock9", "upsample", "upsample2"):
         network.get_submodule(name).register_forward_hook(
-            lambda _m, _i, out, name=name: seen.__setitem__(name, tuple(out.shape[2:]))
+            lambda _m, _i, out, name=name: sizes.__setitem__(name, tuple(out.shape[2:]))
         )
     network(torch.zeros(1, 3, 32, 32, 32))
-    assert seen["ConvBlock3"] == (32, 16, 16)
-    assert seen["ConvBlock5"] == (16, 8, 8)
-    assert seen["ConvBlock9"] == (8, 2, 2)
-    assert seen["upsample"] == (16, 2, 2)
-    assert seen["upsample2"] == (32, 2, 2)
+    assert sizes["ConvBlock3"] == (32, 16, 16)
+    assert sizes["ConvBlock5"] == (16, 8, 8)
+    assert sizes["ConvBlock9"] == (8, 2, 2)
+    assert sizes["upsample"] == (16, 2, 2)
+    assert sizes["upsample2"] == (32, 2, 2)
     assert isinstance(network.upsample[2], torch.nn.ELU)
 
 
@@ -68,7 +68,7 @@ def test_any_number_of_frames_from_four(make, frames) -> None:
 
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
-def test_every_parameter_learns(make) -> None:
+def test_every_parameter_has_a_gradient(make) -> None:
     network = make()
     network(torch.rand(2, 3, 8, 16, 16)).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
@@ -104,7 +104,7 @@ def test_wrappers_inside_wrappers_are_unwrapped(tmp_path) -> None:
     )
 
 
-def test_what_does_not_fit_is_named(tmp_path) -> None:
+def test_tensors_that_do_not_fit_are_listed_by_name(tmp_path) -> None:
     state = PhysNet().state_dict()
     del state["ConvBlock4.0.bias"]
     state["head.weight"] = torch.zeros(3)
@@ -124,14 +124,14 @@ class _Hostile:
         return open, (self.path, "w")
 
 
-def test_a_hostile_checkpoint_is_refused_and_does_not_run(tmp_path) -> None:
+def test_a_checkpoint_with_code_is_refused_and_not_run(tmp_path) -> None:
     trace = tmp_path / "it_ran"
     torch.save({"ConvBlock1.0.weight": _Hostile(str(trace))}, tmp_path / "bad.pth")
     (tmp_path / "bare.pth").write_bytes(pickle.dumps(_Hostile(str(trace))))
     (tmp_path / "words.pth").write_text("no checkpoint")
-    whole = tmp_path / "whole.pth"
-    torch.save(PhysNet().state_dict(), whole, _use_new_zipfile_serialization=False)
-    content = whole.read_bytes()
+    complete = tmp_path / "whole.pth"
+    torch.save(PhysNet().state_dict(), complete, _use_new_zipfile_serialization=False)
+    content = complete.read_bytes()
     (tmp_path / "torn.pth").write_bytes(content[: len(content) // 2])
     for name in ("bad.pth", "bare.pth", "words.pth", "torn.pth"):
         with pytest.raises(InputError, match="was not opened"):
@@ -160,7 +160,7 @@ def test_detrending_is_the_least_squares_line_of_each_pixel_in_either_layout(lay
     clip = torch.rand(2, 3, 20, 4, 5) * 100 + 50
     at = np.arange(20)
     pixels = clip.double().movedim(2, 0).reshape(20, -1).numpy()
-    left = pixels - np.vander(at, 2) @ np.polyfit(at, pixels, 1)
-    want = (left / np.sqrt((left**2).mean(0) + 1e-6)).reshape(20, 2, 3, 4, 5)
+    residual = pixels - np.vander(at, 2) @ np.polyfit(at, pixels, 1)
+    expected = (residual / np.sqrt((residual**2).mean(0) + 1e-6)).reshape(20, 2, 3, 4, 5)
     found = detrended(clip.contiguous(memory_format=layout)).movedim(2, 0)
-    np.testing.assert_allclose(found.numpy(), want, atol=1e-4)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)

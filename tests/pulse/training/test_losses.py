@@ -1,4 +1,4 @@
-"""Each loss is nothing for the true wave, ranks what it is for, and has a gradient everywhere."""
+"""Each loss is 0 for the true wave, ranks errors as intended and has a finite gradient."""
 
 import pytest
 import torch
@@ -10,13 +10,13 @@ RATE_HZ = 30.0
 
 
 def pulse(bpm: float = 72.0, *, late_s: float = 0.0, frames: int = 128) -> torch.Tensor:
-    """Two clips of beats of a lifelike shape, (2, frames)."""
+    """Generate two pulse waves with two harmonics, (2, frames)."""
     t = torch.arange(frames) / RATE_HZ - late_s
     phase = 2 * torch.pi * torch.stack([t, t + 0.3]) * bpm / 60
     return torch.sin(phase) + 0.4 * torch.sin(2 * phase + 0.7)
 
 
-def all_of(found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
+def losses_of(found: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
     return {name: loss(found, truth, RATE_HZ).item() for name, loss in LOSSES.items()}
 
 
@@ -27,54 +27,54 @@ def test_negative_pearson_is_one_minus_r() -> None:
     assert each == pytest.approx([0.0, 2.0, 1.0], abs=1e-4)
 
 
-def test_the_true_wave_has_no_loss_at_any_height() -> None:
-    assert list(all_of(3 * pulse() + 5, pulse()).values()) == pytest.approx(
+def test_the_true_wave_has_loss_zero_at_any_scale() -> None:
+    assert list(losses_of(3 * pulse() + 5, pulse()).values()) == pytest.approx(
         [0] * len(LOSSES), abs=1e-4
     )
 
 
-def test_a_late_label_is_nothing_to_the_lag_tolerant_and_the_spectral_loss() -> None:
+def test_the_lag_tolerant_and_the_spectral_loss_ignore_a_late_label() -> None:
     for late_s in (-0.2, 0.2):
-        found = all_of(pulse(late_s=late_s), pulse())
+        found = losses_of(pulse(late_s=late_s), pulse())
         assert found["pearson"] > 0.6
         assert found["slopes"] > 0.6
         assert found["lag_tolerant"] < 0.01
         assert found["frequency"] < 0.05
-    assert all_of(pulse(late_s=0.38), pulse())["lag_tolerant"] > 0.02  # beyond what it tolerates
+    assert losses_of(pulse(late_s=0.38), pulse())["lag_tolerant"] > 0.02  # beyond what it tolerates
 
 
-def test_each_clip_of_a_batch_has_a_delay_of_its_own() -> None:
+def test_lag_tolerant_allows_another_delay_for_each_clip() -> None:
     found = torch.stack([pulse(late_s=0.2)[0], pulse(late_s=-0.1)[1]])
     assert LOSSES["lag_tolerant"](found, pulse(), RATE_HZ) < 0.01
 
 
-def test_a_wrong_rate_is_dear_to_all_and_dearer_the_farther_it_is() -> None:
-    near, far = all_of(pulse(80), pulse()), all_of(pulse(110), pulse())
+def test_a_wrong_rate_raises_every_loss_and_more_the_farther_it_is() -> None:
+    near, far = losses_of(pulse(80), pulse()), losses_of(pulse(110), pulse())
     for name in LOSSES:
         assert far[name] > 0.3, name
     for name in ("frequency", "lag_tolerant"):
         assert far[name] > near[name] > 0.02, name
 
 
-def test_upside_down_is_seen_by_all_but_the_spectral_loss() -> None:
-    found = all_of(-pulse(72), pulse(72))
+def test_every_loss_but_the_spectral_one_detects_polarity() -> None:
+    found = losses_of(-pulse(72), pulse(72))
     for name, loss in LOSSES.items():
         assert (found[name] > 0.2) == loss.polarity, name
     assert found["frequency"] < 1e-4
-    for blind in ("frequency", "frequency+frequency"):
-        with pytest.raises(InputError, match=r"which way is up: .* pearson\+frequency"):
-            named_loss(blind)
+    for name in ("frequency", "frequency+frequency"):
+        with pytest.raises(InputError, match=r"cannot detect polarity: .* pearson\+frequency"):
+            named_loss(name)
 
 
-def test_a_rise_that_was_flattened_costs_the_slopes_more_than_the_wave() -> None:
+def test_a_smoothed_rise_raises_the_slope_loss_more_than_pearson() -> None:
     truth = pulse()
     smooth = torch.nn.functional.avg_pool1d(truth[:, None], 9, 1, 4, count_include_pad=False)[:, 0]
-    found = all_of(smooth, truth)
+    found = losses_of(smooth, truth)
     assert found["slopes"] > 2 * found["pearson"]
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_a_flat_wave_has_a_finite_loss_and_gradient(loss) -> None:
+def test_a_constant_wave_has_a_finite_loss_and_gradient(loss) -> None:
     flat = torch.zeros(2, 128, requires_grad=True)
     found = loss(flat, pulse(), RATE_HZ)
     found.backward()
@@ -83,7 +83,7 @@ def test_a_flat_wave_has_a_finite_loss_and_gradient(loss) -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
-def test_a_wave_that_follows_the_gradient_loses_its_loss(loss) -> None:
+def test_gradient_descent_on_a_wave_lowers_the_loss(loss) -> None:
     wave = torch.randn(2, 128, generator=torch.Generator().manual_seed(0)).requires_grad_()
     optimiser = torch.optim.Adam([wave], lr=0.05)
     first = loss(wave, pulse(), RATE_HZ).item()
@@ -95,8 +95,8 @@ def test_a_wave_that_follows_the_gradient_loses_its_loss(loss) -> None:
     assert found.item() < 0.3 * first
 
 
-def test_several_losses_are_their_mean_and_unknown_ones_are_named() -> None:
-    found = all_of(pulse(80), pulse())
+def test_several_losses_are_averaged_and_unknown_names_refused() -> None:
+    found = losses_of(pulse(80), pulse())
     both = named_loss("pearson+frequency")(pulse(80), pulse(), RATE_HZ).item()
     assert both == pytest.approx((found["pearson"] + found["frequency"]) / 2)
     with pytest.raises(InputError, match="unknown loss 'mse'; known: pearson"):

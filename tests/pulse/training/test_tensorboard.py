@@ -1,4 +1,4 @@
-"""Event files: every step once, also of a training that was killed; refused before any work."""
+"""Event files have every step once, also after a resume; unusable folders are refused first."""
 
 import errno
 import os
@@ -21,12 +21,12 @@ CLIPS, HELD_OUT, _ = sources(None, RECIPE)
 
 
 def trained(out: Path, clips=CLIPS, **options) -> Path:
-    how = {"recipe": RECIPE, "validation": HELD_OUT, "device": "cpu", **options}
-    return train(clips, out, tensorboard=out.parent / "runs", **how)
+    settings = {"recipe": RECIPE, "validation": HELD_OUT, "device": "cpu", **options}
+    return train(clips, out, tensorboard=out.parent / "runs", **settings)
 
 
 def events(folder: Path) -> list[Event]:
-    """Those of the one event file in a folder."""
+    """Read the events of the only event file in a folder."""
     (path,) = folder.iterdir()
     content, found = path.read_bytes(), []
     while content:
@@ -37,7 +37,7 @@ def events(folder: Path) -> list[Event]:
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """Steps and values of each curve, as they stand in the file."""
+    """Read steps and values of each curve from the event file."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for event in events(folder):
         for value in event.summary.value:
@@ -72,36 +72,36 @@ def test_the_event_file_has_the_curves_of_the_training(tmp_path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("checkpoint_every", [3, 100], ids=["after one", "before the first"])
-def test_a_killed_training_that_goes_on_has_every_step_once(checkpoint_every, tmp_path) -> None:
+def test_a_resumed_training_has_every_step_once(checkpoint_every, tmp_path) -> None:
     with pytest.raises(Killed):
         trained(tmp_path / "net", dies_at_step_4, checkpoint_every=checkpoint_every)
-    seen = [step for step, _ in scalars(tmp_path / "runs")["loss"]]
-    assert seen == [0, 1, 2, 3], "while training, beyond the checkpoint"
+    steps = [step for step, _ in scalars(tmp_path / "runs")["loss"]]
+    assert steps == [0, 1, 2, 3], "written during training, also after the checkpoint"
     out = trained(tmp_path / "net", resume=True)
     found = scalars(tmp_path / "runs")
     assert [step for step, _ in found["loss"]] == list(range(RECIPE.steps))
     assert [step for step, _ in found["validation_loss"]] == [1, 3, 5]
     np.testing.assert_allclose(found["loss"], in_csv(out / "curve.csv"), atol=1e-5)
-    # what a TensorBoard that watches has to see in order to forget the steps it saw before
+    # makes a running TensorBoard discard the steps it read before
     assert [e.step for e in events(tmp_path / "runs") if e.session_log.status] == [0]
     assert events(tmp_path / "runs")[1].session_log.status == SessionLog.START
 
 
-def test_event_files_of_others_are_left_alone(tmp_path) -> None:
+def test_other_event_files_in_the_folder_are_unchanged(tmp_path) -> None:
     others = ("events.out.tfevents.1700000000.host", "events.out.tfevents.1700000000.7.my.net")
     for name in others:
         (tmp_path / name).write_text("mine")
     for _ in range(2):
-        with event_file(tmp_path, "net", RECIPE.learning_rate_at) as tell:
-            tell([(0, 1.0)], [])
+        with event_file(tmp_path, "net", RECIPE.learning_rate_at) as write_events:
+            write_events([(0, 1.0)], [])
     names = {path.name for path in tmp_path.iterdir()}
     assert names > set(others)
     assert len(names) == len(others) + 1
 
 
-def test_what_is_told_is_in_the_file_before_training_ends(tmp_path) -> None:
-    with event_file(tmp_path, "net", RECIPE.learning_rate_at) as tell:
-        tell([(0, 0.75)], [])
+def test_events_are_in_the_file_before_training_ends(tmp_path) -> None:
+    with event_file(tmp_path, "net", RECIPE.learning_rate_at) as write_events:
+        write_events([(0, 0.75)], [])
         assert scalars(tmp_path)["loss"] == [(0, 0.75)]
 
 
@@ -115,7 +115,7 @@ def refused(tmp_path: Path, folder: Path, why: str) -> None:
         )
 
 
-def test_without_the_package_training_does_not_begin(tmp_path, monkeypatch) -> None:
+def test_without_the_package_training_does_not_start(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     refused(tmp_path, tmp_path / "runs", r"pip install 'emotion-rppg\[curves\]'")
     assert not (tmp_path / "runs").exists()
@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_take_events_is_refused(tmp_path) -> None:
 ENDS = "the event file of TensorBoard ends here: [Errno 28] No space left on device"
 
 
-def test_a_disk_that_fills_ends_the_events_and_not_the_training(
+def test_a_full_disk_ends_the_event_file_and_not_the_training(
     tmp_path, monkeypatch, caplog
 ) -> None:
     real, written = tensorboardX.RecordWriter.write, []
@@ -148,19 +148,19 @@ def test_a_disk_that_fills_ends_the_events_and_not_the_training(
     out = trained(tmp_path / "net")
     assert caplog.messages.count(ENDS) == 1
     assert [step for step, _ in in_csv(out / "curve.csv")] == list(range(RECIPE.steps))
-    assert len(events(tmp_path / "runs")) == 8, "what was written is whole and closed"
+    assert len(events(tmp_path / "runs")) == 8, "complete events, closed file"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
 @pytest.mark.parametrize("flushed_each_s", [0.0, 1e9], ids=["at a flush", "at the end"])
-def test_a_full_disk_is_warned_of_and_nothing_hangs(
+def test_a_full_disk_gives_one_warning_and_nothing_hangs(
     flushed_each_s, tmp_path, monkeypatch, caplog
 ) -> None:
     real = tensorboardX.RecordWriter
     monkeypatch.setattr(tensorboardX, "RecordWriter", lambda path: real("/dev/full"))
     monkeypatch.setattr("emotion_rppg.pulse.training.tensorboard.FLUSHED_EACH_S", flushed_each_s)
-    with event_file(tmp_path, "net", RECIPE.learning_rate_at) as tell:
+    with event_file(tmp_path, "net", RECIPE.learning_rate_at) as write_events:
         for step in range(10):
-            tell([(k, 1.0) for k in range(step)], [])
+            write_events([(k, 1.0) for k in range(step)], [])
             assert (ENDS in caplog.messages) == (step > 0 and flushed_each_s == 0)
     assert caplog.messages == [ENDS]

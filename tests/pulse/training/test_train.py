@@ -1,4 +1,4 @@
-"""Training: the loss falls, resuming changes nothing, people are written down, bf16 and two
+"""Training: the loss falls, a resumed run is identical, subjects are recorded, bf16 and two
 processes work on a CPU."""
 
 import json
@@ -54,64 +54,64 @@ def test_the_loss_falls(tmp_path) -> None:
     assert loss[-10:].mean() < 0.7 * loss[:5].mean()
 
 
-def test_training_begins_with_another_networks_weights_and_keeps_whom_that_saw(tmp_path) -> None:
-    clips, who = synthetic_clips(SMALL)
-    first = train(clips, tmp_path / "first", recipe=SMALL, trained_on=who)
+def test_training_starts_from_a_given_network_and_adds_its_subjects(tmp_path) -> None:
+    clips, people = synthetic_clips(SMALL)
+    first = train(clips, tmp_path / "first", recipe=SMALL, trained_on=people)
     one = replace(SMALL, size=20, steps=1, learning_rate=1e-9, seed=1)
     clips, others = synthetic_clips(one)
     second = train(clips, tmp_path / "second", recipe=one, trained_on=others, init=first)
     for name, tensor in load_tensors(second).items():
         if name.endswith(("weight", "bias")):
             torch.testing.assert_close(tensor, load_tensors(first)[name], atol=1e-6, rtol=0)
-    said = json.loads((second / "config.json").read_text())["trained_on"]
-    assert said == {"synthetic-clips": [*who["synthetic-clips"], *others["synthetic-clips"]]}
+    recorded = json.loads((second / "config.json").read_text())["trained_on"]
+    assert recorded == {"synthetic-clips": [*people["synthetic-clips"], *others["synthetic-clips"]]}
     third = train(clips, tmp_path / "third", recipe=one, trained_on="unknown", init=first)
     assert json.loads((third / "config.json").read_text())["trained_on"] == "unknown"
 
 
-def test_training_begins_with_the_network_that_comes_along_by_its_name(
-    tmp_path, monkeypatch
-) -> None:
+def test_training_starts_from_the_bundled_network_by_its_name(tmp_path, monkeypatch) -> None:
     one = replace(SMALL, steps=1, learning_rate=1e-9)
-    clips, who = synthetic_clips(one)
-    (tmp_path / "bundled").mkdir()  # a name means the same whatever lies there
+    clips, people = synthetic_clips(one)
+    (tmp_path / "bundled").mkdir()  # the name has priority over a folder
     monkeypatch.chdir(tmp_path)
-    out = train(clips, tmp_path / "net", recipe=one, trained_on=who, init="bundled")
+    out = train(clips, tmp_path / "net", recipe=one, trained_on=people, init="bundled")
     for name, tensor in load_tensors(out).items():
         if name.endswith(("weight", "bias")):
             want = load_tensors(BUNDLED["physnet"])[name]
             torch.testing.assert_close(tensor, want, atol=1e-6, rtol=0)
-    saw = json.loads((BUNDLED["physnet"] / "config.json").read_text())["trained_on"]
-    said = json.loads((out / "config.json").read_text())["trained_on"]
-    assert said == {"synthetic-clips": sorted(saw["synthetic-clips"] + who["synthetic-clips"])}
+    bundled_people = json.loads((BUNDLED["physnet"] / "config.json").read_text())["trained_on"]
+    recorded = json.loads((out / "config.json").read_text())["trained_on"]
+    assert recorded == {
+        "synthetic-clips": sorted(bundled_people["synthetic-clips"] + people["synthetic-clips"])
+    }
     with pytest.raises(InputError, match=r"no config\.json in 'bundled'"):
         train(clips, tmp_path / "net", recipe=one, init=Path("bundled"))
 
 
-def test_a_network_to_begin_with_that_is_not_there_is_refused_before_training(tmp_path) -> None:
-    def begin(init, recipe=SMALL):
+def test_a_missing_or_other_initial_network_is_refused_before_training(tmp_path) -> None:
+    def start(init, recipe=SMALL):
         out = tmp_path / "net"
         train(lambda index: pytest.fail("a clip was made"), out, recipe=recipe, init=init)
 
     with pytest.raises(InputError, match=r"no folder '.*bundeld' to begin with: .* or 'bundled'"):
-        begin(tmp_path / "bundeld")
-    with pytest.raises(InputError, match="no trained cnn3d comes along: begin with the folder"):
-        begin("bundled", replace(SMALL, network="cnn3d", normalisation="diff_normalised"))
+        start(tmp_path / "bundeld")
+    with pytest.raises(InputError, match="no trained cnn3d is bundled: give the folder"):
+        start("bundled", replace(SMALL, network="cnn3d", normalisation="diff_normalised"))
     bundled = BUNDLED["physnet"]
     with pytest.raises(InputError, match="holds the network 'physnet' and 'cnn3d' is to be"):
-        begin(bundled, replace(SMALL, network="cnn3d"))
+        start(bundled, replace(SMALL, network="cnn3d"))
     with pytest.raises(InputError, match="holds a model of kind 'emotion', want a pulse network"):
-        begin(STRESS)
+        start(STRESS)
 
 
 class Halved(torch.nn.Module):
-    """(batch, 3, frames, height, width) -> (batch, frames / 2): not what is wanted."""
+    """(batch, 3, frames, height, width) -> (batch, frames / 2): a wrong output length."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x.mean((1, 3, 4))[:, ::2]
 
 
-def test_what_the_network_or_the_loss_cannot_take_is_refused_before_training(
+def test_clips_the_network_or_loss_cannot_process_are_refused_before_training(
     tmp_path, monkeypatch
 ) -> None:
     monkeypatch.setitem(NETWORKS, "halved", Halved)
@@ -121,7 +121,7 @@ def test_what_the_network_or_the_loss_cannot_take_is_refused_before_training(
         ({"frames": 16, "loss": "lag_tolerant"}, "16 frames are too short for lag_tolerant"),
         (
             {"network": "halved", "normalisation": "raw"},
-            r"'halved' gave \(1, 16\) for one clip of 32 frames",
+            r"'halved' returned \(1, 16\) for one clip of 32 frames",
         ),
     ):
         recipe = replace(SMALL, **change)
@@ -130,16 +130,16 @@ def test_what_the_network_or_the_loss_cannot_take_is_refused_before_training(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
-    asked: list[bool] = []
+def test_the_requested_share_of_clips_is_varied(monkeypatch) -> None:
+    requested: list[bool] = []
     monkeypatch.setattr(
         "emotion_rppg.synthesis.clips.training_clip",
-        lambda seed, **options: asked.append(options["varied"]),
+        lambda seed, **options: requested.append(options["varied"]),
     )
     clips, _ = synthetic_clips(replace(SMALL, varied=0.75))
     for index in range(8):
         clips(index)
-    assert asked == [False, True, True, True] * 2
+    assert requested == [False, True, True, True] * 2
     with pytest.raises(InputError, match="varied is a share"):
         replace(SMALL, varied=1.5)
 
@@ -147,9 +147,9 @@ def test_the_varied_share_of_clips_is_as_asked(monkeypatch) -> None:
 @pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
     recipe = replace(SMALL, loss="pearson+lag_tolerant", validation=0.5, validate_every=2)
-    clips, held_out, who = sources(None, recipe)
-    how = {"recipe": recipe, "validation": held_out, "trained_on": who}
-    whole = train(clips, tmp_path / "whole", **how)
+    clips, held_out, people = sources(None, recipe)
+    settings = {"recipe": recipe, "validation": held_out, "trained_on": people}
+    uninterrupted = train(clips, tmp_path / "whole", **settings)
 
     class Killed(BaseException):
         pass
@@ -160,20 +160,20 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
         return clips(index)
 
     with pytest.raises(Killed):
-        train(dies_at_step_4, tmp_path / "killed", **how, checkpoint_every=2)
+        train(dies_at_step_4, tmp_path / "killed", **settings, checkpoint_every=2)
     assert not (tmp_path / "killed").exists()
-    asked = []
+    requested = []
 
-    def watched(index: int):
-        asked.append(index)
+    def recording_source(index: int):
+        requested.append(index)
         return clips(index)
 
-    resumed = train(watched, tmp_path / "killed", **how, resume=True)
-    assert min(asked) == 4 * SMALL.batch_size
-    a, b = load_tensors(whole), load_tensors(resumed)
+    resumed = train(recording_source, tmp_path / "killed", **settings, resume=True)
+    assert min(requested) == 4 * SMALL.batch_size
+    a, b = load_tensors(uninterrupted), load_tensors(resumed)
     assert all(torch.equal(a[name], b[name]) for name in a)
     for name in ("config.json", "curve.csv", "validation.csv"):
-        assert (whole / name).read_text() == (resumed / name).read_text()
+        assert (uninterrupted / name).read_text() == (resumed / name).read_text()
 
 
 def test_resuming_another_training_is_refused(tmp_path) -> None:
@@ -197,17 +197,17 @@ def test_resuming_another_training_is_refused(tmp_path) -> None:
         train(clips, tmp_path / "net", recipe=SMALL, resume=True)
 
 
-def test_the_folder_says_who_taught_it(tmp_path) -> None:
-    clips, who = synthetic_clips(SMALL)
-    out = train(clips, tmp_path / "net", recipe=SMALL, trained_on=who)
+def test_the_folder_records_the_subjects_of_training(tmp_path) -> None:
+    clips, people = synthetic_clips(SMALL)
+    out = train(clips, tmp_path / "net", recipe=SMALL, trained_on=people)
     config = json.loads((out / "config.json").read_text())
-    assert config["trained_on"] == who
+    assert config["trained_on"] == people
     assert config["kind"] == "pulse"
     assert config["size"] == 16
 
 
 def test_bf16_runs_on_a_cpu(tmp_path) -> None:
-    # oneDNN's bf16 weight gradients read memory that nobody wrote where a convolution's input is
+    # oneDNN's bf16 weight gradients read uninitialised memory where a convolution's input is
     # 2×2×2 or smaller; at this size the deepest one's is 4×2×2
     recipe = Recipe(size=32, frames=16, steps=2, batch_size=1)
     clips, _ = synthetic_clips(recipe)
@@ -217,14 +217,14 @@ def test_bf16_runs_on_a_cpu(tmp_path) -> None:
 
 
 def loss_without_gradient_at(steps, monkeypatch) -> None:
-    """The loss keeps its value; in these steps its gradient is infinite times zero, NaN."""
+    """Make the gradient NaN (infinity times 0) in these steps, without changing the loss."""
     counted = iter(range(1000))
 
-    def loss(said, wave, rate_hz):
-        value = negative_pearson(said, wave)
-        if not said.requires_grad:  # the check before the first step
+    def loss(found, wave, rate_hz):
+        value = negative_pearson(found, wave)
+        if not found.requires_grad:  # the check before the first step
             return value
-        return value + (said * 0).abs().sum().sqrt() if next(counted) in steps else value
+        return value + (found * 0).abs().sum().sqrt() if next(counted) in steps else value
 
     monkeypatch.setattr("emotion_rppg.pulse.training.train.named_loss", lambda name: loss)
 
@@ -245,7 +245,7 @@ def test_a_step_whose_gradient_is_not_finite_is_skipped_and_counted(
     ]
 
 
-def test_a_skipped_step_leaves_the_weights_as_they_were(tmp_path, monkeypatch) -> None:
+def test_a_skipped_step_leaves_the_weights_unchanged(tmp_path, monkeypatch) -> None:
     clips, _ = synthetic_clips(SMALL)
     one, three = replace(SMALL, steps=1), replace(SMALL, steps=3)
     weights = []
@@ -273,7 +273,7 @@ def test_many_skipped_steps_in_a_row_end_training_and_name_the_cause(
     assert not (tmp_path / "net").exists()
 
 
-def test_the_callers_random_numbers_are_left_alone(tmp_path) -> None:
+def test_the_global_random_state_is_unchanged(tmp_path) -> None:
     clips, _ = synthetic_clips(SMALL)
     before, ours = torch.get_rng_state(), random.getstate()
     train(clips, tmp_path / "net", recipe=SMALL)
@@ -281,13 +281,13 @@ def test_the_callers_random_numbers_are_left_alone(tmp_path) -> None:
     assert random.getstate() == ours
 
 
-def test_somebodys_folder_is_refused_before_training(tmp_path) -> None:
+def test_a_folder_that_is_no_output_is_refused_before_training(tmp_path) -> None:
     (tmp_path / "thesis.tex").write_text("three years")
     with pytest.raises(InputError, match="is not an output"):
         train(lambda index: pytest.fail("a clip was made"), tmp_path, recipe=SMALL)
 
 
-def test_a_loss_that_is_no_number_ends_training_and_says_why(tmp_path) -> None:
+def test_a_loss_that_is_not_finite_ends_training_with_the_reason(tmp_path) -> None:
     clip = np.zeros((32, 16, 16, 3), np.uint8)
     with pytest.raises(InputError, match="loss was nan at step 0: lower the learning rate"):
         train(lambda index: (clip, np.full(32, np.nan)), tmp_path / "net", recipe=SMALL)
@@ -301,20 +301,20 @@ def test_a_device_may_be_one_of_several(monkeypatch) -> None:
     assert fabric_devices("cpu", 2) == {"accelerator": "cpu", "devices": 2}
 
 
-def test_processes_share_out_the_clips_of_each_step() -> None:
-    asked: list[int] = []
+def test_processes_divide_the_clips_of_each_step() -> None:
+    requested: list[int] = []
 
     def clips(index: int):
-        asked.append(index)
+        requested.append(index)
         return np.zeros((8, 16, 16, 3), np.uint8), np.zeros(8)
 
     recipe = Recipe(size=16, frames=8, steps=3, batch_size=4)
     loader = _loader(clips, recipe, 1, 0, 2)
     assert loader.batch_size == 2
-    assert len(loader.dataset) == 2 * 4  # of the two steps that are left
+    assert len(loader.dataset) == 2 * 4  # of the two remaining steps
     assert loader.dataset[0][0].shape == (3, 8, 16, 16)
-    assert asked == [4]
-    with pytest.raises(InputError, match="cannot be shared out over 3"):
+    assert requested == [4]
+    with pytest.raises(InputError, match="cannot be divided between 3"):
         _loader(clips, recipe, 0, 0, 3)
 
 
@@ -323,7 +323,7 @@ import sys, torch
 from pathlib import Path
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
-from emotion_rppg.pulse import events
+from emotion_rppg.pulse.training import tensorboard as events
 from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.pulse.training.train import Recipe, negative_pearson, sources, train
 
@@ -360,7 +360,7 @@ if __name__ == "__main__":
 """
 
 
-# how a user starts it: Python begins the second process itself, or a launcher begins both
+# how users start it: Python starts the second process itself, or a launcher starts both
 LAUNCHERS = {
     "python": [],
     "torchrun": ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"],
@@ -373,7 +373,7 @@ LAUNCHERS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_two_processes_give_the_gradients_of_one_and_share_its_steps(launcher, tmp_path) -> None:
+def test_two_processes_have_the_gradients_of_one_and_divide_its_steps(launcher, tmp_path) -> None:
     script = tmp_path / "two.py"
     script.write_text(TWO)
     run = subprocess.run(
@@ -388,18 +388,18 @@ def test_two_processes_give_the_gradients_of_one_and_share_its_steps(launcher, t
 
 
 def test_recordings_without_video_or_pulse_are_refused() -> None:
-    with pytest.raises(InputError, match="beside a contact pulse"):
+    with pytest.raises(InputError, match="a face and a contact pulse"):
         recording_clips([Recording("d", "1")], SMALL)
 
 
 @pytest.mark.slow
-def test_recordings_give_faces_with_the_pulse_beneath_them() -> None:
+def test_clips_of_recordings_have_the_contact_pulse_of_the_same_time() -> None:
     signals = {"bvp": estimate(CLIP, "pos")}
     one = Recording("d", "1", video=Video(CLIP), signals=signals)
     others = [Recording("d", "2", signals=signals), Recording("e", "3", video=Video(CLIP))]
     recipe = replace(SMALL, frames=120)
     clips, people = recording_clips([one, *others], recipe)
-    assert people == {"d": ["1"]}  # nobody else was looked at
+    assert people == {"d": ["1"]}  # no other recording has both
     clip, below = clips(5)
     assert clip.shape == (120, 16, 16, 3)
     assert clip.dtype == np.uint8
@@ -410,24 +410,24 @@ def test_recordings_give_faces_with_the_pulse_beneath_them() -> None:
 
 
 @pytest.mark.slow
-def test_faces_are_followed_once_and_again_where_anything_changed(tmp_path, monkeypatch) -> None:
+def test_faces_are_cached_until_video_or_crop_settings_change(tmp_path, monkeypatch) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(CLIP.read_bytes())
     wave = Signal(np.sin(np.arange(1200) / 8), 50.0, kind="bvp")
     one = Recording("d", "1", video=Video(path, region="full"), signals={"bvp": wave})
-    followed = []
-    real = pulse_sources.follow
-    monkeypatch.setattr(pulse_sources, "follow", lambda v: followed.append(v) or real(v))
+    tracked = []
+    real = pulse_sources.track_face
+    monkeypatch.setattr(pulse_sources, "track_face", lambda v: tracked.append(v) or real(v))
 
-    def clips(recipe=SMALL, recording=one, cache=Cache(tmp_path / "kept")):  # noqa: B008
+    def clips(recipe=SMALL, recording=one, cache=Cache(tmp_path / "cached")):  # noqa: B008
         return recording_clips([recording], recipe, cache=cache)[0](0)
 
     plain, first, again = clips(cache=None), clips(), clips()
-    assert len(followed) == 2, "kept by the first that had a cache"
+    assert len(tracked) == 2, "cached by the first run with a cache"
     for made in (first, again):
         np.testing.assert_array_equal(made[0], plain[0])
         np.testing.assert_array_equal(made[1], plain[1])
-    for entry in Cache(tmp_path / "kept").entries():
+    for entry in Cache(tmp_path / "cached").entries():
         entry.path.write_bytes(entry.path.read_bytes()[:-1])
     clips()
     clips(replace(SMALL, size=20))
@@ -435,9 +435,9 @@ def test_faces_are_followed_once_and_again_where_anything_changed(tmp_path, monk
     clips(recording=replace(one, video=replace(one.video, start_s=1.0)))
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     clips()
-    assert len(followed) == 7, "damaged, another size, rate and stretch, another file"
+    assert len(tracked) == 7, "damaged, another size, rate and stretch, another file"
     clips(replace(SMALL, seed=3, frames=40))
-    assert len(followed) == 7, "which clips are drawn changes no face"
+    assert len(tracked) == 7, "which clips are drawn changes no face"
 
 
 def test_an_unknown_recipe_is_refused() -> None:
@@ -447,11 +447,11 @@ def test_an_unknown_recipe_is_refused() -> None:
         Recipe(seed=-100)
 
 
-def test_the_card_says_who_was_seen_and_what_goes_in(tmp_path) -> None:
-    clips, who = synthetic_clips(SMALL)
-    out = train(clips, tmp_path / "net", recipe=replace(SMALL, steps=1), trained_on=who)
+def test_the_model_card_lists_subjects_and_input(tmp_path) -> None:
+    clips, people = synthetic_clips(SMALL)
+    out = train(clips, tmp_path / "net", recipe=replace(SMALL, steps=1), trained_on=people)
     card = (out / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert f"- synthetic-clips: {who['synthetic-clips'][0]}" in card
+    assert f"- synthetic-clips: {people['synthetic-clips'][0]}" in card
     assert "16×16 pixels, 30 a second" in card
     assert "768,577" in card
     out = train(clips, tmp_path / "net", recipe=replace(SMALL, steps=1))

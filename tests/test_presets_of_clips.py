@@ -1,12 +1,12 @@
-"""Presets stay what they were when the first network was trained, and are no training clip."""
+"""Presets have the numbers fixed before the first network was trained, and no training seeds."""
 
 from dataclasses import asdict, replace
 
 import numpy as np
 
+from benchmarks.presets_of_clips import FIRST_SEED, PRESETS, write_clip
 from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED
 from emotion_rppg.synthesis.people import LAST_PERSON_SEED
-from emotion_rppg.synthesis.presets import FIRST_SEED, PRESETS, write_clip
 from emotion_rppg.video.frames import read_frames
 
 
@@ -29,7 +29,7 @@ def test_the_moderate_preset_is_frozen() -> None:
     assert FIRST_SEED + 24 <= LAST_PERSON_SEED < FIRST_TRAINING_SEED
 
 
-def test_a_clip_is_the_same_whenever_it_is_written_and_its_beats_are_in_its_wave(tmp_path) -> None:
+def test_a_clip_is_reproducible_and_its_beats_are_in_its_wave(tmp_path) -> None:
     preset = replace(PRESETS["moderate"], seconds=4.0, size=96)
     for number, (codec, _) in enumerate(preset.codecs):
         first = write_clip(preset, number, tmp_path / "a.mp4")

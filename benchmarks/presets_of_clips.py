@@ -1,7 +1,7 @@
-"""Test clips that never change: a photographed face, with motion and codecs no training clip has.
+"""Generate frozen test clips: a photographed face, with motion and codecs that training lacks.
 
-A network is compared on a preset with the classic methods and with its own earlier states, so a
-preset's numbers are settled before the first network is trained and are not touched afterwards.
+A network is compared on a preset with the classic methods and with earlier networks. The numbers of
+a preset are therefore fixed before the first network is trained and never changed.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from emotion_rppg.synthesis.faces import Face, face
 from emotion_rppg.synthesis.people import Person, heart
 from emotion_rppg.synthesis.waves import FACE, arrivals, blood
 
-FIRST_SEED = 990_001  # of the people in presets; nobody else has them
+FIRST_SEED = 990_001  # of the people in presets, used for nothing else
 
 
 @dataclass(frozen=True)
 class Preset:
-    """How hard the clips are; `strength` and `noise` in the units of `faces.face` and grey levels.
+    """Difficulty of a set of clips.
 
-    ``jumps_px`` and ``turns_deg`` are the spreads of where the head goes at each of ``jumps_hz``
-    sudden moves a second; ``passing`` how much light somebody who walks by takes away; ``screen``
-    the spread of the light that a film on a screen throws, which changes once or twice a second;
-    ``codecs`` are gone through in turn.
+    ``strength`` is that of `faces.face`; ``noise`` is in grey levels; ``jumps_px`` and
+    ``turns_deg`` are the standard deviations of the head's position after each of ``jumps_hz``
+    sudden moves a second; ``passing`` is the largest share of light that a passer-by blocks;
+    ``screen`` the standard deviation of the light of a film on a screen, which changes once or
+    twice a second. ``codecs`` (name, quality) are used in turn.
     """
 
     clips: int = 24
@@ -50,7 +51,11 @@ PRESETS = {"moderate": Preset()}
 
 @dataclass(frozen=True)
 class Truth:
-    """``beats`` are when each pulse reaches the face; ``wave`` is blood volume at the frames."""
+    """Truth of a clip.
+
+    ``beats`` are the times at which each pulse reaches the face; ``wave`` is the blood volume at
+    the frames.
+    """
 
     beats: Beats
     wave: Signal
@@ -59,19 +64,19 @@ class Truth:
 
 
 def write_clip(preset: Preset, number: int, path: str | Path) -> Truth:
-    """Write clip ``number`` (0 … clips − 1) of a preset as a video file; returns its truth."""
+    """Write clip ``number`` (0 … clips − 1) of a preset as a video file; return its truth."""
     seed = FIRST_SEED + number
     draw = np.random.default_rng((seed, 8))
     person = Person(seed)
     arousal, valence = draw.uniform(1, 9, 2)
-    body = heart(person, arousal, valence, preset.seconds, random_state=seed)
-    wave = blood(body, FACE, rate_hz=preset.rate_hz, random_state=seed)
+    body = heart(person, arousal, valence, preset.seconds, seed=seed)
+    wave = blood(body, FACE, rate_hz=preset.rate_hz, seed=seed)
     wave = replace(wave, samples=(wave.samples - wave.samples.mean()) / wave.samples.std())
     codec, quality = preset.codecs[number % len(preset.codecs)]
-    head = face(person.tone, size=preset.size, strength=preset.strength, random_state=seed)
+    head = face(person.tone, size=preset.size, strength=preset.strength, seed=seed)
     frames = _frames(preset, head, wave, draw)
     write_video(path, frames, preset.rate_hz, crf=quality, codec=codec)
-    at = arrivals(body, FACE, random_state=seed)
+    at = arrivals(body, FACE, seed=seed)
     return Truth(Beats(at[(at > 0) & (at < preset.seconds)]), wave, codec, person.tone)
 
 
@@ -89,15 +94,15 @@ def _frames(
     for k, pulse in enumerate(wave.samples):
         move = cv2.getRotationMatrix2D((mid, mid), turn[k], 1.0)
         move[:, 2] += x[k], y[k]
-        picture = head.picture - head.pulse * np.float32(pulse)
-        moved = cv2.warpAffine(picture, move, (size, size), borderMode=cv2.BORDER_REPLICATE)
+        image = head.image - head.pulse * np.float32(pulse)
+        moved = cv2.warpAffine(image, move, (size, size), borderMode=cv2.BORDER_REPLICATE)
         down, right = draw.integers(0, 32, 2)
         grain = noise[k % 8, down : down + size, right : right + size]
         yield np.clip(moved * light[k] + grain + 0.5, 0, 255).astype(np.uint8)
 
 
 def _jumps(draw: np.random.Generator, times_s: np.ndarray, hz: float, spread: float) -> np.ndarray:
-    """A position that leaps now and then to a new place and settles there within a second."""
+    """Draw a position (n,) that jumps at random times and settles within a second."""
     step = times_s[1] - times_s[0]
     aim, at, speed = draw.normal(0, spread), 0.0, 0.0
     out = np.empty(len(times_s))
@@ -111,7 +116,7 @@ def _jumps(draw: np.random.Generator, times_s: np.ndarray, hz: float, spread: fl
 
 
 def _passing(draw: np.random.Generator, times_s: np.ndarray, depth: float) -> np.ndarray:
-    """Gain (n, 1, 1, 3): shadows of a second or two, and steps of tint as a screen changes."""
+    """Draw a gain (n, 1, 1, 3): shadows of one or two seconds, and steps of tint."""
     gain = np.ones((len(times_s), 3))
     for at in draw.uniform(0, times_s[-1], draw.poisson(times_s[-1] / 8)):
         width = draw.uniform(0.3, 1.0)
@@ -123,7 +128,7 @@ def _passing(draw: np.random.Generator, times_s: np.ndarray, depth: float) -> np
 
 
 def _screen(draw: np.random.Generator, times_s: np.ndarray, spread: float) -> np.ndarray:
-    """Gain (n, 1, 1, 1) of a screen's light: steps from one scene of a film to the next."""
+    """Draw the gain (n, 1, 1, 1) of a screen's light: steps between scenes of a film."""
     scenes = np.cumsum(draw.uniform(size=len(times_s)) < 1.5 * (times_s[1] - times_s[0]))
     gain = 1 + spread * draw.normal(0, 1, scenes[-1] + 1)[scenes]
     return gain[:, None, None, None].astype(np.float32)
