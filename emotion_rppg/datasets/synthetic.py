@@ -155,11 +155,11 @@ def _trial(
     draw = np.random.default_rng((one, 8))
     rated = np.array([arousal, valence])
     felt = rated + draw.normal(0, 0.8, 2) + (strength - 1) * (rated - np.mean(RATED))
-    body = heart(person, felt[0], felt[1], duration_s, random_state=one)
+    body = heart(person, felt[0], felt[1], duration_s, seed=one)
     name = f"{seed}_{k + 1}"
-    contact = waves.bvp(body, rate_hz=_CONTACT_HZ, random_state=one)
-    chest = waves.ecg(body, rate_hz=_CONTACT_HZ, random_state=one)
-    blood = waves.blood(body, waves.FACE, rate_hz=rate_hz, random_state=one)
+    contact = waves.bvp(body, rate_hz=_CONTACT_HZ, seed=one)
+    chest = waves.ecg(body, rate_hz=_CONTACT_HZ, seed=one)
+    blood = waves.blood(body, waves.FACE, rate_hz=rate_hz, seed=one)
     blood = replace(blood, samples=(blood.samples - blood.samples.mean()) / blood.samples.std())
     columns = {"time_s": contact.times_s, "bvp": contact.samples, "ecg": chest.samples}
     pd.DataFrame(columns).round(6).to_csv(folder / f"signals/{name}.csv", index=False)
@@ -168,13 +168,13 @@ def _trial(
     inside = (body.beats_s >= 0) & (body.beats_s < duration_s)
     beats = {"beat_s": body.beats_s[inside]}
     for where, site in (("finger_s", waves.FINGER), ("face_s", waves.FACE)):
-        beats[where] = waves.arrivals(body, site, random_state=one)[inside]
+        beats[where] = waves.arrivals(body, site, seed=one)[inside]
     pd.DataFrame(beats).round(6).to_csv(folder / f"{TRUTH}/{name}_beats.csv", index=False)
     file = ""
     if video:
         file = f"videos/{name}.mp4"
-        shown = face(person.tone, size=size, random_state=seed)
-        frames = film(shown, blood.samples, rate_hz, camera, random_state=one)
+        shown = face(person.tone, size=size, seed=seed)
+        frames = film(shown, blood.samples, rate_hz, camera, seed=one)
         write_video(folder / file, frames, rate_hz, crf=camera.crf)
     written = np.interp(rated, RATED, scale).round(2)
     return f"{seed},1,{k + 1},{file},signals/{name}.csv,{written[0]},{written[1]}"

@@ -160,7 +160,7 @@ def fit_on(
     *,
     groups: np.ndarray,
     others: np.ndarray | None = None,
-    random_state: int,
+    seed: int,
     name: str = "",
 ) -> Any:
     """A clone of the head, fitted on the complete cases of some rows.
@@ -173,7 +173,7 @@ def fit_on(
     InputError
         The head's own error, in one sentence with its name; a regressor for classes.
     """
-    how: dict[str, Any] = {"random_state": random_state, "name": name or type(head).__name__}
+    how: dict[str, Any] = {"seed": seed, "name": name or type(head).__name__}
     if _is_dummy(head):
         return fit_head(head, inputs, rows, y, groups=groups, others=others, **how)
     layout, whole = complete_cases(inputs, rows, [y])
@@ -192,7 +192,7 @@ def fit_head(
     *,
     groups: np.ndarray,
     others: np.ndarray | None,
-    random_state: int,
+    seed: int,
     name: str,
 ) -> Any:
     """A clone of the head, laid out for the matrix, seeded, and fitted on exactly these rows.
@@ -203,7 +203,7 @@ def fit_head(
     from emotion_rppg.emotion.ensemble import fit_arguments
 
     _check_kind(head, y, name)
-    made = _seeded(fitted_to(head, inputs), random_state)
+    made = _seeded(fitted_to(head, inputs), seed)
     beside = fit_arguments(made, groups=groups, others=others)
     with one_sentence(name, "cannot be fitted"):
         return made.fit(inputs.X[rows], y, **beside)

@@ -275,7 +275,7 @@ def fit(
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
     extraction: Extraction | None = None,
-    random_state: int = 0,
+    seed: int = 0,
 ) -> Model:
     """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
     if normalise not in FITTED:
@@ -316,7 +316,7 @@ def fit(
             y[usable].astype(int) if classes[name] else y[usable],
             groups=people(table)[usable].to_numpy(),
             others=None if others is None else others[usable],
-            random_state=random_state,
+            seed=seed,
             name=head if isinstance(head, str) else type(head).__name__,
         )
     used = (learned & rows) | (reference & trusted(table))

@@ -63,7 +63,7 @@ def fitted(job: Job) -> Any | None:
         y,
         groups=job.groups[train],
         others=None if job.others is None else job.others[train],
-        random_state=job.seed,
+        seed=job.seed,
         name=job.name,
     )
 

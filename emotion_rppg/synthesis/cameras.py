@@ -43,7 +43,7 @@ class Camera:
 
 
 def film(
-    face: Face, wave: np.ndarray, rate_hz: float, camera: Camera, *, random_state: int = 0
+    face: Face, wave: np.ndarray, rate_hz: float, camera: Camera, *, seed: int = 0
 ) -> Iterator[np.ndarray]:
     """Frames uint8 (size, size, 3) of the face, one for each sample of the wave.
 
@@ -51,7 +51,7 @@ def film(
     """
     import cv2
 
-    draw = np.random.default_rng((random_state, 5))
+    draw = np.random.default_rng((seed, 5))
     n, size = len(wave), face.picture.shape[0]
     shift = camera.motion_px * np.column_stack([wander(draw, n, rate_hz, 0.25) for _ in range(2)])
     light = 1 + camera.light * wander(draw, n, rate_hz, 0.1)

@@ -26,7 +26,7 @@ NOISES = 12  # grains drawn once a clip and laid in another place each frame
 
 
 def training_clip(
-    random_state: int,
+    seed: int,
     *,
     frames: int = 128,
     size: int = 36,
@@ -47,8 +47,8 @@ def training_clip(
     wave : (frames,), standardised blood volume, more blood is up
     """
     if varied:
-        return _varied_clip(np.random.default_rng((random_state, 7)), frames, size, rate_hz)
-    draw = np.random.default_rng((random_state, 6))
+        return _varied_clip(np.random.default_rng((seed, 7)), frames, size, rate_hz)
+    draw = np.random.default_rng((seed, 6))
     wave = _pulse(draw, np.arange(frames) / rate_hz)
     scene = _drawn_face(draw, size)
     losing = _losing(draw, scene, 0.0033)

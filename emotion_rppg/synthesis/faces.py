@@ -29,7 +29,7 @@ class Face:
     skin: np.ndarray
 
 
-def face(tone: float, *, size: int = 160, strength: float = 0.012, random_state: int = 0) -> Face:
+def face(tone: float, *, size: int = 160, strength: float = 0.012, seed: int = 0) -> Face:
     """The face in a skin tone (0 light – 1 dark), and its pulse.
 
     ``strength`` is the relative change of green in light skin for one standard deviation of the
@@ -40,7 +40,7 @@ def face(tone: float, *, size: int = 160, strength: float = 0.012, random_state:
     picture, skin = _photograph(size)
     attenuation = np.exp(-1.1 * tone * MELANIN)
     recoloured = (picture * (1 - skin[..., None] * (1 - attenuation))).astype(np.float32)
-    draw = np.random.default_rng((random_state, 4))
+    draw = np.random.default_rng((seed, 4))
     coarse = draw.uniform(0.5, 1.5, (5, 5)).astype(np.float32)
     patches = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     share = strength * (1 - 0.6 * tone) * skin * patches

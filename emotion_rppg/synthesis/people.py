@@ -82,14 +82,14 @@ def heart(
     valence: float,
     duration_s: float,
     *,
-    random_state: int | None = None,
+    seed: int | None = None,
 ) -> Heart:
     """The person's heart in a state, by integral pulse frequency modulation.
 
     A beat falls where the integral of the instantaneous rate passes a whole number (Mateo &
     Laguna 2000). Ratings are on 1–9, 5 is neutral.
     """
-    draw = np.random.default_rng(person.seed if random_state is None else random_state)
+    draw = np.random.default_rng(person.seed if seed is None else seed)
     a = person.reactivity * (arousal - 5) / 4
     v = person.reactivity * (valence - 5) / 4
     lead = 4.0  # seconds before the clock starts, so that no beat is missing at its border

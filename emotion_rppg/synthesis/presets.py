@@ -64,14 +64,14 @@ def write_clip(preset: Preset, number: int, path: str | Path) -> Truth:
     draw = np.random.default_rng((seed, 8))
     person = Person(seed)
     arousal, valence = draw.uniform(1, 9, 2)
-    body = heart(person, arousal, valence, preset.seconds, random_state=seed)
-    wave = blood(body, FACE, rate_hz=preset.rate_hz, random_state=seed)
+    body = heart(person, arousal, valence, preset.seconds, seed=seed)
+    wave = blood(body, FACE, rate_hz=preset.rate_hz, seed=seed)
     wave = replace(wave, samples=(wave.samples - wave.samples.mean()) / wave.samples.std())
     codec, quality = preset.codecs[number % len(preset.codecs)]
-    head = face(person.tone, size=preset.size, strength=preset.strength, random_state=seed)
+    head = face(person.tone, size=preset.size, strength=preset.strength, seed=seed)
     frames = _frames(preset, head, wave, draw)
     write_video(path, frames, preset.rate_hz, crf=quality, codec=codec)
-    at = arrivals(body, FACE, random_state=seed)
+    at = arrivals(body, FACE, seed=seed)
     return Truth(Beats(at[(at > 0) & (at < preset.seconds)]), wave, codec, person.tone)
 
 

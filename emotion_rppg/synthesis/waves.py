@@ -28,9 +28,9 @@ FINGER = Site(0.23, 0.006, 0.003)
 FACE = Site(0.16, 0.004, 0.003)
 
 
-def ecg(heart: Heart, *, rate_hz: float = 250.0, random_state: int = 0) -> Signal:
+def ecg(heart: Heart, *, rate_hz: float = 250.0, seed: int = 0) -> Signal:
     """Sharp R peaks with P and T waves, in millivolts, with a little noise and breathing."""
-    draw = np.random.default_rng((random_state, 1))
+    draw = np.random.default_rng((seed, 1))
     t = np.arange(round(heart.duration_s * rate_hz)) / rate_hz
     wave = np.zeros(len(t))
     intervals = np.diff(heart.beats_s, append=2 * heart.beats_s[-1] - heart.beats_s[-2])
@@ -48,24 +48,24 @@ def ecg(heart: Heart, *, rate_hz: float = 250.0, random_state: int = 0) -> Signa
     return Signal(wave, rate_hz, kind="ecg")
 
 
-def arrivals(heart: Heart, site: Site, *, random_state: int = 0) -> np.ndarray:
+def arrivals(heart: Heart, site: Site, *, seed: int = 0) -> np.ndarray:
     """When each beat's pulse reaches the site, seconds, as many as there are beats."""
-    draw = np.random.default_rng((random_state, 2, round(1e4 * site.transit_s)))
+    draw = np.random.default_rng((seed, 2, round(1e4 * site.transit_s)))
     transit = site.transit_s * (1 - 0.08 * heart.arousal) + site.by_breath_s * heart.breath(
         heart.beats_s
     )
     return heart.beats_s + transit + draw.normal(0, site.jitter_s, len(heart.beats_s))
 
 
-def bvp(heart: Heart, *, rate_hz: float = 64.0, random_state: int = 0) -> Signal:
+def bvp(heart: Heart, *, rate_hz: float = 64.0, seed: int = 0) -> Signal:
     """Contact PPG at the finger, more blood up, arbitrary units, with a little noise."""
-    draw = np.random.default_rng((random_state, 3))
-    wave = blood(heart, FINGER, rate_hz=rate_hz, random_state=random_state)
+    draw = np.random.default_rng((seed, 3))
+    wave = blood(heart, FINGER, rate_hz=rate_hz, seed=seed)
     samples = heart.amplitude * wave.samples + draw.normal(0, 0.01, len(wave))
     return Signal(samples, rate_hz, kind="bvp")
 
 
-def blood(heart: Heart, site: Site, *, rate_hz: float, random_state: int = 0) -> Signal:
+def blood(heart: Heart, site: Site, *, rate_hz: float, seed: int = 0) -> Signal:
     """Blood volume at a site without any noise: the truth a camera or a clip tries to see.
 
     Each pulse is a steep systolic wave and a later, lower diastolic one; its height follows
@@ -73,7 +73,7 @@ def blood(heart: Heart, site: Site, *, rate_hz: float, random_state: int = 0) ->
     """
     t = np.arange(round(heart.duration_s * rate_hz)) / rate_hz
     wave = np.zeros(len(t))
-    at = arrivals(heart, site, random_state=random_state)
+    at = arrivals(heart, site, seed=seed)
     intervals = np.diff(at, prepend=2 * at[0] - at[1])
     heights = (1 + 0.08 * heart.breath(at)) * (0.6 + 0.4 * np.clip(intervals, 0.3, 1.5) / 0.85)
     for arrival, interval, height in zip(at, intervals, heights, strict=True):

@@ -72,7 +72,7 @@ def test_missing_values_of_one_class_stay_at_chance(name):
     X = draw.normal(size=(1200, 4))
     X[(y == 1) & (draw.random(1200) < 0.08), 0] = np.nan
     inputs, groups = Matrix(X, 4, 0, ("a", "b", "c", "d")), np.arange(1200) // 20
-    made = fit_on(HEADS[name], inputs, np.arange(1200), y, groups=groups, random_state=0)
+    made = fit_on(HEADS[name], inputs, np.arange(1200), y, groups=groups, seed=0)
     assert made.layout.names == inputs.names
     hole = draw.normal(size=(400, 4))
     hole[:, 0] = np.nan

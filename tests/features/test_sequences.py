@@ -87,7 +87,7 @@ def test_the_tachogram_follows_the_breath() -> None:
 
 @pytest.fixture(scope="module")
 def pulses() -> tuple[Signal, Beats]:
-    wave = bvp(heart(Person(3), 5, 5, 40.0, random_state=1))
+    wave = bvp(heart(Person(3), 5, 5, 40.0, seed=1))
     return wave, find_beats(wave)
 
 

@@ -15,7 +15,7 @@ from emotion_rppg.synthesis.people import LAST_PERSON_SEED, Person, heart
 
 
 def intervals_ms(arousal: float, valence: float, seed: int) -> np.ndarray:
-    body = heart(Person(seed), arousal, valence, 120.0, random_state=seed)
+    body = heart(Person(seed), arousal, valence, 120.0, seed=seed)
     return 1e3 * np.diff(body.beats_s)
 
 
@@ -37,9 +37,9 @@ def test_pleasure_goes_with_more_vagal_variability() -> None:
 
 
 def test_the_same_seeds_give_the_same_heart_and_others_another() -> None:
-    one, again = (heart(Person(3), 5, 5, 20.0, random_state=1).beats_s for _ in range(2))
+    one, again = (heart(Person(3), 5, 5, 20.0, seed=1).beats_s for _ in range(2))
     np.testing.assert_array_equal(one, again)
-    other = heart(Person(4), 5, 5, 20.0, random_state=1).beats_s
+    other = heart(Person(4), 5, 5, 20.0, seed=1).beats_s
     assert len(other) != len(one) or not np.allclose(other, one)
 
 
@@ -50,17 +50,17 @@ def test_people_and_training_clips_share_no_seed() -> None:
 
 
 def test_three_views_of_one_heart_follow_its_beats_with_a_varying_delay() -> None:
-    body = heart(Person(5), 5, 5, 40.0, random_state=2)
+    body = heart(Person(5), 5, 5, 40.0, seed=2)
     beats = body.beats_s[(body.beats_s > 1) & (body.beats_s < 38)]
     ecg = waves.ecg(body, rate_hz=500)
     for beat in beats:
         near = ecg.crop(beat - 0.1, beat + 0.1)
         assert near.times_s[near.samples.argmax()] == pytest.approx(beat, abs=0.01)
     for site in (waves.FINGER, waves.FACE):
-        delay = waves.arrivals(body, site, random_state=2) - body.beats_s
+        delay = waves.arrivals(body, site, seed=2) - body.beats_s
         assert delay.mean() == pytest.approx(site.transit_s, abs=0.02)
         assert 0.002 < delay.std() < 0.02
-    finger, cheek = (waves.arrivals(body, s, random_state=2) for s in (waves.FINGER, waves.FACE))
+    finger, cheek = (waves.arrivals(body, s, seed=2) for s in (waves.FINGER, waves.FACE))
     assert (finger > cheek).all()
 
 
@@ -97,7 +97,7 @@ def test_the_detector_finds_the_filmed_face_and_pos_reads_it(tmp_path) -> None:
     from emotion_rppg.video.face_tracking import read_trace
 
     for person in (Person(1), Person(2)):
-        body = heart(person, 5, 5, 12.0, random_state=1)
+        body = heart(person, 5, 5, 12.0, seed=1)
         blood = waves.blood(body, waves.FACE, rate_hz=30.0).samples
         blood = (blood - blood.mean()) / blood.std()
         shown = face(person.tone, size=128)
@@ -144,7 +144,7 @@ def test_arousal_quickens_breath_and_narrows_the_finger() -> None:
 
 
 def test_transit_follows_breath_and_shortens_with_arousal() -> None:
-    calm, tense = (heart(Person(7), a, 5, 120.0, random_state=1) for a in (2, 8))
+    calm, tense = (heart(Person(7), a, 5, 120.0, seed=1) for a in (2, 8))
     delays = [waves.arrivals(b, waves.FINGER) - b.beats_s for b in (calm, tense)]
     assert delays[1].mean() < delays[0].mean() - 0.01
     assert np.corrcoef(delays[0], calm.breath(calm.beats_s))[0, 1] > 0.5

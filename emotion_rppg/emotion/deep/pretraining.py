@@ -51,7 +51,7 @@ class Recipe:
     epochs: int = 60
     batch: int = 32
     learning_rate: float = 5e-3
-    random_state: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -119,7 +119,7 @@ def pretrain(
         "feedback": how.scheduled_sampling,
         **how.encoder,
     }
-    with small_and_repeatable(how.random_state):
+    with small_and_repeatable(how.seed):
         network, standardise = build(**options)
         network.encoder.standardise.fit(torch.tensor(tokens))
         standardise.fit(torch.tensor(targets))
@@ -189,9 +189,7 @@ def _train(
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
     losses = kept.restore(parts) if kept is not None else []
     for epoch in range(len(losses), how.epochs):
-        torch.manual_seed(
-            int(np.random.SeedSequence((how.random_state, epoch)).generate_state(1)[0])
-        )
+        torch.manual_seed(int(np.random.SeedSequence((how.seed, epoch)).generate_state(1)[0]))
         total = 0.0
         for tokens, lengths, wanted, seen in loader:
             shown, truth = _hidden(tokens.float(), how.masked, follows), wanted.float()

@@ -59,7 +59,7 @@ def encoder_of(people, folder, *, seed=0):
     table = study()
     own = tokens(table[table["subject"].isin(people)])
     trained_on = {"d": list(people)}
-    pretrain(own, trained_on=trained_on, epochs=1, hidden=6, random_state=seed).save(folder)
+    pretrain(own, trained_on=trained_on, epochs=1, hidden=6, seed=seed).save(folder)
     return folder
 
 

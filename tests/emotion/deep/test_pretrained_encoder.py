@@ -36,7 +36,7 @@ def hearts(n, rng, *, longest=70, shortest=30):
 @pytest.fixture(scope="module")
 def pretrained():
     tokens, _ = hearts(120, np.random.default_rng(0))
-    return pretrain(tokens, trained_on={"synthetic": ["1", "2"]}, epochs=60, random_state=0)
+    return pretrain(tokens, trained_on={"synthetic": ["1", "2"]}, epochs=60, seed=0)
 
 
 every_kind = pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_training_is_repeatable_and_leaves_the_global_state(pretrained):
     assert torch.get_num_threads() == threads
     assert done == [(1, 2), (2, 2)] * 2
     np.testing.assert_array_equal(made[0].embed(tokens), made[1].embed(tokens))
-    other = pretrain(tokens, trained_on={}, epochs=2, random_state=1)
+    other = pretrain(tokens, trained_on={}, epochs=2, seed=1)
     assert not np.allclose(made[0].embed(tokens), other.embed(tokens))
 
 
