@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.emotion import own_classes
+from emotion_rppg.emotion.heads import own_classes
 from emotion_rppg.emotion.deep.estimator import (
     MultiTaskHead,
     MultiTaskRegressor,
