@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion_rppg.emotion.deep.encoders import CELLS, small_and_repeatable
+from emotion_rppg.emotion.deep.encoders import CELLS, deterministic_single_thread
 from emotion_rppg.recurrent import start
 from emotion_rppg.runtime.atomic_files import whole_file
 
@@ -111,7 +111,7 @@ def loss_and_score(problem: Problem, written: Tensor, wanted: Tensor) -> tuple[T
 def train(problem: Problem, name: str, length: int, *, seed: int = 0) -> tuple[float, int]:
     """Score over the last 50 batches, each of sequences never seen before, and steps taken."""
     draw = np.random.default_rng((seed, length))
-    with small_and_repeatable(seed):
+    with deterministic_single_thread(seed):
         network = Reader(name, length, *SHAPES[problem])
         optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
         scores: list[float] = []
@@ -131,7 +131,7 @@ def reach(name: str) -> np.ndarray:
 
     Of the cell state for an LSTM, else of the hidden one; mean over a batch of *adding*.
     """
-    with small_and_repeatable(0):
+    with deterministic_single_thread(0):
         network = Reader(name, FAR, *SHAPES[adding]).recurrent
         x, _ = adding(FAR, np.random.default_rng(0))
         state = torch.zeros(1, BATCH, HIDDEN, requires_grad=True)

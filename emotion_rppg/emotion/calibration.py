@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn.base import clone, is_classifier
 
-from emotion_rppg.emotion.ensemble import Average, Several
+from emotion_rppg.emotion.ensemble import Average, CompositeHead
 from emotion_rppg.emotion.wrappers import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 
@@ -61,7 +61,7 @@ def on_features(head: Any) -> Any:
 
     One that knows has a parameter ``n_features`` somewhere inside.
     """
-    if isinstance(head, Several):
+    if isinstance(head, CompositeHead):
         candidates = [(name, on_features(one)) for name, one in head.candidates]
         return clone(head).set_params(candidates=candidates)
     knows = any(name.rpartition("__")[2] == "n_features" for name in head.get_params())

@@ -152,7 +152,7 @@ def one_sentence(name: str, what: str) -> Iterator[None]:
         raise InputError(f"the head {name!r} {what}: {first}") from error
 
 
-def fit_on(
+def fit_complete_cases(
     head: Any,
     inputs: Matrix,
     rows: np.ndarray,

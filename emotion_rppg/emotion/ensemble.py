@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 
-class Several(_BaseComposition, BaseEstimator):
+class CompositeHead(_BaseComposition, BaseEstimator):
     """An estimator made of named ones, of the kind of the first."""
 
     candidates: Any
@@ -22,7 +22,7 @@ class Several(_BaseComposition, BaseEstimator):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         return dict(self._get_params("candidates", deep=deep))
 
-    def set_params(self, **params: Any) -> Several:
+    def set_params(self, **params: Any) -> CompositeHead:
         self._set_params("candidates", **params)
         return self
 
@@ -39,7 +39,7 @@ class Several(_BaseComposition, BaseEstimator):
         return tags
 
 
-class Average(Several):
+class Average(CompositeHead):
     """Late fusion: each candidate is fitted by itself, and their answers are averaged.
 
     Of classes the probabilities, of numbers the predictions; every candidate weighs the same.

@@ -11,13 +11,13 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg import metrics
-from emotion_rppg.emotion.ensemble import Average, Several, fitted
+from emotion_rppg.emotion.ensemble import Average, CompositeHead, fitted
 from emotion_rppg.emotion.wrappers import logarithms, temperature
 
 MEAN = "their mean"
 
 
-class Selected(Several):
+class Selected(CompositeHead):
     """What does best on inner folds of the training people, fitted on all of them.
 
     A candidate, or the mean of them all (`Average`, where each gives probabilities): candidates

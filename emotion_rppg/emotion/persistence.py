@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.emotion.heads import own_classes
 from emotion_rppg.emotion.deep.estimator import (
     MultiTaskHead,
     MultiTaskRegressor,
@@ -25,6 +24,7 @@ from emotion_rppg.emotion.deep.estimator import (
     SequenceRegressor,
 )
 from emotion_rppg.emotion.deep.net import SequenceNet
+from emotion_rppg.emotion.heads import own_classes
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.atomic_files import whole_file, write_json
 

@@ -272,7 +272,7 @@ def _some(names: object) -> str:
     return ", ".join(listed[:_SHOWN]) + (" …" if len(listed) > _SHOWN else "")
 
 
-def one_label_each(table: pd.DataFrame, y: np.ndarray) -> bool:
+def one_label_per_person(table: pd.DataFrame, y: np.ndarray) -> bool:
     """Whether no person has two different labels: what can only be scored over people."""
     known = np.isfinite(y)
     person = people(table).to_numpy()[known]

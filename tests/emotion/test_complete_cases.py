@@ -15,7 +15,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from emotion_rppg import evaluate, fit, load
 from emotion_rppg.emotion import HEADS
-from emotion_rppg.emotion.complete_cases import complete_cases, fit_on
+from emotion_rppg.emotion.complete_cases import complete_cases, fit_complete_cases
 from emotion_rppg.emotion.deep.estimator import SequenceHead
 from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.errors import InputError
@@ -72,7 +72,7 @@ def test_missing_values_of_one_class_stay_at_chance(name):
     X = draw.normal(size=(1200, 4))
     X[(y == 1) & (draw.random(1200) < 0.08), 0] = np.nan
     inputs, groups = Matrix(X, 4, 0, ("a", "b", "c", "d")), np.arange(1200) // 20
-    made = fit_on(HEADS[name], inputs, np.arange(1200), y, groups=groups, seed=0)
+    made = fit_complete_cases(HEADS[name], inputs, np.arange(1200), y, groups=groups, seed=0)
     assert made.layout.names == inputs.names
     hole = draw.normal(size=(400, 4))
     hole[:, 0] = np.nan

@@ -197,7 +197,7 @@ def lengths_of(tokens: np.ndarray) -> np.ndarray:
 
 
 @contextmanager
-def small_and_repeatable(seed: int) -> Iterator[None]:
+def deterministic_single_thread(seed: int) -> Iterator[None]:
     """One thread (small networks are slower on more) and a random state of one's own, then back."""
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):

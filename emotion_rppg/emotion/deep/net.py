@@ -173,7 +173,7 @@ class SequenceNet(BaseEstimator):
         from skorch.dataset import Dataset
         from skorch.helper import predefined_split
 
-        from emotion_rppg.emotion.deep.encoders import small_and_repeatable
+        from emotion_rppg.emotion.deep.encoders import deterministic_single_thread
 
         inputs = {name: _single(values) for name, values in self._inputs(X).items()}
         kept = ~held_out
@@ -183,7 +183,7 @@ class SequenceNet(BaseEstimator):
             callbacks += [("stop", EarlyStopping(patience=self.patience, load_best=True))]
             validation = Dataset({k: v[held_out] for k, v in inputs.items()}, y[held_out])
             held_back = predefined_split(validation)
-        with small_and_repeatable(self.random_state):
+        with deterministic_single_thread(self.random_state):
             module = self._begin()
             if module.features is not None:
                 module.standardise.fit(torch.tensor(X[kept][:, : self._layout()[0]]))
@@ -210,12 +210,12 @@ class SequenceNet(BaseEstimator):
     def _outputs(self, X: Any) -> np.ndarray:
         import torch
 
-        from emotion_rppg.emotion.deep.encoders import small_and_repeatable
+        from emotion_rppg.emotion.deep.encoders import deterministic_single_thread
 
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=float)
         inputs = {name: torch.tensor(values) for name, values in self._inputs(X).items()}
-        with small_and_repeatable(0), torch.no_grad():
+        with deterministic_single_thread(0), torch.no_grad():
             return self.module_(**inputs).numpy()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from emotion_rppg import __version__
 from emotion_rppg.emotion.deep.encoders import (
     Encoder,
     Standardise,
+    deterministic_single_thread,
     lengths_of,
-    small_and_repeatable,
 )
 from emotion_rppg.emotion.deep.seq2seq import Autoencoder, build, checked, turned
 from emotion_rppg.errors import InputError
@@ -83,7 +83,7 @@ class Pretrained:
         """(n, longest, channels) NaN-padded -> (n, dim); NaN for a row without a token."""
         tokens = checked(tokens, self.options["channels"])
         lengths = lengths_of(tokens)
-        with small_and_repeatable(0), torch.no_grad():
+        with deterministic_single_thread(0), torch.no_grad():
             vectors = self.encoder(torch.tensor(tokens), torch.tensor(lengths)).numpy()
         vectors[lengths == 0] = np.nan
         return vectors
@@ -98,7 +98,7 @@ class Pretrained:
         lengths = lengths_of(tokens)
         wanted = lengths if steps is None else np.full(len(tokens), steps)
         longest = tokens.shape[1] if steps is None else steps
-        with small_and_repeatable(0), torch.no_grad():
+        with deterministic_single_thread(0), torch.no_grad():
             written = self.network(torch.tensor(tokens), torch.tensor(lengths), max(longest, 1))
             written = written * self.standardise.scale + self.standardise.mean
         there = np.arange(longest) < wanted[:, None]

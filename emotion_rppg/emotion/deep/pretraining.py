@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotion_rppg.emotion.deep.encoders import lengths_of, small_and_repeatable
+from emotion_rppg.emotion.deep.encoders import deterministic_single_thread, lengths_of
 from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
 from emotion_rppg.emotion.deep.seq2seq import ORDERS, Autoencoder, build, checked, turned
 from emotion_rppg.errors import InputError
@@ -119,7 +119,7 @@ def pretrain(
         "feedback": how.scheduled_sampling,
         **how.encoder,
     }
-    with small_and_repeatable(how.seed):
+    with deterministic_single_thread(how.seed):
         network, standardise = build(**options)
         network.encoder.standardise.fit(torch.tensor(tokens))
         standardise.fit(torch.tensor(targets))
