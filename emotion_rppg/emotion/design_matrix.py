@@ -248,15 +248,15 @@ def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
 
     check_families(families)
     columns = {name: set(family.columns) for name, family in FAMILIES.items()}
-    own = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
+    base_names = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
     for name in families:
-        if not columns[name] & set(own.values()):
+        if not columns[name] & set(base_names.values()):
             raise InputError(
                 f"the table has no column of the family {name!r}: extract it with --families {name}"
             )
     selected = set().union(*(columns[name] for name in families))
     dropped = set().union(*columns.values()) - selected
-    return table[[c for c in table.columns if own[str(c)] not in dropped]]
+    return table[[c for c in table.columns if base_names[str(c)] not in dropped]]
 
 
 def with_layout(head: Any, matrix: Matrix) -> Any:
@@ -340,8 +340,8 @@ def _fill_holes(tokens: np.ndarray) -> np.ndarray:
     hole = within[:, :, None] & np.isnan(tokens)
     rows = hole.any(axis=1) & np.isfinite(tokens).any(axis=1)
     for row, channel in np.argwhere(rows):
-        own = tokens[row, :, channel]
-        own[hole[row, :, channel]] = np.nanmedian(own)
+        values = tokens[row, :, channel]
+        values[hole[row, :, channel]] = np.nanmedian(values)
     return tokens
 
 

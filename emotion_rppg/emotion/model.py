@@ -466,8 +466,8 @@ def _families_in(table: pd.DataFrame) -> list[str]:
     """List the families of a table that carries no extraction, by its columns."""
     from emotion_rppg.features import FAMILIES
 
-    own = {str(name) for name in table.columns}
-    return [name for name, family in FAMILIES.items() if own & set(family.columns)] or ["hrv"]
+    columns = {str(name) for name in table.columns}
+    return [name for name, family in FAMILIES.items() if columns & set(family.columns)] or ["hrv"]
 
 
 def guessed_extraction(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:

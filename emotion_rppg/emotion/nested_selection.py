@@ -90,8 +90,8 @@ class Selected(CompositeHead):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the selected head, (n, classes)."""
         check_is_fitted(self)
-        own = np.asarray(self.estimator_.predict_proba(X))
-        return own if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(own), axis=1)
+        p = np.asarray(self.estimator_.predict_proba(X))
+        return p if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(p), axis=1)
 
     def _splits(self, X: np.ndarray, groups: Any) -> Any:
         if groups is None:

@@ -130,8 +130,8 @@ def _similar_names(table: pd.DataFrame) -> Iterator[str]:
     """Find people under two similar names, who could be in both training and test."""
     if "subject" not in table:
         return
-    for dataset, own in table.dropna(subset=["subject"]).groupby("dataset", sort=False):
-        for names in _similar_groups(own["subject"]):
+    for dataset, rows in table.dropna(subset=["subject"]).groupby("dataset", sort=False):
+        for names in _similar_groups(rows["subject"]):
             yield (
                 f"subjects {_listed(map(repr, names))} of {str(dataset)!r} differ only by case, "
                 "blanks or leading zeros: if they are one person write one name, else names that "
@@ -198,8 +198,8 @@ def _second_readings(table: pd.DataFrame) -> Iterator[str]:
 
 def _scales_differ(table: pd.DataFrame) -> Iterator[str]:
     for name in (str(c) for c in table if str(c).startswith(SCALE)):
-        for dataset, own in table.groupby("dataset", sort=False):
-            texts = sorted(set(own[name].dropna().astype(str)) - {""})
+        for dataset, rows in table.groupby("dataset", sort=False):
+            texts = sorted(set(rows[name].dropna().astype(str)) - {""})
             if len(texts) > 1:
                 yield f"{name} of {str(dataset)!r} is {_listed(texts)}: each row uses its own scale"
 

@@ -183,13 +183,13 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError("the labels have one class only; a classifier needs at least two")
         arguments = fit_arguments(self.estimator, groups=groups, others=others)
-        own, splits = clone(self.estimator), self._splits(codes, groups)
+        estimator, splits = clone(self.estimator), self._splits(codes, groups)
         if splits:
-            self.estimator_ = self._calibrated(own, splits, X, codes, arguments)
-            own = self.estimator_.calibrated_classifiers_[0].estimator
+            self.estimator_ = self._calibrated(estimator, splits, X, codes, arguments)
+            estimator = self.estimator_.calibrated_classifiers_[0].estimator
         else:
-            self.estimator_ = own.fit(X, codes, **arguments)
-        self.chosen_ = getattr(own, "chosen_", "")
+            self.estimator_ = estimator.fit(X, codes, **arguments)
+        self.chosen_ = getattr(estimator, "chosen_", "")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -207,9 +207,11 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.classes_[best]
 
     def _calibrated(
-        self, own: Any, splits: list[Split], X: np.ndarray, codes: np.ndarray, arguments: Any
+        self, estimator: Any, splits: list[Split], X: np.ndarray, codes: np.ndarray, arguments: Any
     ) -> Any:
-        calibrated = CalibratedClassifierCV(own, method=self._method, cv=splits, ensemble=False)
+        calibrated = CalibratedClassifierCV(
+            estimator, method=self._method, cv=splits, ensemble=False
+        )
         weight = compute_sample_weight("balanced", codes)
         with warnings.catch_warnings():  # the weights are for the calibrator; heads have their own
             warnings.filterwarnings("ignore", "Since .* sample_weight", UserWarning)

@@ -110,7 +110,7 @@ def test_another_kind_of_signal_is_warned_of(model, caplog) -> None:
     assert "trained on bvp and the input is rppg" in caplog.text
 
 
-# ---- the bundled model -----------------------------------------------------------------------
+# ---- the bundled model -------------------------------------------------------------------------
 
 
 def wrist(bpm: float, windows: int = 3) -> pd.DataFrame:

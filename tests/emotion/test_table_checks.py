@@ -151,7 +151,7 @@ def test_a_table_to_predict_is_checked_too() -> None:
         predict(table().drop(columns="subject"), model)
 
 
-# ---- names like missing values ---------------------------------------------------------------------
+# ---- names like missing values -----------------------------------------------------------------
 
 NAMES = ["NA", "None", "nan", "null", "N/A", "04"]
 

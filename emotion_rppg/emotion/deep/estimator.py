@@ -78,8 +78,8 @@ class SequenceHead(ClassifierMixin, SequenceNet):
         self._train(X, targets, loss, held_out)
         self.factor_ = 1.0
         if self.calibrate and held_out.any():
-            own = self._outputs(X[held_out])[:, : len(self.classes_)]
-            self.factor_ = temperature(own, codes[held_out])
+            scores = self._outputs(X[held_out])[:, : len(self.classes_)]
+            self.factor_ = temperature(scores, codes[held_out])
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
     return encoder_of(["x1", "s0"], tmp_path_factory.mktemp("encoders") / "e")
 
 
-# ---- pretrained encoder -------------------------------------------------------------------------
+# ---- pretrained encoder ------------------------------------------------------------------------
 
 
 def arrays(head, table):
@@ -161,7 +161,7 @@ def test_a_model_lists_its_encoders_people_and_needs_no_encoder_folder(tmp_path)
     assert str(tmp_path) not in (tmp_path / "model" / "arousal.json").read_text()
 
 
-# ---- several targets at once --------------------------------------------------------------------
+# ---- several targets at once -------------------------------------------------------------------
 
 
 def test_the_other_target_shapes_the_shared_layers_and_only_them():
@@ -239,7 +239,7 @@ def test_losses_ignore_missing_labels():
     torch.testing.assert_close(error, torch.tensor((5.0 + 4.0) / 2))
 
 
-# ---- convolutions, and the average ---------------------------------------------------------------
+# ---- convolutions, and the average -------------------------------------------------------------
 
 
 def test_a_convolutional_vector_depends_only_on_its_own_sequence():
