@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion_rppg.emotion.deep.encoders import CELLS, small_and_repeatable
+from emotion_rppg.emotion.deep.encoders import CELLS, deterministic_single_thread
 from emotion_rppg.recurrent import start
 from emotion_rppg.runtime.atomic_files import whole_file
 
@@ -122,7 +122,7 @@ def loss_and_score(problem: Problem, written: Tensor, wanted: Tensor) -> tuple[T
 def train(problem: Problem, name: str, length: int, *, seed: int = 0) -> tuple[float, int]:
     """Train a network; return its score on the last 50 batches, all new, and the steps taken."""
     draw = np.random.default_rng((seed, length))
-    with small_and_repeatable(seed):
+    with deterministic_single_thread(seed):
         network = Reader(name, length, *SHAPES[problem])
         optimiser = torch.optim.Adam(network.parameters(), lr=RATE)
         scores: list[float] = []
@@ -143,7 +143,7 @@ def reach(name: str) -> np.ndarray:
     Before training; relative norm, mean over a batch of *adding*. The state is the cell state of an
     LSTM, otherwise the hidden state.
     """
-    with small_and_repeatable(0):
+    with deterministic_single_thread(0):
         network = Reader(name, FAR, *SHAPES[adding]).recurrent
         x, _ = adding(FAR, np.random.default_rng(0))
         state = torch.zeros(1, BATCH, HIDDEN, requires_grad=True)

@@ -65,15 +65,13 @@ def macc(found: np.ndarray, truth: np.ndarray) -> float:
     return _highest(_cross_spectrum(found, truth), len(found))
 
 
-def macc_chance(
-    found: np.ndarray, truth: np.ndarray, *, draws: int = 20, random_state: int = 0
-) -> float:
+def macc_chance(found: np.ndarray, truth: np.ndarray, *, draws: int = 20, seed: int = 0) -> float:
     """What `macc` gives for a wave of the same spectrum whose beats are elsewhere.
 
     The mean over surrogates of random phases (Theiler et al. 1992). It is high where both waves
     are narrow about one rate: a bare sine of the right rate comes close to any pulse.
     """
-    cross, draw = np.abs(_cross_spectrum(found, truth)), np.random.default_rng(random_state)
+    cross, draw = np.abs(_cross_spectrum(found, truth)), np.random.default_rng(seed)
     turns = np.exp(2j * np.pi * draw.uniform(size=(draws, len(cross))))
     return float(np.mean([_highest(cross * turn, len(found)) for turn in turns]))
 

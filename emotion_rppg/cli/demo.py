@@ -101,7 +101,7 @@ def run_demo(
         means = results.summary()
         write_table(results.scores, fresh / "results.csv")
         write_table(means, fresh / "summary.csv")
-        model = fit(table, target=TARGETS, head="logistic", encoder=encoder, random_state=seed)
+        model = fit(table, target=TARGETS, head="logistic", encoder=encoder, seed=seed)
         model.save(fresh / "model")
         with progress("6/6 the report") as bar:
             some = study[:: TRIALS * 4]  # two people, one trial each
@@ -145,7 +145,7 @@ def train_small_encoder(folder: Path, *, seed: int, bar: Any) -> Path:
             beats.append(Beats(np.sort(times), np.ones(len(times))).crop(0.0, length))
     trained = pretrain(
         sequences.tokens(sequences.table(beats)),
-        random_state=seed,
+        seed=seed,
         progress=bar,
         trained_on={NAME: [str(person.seed) for person in people]},
     )

@@ -1,7 +1,7 @@
-"""Probabilities that are calibrated on people the head had not seen.
+"""Calibrate class probabilities on people who were not in the training of the head.
 
-PROBABILITIES names what a head's probabilities are. It has nothing to do with the normalisation
-``calibration``, which takes people's own levels off their features.
+``PROBABILITIES`` names the options. The normalisation ``calibration`` is something else: it
+subtracts each person's subject baseline from the features (`subject_baseline`).
 """
 
 from __future__ import annotations
@@ -10,34 +10,46 @@ from typing import Any
 
 from sklearn.base import clone, is_classifier
 
-from emotion_rppg.emotion.ensemble import Average, Several
+from emotion_rppg.emotion.ensemble import Average, CompositeHead
 from emotion_rppg.emotion.wrappers import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 
 PROBABILITIES = {
-    "temperature": "temperature-scaled: one factor, fitted in inner folds on training people whom "
-    "the head had not seen, makes its probabilities less or more extreme and changes no decision "
-    "(Guo et al. 2017)",
-    "own": "as each head gives them",
-    "platt": "Platt-scaled: a sigmoid, fitted in inner folds on training people whom the head had "
-    "not seen, makes probabilities of what it says (Platt 1999)",
+    "temperature": "temperature-scaled: one factor makes the probabilities less or more extreme "
+    "and changes no decision; it is fitted in inner folds, on training people whom the head was "
+    "not fitted on (Guo et al. 2017)",
+    "own": "not calibrated: as each head computes them",
+    "platt": "Platt-scaled: a sigmoid turns decision values into probabilities; it is fitted in "
+    "inner folds, on training people whom the head was not fitted on (Platt 1999)",
 }
 
 
 class Platt(Calibrated):
-    """A classifier whose probabilities a sigmoid corrects, each class weighing the same.
+    """Calibrate a classifier with Platt's sigmoid, each class with equal weight.
 
-    As `Calibrated`, with a slope and an offset in the place of the factor (Platt 1999).
-
-    A sigmoid has an offset and a sign: on a head that has learned nothing it may turn decisions
-    round, which a score near chance then shows.
+    As `Calibrated`, with a slope and an offset in place of the factor (Platt 1999). Both may change
+    decisions: with a head that has learned nothing they may even reverse them, which shows as a
+    score near chance.
     """
 
     _method = "sigmoid"
 
 
 def with_probabilities(head: Any, probabilities: str, *, numbers: bool = False) -> Any:
-    """The head on features, made to give the probabilities of that name in `PROBABILITIES`."""
+    """Wrap a head so that its probabilities are those of an entry of `PROBABILITIES`.
+
+    Parameters
+    ----------
+    head : scikit-learn estimator
+        One without a parameter ``n_features`` is first wrapped in `OnFeatures`.
+    numbers : bool
+        Whether the target is a number (regression), which has no probabilities.
+
+    Raises
+    ------
+    InputError
+        Unknown name; an object that is no estimator; ``"platt"`` for a number.
+    """
     if probabilities not in PROBABILITIES:
         known = ", ".join(PROBABILITIES)
         raise InputError(f"unknown probabilities {probabilities!r}; known: {known}")
@@ -48,30 +60,30 @@ def with_probabilities(head: Any, probabilities: str, *, numbers: bool = False) 
     head = on_features(head)
     if probabilities == "platt" and numbers:
         raise InputError(
-            f"probabilities {probabilities!r} are asked for, and the target is a number: leave "
-            "them out, or choose a coding that makes classes"
+            f"probabilities={probabilities!r} needs classes, but the target is a number: omit "
+            "probabilities, or choose a coding that makes classes ('midpoint')"
         )
     if probabilities == "own" or not is_classifier(head):
         return head
-    return Platt(head) if probabilities == "platt" else _tempered(head)
+    return Platt(head) if probabilities == "platt" else _temperature_scaled(head)
 
 
 def on_features(head: Any) -> Any:
-    """The head, given features alone (imputed and scaled) unless it knows of beat tokens itself.
+    """Wrap a head in `OnFeatures`, unless it or a part of it has a parameter ``n_features``.
 
-    One that knows has a parameter ``n_features`` somewhere inside.
+    A head with that parameter separates features and beat tokens itself.
     """
-    if isinstance(head, Several):
-        candidates = [(name, on_features(one)) for name, one in head.candidates]
+    if isinstance(head, CompositeHead):
+        candidates = [(name, on_features(part)) for name, part in head.candidates]
         return clone(head).set_params(candidates=candidates)
-    knows = any(name.rpartition("__")[2] == "n_features" for name in head.get_params())
-    return head if knows else OnFeatures(head)
+    splits = any(name.rpartition("__")[2] == "n_features" for name in head.get_params())
+    return head if splits else OnFeatures(head)
 
 
-def _tempered(head: Any) -> Any:
-    if "calibrate" in head.get_params(deep=False):  # by the people whom it holds out anyway
+def _temperature_scaled(head: Any) -> Any:
+    if "calibrate" in head.get_params(deep=False):  # uses people whom the head holds out anyway
         return clone(head).set_params(calibrate=True)
     if isinstance(head, Average):
-        return Average([(name, _tempered(one)) for name, one in head.candidates])
-    says = hasattr(head, "predict_proba") or hasattr(head, "decision_function")
-    return Calibrated(head) if says and not isinstance(head, Calibrated) else head
+        return Average([(name, _temperature_scaled(part)) for name, part in head.candidates])
+    scored = hasattr(head, "predict_proba") or hasattr(head, "decision_function")
+    return Calibrated(head) if scored and not isinstance(head, Calibrated) else head

@@ -1,9 +1,10 @@
-"""Fit heads on complete cases, so that a missing value can tell them nothing.
+"""Fit heads on complete cases, so that no head can learn from which values are missing.
 
-Which columns a window lacks depends on its length and its quality, and both may differ between the
-conditions of a study: imputed values would let a head learn that. So a head gets those columns that
-nine in ten training windows of every class hold together, is fitted on these windows alone, and
-reads beat sequences of one length. Values that a tested window lacks become the training median.
+Which columns of a window are missing depends on its length and quality. Both may differ between the
+conditions of a study, and imputed values would reveal it to a head. A head therefore gets the
+columns that are jointly present in nine of ten training windows of every class, is fitted on
+exactly these windows, and reads beat sequences of one common length. In test windows, missing
+values become the training median.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.emotion.design_matrix import Matrix, fitted_to, lengths_of, of_one_length
+from emotion_rppg.emotion.design_matrix import Matrix, lengths_of, of_one_length, with_layout
 from emotion_rppg.errors import InputError
 
-PRESENT = 0.9  # of the training windows of every class hold all the columns that are used
+MIN_PRESENT = 0.9  # least share of each class's training windows with all selected columns
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns, token channels and number of tokens that a head is given of a matrix."""
+    """Feature columns, token channels and number of tokens that are selected from a matrix."""
 
     names: tuple[str, ...]
     channels: tuple[str, ...]
     longest: int
 
-    def of(self, inputs: Matrix) -> Matrix:
-        """The matrix of these columns and tokens."""
+    def select(self, inputs: Matrix) -> Matrix:
+        """Return the matrix of these columns and tokens."""
         features = [inputs.names.index(name) for name in self.names]
         channels = [inputs.channels.index(name) for name in self.channels]
         tokens = of_one_length(inputs.tokens[:, :, channels], self.longest)
@@ -46,19 +47,20 @@ class Layout:
 def complete_cases(
     inputs: Matrix, rows: np.ndarray, labels: Sequence[np.ndarray]
 ) -> tuple[Layout, np.ndarray]:
-    """Choose the columns to learn from, and the rows that hold all of them.
+    """Select the columns to learn from, and the rows in which none of them is missing.
 
-    Columns are tried in the order of how often they are there. One is used if then at least nine
-    in ten rows of every class still hold all that is used. Of numbers the two classes are the
-    halves of their range. The number of tokens is what nine in ten rows of every class reach.
+    Columns are tried in order of how often they are present. A column is selected if all selected
+    columns are then still jointly present in at least nine of ten rows of every class. For a
+    number, the two "classes" are the rows up to and above its median. The number of tokens is the
+    one that nine of ten rows of every class reach.
 
     Parameters
     ----------
     rows : (m,) indices or (n,) mask
         Training rows.
     labels : sequence of (m,)
-        Classes (whole numbers, -1 where there is none) or numbers (NaN) of these rows; one a
-        target.
+        For each target, the classes (integers, -1 where missing) or numbers (NaN where missing)
+        of these rows.
 
     Returns
     -------
@@ -67,38 +69,41 @@ def complete_cases(
     Raises
     ------
     InputError
-        No column is there in rows of every class.
+        No column is present in rows of every class.
     """
     X, tokens = inputs.X[rows], inputs.tokens[rows]
-    there = np.hstack([np.isfinite(X[:, : inputs.n_features]), np.isfinite(tokens).any(axis=1)])
-    strata = [part for y in labels for part in _strata(y)]
+    present = np.hstack([np.isfinite(X[:, : inputs.n_features]), np.isfinite(tokens).any(axis=1)])
+    strata = [stratum for y in labels for stratum in _strata(y)]
 
-    def share(held: np.ndarray) -> float:
-        """Least share over the classes of the rows that hold something."""
-        return min((float(held[part].mean()) for part in strata), default=0.0)
+    def share(rows: np.ndarray) -> float:
+        """Share of the rows within each class, the smallest of them."""
+        return min((float(rows[stratum].mean()) for stratum in strata), default=0.0)
 
-    shares = np.array([share(column) for column in there.T])
+    shares = np.array([share(column) for column in present.T])
     order = np.argsort(-shares, kind="stable")
     if not len(order) or not shares[order[0]] > 0:
         raise InputError(
-            f"none of the {inputs.n_features} feature columns is there in windows of every class: "
-            "there is nothing to learn from"
+            f"none of the {inputs.n_features} feature columns has values in windows of every "
+            "class: there is nothing to learn from; extract longer windows or other families"
         )
-    whole, used = there[:, order[0]], [order[0]]
+    complete, selected = present[:, order[0]], [order[0]]
     for column in order[1:]:
-        if share(whole & there[:, column]) >= PRESENT:
-            whole = whole & there[:, column]
-            used.append(column)
-    chosen = sorted(used)
-    names = tuple(inputs.names[k] for k in chosen if k < inputs.n_features)
-    channels = tuple(inputs.channels[k - inputs.n_features] for k in chosen[len(names) :])
+        if share(complete & present[:, column]) >= MIN_PRESENT:
+            complete = complete & present[:, column]
+            selected.append(column)
+    selected = sorted(selected)
+    names = tuple(inputs.names[k] for k in selected if k < inputs.n_features)
+    channels = tuple(inputs.channels[k - inputs.n_features] for k in selected[len(names) :])
     lengths = lengths_of(tokens)
-    reached = [np.quantile(lengths[part & whole], 1 - PRESENT, method="lower") for part in strata]
-    return Layout(names, channels, int(min(reached)) if channels else 0), whole
+    reached = [
+        np.quantile(lengths[stratum & complete], 1 - MIN_PRESENT, method="lower")
+        for stratum in strata
+    ]
+    return Layout(names, channels, int(min(reached)) if channels else 0), complete
 
 
 def _strata(y: np.ndarray) -> list[np.ndarray]:
-    """Rows of each class; of numbers, of the lower and the upper half."""
+    """Return masks of each class's rows; for numbers, of the rows up to and above the median."""
     if y.dtype.kind in "iu":
         return [y == value for value in np.unique(y[y >= 0])]
     labelled = np.isfinite(y)
@@ -109,21 +114,21 @@ def _strata(y: np.ndarray) -> list[np.ndarray]:
     return [half for half in halves if half.any()]
 
 
-class Fitted:
-    """A fitted head that takes the columns it learned from out of a whole matrix.
+class FittedHead:
+    """A fitted head that selects its training columns from the full matrix.
 
     Attributes
     ----------
     head : estimator
-        Fitted on ``layout.of(matrix)``.
+        Fitted on ``layout.select(matrix)``.
     """
 
     def __init__(self, head: Any, layout: Layout, inputs: Matrix, name: str) -> None:
         self.head, self.layout, self.name = head, layout, name
-        self._given = (inputs.n_features, inputs.names, inputs.channels)
+        self._full = (inputs.n_features, inputs.names, inputs.channels)
 
-    def predict(self, X: np.ndarray, **beside: Any) -> np.ndarray:
-        return np.asarray(self._ask("predict", X, **beside))
+    def predict(self, X: np.ndarray, **arguments: Any) -> np.ndarray:
+        return np.asarray(self._call("predict", X, **arguments))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "head" not in vars(self):
@@ -131,28 +136,28 @@ class Fitted:
         value = getattr(self.head, name)
         if name not in ("predict_proba", "decision_function"):
             return value
-        return lambda X, **beside: self._ask(name, X, **beside)
+        return lambda X, **arguments: self._call(name, X, **arguments)
 
-    def _ask(self, method: str, X: np.ndarray, **beside: Any) -> Any:
-        features, names, channels = self._given
-        own = self.layout.of(Matrix(X, features, len(channels), names, channels)).X
-        with one_sentence(self.name, "cannot predict"):
-            return getattr(self.head, method)(own, **beside)
+    def _call(self, method: str, X: np.ndarray, **arguments: Any) -> Any:
+        features, names, channels = self._full
+        full = Matrix(X, features, len(channels), names, channels)
+        with as_input_error(self.name, "cannot predict"):
+            return getattr(self.head, method)(self.layout.select(full).X, **arguments)
 
 
 @contextmanager
-def one_sentence(name: str, what: str) -> Iterator[None]:
-    """Turn whatever an estimator raises into an InputError of one sentence with its name."""
+def as_input_error(name: str, problem: str) -> Iterator[None]:
+    """Turn any exception of an estimator into an `InputError`: its name, ``problem``, the cause."""
     try:
         yield
     except (InputError, MemoryError):
         raise
     except Exception as error:
         first = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        raise InputError(f"the head {name!r} {what}: {first}") from error
+        raise InputError(f"the head {name!r} {problem}: {first}") from error
 
 
-def fit_on(
+def fit_complete_cases(
     head: Any,
     inputs: Matrix,
     rows: np.ndarray,
@@ -160,28 +165,39 @@ def fit_on(
     *,
     groups: np.ndarray,
     others: np.ndarray | None = None,
-    random_state: int,
+    seed: int,
     name: str = "",
 ) -> Any:
-    """A clone of the head, fitted on the complete cases of some rows.
+    """Fit a clone of the head on the complete cases among some rows.
 
-    ``y``, ``groups`` (people) and ``others`` (other targets) belong to ``rows``. A dummy, which
-    reads no column, is fitted on all rows.
+    ``y``, ``groups`` (people) and ``others`` (other targets) have one entry for each of ``rows``. A
+    dummy reads no column, so it is fitted on all rows.
+
+    Returns
+    -------
+    FittedHead, or the fitted clone of a dummy.
 
     Raises
     ------
     InputError
-        The head's own error, in one sentence with its name; a regressor for classes.
+        The head cannot be fitted, with its name and its own error; a regressor for classes, or a
+        classifier for numbers.
     """
-    how: dict[str, Any] = {"random_state": random_state, "name": name or type(head).__name__}
+    name = name or type(head).__name__
     if _is_dummy(head):
-        return fit_head(head, inputs, rows, y, groups=groups, others=others, **how)
-    layout, whole = complete_cases(inputs, rows, [y])
-    index = np.arange(len(inputs.X))[rows][whole]
-    own = layout.of(inputs)
-    others = None if others is None else others[whole]
-    made = fit_head(head, own, index, y[whole], groups=groups[whole], others=others, **how)
-    return Fitted(made, layout, inputs, how["name"])
+        return fit_head(head, inputs, rows, y, groups=groups, others=others, seed=seed, name=name)
+    layout, complete = complete_cases(inputs, rows, [y])
+    fitted = fit_head(
+        head,
+        layout.select(inputs),
+        np.arange(len(inputs.X))[rows][complete],
+        y[complete],
+        groups=groups[complete],
+        others=None if others is None else others[complete],
+        seed=seed,
+        name=name,
+    )
+    return FittedHead(fitted, layout, inputs, name)
 
 
 def fit_head(
@@ -192,25 +208,24 @@ def fit_head(
     *,
     groups: np.ndarray,
     others: np.ndarray | None,
-    random_state: int,
+    seed: int,
     name: str,
 ) -> Any:
-    """A clone of the head, laid out for the matrix, seeded, and fitted on exactly these rows.
+    """Clone a head, set its layout and seed, and fit it on exactly these rows.
 
-    Heads that keep people apart in their inner splits are given the groups, those of several
-    targets the others.
+    ``groups`` and ``others`` are passed to heads whose ``fit`` takes them.
     """
     from emotion_rppg.emotion.ensemble import fit_arguments
 
     _check_kind(head, y, name)
-    made = _seeded(fitted_to(head, inputs), random_state)
-    beside = fit_arguments(made, groups=groups, others=others)
-    with one_sentence(name, "cannot be fitted"):
-        return made.fit(inputs.X[rows], y, **beside)
+    head = _seeded(with_layout(head, inputs), seed)
+    arguments = fit_arguments(head, groups=groups, others=others)
+    with as_input_error(name, "cannot be fitted"):
+        return head.fit(inputs.X[rows], y, **arguments)
 
 
 def _seeded(head: Any, seed: int) -> Any:
-    """The head with every ``random_state`` inside it set."""
+    """Set every ``random_state`` in the head and its parts."""
     seeds = [name for name in head.get_params() if name.rpartition("__")[2] == "random_state"]
     return head.set_params(**dict.fromkeys(seeds, seed))
 

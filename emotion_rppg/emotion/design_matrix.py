@@ -1,12 +1,12 @@
-"""From the feature table to the one float array that every head takes.
+"""Build the design matrix of the heads from a feature table.
 
-A head sees ``X`` (n, F + L·C): F feature columns, then L beat tokens of C channels each,
-flattened and padded with NaN. A classic head takes the first F columns, a sequence head undoes
-the flattening.
+A head takes ``X`` (n, F + L·C): F feature columns, then L beat tokens of C channels each,
+flattened and padded with NaN. A classic head reads the first F columns; a sequence head restores
+the shape (L, C) of the tokens.
 
 Features are chosen by inclusion: columns of the registered families, their differences from a
-baseline, and embeddings. Whatever else a table holds (a row number, an age, a copied rating) is a
-feature only when it is named.
+baseline, and embeddings. Any other column (a row number, an age, a copied rating) is a feature only
+when it is named.
 """
 
 from __future__ import annotations
@@ -27,16 +27,22 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 NOT_FEATURES = (*IDENTITY, "encoder", "encoder_trained_on")
 ABLATIONS = ("quality", "sequence", "embedding")
-UNEQUAL = 1.1  # longest over shortest window
-CONFIDENCE = "seq_confidence"  # the column of the tokens' channel "confidence"
+MAX_LENGTH_RATIO = 1.1  # longest over shortest window, above which a warning is logged
+CONFIDENCE = "seq_confidence"  # column of the token channel "confidence"
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """What the heads see of a table.
+    """Features and beat tokens of a table as one array.
 
-    ``X`` (n, n_features + longest · n_token_channels); ``names`` are those of the features,
-    ``channels`` those of the tokens.
+    Attributes
+    ----------
+    X : (n, n_features + longest · n_token_channels)
+        Features, then flattened tokens; NaN where a value is missing.
+    names : tuple of str
+        Names of the features.
+    channels : tuple of str
+        Names of the token channels.
     """
 
     X: np.ndarray
@@ -47,7 +53,7 @@ class Matrix:
 
     @property
     def longest(self) -> int:
-        """Tokens a row has room for; 0 where the table has no sequences."""
+        """Number of tokens in a row, padding included; 0 if the table has no sequences."""
         width = self.X.shape[1] - self.n_features
         return width // self.n_token_channels if self.n_token_channels else 0
 
@@ -61,17 +67,16 @@ class Matrix:
 def feature_names(
     table: pd.DataFrame, *, ablate: Sequence[str] = (), extra_features: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Names of the feature columns, in the table's order.
+    """List the names of the feature columns, in the table's order.
 
-    The numeric columns of ``FAMILIES`` and their ``…_vs_baseline``, embeddings, and whatever
-    ``extra_features`` names. Columns that describe the recording or reveal its length
+    These are the numeric columns of ``FAMILIES`` and their ``…_vs_baseline``, embeddings, and the
+    columns in ``extra_features``. Columns that describe the recording or reveal its length
     (`Column.is_feature`) are features only when named.
 
     Raises
     ------
     InputError
-        ``extra_features`` names a column that the table lacks, that holds no numbers, or that is
-        a label.
+        A column in ``extra_features`` is missing, contains no numbers, or is a label.
     """
     from emotion_rppg.features import column, describes_recording
 
@@ -89,7 +94,7 @@ def feature_names(
 
 
 def _numeric(table: pd.DataFrame) -> list[str]:
-    """Numeric columns that are no label, scale or sequence."""
+    """List the numeric columns other than labels, scales and sequences."""
     from pandas.api.types import is_numeric_dtype
 
     return [
@@ -105,20 +110,24 @@ def _check_extra(table: pd.DataFrame, extra_features: Sequence[str]) -> None:
             f"extra_features is a list of column names, got {extra_features!r}: "
             f"write ({extra_features!r},)"
         )
-    able = {*_numeric(table), CONFIDENCE}
-    missing = [name for name in extra_features if name not in table.columns]
-    unfit = [name for name in extra_features if name in table.columns and name not in able]
-    wrong = [f"{name!r} is no column of the table" for name in missing]
-    wrong += [f"{name!r} is a label" for name in unfit if name.startswith((LABEL, SCALE))]
-    wrong += [f"{name!r} holds no numbers" for name in unfit if f"{name!r} is a label" not in wrong]
-    if wrong:
+    usable = {*_numeric(table), CONFIDENCE}
+
+    def fault(name: str) -> str:
+        if name not in table.columns:
+            return f"{name!r} is not a column of the table"
+        if name.startswith((LABEL, SCALE)):
+            return f"{name!r} is a label"
+        return "" if name in usable else f"{name!r} contains no numbers"
+
+    faults = [text for name in extra_features if (text := fault(name))]
+    if faults:
         raise InputError(
-            f"extra_features: {'; '.join(wrong)}; want names of numeric columns that are no labels"
+            f"extra_features: {'; '.join(faults)}; want names of numeric columns other than labels"
         )
 
 
 def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
-    """Name the numeric columns that nobody registered and nobody asked for."""
+    """Warn of numeric columns that belong to no family and were not requested."""
     from emotion_rppg.features import describes_recording
     from emotion_rppg.features.baseline_columns import VS_BASELINE
 
@@ -133,21 +142,21 @@ def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
     ]
     if unused:
         _log.warning(
-            "not used as features: %s (no columns of a feature family; to use one, name it with "
+            "not used as features: %s (not columns of a feature family; to use one, name it in "
             "extra_features, --extra-features)",
-            _some(unused),
+            _listed(unused),
         )
 
 
 def _log_lengths(table: pd.DataFrame) -> None:
-    """Warn of windows of unequal length: they scatter differently, whatever the heart does."""
+    """Warn of windows of unequal length: the variance of a feature depends on the length."""
     if "duration_s" not in table or not len(table):
         return
     low, high = float(table["duration_s"].min()), float(table["duration_s"].max())
-    if high > UNEQUAL * low > 0:
+    if high > MAX_LENGTH_RATIO * low > 0:
         _log.warning(
-            "windows are %.0f to %.0f s long: features scatter more in shorter ones, which a head "
-            "may learn where lengths differ between conditions; extract with one length",
+            "windows are %.0f to %.0f s long: features vary more in shorter windows, and a head "
+            "may learn the length instead of the condition; extract all windows with one length",
             low,
             high,
         )
@@ -162,30 +171,30 @@ def matrix(
     channels: Sequence[str] | None = None,
     longest: int | None = None,
 ) -> Matrix:
-    """The table's features and beat tokens as one float array.
+    """Convert the features and beat tokens of a table to one float array.
 
-    Infinities become NaN; a column of nothing but NaN stays, so that the width never depends on
-    the values. Where a pulse's shape was not measured, its token takes the row's median: how many
-    pulses were clear is no information about the heart.
+    Infinities become NaN. A column without any value stays, so that the width never depends on the
+    values. A token channel that was not measured for a beat takes the median of its row: the number
+    of clear pulses is not information about the heart.
 
     Parameters
     ----------
     ablate : sequence of str
-        ``"sequence"`` leaves out the beat tokens, ``"embedding"`` the columns ``emb_…``,
-        ``"quality"`` what ``extra_features`` names of the columns that describe the recording.
+        ``"sequence"`` omits the beat tokens, ``"embedding"`` the columns ``emb_…``, ``"quality"``
+        the columns in ``extra_features`` that describe the recording.
     extra_features : sequence of str
-        Columns outside the feature families that are features all the same;
-        ``"seq_confidence"`` adds the tokens' confidence (how clear each beat was).
+        Columns outside the feature families to use as features; ``"seq_confidence"`` adds the
+        token channel of each beat's confidence.
     names, channels, longest : optional
         ``names``, ``channels`` and ``longest`` of the training matrix: exactly those columns and
-        that many tokens are taken. Of longer sequences the first ``longest`` tokens are kept,
-        shorter ones are reflected at their end until they are as long (see `of_one_length`).
+        that number of tokens are selected. Longer sequences are cut after ``longest`` tokens,
+        shorter ones are extended by reflection (`of_one_length`).
 
     Raises
     ------
     InputError
-        No feature column; a column of ``names`` is missing or holds words; tokens are wanted and
-        the table has none; ``extra_features`` that cannot be used.
+        No feature column; a column of ``names`` is missing or contains text; tokens are requested
+        but the table has none; ``extra_features`` that cannot be used.
     """
     if names is None:
         chosen = feature_names(table, ablate=ablate, extra_features=extra_features)
@@ -195,19 +204,19 @@ def matrix(
         chosen = tuple(names)
     if not chosen:
         raise InputError(
-            f"the table has no numeric feature column ({_some(map(str, table.columns))}): "
+            f"the table has no numeric feature column ({_listed(map(str, table.columns))}): "
             "want a table as `emotion-rppg features` writes it, or name its columns with "
             "extra_features (--extra-features)"
         )
     missing = [name for name in chosen if name not in table.columns]
     if missing:
         raise InputError(
-            f"the table lacks {len(missing)} of the {len(chosen)} columns the model was trained "
-            f"on ({_some(missing)}): extract it with the same feature families"
+            f"{len(missing)} of the {len(chosen)} feature columns of the model are missing in the "
+            f"table ({_listed(missing)}): extract it with the same feature families"
         )
     if channels is None:
-        sure = CONFIDENCE in extra_features and "quality" not in ablate
-        channels = _channels(confidence=sure or names is not None)
+        confidence = CONFIDENCE in extra_features and "quality" not in ablate
+        channels = _channels(confidence=confidence or names is not None)
     features = np.column_stack([_numbers(table, name) for name in chosen])
     tokens = _tokens(table, channels, longest=0 if "sequence" in ablate else longest)
     used = tuple(channels) if tokens.shape[1] else ()
@@ -227,7 +236,7 @@ def _channels(*, confidence: bool) -> tuple[str, ...]:
 
 
 def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
-    """The table without the columns of other feature families; what belongs to none stays.
+    """Drop the columns of all other feature families; columns of no family stay.
 
     Raises
     ------
@@ -239,22 +248,22 @@ def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
 
     check_families(families)
     columns = {name: set(family.columns) for name, family in FAMILIES.items()}
-    own = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
+    base_names = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
     for name in families:
-        if not columns[name] & set(own.values()):
+        if not columns[name] & set(base_names.values()):
             raise InputError(
                 f"the table has no column of the family {name!r}: extract it with --families {name}"
             )
-    kept = set().union(*(columns[name] for name in families))
-    out = set().union(*columns.values()) - kept
-    return table[[c for c in table.columns if own[str(c)] not in out]]
+    selected = set().union(*(columns[name] for name in families))
+    dropped = set().union(*columns.values()) - selected
+    return table[[c for c in table.columns if base_names[str(c)] not in dropped]]
 
 
-def fitted_to(head: Any, matrix: Matrix) -> Any:
-    """A clone of the head, told how the matrix is laid out.
+def with_layout(head: Any, matrix: Matrix) -> Any:
+    """Clone a head and set its parameters that describe the layout of the matrix.
 
-    Every parameter called ``n_features``, ``n_token_channels`` or ``channels`` (their names with
-    commas), however deep inside a pipeline, is set; a head without them (a dummy) is only cloned.
+    These are ``n_features``, ``n_token_channels`` and ``channels`` (names joined by commas), at any
+    depth of a pipeline. A head without them (a dummy) is only cloned.
     """
     from sklearn.base import clone
 
@@ -271,11 +280,11 @@ def fitted_to(head: Any, matrix: Matrix) -> Any:
 
 
 def of_one_length(tokens: np.ndarray, longest: int) -> np.ndarray:
-    """Make every sequence as long: (n, any, channels), NaN-padded -> (n, longest, channels).
+    """Bring all sequences to one length: (n, any, channels), NaN-padded -> (n, longest, channels).
 
-    Of longer ones the first tokens are kept; shorter ones run back and forth (reflected at their
-    ends) until they are as long. So the number of beats, which tells a window's duration and how
-    much of it was clear, is the same for all. A row without tokens stays NaN.
+    Longer sequences are cut; shorter ones are extended by reflection at their ends, back and forth.
+    The number of beats, which reveals the duration of a window and its clear part, is then the same
+    in all rows. A row without tokens stays NaN.
     """
     lengths = lengths_of(tokens)
     last = np.maximum(lengths - 1, 0)[:, None]
@@ -287,9 +296,9 @@ def of_one_length(tokens: np.ndarray, longest: int) -> np.ndarray:
 
 
 def lengths_of(tokens: np.ndarray) -> np.ndarray:
-    """Number of tokens of each row up to the last one with a value, int (n,)."""
-    known = np.isfinite(tokens).any(axis=2)
-    return np.asarray((known * np.arange(1, known.shape[1] + 1)).max(axis=1, initial=0))
+    """Count the tokens of each row up to the last one with a value: (n, any, channels) -> (n,)."""
+    present = np.isfinite(tokens).any(axis=2)
+    return np.asarray((present * np.arange(1, present.shape[1] + 1)).max(axis=1, initial=0))
 
 
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
@@ -298,15 +307,15 @@ def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
     try:
         values = table[name].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise InputError(f"column {name!r} holds something else than numbers: {error}") from error
-    known = column(name)
-    if known is not None and known.step is not None:
-        values = known.step * np.round(values / known.step)
+        raise InputError(f"column {name!r} contains other things than numbers: {error}") from error
+    definition = column(name)
+    if definition is not None and definition.step is not None:
+        values = definition.step * np.round(values / definition.step)
     return np.where(np.isfinite(values), values, np.nan)
 
 
 def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None) -> np.ndarray:
-    """(n, longest, channels); (n, 0, 0) where there are none or none are wanted."""
+    """Return the tokens (n, longest, channels); (n, 0, 0) if none exist or none are requested."""
     none = np.empty((len(table), 0, 0))
     if longest == 0 or not channels:
         return none
@@ -314,25 +323,25 @@ def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None
         if longest is None:
             return none
         raise InputError(
-            f"the table has no beat sequences (columns {SEQUENCE}…), the model was trained with "
-            "them: extract it with the family 'sequence'"
+            f"the table has no beat sequences (columns {SEQUENCE}…), but the model was trained "
+            "with them: extract the table with the family 'sequence'"
         )
     from emotion_rppg.features import sequences
 
     tokens = np.asarray(sequences.tokens(table), dtype=float)
     tokens = tokens[:, :, [sequences.CHANNELS.index(name) for name in channels]]
-    tokens = _without_holes(np.where(np.isfinite(tokens), tokens, np.nan))
+    tokens = _fill_holes(np.where(np.isfinite(tokens), tokens, np.nan))
     return tokens if longest is None else of_one_length(tokens, longest)
 
 
-def _without_holes(tokens: np.ndarray) -> np.ndarray:
-    """Tokens with the row's median where a channel was not measured; padding stays NaN."""
-    there = np.arange(tokens.shape[1]) < lengths_of(tokens)[:, None]
-    hole = there[:, :, None] & np.isnan(tokens)
+def _fill_holes(tokens: np.ndarray) -> np.ndarray:
+    """Fill channels that were not measured with their row's median, in place; padding stays NaN."""
+    within = np.arange(tokens.shape[1]) < lengths_of(tokens)[:, None]
+    hole = within[:, :, None] & np.isnan(tokens)
     rows = hole.any(axis=1) & np.isfinite(tokens).any(axis=1)
     for row, channel in np.argwhere(rows):
-        own = tokens[row, :, channel]
-        own[hole[row, :, channel]] = np.nanmedian(own)
+        values = tokens[row, :, channel]
+        values[hole[row, :, channel]] = np.nanmedian(values)
     return tokens
 
 
@@ -344,6 +353,6 @@ def _check_ablation(ablate: Sequence[str]) -> None:
         raise InputError(f"cannot ablate {unknown[0]!r}; known: {', '.join(ABLATIONS)}")
 
 
-def _some(names: Any) -> str:
+def _listed(names: Any) -> str:
     names = list(names)
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "") if names else "no columns at all"

@@ -1,4 +1,4 @@
-"""Dummies: one that knows who somebody is and nothing of their pulse, and random draws."""
+"""Dummies that use no pulse: the class prior of each person, and random draws of classes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-DRAWS = 500  # of the dummy that draws classes at random
+DRAWS = 500  # by the dummy that draws classes at random
 
 
 def draw_classes(shares: np.ndarray, names: Any, *, draws: int = DRAWS, seed: int) -> np.ndarray:
-    """Draw a class for each row by its class shares (n, classes), (draws, n) class numbers.
+    """Draw classes for each row by its class shares: (n, classes) -> (draws, n) class indices.
 
-    ``names`` (n,) tell the rows apart (person, trial, time). The draws of a row depend on the seed
-    and its name alone: not on the order of rows, on the fold or on who else is in the table.
+    ``names`` (n,) identify the rows (person, trial, time). The draws of a row depend only on the
+    seed and its name, not on the order of rows, the fold, or other people in the table.
     """
     out = np.empty((draws, len(shares)), dtype=int)
     borders = np.cumsum(shares, axis=1)[:, :-1]
@@ -28,16 +28,17 @@ def draw_classes(shares: np.ndarray, names: Any, *, draws: int = DRAWS, seed: in
 
 
 class SubjectPrior(ClassifierMixin, BaseEstimator):
-    """Says of a person what was commonest among that person's own training rows.
+    """Predict each person's most frequent class in the training rows.
 
-    Of a person never seen (any, under leave-one-subject-out) it says what was commonest of all.
-    Where a person is on both sides, a head that does no better has only recognised people.
+    For a person without training rows (everybody, under leave-one-subject-out) it predicts the most
+    frequent class of all. If the same people are in training and test, a head that is no better
+    than this dummy has only recognised people.
 
-    ``predict`` and ``predict_proba`` take ``groups``, the people asked about; without them all are
-    unknown.
+    ``predict`` and ``predict_proba`` take ``groups``, the person of each row; without them every
+    person counts as unknown.
     """
 
-    knows_people = True
+    knows_people = True  # evaluate gives it the people of the test rows
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> SubjectPrior:
         X, y = validate_data(self, X, y, ensure_all_finite=False, dtype=None)
@@ -50,7 +51,7 @@ class SubjectPrior(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any, groups: Any = None) -> np.ndarray:
-        """(n, classes): shares of the classes in each person's training rows."""
+        """Return the class shares in each person's training rows, (n, classes)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite=False, dtype=None)
         if groups is None:

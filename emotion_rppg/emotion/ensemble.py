@@ -1,4 +1,4 @@
-"""Heads made of several heads; and what a head is told beside features and labels."""
+"""Heads that are made of several heads: their common base, and late fusion."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 
-class Several(_BaseComposition, BaseEstimator):
-    """An estimator made of named ones, of the kind of the first."""
+class CompositeHead(_BaseComposition, BaseEstimator):
+    """An estimator made of named estimators; a classifier if the first one is, else a regressor."""
 
     candidates: Any
     predict: Any
@@ -22,12 +22,12 @@ class Several(_BaseComposition, BaseEstimator):
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         return dict(self._get_params("candidates", deep=deep))
 
-    def set_params(self, **params: Any) -> Several:
+    def set_params(self, **params: Any) -> CompositeHead:
         self._set_params("candidates", **params)
         return self
 
     def score(self, X: Any, y: Any) -> float:
-        """Accuracy of a classifier, R² of a regressor."""
+        """Return the accuracy of a classifier, R² of a regressor."""
         return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
 
     def __sklearn_tags__(self) -> Any:
@@ -39,10 +39,10 @@ class Several(_BaseComposition, BaseEstimator):
         return tags
 
 
-class Average(Several):
-    """Late fusion: each candidate is fitted by itself, and their answers are averaged.
+class Average(CompositeHead):
+    """Late fusion: fit each candidate by itself and average their outputs with equal weights.
 
-    Of classes the probabilities, of numbers the predictions; every candidate weighs the same.
+    The outputs are the probabilities of classifiers and the predictions of regressors.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class Average(Several):
         if not is_regressor(self):
             check_classification_targets(y)
             self.classes_ = np.unique(y)
-        self.estimators_ = [fitted(head, X, y, groups, others) for _, head in self.candidates]
+        self.estimators_ = [fit_clone(head, X, y, groups, others) for _, head in self.candidates]
         return self
 
     @available_if(lambda self: all(hasattr(head, "predict_proba") for _, head in self.candidates))
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes), rows add up to one."""
+        """Return the mean probabilities, (n, classes); each row sums to one."""
         return self._mean("predict_proba", X)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -76,18 +76,20 @@ class Average(Several):
     def _mean(self, method: str, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        return np.mean([getattr(one, method)(X) for one in self.estimators_], axis=0)
+        return np.mean([getattr(head, method)(X) for head in self.estimators_], axis=0)
 
 
-def fitted(head: Any, X: np.ndarray, y: np.ndarray, groups: Any = None, others: Any = None) -> Any:
-    """A clone of the head, fitted, and told of the people and other targets if it asks for them."""
+def fit_clone(
+    head: Any, X: np.ndarray, y: np.ndarray, groups: Any = None, others: Any = None
+) -> Any:
+    """Fit a clone of the head; people and other targets are passed if its ``fit`` takes them."""
     return clone(head).fit(X, y, **fit_arguments(head, groups=groups, others=others))
 
 
-def fit_arguments(head: Any, **known: Any) -> dict[str, Any]:
-    """What of all that is known beside the labels the head's ``fit`` has a parameter for."""
+def fit_arguments(head: Any, **available: Any) -> dict[str, Any]:
+    """Select the arguments that are not None and that the head's ``fit`` has a parameter for."""
     return {
         name: value
-        for name, value in known.items()
+        for name, value in available.items()
         if value is not None and has_fit_parameter(head, name)
     }

@@ -1,36 +1,38 @@
-"""The range of each feature that a model saw, and how far outside of it a window lies.
+"""Ranges of the features in the training windows, and the distance of a window from them.
 
-A distance: each feature in units of its distance from the median to the first or last percentile
-(of logarithms where it is always positive, for amplitudes and powers are skewed), then the root
-mean square over the features. A window is outside where it is farther than 98 % of the windows of
-people who were held out when the ranges were made. What that refuses is measured by
-`python -m benchmarks.ranges`: see docs/stress_predict.md.
+Each feature is scaled by the distance from its median to its first or last percentile (of the
+logarithm if it is always positive, because amplitudes and powers are skewed). The distance of a
+window is the root mean square over its scaled features. A window is outside the ranges if it is
+farther than 98 % of the windows of people who were held out when the ranges were computed.
+`python -m benchmarks.ranges` measures which windows this rejects: see docs/stress_predict.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 PERCENTILE = 0.01
-INSIDE = 0.98  # share of windows of held-out people that are inside
-FURTHEST = 5.0  # of one feature: one absurd value alone is not the whole distance
+INSIDE = 0.98  # share of the windows of held-out people that are inside
+MAX_UNITS = 5.0  # bound of one scaled feature, so that one absurd value does not decide alone
 FOLDS = 10
-LEAST_WINDOWS = 20  # of the training; fewer have no range worth the name
-LEAST_SIDE = 0.1  # of the other side's width: a feature at its border half of the time
+MIN_WINDOWS = 20  # training windows; percentiles of fewer mean nothing
+MIN_SIDE = 0.1  # least width of one side, as a share of the other side's: for features at a bound
 
 
 @dataclass(frozen=True, eq=False)
 class Ranges:
-    """First percentile, median and last percentile of each feature, (features,) each.
+    """First percentile, median and last percentile of each feature.
 
     Attributes
     ----------
+    low, middle, high : (features,)
+        The three values, as logarithms where ``positive``.
     positive : (features,) bool
-        Where the three are of logarithms.
+        Whether the feature was positive in all training windows.
     limit : float
         Distance beyond which a window is outside.
     """
@@ -43,50 +45,49 @@ class Ranges:
 
     @classmethod
     def of(cls, features: np.ndarray, person: np.ndarray) -> Ranges | None:
-        """Ranges of training windows (n, features); the limit by people held out in turn.
+        """Compute ranges from training windows (n, features); None for fewer than 20 windows.
 
-        Of one person the windows are held out in turn. None for fewer than 20 windows.
+        The limit comes from people who are held out in turn (windows, if there is one person).
         """
-        if len(features) < LEAST_WINDOWS:
+        if len(features) < MIN_WINDOWS:
             return None
-        whose = np.unique(person, return_inverse=True)[1]
-        fold = whose if whose.max() else np.arange(len(features))
+        fold = np.unique(person, return_inverse=True)[1]
+        fold = fold if fold.max() else np.arange(len(features))
         fold = fold % min(FOLDS, fold.max() + 1)
         distances = [
             cls._of(features[fold != k]).distances(features[fold == k]) for k in np.unique(fold)
         ]
         limit = float(np.quantile(np.concatenate(distances), INSIDE))
-        whole = cls._of(features)
-        return cls(whole.low, whole.middle, whole.high, whole.positive, limit)
+        return replace(cls._of(features), limit=limit)
 
     @classmethod
     def _of(cls, features: np.ndarray) -> Ranges:
         positive = np.nanmin(features, axis=0) > 0
         scaled = _scaled(features, positive)
-        three = np.nanquantile(scaled, [PERCENTILE, 0.5, 1 - PERCENTILE], axis=0)
-        return cls(three[0], three[1], three[2], positive)
+        low, middle, high = np.nanquantile(scaled, [PERCENTILE, 0.5, 1 - PERCENTILE], axis=0)
+        return cls(low, middle, high, positive)
 
     def units(self, features: np.ndarray) -> np.ndarray:
-        """(n, features): 0 at the median, -1 and 1 at the percentiles; NaN where not measured.
+        """Scale features, (n, features): 0 at the median, -1 and 1 at the percentiles.
 
-        A feature that was the same in all training windows is not looked at.
+        A missing value stays NaN. A feature that was constant in training is ignored (0).
         """
         below, above = self.middle - self.low, self.high - self.middle
         wide = np.maximum(below, above)
         away = _scaled(features, self.positive) - self.middle
-        side = np.maximum(np.where(away < 0, below, above), LEAST_SIDE * wide)
+        side = np.maximum(np.where(away < 0, below, above), MIN_SIDE * wide)
         units = np.divide(away, side, out=np.zeros_like(away), where=wide > 0)
-        return np.clip(np.where(np.isnan(features), np.nan, units), -FURTHEST, FURTHEST)
+        return np.clip(np.where(np.isnan(features), np.nan, units), -MAX_UNITS, MAX_UNITS)
 
     def distances(self, features: np.ndarray) -> np.ndarray:
-        """Root mean square of the units of each window, (n,); 0 where nothing was measured."""
+        """Compute the distance of each window, (n, features) -> (n,); 0 without any value."""
         units = self.units(features)
-        known = np.isfinite(units)
-        squares = np.where(known, units, 0.0) ** 2
-        return np.asarray(np.sqrt(squares.sum(axis=1) / np.maximum(known.sum(axis=1), 1)))
+        measured = np.isfinite(units)
+        squares = np.where(measured, units, 0.0) ** 2
+        return np.asarray(np.sqrt(squares.sum(axis=1) / np.maximum(measured.sum(axis=1), 1)))
 
     def reasons(self, features: np.ndarray, names: Sequence[str]) -> list[str]:
-        """Why each window is outside, with the three features farthest out; empty if it is not."""
+        """Explain why each window is outside, with its three worst features; empty if inside."""
         units, distances = np.nan_to_num(self.units(features)), self.distances(features)
         return [
             self._reason(row, unit, distance, names) if distance > self.limit else ""
@@ -97,21 +98,21 @@ class Ranges:
         self, row: np.ndarray, unit: np.ndarray, distance: float, names: Sequence[str]
     ) -> str:
         worst = np.argsort(-np.abs(unit), kind="stable")[:3]
-        low, high = (self._back(values) for values in (self.low, self.high))
+        low, high = (self._unscaled(values) for values in (self.low, self.high))
         parts = [
             f"{names[k]} {row[k]:.3g} (trained on {low[k]:.3g} to {high[k]:.3g})" for k in worst
         ]
         return (
-            "unlike the windows the model was trained on, another sensor or state perhaps: "
+            "unlike the windows the model was trained on (another sensor or state?): "
             f"distance {distance:.2f}, limit {self.limit:.2f}; {', '.join(parts)}"
         )
 
-    def _back(self, values: np.ndarray) -> np.ndarray:
-        """Values as features have them."""
+    def _unscaled(self, values: np.ndarray) -> np.ndarray:
+        """Convert values back to the units of the features."""
         return np.where(self.positive, np.exp(np.where(self.positive, values, 0.0)), values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists for a JSON file."""
+        """Convert to plain lists for a JSON file."""
         lists = {name: vars(self)[name].tolist() for name in ("low", "middle", "high")}
         return {**lists, "positive": self.positive.tolist(), "limit": self.limit}
 
@@ -122,7 +123,7 @@ class Ranges:
         Raises
         ------
         KeyError, TypeError, ValueError
-            Missing or garbled values.
+            Missing or damaged values.
         """
         arrays = [np.array(facts[name], dtype=float) for name in ("low", "middle", "high")]
         positive = np.array(facts["positive"], dtype=bool)
@@ -133,6 +134,6 @@ class Ranges:
 
 
 def _scaled(features: np.ndarray, positive: np.ndarray) -> np.ndarray:
-    """Logarithms of the columns that are always positive."""
+    """Take the logarithm of the columns that are always positive."""
     logarithms = np.log(np.where(positive & (features > 0), features, 1e-9))
     return np.where(positive & np.isfinite(features), logarithms, features)

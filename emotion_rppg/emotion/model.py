@@ -1,4 +1,4 @@
-"""A fitted emotion model: one head a target, what it may be asked, and its folder on disk."""
+"""A fitted emotion model: one head for each target, when it predicts, and its folder on disk."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from emotion_rppg._version import __version__
 from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
-from emotion_rppg.emotion.complete_cases import complete_cases, fit_head, one_sentence
+from emotion_rppg.emotion.complete_cases import as_input_error, complete_cases, fit_head
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
 from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.emotion.feature_ranges import Ranges
-from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, level_of, minus_first_minutes
+from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
 from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
@@ -33,46 +33,50 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 KIND, ENCODER = "emotion", "encoder"
-BUNDLED = {"stress": Path(__file__).parent / "weights" / "stress"}  # models that come along
+BUNDLED = {"stress": Path(__file__).parent / "weights" / "stress"}  # models in the package
 SYNTHETIC = "synthetic"
 SYNTHETIC_NOTE = (
-    "Trained on synthetic people: shows that the chain works; says nothing about real people."
+    "Trained on synthetic people: shows that the chain works, but not how it does on real people."
 )
-CALIBRATED = "Compares people with their own rest: needs a recording of it for everybody"
+NEEDS_REST = "Uses a subject baseline: needs a recording of rest from each person"
 FITTED = ("none", "calibration")
 NO_PULSE = "no trusted pulse in this window"
-_SHORTEST = 0.9  # of the trained window: below it a window is not what the heads have seen
-_SHOWN = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
+_MIN_LENGTH = 0.9  # of the length of the training windows: shorter ones are not predicted
+_COPIED = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Fitted heads by target.
+    """Fitted heads by target, and everything that prediction and the model card need.
 
     Attributes
     ----------
     heads : dict
-        Target to fitted estimator.
+        Fitted estimator of each target.
     classes : dict
-        Target to the names of its classes, in the order of the estimator's columns.
+        Class names of each target, in the order of the estimator's columns; empty for a number.
     codings : dict
-        Target to its coding, in words.
+        Coding of each target, as a sentence.
     names, channels, longest :
-        Feature columns, channels and number of the beat tokens that the heads read.
+        Feature columns, token channels and number of tokens that the heads read.
     made_from : dict
-        What the training table's columns say: ``method, source, network, encoder, length_s``.
+        Facts from the columns of the training table: ``method, source, network, encoder,
+        length_s``.
     trained_on : dict
-        ``{data set: [subjects]}``, everybody whose rows or whose networks taught this model.
+        ``{data set: [subjects]}``: people of the training rows, and of the training of the pulse
+        network and the encoders.
     calibration_s : float, optional
-        Seconds of rest whose mean was taken off each person's features; None: nothing was.
+        Seconds of rest whose mean (the subject baseline) is subtracted from each person's features;
+        None: no subject baseline.
     probabilities : str
-        What they are, of `platt.PROBABILITIES`.
+        A name of `calibration.PROBABILITIES`.
     ranges : Ranges, optional
-        Of each feature in the training windows; windows far outside are not predicted.
+        Ranges of the features in the training windows; windows far outside are not predicted.
     extraction : Extraction
-        How the training table was extracted, and so how new recordings are read.
+        How the training table was extracted: new recordings are read in the same way.
     extraction_known : bool
-        False where the table carried none (old tables, old models): a guess from its columns.
+        False if the table carried no extraction (old tables, old models) and it was guessed from
+        the columns.
     """
 
     heads: dict[str, Any]
@@ -96,113 +100,134 @@ class Model:
         return tuple(self.heads)
 
     def predict(self, table: pd.DataFrame, *, rest: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Class and probabilities for each row; empty with a reason where nothing can be said.
+        """Predict classes and probabilities for each row; empty, with a reason, where withheld.
 
-        Nothing is predicted for a window without a trusted pulse, a window shorter than those of
-        the training, one that lacks half of the features, or one far outside their ranges.
+        The prediction is withheld for a window without a trusted pulse, a window shorter than those
+        of the training, one with fewer than half of the features, and one far outside their ranges.
 
-        ``rest`` has windows of the same people at rest: a model that compares people with their
-        own calibration (``calibration_s``) needs it, others refuse it.
+        Parameters
+        ----------
+        rest : DataFrame, optional
+            Windows of the same people at rest. A model with a subject baseline (``calibration_s``)
+            requires it, other models reject it.
+
+        Returns
+        -------
+        DataFrame
+            One row for each row of the table: identity columns, ``<target>``,
+            ``<target>_p_<class>``, ``reason`` (``"ok"`` where a prediction is given).
+
+        Raises
+        ------
+        InputError
+            ``rest`` is missing, unusable or not needed; columns of the model are missing.
         """
         import pandas as pd
 
-        # made anew: predictions are no feature table and carry no record of an extraction
-        shown = pd.DataFrame({c: table[c] for c in _SHOWN if c in table}, index=table.index)
+        # a new frame: predictions are not a feature table and carry no extraction
+        rows_out = pd.DataFrame({c: table[c] for c in _COPIED if c in table}, index=table.index)
         reasons = self._reasons(table)
-        able = np.array([reason == OK for reason in reasons], dtype=bool)
-        inputs = (self._inputs(table).X - self._levels(table, rest))[able]
+        accepted = np.array([reason == OK for reason in reasons], dtype=bool)
+        inputs = (self._inputs(table).X - self._subject_baseline(table, rest))[accepted]
         for target, head in self.heads.items():
             names = self.classes[target]
-            shown[target] = "" if names else np.nan
+            rows_out[target] = "" if names else np.nan
             for name in names:
-                shown[f"{target}_p_{name}"] = np.nan
-            if not able.any():
+                rows_out[f"{target}_p_{name}"] = np.nan
+            if not accepted.any():
                 continue
-            with one_sentence(target, "cannot predict"):
+            with as_input_error(target, "cannot predict"):
                 predicted = head.predict(inputs)
-            shown.loc[able, target] = [names[int(k)] for k in predicted] if names else predicted
+            rows_out.loc[accepted, target] = (
+                [names[int(k)] for k in predicted] if names else predicted
+            )
             if names and hasattr(head, "predict_proba"):
                 probabilities = head.predict_proba(inputs)
                 for column, k in enumerate(head.classes_.astype(int)):
-                    shown.loc[able, f"{target}_p_{names[k]}"] = probabilities[:, column]
-        return shown.assign(reason=reasons)
+                    rows_out.loc[accepted, f"{target}_p_{names[k]}"] = probabilities[:, column]
+        return rows_out.assign(reason=reasons)
 
     def shift(self, source: str) -> str:
-        """A sentence if signals of another kind taught this model; nothing else is known of it."""
-        taught = self.made_from["source"]
-        if not taught or source in taught.split(", "):
+        """Return a warning if the source differs from that of the training, else an empty text."""
+        trained = self.made_from["source"]
+        if not trained or source in trained.split(", "):
             return ""
-        return f"It learned from {taught} and is given {source}: how well it does there is unknown."
+        return (
+            f"The model was trained on {trained} and the input is {source}: its accuracy on "
+            f"{source} is unknown."
+        )
 
     def _inputs(self, table: pd.DataFrame) -> Matrix:
         return matrix(table, names=self.names, channels=self.channels, longest=self.longest)
 
-    def _levels(self, table: pd.DataFrame, rest: pd.DataFrame | None) -> np.ndarray:
-        """What is usual in the person of each row, (n, columns) or 0."""
+    def _subject_baseline(self, table: pd.DataFrame, rest: pd.DataFrame | None) -> np.ndarray:
+        """Return the subject baseline of each row, (n, columns); zeros if the model has none."""
         if self.calibration_s is None:
             if rest is not None:
                 raise InputError(
-                    "this model does not compare people with their own rest: leave the recording "
-                    "of rest out, or fit one with normalise='calibration'"
+                    "a recording of rest was given, but this model has no subject baseline: omit "
+                    "it (--calibrate, calibrate=…), or fit a model with normalise='calibration'"
                 )
             return np.zeros((len(table), 1))
         if rest is None:
             raise InputError(
-                "this model compares people with their own rest: give a recording of it "
-                f"(--calibrate FILE, calibrate=…), best of {self.calibration_s:g} s or more"
+                "this model uses a subject baseline: give a recording of the person at rest "
+                f"(--calibrate FILE, calibrate=…), ideally {self.calibration_s:g} s or longer"
             )
         reasons = np.array(self._reasons(rest), dtype=object)
-        known = reasons == OK
-        inputs, whose, asked = self._inputs(rest), people(rest).to_numpy(), people(table).to_numpy()
-        alone = len(set(whose)) == len(set(asked)) == 1  # one person, whatever the files are called
-        out = np.empty((len(table), inputs.X.shape[1]))
-        for person in np.unique(asked):
-            rows = known & (alone | (whose == person))
-            if not rows.any():
-                own = reasons[alone | (whose == person)]
-                why = f" ({Counter(own).most_common(1)[0][0]})" if len(own) else ""
+        usable = reasons == OK
+        inputs = self._inputs(rest)
+        person_at_rest, person = people(rest).to_numpy(), people(table).to_numpy()
+        # with one person on each side the names need not agree: files are named differently
+        one_person = len(set(person_at_rest)) == len(set(person)) == 1
+        baseline = np.empty((len(table), inputs.X.shape[1]))
+        for name in np.unique(person):
+            own = one_person | (person_at_rest == name)
+            if not (usable & own).any():
+                common = Counter(reasons[own]).most_common(1)
+                reason = f" ({common[0][0]})" if common else ""
                 raise InputError(
-                    f"no window of the recording of rest can be used for {person}{why}: want "
+                    f"no window of the recording of rest can be used for {name}{reason}: want "
                     f"{self.made_from['length_s'] or 60:g} s or more of a clear pulse at rest"
                 )
-            out[asked == person] = level_of(inputs, rows)[0]
-        return out
+            baseline[person == name] = baseline_of(inputs, usable & own)[0]
+        return baseline
 
     def _reasons(self, table: pd.DataFrame) -> list[str]:
-        """Why each row is not predicted, or ``"ok"``."""
+        """Explain why the prediction of each row is withheld; ``"ok"`` if it is not."""
         import pandas as pd
 
-        wanted = self.made_from["length_s"]
-        given = table["reason"] if "reason" in table else pd.Series("", index=table.index)
+        trained_s = self.made_from["length_s"]
+        recorded = table["reason"] if "reason" in table else pd.Series("", index=table.index)
         features = self._inputs(table).X[:, : len(self.names)]
         measured = np.isfinite(features).sum(axis=1)
         outside = [""] * len(table)
         if self.ranges is not None:
             outside = self.ranges.reasons(features, self.names)
-        out = []
-        for row, sure, length in zip(
+        reasons = []
+        for row, pulse, length_s in zip(
             range(len(table)), trusted(table), table["duration_s"], strict=True
         ):
-            why = given.iloc[row]
-            why = "" if not isinstance(why, str) or why == OK else why
-            if wanted is not None and length < _SHORTEST * wanted:
-                out.append(
-                    f"too short for HRV: {length:.1f} s, the model was trained on windows of "
-                    f"{wanted:g} s"
+            cause = recorded.iloc[row]
+            cause = "" if not isinstance(cause, str) or cause == OK else cause
+            if trained_s is not None and length_s < _MIN_LENGTH * trained_s:
+                reasons.append(
+                    f"too short for HRV: {length_s:.1f} s, the model was trained on windows of "
+                    f"{trained_s:g} s"
                 )
-            elif not sure:
-                out.append(why or NO_PULSE)
+            elif not pulse:
+                reasons.append(cause or NO_PULSE)
             elif 2 * measured[row] < len(self.names):
-                out.append(
-                    f"{measured[row]} of the {len(self.names)} features the model reads could be "
-                    f"measured{f': {why}' if why else ''}"
+                reasons.append(
+                    f"only {measured[row]} of the {len(self.names)} features of the model could be "
+                    f"measured{f': {cause}' if cause else ''}"
                 )
             else:
-                out.append(outside[row] or OK)
-        return out
+                reasons.append(outside[row] or OK)
+        return reasons
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model folder: config.json, one file a head, MODEL_CARD.md."""
+        """Write the model folder: config.json, the files of each head, MODEL_CARD.md."""
         from emotion_rppg.emotion.persistence import save_head
 
         with whole_folder(folder) as fresh:
@@ -235,28 +260,33 @@ class Model:
         }
 
     def card(self) -> str:
-        """The model card: what it tells, from whom it learned, what it must not be used for."""
-        who = "; ".join(f"{len(p)} of {d} ({', '.join(p)})" for d, p in self.trained_on.items())
+        """Write the model card: targets, training people, inputs, and uses that are ruled out."""
+        subjects = "; ".join(
+            f"{len(p)} of {d} ({', '.join(p)})" for d, p in self.trained_on.items()
+        )
         length = self.made_from["length_s"]
-        how = ", ".join(f"{name} {value}" for name, value in self.extraction.to_dict().items())
+        origin = "" if self.extraction_known else " (guessed from the columns)"
+        options = ", ".join(f"{name} {value}" for name, value in self.extraction.to_dict().items())
         lines = [
             "# Model card",
             "",
             *([f"**{self.note}**", ""] if self.note else []),
-            f"- Tells: {'; '.join(self.codings.values())}",
+            f"- Predicts: {'; '.join(self.codings.values())}",
             f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
             f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
             f"- Features: {', '.join(self.names)}",
-            "- Predicts nothing without a trusted pulse"
-            + ("" if self.ranges is None else ", nor far outside the range of these features"),
-            f"- Learned from: {who}",
-            f"- Reads: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
+            "- Withholds the prediction of a window without a trusted pulse"
+            + (
+                "" if self.ranges is None else ", or far outside the training range of the features"
+            ),
+            f"- Trained on: {subjects}",
+            f"- Input: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
-            f"- Extraction{'' if self.extraction_known else ' (guessed from the columns)'}: {how}",
-            *([] if self.calibration_s is None else [f"- {CALIBRATED}"]),
+            f"- Extraction{origin}: {options}",
+            *([] if self.calibration_s is None else [f"- {NEEDS_REST}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
-            "How well it does on people it never saw: see the evaluation it was chosen by.",
+            "For its accuracy on new people, see the evaluation with which it was selected.",
             "Not a medical device. Not for decisions about a person; in the European Union, not",
             "for workplaces and schools (Regulation (EU) 2024/1689, Article 5(1)(f)).",
         ]
@@ -275,53 +305,54 @@ def fit(
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
     extraction: Extraction | None = None,
-    random_state: int = 0,
+    seed: int = 0,
 ) -> Model:
-    """Fit one head a target on every labelled row; see ``emotion_rppg.study.fit``."""
+    """Fit one head for each target on all labelled rows; see ``emotion_rppg.study.fit``."""
     if normalise not in FITTED:
         raise InputError(
             f"a model cannot be fitted with the normalisation {normalise!r}: want one of "
-            f"{', '.join(FITTED)}; what else there is needs the whole recording of a new person"
+            f"{', '.join(FITTED)}; the others need the complete recording of a new person"
         )
     tasks = [Task(name, coding) for name in ([target] if isinstance(target, str) else target)]
     labels = {task.target: code(table, task) for task in tasks}
     classes = {task.target: class_names(table, task) for task in tasks}
-    made = {
+    heads = {
         name: with_probabilities(
-            _head(head, bool(classes[name]), encoder), probabilities, numbers=not classes[name]
+            _named_head(head, bool(classes[name]), encoder),
+            probabilities,
+            numbers=not classes[name],
         )
         for name in labels
     }
-    level_s = calibration_s if normalise == "calibration" else None
-    whole = matrix(table, extra_features=extra_features)
-    inputs, reference = _levelled(whole, table, level_s)
-    learned = trusted(table) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
-    learned &= ~reference
+    baseline_s = calibration_s if normalise == "calibration" else None
+    full = matrix(table, extra_features=extra_features)
+    inputs, reference = _minus_baseline(full, table, baseline_s)
+    usable = trusted(table) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
+    usable &= ~reference
     for name, y in labels.items():
-        _check_labels(y[learned & np.isfinite(y)], classes[name], name)
-    rows = learned & np.any([np.isfinite(y) for y in labels.values()], axis=0)
-    strata = [_classes(y) if classes[name] else y for name, y in labels.items()]
-    layout, complete = complete_cases(inputs, rows, [y[rows] for y in strata])
-    learned[rows] = complete
-    raw = layout.of(whole)
-    inputs, _ = _levelled(raw, table, level_s)
-    heads = {}
+        _check_labels(y[usable & np.isfinite(y)], classes[name], name)
+    training = usable & np.any([np.isfinite(y) for y in labels.values()], axis=0)
+    strata = [_class_codes(y) if classes[name] else y for name, y in labels.items()]
+    layout, complete = complete_cases(inputs, training, [y[training] for y in strata])
+    training[np.flatnonzero(training)] = complete
+    raw = layout.select(full)
+    inputs, _ = _minus_baseline(raw, table, baseline_s)
     for task in tasks:
         name, y, others = task.target, labels[task.target], other_targets(table, task, tasks)
-        usable = learned & rows & np.isfinite(y)
+        rows = training & np.isfinite(y)
         heads[name] = fit_head(
-            made[name],
+            heads[name],
             inputs,
-            usable,
-            y[usable].astype(int) if classes[name] else y[usable],
-            groups=people(table)[usable].to_numpy(),
-            others=None if others is None else others[usable],
-            random_state=random_state,
+            rows,
+            y[rows].astype(int) if classes[name] else y[rows],
+            groups=people(table)[rows].to_numpy(),
+            others=None if others is None else others[rows],
+            seed=seed,
             name=head if isinstance(head, str) else type(head).__name__,
         )
-    used = (learned & rows) | (reference & trusted(table))
-    seen = _everybody(table, heads.values())
-    embeds = any(str(column).startswith(EMBEDDING) for column in table)
+    in_range = training | (reference & trusted(table))
+    trained_on = _training_people(table, heads.values())
+    has_embedding = any(str(column).startswith(EMBEDDING) for column in table)
     return Model(
         heads=heads,
         classes=classes,
@@ -329,65 +360,67 @@ def fit(
         names=layout.names,
         channels=layout.channels,
         longest=layout.longest,
-        ranges=Ranges.of(raw.X[used, : raw.n_features], people(table)[used].to_numpy()),
+        ranges=Ranges.of(raw.X[in_range, : raw.n_features], people(table)[in_range].to_numpy()),
         made_from=_made_from(table),
-        trained_on=seen,
-        note=SYNTHETIC_NOTE if SYNTHETIC in seen else "",
-        encoder=_encoder_inside(encoder, extraction) if embeds else None,
-        calibration_s=calibration_s if normalise == "calibration" else None,
+        trained_on=trained_on,
+        note=SYNTHETIC_NOTE if SYNTHETIC in trained_on else "",
+        encoder=_encoder_of(encoder, extraction) if has_embedding else None,
+        calibration_s=baseline_s,
         probabilities=probabilities,
-        extraction=guessed(_made_from(table), _families_in(table))
+        extraction=guessed_extraction(_made_from(table), _families_in(table))
         if extraction is None
         else extraction,
         extraction_known=extraction is not None,
     )
 
 
-def _encoder_inside(encoder: Any, extraction: Extraction | None) -> Pretrained | None:
-    """The encoder given, else the one whose folder the extraction names, if it is there."""
+def _encoder_of(encoder: Any, extraction: Extraction | None) -> Pretrained | None:
+    """Load the given encoder, else the one that the extraction names, if its folder exists."""
     if encoder is None and extraction is not None:
         encoder = extraction.encoder
-        gone = isinstance(encoder, str) and not Path(encoder).is_dir()
-        if gone or isinstance(encoder, NotStored):
+        missing = isinstance(encoder, str) and not Path(encoder).is_dir()
+        if missing or isinstance(encoder, NotStored):
             encoder = None
     if encoder is None:
         _log.warning(
-            "the encoder of the table's embeddings is not given%s: the model predicts the rows of "
-            "tables, but no recordings; give encoder=DIR (--encoder DIR)",
-            "" if extraction is None else f" and not found ({extraction.encoder})",
+            "no encoder was given for the embeddings of the table%s: the model can predict from "
+            "tables, but not from recordings; give encoder=DIR (--encoder DIR)",
+            "" if extraction is None else f", and its folder was not found ({extraction.encoder})",
         )
     return load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
 
 
-def _levelled(
+def _minus_baseline(
     inputs: Matrix, table: pd.DataFrame, calibration_s: float | None
 ) -> tuple[Matrix, np.ndarray]:
-    """The matrix less each person's rest, and the rows of rest; as it is without calibration."""
+    """Subtract the subject baseline; return the matrix and the rows of the first minutes, (n,)."""
     if calibration_s is None:
         return inputs, np.zeros(len(table), dtype=bool)
     return minus_first_minutes(inputs, table, calibration_s=calibration_s)
 
 
-def _classes(y: np.ndarray) -> np.ndarray:
-    """Whole numbers, -1 where there is no label."""
+def _class_codes(y: np.ndarray) -> np.ndarray:
+    """Convert class numbers to integers, -1 where the label is missing."""
     return np.where(np.isfinite(y), y, -1).astype(int)
 
 
-def _head(head: Any, classification: bool, encoder: Any) -> Any:
+def _named_head(head: Any, classification: bool, encoder: Any) -> Any:
     from emotion_rppg.emotion import WITH_ENCODER, heads_for
 
     folder = encoder if isinstance(encoder, str | Path) else None
-    known = heads_for(numbers=not classification, encoder=folder)
+    heads = heads_for(numbers=not classification, encoder=folder)
     if not isinstance(head, str):
         return head
-    if head not in known:
-        raise InputError(f"unknown head {head!r}; known: {', '.join(known)}; {WITH_ENCODER}")
-    return known[head]
+    if head not in heads:
+        raise InputError(f"unknown head {head!r}; known: {', '.join(heads)}; {WITH_ENCODER}")
+    return heads[head]
 
 
 def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
     if not len(y):
-        raise InputError(f"no row has both features and a label for {target!r}")
+        raise InputError(
+            f"no row has both features and a label for {target!r}: there is nothing to learn from"
+        )
     if names and len(np.unique(y)) < 2:
         only = names[int(y[0])]
         raise InputError(
@@ -396,47 +429,49 @@ def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
         )
 
 
-def _everybody(table: pd.DataFrame, heads: Iterable[Any]) -> dict[str, list[str]]:
-    """People of the rows, and those the pulse network and the encoders were trained on."""
-    seen: dict[str, set[str]] = defaultdict(set)
+def _training_people(table: pd.DataFrame, heads: Iterable[Any]) -> dict[str, list[str]]:
+    """List the people of the rows, and of the training of the pulse network and the encoders."""
+    found: dict[str, set[str]] = defaultdict(set)
     for dataset, part in table.groupby(table["dataset"].astype(str)):
-        seen[str(dataset)] |= set(part["subject"].astype(str))
+        found[str(dataset)] |= set(part["subject"].astype(str))
     for column in ("trained_on", "encoder_trained_on"):
         for text in set(table[column].dropna()) if column in table else ():
             if text.startswith("{"):
                 for dataset, subjects in json.loads(text).items():
-                    seen[dataset] |= set(map(str, subjects))
-    for who in (encoder.trained_on for head in heads for encoder in pretrained_encoders_of(head)):
-        for dataset, subjects in {} if isinstance(who, str) else who.items():
-            seen[dataset] |= set(map(str, subjects))
-    return {dataset: sorted(subjects) for dataset, subjects in sorted(seen.items())}
+                    found[dataset] |= set(map(str, subjects))
+    for encoder in (encoder for head in heads for encoder in pretrained_encoders_of(head)):
+        trained_on = encoder.trained_on
+        for dataset, subjects in {} if isinstance(trained_on, str) else trained_on.items():
+            found[dataset] |= set(map(str, subjects))
+    return {dataset: sorted(subjects) for dataset, subjects in sorted(found.items())}
 
 
 def _made_from(table: pd.DataFrame) -> dict[str, Any]:
-    def only(column: str) -> str:
-        values = sorted(set(table[column].dropna().astype(str))) if column in table else []
-        return values[0] if len(values) == 1 else ", ".join(values)
+    """Collect the facts about a training table that its identity columns contain."""
+
+    def joined(column: str) -> str:
+        return ", ".join(sorted(set(table[column].dropna().astype(str)))) if column in table else ""
 
     lengths = table["duration_s"].round(3).unique()
     return {
-        "method": only("method"),
-        "source": only("source"),
-        "network": only("network"),
-        "encoder": only("encoder") if any(c.startswith(EMBEDDING) for c in table) else "",
+        "method": joined("method"),
+        "source": joined("source"),
+        "network": joined("network"),
+        "encoder": joined("encoder") if any(c.startswith(EMBEDDING) for c in table) else "",
         "length_s": float(lengths[0]) if len(lengths) == 1 else None,
     }
 
 
 def _families_in(table: pd.DataFrame) -> list[str]:
-    """Families of a table that does not carry its extraction, by its columns."""
+    """List the families of a table that carries no extraction, by its columns."""
     from emotion_rppg.features import FAMILIES
 
-    own = {str(name) for name in table.columns}
-    return [name for name, family in FAMILIES.items() if own & set(family.columns)] or ["hrv"]
+    columns = {str(name) for name in table.columns}
+    return [name for name, family in FAMILIES.items() if columns & set(family.columns)] or ["hrv"]
 
 
-def guessed(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:
-    """Extraction of a training table that did not carry its own: the step is not known."""
+def guessed_extraction(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:
+    """Guess the extraction of a training table that carried none; the step is not known."""
     length_s = made_from["length_s"]
     return Extraction(
         method=made_from["method"] or "pos",
@@ -449,11 +484,17 @@ def guessed(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:
 def _extraction_in(config: dict[str, Any]) -> Extraction:
     if "extraction" in config:
         return Extraction.from_dict(config["extraction"])
-    return guessed(config["made_from"], config["made_from"]["families"])
+    return guessed_extraction(config["made_from"], config["made_from"]["families"])
 
 
 def load(folder: str | Path) -> Model:
-    """Read a model folder, or one that comes along by its name; nothing in it can run code."""
+    """Load a model from its folder, or a bundled model by its name; nothing in it can run code.
+
+    Raises
+    ------
+    InputError
+        No emotion model, or damaged files.
+    """
     from emotion_rppg.emotion.persistence import load_head
 
     if not Path(folder).exists():
@@ -471,8 +512,8 @@ def load(folder: str | Path) -> Model:
             classes={t: tuple(facts["classes"]) for t, facts in targets.items()},
             codings={t: facts["coding"] for t, facts in targets.items()},
             names=tuple(config["features"]),
-            channels=None if (read := config.get("channels")) is None else tuple(read),
-            ranges=None if (seen := config.get("ranges")) is None else Ranges.from_dict(seen),
+            channels=None if (channels := config.get("channels")) is None else tuple(channels),
+            ranges=None if (ranges := config.get("ranges")) is None else Ranges.from_dict(ranges),
             longest=int(config["longest"]),
             made_from=config["made_from"],
             extraction=_extraction_in(config),
@@ -481,7 +522,10 @@ def load(folder: str | Path) -> Model:
             note=config.get("note", ""),
             calibration_s=config.get("calibration_s"),
             probabilities=config.get("probabilities", "own"),
-            encoder=load_encoder(inside) if (inside := Path(folder) / ENCODER).is_dir() else None,
+            encoder=load_encoder(stored) if (stored := Path(folder) / ENCODER).is_dir() else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"config.json in {str(folder)!r} lacks or garbles {error}") from error
+        raise InputError(
+            f"config.json in {str(folder)!r} is incomplete or damaged ({error}): copy the model "
+            "folder again"
+        ) from error

@@ -1,4 +1,4 @@
-"""Choosing among heads without looking at whom they will be tested on."""
+"""Select among heads by inner cross-validation on the training people."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotion_rppg import metrics
-from emotion_rppg.emotion.ensemble import Average, Several, fitted
+from emotion_rppg.emotion.ensemble import Average, CompositeHead, fit_clone
 from emotion_rppg.emotion.wrappers import logarithms, temperature
 
 MEAN = "their mean"
 
 
-class Selected(Several):
-    """What does best on inner folds of the training people, fitted on all of them.
+class Selected(CompositeHead):
+    """Select the candidate that scores best in inner folds, and fit it on all training rows.
 
-    A candidate, or the mean of them all (`Average`, where each gives probabilities): candidates
-    that differ by less than people do cannot be told apart, and their mean errs less than most.
-    Inner folds are group-disjoint: nobody is on both sides. A score is the mean over people of
-    balanced accuracy (CCC of numbers); the first of equals is taken, the mean last. Give an
-    evaluation this head and its choice is nested: it never sees the tested person.
+    The mean of all candidates (`Average`) is a candidate, too, if each has probabilities:
+    candidates often differ by less than people do, and then their mean errs less than most of them.
+    Inner folds are group-disjoint: no person is on both sides. The score is the mean over people of
+    balanced accuracy (for numbers, of CCC). The first of equal candidates is selected, the mean
+    last. In an evaluation the selection is nested: it never uses the tested person.
 
     Parameters
     ----------
@@ -32,15 +32,15 @@ class Selected(Several):
     folds : int
         Inner folds; fewer where there are fewer people.
     calibrate : bool
-        Temperature-scale the probabilities of what was chosen by its answers in the inner folds.
+        Temperature-scale the probabilities of the selected head on its inner-fold predictions.
     random_state : int
 
     Attributes
     ----------
     chosen_ : str
-        Name of the candidate that was taken, or "their mean".
+        Name of the selected candidate, or "their mean".
     scores_ : dict
-        Name to its inner score.
+        Inner score of each candidate, by name.
     """
 
     def __init__(
@@ -57,30 +57,30 @@ class Selected(Several):
         )
         if not is_regressor(self):
             self.classes_ = np.unique(y)
-        parts = [
+        folds = [
             (train, test)
             for train, test in self._splits(X, groups)
             if is_regressor(self) or len(np.unique(y[train])) == len(self.classes_)
         ]
-        asked = [_asked(head, X, y, groups, others, parts) for _, head in self.candidates]
         heads = dict(self.candidates)
-        said = {name: answers for name, (answers, _) in zip(heads, asked, strict=True)}
-        chances = {
-            n: given for n, (_, given) in zip(heads, asked, strict=True) if given is not None
-        }
-        if 1 < len(heads) == len(chances):
-            heads[MEAN], mean = Average(self.candidates), np.mean(list(chances.values()), axis=0)
-            chances[MEAN] = mean
-            said[MEAN] = mean if is_regressor(self) else self.classes_[mean.argmax(axis=1)]
-        scored = np.sort(np.concatenate([np.empty(0, int), *(test for _, test in parts)]))
-        self.scores_ = {name: self._score(y, a, scored, groups) for name, a in said.items()}
+        predictions, outputs = {}, {}
+        for name, head in self.candidates:
+            predictions[name], output = _inner_predictions(head, X, y, groups, others, folds)
+            if output is not None:
+                outputs[name] = output
+        if 1 < len(heads) == len(outputs):
+            heads[MEAN], mean = Average(self.candidates), np.mean(list(outputs.values()), axis=0)
+            outputs[MEAN] = mean
+            predictions[MEAN] = mean if is_regressor(self) else self.classes_[mean.argmax(axis=1)]
+        scored = np.sort(np.concatenate([np.empty(0, int), *(test for _, test in folds)]))
+        self.scores_ = {n: self._score(y, p, scored, groups) for n, p in predictions.items()}
         finite = {n: s if np.isfinite(s) else -np.inf for n, s in self.scores_.items()}
         self.chosen_ = max(finite, key=lambda name: finite[name])
-        self.estimator_ = fitted(heads[self.chosen_], X, y, groups, others)
+        self.estimator_ = fit_clone(heads[self.chosen_], X, y, groups, others)
         self.factor_ = 1.0
-        if self.calibrate and not is_regressor(self) and self.chosen_ in chances and len(scored):
+        if self.calibrate and not is_regressor(self) and self.chosen_ in outputs and len(scored):
             codes = np.searchsorted(self.classes_, y[scored])
-            self.factor_ = temperature(logarithms(chances[self.chosen_][scored]), codes)
+            self.factor_ = temperature(logarithms(outputs[self.chosen_][scored]), codes)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -88,10 +88,10 @@ class Selected(Several):
         return np.asarray(self.estimator_.predict(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes) of what was chosen."""
+        """Return the probabilities of the selected head, (n, classes)."""
         check_is_fitted(self)
-        own = np.asarray(self.estimator_.predict_proba(X))
-        return own if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(own), axis=1)
+        p = np.asarray(self.estimator_.predict_proba(X))
+        return p if self.factor_ == 1.0 else softmax(self.factor_ * logarithms(p), axis=1)
 
     def _splits(self, X: np.ndarray, groups: Any) -> Any:
         if groups is None:
@@ -101,32 +101,36 @@ class Selected(Several):
         n = min(self.folds, len(np.unique(groups)))
         return GroupKFold(n).split(X, groups=groups) if n > 1 else []
 
-    def _score(self, y: np.ndarray, said: np.ndarray, scored: np.ndarray, groups: Any) -> float:
-        """Mean over people, of the rows ``scored``; people without a score are not counted."""
+    def _score(
+        self, y: np.ndarray, predictions: np.ndarray, scored: np.ndarray, groups: Any
+    ) -> float:
+        """Return the mean score over the people of the rows ``scored`` who have one."""
         measure = metrics.ccc if is_regressor(self) else metrics.balanced_accuracy
-        names = np.zeros(len(y)) if groups is None else np.asarray(groups)
-        own = [scored[names[scored] == one] for one in np.unique(names[scored])]
-        each = np.array([measure(y[rows], said[rows]) for rows in own])
-        known = each[np.isfinite(each)]
-        return float(known.mean()) if len(known) else float("nan")
+        person = np.zeros(len(y)) if groups is None else np.asarray(groups)
+        rows_of = [scored[person[scored] == name] for name in np.unique(person[scored])]
+        scores = np.array([measure(y[rows], predictions[rows]) for rows in rows_of])
+        finite = scores[np.isfinite(scores)]
+        return float(finite.mean()) if len(finite) else float("nan")
 
 
-def _asked(
-    head: Any, X: np.ndarray, y: np.ndarray, groups: Any, others: Any, parts: Any
+def _inner_predictions(
+    head: Any, X: np.ndarray, y: np.ndarray, groups: Any, others: Any, folds: Any
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Answers (n,) to the tested rows of inner folds, and what is averaged of them.
+    """Predict the test rows of inner folds, and return what a mean of heads would average.
 
-    The latter are the chances (n, classes), None of a head that gives none, or the numbers again.
+    Returns the predictions (n,), and the probabilities (n, classes) of a classifier (None if it has
+    none) or again the predictions of a regressor. Rows in no test fold are 0.
     """
     numbers = is_regressor(head)
-    said = np.zeros(len(y), dtype=float if numbers else y.dtype)
-    chances: np.ndarray | None = said if numbers else np.zeros((len(y), len(np.unique(y))))
-    for train, test in parts:
-        beside = (None if part is None else part[train] for part in (groups, others))
-        one = fitted(head, X[train], y[train], *beside)
-        said[test] = one.predict(X[test])
-        if not hasattr(one, "predict_proba"):
-            chances = chances if numbers else None
-        elif chances is not None:
-            chances[test] = one.predict_proba(X[test])
-    return said, chances
+    predictions = np.zeros(len(y), dtype=float if numbers else y.dtype)
+    shape = (len(y), len(np.unique(y)))
+    probabilities: np.ndarray | None = predictions if numbers else np.zeros(shape)
+    for train, test in folds:
+        training = (None if values is None else values[train] for values in (groups, others))
+        fold_head = fit_clone(head, X[train], y[train], *training)
+        predictions[test] = fold_head.predict(X[test])
+        if not hasattr(fold_head, "predict_proba"):
+            probabilities = probabilities if numbers else None
+        elif probabilities is not None:
+            probabilities[test] = fold_head.predict_proba(X[test])
+    return predictions, probabilities

@@ -1,9 +1,9 @@
-"""Fitted heads on disk, in files that cannot run code.
+"""Save and load fitted heads, in files that cannot run code.
 
-A head is two files: ``NAME.json`` (what it is, and the digest of the other) and either
-``NAME.safetensors`` (numbers of a deep head, whose parameters stand in the JSON) or ``NAME.skops``
-(a classic head). A skops file is read with a list of types that it has no part in, those below and
-those that the tables of heads are made of: what else it names is refused, never approved.
+A head has two files: ``NAME.json`` (its type, and the digest of the other file) and either
+``NAME.safetensors`` (weights of a deep head, whose parameters are in the JSON) or ``NAME.skops`` (a
+classic head). A skops file may only name types of a fixed list, those below and those in the tables
+of heads. The file itself cannot extend this list: one that names any other type is rejected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.emotion import own_classes
 from emotion_rppg.emotion.deep.estimator import (
     MultiTaskHead,
     MultiTaskRegressor,
@@ -25,6 +24,7 @@ from emotion_rppg.emotion.deep.estimator import (
     SequenceRegressor,
 )
 from emotion_rppg.emotion.deep.net import SequenceNet
+from emotion_rppg.emotion.heads import own_classes
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.atomic_files import whole_file, write_json
 
@@ -36,9 +36,9 @@ DEEP: dict[str, type[Any]] = {
 }
 _FITTED: tuple[str, ...] = ("n_features_in_", "n_outputs_", "n_epochs_", "pretrained_")
 _FITTED += ("classes_", "mean_", "scale_", "factor_")
-# Beside scikit-learn's own estimators and NumPy's arrays, which skops knows to be harmless.
+# In addition to the types of scikit-learn and NumPy that skops itself trusts.
 TRUSTED = (
-    # a deep head within another one: its arrays alone
+    # a deep head within another head: stored as arrays
     *(f"emotion_rppg.emotion.deep.estimator.{name}" for name in DEEP),
     "emotion_rppg.emotion.ensemble.Average",
     "emotion_rppg.emotion.wrappers.Calibrated",
@@ -46,40 +46,40 @@ TRUSTED = (
     "emotion_rppg.emotion.wrappers.OnFeatures",
     "emotion_rppg.emotion.calibration.Platt",
     "emotion_rppg.emotion.nested_selection.Selected",
-    "sklearn.calibration._CalibratedClassifier",  # the calibration and the head it belongs to
+    "sklearn.calibration._CalibratedClassifier",  # a head with its calibrator
     "sklearn.calibration._SigmoidCalibration",
     "sklearn.calibration._TemperatureScaling",
-    "numpy.dtype",  # SimpleImputer remembers one; it only names a kind of number
-    # the next two are arrays walked by index: the indices are checked after loading
+    "numpy.dtype",  # stored by SimpleImputer; it only names a number type
+    # compiled code follows the indices in the next two: they are checked after loading
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
 )
 
 
 def has_network(head: Any) -> bool:
-    """Whether an estimator is a deep head or is made of one: slow to fit."""
+    """Tell whether an estimator is or contains a deep head, which is slow to fit."""
     return any(isinstance(part, SequenceNet) for part in (head, *head.get_params().values()))
 
 
 def _deep_types() -> dict[str, type[Any]]:
-    """The deep heads that are read back, by name: those above and those of the tables."""
-    own = {n: each for n, each in own_classes().items() if issubclass(each, SequenceNet)}
+    """List the deep heads that can be loaded, by name: those above and those in the tables."""
+    own = {name: cls for name, cls in own_classes().items() if issubclass(cls, SequenceNet)}
     return DEEP | own
 
 
 def _trusted_types() -> list[str]:
-    """Types that a skops file may name: those above and those that the tables' heads have."""
-    own = [f"{each.__module__}.{each.__qualname__}" for each in own_classes().values()]
+    """List the types that a skops file may name: those above and those in the tables of heads."""
+    own = [f"{cls.__module__}.{cls.__qualname__}" for cls in own_classes().values()]
     return sorted({*TRUSTED, *own})
 
 
 def save_head(head: Any, folder: str | Path, name: str) -> None:
-    """Write a fitted head as ``folder/name.json`` and its numbers beside it.
+    """Write a fitted head as ``folder/name.json`` and a file with its fitted values beside it.
 
     Raises
     ------
     InputError
-        A head of a type that could not be read back.
+        The head contains a type that `load_head` would reject.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,12 +99,12 @@ def save_head(head: Any, folder: str | Path, name: str) -> None:
 
 
 def load_head(folder: str | Path, name: str) -> Any:
-    """Read a head that `save_head` wrote; it predicts as before.
+    """Load a head that `save_head` wrote; it predicts exactly as before.
 
     Raises
     ------
     InputError
-        Missing or damaged files; a file that names a type beyond the fixed list.
+        Missing or damaged files; a file that names a type outside the fixed list.
     """
     path = Path(folder) / f"{name}.json"
     try:
@@ -116,7 +116,7 @@ def load_head(folder: str | Path, name: str) -> Any:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); copy the model folder again") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise InputError(f"{file} is damaged or was exchanged; copy the model folder again")
+        raise InputError(f"{file} is damaged or was replaced; copy the model folder again")
     if file.suffix != ".safetensors":
         return _read_skops(content, file)
     try:
@@ -128,11 +128,11 @@ def load_head(folder: str | Path, name: str) -> Any:
 
 
 def _described(head: Any) -> dict[str, Any]:
-    """What a deep head is beside its numbers, in JSON's terms."""
+    """Describe a deep head without its weights, as values for a JSON file."""
     fitted = {name: getattr(head, name) for name in _FITTED if hasattr(head, name)}
     if "classes_" in fitted:
         fitted["classes_"] = fitted["classes_"].tolist()
-    # the encoder it began with is in the numbers now; where that lay is of no use to others
+    # the weights include those of a pretrained encoder: the path of its folder is not needed
     return {"parameters": {**head.get_params(), "encoder": None}, "fitted": fitted}
 
 
@@ -161,7 +161,7 @@ def _skops(head: Any) -> bytes:
     if unknown:
         raise InputError(
             f"{type(head).__name__} cannot be saved: {', '.join(unknown)} is not among the types "
-            "that are read back; use one of scikit-learn's own estimators"
+            "that can be loaded; use an estimator of scikit-learn"
         )
     return content
 
@@ -174,22 +174,25 @@ def _read_skops(content: bytes, file: Path) -> Any:
         head = skops.io.loads(content, trusted=_trusted_types())
     except UntrustedTypesFoundException as error:
         raise InputError(
-            f"{file} names types that no head of this version has, so it was not opened ({error}): "
-            "fit the model again, if an earlier version saved it"
+            f"{file} names types that no head of this version has, so it was not loaded ({error}): "
+            "if an earlier version saved it, fit the model again"
         ) from error
-    except Exception as error:  # whatever a garbled archive makes skops stumble over
+    except Exception as error:  # a damaged archive may raise anything in skops
         raise InputError(f"{file} is damaged ({error}); copy the model folder again") from error
     from sklearn.tree._tree import Tree
 
-    sound = all(_sound(part) for part in _parts(head) if isinstance(part, Tree))
+    sound = all(_is_sound(part) for part in _parts(head) if isinstance(part, Tree))
     boosted = (part for part in _parts(head) if hasattr(part, "_predictors"))
-    if not (sound and all(_sound_boosting(part) for part in boosted)):
-        raise InputError(f"{file} holds a decision tree that leads nowhere: it was not made by us")
+    if not (sound and all(_boosting_is_sound(part) for part in boosted)):
+        raise InputError(
+            f"{file} contains a decision tree with invalid indices, which this package cannot have "
+            "written: copy the model folder again"
+        )
     return head
 
 
 def _parts(part: Any) -> Iterator[Any]:
-    """Everything that an estimator is made of, itself first."""
+    """Iterate over an estimator and all its parts, itself first."""
     from sklearn.base import BaseEstimator
     from sklearn.calibration import _CalibratedClassifier
 
@@ -205,21 +208,21 @@ def _parts(part: Any) -> Iterator[Any]:
         yield from _parts(item)
 
 
-def _sound_boosting(head: Any) -> bool:
-    """As :func:`_sound`, of the trees of histogram gradient boosting; none splits categories."""
-    for tree in (tree for each in head._predictors for tree in each):
-        nodes, place = tree.nodes, np.arange(len(tree.nodes))
+def _boosting_is_sound(head: Any) -> bool:
+    """Check the trees of histogram gradient boosting as `_is_sound`; none splits categories."""
+    for tree in (tree for iteration in head._predictors for tree in iteration):
+        nodes, index = tree.nodes, np.arange(len(tree.nodes))
         inner = nodes["is_leaf"] == 0
-        inside = (nodes["left"] > place) & (nodes["left"] < len(nodes))
-        inside &= (nodes["right"] > place) & (nodes["right"] < len(nodes))
+        inside = (nodes["left"] > index) & (nodes["left"] < len(nodes))
+        inside &= (nodes["right"] > index) & (nodes["right"] < len(nodes))
         inside &= (nodes["feature_idx"] >= 0) & (nodes["feature_idx"] < head.n_features_in_)
         if nodes["is_categorical"].any() or not len(nodes) or not np.all(inside[inner]):
             return False
     return True
 
 
-def _sound(tree: Any) -> bool:
-    """Compiled code follows a tree's indices unchecked: each must lead forward and stay inside."""
+def _is_sound(tree: Any) -> bool:
+    """Check that each index of a tree points forward and inside; compiled code does not check."""
     nodes = np.arange(tree.node_count)
     left, right = tree.children_left, tree.children_right
     inner = left != -1

@@ -1,6 +1,6 @@
-"""Check a feature table where it enters: all that is wrong in one error, before any work begins.
+"""Check a feature table before any work begins, and list all its faults in one error.
 
-``FAULTS`` are refused together; what is only doubtful is logged as a warning.
+Each check in ``FAULTS`` rejects the table; each check in ``WARNINGS`` only logs a warning.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
-NEEDED = ("subject", "trial", "start_s", "duration_s")
-DEFAULTS = {"dataset": "table", "session": "1"}  # where a table has no such column
+REQUIRED = ("subject", "trial", "start_s", "duration_s")
+DEFAULTS = {"dataset": "table", "session": "1"}  # values of these columns if they are missing
 _CLOCK = ("start_s", "duration_s")
-_ONE_VIEW = ("subject", "session", "trial", "start_s", "duration_s", "source", "method", "network")
+_ROW_KEY = ("subject", "session", "trial", "start_s", "duration_s", "source", "method", "network")
 _SHOWN = 4  # names that a message lists
 
 
 def checked_table(
     table: pd.DataFrame, *, targets: Sequence[str] = (), coding: str = "midpoint"
 ) -> pd.DataFrame:
-    """Check a feature table and give it with default identity columns and rows numbered from 0.
+    """Check a feature table; return it with default identity columns and rows numbered from 0.
 
     Parameters
     ----------
     targets : sequence of str
-        Labels that will be learned or scored; none where the table is only predicted.
+        Labels that will be learned or scored; none if the table is only used for prediction.
     coding : str
-        How their ratings become classes.
+        How their ratings become classes (`tasks.Task`).
 
     Raises
     ------
     InputError
-        Every fault found, in one message.
+        All faults, in one message.
     """
     twice = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
-    if twice:  # no column can be judged by a name that two have
-        raise InputError(f"the table has two columns {_some(twice)}: keep one of each")
+    if twice:  # the other checks select columns by name
+        raise InputError(f"the table has two columns {_listed(twice)}: keep one of each")
     table = _with_defaults(table)
     faults = [fault for check in FAULTS for fault in check(table)]
     if {"dataset", "subject", "session", "trial"} <= set(table):  # which codings need
@@ -53,19 +53,19 @@ def checked_table(
     if len(faults) == 1:
         raise InputError(faults[0])
     if faults:
-        each = "".join(f"\n{k}. {fault}" for k, fault in enumerate(faults, 1))
-        raise InputError(f"the table has {len(faults)} faults:{each}")
-    for check in DOUBTS:
-        for doubt in check(table):
-            _log.warning("%s", doubt)
+        listed = "".join(f"\n{k}. {fault}" for k, fault in enumerate(faults, 1))
+        raise InputError(f"the table has {len(faults)} faults:{listed}")
+    for check in WARNINGS:
+        for warning in check(table):
+            _log.warning("%s", warning)
     return table
 
 
 def _with_defaults(table: pd.DataFrame) -> pd.DataFrame:
     missing = {name: value for name, value in DEFAULTS.items() if name not in table}
     if missing and "subject" in table:
-        told = ", ".join(f"{name} (all rows: {value!r})" for name, value in missing.items())
-        _log.warning("the table has no column %s", told)
+        values = ", ".join(f"{name} (all rows: {value!r})" for name, value in missing.items())
+        _log.warning("the table has no column %s", values)
         table = table.assign(**missing)
     return table.reset_index(drop=True)
 
@@ -73,16 +73,16 @@ def _with_defaults(table: pd.DataFrame) -> pd.DataFrame:
 def _missing_columns(table: pd.DataFrame) -> Iterator[str]:
     if not len(table):
         yield "the table has no row"
-    missing = [name for name in NEEDED if name not in table]
+    missing = [name for name in REQUIRED if name not in table]
     if missing:
         yield (
             f"the table has no column {', '.join(missing)}: want a table as "
-            f"`emotion-rppg features` writes it, with {', '.join(NEEDED)} in each row"
+            f"`emotion-rppg features` writes it, with {', '.join(REQUIRED)} in each row"
         )
 
 
 def _types(table: pd.DataFrame) -> Iterator[str]:
-    """Words in columns of numbers."""
+    """Find text in numeric columns."""
     for name in (n for n in _numeric_columns() if n in table):
         cells = table[name].dropna()
         if cells.dtype.kind in "fiub":
@@ -90,8 +90,8 @@ def _types(table: pd.DataFrame) -> Iterator[str]:
         bad = [value for value in cells if not _is_number(value)]
         if bad:
             yield (
-                f"{len(bad)} rows of column {name} hold words where numbers are wanted "
-                f"({_some(dict.fromkeys(map(repr, bad)))}): write numbers with a decimal point, "
+                f"{len(bad)} rows of column {name} contain text where numbers are expected "
+                f"({_listed(dict.fromkeys(map(repr, bad)))}): write numbers with a decimal point, "
                 "and leave a cell empty where there is no value"
             )
 
@@ -126,31 +126,31 @@ def _empty_people(table: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _twins(table: pd.DataFrame) -> Iterator[str]:
-    """One person under two names would be in the training and in the test."""
+def _similar_names(table: pd.DataFrame) -> Iterator[str]:
+    """Find people under two similar names, who could be in both training and test."""
     if "subject" not in table:
         return
-    for dataset, own in table.dropna(subset=["subject"]).groupby("dataset", sort=False):
-        for names in _alike(own["subject"]):
+    for dataset, rows in table.dropna(subset=["subject"]).groupby("dataset", sort=False):
+        for names in _similar_groups(rows["subject"]):
             yield (
-                f"subjects {_some(map(repr, names))} of {str(dataset)!r} differ only by case, "
+                f"subjects {_listed(map(repr, names))} of {str(dataset)!r} differ only by case, "
                 "blanks or leading zeros: if they are one person write one name, else names that "
                 "differ more"
             )
 
 
-def _alike(names: pd.Series) -> list[list[str]]:
-    """Groups of different names that are one once case, blanks and leading zeros are ignored."""
-    found: dict[str, set[str]] = defaultdict(set)
+def _similar_groups(names: pd.Series) -> list[list[str]]:
+    """Group different names that are equal apart from case, blanks and leading zeros."""
+    groups: dict[str, set[str]] = defaultdict(set)
     for name in set(names.astype(str)):
         plain = "".join(name.split()).casefold()
-        found[plain.lstrip("0") or plain[:1]].add(name)
-    return sorted(sorted(group) for group in found.values() if len(group) > 1)
+        groups[plain.lstrip("0") or plain[:1]].add(name)
+    return sorted(sorted(group) for group in groups.values() if len(group) > 1)
 
 
-def _repeats(table: pd.DataFrame) -> Iterator[str]:
-    keys = [name for name in ("dataset", *_ONE_VIEW) if name in table]
-    if not set(NEEDED) <= set(keys):
+def _repeated_rows(table: pd.DataFrame) -> Iterator[str]:
+    keys = [name for name in ("dataset", *_ROW_KEY) if name in table]
+    if not set(REQUIRED) <= set(keys):
         return
     again = table.duplicated(keys)
     if again.any():
@@ -158,7 +158,7 @@ def _repeats(table: pd.DataFrame) -> Iterator[str]:
         where = ", ".join(f"{k} {first[k]}" for k in ("subject", "session", "trial", "start_s"))
         yield (
             f"{int(again.sum())} rows repeat the person, trial and time of an earlier row "
-            f"({where}): keep one of each, or name the trials apart"
+            f"({where}): keep one of each, or give the trials different names"
         )
 
 
@@ -167,8 +167,8 @@ FAULTS: tuple[Callable[[pd.DataFrame], Iterator[str]], ...] = (
     _types,
     _clock,
     _empty_people,
-    _twins,
-    _repeats,
+    _similar_names,
+    _repeated_rows,
 )
 
 
@@ -178,16 +178,16 @@ def _short_windows(table: pd.DataFrame) -> Iterator[str]:
         yield f"{int(bad.sum())} windows have a duration_s of 0 or less"
 
 
-def _sets_alike(table: pd.DataFrame) -> Iterator[str]:
-    for names in _alike(table["dataset"]):
+def _similar_data_sets(table: pd.DataFrame) -> Iterator[str]:
+    for names in _similar_groups(table["dataset"]):
         yield (
-            f"data sets {_some(map(repr, names))} differ only by case, blanks or leading zeros: "
+            f"data sets {_listed(map(repr, names))} differ only by case, blanks or leading zeros: "
             "their people count as different people"
         )
 
 
-def _two_views(table: pd.DataFrame) -> Iterator[str]:
-    keys = ["dataset", *(n for n in _ONE_VIEW[:5] if n in table)]
+def _second_readings(table: pd.DataFrame) -> Iterator[str]:
+    keys = ["dataset", *(n for n in _ROW_KEY[:5] if n in table)]
     again = int(table.duplicated(keys).sum())
     if again:
         yield (
@@ -198,22 +198,22 @@ def _two_views(table: pd.DataFrame) -> Iterator[str]:
 
 def _scales_differ(table: pd.DataFrame) -> Iterator[str]:
     for name in (str(c) for c in table if str(c).startswith(SCALE)):
-        for dataset, own in table.groupby("dataset", sort=False):
-            texts = sorted(set(own[name].dropna().astype(str)) - {""})
+        for dataset, rows in table.groupby("dataset", sort=False):
+            texts = sorted(set(rows[name].dropna().astype(str)) - {""})
             if len(texts) > 1:
-                yield f"{name} of {str(dataset)!r} says {_some(texts)}: each row counts by its own"
+                yield f"{name} of {str(dataset)!r} is {_listed(texts)}: each row uses its own scale"
 
 
-DOUBTS: tuple[Callable[[pd.DataFrame], Iterator[str]], ...] = (
+WARNINGS: tuple[Callable[[pd.DataFrame], Iterator[str]], ...] = (
     _short_windows,
-    _sets_alike,
-    _two_views,
+    _similar_data_sets,
+    _second_readings,
     _scales_differ,
 )
 
 
 def _label_faults(table: pd.DataFrame, target: str, coding: str) -> Iterator[str]:
-    """What keeps a label from being learned: absent, of another kind, off its scale, one class."""
+    """Find what prevents learning a label: missing, wrong type, outside its scale, one class."""
     from emotion_rppg.emotion.tasks import Task, class_names, code
 
     task = Task(target, coding)
@@ -222,19 +222,19 @@ def _label_faults(table: pd.DataFrame, target: str, coding: str) -> Iterator[str
     except InputError as error:
         yield str(error)
         return
-    known = y[np.isfinite(y)]
-    if not len(known):
+    labels = y[np.isfinite(y)]
+    if not len(labels):
         yield f"no row of the table has a label for {target!r}: fill in the column {task.column}"
         return
     outside = _off_scale(table, target) if coding == "midpoint" else ""
     if outside:
         yield outside
-    elif len(np.unique(known)) < 2:
-        yield _one_class(table, task.column, coding, names[int(known[0])] if names else "")
+    elif len(np.unique(labels)) < 2:
+        yield _one_class(table, task.column, coding, names[int(labels[0])] if names else "")
 
 
 def _off_scale(table: pd.DataFrame, target: str) -> str:
-    """A sentence on ratings that their own scale does not have, or nothing."""
+    """Describe ratings that lie outside their scale; empty if there are none."""
     if SCALE + target not in table:
         return ""
     texts = table[SCALE + target].fillna("").astype(str)
@@ -246,19 +246,19 @@ def _off_scale(table: pd.DataFrame, target: str) -> str:
         return ""
     return (
         f"{int(off.sum())} of {int(ratings.notna().sum())} ratings of {target!r} lie outside their "
-        f"scale ({_span(ratings[off])}; {SCALE}{target} says {_some(sorted(bounds))}): correct the "
+        f"scale ({_span(ratings[off])}; {SCALE}{target} is {_listed(sorted(bounds))}): correct the "
         "scale or the ratings, or use the coding 'fixed(x)' with the threshold you mean"
     )
 
 
 def _one_class(table: pd.DataFrame, column: str, coding: str, name: str) -> str:
-    what = f"all labels are {name!r}" if name else "all labels are the same number"
+    labels = f"all labels are {name!r}" if name else "all labels are the same number"
     cells = table[column].dropna()
     if cells.dtype.kind in "fiub":
-        what += f" (ratings {_span(cells)}, coding {coding!r})"
+        labels += f" (ratings {_span(cells)}, coding {coding!r})"
     return (
-        f"{column} has only one class: {what}; heads need two or more to tell apart: choose "
-        "another coding such as 'fixed(x)' or 'subject_median', or add rows of another class"
+        f"{column} has only one class: {labels}; a classifier needs two or more: choose another "
+        "coding such as 'fixed(x)' or 'subject_median', or add rows of another class"
     )
 
 
@@ -267,14 +267,14 @@ def _span(values: pd.Series) -> str:
     return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
 
 
-def _some(names: object) -> str:
+def _listed(names: object) -> str:
     listed = [str(name) for name in names]  # type: ignore[attr-defined]
     return ", ".join(listed[:_SHOWN]) + (" …" if len(listed) > _SHOWN else "")
 
 
-def one_label_each(table: pd.DataFrame, y: np.ndarray) -> bool:
-    """Whether no person has two different labels: what can only be scored over people."""
-    known = np.isfinite(y)
-    person = people(table).to_numpy()[known]
-    first = dict(zip(person, y[known], strict=True))
-    return all(first[name] == value for name, value in zip(person, y[known], strict=True))
+def one_label_per_person(table: pd.DataFrame, y: np.ndarray) -> bool:
+    """Tell whether every person has a single label: such labels can only be scored over people."""
+    labelled = np.isfinite(y)
+    person, labels = people(table).to_numpy()[labelled], y[labelled]
+    label_of = dict(zip(person, labels, strict=True))
+    return all(label_of[name] == label for name, label in zip(person, labels, strict=True))

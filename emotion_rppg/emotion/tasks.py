@@ -1,4 +1,4 @@
-"""What is to be told apart: a target and the coding of its ratings into classes or a number."""
+"""Prediction tasks: a target and the coding of its ratings into classes or numbers."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class Task:
         ``"arousal"`` for the column ``label_arousal``.
     coding : str
         - ``"midpoint"``: high is *strictly above* the middle of the rating's scale (1..9: above
-          5). A rating of exactly the middle is low; tools that say "at least" (≥) call it high
-          and get other class sizes.
+          5). A rating of exactly the middle is low; tools that use "at least" (≥) make it high and
+          get other class sizes.
         - ``"fixed(x)"``: high is strictly above x.
         - ``"subject_median"``: high is strictly above the person's own median, each trial counted
-          once. It defines the target with the labels of the very person who is tested: sound as
-          a definition ("more aroused than usual for them"), never as an input.
+          once. It uses the labels of the tested person to define the target: valid as a definition
+          ("more aroused than usual for this person"), never as an input.
         - ``"tertiles"``: low, middle, high by the one-third and two-thirds quantiles of the
           ratings of each data set, each trial counted once; low is at most the lower, high
-          strictly above the upper quantile. The middle is a class of its own, never dropped.
-        - ``"as_is"``: numbers stay numbers (regression); words become classes in alphabetical
+          strictly above the upper quantile. The middle is a class, never dropped.
+        - ``"as_is"``: numbers stay numbers (regression); text becomes classes in alphabetical
           order.
 
     Examples
@@ -67,14 +67,14 @@ class Task:
     @property
     def threshold(self) -> float | None:
         """The x of ``fixed(x)``, else None."""
-        found = _FIXED.fullmatch(self.coding)
+        match = _FIXED.fullmatch(self.coding)
         try:
-            return float(found[1]) if found else None
+            return float(match[1]) if match else None
         except ValueError:  # "fixed(1.2.3)"
             return None
 
     def rule(self, table: pd.DataFrame | None = None) -> str:
-        """The coding in words, with > stated; with a table, the scales it is applied to."""
+        """Describe the coding in a sentence; with a table, also the thresholds it results in."""
         x = self.threshold
         above = "high where its rating is strictly above (>)"
         rules = {
@@ -82,25 +82,26 @@ class Task:
             "subject_median": f"{above} the median of the person's own trials (the tested "
             "person's labels define the target)",
             "tertiles": "low up to (≤) the lower third of the data set's ratings, high strictly "
-            "above (>) the upper third, and middle, kept as a class, between",
-            "as_is": "taken as it is",
+            "above (>) the upper third, and middle (a class) between",
+            "as_is": "used as it is",
         }
         text = f"{self.target} is {rules[self.coding] if x is None else f'{above} {x:g}'}"
         if table is not None and self.coding == "midpoint":
-            cuts = sorted({f"{cut:g}" for cut in _midpoints(table, self)[_labelled(table, self)]})
-            text += f" (above {' or '.join(cuts)})" if cuts else ""
+            middles = _midpoints(table, self)[_labelled(table, self)]
+            texts = sorted({f"{middle:g}" for middle in middles})
+            text += f" (above {' or '.join(texts)})" if texts else ""
         return text
 
 
 def code(table: pd.DataFrame, task: Task) -> np.ndarray:
-    """Each row's class (0, 1 … as float) or number, (n,); NaN where there is no label.
+    """Code the labels of a task as class numbers (0, 1 … as float) or numbers, (n,).
 
-    Rows with NaN are for the caller to leave out and to count.
+    NaN marks a missing label; the caller excludes and counts these rows.
 
     Raises
     ------
     InputError
-        Unknown target; words under a coding of numbers; no scale to halve.
+        Unknown target; text labels with a coding for numbers; unknown scale (midpoint).
 
     Examples
     --------
@@ -110,11 +111,10 @@ def code(table: pd.DataFrame, task: Task) -> np.ndarray:
     array([ 0.,  0.,  1., nan])
     """
     if is_words(table, task):
-        known = class_names(table, task)
-        position = {name: float(i) for i, name in enumerate(known)}
+        codes = {name: float(i) for i, name in enumerate(class_names(table, task))}
         column = _column(table, task)
-        found = [position.get(str(value), np.nan) for value in column]  # an empty cell is no word
-        return np.where(column.notna(), found, np.nan)
+        coded = [codes.get(str(value), np.nan) for value in column]  # empty text is not a class
+        return np.where(column.notna(), coded, np.nan)
     ratings = _ratings(table, task)
     if task.coding == "as_is":
         return ratings
@@ -122,14 +122,14 @@ def code(table: pd.DataFrame, task: Task) -> np.ndarray:
         lower, upper = _tertiles(table, task)
         classes = (ratings > lower).astype(float) + (ratings > upper)
     else:
-        classes = (ratings > _cuts(table, task)).astype(float)
+        classes = (ratings > _thresholds(table, task)).astype(float)
     return np.where(np.isfinite(ratings), classes, np.nan)
 
 
 def other_targets(table: pd.DataFrame, task: Task, tasks: Sequence[Task]) -> np.ndarray | None:
-    """Labels of the other tasks of the same kind (classes or numbers), (n, tasks), as `code`.
+    """Code the labels of the other tasks of the same kind (classes or numbers), (n, tasks).
 
-    None where there is no other.
+    Returns None if there is no other.
     """
     number = not class_names(table, task)
     columns = [
@@ -141,7 +141,7 @@ def other_targets(table: pd.DataFrame, task: Task, tasks: Sequence[Task]) -> np.
 
 
 def class_names(table: pd.DataFrame, task: Task) -> tuple[str, ...]:
-    """Names of the classes 0, 1 …; empty where the target is a number (regression)."""
+    """List the names of the classes 0, 1 …; empty if the target is a number (regression)."""
     if is_words(table, task):
         values = _column(table, task).dropna().astype(str)
         return tuple(sorted(set(values) - {""}))
@@ -151,7 +151,13 @@ def class_names(table: pd.DataFrame, task: Task) -> tuple[str, ...]:
 
 
 def is_words(table: pd.DataFrame, task: Task) -> bool:
-    """Whether the labels are words (names of emotions or conditions) to be taken as they are."""
+    """Tell whether the labels are text (emotions, conditions) that is used as it is.
+
+    Raises
+    ------
+    InputError
+        Unknown target; text labels with a coding for numbers.
+    """
     from pandas.api.types import is_numeric_dtype
 
     column = _column(table, task)
@@ -164,7 +170,7 @@ def is_words(table: pd.DataFrame, task: Task) -> bool:
             return True
         some = ", ".join(sorted(set(column.dropna().astype(str)))[:4])
         raise InputError(
-            f"{task.column} holds words ({some}), coding {task.coding!r} wants numbers: "
+            f"{task.column} contains text ({some}), but the coding {task.coding!r} needs numbers: "
             "use the coding 'as_is'"
         ) from None
     return False
@@ -172,10 +178,10 @@ def is_words(table: pd.DataFrame, task: Task) -> bool:
 
 def _column(table: pd.DataFrame, task: Task) -> pd.Series:
     if task.column not in table.columns:
-        known = [str(c).removeprefix(LABEL) for c in table.columns if str(c).startswith(LABEL)]
+        targets = [str(c).removeprefix(LABEL) for c in table.columns if str(c).startswith(LABEL)]
         raise InputError(
             f"no target {task.target!r} in the table (column {task.column}); "
-            f"it has: {', '.join(known) or 'no label_… column at all'}"
+            f"it has: {', '.join(targets) or 'no label_… column at all'}"
         )
     return table[task.column]
 
@@ -189,8 +195,8 @@ def _labelled(table: pd.DataFrame, task: Task) -> np.ndarray:
     return np.isfinite(_ratings(table, task))
 
 
-def _cuts(table: pd.DataFrame, task: Task) -> np.ndarray:
-    """Each row's threshold."""
+def _thresholds(table: pd.DataFrame, task: Task) -> np.ndarray:
+    """Compute the threshold of each row, (n,)."""
     if task.threshold is not None:
         return np.full(len(table), task.threshold)
     if task.coding == "midpoint":
@@ -199,24 +205,24 @@ def _cuts(table: pd.DataFrame, task: Task) -> np.ndarray:
 
 
 def _midpoints(table: pd.DataFrame, task: Task) -> np.ndarray:
-    """Middle of each row's scale; rows without a label need none (NaN)."""
+    """Compute the middle of each row's scale, (n,); NaN for rows without a label."""
     labelled = _labelled(table, task)
     column = SCALE + task.target
     unknown = [None] * len(table)
     texts = table[column].tolist() if column in table.columns else unknown
     datasets = table["dataset"].tolist() if "dataset" in table.columns else unknown
     middles: dict[tuple[object, object], float] = {}
-    cuts = np.full(len(table), np.nan)
+    thresholds = np.full(len(table), np.nan)
     for i in np.flatnonzero(labelled):
         key = (texts[i] if isinstance(texts[i], str) else None, datasets[i])
         if key not in middles:
             middles[key] = float(np.mean(_scale(task, *key)))
-        cuts[i] = middles[key]
-    return cuts
+        thresholds[i] = middles[key]
+    return thresholds
 
 
 def _scale(task: Task, text: object, dataset: object) -> tuple[float, float]:
-    """Lowest and highest of the scale: from the table's own text, else from the data set's card."""
+    """Look up the lowest and highest rating: in the table's text, else on the data set's card."""
     if isinstance(text, str) and text.strip():
         try:
             low, high = (float(part) for part in text.split(".."))
@@ -224,16 +230,16 @@ def _scale(task: Task, text: object, dataset: object) -> tuple[float, float]:
                 return low, high
         except ValueError:
             pass
-        raise InputError(f"{SCALE}{task.target} says {text!r}; want lowest..highest, as in 1..9")
+        raise InputError(f"{SCALE}{task.target} is {text!r}; want lowest..highest, as in 1..9")
     from emotion_rppg.datasets import DATASETS
 
-    known = DATASETS.get(str(dataset))
-    if known is not None and task.target in known.card.scales:
-        low, high = known.card.scales[task.target]
+    reader = DATASETS.get(str(dataset))
+    if reader is not None and task.target in reader.card.scales:
+        low, high = reader.card.scales[task.target]
         return float(low), float(high)
     raise InputError(
-        f"nothing says on which scale {task.target!r} of {dataset!r} was rated (no column "
-        f"{SCALE}{task.target}, no such label on a data set's card): give the column, or use the "
+        f"the rating scale of {task.target!r} in {dataset!r} is unknown (no column "
+        f"{SCALE}{task.target}, no such label on a data set's card): add the column, or use the "
         "coding 'fixed(x)' with the threshold you mean"
     )
 
@@ -255,9 +261,9 @@ def _over_trials(
     by: pd.Series,
     statistic: Callable[[np.ndarray], float],
 ) -> np.ndarray:
-    """The statistic over the trials of each group of rows, given back to its rows.
+    """Compute a statistic over the trials of each group of rows, and return it for each row, (n,).
 
-    A trial counts once, with the median of its windows: long trials weigh no more than short ones.
+    Each trial counts once, with the median of its windows, whatever its length.
     """
     import pandas as pd
 
@@ -266,5 +272,5 @@ def _over_trials(
     facts["trial"] = table["trial"].astype(str).to_numpy()
     facts["rating"] = _ratings(table, task)
     trials = facts.dropna().groupby(["by", "person", "session", "trial"])["rating"].median()
-    found = {group: statistic(part.to_numpy()) for group, part in trials.groupby(level="by")}
-    return np.array([found.get(group, np.nan) for group in facts["by"]])
+    values = {group: statistic(part.to_numpy()) for group, part in trials.groupby(level="by")}
+    return np.array([values.get(group, np.nan) for group in facts["by"]])

@@ -1,6 +1,6 @@
-"""Classic heads: any scikit-learn estimator on the features alone, with calibrated probabilities.
+"""Wrappers that make heads of scikit-learn estimators: features only, class priors, calibration.
 
-Which estimators those are stands in ``emotion.HEADS``.
+The table `heads.HEADS` lists the wrapped estimators.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ def _has(method: str) -> Any:
 
 
 class OnFeatures(MetaEstimatorMixin, BaseEstimator):
-    """A scikit-learn classifier or regressor on the imputed, scaled features.
+    """Fit a scikit-learn classifier or regressor to the imputed and scaled features.
 
-    Missing values become the training median (an all-missing column zero), then every feature is
-    scaled to mean 0 and variance 1; the beat tokens behind the features are left out.
+    Missing values become the training median (0 in a column without values), then each feature is
+    scaled to mean 0 and variance 1. The beat tokens after the features are ignored.
 
     Parameters
     ----------
     estimator : classifier or regressor
     n_features : int or None
-        How many of the first columns are features; None: all.
+        Number of leading columns that are features; None: all.
     """
 
     def __init__(self, estimator: Any, *, n_features: int | None = None) -> None:
@@ -55,45 +55,47 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
             self, X, y, ensure_all_finite="allow-nan", y_numeric=is_regressor(self)
         )
         if self.n_features is not None and not 0 < self.n_features <= X.shape[1]:
-            raise InputError(f"n_features is {self.n_features}, X has {X.shape[1]} columns")
+            raise InputError(
+                f"n_features is {self.n_features}, want 1 to {X.shape[1]} (the columns of X)"
+            )
         self.pipeline_ = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),
-            self._for_so_many(len(X)),
+            self._limited_neighbours(len(X)),
         ).fit(X[:, : self.n_features], y)
         if hasattr(self.pipeline_, "classes_"):
             self.classes_ = self.pipeline_.classes_
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        return self._ask("predict", X)
+        return self._call("predict", X)
 
     @_has("predict_proba")
     def predict_proba(self, X: Any) -> np.ndarray:
-        return self._ask("predict_proba", X)
+        return self._call("predict_proba", X)
 
     @_has("decision_function")
     def decision_function(self, X: Any) -> np.ndarray:
-        return self._ask("decision_function", X)
+        return self._call("decision_function", X)
 
-    def _for_so_many(self, rows: int) -> Any:
-        """A clone of the estimator; of neighbours it asks for no more than there are.
+    def _limited_neighbours(self, rows: int) -> Any:
+        """Clone the estimator, with no more nearest neighbours than there are rows.
 
-        They are searched by brute force, which gives the same ones: trees cannot be saved.
+        Neighbours are searched by brute force, with the same result: trees cannot be saved.
         """
         estimator = clone(self.estimator)
-        given = estimator.get_params()
-        if "n_neighbors" not in given:
+        params = estimator.get_params()
+        if "n_neighbors" not in params:
             return estimator
-        if given.get("algorithm") == "auto":
+        if params.get("algorithm") == "auto":
             estimator.set_params(algorithm="brute")
-        return estimator.set_params(n_neighbors=min(given["n_neighbors"], rows))
+        return estimator.set_params(n_neighbors=min(params["n_neighbors"], rows))
 
     def score(self, X: Any, y: Any) -> float:
-        """Accuracy of a classifier, R² of a regressor."""
+        """Return the accuracy of a classifier, R² of a regressor."""
         return float((r2_score if is_regressor(self) else accuracy_score)(y, self.predict(X)))
 
-    def _ask(self, method: str, X: Any) -> np.ndarray:
+    def _call(self, method: str, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
         return getattr(self.pipeline_, method)(X[:, : self.n_features])
@@ -110,10 +112,10 @@ class OnFeatures(MetaEstimatorMixin, BaseEstimator):
 
 
 class EqualPriors(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """An estimator that cannot weigh classes, made to speak of classes equally frequent.
+    """Correct an estimator without class weights to equal class priors.
 
-    Its probabilities are divided by the classes' shares in the training rows and made to add up to
-    one again (Saerens, Latinne and Decaestecker 2002); the prediction follows them.
+    Its probabilities are divided by the class shares of the training rows and normalised again
+    (Saerens, Latinne and Decaestecker 2002). The prediction is the most probable class.
     """
 
     def __init__(self, estimator: Any) -> None:
@@ -130,11 +132,11 @@ class EqualPriors(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes), rows add up to one."""
+        """Return probabilities, (n, classes); each row sums to one."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        evened = self.estimator_.predict_proba(X) / self.shares_
-        return np.asarray(evened / evened.sum(axis=1, keepdims=True))
+        reweighted = self.estimator_.predict_proba(X) / self.shares_
+        return np.asarray(reweighted / reweighted.sum(axis=1, keepdims=True))
 
     def predict(self, X: Any) -> np.ndarray:
         best = self.predict_proba(X).argmax(axis=1)
@@ -147,22 +149,23 @@ class EqualPriors(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """A classifier with temperature-scaled probabilities, each class weighing the same.
+    """Calibrate a classifier by temperature scaling, each class with equal weight.
 
-    scikit-learn's `CalibratedClassifierCV` on inner folds that keep people (``groups``) whole: one
-    positive factor on the decision values, or on the logarithms of the probabilities (Guo et al.
-    2017), is fitted on decisions about people the estimator had not seen, and the estimator then
-    on all. Where classes or people are too few for such folds, the estimator's own probabilities
-    stay; of one that has none, the softmax of its decision values.
+    This is scikit-learn's `CalibratedClassifierCV` on group-disjoint inner folds (``groups`` are
+    people). One positive factor on the decision values, or on the logarithms of the probabilities
+    (Guo et al. 2017), is fitted on predictions for people whom the estimator was not fitted on.
+    Then the estimator is fitted on all rows. With too few classes or people for such folds, the
+    probabilities stay uncalibrated; without ``predict_proba``, they are the softmax of the decision
+    values.
 
-    A factor alone, unlike Platt's slope and offset, cannot turn a decision round: on weak signals
-    an offset calls everything the larger class.
+    A factor alone, unlike Platt's slope and offset, cannot change a decision: on weak signals an
+    offset moves all predictions to the larger class.
 
     Parameters
     ----------
     estimator : classifier with ``decision_function`` or ``predict_proba``
     folds : int
-        Inner folds, group-disjoint if ``fit`` is given groups; fewer where there are fewer people.
+        Number of inner folds, group-disjoint if ``fit`` gets groups; fewer with fewer people.
     random_state : int
     """
 
@@ -179,21 +182,21 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("the labels have one class only; a classifier needs at least two")
-        beside = fit_arguments(self.estimator, groups=groups, others=others)
-        own, splits = clone(self.estimator), self._splits(codes, groups)
+        arguments = fit_arguments(self.estimator, groups=groups, others=others)
+        estimator, splits = clone(self.estimator), self._splits(codes, groups)
         if splits:
-            self.estimator_ = self._calibrated(own, splits, X, codes, beside)
-            own = self.estimator_.calibrated_classifiers_[0].estimator
+            self.estimator_ = self._calibrated(estimator, splits, X, codes, arguments)
+            estimator = self.estimator_.calibrated_classifiers_[0].estimator
         else:
-            self.estimator_ = own.fit(X, codes, **beside)
-        self.chosen_ = getattr(own, "chosen_", "")
+            self.estimator_ = estimator.fit(X, codes, **arguments)
+        self.chosen_ = getattr(estimator, "chosen_", "")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes), rows add up to one."""
+        """Return probabilities, (n, classes); each row sums to one."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan")
-        if hasattr(self, "factor_"):  # saved by a version that fitted the factor itself
+        if hasattr(self, "factor_"):  # saved by an old version, which fitted the factor itself
             return softmax(self.factor_ * _decision(self.estimator_, X), axis=1)
         if hasattr(self.estimator_, "predict_proba"):
             return np.asarray(self.estimator_.predict_proba(X))
@@ -204,26 +207,28 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return self.classes_[best]
 
     def _calibrated(
-        self, own: Any, splits: list[Split], X: np.ndarray, codes: np.ndarray, beside: Any
+        self, estimator: Any, splits: list[Split], X: np.ndarray, codes: np.ndarray, arguments: Any
     ) -> Any:
-        whole = CalibratedClassifierCV(own, method=self._method, cv=splits, ensemble=False)
+        calibrated = CalibratedClassifierCV(
+            estimator, method=self._method, cv=splits, ensemble=False
+        )
         weight = compute_sample_weight("balanced", codes)
-        with warnings.catch_warnings():  # the weights are the calibration's; heads have their own
+        with warnings.catch_warnings():  # the weights are for the calibrator; heads have their own
             warnings.filterwarnings("ignore", "Since .* sample_weight", UserWarning)
-            whole.fit(X, codes, sample_weight=weight, **beside)
-        return whole.set_params(cv=None)  # the rows of its folds are no part of a model
+            calibrated.fit(X, codes, sample_weight=weight, **arguments)
+        return calibrated.set_params(cv=None)  # a model must not contain the rows of the folds
 
     def _splits(self, codes: np.ndarray, groups: Any) -> list[Split]:
-        """Inner folds, each class in the training of each; empty where that cannot be."""
-        most = min(self.folds, int(np.bincount(codes).min()))
-        most = most if groups is None else min(most, len(np.unique(groups)))
-        if most < 2:
+        """Make inner folds with every class in each training part; empty if there are none."""
+        n_folds = min(self.folds, int(np.bincount(codes).min()))
+        n_folds = n_folds if groups is None else min(n_folds, len(np.unique(groups)))
+        if n_folds < 2:
             return []
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        folds = kind(most, shuffle=True, random_state=self.random_state)
+        folds = kind(n_folds, shuffle=True, random_state=self.random_state)
         splits = list(folds.split(codes[:, None], codes, groups))
-        whole = all(len(np.unique(codes[train])) == len(self.classes_) for train, _ in splits)
-        return splits if whole else []
+        complete = all(len(np.unique(codes[train])) == len(self.classes_) for train, _ in splits)
+        return splits if complete else []
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -232,7 +237,7 @@ class Calibrated(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
 
 def _decision(fitted: Any, X: np.ndarray) -> np.ndarray:
-    """(n, classes) values whose softmax are probabilities."""
+    """Return values (n, classes) whose softmax gives the probabilities."""
     if hasattr(fitted, "predict_proba"):
         return logarithms(fitted.predict_proba(X))
     decision = fitted.decision_function(X)
@@ -240,11 +245,11 @@ def _decision(fitted: Any, X: np.ndarray) -> np.ndarray:
 
 
 def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Fit the factor on scores (n, classes) that makes their softmax most likely, classes even.
+    """Fit the factor on scores (n, classes) that maximises the likelihood of their softmax.
 
-    For heads that hold people out anyway, to stop early or to choose among candidates: where
-    `Calibrated` fits a head once a fold and once more, these are fitted no more often for it.
-    ``labels`` (n,) are whole numbers; they come from people whom the scores' head had not seen.
+    Classes have equal weight. For heads that hold people out anyway, for early stopping or
+    selection: they need no further fits, whereas `Calibrated` fits a head once for each fold.
+    ``labels`` (n,) are class indices of people whom the head was not fitted on.
     """
     from scipy.optimize import minimize_scalar
 
@@ -258,5 +263,5 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def logarithms(probabilities: np.ndarray) -> np.ndarray:
-    """Natural logarithms, of a probability of 0 that of one in a billion."""
+    """Take natural logarithms of probabilities, which are first clipped at 1e-9."""
     return np.log(np.maximum(probabilities, 1e-9))

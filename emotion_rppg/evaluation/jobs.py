@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from emotion_rppg.emotion.complete_cases import fit_on
+from emotion_rppg.emotion.complete_cases import fit_complete_cases
 from emotion_rppg.emotion.design_matrix import Matrix
 
 
@@ -56,14 +56,14 @@ def fitted(job: Job) -> Any | None:
     able = len(train) and job.usable[job.test].any() and (not job.classes or len(np.unique(y)) > 1)
     if not able or job.blind or _asks_strangers(job, train):
         return None
-    return fit_on(
+    return fit_complete_cases(
         job.head,
         job.inputs,
         train,
         y,
         groups=job.groups[train],
         others=None if job.others is None else job.others[train],
-        random_state=job.seed,
+        seed=job.seed,
         name=job.name,
     )
 

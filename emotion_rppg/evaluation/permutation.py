@@ -38,7 +38,7 @@ from sklearn.calibration import CalibratedClassifierCV
 
 from emotion_rppg.emotion.calibration import Platt
 from emotion_rppg.emotion.design_matrix import Matrix
-from emotion_rppg.emotion.ensemble import Several
+from emotion_rppg.emotion.ensemble import CompositeHead
 from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
 from emotion_rppg.evaluation.jobs import Job, fitted, run_job
 from emotion_rppg.evaluation.scoring import group_score
@@ -120,7 +120,7 @@ def is_slow(head: Any) -> bool:
 
     kinds = [type(part) for part in (head, *head.get_params().values())]
     many = any(kind.__module__.startswith(_SLOW_MODULES) for kind in kinds)
-    return many or any(issubclass(kind, Several) for kind in kinds) or has_network(head)
+    return many or any(issubclass(kind, CompositeHead) for kind in kinds) or has_network(head)
 
 
 def without_calibration(head: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
 from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.ensemble import fit_arguments
-from emotion_rppg.emotion.table_checks import one_label_each
+from emotion_rppg.emotion.table_checks import one_label_per_person
 from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.heads import chosen_heads
@@ -86,7 +86,7 @@ def make_plans(
         folds = make_folds(table, split, seed=seed, labelled=labelled, unscored=unscored)
         for _, test in folds.pairs:
             refuse_scored_calibration(test, unscored)
-        over_people = one_label_each(table, y)
+        over_people = one_label_per_person(table, y)
         if names:
             _refuse_folds_of_one_class(folds, y, usable[""], split, task.target)
         others = other_targets(table, task, tasks)

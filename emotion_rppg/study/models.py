@@ -33,7 +33,7 @@ def fit(
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
     extraction: Extraction | None = None,
-    random_state: int = 0,
+    seed: int = 0,
 ) -> Model:
     """Fit a head on every labelled row of the table that has a trusted pulse, one for each target.
 
@@ -91,7 +91,7 @@ def fit(
         probabilities=probabilities,
         extra_features=extra_features,
         extraction=extraction,
-        random_state=random_state,
+        seed=seed,
     )
 
 
@@ -180,7 +180,7 @@ def pretrain_encoder(
     epochs: int = 60,
     batch: int = 32,
     learning_rate: float = 5e-3,
-    random_state: int = 0,
+    seed: int = 0,
     device: str = "cpu",
     checkpoint: str | Path | None = None,
     resume: bool = False,
@@ -189,7 +189,7 @@ def pretrain_encoder(
     """Pretrain a beat encoder on the tables' sequences, without their labels.
 
     ``reads`` is what the encoder is given and ``writes`` what the decoder is to write, names of
-    ``features.sequences.INPUTS``; default: what was read. ``hidden`` to ``random_state`` are those
+    ``features.sequences.INPUTS``; default: what was read. ``hidden`` to ``seed`` are those
     of `emotion_rppg.emotion.deep.pretraining.Recipe`, the others those of `pretrain` there.
 
     The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
@@ -224,7 +224,7 @@ def pretrain_encoder(
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
-        random_state=random_state,
+        seed=seed,
         device=device,
         checkpoint=checkpoint,
         resume=resume,

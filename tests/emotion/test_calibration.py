@@ -1,4 +1,4 @@
-"""Platt's sigmoid: fitted on people the head had not seen, named wherever its results go."""
+"""Platt scaling: fitted on held-out people, and named in every output."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from emotion_rppg.evaluation.statistics import summary
 from emotion_rppg.report.evaluation import protocol
 from emotion_rppg.runtime.tables import read_table, write_table
 
-TREE = OnFeatures(DecisionTreeClassifier(random_state=0))  # always sure, mostly wrongly
+TREE = OnFeatures(DecisionTreeClassifier(random_state=0))  # overconfident
 
 
 def windows(n=400, *, shift=1.0, seed=0):
@@ -54,7 +54,7 @@ def study(n_people=6):
     return pd.DataFrame(rows)
 
 
-def test_what_was_too_sure_becomes_right():
+def test_platt_scaling_corrects_overconfident_probabilities():
     X, y, people = windows()
     new, truth, _ = windows(seed=1)
     own = clone(TREE).fit(X, y).predict_proba(new)[:, 1]
@@ -64,8 +64,8 @@ def test_what_was_too_sure_becomes_right():
     assert metrics.ece(truth, scaled[:, 1]) < 0.1
 
 
-def test_the_sigmoid_is_fitted_on_people_the_head_had_not_seen():
-    """A head that knows its people by heart is right of them always, and of others never."""
+def test_the_sigmoid_is_fitted_on_held_out_people():
+    """A head that memorises people is always right for them and never for others."""
     people = np.arange(1200) // 20
     y = np.random.default_rng(0).integers(0, 2, 1200)
     turned = np.random.default_rng(1).integers(0, 2, 60)[people]
@@ -77,14 +77,14 @@ def test_the_sigmoid_is_fitted_on_people_the_head_had_not_seen():
     assert np.abs(mixed - 0.5).mean() > 0.3
 
 
-def test_a_rare_class_weighs_as_much_as_the_other():
+def test_platt_scaling_weighs_classes_equally():
     X, y, people = windows(shift=2.0)
     rare = np.flatnonzero((y == 0) | (np.arange(len(y)) % 8 == 0))
-    said = Platt(HEADS["logistic"]).fit(X[rare], y[rare], groups=people[rare]).predict(X)
-    assert np.mean(said[y == 1] == 1) > 0.6
+    predictions = Platt(HEADS["logistic"]).fit(X[rare], y[rare], groups=people[rare]).predict(X)
+    assert np.mean(predictions[y == 1] == 1) > 0.6
 
 
-def test_too_few_people_leave_the_heads_own_probabilities():
+def test_with_too_few_people_probabilities_stay_uncalibrated():
     X, y, _ = windows(40)
     own = clone(HEADS["logistic"]).fit(X, y).predict_proba(X)
     one = Platt(HEADS["logistic"]).fit(X, y, groups=np.zeros(40)).predict_proba(X)
@@ -92,7 +92,7 @@ def test_too_few_people_leave_the_heads_own_probabilities():
 
 
 @pytest.mark.slow
-def test_it_wraps_a_selection_and_a_network():
+def test_platt_scaling_wraps_a_selection_and_a_network():
     X, y, people = windows(120)
     candidates = [("a", HEADS["logistic"]), ("b", TREE)]
     fitted = Platt(Selected(candidates, folds=2), folds=2).fit(X, y, groups=people)
@@ -102,7 +102,7 @@ def test_it_wraps_a_selection_and_a_network():
 
 
 @pytest.mark.slow
-def test_an_evaluation_names_it_in_every_output():
+def test_an_evaluation_names_the_calibration_in_every_output():
     heads = {"tree": TREE}
     own, platt = (
         evaluate(study(), target="arousal", heads=heads, probabilities=name)
@@ -120,7 +120,7 @@ def test_an_evaluation_names_it_in_every_output():
     assert after[~dummies].mean() < before[~dummies].mean()
 
 
-def test_a_model_keeps_it_and_its_card_says_so(tmp_path):
+def test_a_saved_model_and_its_card_name_the_calibration(tmp_path):
     for head in ("logistic", SequenceHead(reads="features", max_epochs=2)):
         name = type(head).__name__
         model = fit(study(), target="arousal", head=head, probabilities="platt")
@@ -131,15 +131,15 @@ def test_a_model_keeps_it_and_its_card_says_so(tmp_path):
         assert "Probabilities: platt" in (tmp_path / name / "MODEL_CARD.md").read_text()
 
 
-def test_what_has_no_probabilities_or_no_such_name_is_refused():
-    how = {"target": "arousal", "heads": "ridge", "coding": "as_is"}
+def test_probabilities_of_a_number_or_of_an_unknown_name_are_rejected():
+    options = {"target": "arousal", "heads": "ridge", "coding": "as_is"}
     with pytest.raises(InputError, match="the target is a number"):
-        evaluate(study(), **how, probabilities="platt")
+        evaluate(study(), **options, probabilities="platt")
     with pytest.raises(InputError, match="known: temperature, own, platt"):
         fit(study(), target="arousal", probabilities="calibrated")
 
 
-def test_a_head_of_ones_own_may_be_scaled():
+def test_an_estimator_without_a_wrapper_can_be_scaled():
     own = LogisticRegression()
     with pytest.raises(ValueError, match="one class"):
         Platt(own).fit(np.zeros((4, 1)), np.zeros(4))

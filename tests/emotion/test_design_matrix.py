@@ -1,4 +1,4 @@
-"""From the table to the array: which columns a head may see, and that training and use agree."""
+"""Design matrix: which columns are features, and the same layout in training and prediction."""
 
 import logging
 
@@ -9,10 +9,10 @@ import pytest
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.design_matrix import (
     feature_names,
-    fitted_to,
     matrix,
     of_families,
     of_one_length,
+    with_layout,
 )
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import columns
@@ -51,7 +51,7 @@ def table():
 
 
 OWN = ("hr_bpm", "lf_hf", "vlf_ms2", "hr_bpm_vs_baseline", "emb_000")
-SURE = ("seq_confidence", "quality")
+CONFIDENCE_COLUMNS = ("seq_confidence", "quality")
 CHANNELS = ("ibi_ms", "difference_ms", "amplitude", "rise_ms", "width_ms")
 
 
@@ -60,7 +60,7 @@ def test_features_are_the_columns_of_families_and_embeddings_alone(table):
     assert feature_names(table) == OWN
 
 
-def test_what_a_family_counts_or_measures_of_the_recording_is_no_feature():
+def test_columns_that_describe_the_recording_are_no_features():
     names = sorted(name for name in columns() if not name.startswith("seq_"))
     table = pd.DataFrame({name: [1.0] for name in names})
     left = set(table) - set(feature_names(table))
@@ -72,23 +72,23 @@ def test_what_a_family_counts_or_measures_of_the_recording_is_no_feature():
 
 def test_other_columns_become_features_by_name(table):
     assert set(feature_names(table, extra_features=("age", "quality"))) == {*OWN, "age", "quality"}
-    m = matrix(table, extra_features=("age",))
-    np.testing.assert_array_equal(m.X[:, m.names.index("age")], table["age"])
+    inputs = matrix(table, extra_features=("age",))
+    np.testing.assert_array_equal(inputs.X[:, inputs.names.index("age")], table["age"])
     table["smokes"] = [True, False, True]
     assert "smokes" in feature_names(table, extra_features=["smokes"])
 
 
 @pytest.mark.parametrize(
-    ("extra", "says"),
+    ("extra", "message"),
     [
-        (("agge", "height"), "'agge' is no column of the table; 'height' is no column"),
-        (("encoder",), "'encoder' holds no numbers"),
+        (("agge", "height"), "'agge' is not a column of the table; 'height' is not a column"),
+        (("encoder",), "'encoder' contains no numbers"),
         (("label_arousal",), "'label_arousal' is a label"),
         ("age", r"write \('age',\)"),
     ],
 )
-def test_an_extra_feature_that_cannot_be_used_is_named(table, extra, says):
-    with pytest.raises(InputError, match=says):
+def test_an_extra_feature_that_cannot_be_used_is_named(table, extra, message):
+    with pytest.raises(InputError, match=message):
         matrix(table, extra_features=extra)
 
 
@@ -105,16 +105,19 @@ def test_a_numeric_column_that_is_not_used_is_named_once(table, caplog):
 
 def test_confidence_of_beats_is_read_only_where_it_is_named(table):
     assert matrix(table).channels == CHANNELS
-    sure = matrix(table, extra_features=SURE)
-    assert sure.channels == (*CHANNELS, "confidence")
-    assert "quality" in sure.names
-    ablated = matrix(table, extra_features=SURE, ablate=("quality",))
+    with_confidence = matrix(table, extra_features=CONFIDENCE_COLUMNS)
+    assert with_confidence.channels == (*CHANNELS, "confidence")
+    assert "quality" in with_confidence.names
+    ablated = matrix(table, extra_features=CONFIDENCE_COLUMNS, ablate=("quality",))
     assert (ablated.channels, ablated.names) == (CHANNELS, OWN)
 
 
 @pytest.mark.parametrize(
     ("group", "seen"),
-    [("sequence", lambda m: m.longest), ("embedding", lambda m: "emb_000" in m.names)],
+    [
+        ("sequence", lambda inputs: inputs.longest),
+        ("embedding", lambda inputs: "emb_000" in inputs.names),
+    ],
 )
 def test_ablation_leaves_out_a_family(table, group, seen):
     assert seen(matrix(table))
@@ -124,11 +127,11 @@ def test_ablation_leaves_out_a_family(table, group, seen):
 def test_tokens_come_back_from_the_flat_array(table):
     from emotion_rppg.features.sequences import tokens
 
-    m = matrix(table, extra_features=("seq_confidence",))
-    assert m.X.shape == (3, m.n_features + m.longest * m.n_token_channels)
-    np.testing.assert_array_equal(m.tokens, tokens(table))
-    assert np.isnan(m.tokens[1, 2:]).all()
-    assert np.isnan(m.tokens[2]).all()
+    inputs = matrix(table, extra_features=("seq_confidence",))
+    assert inputs.X.shape == (3, inputs.n_features + inputs.longest * inputs.n_token_channels)
+    np.testing.assert_array_equal(inputs.tokens, tokens(table))
+    assert np.isnan(inputs.tokens[1, 2:]).all()
+    assert np.isnan(inputs.tokens[2]).all()
 
 
 def test_a_pulse_without_a_shape_takes_the_rows_median(table):
@@ -147,48 +150,54 @@ def test_sequences_of_one_length_run_back_and_forth():
     assert np.isnan(of_one_length(np.empty((2, 0, 1)), 3)).all()
 
 
-def test_a_columns_steps_do_not_tell_how_many_beats_there_were():
+def test_rounding_hides_the_number_of_beats():
     beats = np.array([90, 140])
     table = pd.DataFrame({"pnn50_pct": 100 * 9 / beats, "hr_bpm": [60.0, 61.0]})
     np.testing.assert_array_equal(matrix(table).X[:, 0], [10.0, 5.0])
 
 
 def test_infinities_and_empty_columns_become_nan_and_stay(table):
-    m = matrix(table)
-    assert not np.isinf(m.X).any()
-    assert np.isnan(m.X[1, m.names.index("lf_hf")])
-    assert np.isnan(m.X[:, m.names.index("vlf_ms2")]).all()
+    inputs = matrix(table)
+    assert not np.isinf(inputs.X).any()
+    assert np.isnan(inputs.X[1, inputs.names.index("lf_hf")])
+    assert np.isnan(inputs.X[:, inputs.names.index("vlf_ms2")]).all()
 
 
 def test_a_table_without_sequences_has_features_only(table):
-    m = matrix(table.drop(columns=["seq_ibi_ms", "seq_confidence"]))
-    assert m.n_token_channels == 0
-    assert m.X.shape == (3, m.n_features)
+    inputs = matrix(table.drop(columns=["seq_ibi_ms", "seq_confidence"]))
+    assert inputs.n_token_channels == 0
+    assert inputs.X.shape == (3, inputs.n_features)
 
 
 @pytest.mark.parametrize("longest", [1, 2, 7])
 def test_a_later_table_gets_the_columns_and_tokens_of_training(table, longest):
     trained = matrix(table)
     later = table[list(reversed(table.columns))].assign(extra=1.0)
-    m = matrix(later, names=trained.names, channels=trained.channels, longest=longest)
-    assert (m.names, m.channels, m.longest) == (trained.names, trained.channels, longest)
-    np.testing.assert_array_equal(m.X[:, : m.n_features], trained.X[:, : trained.n_features])
-    np.testing.assert_array_equal(m.tokens, of_one_length(trained.tokens, longest))
+    inputs = matrix(later, names=trained.names, channels=trained.channels, longest=longest)
+    assert (inputs.names, inputs.channels, inputs.longest) == (
+        trained.names,
+        trained.channels,
+        longest,
+    )
+    np.testing.assert_array_equal(
+        inputs.X[:, : inputs.n_features], trained.X[:, : trained.n_features]
+    )
+    np.testing.assert_array_equal(inputs.tokens, of_one_length(trained.tokens, longest))
 
 
 def test_a_table_without_rows_has_the_width_of_training(table):
-    m = matrix(table.iloc[:0], names=matrix(table).names, longest=4)
-    assert m.X.shape == (0, m.n_features + 4 * m.n_token_channels)
+    inputs = matrix(table.iloc[:0], names=matrix(table).names, longest=4)
+    assert inputs.X.shape == (0, inputs.n_features + 4 * inputs.n_token_channels)
 
 
 def test_a_column_of_none_is_read_as_missing(table):
     later = table.assign(hr_bpm=None)
-    m = matrix(later, names=matrix(table).names, longest=4)
-    assert np.isnan(m.X[:, m.names.index("hr_bpm")]).all()
+    inputs = matrix(later, names=matrix(table).names, longest=4)
+    assert np.isnan(inputs.X[:, inputs.names.index("hr_bpm")]).all()
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda t: {"table": t[["dataset", "label_arousal"]]}, "no numeric feature column"),
         (lambda t: {"table": t.drop(columns="hr_bpm"), "names": ("hr_bpm", "lf_hf")}, "hr_bpm"),
@@ -198,23 +207,23 @@ def test_a_column_of_none_is_read_as_missing(table):
         (lambda t: {"table": t, "ablate": "quality"}, "list of names"),
     ],
 )
-def test_what_cannot_be_used_is_named(table, change, says):
-    with pytest.raises(InputError, match=says):
+def test_an_unusable_table_is_rejected_by_name(table, change, message):
+    with pytest.raises(InputError, match=message):
         matrix(**change(table))
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_head_is_told_the_layout_and_the_table_of_heads_is_left_alone(table, name):
-    m = matrix(table)
+def test_with_layout_sets_the_parameters_of_a_clone(table, name):
+    inputs = matrix(table)
     before = repr(HEADS[name].get_params())
-    params = fitted_to(HEADS[name], m).get_params()
-    told = {k.rpartition("__")[2]: v for k, v in params.items()}
-    assert told["n_features"] == m.n_features
-    assert told.get("n_token_channels", m.n_token_channels) == m.n_token_channels
+    params = with_layout(HEADS[name], inputs).get_params()
+    layout = {k.rpartition("__")[2]: v for k, v in params.items()}
+    assert layout["n_features"] == inputs.n_features
+    assert layout.get("n_token_channels", inputs.n_token_channels) == inputs.n_token_channels
     assert repr(HEADS[name].get_params()) == before
 
 
-def test_families_are_chosen_by_name_and_what_belongs_to_none_stays(table):
+def test_families_are_selected_by_name_and_columns_of_none_stay(table):
     table["hr_bpm_vs_baseline"] = 1.0
     beats = of_families(table, ["sequence"])
     assert "seq_ibi_ms" in beats

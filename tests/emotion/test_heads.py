@@ -1,4 +1,4 @@
-"""Laws of every head: learns what is easy, finds nothing in noise, minds what is missing."""
+"""Laws of every head: learns an easy task, finds nothing in noise, handles missing values."""
 
 import numpy as np
 import pytest
@@ -99,7 +99,7 @@ def test_stays_at_chance_on_noise(name):
 
 @pytest.mark.slow
 @every_head
-def test_a_rare_class_is_not_given_up(name):
+def test_a_rare_class_is_still_predicted(name):
     rng = np.random.default_rng(3)
     X, y, _ = windows(900, rng, shift=1)
     rare = np.flatnonzero((y == 0) | (rng.random(len(y)) < 0.15))
@@ -158,7 +158,7 @@ def test_without_tokens_all_columns_are_features(name):
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS if n not in READ_BEATS])
-def test_a_head_of_features_does_not_see_the_tokens(name):
+def test_a_head_on_features_ignores_the_tokens(name):
     X, y, people = windows(60, np.random.default_rng(7), shift=1)
     other = X.copy()
     other[:, FEATURES:] = 1e6
@@ -168,7 +168,7 @@ def test_a_head_of_features_does_not_see_the_tokens(name):
 
 
 @pytest.mark.slow
-def test_the_order_of_beats_is_learnt_by_the_heads_that_read_beats():
+def test_only_heads_that_read_beats_learn_their_order():
     rng = np.random.default_rng(8)
     y = rng.integers(0, 2, 240)
     tokens = sequences(240, rng, order=2 * y - 1)
@@ -186,7 +186,7 @@ def test_the_order_of_beats_is_learnt_by_the_heads_that_read_beats():
 
 
 @pytest.mark.slow
-def test_a_window_without_a_beat_still_gets_an_answer():
+def test_a_window_without_a_beat_still_gets_a_prediction():
     X, y, people = windows(60, np.random.default_rng(9), shift=4)
     for name in ("lstm", "cnn"):
         X[:5, FEATURES:] = np.nan
@@ -197,31 +197,31 @@ def test_a_window_without_a_beat_still_gets_an_answer():
 
 def test_columns_that_are_no_whole_tokens_are_refused():
     X, y, _ = windows(30, np.random.default_rng(10))
-    with pytest.raises(ValueError, match="whole tokens"):
+    with pytest.raises(ValueError, match="complete tokens"):
         head("lstm").fit(X[:, :-1], y)
 
 
 @pytest.mark.parametrize("name", [n for n in HEADS if has_fit_parameter(HEADS[n], "groups")])
-def test_people_are_kept_whole_by_the_inner_split(name, monkeypatch):
-    """With groups, nobody is on both sides of any split that a head makes for itself."""
+def test_inner_splits_are_group_disjoint(name, monkeypatch):
+    """With groups, no person is on both sides of any inner split of a head."""
     import sklearn.model_selection as selection
 
-    seen = []
+    overlaps = []
 
     def spy(self, X, y=None, groups=None):
         for train, test in original(self, X, y, groups):
-            seen.append(set(people[train]) & set(people[test]))
+            overlaps.append(set(people[train]) & set(people[test]))
             yield train, test
 
     original = selection.StratifiedGroupKFold.split
     monkeypatch.setattr(selection.StratifiedGroupKFold, "split", spy)
     X, y, people = windows(60, np.random.default_rng(11))
     fit(name, X, y, people)
-    assert seen
-    assert not any(seen)
+    assert overlaps
+    assert not any(overlaps)
 
 
-def test_calibration_turns_no_decision_round():
+def test_calibration_changes_no_decision():
     """On noise an unconstrained calibration would; the order of decisions must stay."""
     X, y, people = windows(100, np.random.default_rng(12))
     fitted = fit("svm", X, y, people)
@@ -232,26 +232,26 @@ def test_calibration_turns_no_decision_round():
     assert high.std() > 0
 
 
-def test_calibration_is_one_factor_fitted_on_people_the_head_had_not_seen():
-    """scikit-learn's temperature is ours, which the networks use, on the same inner folds."""
+def test_calibration_is_one_factor_fitted_on_held_out_people():
+    """scikit-learn's temperature equals that of `temperature`, which the networks use."""
     X, y, people = windows(120, np.random.default_rng(17), shift=1)
     calibrated = Calibrated(head("logistic"))
     own = clone(head("logistic")).fit(X, y)
     splits = StratifiedGroupKFold(5, shuffle=True, random_state=0).split(X, y, people)
-    unseen = np.empty((len(y), 2))
+    held_out = np.empty((len(y), 2))
     for train, test in splits:
-        unseen[test] = clone(own).fit(X[train], y[train]).predict_proba(X[test])
-    powers = own.predict_proba(X) ** temperature(np.log(unseen), y)
+        held_out[test] = clone(own).fit(X[train], y[train]).predict_proba(X[test])
+    powers = own.predict_proba(X) ** temperature(np.log(held_out), y)
     expected = powers / powers.sum(axis=1, keepdims=True)
     named = np.array(["high", "low"])[y], np.array([7, 3])[y]
     for labels, order in ((y, [0, 1]), (named[0], [0, 1]), (named[1], [1, 0])):
-        found = clone(calibrated).fit(X, labels, groups=people)
-        np.testing.assert_allclose(found.predict_proba(X)[:, order], expected, atol=1e-5)
-        assert set(found.predict(X)) == set(labels)
-    assert found.estimator_.cv is None, "who was in which fold is no part of a model"
+        fitted = clone(calibrated).fit(X, labels, groups=people)
+        np.testing.assert_allclose(fitted.predict_proba(X)[:, order], expected, atol=1e-5)
+        assert set(fitted.predict(X)) == set(labels)
+    assert fitted.estimator_.cv is None, "a model must not contain the rows of the folds"
 
 
-def test_too_few_people_leave_the_softmax_of_decisions():
+def test_with_too_few_people_probabilities_are_the_softmax_of_decisions():
     X, y, _ = windows(40, np.random.default_rng(18), shift=1)
     fitted = fit("svm", X, y, np.zeros(40))
     decision = fitted.estimator_.decision_function(X)
@@ -264,8 +264,8 @@ def test_too_few_people_leave_the_softmax_of_decisions():
     np.testing.assert_allclose(fitted.predict_proba(X)[:, 1], 1 / (1 + np.exp(-2 * decision)))
 
 
-def test_a_factor_of_an_earlier_version_is_used_as_it_was():
-    """As the bundled model holds it."""
+def test_a_model_with_the_factor_of_an_old_version_still_uses_it():
+    """The bundled model contains such a factor."""
     X, y, _ = windows(40, np.random.default_rng(19), shift=1)
     saved = fit("svm", X, y, np.zeros(40))
     decision, saved.factor_ = saved.estimator_.decision_function(X), 0.5
@@ -273,17 +273,21 @@ def test_a_factor_of_an_earlier_version_is_used_as_it_was():
     assert load("stress").heads["stress"].factor_ > 0
 
 
-def test_calibration_is_unsure_where_there_is_nothing_to_know():
+def test_calibrated_probabilities_of_noise_are_near_chance():
     noise, y, people = windows(120, np.random.default_rng(13))
     easy, z, _ = windows(120, np.random.default_rng(13), shift=6)
-    unsure = fit("svm", noise[:60], y[:60], people[:60]).predict_proba(noise[60:]).max(axis=1)
-    sure = fit("svm", easy[:60], z[:60], people[:60]).predict_proba(easy[60:]).max(axis=1)
-    assert unsure.mean() < 0.65
-    assert sure.mean() > 0.85
+    noise_probabilities = (
+        fit("svm", noise[:60], y[:60], people[:60]).predict_proba(noise[60:]).max(axis=1)
+    )
+    easy_probabilities = (
+        fit("svm", easy[:60], z[:60], people[:60]).predict_proba(easy[60:]).max(axis=1)
+    )
+    assert noise_probabilities.mean() < 0.65
+    assert easy_probabilities.mean() > 0.85
 
 
 @pytest.mark.slow
-def test_calibration_copes_with_a_class_seen_once():
+def test_calibration_copes_with_a_class_of_one_row():
     X, y, people = windows(30, np.random.default_rng(14))
     y[:] = 0
     y[7] = 1
@@ -292,7 +296,7 @@ def test_calibration_copes_with_a_class_seen_once():
 
 
 @pytest.mark.slow
-def test_numbers_are_learnt_by_the_heads_for_numbers():
+def test_regression_heads_learn_a_number():
     rng = np.random.default_rng(15)
     X, _, people = windows(200, rng)
     y = 5 + 2 * X[:, 0] + 0.1 * rng.normal(size=200)
@@ -312,7 +316,7 @@ def test_scikit_learns_own_checks_of_platts_sigmoid():
     assert not [(r["check_name"], r["exception"]) for r in results if r["status"] == "failed"]
 
 
-def test_the_tables_hold_what_they_say():
+def test_the_tables_contain_classifiers_regressors_and_dummies():
     assert all(is_classifier(h) for h in [*HEADS.values(), *DUMMIES.values()])
     assert all(is_regressor(h) for h in [*HEADS_REGRESSION.values(), *DUMMIES_REGRESSION.values()])
     assert {"logistic", "svm", "forest", "lstm", "lda", "knn", "boosting", "svm_poly"} <= set(HEADS)
@@ -320,7 +324,7 @@ def test_the_tables_hold_what_they_say():
 
 
 @pytest.mark.parametrize("name", DUMMIES)
-def test_a_dummy_minds_neither_features_nor_missing_values(name):
+def test_a_dummy_ignores_features_and_missing_values(name):
     X, y, _ = windows(60, np.random.default_rng(16), shift=4)
     fitted = clone(DUMMIES[name]).fit(X, y)
     np.testing.assert_array_equal(

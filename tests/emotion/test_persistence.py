@@ -1,4 +1,4 @@
-"""A head comes back as it was; a file that is damaged or hostile does not come in."""
+"""Saved heads predict as before; a damaged or hostile file is rejected."""
 
 import hashlib
 import json
@@ -64,7 +64,7 @@ def test_heads_of_several_targets_share_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["logistic", "lstm"])
-def test_a_flipped_byte_is_noticed_wherever_it_is(tmp_path, name):
+def test_a_flipped_byte_is_detected_anywhere(tmp_path, name):
     save_head(fitted(name)[0], tmp_path, "arousal")
     file = next(p for p in tmp_path.iterdir() if p.suffix != ".json")
     whole = file.read_bytes()
@@ -84,7 +84,7 @@ def plant(folder, content, *, suffix=".skops", **facts):
     (folder / "x.json").write_text(json.dumps(facts))
 
 
-def test_a_file_that_names_a_command_is_refused_unopened(tmp_path):
+def test_a_file_that_names_a_command_is_rejected_before_loading(tmp_path):
     mark = tmp_path / "was-run"
     for hostile in (
         FunctionTransformer(func=os.system),
@@ -92,7 +92,7 @@ def test_a_file_that_names_a_command_is_refused_unopened(tmp_path):
         Commanding(str(mark)),
     ):
         plant(tmp_path, skops.io.dumps(hostile))
-        with pytest.raises(InputError, match="not opened"):
+        with pytest.raises(InputError, match="not loaded"):
             load_head(tmp_path, "x")
     assert not mark.exists()
 
@@ -107,7 +107,7 @@ class Commanding:
         open(state["mark"], "w").close()
 
 
-def test_a_pickle_is_refused(tmp_path):
+def test_a_pickle_is_rejected(tmp_path):
     import pickle
 
     plant(tmp_path, pickle.dumps({"a": 1}))
@@ -116,7 +116,7 @@ def test_a_pickle_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("wrong", "inside"), [(-5, False), (10**6, False), (0, False), (0, True)])
-def test_a_tree_that_leads_outside_is_refused(tmp_path, wrong, inside):
+def test_a_tree_with_invalid_indices_is_rejected(tmp_path, wrong, inside):
     """Compiled code would follow the index into memory that is not the tree's, or for ever."""
     head, X = fitted("forest")
     if inside:
@@ -128,22 +128,22 @@ def test_a_tree_that_leads_outside_is_refused(tmp_path, wrong, inside):
     state["nodes"]["right_child"][0] = wrong
     tree.__setstate__(state)
     plant(tmp_path, skops.io.dumps(whole if inside else head))
-    with pytest.raises(InputError, match="leads nowhere"):
+    with pytest.raises(InputError, match="invalid indices"):
         load_head(tmp_path, "x")
 
 
 @pytest.mark.parametrize(("field", "wrong"), [("left", 10**6), ("right", 0), ("feature_idx", 99)])
-def test_a_boosted_tree_that_leads_outside_is_refused(tmp_path, field, wrong):
+def test_a_boosted_tree_with_invalid_indices_is_rejected(tmp_path, field, wrong):
     head, _ = fitted("boosting")
     nodes = head.pipeline_[-1]._predictors[0][0].nodes
     assert nodes["is_leaf"][0] == 0
     nodes[field][0] = wrong
     plant(tmp_path, skops.io.dumps(head))
-    with pytest.raises(InputError, match="leads nowhere"):
+    with pytest.raises(InputError, match="invalid indices"):
         load_head(tmp_path, "x")
 
 
-def test_a_head_that_could_not_be_read_back_is_not_written(tmp_path):
+def test_a_head_that_could_not_be_loaded_is_not_saved(tmp_path):
     with pytest.raises(InputError, match="cannot be saved"):
         save_head(OnFeatures(FunctionTransformer(func=os.getcwd)), tmp_path, "x")
     assert not list(tmp_path.iterdir())
@@ -162,7 +162,7 @@ def test_a_head_that_could_not_be_read_back_is_not_written(tmp_path):
         lambda facts: facts.pop("parameters"),
     ],
 )
-def test_facts_that_do_not_fit_are_refused(tmp_path, change):
+def test_parameters_that_do_not_fit_are_rejected(tmp_path, change):
     save_head(fitted("lstm")[0], tmp_path, "arousal")
     path = tmp_path / "arousal.json"
     facts = json.loads(path.read_text())

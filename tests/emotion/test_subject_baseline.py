@@ -1,4 +1,4 @@
-"""Models that compare people with their own rest, and the one of real people that comes along."""
+"""Models with a subject baseline, and the bundled stress model."""
 
 import logging
 
@@ -14,14 +14,14 @@ from emotion_rppg.windows import trusted
 
 
 def study(people: int = 6, *, level_spread: float = 50.0, seed: int = 0) -> pd.DataFrame:
-    """Eight windows of a minute each: four of rest, then calm and stirred ones by turns.
+    """Twelve windows of one minute: four at rest, then low and high arousal in turn.
 
-    Who is stirred beats 8 bpm faster than at rest; people differ by far more.
+    High arousal adds 8 bpm; the differences between people are much larger.
     """
     draw = np.random.default_rng(seed)
     rows = []
     for person in range(people):
-        level = 80 + level_spread * draw.uniform(-0.5, 0.5)
+        mean_bpm = 80 + level_spread * draw.uniform(-0.5, 0.5)
         for k in range(12):
             high = k >= 4 and k % 2 == 1
             rows.append(
@@ -36,7 +36,7 @@ def study(people: int = 6, *, level_spread: float = 50.0, seed: int = 0) -> pd.D
                     "method": "",
                     "network": "",
                     "trained_on": "",
-                    "hr_bpm": level + 8 * high + draw.normal(0, 1),
+                    "hr_bpm": mean_bpm + 8 * high + draw.normal(0, 1),
                     "label_arousal": 8.0 if high else 2.0,
                     "scale_arousal": "1..9",
                 }
@@ -49,11 +49,11 @@ def model():
     return fit(study(), target="arousal", head="logistic", normalise="calibration")
 
 
-def test_rest_takes_a_persons_own_level_off(model) -> None:
+def test_the_subject_baseline_removes_differences_between_people(model) -> None:
     new = study(people=8, seed=1)
     rest, rest_of_it = new[new["start_s"] < 240], new[new["start_s"] >= 240]
-    told = model.predict(rest_of_it, rest=rest)
-    right = (told["arousal"] == "high") == (rest_of_it["label_arousal"] > 5)
+    predictions = model.predict(rest_of_it, rest=rest)
+    right = (predictions["arousal"] == "high") == (rest_of_it["label_arousal"] > 5)
     assert right.mean() > 0.95
     plain = fit(study(), target="arousal", head="logistic").predict(rest_of_it)
     assert ((plain["arousal"] == "high") == (rest_of_it["label_arousal"] > 5)).mean() < 0.8
@@ -67,11 +67,11 @@ def test_one_person_needs_no_common_name(model) -> None:
     )
 
 
-def test_a_model_and_its_rest_go_together(model) -> None:
+def test_rest_is_required_with_a_subject_baseline_and_rejected_without(model) -> None:
     new = study(people=2, seed=3)
-    with pytest.raises(InputError, match=r"compares people with their own rest: give a recording"):
+    with pytest.raises(InputError, match=r"uses a subject baseline: give a recording"):
         predict(new, model)
-    with pytest.raises(InputError, match="does not compare people with their own rest"):
+    with pytest.raises(InputError, match="has no subject baseline: omit"):
         predict(new, fit(study(), target="arousal"), calibrate=new)
     with pytest.raises(InputError, match="rest can be used for made/1"):
         predict(new, model, calibrate=new[new["subject"] == "0"])
@@ -81,40 +81,40 @@ def test_a_model_and_its_rest_go_together(model) -> None:
         fit(study(), target="arousal", normalise="transductive")
 
 
-def test_the_minutes_of_reference_teach_nothing() -> None:
-    """Labels of the first minutes may be anything: they are not learned from."""
+def test_labels_of_the_first_minutes_are_not_learned() -> None:
+    """Other labels in the first minutes give the same model."""
     odd = study()
     odd.loc[odd["start_s"] < 240, "label_arousal"] = 9.0
     new = study(people=4, seed=4)
-    told = [
+    predictions = [
         fit(t, target="arousal", normalise="calibration").predict(new, rest=new)
         for t in (odd, study())
     ]
-    pd.testing.assert_frame_equal(*told)
+    pd.testing.assert_frame_equal(*predictions)
 
 
-def test_it_is_kept_with_the_model(model, tmp_path) -> None:
+def test_a_saved_model_keeps_its_subject_baseline(model, tmp_path) -> None:
     new = study(people=2, seed=5)
     again = load(model.save(tmp_path / "m"))
     assert again.calibration_s == 240
-    assert "needs a recording of it" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
+    assert "needs a recording of rest" in (tmp_path / "m" / "MODEL_CARD.md").read_text()
     pd.testing.assert_frame_equal(again.predict(new, rest=new), model.predict(new, rest=new))
 
 
-def test_another_kind_of_signal_is_said(model, caplog) -> None:
+def test_another_kind_of_signal_is_warned_of(model, caplog) -> None:
     new = study(people=1)
     with caplog.at_level(logging.WARNING):
         predict(new, model, calibrate=new)
         assert not caplog.records
         predict(new.assign(source="rppg"), model, calibrate=new)
-    assert "learned from bvp and is given rppg" in caplog.text
+    assert "trained on bvp and the input is rppg" in caplog.text
 
 
-# ---- the model that comes along --------------------------------------------------------------
+# ---- the bundled model -------------------------------------------------------------------------
 
 
 def wrist(bpm: float, windows: int = 3) -> pd.DataFrame:
-    """Windows in the middle of what the stress model saw, at another rate."""
+    """Windows in the middle of the stress model's training ranges, with another heart rate."""
     ranges, names = load("stress").ranges, load("stress").names
     middle = np.where(ranges.positive, np.exp(ranges.middle), ranges.middle)
     row = dict(zip(names, middle, strict=True)) | {"hr_bpm": bpm}
@@ -125,26 +125,26 @@ def wrist(bpm: float, windows: int = 3) -> pd.DataFrame:
 
 
 def test_the_stress_model_compares_a_wrist_with_its_own_rest() -> None:
-    told = predict(wrist(90), "stress", calibrate=wrist(66))
+    predictions = predict(wrist(90), "stress", calibrate=wrist(66))
     calm = predict(wrist(66), "stress", calibrate=wrist(66))
-    assert set(told["reason"]) == {"ok"}
-    assert set(told["stress"]) <= {"low", "high"}
+    assert set(predictions["reason"]) == {"ok"}
+    assert set(predictions["stress"]) <= {"low", "high"}
     own = predict(wrist(90), "stress", calibrate=wrist(90))
-    assert abs(told["stress_p_high"].mean() - own["stress_p_high"].mean()) > 1e-3
+    assert abs(predictions["stress_p_high"].mean() - own["stress_p_high"].mean()) > 1e-3
     assert abs(own["stress_p_high"].mean() - calm["stress_p_high"].mean()) < 0.1
-    with pytest.raises(InputError, match="own rest"):
+    with pytest.raises(InputError, match="person at rest"):
         predict(wrist(90), "stress")
 
 
-def test_the_stress_model_refuses_what_is_no_wrist() -> None:
-    """A resting finger: shapes, heights and variability as no wrist of the training had them."""
+def test_the_stress_model_withholds_predictions_for_a_finger() -> None:
+    """A finger at rest has pulse shapes, amplitudes and variability unlike any training wrist."""
     finger = wrist(66).assign(pulse_width_50_ms=150.0, pulse_fullness=0.25, rmssd_ms=12.0)
     for name in (c for c in finger if "_au" in c):
         finger[name] /= 40
-    told = predict(finger, "stress", calibrate=wrist(66))
-    assert set(told["stress"]) == {""}
-    assert told["stress_p_high"].isna().all()
-    assert told["reason"].str.contains("unlike the windows the model was trained on").all()
+    predictions = predict(finger, "stress", calibrate=wrist(66))
+    assert set(predictions["stress"]) == {""}
+    assert predictions["stress_p_high"].isna().all()
+    assert predictions["reason"].str.contains("unlike the windows the model was trained on").all()
     with pytest.raises(InputError, match=r"rest can be used for wrists/1 \(unlike the windows"):
         predict(wrist(66), "stress", calibrate=finger)
 
@@ -156,12 +156,14 @@ def test_rest_without_a_pulse_is_no_rest(tmp_path, bpm) -> None:
     pd.DataFrame({"time_s": t, "bvp": np.full(len(t), 3.0)}).to_csv(flat, index=False)
     with pytest.raises(InputError, match=r"no window of the recording of rest .*pulse"):
         predict(wrist(bpm), "stress", calibrate=flat)
-    told = predict(flat, "stress", calibrate=wrist(bpm).assign(subject="flat", dataset="flat"))
-    assert told["stress"].tolist() == [""]
-    assert "pulse" in told["reason"].iloc[0]
+    predictions = predict(
+        flat, "stress", calibrate=wrist(bpm).assign(subject="flat", dataset="flat")
+    )
+    assert predictions["stress"].tolist() == [""]
+    assert "pulse" in predictions["reason"].iloc[0]
 
 
-def test_the_stress_model_reads_real_wrists_and_refuses_real_fingers(real_data) -> None:
+def test_the_stress_model_accepts_real_wrists_and_rejects_real_fingers(real_data) -> None:
     from emotion_rppg import extract
     from emotion_rppg.recordings import Recording
 
@@ -173,19 +175,26 @@ def test_the_stress_model_reads_real_wrists_and_refuses_real_fingers(real_data) 
     for wave in (Signal(samples, 64, kind="bvp"), Signal(finger.to_numpy(), 100, kind="bvp")):
         recording = Recording("d", "1", signals={"bvp": lambda wave=wave: wave})
         table = extract([recording], families=("hrv", "sequence", "morphology"))
-        told = predict(table, "stress", calibrate=wrist(66).assign(dataset="d"))
-        refused.append((told["stress"] == "")[trusted(table)].mean())
+        predictions = predict(table, "stress", calibrate=wrist(66).assign(dataset="d"))
+        refused.append((predictions["stress"] == "")[trusted(table)].mean())
     assert refused[0] < 0.2
     assert refused[1] == 1
 
 
-def test_its_card_holds_what_a_user_must_know() -> None:
+def test_the_stress_model_states_its_origin_and_accuracy() -> None:
     model = load("stress")
-    assert not any(map(describes_recording, model.names)), "how much people move is no stress"
+    assert not any(map(describes_recording, model.names)), (
+        "a description of the recording is no sign of stress"
+    )
     assert model.ranges is not None
     assert model.probabilities == "temperature"
     for words in ("wrists", "unproven on cameras", "balanced accuracy", "0.5 is chance"):
         assert words in model.note
     assert set(model.trained_on) == {"stress-predict"}
+    card = (BUNDLED["stress"] / "MODEL_CARD.md").read_text(encoding="utf-8")
+    lines, written = (text.splitlines() for text in (model.card(), card))
+    assert [s for s in lines if "Made with" not in s] == [
+        s for s in written if "Made with" not in s
+    ]
     size = sum(p.stat().st_size for p in BUNDLED["stress"].iterdir())
     assert size < 300_000

@@ -1,4 +1,4 @@
-"""A table is checked where it enters: all faults together, before any work; doubts are logged."""
+"""A table is checked before any work: all faults in one error, doubtful facts as warnings."""
 
 import logging
 
@@ -38,7 +38,7 @@ def table(n: int = 3, trials: int = 4) -> pd.DataFrame:
     )
 
 
-def test_a_sound_table_passes_without_a_word(caplog) -> None:
+def test_a_sound_table_passes_without_a_warning(caplog) -> None:
     with caplog.at_level(logging.WARNING):
         pd.testing.assert_frame_equal(checked_table(table(), targets=["arousal"]), table())
     assert not caplog.records
@@ -61,14 +61,14 @@ FAULTY = {
     "repeated": (lambda t: pd.concat([t, t[:2]]), "2 rows repeat the person, trial and time"),
     "words": (
         lambda t: t.assign(rmssd_ms=["41,5", *t["rmssd_ms"][1:].astype(str)]),
-        "1 rows of column rmssd_ms hold words .*'41,5'",
+        "1 rows of column rmssd_ms contain text .*'41,5'",
     ),
     "no_start": (lambda t: t.assign(start_s=[np.nan, *t["start_s"][1:]]), "1 rows have no start_s"),
     "off_scale": (
         lambda t: t.assign(scale_arousal="0..1"),
-        r"12 of 12 ratings of 'arousal' lie outside their scale \(2 to 7; scale_arousal says 0..1",
+        r"12 of 12 ratings of 'arousal' lie outside their scale \(2 to 7; scale_arousal is 0..1",
     ),
-    "bad_scale": (lambda t: t.assign(scale_arousal="high"), "scale_arousal says 'high'"),
+    "bad_scale": (lambda t: t.assign(scale_arousal="high"), "scale_arousal is 'high'"),
     "one_class": (
         lambda t: t.assign(label_arousal=3.0),
         "only one class: all labels are 'low'",
@@ -94,14 +94,14 @@ def test_all_faults_are_listed_together() -> None:
         hr_bpm=["fast", *table()["hr_bpm"][1:]],
         label_arousal=2.0,
     )
-    with pytest.raises(InputError, match="the table has 3 faults") as told:
+    with pytest.raises(InputError, match="the table has 3 faults") as error:
         evaluate(bad, target="arousal")
-    for words in ("hr_bpm hold words", "differ only by case", "only one class"):
-        assert words in str(told.value)
+    for words in ("hr_bpm contain text", "differ only by case", "only one class"):
+        assert words in str(error.value)
 
 
 @pytest.mark.parametrize("coding", ["as_is", "midpoint"])
-def test_one_class_only_is_refused_alike_by_evaluate_and_train(tmp_path, coding) -> None:
+def test_a_single_class_is_rejected_alike_by_evaluate_and_train(tmp_path, coding) -> None:
     label = "yes" if coding == "as_is" else 3.0
     path = write_table(table().assign(label_arousal=label), tmp_path / "t.csv")
     for verb in (
@@ -125,7 +125,7 @@ def test_identity_columns_that_are_missing_have_a_default(tmp_path, caplog) -> N
     assert set(read_tables(paths)["dataset"]) == {"one", "two"}
 
 
-def test_what_is_only_doubtful_is_logged(tmp_path, caplog) -> None:
+def test_doubtful_facts_are_logged(tmp_path, caplog) -> None:
     odd = table()
     odd.loc[0, "duration_s"] = 0.0
     odd.loc[1, "scale_arousal"] = "0..10"
@@ -136,7 +136,7 @@ def test_what_is_only_doubtful_is_logged(tmp_path, caplog) -> None:
         "2 windows have a duration_s of 0",
         "data sets 'D', 'd' differ only",
         "2 rows are a second reading",
-        "scale_arousal of 'd' says 0..10, 1..9",
+        "scale_arousal of 'd' is 0..10, 1..9",
     ):
         assert words in caplog.text
     paths = [write_table(table(), tmp_path / f"{name}.csv") for name in ("a", "b")]
@@ -151,7 +151,7 @@ def test_a_table_to_predict_is_checked_too() -> None:
         predict(table().drop(columns="subject"), model)
 
 
-# ---- words that look like nothing ----------------------------------------------------------------
+# ---- names like missing values -----------------------------------------------------------------
 
 NAMES = ["NA", "None", "nan", "null", "N/A", "04"]
 
@@ -164,7 +164,7 @@ def worded() -> pd.DataFrame:
     return whole
 
 
-def test_people_and_labels_called_nothing_are_the_same_by_csv_and_parquet(tmp_path) -> None:
+def test_names_like_missing_values_are_the_same_in_csv_and_parquet(tmp_path) -> None:
     tables = [
         read_table(write_table(worded(), tmp_path / f"t{end}")) for end in (".csv", ".parquet")
     ]
@@ -174,9 +174,9 @@ def test_people_and_labels_called_nothing_are_the_same_by_csv_and_parquet(tmp_pa
         assert read["label_emotion"].isna().tolist() == [False] * 17 + [True]
         results = evaluate(read, target="emotion", heads="logistic", coding="as_is", permutations=0)
         assert results.scores["subject"].nunique() == 6
-        said = results.predictions
-        assert len(said[said["head"] == "logistic"]) == 17
-        assert {"p_0", "p_1", "p_2"} < set(said)
+        predictions = results.predictions
+        assert len(predictions[predictions["head"] == "logistic"]) == 17
+        assert {"p_0", "p_1", "p_2"} < set(predictions)
         scores.append(results.scores["accuracy"].tolist())
     assert scores[0] == scores[1]
 
@@ -194,7 +194,7 @@ def test_people_and_labels_called_nothing_are_the_same_by_csv_and_parquet(tmp_pa
         (["", "", ""], [np.nan] * 3),
     ],
 )
-def test_labels_are_numbers_only_where_one_is(tmp_path, cells, values) -> None:
+def test_a_label_column_is_numeric_only_if_it_contains_numbers(tmp_path, cells, values) -> None:
     path = tmp_path / "t.csv"
     lines = ["subject,label_x,hr_bpm", *(f"s,{cell},NA" for cell in cells)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

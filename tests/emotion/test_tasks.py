@@ -1,4 +1,4 @@
-"""Codings: where the threshold stands, on whose labels, and what > means."""
+"""Codings of ratings: thresholds, the labels they come from, and strict inequality."""
 
 from types import SimpleNamespace
 
@@ -42,7 +42,7 @@ def test_a_missing_label_is_nan_whatever_the_coding():
         assert np.isnan(y).tolist() == [False, True, False], coding
 
 
-def test_fixed_takes_its_number_and_no_scale():
+def test_a_fixed_threshold_needs_no_scale():
     y = code(rated(2.5, 3.0, 3.5, scale=None), Task("arousal", "fixed(3)"))
     assert y.tolist() == [0, 0, 1]
     assert code(rated(-1.0, 0.0, scale=None), Task("arousal", "fixed(-0.5)")).tolist() == [0, 1]
@@ -67,7 +67,7 @@ def test_ratings_that_vary_within_one_trial_are_halved_at_their_median():
     assert code(table, Task("arousal", "subject_median")).tolist() == [0, 0, 1]
 
 
-def test_tertiles_keep_the_middle_as_a_class():
+def test_the_middle_tertile_is_a_class():
     table = rated(*map(float, range(1, 10)))
     y = code(table, Task("arousal", "tertiles"))
     assert y.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
@@ -79,7 +79,7 @@ def test_tertiles_are_those_of_each_data_set():
     assert code(table, Task("arousal", "tertiles")).tolist() == [0, 1, 2, 0, 1, 2]
 
 
-def test_words_become_classes_in_alphabetical_order():
+def test_text_labels_become_classes_in_alphabetical_order():
     table = rated(1.0, 2.0, 3.0, label_mood=["tense", "calm", None])
     task = Task("mood", "as_is")
     assert class_names(table, task) == ("calm", "tense")
@@ -96,7 +96,7 @@ def test_numbers_written_as_text_are_numbers():
     assert code(rated("2", "8"), Task("arousal")).tolist() == [0, 1]
 
 
-def test_without_a_scale_column_the_data_sets_card_says(monkeypatch):
+def test_without_a_scale_column_the_data_sets_card_gives_the_scale(monkeypatch):
     known = SimpleNamespace(card=SimpleNamespace(scales={"arousal": (0, 100)}))
     import emotion_rppg.datasets
 
@@ -112,7 +112,7 @@ def test_a_row_without_a_label_needs_no_scale():
 
 
 @pytest.mark.parametrize("scale", ["1-9", "9..1", "low..high", "5"])
-def test_a_scale_that_is_none_is_refused(scale):
+def test_an_invalid_scale_is_rejected(scale):
     with pytest.raises(InputError, match=r"lowest\.\.highest"):
         code(rated(1.0, scale=scale), Task("arousal"))
 
@@ -122,7 +122,7 @@ def test_an_unknown_target_lists_the_known_ones():
         code(rated(1.0, label_mood="calm"), Task("dominance"))
 
 
-def test_words_under_a_coding_of_numbers_say_what_to_use():
+def test_text_labels_with_a_coding_for_numbers_suggest_as_is():
     with pytest.raises(InputError, match="as_is"):
         code(rated(1.0, label_mood="calm"), Task("mood"))
 

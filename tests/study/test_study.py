@@ -217,5 +217,5 @@ def test_what_is_no_model_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="want an emotion model"):
         load(tmp_path)
     (tmp_path / "config.json").write_text('{"kind": "emotion"}')
-    with pytest.raises(InputError, match="lacks or garbles"):
+    with pytest.raises(InputError, match="incomplete or damaged"):
         load(tmp_path)

@@ -1,4 +1,4 @@
-"""Deep heads: recurrent and convolutional encoders of beat sequences, and their pretraining."""
+"""Deep heads on beat sequences: recurrent and convolutional encoders, and their pretraining."""
 
 from emotion_rppg.emotion.deep.estimator import (
     MultiTaskHead,

@@ -1,4 +1,4 @@
-"""The recurrent encoder's rival: convolutions over the beats, pooled."""
+"""Convolutional encoder of beat sequences, a baseline of the recurrent encoder."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from emotion_rppg.emotion.deep.encoders import Standardise
 
 
 class Convolutional(nn.Module):
-    """1D convolutions over beat tokens, mean over the beats that are there.
+    """Encode beat tokens with 1D convolutions and take the mean over the beats of each sequence.
 
-    It takes and gives what `networks.Encoder` does. The layers look 5 beats wide, each at twice the
-    distance of the one before: two of them see 13 beats, and nothing beyond. The result for a
-    sequence does not depend on what it is batched or padded with.
+    Inputs and outputs are those of `encoders.Encoder`. Kernels are 5 beats wide and the dilation
+    doubles with each layer: the receptive field of two layers is 13 beats. The vector of a sequence
+    does not depend on its padding or on the other sequences of the batch.
 
     Parameters
     ----------
     channels : int
-        Values a beat.
+        Values of each beat.
     hidden : int
         Channels of each layer.
     layers : int
@@ -37,9 +37,9 @@ class Convolutional(nn.Module):
         self.dim = hidden
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """(batch, time, channels), (batch,) -> (batch, dim); no tokens at all give zeros."""
-        there = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None])[:, None]
+        """(batch, time, channels), (batch,) -> (batch, dim); without tokens, zeros."""
+        within = (torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None])[:, None]
         x = self.standardise(tokens).transpose(1, 2)
         for layer in self.layers:
-            x = layer(x * there).relu()  # silence behind the end
-        return (x * there).sum(2) / lengths.clamp(min=1)[:, None]
+            x = layer(x * within).relu()  # zeros after the end
+        return (x * within).sum(2) / lengths.clamp(min=1)[:, None]

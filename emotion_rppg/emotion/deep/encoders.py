@@ -1,4 +1,7 @@
-"""The recurrent encoder: beat sequences of any length in, one vector of fixed size out."""
+"""Recurrent encoder: sequences of beat tokens of any length → one vector of fixed size.
+
+What the encoder reads, and how it handles lengths and missing values, is in `Encoder`.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from emotion_rppg.recurrent import gates as lstm_gates
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 POOLINGS = ("last", "mean", "attention")
-_LIMIT = 8.0  # standard deviations: one absurd interval must not drown the others
+_LIMIT = 8.0  # standard deviations: bounds the effect of one absurd interval
 
 
 class Standardise(nn.Module):
-    """Channels to mean 0 and deviation 1 by the training set's statistics; NaN becomes 0.
+    """Standardise channels to mean 0 and SD 1 of the training set, within ±8 SD; NaN becomes 0.
 
-    A channel that training never saw has the mean NaN and stays 0: nothing was learned about it.
+    A channel without a value in training has the mean NaN and is always 0.
     """
 
     mean: Tensor
@@ -35,16 +38,16 @@ class Standardise(nn.Module):
         self.register_buffer("scale", torch.ones(channels))
 
     def fit(self, values: Tensor) -> Standardise:
-        """Statistics of (…, channels) over everything that is not NaN; in place."""
+        """Compute mean and SD of (…, channels) over all values that are not NaN, in place."""
         flat = values.reshape(-1, values.shape[-1]).double()
-        seen = flat.isfinite()
-        n = seen.sum(0).clamp(min=1)
-        mean = torch.where(seen, flat, 0.0).sum(0) / n
-        variance = torch.where(seen, flat - mean, 0.0).square().sum(0) / n
+        finite = flat.isfinite()
+        n = finite.sum(0).clamp(min=1)
+        mean = torch.where(finite, flat, 0.0).sum(0) / n
+        variance = torch.where(finite, flat - mean, 0.0).square().sum(0) / n
         scale = variance.sqrt()
-        flat_line = scale <= 1e-9 * mean.abs() + 1e-12  # constant up to rounding: leave its size
-        self.mean.copy_(torch.where(seen.any(0), mean, torch.nan))
-        self.scale.copy_(torch.where(flat_line, 1.0, scale))
+        constant = scale <= 1e-9 * mean.abs() + 1e-12  # up to rounding: is not scaled
+        self.mean.copy_(torch.where(finite.any(0), mean, torch.nan))
+        self.scale.copy_(torch.where(constant, 1.0, scale))
         return self
 
     def forward(self, values: Tensor) -> Tensor:
@@ -54,15 +57,15 @@ class Standardise(nn.Module):
 
 
 class Stem(nn.Module):
-    """Strided convolutions that make few steps of a wave's many samples.
+    """Downsample a wave with strided convolutions before the recurrent network.
 
-    ``strides`` are those of the layers: (4, 4, 2) makes one step of 32 samples.
+    ``strides`` has one stride for each layer: (4, 4, 2) makes one step of 32 samples.
     """
 
     def __init__(self, channels: int, width: int, strides: Sequence[int]) -> None:
         super().__init__()
         if any(stride < 1 for stride in strides):
-            raise InputError(f"strides are whole numbers above 0, got {tuple(strides)}")
+            raise InputError(f"strides are {tuple(strides)}, want integers from 1")
         inputs = [channels, *[width] * (len(strides) - 1)]
         self.layers = nn.ModuleList(
             nn.Conv1d(n, width, 2 * stride + 1, stride=stride, padding=stride)
@@ -73,39 +76,49 @@ class Stem(nn.Module):
     def forward(self, values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, time, channels), (batch,) -> (batch, steps, width), (batch,)
 
-        Behind a sequence's end there is silence, whatever it is batched with.
+        Values after the end of a sequence are set to 0 before each layer, so its steps do not
+        depend on its padding.
         """
         x = values.transpose(1, 2)
         for layer, stride in zip(self.layers, self.strides, strict=True):
-            there = torch.arange(x.shape[2], device=x.device) < lengths[:, None]
-            x = layer(x * there[:, None]).relu()
+            within = torch.arange(x.shape[2], device=x.device) < lengths[:, None]
+            x = layer(x * within[:, None]).relu()
             lengths = (lengths + stride - 1) // stride
         return x.transpose(1, 2), lengths
 
 
 class Encoder(nn.Module):
-    """A recurrent network over beat tokens, pooled over the beats that are there.
+    """Encode a sequence of beat tokens as one vector: recurrent network, then pooling over beats.
 
-    Tokens come raw (NaN where a beat's value was not seen); they are standardised inside, by
-    statistics that ``standardise.fit`` takes from training tokens. The result for a sequence does
-    not depend on what it is batched or padded with.
+    *Input.* A token is one beat: inter-beat interval, its difference from the previous one,
+    amplitude, rise time, width and, if requested, confidence (`features.sequences.tokens` defines
+    them), NaN where a value is missing; a gap between beats is not a token. A batch is (batch,
+    time, channels), padded at the end, with the number of tokens of each sequence in ``lengths``.
+    Tokens are standardised inside, with mean and SD of the training tokens (``standardise.fit``);
+    a missing value becomes 0, the mean.
+
+    *Length.* Any length is accepted and none is cut. Pooling covers only the tokens within
+    ``lengths``, so the vector of a sequence does not depend on its padding or on the rest of the
+    batch. A sequence without tokens has the vector 0. The heads themselves train and predict with
+    one common length (`design_matrix.of_one_length`), so that the number of beats carries no
+    information.
 
     Parameters
     ----------
     channels : int
-        Values a beat.
+        Values of each beat.
     hidden : int
-        Width of the recurrent state, each direction.
+        Size of the recurrent state in each direction.
     cell : {"lstm", "gru", "rnn"}
         LSTM (Hochreiter & Schmidhuber 1997) with forget bias 1 (Gers et al. 2000), GRU (Cho et
-        al. 2014), or the plain RNN, which loses the long past.
+        al. 2014), or the plain RNN, whose gradients vanish over long sequences.
     layers : int
     bidirectional : bool
     pooling : {"mean", "attention", "last"}
-        Mean over the beats, a learned weighting of them (softmax of one score a beat), or the
-        last state (of both directions).
+        Mean of the states of all beats, their learned weighted mean (softmax of one score for each
+        beat), or the last state (of both directions).
     strides : sequence of int
-        Of a convolution `Stem` before the recurrent network, for waves; default: none.
+        Strides of a convolutional `Stem` before the recurrent network, for waves; default: none.
     """
 
     def __init__(
@@ -139,10 +152,10 @@ class Encoder(nn.Module):
         self.score = nn.Linear(self.dim, 1) if pooling == "attention" else None
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """(batch, time, channels), (batch,) -> (batch, dim); no tokens at all give zeros."""
+        """(batch, time, channels), (batch,) -> (batch, dim); without tokens, zeros."""
         if not bool((lengths > 0).any()):
             return tokens.new_zeros(len(tokens), self.dim)
-        steps = lengths.clamp(min=1)  # an empty sequence takes one step and is wiped at the end
+        steps = lengths.clamp(min=1)  # an empty sequence takes one step; its vector is zeroed below
         values = self.standardise(tokens[:, : int(steps.max())])
         if self.stem is not None:
             values, steps = self.stem(values, steps)
@@ -150,12 +163,12 @@ class Encoder(nn.Module):
         return pooled * (lengths > 0).to(pooled)[:, None]
 
     def gates(self, sequence: np.ndarray | Tensor) -> Gates:
-        """First layer's gates over one sequence, (time, channels) -> (steps, hidden) each.
+        """Compute the gates of the first layer, (time, channels) -> (steps, hidden) each.
 
-        Only an LSTM has them. Steps are those that the stem makes; without one, times.
+        Only for an LSTM. A step is a token, or with a stem several samples.
         """
         if not isinstance(self.recurrent, nn.LSTM):
-            raise InputError(f"gates are those of an LSTM; this encoder's cell is {self.cell!r}")
+            raise InputError(f"only an LSTM has gates; the cell of this encoder is {self.cell!r}")
         tokens = torch.as_tensor(np.asarray(sequence)).to(self.standardise.mean)
         values = self.standardise(tokens)
         if self.stem is not None:
@@ -164,11 +177,11 @@ class Encoder(nn.Module):
         return lstm_gates(self.recurrent, values)
 
     def _states(self, tokens: Tensor, steps: Tensor) -> Tensor:
-        """(batch, time, channels), (batch,) -> (batch, time, dim), meaningless behind the end.
+        """(batch, time, channels), (batch,) -> (batch, time, dim), meaningless after the end.
 
-        A forward network has not seen what follows a step, so padding behind the end changes
-        nothing before it, and running over it is 4–7 times faster on a CPU than packing. A
-        backward one would start in the padding: both directions are packed.
+        A state of a forward network depends on no later token, so padding after the end does not
+        change it, and computing it is 4–7 times faster on a CPU than packing. A backward network
+        would start in the padding: a bidirectional one is packed.
         """
         if not self.recurrent.bidirectional:
             return self.recurrent(tokens)[0]
@@ -181,24 +194,20 @@ class Encoder(nn.Module):
             forward, backward = states.tensor_split([self.recurrent.hidden_size], dim=-1)
             end = forward[torch.arange(len(states), device=states.device), steps - 1]
             return torch.cat([end, backward[:, 0]], dim=-1)
-        places = torch.arange(states.shape[1], device=states.device)
-        there = (places < steps[:, None])[..., None]
+        index = torch.arange(states.shape[1], device=states.device)
+        within = (index < steps[:, None])[..., None]
         if self.score is None:
-            return states.masked_fill(~there, 0.0).sum(1) / steps[:, None]
-        weight = self.score(states).masked_fill(~there, -torch.inf).softmax(dim=1)
+            return states.masked_fill(~within, 0.0).sum(1) / steps[:, None]
+        weight = self.score(states).masked_fill(~within, -torch.inf).softmax(dim=1)
         return (weight * states).sum(1)
 
 
-def lengths_of(tokens: np.ndarray) -> np.ndarray:
-    """Tokens up to the last one of which anything is known: (n, longest, channels) -> int (n,)."""
-    known = np.isfinite(tokens).any(axis=2)
-    backwards = np.argmax(known[:, ::-1], axis=1) if known.shape[1] else np.zeros(len(known), int)
-    return np.where(known.any(axis=1), known.shape[1] - backwards, 0)
-
-
 @contextmanager
-def small_and_repeatable(seed: int) -> Iterator[None]:
-    """One thread (small networks are slower on more) and a random state of one's own, then back."""
+def deterministic_single_thread(seed: int) -> Iterator[None]:
+    """Use one thread and a seeded random state inside the block, then restore both.
+
+    Small networks are slower on several threads.
+    """
     threads = torch.get_num_threads()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -210,9 +219,10 @@ def small_and_repeatable(seed: int) -> Iterator[None]:
 
 
 class Fusion(nn.Module):
-    """Features and a beat sequence side by side, or either alone: the network of the deep heads.
+    """Network of the deep heads: features and an encoded beat sequence → outputs.
 
-    ``n_features`` 0 leaves the features out, ``encoder`` None the sequence.
+    Features go through one layer, the sequence through the encoder; both vectors are concatenated.
+    ``n_features=0`` omits the features, ``encoder=None`` the sequence.
     """
 
     def __init__(

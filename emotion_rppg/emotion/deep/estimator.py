@@ -1,4 +1,4 @@
-"""The deep heads: scikit-learn estimators of features and beat sequences, of one target or more."""
+"""Deep heads: scikit-learn estimators on features and beat sequences, for one target or several."""
 
 from __future__ import annotations
 
@@ -17,39 +17,48 @@ from emotion_rppg.errors import InputError
 
 
 class SequenceHead(ClassifierMixin, SequenceNet):
-    """Classifier of beat sequences and features together, or of either alone.
+    """Classify beat sequences and features together, or either alone.
 
-    Beat tokens → encoder → vector; features → one layer; both side by side → classes.
-    Features and tokens are standardised by training statistics, what is missing becomes the mean.
-    Each class weighs the same. Gradients are clipped to norm 1. A fifth of the people (``groups``
-    of ``fit``; else a fifth of the rows) is held out to stop early. Same data and
-    ``random_state``, same network.
+    Beat tokens → encoder → vector; features → one layer; both vectors concatenated → classes. What
+    the encoder reads, and how it handles the length of a sequence, is in `encoders.Encoder`.
+    Features and tokens are standardised by training statistics; a missing value becomes the mean.
+    Classes have equal weight. Gradients are clipped to norm 1. A fifth of the people (``groups`` of
+    ``fit``; else a fifth of the rows) is held out for early stopping. The same data and
+    ``random_state`` give the same network.
 
     Parameters
     ----------
     n_features : int or None
-        How many of the first columns are features; None: all, and there are no tokens.
+        Number of leading columns that are features; None: all, without tokens.
     n_token_channels : int
-        Channels of the tokens that follow, flattened and padded with NaN; 0: none.
+        Channels of the tokens that follow, flattened and padded with NaN; 0: no tokens.
     channels : str
-        Their names with commas, where an encoder is given that reads more of them.
+        Names of these channels, joined by commas. Needed if ``encoder`` reads more channels.
     reads : {"both", "features", "beats"}
-        ``"features"`` makes it a multilayer perceptron, ``"beats"`` an encoder and its head.
+        ``"features"`` gives a multilayer perceptron, ``"beats"`` an encoder without features.
     encoder : folder, optional
-        An encoder as ``train encoder`` writes it, in whose weights training begins; its
-        architecture takes the place of the parameters below. What beats are on average is taken
-        from the training rows all the same, for people's levels may have been taken off them.
+        A pretrained encoder (``emotion-rppg train encoder``), with whose weights training begins.
+        Its architecture replaces the parameters below. Mean and SD of the tokens still come from
+        the training rows, because a subject baseline may have been subtracted from them.
     hidden : int
-        Width of the encoder and of the features' layer.
+        Size of the encoder's state and of the layer on the features.
     cell, layers, bidirectional, pooling :
-        As of `networks.Encoder`; the cell ``"conv"`` is `convolutional.Convolutional` with so
-        many layers.
+        As in `encoders.Encoder`. The cell ``"conv"`` is `convolutional.Convolutional` with
+        ``layers`` layers.
+    dropout : float
+        Dropout probability before the output layer.
+    max_epochs, patience : int
+        Training stops after ``max_epochs``, or ``patience`` epochs without a lower loss on the
+        held-out people.
+    batch_size, learning_rate, weight_decay :
+        Settings of AdamW.
     calibrate : bool
-        Temperature-scale the probabilities on the people who were held out (of a classifier).
+        Temperature-scale the probabilities on the held-out people (classifiers only).
+    random_state : int
     """
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> SequenceHead:
-        """Fit; ``groups`` (n,) are people, kept whole by the inner split for early stopping."""
+        """Fit; ``groups`` (n,) are people: the inner split for early stopping is group-disjoint."""
         return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any, others: Any = None) -> SequenceHead:
@@ -63,18 +72,18 @@ class SequenceHead(ClassifierMixin, SequenceNet):
         held_out = held_out_rows(len(X), groups, codes=codes, seed=self.random_state)
         if len(np.unique(codes[~held_out])) < len(self.classes_):
             held_out[:] = False
-        targets = np.column_stack([codes, *(_coded(c) for c in _columns(others, len(X)))])
+        targets = np.column_stack([codes, *(_coded(c) for c in _other_labels(others, len(X)))])
         loss = Classes(targets[~held_out], sizes=targets.max(axis=0) + 1)
         self.n_outputs_ = sum(loss.sizes)
         self._train(X, targets, loss, held_out)
         self.factor_ = 1.0
         if self.calibrate and held_out.any():
-            own = self._outputs(X[held_out])[:, : len(self.classes_)]
-            self.factor_ = temperature(own, codes[held_out])
+            scores = self._outputs(X[held_out])[:, : len(self.classes_)]
+            self.factor_ = temperature(scores, codes[held_out])
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """(n, classes), rows add up to one."""
+        """Return probabilities, (n, classes); each row sums to one."""
         scores = self._outputs(X)[:, : len(self.classes_)]
         return softmax(self.factor_ * scores, axis=1)
 
@@ -84,10 +93,10 @@ class SequenceHead(ClassifierMixin, SequenceNet):
 
 
 class SequenceRegressor(RegressorMixin, SequenceNet):
-    """As `SequenceHead`, for a number (squared error)."""
+    """Predict a number from beat sequences and features; as `SequenceHead`, with squared error."""
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> SequenceRegressor:
-        """Fit; ``groups`` (n,) are people, kept whole by the inner split for early stopping."""
+        """Fit; ``groups`` (n,) are people: the inner split for early stopping is group-disjoint."""
         return self._fit(X, y, groups)
 
     def _fit(self, X: Any, y: Any, groups: Any, others: Any = None) -> SequenceRegressor:
@@ -95,7 +104,7 @@ class SequenceRegressor(RegressorMixin, SequenceNet):
 
         X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=float, y_numeric=True)
         self.mean_, self.scale_ = float(np.mean(y)), float(np.std(y)) or 1.0
-        targets = np.column_stack([y, *_columns(others, len(X))])
+        targets = np.column_stack([y, *_other_labels(others, len(X))])
         scale = np.nanstd(targets, axis=0)
         scaled = (targets - np.nanmean(targets, axis=0)) / np.where(scale > 0, scale, 1.0)
         held_out = held_out_rows(len(X), groups, seed=self.random_state)
@@ -109,33 +118,33 @@ class SequenceRegressor(RegressorMixin, SequenceNet):
 
 
 class MultiTaskHead(SequenceHead):
-    """A `SequenceHead` with one output for each of several targets, learned together.
+    """Classify one target, learning the other targets together with it (Caruana 1997).
 
-    It is asked for the first; the others shape the layers they share (Caruana 1997). Without
-    others it is a `SequenceHead`.
+    The network has outputs for every target. The other targets shape the shared layers in training;
+    only the first target is predicted. Without others it is a `SequenceHead`.
     """
 
-    several_targets = True  # "all" heads have it only where there are several
+    several_targets = True  # "all" includes this head only with several targets
 
     def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> MultiTaskHead:
-        """Fit; ``others`` (n, targets) are classes as numbers, NaN where a row has no label."""
+        """Fit; ``others`` (n, targets) are class numbers of other targets, NaN if missing."""
         super()._fit(X, y, groups, others)
         return self
 
 
 class MultiTaskRegressor(SequenceRegressor):
-    """As `MultiTaskHead`, for numbers."""
+    """Predict a number, learning other numbers together with it; as `MultiTaskHead`."""
 
     several_targets = True
 
     def fit(self, X: Any, y: Any, groups: Any = None, others: Any = None) -> MultiTaskRegressor:
-        """Fit; ``others`` (n, targets) are numbers, NaN where a row has no label."""
+        """Fit; ``others`` (n, targets) are numbers of other targets, NaN if missing."""
         super()._fit(X, y, groups, others)
         return self
 
 
-def _columns(others: Any, rows: int) -> Sequence[np.ndarray]:
-    """The other targets of which anything is known."""
+def _other_labels(others: Any, rows: int) -> Sequence[np.ndarray]:
+    """List the other targets (n,) that have any label."""
     if others is None:
         return []
     others = np.asarray(others, dtype=float)
@@ -145,8 +154,8 @@ def _columns(others: Any, rows: int) -> Sequence[np.ndarray]:
 
 
 def _coded(column: np.ndarray) -> np.ndarray:
-    """Classes numbered from 0; -1 where there is no label."""
-    known = np.isfinite(column)
+    """Number classes from 0; -1 where the label is missing."""
+    labelled = np.isfinite(column)
     codes = np.full(len(column), -1)
-    codes[known] = np.unique(column[known], return_inverse=True)[1]
+    codes[labelled] = np.unique(column[labelled], return_inverse=True)[1]
     return codes

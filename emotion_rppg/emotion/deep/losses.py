@@ -1,4 +1,4 @@
-"""What the deep heads are trained by: one target or several, labels missing here and there."""
+"""Losses of the deep heads, for one target or several, with missing labels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 
 class Classes(nn.Module):
-    """Cross-entropy, each class of a target weighing the same; mean over the targets.
+    """Cross-entropy with equal class weights, averaged over the targets.
 
     Parameters
     ----------
     codes : (n, targets) int
-        Training labels, -1 where there is none: they give the weights.
+        Training labels, -1 where missing; they determine the class weights.
     sizes : (targets,) int
-        How many classes each target has.
+        Number of classes of each target.
     """
 
     def __init__(self, codes: np.ndarray, *, sizes: Sequence[int] | np.ndarray) -> None:
@@ -39,17 +39,18 @@ class Classes(nn.Module):
 
 
 class Numbers(nn.Module):
-    """Mean squared error of each target, NaN left out; mean over the targets."""
+    """Mean squared error over the labels that are not NaN, averaged over the targets."""
 
     def forward(self, scores: Tensor, targets: Tensor) -> Tensor:
         """(batch, targets), (batch, targets) -> ()"""
-        known = targets.isfinite()
-        squares = torch.where(known, scores - targets.nan_to_num(), 0.0).square()
-        seen = known.any(0)
-        return (squares.sum(0)[seen] / known.sum(0)[seen]).mean()
+        labelled = targets.isfinite()
+        squares = torch.where(labelled, scores - targets.nan_to_num(), 0.0).square()
+        used = labelled.any(0)
+        return (squares.sum(0)[used] / labelled.sum(0)[used]).mean()
 
 
 def _balanced(codes: np.ndarray, classes: int) -> Tensor:
+    """Compute class weights (classes,) that give each class of the codes the same total weight."""
     count = np.bincount(codes, minlength=classes)
-    there = max(int((count > 0).sum()), 1)
-    return torch.tensor(len(codes) / (there * np.maximum(count, 1)), dtype=torch.float32)
+    present = max(int((count > 0).sum()), 1)
+    return torch.tensor(len(codes) / (present * np.maximum(count, 1)), dtype=torch.float32)

@@ -1,7 +1,4 @@
-"""What the deep heads share: a skorch net that is built and trained inside ``fit``.
-
-Features go through a layer, beat sequences through an encoder, side by side.
-"""
+"""Base of the deep heads: builds, trains and restores a network with skorch."""
 
 from __future__ import annotations
 
@@ -17,6 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,11 +27,11 @@ if TYPE_CHECKING:
 READS = ("both", "features", "beats")
 CONVOLUTIONS = "conv"
 _FOLDS = 5  # one in five people is held out for early stopping
-_FEWEST = 20  # rows; below it nothing is held out
+_MIN_ROWS = 20  # with fewer rows nothing is held out
 
 
 class SequenceNet(BaseEstimator):
-    """Its parameters are told of in `deep.SequenceHead`."""
+    """Base of the deep heads; `estimator.SequenceHead` documents the parameters."""
 
     def __init__(
         self,
@@ -77,7 +75,7 @@ class SequenceNet(BaseEstimator):
         self.random_state = random_state
 
     def build(self) -> Fusion:
-        """The untrained network for ``n_features_in_`` columns and ``n_outputs_`` numbers."""
+        """Build the untrained network for ``n_features_in_`` columns and ``n_outputs_`` outputs."""
         from emotion_rppg.emotion.deep.encoders import Fusion
 
         if self.reads not in READS:
@@ -85,11 +83,14 @@ class SequenceNet(BaseEstimator):
         features = 0 if self.reads == "beats" else self._layout()[0]
         encoder = self._encoder() if self.reads != "features" and self.n_token_channels else None
         if not features and encoder is None:
-            raise InputError("there is nothing to read: no features, and no beat sequences")
+            raise InputError(
+                f"reads={self.reads!r} leaves no input: X has no features or no beat sequences; "
+                "choose another value of reads, or extract the family 'sequence'"
+            )
         return Fusion(features, encoder, self.n_outputs_, hidden=self.hidden, dropout=self.dropout)
 
     def restore(self, tensors: dict[str, Tensor], where: str) -> None:
-        """Make the fitted network of its numbers."""
+        """Build the network and load its fitted weights; ``where`` names them in errors."""
         from emotion_rppg.runtime.model_folders import load_state
 
         module = self.build().double()
@@ -113,30 +114,31 @@ class SequenceNet(BaseEstimator):
             pooling=self.pooling,
         )
 
-    def _begin(self) -> Fusion:
-        """The network that training begins with: the encoder's weights, if one is given."""
+    def _initial_network(self) -> Fusion:
+        """Build the network with initial weights, those of the pretrained encoder if given."""
         if self.encoder is None or not self.n_token_channels or self.reads == "features":
             self.pretrained_: dict[str, Any] = {}
             return self.build()
         from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
 
-        given = load_encoder(self.encoder)
-        wanted = self.n_token_channels
-        columns = self._columns_of(given.options["channels"])
-        if given.reads != "beats" or columns is None:
+        pretrained = load_encoder(self.encoder)
+        options = pretrained.options
+        columns = self._columns_of(options["channels"])
+        if pretrained.reads != "beats" or columns is None:
             raise InputError(
-                f"the encoder reads {given.reads!r} of {given.options['channels']} channels, this "
-                f"head beats of {wanted}: train one on tables with the same columns"
+                f"the encoder reads {pretrained.reads!r} of {options['channels']} channels, this "
+                f"head beats of {self.n_token_channels}: train an encoder on tables with the same "
+                "columns"
             )
-        known = ("channels", "hidden", "cell", "layers", "bidirectional", "pooling", "strides")
-        self.pretrained_ = {k: given.options[k] for k in known if k in given.options}
-        self.pretrained_["channels"] = wanted
+        names = ("channels", "hidden", "cell", "layers", "bidirectional", "pooling", "strides")
+        self.pretrained_ = {name: options[name] for name in names if name in options}
+        self.pretrained_["channels"] = self.n_token_channels
         module = self.build()
-        module.encoder.load_state_dict(_of_channels(given.encoder.state_dict(), columns))
+        module.encoder.load_state_dict(_select_channels(pretrained.encoder.state_dict(), columns))
         return module
 
     def _columns_of(self, channels: int) -> list[int] | None:
-        """Which of an encoder's channels the tokens have; None where that cannot be told."""
+        """Find the indices of the tokens' channels among those of an encoder; None if unknown."""
         from emotion_rppg.features.sequences import CHANNELS
 
         if channels == self.n_token_channels:
@@ -146,49 +148,48 @@ class SequenceNet(BaseEstimator):
         return [CHANNELS.index(name) for name in names] if known else None
 
     def _layout(self) -> tuple[int, int]:
-        """How many columns are features, and how many tokens follow; checked."""
+        """Return the number of features and of tokens in a row, after checking the columns."""
         columns, channels = self.n_features_in_, self.n_token_channels
         features = columns if self.n_features is None else self.n_features
         rest = columns - features
         if rest < 0 or features < 0 or (rest and (not channels or rest % channels)):
             raise InputError(
-                f"X has {columns} columns: that is not {features} features and whole tokens of "
-                f"{channels} channels; set n_features and n_token_channels (inputs.fitted_to)"
+                f"X has {columns} columns, want {features} features and complete tokens of "
+                f"{channels} channels: set n_features and n_token_channels "
+                "(design_matrix.with_layout)"
             )
         return features, rest // channels if channels else 0
 
     def _inputs(self, X: np.ndarray) -> dict[str, np.ndarray]:
-        """What the network's forward takes, by name."""
-        from emotion_rppg.emotion.deep.encoders import lengths_of
-
+        """Split X into the arguments of the network's forward, by name."""
         features, longest = self._layout()
         tokens = X[:, features:].reshape(len(X), longest, self.n_token_channels)
         return {"features": X[:, :features], "tokens": tokens, "lengths": lengths_of(tokens)}
 
     def _train(self, X: np.ndarray, y: np.ndarray, criterion: Any, held_out: np.ndarray) -> None:
-        """Fit on the rows that are not held out; stop when the held-out loss no longer falls."""
+        """Train on the rows that are not held out; stop when the held-out loss stops falling."""
         import torch
         from skorch import NeuralNet
         from skorch.callbacks import EarlyStopping, GradientNormClipping
         from skorch.dataset import Dataset
         from skorch.helper import predefined_split
 
-        from emotion_rppg.emotion.deep.encoders import small_and_repeatable
+        from emotion_rppg.emotion.deep.encoders import deterministic_single_thread
 
-        inputs = {name: _single(values) for name, values in self._inputs(X).items()}
-        kept = ~held_out
+        inputs = {name: _as_float32(values) for name, values in self._inputs(X).items()}
+        training = ~held_out
         callbacks: list[Any] = [("clip", GradientNormClipping(1.0))]
-        held_back = None
+        split = None
         if held_out.any():
             callbacks += [("stop", EarlyStopping(patience=self.patience, load_best=True))]
             validation = Dataset({k: v[held_out] for k, v in inputs.items()}, y[held_out])
-            held_back = predefined_split(validation)
-        with small_and_repeatable(self.random_state):
-            module = self._begin()
+            split = predefined_split(validation)
+        with deterministic_single_thread(self.random_state):
+            module = self._initial_network()
             if module.features is not None:
-                module.standardise.fit(torch.tensor(X[kept][:, : self._layout()[0]]))
+                module.standardise.fit(torch.tensor(X[training][:, : self._layout()[0]]))
             if module.encoder is not None:
-                module.encoder.standardise.fit(torch.tensor(self._inputs(X[kept])["tokens"]))
+                module.encoder.standardise.fit(torch.tensor(self._inputs(X[training])["tokens"]))
             net = NeuralNet(
                 module.float(),
                 criterion=criterion,
@@ -198,41 +199,41 @@ class SequenceNet(BaseEstimator):
                 max_epochs=self.max_epochs,
                 batch_size=self.batch_size,
                 iterator_train__shuffle=True,
-                train_split=held_back,
+                train_split=split,
                 callbacks=callbacks,
                 verbose=0,
             )
-            net.fit({k: v[kept] for k, v in inputs.items()}, y[kept])
+            net.fit({k: v[training] for k, v in inputs.items()}, y[training])
         self.n_epochs_ = len(net.history)
-        # float64: what a row gets does not depend on which rows it is asked together with
+        # float64: the output of a row does not depend on the other rows of the call
         self.module_ = net.module_.double().eval()
 
     def _outputs(self, X: Any) -> np.ndarray:
         import torch
 
-        from emotion_rppg.emotion.deep.encoders import small_and_repeatable
+        from emotion_rppg.emotion.deep.encoders import deterministic_single_thread
 
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=float)
         inputs = {name: torch.tensor(values) for name, values in self._inputs(X).items()}
-        with small_and_repeatable(0), torch.no_grad():
+        with deterministic_single_thread(0), torch.no_grad():
             return self.module_(**inputs).numpy()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Plain arrays in the network's place: what holds this head can be kept as data."""
+        """Replace the network by its arrays, so that an object with this head is stored as data."""
         state = dict(super().__getstate__())
         if "module_" in state:
-            numbers = state["module_"].state_dict()
-            state["module_"] = {name: tensor.numpy() for name, tensor in numbers.items()}
+            weights = state["module_"].state_dict()
+            state["module_"] = {name: tensor.numpy() for name, tensor in weights.items()}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        numbers = self.__dict__.pop("module_", None)
-        if numbers is not None:
+        weights = self.__dict__.pop("module_", None)
+        if weights is not None:
             import torch
 
-            tensors = {name: torch.tensor(values) for name, values in numbers.items()}
+            tensors = {name: torch.tensor(values) for name, values in weights.items()}
             self.restore(tensors, type(self).__name__)
 
     def __sklearn_tags__(self) -> Any:
@@ -242,30 +243,31 @@ class SequenceNet(BaseEstimator):
 
 
 def held_out_rows(n: int, groups: Any, *, codes: np.ndarray | None = None, seed: int) -> np.ndarray:
-    """Rows of the inner validation set, bool (n,); none where there is too little of anything.
+    """Choose the rows of the inner validation set, bool (n,); none with too few rows or people.
 
-    ``codes`` (n,) are classes, whose shares are kept.
+    ``groups`` (n,) are people, of whom no one is on both sides; None: rows are independent.
+    ``codes`` (n,) are classes, whose shares are preserved; None: a regression.
     """
     held_out = np.zeros(n, dtype=bool)
-    most = _FOLDS if groups is None else min(_FOLDS, len(np.unique(groups)))
+    n_folds = _FOLDS if groups is None else min(_FOLDS, len(np.unique(groups)))
     if codes is not None:
-        most = min(most, int(np.bincount(codes).min()))
-    if most < 2 or n < _FEWEST:
+        n_folds = min(n_folds, int(np.bincount(codes).min()))
+    if n_folds < 2 or n < _MIN_ROWS:
         return held_out
     kinds = (KFold, GroupKFold) if codes is None else (StratifiedKFold, StratifiedGroupKFold)
-    split = kinds[groups is not None](most, shuffle=True, random_state=seed)
+    split = kinds[groups is not None](n_folds, shuffle=True, random_state=seed)
     target = np.zeros(len(held_out)) if codes is None else codes
-    _, chosen = next(split.split(held_out[:, None], target, groups))
-    held_out[chosen] = True
+    _, rows = next(split.split(held_out[:, None], target, groups))
+    held_out[rows] = True
     return held_out
 
 
-def _single(values: np.ndarray) -> np.ndarray:
+def _as_float32(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32) if values.dtype.kind == "f" else values
 
 
-def _of_channels(tensors: dict[str, Tensor], columns: list[int]) -> dict[str, Tensor]:
-    """An encoder's numbers for some of its channels: the others count as always average."""
+def _select_channels(tensors: dict[str, Tensor], columns: list[int]) -> dict[str, Tensor]:
+    """Select an encoder's weights for some of its channels; the others count as always average."""
     first = ("recurrent.weight_ih_l0", "recurrent.weight_ih_l0_reverse", "stem.layers.0.weight")
     stem = any(name.startswith("stem.") for name in tensors)
     out = dict(tensors)

@@ -1,6 +1,6 @@
-"""A pretrained encoder and its folder: sequences in, vectors out.
+"""Pretrained encoders: load and save them, embed sequences as vectors, inspect their gates.
 
-The vectors become the table's columns ``emb_000`` …; `pretraining` makes the encoder.
+The vectors are the columns ``emb_000`` … of a feature table. `pretraining` fits an encoder.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from emotion_rppg._version import __version__
 from emotion_rppg.emotion.deep.encoders import (
     Encoder,
     Standardise,
-    lengths_of,
-    small_and_repeatable,
+    deterministic_single_thread,
 )
-from emotion_rppg.emotion.deep.seq2seq import Autoencoder, build, checked, turned
+from emotion_rppg.emotion.deep.seq2seq import Autoencoder, build, checked_tokens, in_writing_order
+from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import INPUTS
 from emotion_rppg.recurrent import Gates
@@ -43,15 +43,15 @@ class Pretrained:
     network : Autoencoder
         In float64 and eval mode. ``network.encoder`` is the encoder alone.
     standardise : Standardise
-        Statistics of what is written.
+        Mean and SD of the decoder's targets.
     options : dict
         Keyword arguments of `seq2seq.build`.
     trained_on : dict or "unknown"
-        ``{data set: [subjects]}``: whom it must not be tested on.
+        ``{data set: [subjects]}``: evaluation must not test on these people.
     training : dict
-        The recipe, and ``losses``: the mean loss of each epoch.
+        The fields of `pretraining.Recipe`, and ``losses``: the mean loss of each epoch.
     reads, order : str
-        As of `pretraining.pretrain` and its recipe.
+        As in `pretraining.pretrain` and `pretraining.Recipe`.
     """
 
     network: Autoencoder
@@ -71,45 +71,46 @@ class Pretrained:
         return self.encoder.dim
 
     def tokens(self, table: pd.DataFrame) -> np.ndarray:
-        """What this encoder reads of a table's rows, (n, longest, channels)."""
+        """Return the input sequences of a table's rows, (n, longest, channels)."""
         if self.reads not in INPUTS:
             raise InputError(
-                f"this encoder reads {self.reads!r}, which no table holds: make the array with "
-                "features.sequences.waves and give it to embed"
+                f"this encoder reads {self.reads!r}, which feature tables do not contain: make the "
+                "array with features.sequences.waves and give it to embed"
             )
         return INPUTS[self.reads](table)
 
     def embed(self, tokens: np.ndarray) -> np.ndarray:
         """(n, longest, channels) NaN-padded -> (n, dim); NaN for a row without a token."""
-        tokens = checked(tokens, self.options["channels"])
+        tokens = checked_tokens(tokens, self.options["channels"])
         lengths = lengths_of(tokens)
-        with small_and_repeatable(0), torch.no_grad():
+        with deterministic_single_thread(0), torch.no_grad():
             vectors = self.encoder(torch.tensor(tokens), torch.tensor(lengths)).numpy()
         vectors[lengths == 0] = np.nan
         return vectors
 
     def reconstruct(self, tokens: np.ndarray, *, steps: int | None = None) -> np.ndarray:
-        """What the decoder writes from each sequence's vector, in its own units and time's order.
+        """Encode sequences and decode them again, in the units and the time order of the targets.
 
-        (n, longest, channels) -> (n, longest, channels), NaN behind each sequence's end.
-        ``steps`` is how many to write where the target's length is not the input's.
+        (n, longest, channels) -> (n, longest or ``steps``, target channels), NaN after the end of
+        each sequence. ``steps`` is the length to decode, if it differs from that of the input.
         """
-        tokens = checked(tokens, self.options["channels"])
+        tokens = checked_tokens(tokens, self.options["channels"])
         lengths = lengths_of(tokens)
-        wanted = lengths if steps is None else np.full(len(tokens), steps)
+        decoded_lengths = lengths if steps is None else np.full(len(tokens), steps)
         longest = tokens.shape[1] if steps is None else steps
-        with small_and_repeatable(0), torch.no_grad():
-            written = self.network(torch.tensor(tokens), torch.tensor(lengths), max(longest, 1))
-            written = written * self.standardise.scale + self.standardise.mean
-        there = np.arange(longest) < wanted[:, None]
-        return turned(np.where(there[..., None], written.numpy()[:, :longest], np.nan), self.order)
+        with deterministic_single_thread(0), torch.no_grad():
+            decoded = self.network(torch.tensor(tokens), torch.tensor(lengths), max(longest, 1))
+            decoded = decoded * self.standardise.scale + self.standardise.mean
+        within = np.arange(longest) < decoded_lengths[:, None]
+        values = np.where(within[..., None], decoded.numpy()[:, :longest], np.nan)
+        return in_writing_order(values, self.order)
 
     def gates(self, sequence: np.ndarray) -> Gates:
-        """What the LSTM's gates did over one sequence: (time, channels) -> (steps, hidden) each.
+        """Compute the LSTM gates over one sequence: (time, channels) -> (steps, hidden) each.
 
-        Those of the first layer, forward. Steps are tokens, or with ``strides`` so many samples.
+        They are those of the first layer, forward. A step is a token, or several with ``strides``.
         """
-        sequence = checked(np.asarray(sequence)[None], self.options["channels"])
+        sequence = checked_tokens(np.asarray(sequence)[None], self.options["channels"])
         return self.encoder.gates(sequence[0, : lengths_of(sequence)[0]])
 
     def save(self, folder: str | Path) -> Path:
@@ -118,7 +119,7 @@ class Pretrained:
         tensors |= {f"standardise.{k}": v for k, v in self.standardise.state_dict().items()}
         trained_on = self.trained_on
         if not isinstance(trained_on, str):
-            trained_on = {d: [str(s) for s in who] for d, who in trained_on.items()}
+            trained_on = {d: [str(s) for s in people] for d, people in trained_on.items()}
         with whole_folder(folder) as fresh:
             save_tensors(fresh, tensors)
             config = {
@@ -135,18 +136,19 @@ class Pretrained:
 
 
 def pretrained_encoders_of(head: Any) -> list[Pretrained]:
-    """The encoders with which a head, or any that it is made of, begins its training."""
-    given = {k: v for k, v in head.get_params().items() if k.rpartition("__")[2] == "encoder"}
-    return [load_encoder(folder) for folder in given.values() if folder is not None]
+    """Load the pretrained encoders of a head and of its parts."""
+    params = head.get_params().items()
+    folders = [value for name, value in params if name.rpartition("__")[2] == "encoder"]
+    return [load_encoder(folder) for folder in folders if folder is not None]
 
 
 def load_encoder(folder: str | Path) -> Pretrained:
-    """Read an encoder folder.
+    """Load a pretrained encoder from its folder.
 
     Raises
     ------
     InputError
-        Not an encoder's folder, or a damaged one.
+        The folder contains no encoder, or damaged files.
     """
     config = read_config(folder)
     if config.get("kind") != KIND:
@@ -156,11 +158,11 @@ def load_encoder(folder: str | Path) -> Pretrained:
         )
     try:
         options = dict(config["options"])
-        rest = [config[name] for name in ("trained_on", "training", "reads", "order")]
+        facts = [config[name] for name in ("trained_on", "training", "reads", "order")]
         network, standardise = build(**options)
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise InputError(f"config.json in {str(folder)!r} is damaged: {error}") from error
-    whole = nn.ModuleDict({"network": network, "standardise": standardise})
-    load_state(whole, load_tensors(folder), str(folder))
-    whole.eval()
-    return Pretrained(network, standardise, options, *rest)
+    modules = nn.ModuleDict({"network": network, "standardise": standardise})
+    load_state(modules, load_tensors(folder), str(folder))
+    modules.eval()
+    return Pretrained(network, standardise, options, *facts)

@@ -1,7 +1,7 @@
-"""Teach an encoder without labels: what was read is to be written again from its vector alone.
+"""Pretrain an encoder without labels, as an autoencoder that reconstructs its input sequence.
 
-A run that was killed goes on after its last whole epoch and ends with the same weights as one
-that was not: whatever an epoch draws is drawn from its own number.
+A run that was killed resumes after its last complete epoch and ends with the same weights as an
+uninterrupted one: the random draws of an epoch depend only on the seed and the number of the epoch.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emotion_rppg.emotion.deep.encoders import lengths_of, small_and_repeatable
+from emotion_rppg.emotion.deep.encoders import deterministic_single_thread
 from emotion_rppg.emotion.deep.pretrained_encoder import Pretrained
-from emotion_rppg.emotion.deep.seq2seq import ORDERS, Autoencoder, build, checked, turned
+from emotion_rppg.emotion.deep.seq2seq import (
+    ORDERS,
+    Autoencoder,
+    build,
+    checked_tokens,
+    in_writing_order,
+)
+from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import CHANNELS
 from emotion_rppg.runtime.cache_keys import fingerprint
@@ -29,14 +36,27 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained and how.
+    """Settings of the network and of its training with Adam.
 
-    ``hidden`` to ``strides`` are those of `networks.Encoder`. ``order``: the decoder writes the
-    last value first (``"reverse"``, what was read last is nearest; Sutskever et al. 2014) or
-    ``"forward"``. ``scheduled_sampling``: the decoder is also given the value before, the true one
-    with a probability that falls from 1 to 0 over the epochs (Bengio et al. 2015). ``masked``:
-    share of the tokens that are hidden from the encoder, anew in every epoch; all are to be
-    written. Adam, one-cycle learning rate up to ``learning_rate``.
+    Parameters
+    ----------
+    hidden, cell, layers, bidirectional, pooling, strides :
+        As in `encoders.Encoder`.
+    order : {"reverse", "forward"}
+        Order in which the decoder writes. With ``"reverse"`` the last value comes first: it is the
+        one that the encoder read most recently (Sutskever et al. 2014).
+    scheduled_sampling : bool
+        The decoder also receives the previous value: the true one with a probability that falls
+        from 1 to 0 over the epochs, else its own (Bengio et al. 2015).
+    masked : float
+        Share of the tokens that are masked in the encoder's input, drawn again in each epoch. The
+        decoder writes all of them.
+    epochs, batch : int
+        Passes over the sequences; sequences in a batch.
+    learning_rate : float
+        Maximum of the one-cycle schedule.
+    seed : int
+        Seed of the initial weights, the order of the batches and the masks.
     """
 
     hidden: int = 32
@@ -51,16 +71,17 @@ class Recipe:
     epochs: int = 60
     batch: int = 32
     learning_rate: float = 5e-3
-    random_state: int = 0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise InputError(f"unknown order {self.order!r}; known: {', '.join(ORDERS)}")
         if not 0 <= self.masked < 1:
-            raise InputError(f"masked is a share, 0 to below 1, got {self.masked}")
+            raise InputError(f"masked is {self.masked}, want a share from 0 to below 1")
 
     @property
     def encoder(self) -> dict[str, Any]:
+        """Keyword arguments of `encoders.Encoder`."""
         names = ("hidden", "cell", "layers", "bidirectional", "pooling", "strides")
         return {name: getattr(self, name) for name in names}
 
@@ -82,80 +103,88 @@ def pretrain(
     Parameters
     ----------
     tokens : array (n, longest, channels)
-        NaN-padded, as `features.sequences` makes them.
+        NaN-padded, as `features.sequences` returns them.
     trained_on : mapping or "unknown"
-        ``{data set: [subjects]}`` of these sequences.
+        ``{data set: [subjects]}`` of these sequences. Evaluation does not test on these people.
     targets : array (n, longest', channels'), optional
-        What the decoder is to write, NaN-padded; its lengths may differ from the input's (the
-        tachogram at 4 Hz, say). Default: the tokens themselves.
+        Sequences that the decoder reconstructs, NaN-padded. Their lengths may differ from those of
+        the input (such as the tachogram at 4 Hz). Default: the tokens.
     reads : str
-        What the tokens are: a name of `features.sequences.INPUTS`, or ``"wave"``.
+        Kind of the tokens: a name of `features.sequences.INPUTS`, or ``"wave"``.
     checkpoint : path, optional
-        Where the state after each epoch is kept; ``resume=True`` goes on from there. Whoever
-        gave the path removes the file when the result is safe.
+        File of the state after each epoch; ``resume=True`` continues from it. The caller removes
+        the file after saving the result.
     progress : function of (epochs done, epochs in all), optional
     **recipe :
-        As of `Recipe`.
+        Fields of `Recipe`.
 
     Raises
     ------
     InputError
-        Fewer than two sequences with a token; a checkpoint of another training.
+        Fewer than two sequences with a token; different numbers of tokens and targets; a checkpoint
+        of another training.
     """
-    how = Recipe(**recipe)
-    tokens = checked(tokens)
-    targets = tokens if targets is None else checked(targets)
+    settings = Recipe(**recipe)
+    tokens = checked_tokens(tokens)
+    targets = tokens if targets is None else checked_tokens(targets)
     if len(targets) != len(tokens):
-        raise InputError(f"{len(targets)} targets for {len(tokens)} sequences: want one each")
+        raise InputError(f"{len(targets)} targets for {len(tokens)} sequences: want one for each")
     usable = (lengths_of(tokens) > 0) & (lengths_of(targets) > 0)
     if usable.sum() < 2:
         raise InputError(
-            f"{int(usable.sum())} of {len(tokens)} sequences have a beat; want at least two"
+            f"{int(usable.sum())} of {len(tokens)} sequences have a beat, want at least two: give "
+            "tables with beats (family 'sequence')"
         )
     tokens, targets = tokens[usable], targets[usable]
     options: dict[str, Any] = {
         "channels": tokens.shape[2],
         "target_channels": targets.shape[2],
-        "feedback": how.scheduled_sampling,
-        **how.encoder,
+        "feedback": settings.scheduled_sampling,
+        **settings.encoder,
     }
-    with small_and_repeatable(how.random_state):
+    with deterministic_single_thread(settings.seed):
         network, standardise = build(**options)
         network.encoder.standardise.fit(torch.tensor(tokens))
         standardise.fit(torch.tensor(targets))
-        values = torch.tensor(turned(targets, how.order))
+        values = torch.tensor(in_writing_order(targets, settings.order))
         data = torch.utils.data.TensorDataset(
             torch.tensor(tokens),
             torch.tensor(lengths_of(tokens)),
             standardise(values),
             values.isfinite(),
         )
-        kept = None
+        store = None
         if checkpoint is not None:
-            identity = fingerprint("encoder", asdict(how), reads, tokens, targets)
-            kept = Checkpoint(Path(checkpoint), str(identity), resume)
+            identity = fingerprint("encoder", asdict(settings), reads, tokens, targets)
+            store = Checkpoint(Path(checkpoint), str(identity), resume)
         follows = CHANNELS.index("difference_ms") if tokens.shape[2] == len(CHANNELS) else None
-        losses = _train(network.float(), data, how, follows, device, kept, progress)
-    training = {**asdict(how), "losses": losses}
+        losses = _train(network.float(), data, settings, follows, device, store, progress)
+    training = {**asdict(settings), "losses": losses}
     return Pretrained(
-        network.cpu().double().eval(), standardise, options, trained_on, training, reads, how.order
+        network.cpu().double().eval(),
+        standardise,
+        options,
+        trained_on,
+        training,
+        reads,
+        settings.order,
     )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state after an epoch, on disk; ``identity`` tells which training it belongs to."""
+    """File with the state after an epoch; ``identity`` is the digest of the training's inputs."""
 
     path: Path
     identity: str
     resume: bool
 
-    def keep(self, parts: Mapping[str, Any], losses: list[float]) -> None:
+    def save(self, parts: Mapping[str, Any], losses: list[float]) -> None:
         state: dict[str, Any] = {name: part.state_dict() for name, part in parts.items()}
         save_training_state(self.path, self.identity, {**state, "losses": losses})
 
     def restore(self, parts: Mapping[str, Any]) -> list[float]:
-        """Set the parts to what was kept, if anything was; the losses of the epochs done."""
+        """Load the saved state into the parts, if there is one; return the losses of its epochs."""
         if not self.resume or not self.path.is_file():
             return []
         state = load_training_state(self.path, self.identity)
@@ -167,36 +196,36 @@ class Checkpoint:
 def _train(
     network: Autoencoder,
     data: torch.utils.data.TensorDataset,
-    how: Recipe,
+    recipe: Recipe,
     follows: int | None,
     device: str,
-    kept: Checkpoint | None,
+    store: Checkpoint | None,
     progress: Progress | None,
 ) -> list[float]:
-    """The loop: shuffled batches, masked loss, gradients clipped to norm 1."""
+    """Train with shuffled batches and gradients clipped to norm 1; return each epoch's loss."""
     from lightning_fabric import Fabric
 
     fabric = Fabric(**fabric_devices(device, 1))
-    optimizer = torch.optim.Adam(network.parameters(), lr=how.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     model, optimizer = fabric.setup(network, optimizer)
     loader = fabric.setup_dataloaders(
-        torch.utils.data.DataLoader(data, batch_size=how.batch, shuffle=True)
+        torch.utils.data.DataLoader(data, batch_size=recipe.batch, shuffle=True)
     )
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, how.learning_rate, total_steps=how.epochs * len(loader)
+        optimizer, recipe.learning_rate, total_steps=recipe.epochs * len(loader)
     )
-    within = _level_and_rest(*data.tensors[2:])[1].float().to(fabric.device).clamp(min=1e-3)
+    variation = _mean_and_variation(*data.tensors[2:])[1].float().to(fabric.device).clamp(min=1e-3)
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    losses = kept.restore(parts) if kept is not None else []
-    for epoch in range(len(losses), how.epochs):
-        torch.manual_seed(
-            int(np.random.SeedSequence((how.random_state, epoch)).generate_state(1)[0])
-        )
+    losses = store.restore(parts) if store is not None else []
+    for epoch in range(len(losses), recipe.epochs):
+        torch.manual_seed(int(np.random.SeedSequence((recipe.seed, epoch)).generate_state(1)[0]))
         total = 0.0
-        for tokens, lengths, wanted, seen in loader:
-            shown, truth = _hidden(tokens.float(), how.masked, follows), wanted.float()
-            told = (truth, 1 - epoch / how.epochs) if how.scheduled_sampling else ()
-            loss = _loss(model(shown, lengths, truth.shape[1], *told) - truth, seen, within)
+        for tokens, lengths, targets, present in loader:
+            visible = _mask_tokens(tokens.float(), recipe.masked, follows)
+            truth = targets.float()
+            sampling = (truth, 1 - epoch / recipe.epochs) if recipe.scheduled_sampling else ()
+            error = model(visible, lengths, truth.shape[1], *sampling) - truth
+            loss = _loss(error, present, variation)
             optimizer.zero_grad()
             fabric.backward(loss)
             fabric.clip_gradients(model, optimizer, max_norm=1.0)
@@ -204,39 +233,46 @@ def _train(
             schedule.step()
             total += float(loss.detach()) * len(tokens)
         losses.append(total / len(data))
-        if kept is not None:
-            kept.keep(parts, losses)
+        if store is not None:
+            store.save(parts, losses)
         if progress is not None:
-            progress(epoch + 1, how.epochs)
+            progress(epoch + 1, recipe.epochs)
     return losses
 
 
-def _hidden(tokens: Tensor, share: float, follows: int | None) -> Tensor:
-    """Tokens of which a share is NaN; so is the channel that would tell them from the next one."""
+def _mask_tokens(tokens: Tensor, share: float, follows: int | None) -> Tensor:
+    """Replace a share of the tokens by NaN: (batch, time, channels) -> the same shape.
+
+    ``follows`` is the channel of differences from the previous token. It is masked in the next
+    token, too, because it would reveal the masked value.
+    """
     if not share:
         return tokens
-    gone = torch.rand(tokens.shape[:2], device=tokens.device) < share
-    tokens = tokens.masked_fill(gone[..., None], torch.nan)
+    masked = torch.rand(tokens.shape[:2], device=tokens.device) < share
+    tokens = tokens.masked_fill(masked[..., None], torch.nan)
     if follows is not None:
-        tokens[:, 1:, follows] = tokens[:, 1:, follows].masked_fill(gone[:, :-1], torch.nan)
+        tokens[:, 1:, follows] = tokens[:, 1:, follows].masked_fill(masked[:, :-1], torch.nan)
     return tokens
 
 
-def _level_and_rest(values: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """Square of each sequence's mean, (batch, channels), and mean square around it, (channels,)."""
-    values = values * seen
-    n = seen.sum(1, keepdim=True)
-    level = values.sum(1, keepdim=True) / n.clamp(min=1)
-    rest = (values - level).square() * seen
-    return level.square()[:, 0], rest.sum((0, 1)) / n.sum((0, 1)).clamp(min=1)
+def _mean_and_variation(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the squared mean of each sequence, and the mean square around it of all sequences.
 
-
-def _loss(error: Tensor, seen: Tensor, within: Tensor) -> Tensor:
-    """Squared error of the sequences' levels, plus that of the waves around them.
-
-    ``within`` (channels,) is the data's own variance around the levels: the second part is divided
-    by it, for people's rates differ so much more than a rate varies that the plain squared error
-    would be content with each sequence's mean.
+    (batch, time, channels) twice -> (batch, channels), (channels,)
     """
-    level, rest = _level_and_rest(error, seen)
-    return level.mean() + (rest / within).mean()
+    values = values * present
+    n = present.sum(1, keepdim=True)
+    mean = values.sum(1, keepdim=True) / n.clamp(min=1)
+    around = (values - mean).square() * present
+    return mean.square()[:, 0], around.sum((0, 1)) / n.sum((0, 1)).clamp(min=1)
+
+
+def _loss(error: Tensor, present: Tensor, variation: Tensor) -> Tensor:
+    """Add the squared error of the sequences' means and that of the variation around them.
+
+    ``variation`` (channels,) is the variance of the data around the means, by which the second
+    part is divided: heart rates differ much more between people than within a sequence, so a plain
+    squared error would be small for a decoder that writes only the mean of each sequence.
+    """
+    mean, around = _mean_and_variation(error, present)
+    return mean.mean() + (around / variation).mean()

@@ -1,4 +1,4 @@
-"""What the deep heads add: an encoder to begin with, several targets at once, a late average."""
+"""Deep heads: a pretrained encoder, several targets at once, late fusion."""
 
 import json
 
@@ -59,7 +59,7 @@ def encoder_of(people, folder, *, seed=0):
     table = study()
     own = tokens(table[table["subject"].isin(people)])
     trained_on = {"d": list(people)}
-    pretrain(own, trained_on=trained_on, epochs=1, hidden=6, random_state=seed).save(folder)
+    pretrain(own, trained_on=trained_on, epochs=1, hidden=6, seed=seed).save(folder)
     return folder
 
 
@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
     return encoder_of(["x1", "s0"], tmp_path_factory.mktemp("encoders") / "e")
 
 
-# ---- an encoder to begin with -------------------------------------------------------------------
+# ---- pretrained encoder ------------------------------------------------------------------------
 
 
 def arrays(head, table):
@@ -79,7 +79,7 @@ def arrays(head, table):
 
 
 @pytest.mark.slow
-def test_training_begins_with_the_encoders_weights(folder):
+def test_training_begins_with_the_weights_of_the_encoder(folder):
     head, X, y = arrays(SequenceHead(encoder=folder, max_epochs=1, learning_rate=0.0), study())
     given = load_encoder(folder).encoder.recurrent.state_dict()
     got = head.fit(X, y).module_.encoder.recurrent.state_dict()
@@ -87,7 +87,7 @@ def test_training_begins_with_the_encoders_weights(folder):
         torch.testing.assert_close(got[name], weight, atol=1e-6, rtol=0)
 
 
-def test_an_encoder_of_other_channels_is_refused(tmp_path):
+def test_an_encoder_of_other_channels_is_rejected(tmp_path):
     two = np.random.default_rng(0).normal(size=(12, 9, 2))
     pretrain(two, trained_on={}, epochs=1, hidden=4).save(tmp_path / "e")
     head, X, y = arrays(SequenceHead(encoder=tmp_path / "e"), study())
@@ -95,7 +95,7 @@ def test_an_encoder_of_other_channels_is_refused(tmp_path):
         head.fit(X, y)
 
 
-def test_an_encoder_that_saw_a_tested_person_is_refused(folder):
+def test_an_encoder_trained_on_a_tested_person_is_rejected(folder):
     table = study()
     for given in ({"heads": "lstm_pretrained"}, {"heads": {"own": SequenceHead(encoder=folder)}}):
         with pytest.raises(Leak, match="encoder that a head begins with was trained on d/s0"):
@@ -106,13 +106,13 @@ def test_an_encoder_that_saw_a_tested_person_is_refused(folder):
 
 
 @pytest.mark.slow
-def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
+def test_an_encoder_with_unknown_people_needs_permission(tmp_path):
     pretrain(tokens(study()), trained_on="unknown", epochs=1, hidden=4).save(tmp_path / "e")
-    how = {"target": "arousal", "heads": "lstm_pretrained", "encoder": tmp_path / "e"}
+    options = {"target": "arousal", "heads": "lstm_pretrained", "encoder": tmp_path / "e"}
     with pytest.raises(Leak, match="does not say whom"):
-        evaluate(study(), **how)
+        evaluate(study(), **options)
     few = study()[lambda t: t["subject"].isin(["s1", "s2"])]
-    allowed = evaluate(few, **how, allow_unknown_training=True)
+    allowed = evaluate(few, **options, allow_unknown_training=True)
     assert allowed.scores["unknown_training"].all()
 
 
@@ -120,25 +120,25 @@ def test_an_encoder_that_hides_its_people_needs_leave(tmp_path):
 def test_an_encoder_of_others_is_scored_beside_the_head_from_scratch(tmp_path):
     encoder = encoder_of(["s0"], tmp_path / "e")
     others = study()[lambda t: t["subject"].isin(["s1", "s2", "s3"])]
-    found = evaluate(others, target="arousal", heads=["lstm", "lstm_pretrained"], encoder=encoder)
-    means = found.scores.groupby("head")["balanced_accuracy"].mean()
+    results = evaluate(others, target="arousal", heads=["lstm", "lstm_pretrained"], encoder=encoder)
+    means = results.scores.groupby("head")["balanced_accuracy"].mean()
     assert means["lstm_pretrained"] > 0.9
-    said = found.predictions.set_index("head")["p_1"]
-    assert (said["lstm"].to_numpy() != said["lstm_pretrained"].to_numpy()).any()
+    predictions = results.predictions.set_index("head")["p_1"]
+    assert (predictions["lstm"].to_numpy() != predictions["lstm_pretrained"].to_numpy()).any()
 
 
-def test_folds_kept_with_another_encoder_are_not_taken(tmp_path):
+def test_folds_cached_with_another_encoder_are_not_reused(tmp_path):
     others = study()[lambda t: t["subject"].isin(["s1", "s2"])]
-    found = []
+    results = []
     for seed in (0, 1, 1):
         encoder = encoder_of(["s0"], tmp_path / "e", seed=seed)
         head = SequenceHead(encoder=str(encoder), max_epochs=2)
-        how = {"heads": {"own": head}, "cache": tmp_path / "kept", "split": "subject_folds"}
-        found.append(
-            evaluate(others, target="arousal", **how).predictions.query("head == 'own'")["p_1"]
+        options = {"heads": {"own": head}, "cache": tmp_path / "kept", "split": "subject_folds"}
+        results.append(
+            evaluate(others, target="arousal", **options).predictions.query("head == 'own'")["p_1"]
         )
-    assert not found[0].equals(found[1])
-    assert found[1].equals(found[2])
+    assert not results[0].equals(results[1])
+    assert results[1].equals(results[2])
 
 
 def test_without_an_encoder_the_pretrained_head_is_unknown():
@@ -148,7 +148,7 @@ def test_without_an_encoder_the_pretrained_head_is_unknown():
         fit(study(), target="arousal", head="lstm_pretrained")
 
 
-def test_a_model_tells_of_the_people_behind_its_head_and_needs_the_folder_no_more(tmp_path):
+def test_a_model_lists_its_encoders_people_and_needs_no_encoder_folder(tmp_path):
     encoder = encoder_of(["s0", "x1"], tmp_path / "e")
     table = study()[lambda t: t["subject"] != "s0"]
     model = fit(table, target="arousal", head="lstm_pretrained", encoder=encoder)
@@ -161,7 +161,7 @@ def test_a_model_tells_of_the_people_behind_its_head_and_needs_the_folder_no_mor
     assert str(tmp_path) not in (tmp_path / "model" / "arousal.json").read_text()
 
 
-# ---- several targets at once --------------------------------------------------------------------
+# ---- several targets at once -------------------------------------------------------------------
 
 
 def test_the_other_target_shapes_the_shared_layers_and_only_them():
@@ -179,33 +179,38 @@ def test_the_other_target_shapes_the_shared_layers_and_only_them():
     np.testing.assert_array_equal(head.fit(X, y, others=nothing).predict_proba(X), alone)
 
 
-def test_a_number_is_learned_beside_another():
+def test_a_number_is_learned_together_with_another():
     table = study()
     head, X, _ = arrays(MultiTaskRegressor(max_epochs=30), table)
     y = table["label_arousal"].to_numpy()
-    found = head.fit(X, y, others=table[["label_valence"]].to_numpy())
-    assert found.module_.classify[-1].out_features == 2
-    assert found.score(X, y) > 0.8
+    results = head.fit(X, y, others=table[["label_valence"]].to_numpy())
+    assert results.module_.classify[-1].out_features == 2
+    assert results.score(X, y) > 0.8
 
 
 @pytest.mark.slow
-def test_labels_of_the_tested_reach_a_multitask_head_in_no_target():
+def test_no_label_of_the_tested_person_reaches_a_multitask_head():
     table = study()
     changed = table.copy()
     last = changed["subject"] == PEOPLE[-1]
     changed.loc[last, "label_valence"] = 10 - changed.loc[last, "label_valence"].fillna(3)
-    how = {"target": ["arousal", "valence"], "heads": {"multitask": MultiTaskHead(max_epochs=3)}}
-    said = [
-        evaluate(t, **how).predictions.query("head == 'multitask' & target == 'arousal'")
+    options = {
+        "target": ["arousal", "valence"],
+        "heads": {"multitask": MultiTaskHead(max_epochs=3)},
+    }
+    predictions = [
+        evaluate(t, **options).predictions.query("head == 'multitask' & target == 'arousal'")
         for t in (table, changed)
     ]
-    own = [part.loc[part["subject"] == f"d/{PEOPLE[-1]}", "p_1"].to_numpy() for part in said]
+    own = [part.loc[part["subject"] == f"d/{PEOPLE[-1]}", "p_1"].to_numpy() for part in predictions]
     np.testing.assert_array_equal(*own)
-    rest = [part.loc[part["subject"] != f"d/{PEOPLE[-1]}", "p_1"].to_numpy() for part in said]
+    rest = [
+        part.loc[part["subject"] != f"d/{PEOPLE[-1]}", "p_1"].to_numpy() for part in predictions
+    ]
     assert (rest[0] != rest[1]).any()  # for the others that person is training
 
 
-def test_a_multitask_model_is_fitted_by_name_and_kept(tmp_path):
+def test_a_multitask_model_is_fitted_by_name_and_saved(tmp_path):
     model = fit(study(), target=["arousal", "valence"], head="multitask")
     assert {head.n_outputs_ for head in model.heads.values()} == {4}
     model.save(tmp_path / "m")
@@ -213,7 +218,7 @@ def test_a_multitask_model_is_fitted_by_name_and_kept(tmp_path):
     pd.testing.assert_frame_equal(again.predict(study()), model.predict(study()))
 
 
-def test_all_heads_hold_multitask_only_where_there_is_more_than_one_target():
+def test_all_heads_include_multitask_only_with_several_targets():
     for several in (False, True):
         chosen = chosen_heads("all", True, several=several, encoder=None)
         assert ("multitask" in chosen) is several
@@ -222,7 +227,7 @@ def test_all_heads_hold_multitask_only_where_there_is_more_than_one_target():
         assert not slow & {name for name, _ in chosen["selected"].candidates}
 
 
-def test_losses_leave_out_what_has_no_label():
+def test_losses_ignore_missing_labels():
     scores = torch.tensor([[2.0, 0.0, 1.0, -1.0], [0.0, 1.0, 3.0, 0.0]])
     codes = np.array([[0, -1], [1, 1]])
     loss = Classes(codes, sizes=[2, 2])(scores, torch.tensor(codes))
@@ -234,10 +239,10 @@ def test_losses_leave_out_what_has_no_label():
     torch.testing.assert_close(error, torch.tensor((5.0 + 4.0) / 2))
 
 
-# ---- convolutions, and the average ---------------------------------------------------------------
+# ---- convolutions, and the average -------------------------------------------------------------
 
 
-def test_a_convolutional_vector_depends_on_nothing_but_its_own_sequence():
+def test_a_convolutional_vector_depends_only_on_its_own_sequence():
     torch.manual_seed(0)
     encoder = Convolutional(2, hidden=5, layers=2)
     read = torch.randn(3, 20, 2)
@@ -261,11 +266,11 @@ def test_the_average_is_the_mean_of_its_parts():
     assert len(parts) == 3
 
 
-def test_a_head_of_beats_alone_minds_no_feature_and_needs_beats():
+def test_a_head_on_beats_alone_ignores_features_and_needs_beats():
     head, X, y = arrays(SequenceHead(reads="beats", max_epochs=3), study())
-    said = head.fit(X, y).predict_proba(X)
-    np.testing.assert_array_equal(head.predict_proba(np.hstack([-X[:, :1], X[:, 1:]])), said)
-    with pytest.raises(InputError, match="nothing to read"):
+    predictions = head.fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(head.predict_proba(np.hstack([-X[:, :1], X[:, 1:]])), predictions)
+    with pytest.raises(InputError, match="leaves no input"):
         SequenceHead(reads="beats").fit(X[:, :1], y)
     with pytest.raises(InputError, match="unknown reads"):
         SequenceHead(reads="all").fit(X[:, :1], y)
@@ -281,8 +286,8 @@ def test_embeddings_are_fused_with_features_as_columns():
     table = table[table["subject"].isin(["s1", "s2", "s3"])]
     scores = {}
     for ablate in ((), ("embedding",)):
-        found = evaluate(table, target="arousal", heads=["mlp", "logistic"], ablate=ablate).scores
-        scores[ablate] = found.groupby("head")["balanced_accuracy"].mean()[["mlp", "logistic"]]
+        results = evaluate(table, target="arousal", heads=["mlp", "logistic"], ablate=ablate).scores
+        scores[ablate] = results.groupby("head")["balanced_accuracy"].mean()[["mlp", "logistic"]]
     assert (scores[()] > 0.9).all()
     assert (scores["embedding",] < 0.6).all()
 

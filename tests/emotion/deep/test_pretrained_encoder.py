@@ -1,4 +1,4 @@
-"""The encoder: a sequence's vector is its own; pretraining passes the heart through the vector."""
+"""Encoders: the vector of a sequence depends on it alone, and suffices to reconstruct it."""
 
 import json
 
@@ -8,14 +8,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from emotion_rppg.emotion.deep.encoders import CELLS, POOLINGS, Encoder, Standardise, lengths_of
+from emotion_rppg.emotion.deep.encoders import CELLS, POOLINGS, Encoder, Standardise
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
 from emotion_rppg.emotion.deep.pretraining import pretrain
+from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 
 
 def hearts(n, rng, *, longest=70, shortest=30):
-    """Tachograms that never were: own rate, breathing and slow waves; (n, longest, 2) and bpm."""
+    """Synthetic tachograms with their own rate, breathing and slow waves; (n, longest, 2), bpm."""
     tokens = np.full((n, longest, 2), np.nan)
     bpm = rng.uniform(50, 100, n)
     for row, rate in zip(tokens, bpm, strict=True):
@@ -36,7 +37,7 @@ def hearts(n, rng, *, longest=70, shortest=30):
 @pytest.fixture(scope="module")
 def pretrained():
     tokens, _ = hearts(120, np.random.default_rng(0))
-    return pretrain(tokens, trained_on={"synthetic": ["1", "2"]}, epochs=60, random_state=0)
+    return pretrain(tokens, trained_on={"synthetic": ["1", "2"]}, epochs=60, seed=0)
 
 
 every_kind = pytest.mark.parametrize(
@@ -46,7 +47,7 @@ every_kind = pytest.mark.parametrize(
 
 
 @every_kind
-def test_a_vector_depends_on_nothing_but_its_own_sequence(cell, layers, bidirectional, pooling):
+def test_a_vector_depends_only_on_its_own_sequence(cell, layers, bidirectional, pooling):
     torch.manual_seed(0)
     encoder = Encoder(
         2, hidden=8, cell=cell, layers=layers, bidirectional=bidirectional, pooling=pooling
@@ -77,7 +78,7 @@ def test_running_over_the_padding_equals_packing():
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_no_tokens_give_zeros_and_disturb_nobody(bidirectional):
+def test_sequences_without_tokens_give_zeros_and_affect_no_others(bidirectional):
     encoder = Encoder(2, hidden=4, bidirectional=bidirectional, pooling="attention").eval()
     tokens = torch.ones(3, 4, 2)
     vectors = encoder(tokens, torch.tensor([0, 4, 2]))
@@ -97,7 +98,7 @@ def test_gradients_are_finite_with_gaps_padding_and_empty_sequences(pooling):
     assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
 
 
-def test_starting_weights_are_those_that_remember():
+def test_initial_weights_are_orthogonal_with_a_forget_bias_of_one():
     encoder = Encoder(3, hidden=8, layers=2, bidirectional=True)
     for name, weight in encoder.recurrent.named_parameters():
         blocks = weight.detach().split(8)
@@ -127,7 +128,7 @@ def test_gates_are_those_of_the_network():
         Encoder(2, cell="gru").gates(sequence)
 
 
-def test_standardising_minds_missing_flat_and_huge_values():
+def test_standardising_handles_missing_constant_and_huge_values():
     values = torch.tensor(
         [[1.0, 5.0, torch.nan], [3.0, 5.0, torch.nan], [torch.nan, 5.0, torch.nan]]
     )
@@ -137,7 +138,7 @@ def test_standardising_minds_missing_flat_and_huge_values():
     assert standard(torch.tensor([2.0, 5.0, 9.0]))[2] == 0  # nothing was learned about it
 
 
-def test_lengths_count_to_the_last_known_token():
+def test_lengths_count_to_the_last_token_with_a_value():
     tokens = np.full((3, 4, 2), np.nan)
     tokens[0, [0, 2], 1] = 1.0
     tokens[1, :, 0] = 1.0
@@ -152,17 +153,17 @@ def test_an_unknown_part_lists_the_known_ones():
         Encoder(2, pooling="max")
 
 
-def test_unseen_hearts_are_written_again_from_their_vector(pretrained):
+def test_new_sequences_are_reconstructed_from_their_vector(pretrained):
     tokens, _ = hearts(60, np.random.default_rng(1))
-    written = pretrained.reconstruct(tokens)[..., 0]
+    decoded = pretrained.reconstruct(tokens)[..., 0]
     truth = tokens[..., 0]
-    np.testing.assert_array_equal(np.isnan(written[:, -1]), lengths_of(tokens) < truth.shape[1])
-    error = np.nanmean((written - truth) ** 2)
+    np.testing.assert_array_equal(np.isnan(decoded[:, -1]), lengths_of(tokens) < truth.shape[1])
+    error = np.nanmean((decoded - truth) ** 2)
     assert error < 0.1 * np.nanvar(truth)  # well below the one mean of everybody
 
 
-def test_the_waves_within_a_heart_are_written_too():
-    """Not only its rate: the loss weighs the waves as much as the level."""
+def test_variation_within_a_sequence_is_reconstructed():
+    """The loss weighs the variation within a sequence as much as its mean."""
     tokens, _ = hearts(200, np.random.default_rng(3), longest=20, shortest=20)
     made = pretrain(tokens[:150, :, :1], trained_on="unknown", epochs=60)
     truth = tokens[150:, :, 0]
@@ -190,15 +191,15 @@ def test_a_row_without_a_beat_has_no_vector(pretrained):
     assert pretrained.embed(tokens[:, :0]).shape == (3, pretrained.dim)
 
 
-def test_targets_may_be_longer_and_other_than_the_input():
+def test_targets_may_differ_from_the_input_in_length_and_kind():
     rng = np.random.default_rng(5)
     tokens, bpm = hearts(80, rng, longest=30, shortest=10)
     targets = np.repeat(bpm[:, None, None], 50, axis=1) + np.linspace(-3, 3, 50)[None, :, None]
     made = pretrain(tokens, targets=targets, trained_on="unknown", epochs=40, hidden=16)
-    written = made.reconstruct(tokens, steps=50)
-    assert written.shape == (80, 50, 1)
-    assert np.mean((written - targets) ** 2) < 0.2 * np.var(targets)
-    assert np.mean(written[:, -1] - written[:, 0]) > 0  # in the order of time, not backwards
+    decoded = made.reconstruct(tokens, steps=50)
+    assert decoded.shape == (80, 50, 1)
+    assert np.mean((decoded - targets) ** 2) < 0.2 * np.var(targets)
+    assert np.mean(decoded[:, -1] - decoded[:, 0]) > 0  # in the order of time, not backwards
 
 
 def test_training_is_repeatable_and_leaves_the_global_state(pretrained):
@@ -214,7 +215,7 @@ def test_training_is_repeatable_and_leaves_the_global_state(pretrained):
     assert torch.get_num_threads() == threads
     assert done == [(1, 2), (2, 2)] * 2
     np.testing.assert_array_equal(made[0].embed(tokens), made[1].embed(tokens))
-    other = pretrain(tokens, trained_on={}, epochs=2, random_state=1)
+    other = pretrain(tokens, trained_on={}, epochs=2, seed=1)
     assert not np.allclose(made[0].embed(tokens), other.embed(tokens))
 
 
@@ -222,7 +223,7 @@ def test_the_loss_falls(pretrained):
     assert pretrained.training["losses"][-1] < 0.6 * pretrained.training["losses"][0]
 
 
-def test_a_saved_encoder_says_whom_it_has_seen_and_embeds_the_same(tmp_path, pretrained):
+def test_a_saved_encoder_lists_its_people_and_embeds_the_same(tmp_path, pretrained):
     tokens, _ = hearts(5, np.random.default_rng(7))
     again = load_encoder(pretrained.save(tmp_path / "encoder"))
     np.testing.assert_array_equal(again.embed(tokens), pretrained.embed(tokens))
@@ -233,7 +234,7 @@ def test_a_saved_encoder_says_whom_it_has_seen_and_embeds_the_same(tmp_path, pre
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda config: config.update(kind="pulse"), "want an encoder"),
         (lambda config: config.pop("trained_on"), "damaged"),
@@ -242,12 +243,12 @@ def test_a_saved_encoder_says_whom_it_has_seen_and_embeds_the_same(tmp_path, pre
         (lambda config: config["options"].update(unheard_of=3), "damaged"),
     ],
 )
-def test_a_folder_that_is_no_encoder_says_so(tmp_path, pretrained, change, says):
+def test_a_folder_without_a_valid_encoder_is_rejected(tmp_path, pretrained, change, message):
     path = pretrained.save(tmp_path / "encoder") / "config.json"
     config = json.loads(path.read_text())
     change(config)
     path.write_text(json.dumps(config))
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         load_encoder(tmp_path / "encoder")
 
 
@@ -260,10 +261,10 @@ def test_missing_tensors_are_named(tmp_path, pretrained):
         load_encoder(tmp_path / "encoder")
 
 
-def test_what_cannot_be_encoded_is_refused(pretrained):
+def test_unusable_sequences_are_rejected(pretrained):
     with pytest.raises(InputError, match="at least two"):
         pretrain(np.full((5, 3, 2), np.nan), trained_on="unknown")
-    with pytest.raises(InputError, match="want one each"):
+    with pytest.raises(InputError, match="want one for each"):
         pretrain(np.ones((5, 3, 2)), targets=np.ones((4, 3, 2)), trained_on="unknown")
     with pytest.raises(InputError, match=r"want \(sequences, longest, 2\)"):
         pretrained.embed(np.ones((5, 3, 1)))

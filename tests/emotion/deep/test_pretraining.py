@@ -1,4 +1,4 @@
-"""Pretraining: orders, hidden beats, scheduled sampling, and a kill that changes nothing."""
+"""Pretraining: writing orders, masked beats, scheduled sampling, and resuming after a kill."""
 
 import signal
 import subprocess
@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from emotion_rppg.emotion.deep.encoders import Encoder, Stem, lengths_of
+from emotion_rppg.emotion.deep.encoders import Encoder, Stem
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
-from emotion_rppg.emotion.deep.pretraining import _hidden, pretrain
-from emotion_rppg.emotion.deep.seq2seq import Autoencoder, turned
+from emotion_rppg.emotion.deep.pretraining import _mask_tokens, pretrain
+from emotion_rppg.emotion.deep.seq2seq import Autoencoder, in_writing_order
+from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 
 SMALL = {"trained_on": "unknown", "hidden": 8, "batch": 16}
 
 
 def lines(n, *, longest=20, shortest=10):
-    """Straight lines of own height and slope, (n, longest, 1), NaN-padded."""
+    """Straight lines of random offset and slope, (n, longest, 1), NaN-padded."""
     draw = np.random.default_rng(0)
     out = np.full((n, longest, 1), np.nan)
     for row in out:
@@ -29,7 +30,7 @@ def lines(n, *, longest=20, shortest=10):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("order", ["reverse", "forward"])
-def test_the_order_of_writing_is_the_decoders_own(order):
+def test_the_decoder_writes_in_its_order_and_reconstructs_in_time_order(order):
     values = np.tile(np.linspace(700, 900, 8), (16, 1))[..., None]
     values += np.random.default_rng(0).normal(0, 5, (16, 1, 1))
     made = pretrain(values, order=order, epochs=40, learning_rate=0.02, **SMALL)
@@ -38,72 +39,79 @@ def test_the_order_of_writing_is_the_decoders_own(order):
     assert np.abs(made.reconstruct(values) - values).mean() < 20  # in time's order all the same
 
 
-def test_turning_twice_is_as_before_and_padding_stays_behind():
+def test_reversing_twice_restores_and_padding_stays_at_the_end():
     values = lines(5)
-    once = turned(values, "reverse")
+    once = in_writing_order(values, "reverse")
     np.testing.assert_array_equal(lengths_of(once), lengths_of(values))
     assert once[0, 0, 0] == values[0, lengths_of(values)[0] - 1, 0]
-    np.testing.assert_array_equal(turned(once, "reverse"), values)
-    np.testing.assert_array_equal(turned(values, "forward"), values)
+    np.testing.assert_array_equal(in_writing_order(once, "reverse"), values)
+    np.testing.assert_array_equal(in_writing_order(values, "forward"), values)
 
 
-def test_only_a_decoder_with_feedback_is_told_the_value_before():
+def test_only_a_decoder_with_feedback_uses_the_previous_value():
     torch.manual_seed(0)
     vector, truth = torch.randn(4, 6), torch.randn(4, 5, 2)
-    told = Autoencoder(Encoder(2, hidden=6), 2, feedback=True)
-    alone, taught = told.decode(vector, 5), told.decode(vector, 5, truth, 1.0)
-    torch.testing.assert_close(alone[:, 0], taught[:, 0])  # before it there is nothing to tell
-    assert not torch.allclose(alone[:, 1:], taught[:, 1:])
-    torch.testing.assert_close(told.decode(vector, 5, truth, 0.0), alone)
-    by_hand = [taught[:, 0]]
-    _, state = told.decoder(
-        torch.cat([vector, torch.zeros(4, 2)], 1)[:, None],
-        (torch.tanh(told.begin(vector))[None], torch.zeros(1, 4, 6)),
+    with_feedback = Autoencoder(Encoder(2, hidden=6), 2, feedback=True)
+    free_running, teacher_forced = (
+        with_feedback.decode(vector, 5),
+        with_feedback.decode(vector, 5, truth, 1.0),
     )
-    states, _ = told.decoder(torch.cat([vector, truth[:, 0]], 1)[:, None], state)
-    by_hand.append(told.write(states[:, 0]))
-    torch.testing.assert_close(torch.stack(by_hand, 1), taught[:, :2])
-    deaf = Autoencoder(Encoder(2, hidden=6), 2)
-    torch.testing.assert_close(deaf.decode(vector, 5, truth, 1.0), deaf.decode(vector, 5))
+    torch.testing.assert_close(
+        free_running[:, 0], teacher_forced[:, 0]
+    )  # before it there is nothing to tell
+    assert not torch.allclose(free_running[:, 1:], teacher_forced[:, 1:])
+    torch.testing.assert_close(with_feedback.decode(vector, 5, truth, 0.0), free_running)
+    by_hand = [teacher_forced[:, 0]]
+    _, state = with_feedback.decoder(
+        torch.cat([vector, torch.zeros(4, 2)], 1)[:, None],
+        (torch.tanh(with_feedback.begin(vector))[None], torch.zeros(1, 4, 6)),
+    )
+    states, _ = with_feedback.decoder(torch.cat([vector, truth[:, 0]], 1)[:, None], state)
+    by_hand.append(with_feedback.write(states[:, 0]))
+    torch.testing.assert_close(torch.stack(by_hand, 1), teacher_forced[:, :2])
+    without_feedback = Autoencoder(Encoder(2, hidden=6), 2)
+    torch.testing.assert_close(
+        without_feedback.decode(vector, 5, truth, 1.0), without_feedback.decode(vector, 5)
+    )
 
 
-def test_scheduled_sampling_learns_to_write_alone(tmp_path):
+def test_scheduled_sampling_learns_to_decode_without_the_truth(tmp_path):
     values = lines(64, longest=8, shortest=5)
     made = pretrain(values, scheduled_sampling=True, epochs=30, learning_rate=0.02, **SMALL)
     again = load_encoder(made.save(tmp_path / "e"))
-    unseen = lines(96, longest=8, shortest=5)[64:]
-    error = np.nanmean((again.reconstruct(unseen) - unseen) ** 2)
-    assert error < 0.3 * np.nanvar(unseen)
+    new = lines(96, longest=8, shortest=5)[64:]
+    error = np.nanmean((again.reconstruct(new) - new) ** 2)
+    assert error < 0.3 * np.nanvar(new)
 
 
-def test_a_hidden_beat_is_told_by_nothing_that_follows():
+def test_a_masked_beat_is_not_revealed_by_the_next_difference():
     torch.manual_seed(0)
     tokens = torch.rand(50, 30, 3) + 1
-    shown = _hidden(tokens, 0.3, 1)
-    gone = shown[..., 0].isnan()
-    assert float(gone.float().mean()) == pytest.approx(0.3, abs=0.05)
-    assert shown[gone].isnan().all()
-    assert shown[:, 1:, 1][gone[:, :-1]].isnan().all()
-    assert torch.equal(shown[:, :, 2][~gone], tokens[:, :, 2][~gone])
-    assert torch.equal(_hidden(tokens, 0.0, 1), tokens)
+    visible = _mask_tokens(tokens, 0.3, 1)
+    masked = visible[..., 0].isnan()
+    assert float(masked.float().mean()) == pytest.approx(0.3, abs=0.05)
+    assert visible[masked].isnan().all()
+    assert visible[:, 1:, 1][masked[:, :-1]].isnan().all()
+    assert torch.equal(visible[:, :, 2][~masked], tokens[:, :, 2][~masked])
+    assert torch.equal(_mask_tokens(tokens, 0.0, 1), tokens)
 
 
 @pytest.mark.slow
-def test_hidden_beats_are_written_from_those_around_them():
+def test_masked_beats_are_reconstructed_from_their_neighbours():
     made = pretrain(lines(128), masked=0.4, epochs=30, learning_rate=0.02, **SMALL)
-    unseen = lines(160)[128:]
+    new = lines(160)[128:]
     draw = np.random.default_rng(1)
-    hidden = (draw.random(unseen.shape) < 0.4) & np.isfinite(unseen)
+    hidden = (draw.random(new.shape) < 0.4) & np.isfinite(new)
     hidden[:, [0, -1]] = False
-    shown = np.where(hidden, np.nan, unseen)
-    written = made.reconstruct(shown, steps=unseen.shape[1])  # the length of what was shown
-    whole = lengths_of(unseen) == unseen.shape[1]
-    error = (written - unseen)[whole][hidden[whole]]
-    assert np.mean(error**2) < 0.3 * np.nanvar(unseen)
+    visible = np.where(hidden, np.nan, new)
+    decoded = made.reconstruct(visible, steps=new.shape[1])  # the length of what was shown
+    whole = lengths_of(new) == new.shape[1]
+    error = (decoded - new)[whole][hidden[whole]]
+    assert np.mean(error**2) < 0.3 * np.nanvar(new)
 
 
 @pytest.mark.slow
-def test_after_a_kill_training_goes_on_and_ends_the_same(tmp_path):
+def test_training_resumes_after_a_kill_with_the_same_result(tmp_path):
     values = lines(40)
     np.save(tmp_path / "values.npy", values)
     options = {**SMALL, "epochs": 5, "masked": 0.2, "scheduled_sampling": True}
@@ -136,7 +144,7 @@ pretrain(values, checkpoint={str(path)!r}, progress=kill, **{options!r})
         pretrain(values[1:], checkpoint=path, resume=True, **options)
 
 
-def test_a_stem_makes_few_steps_of_many_samples_each_sequence_by_itself():
+def test_a_stem_downsamples_each_sequence_by_itself():
     torch.manual_seed(0)
     waves = torch.randn(3, 100, 1)
     lengths = torch.tensor([100, 61, 1])
@@ -147,12 +155,12 @@ def test_a_stem_makes_few_steps_of_many_samples_each_sequence_by_itself():
         encoder = Encoder(1, hidden=4, strides=(4, 2), bidirectional=bidirectional).eval()
         together = encoder(torch.cat([waves, torch.full((3, 30, 1), 9.0)], 1), lengths)
         for i, n in enumerate(lengths):
-            alone = encoder(waves[i : i + 1, :n], lengths[i : i + 1])[0]
-            torch.testing.assert_close(alone, together[i], atol=1e-6, rtol=0)
+            free_running = encoder(waves[i : i + 1, :n], lengths[i : i + 1])[0]
+            torch.testing.assert_close(free_running, together[i], atol=1e-6, rtol=0)
 
 
 @pytest.mark.slow
-def test_waves_are_read_through_a_stem_and_written_as_something_short(tmp_path):
+def test_waves_are_read_through_a_stem_and_decoded_as_a_short_sequence(tmp_path):
     draw = np.random.default_rng(0)
     bpm = draw.uniform(50, 110, 80)
     time = np.arange(0, 12, 1 / 16)
@@ -171,7 +179,7 @@ def test_waves_are_read_through_a_stem_and_written_as_something_short(tmp_path):
     guess = again.reconstruct(waves[60:], steps=2)[:, 0, 0]
     assert np.corrcoef(guess, bpm[60:])[0, 1] > 0.8
     assert again.gates(waves[0]).forget.shape == (24, 8)
-    with pytest.raises(InputError, match="no table holds"):
+    with pytest.raises(InputError, match="feature tables do not contain"):
         again.tokens(None)
     with pytest.raises(InputError, match="strides"):
         pretrain(waves, strides=(0,), **SMALL)
