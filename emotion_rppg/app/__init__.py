@@ -36,7 +36,7 @@ class _Gone(Exception):
 
 
 def watched(work: Callable[..., Shown]) -> Iterator[Shown]:
-    """What ``work(seen=…)`` gives, after what it shows of the wave while it reads.
+    """What ``work(preview=…)`` gives, after what it shows of the wave while it reads.
 
     Work whose watcher has gone ends at the next second of video.
     """
@@ -44,7 +44,7 @@ def watched(work: Callable[..., Shown]) -> Iterator[Shown]:
     gone = threading.Event()
     due = 0.0
 
-    def seen(so_far: Callable[[], Signal]) -> None:
+    def preview(so_far: Callable[[], Signal]) -> None:
         nonlocal due
         if gone.is_set():
             raise _Gone
@@ -53,7 +53,7 @@ def watched(work: Callable[..., Shown]) -> Iterator[Shown]:
             due = time.monotonic() + REDRAWN_S
 
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(work, seen=seen)
+        done = thread.submit(work, preview=preview)
         try:
             while not done.done() or not news.empty():
                 try:

@@ -62,7 +62,7 @@ def analyse(
     model: Model | None = None,
     rest: str | Path | None = None,
     progress: Progress | None = None,
-    seen: Preview | None = None,
+    preview: Preview | None = None,
 ) -> Shown:
     """Read one video and write its files into ``folder``.
 
@@ -76,12 +76,12 @@ def analyse(
     video, calm = _checked(path), None if rest is None else _checked(rest)
     how = Reading(method=method)
     if model is None:
-        wave, predicted = how.wave(as_recordings(video)[0], progress, seen), None
+        wave, predicted = how.wave(as_recordings(video)[0], progress, preview), None
     else:
         needed = model.calibration_s is not None
         if needed and calm is None:
             raise InputError("the model compares people with their own rest: give a video of it")
-        table, wave = read_like(model, video, progress=progress, seen=seen)
+        table, wave = read_like(model, video, progress=progress, preview=preview)
         quiet = read_like(model, calm)[0] if needed and calm is not None else None
         predicted = model.predict(table, rest=quiet)
     whole = Extraction(length_s=None, families=("hrv",))

@@ -59,7 +59,7 @@ def estimate(
     weights: str | Path | None = None,
     detector: Any = None,
     progress: Callable[[int, int], None] | None = None,
-    seen: Preview | None = None,
+    preview: Preview | None = None,
 ) -> Signal:
     """The pulse wave of the face in a video; more blood is up.
 
@@ -81,7 +81,7 @@ def estimate(
         See :func:`emotion_rppg.video.face_tracking.track_face`.
     progress : function, optional
         Called with the frames read and their number, where the file tells it.
-    seen : function, optional
+    preview : function, optional
         Called once a second of video with a function that gives the wave so far (a network's not
         confirmed yet), for who wants to watch it grow.
 
@@ -99,7 +99,7 @@ def estimate(
         Unreadable video, no face in it, unknown method, missing weights.
     """
     how = {"region": region, "face": face, "detector": detector}
-    return _read(video, [method], weights, device, progress=progress, seen=seen, **how)[0]()
+    return _read(video, [method], weights, device, progress=progress, preview=preview, **how)[0]()
 
 
 def estimate_each(
@@ -120,10 +120,10 @@ def _read(
     device: str,
     *,
     progress: Callable[[int, int], None] | None = None,
-    seen: Preview | None = None,
+    preview: Preview | None = None,
     **how: Any,
 ) -> list[Callable[[], Signal]]:
-    """All frames read; what gives the wave of each method. ``seen`` is told of the first."""
+    """All frames read; what gives the wave of each method. ``preview`` gets the first."""
     video = video if isinstance(video, Video) else Video(Path(video))
     # decoding goes on while torch and the networks are loaded, and while they read
     looks = prefetch(track_face(video, **how))
@@ -144,9 +144,9 @@ def _read(
         for network in networks:
             network.add(look)
         due_s = min(due_s, look.time_s + 1.0)
-        if seen is not None and look.time_s >= due_s:
+        if preview is not None and look.time_s >= due_s:
             due_s = math.inf
-            seen(readers[0].so_far)
+            preview(readers[0].so_far)
     return [partial(_with_quality, reader, pictures) for reader in readers]
 
 

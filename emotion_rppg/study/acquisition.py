@@ -79,7 +79,7 @@ class Reading:
         return recording.video is not None and self.kind(recording) == "rppg"
 
     def wave(
-        self, recording: Recording, progress: Progress | None = None, seen: Preview | None = None
+        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
     ) -> Signal:
         """The pulse wave, with a quality for each sample where the wave is a pulse."""
         kind = self.kind(recording)
@@ -94,7 +94,7 @@ class Reading:
                 face=self.face,
                 weights=self.weights,
                 progress=progress,
-                seen=seen,
+                preview=preview,
             )
         signal = recording.read(kind)
         if not KINDS[kind].pulse_wave or signal.quality is not None:

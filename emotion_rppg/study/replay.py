@@ -74,7 +74,7 @@ def read_like(
     face: int | None = None,
     channel: str | None = None,
     progress: Progress | None = None,
-    seen: Preview | None = None,
+    preview: Preview | None = None,
 ) -> tuple[pd.DataFrame, Signal]:
     """Extract feature table and wave of one recording as the model's training table was extracted.
 
@@ -82,7 +82,7 @@ def read_like(
     """
     recording = given if isinstance(given, Recording) else _only(model, given, channel)
     how = extraction_for(model, [recording], weights=weights, region=region, face=face)
-    rows, wave = _rows(model, recording, how, device, progress, seen)
+    rows, wave = _rows(model, recording, how, device, progress, preview)
     return completed([rows], how), wave
 
 
@@ -200,11 +200,11 @@ def _rows(
     how: Extraction,
     device: str,
     progress: Progress | None,
-    seen: Preview | None,
+    preview: Preview | None,
 ) -> tuple[pd.DataFrame, Signal]:
     """Rows and wave of one recording, without baseline and embeddings."""
     reading, recording = Reading.of(how, device), _as_trained(model, recording)
-    wave = reading.wave(recording, progress, seen)
+    wave = reading.wave(recording, progress, preview)
     return features_of(recording, wave, reading, how), wave
 
 

@@ -101,9 +101,9 @@ def test_work_ends_when_its_watcher_has_gone(monkeypatch) -> None:
     monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
     told = []
 
-    def work(*, seen) -> Shown:
+    def work(*, preview) -> Shown:
         for k in range(10_000):
-            seen(lambda: Signal(np.zeros(60), 30, kind="rppg"))
+            preview(lambda: Signal(np.zeros(60), 30, kind="rppg"))
             told.append(k)
             time.sleep(0.01)
         raise AssertionError("nobody stopped it")
@@ -115,7 +115,7 @@ def test_work_ends_when_its_watcher_has_gone(monkeypatch) -> None:
 
 
 def test_an_error_of_the_work_reaches_the_watcher() -> None:
-    def work(*, seen) -> Shown:
+    def work(*, preview) -> Shown:
         raise InputError("no face")
 
     with pytest.raises(InputError, match="no face"):

@@ -56,7 +56,12 @@ def test_progress_counts_the_frames() -> None:
 
 def test_colours_leave_no_small_blocks_of_memory_behind() -> None:
     counts: list[int] = []
-    estimate(CLIP, "green", region="full", seen=lambda _: counts.append(sys.getallocatedblocks()))
+    estimate(
+        CLIP,
+        "green",
+        region="full",
+        preview=lambda _: counts.append(sys.getallocatedblocks()),
+    )
     assert len(counts) == 11  # one a second of 30 frames
     assert (
         counts[-1] - counts[1] < 400
