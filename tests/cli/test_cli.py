@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.cli.console import progress_bar
 from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.emotion import HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion.tasks import CODINGS
+from emotion_rppg.evaluation import SPLITS
+from emotion_rppg.evaluation.normalisation import NORMALISE
+from emotion_rppg.features import FAMILIES
+from emotion_rppg.pulse import METHODS, NETWORKS
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.losses import LOSSES
 from emotion_rppg.runtime.tables import read_table
 from tests.datasets.fakes import FAKES
 
@@ -31,6 +41,20 @@ VERBS = (
     "convert",
     "cache",
 )
+
+
+NAMES = {  # tables of the names that the help of an option shows
+    "--method": {*METHODS, *NETWORKS},
+    "--families": FAMILIES,
+    "--split": SPLITS,
+    "--normalise": NORMALISE,
+    "--heads": HEADS,
+    "--head": {*HEADS, *HEADS_REGRESSION},
+    "--network": NETWORKS,
+    "--loss": LOSSES,
+    "--normalisation": NORMALISATIONS,
+    "--coding": CODINGS,
+}
 
 
 def run(*words: object):
@@ -65,6 +89,50 @@ def test_each_verb_explains_itself_with_an_example(words) -> None:
     assert result.exit_code == 0
     assert "Usage" in result.output
     assert f"Example: emotion-rppg {' '.join(words)}" in " ".join(result.output.split())
+
+
+def options_of(words):
+    """Options and arguments of a verb that its help shows."""
+    command = get_command(app)
+    for word in words:
+        command = command.commands[word]
+    return [option for option in command.params if not getattr(option, "hidden", False)]
+
+
+@pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)
+def test_each_option_has_a_help_text_and_states_its_default(words) -> None:
+    for option in options_of(words):
+        text = option.help or ""
+        assert len(text.split()) > 1, option.name
+        assert text.rstrip().endswith((".", "…")), option.name
+        flag = getattr(option, "is_flag", False)
+        if not flag and not option.required and option.default not in (None, "", []):
+            assert option.show_default, option.name
+
+
+def names_in_help(text: str) -> set[str]:
+    """Names that a help text lists, after "such as" or a colon, without the explanations."""
+    plain = re.sub(r" \([^)]*\)", "", text)
+    listed = plain.partition("such as ")[2] or plain.partition(": ")[2]
+    clause = re.split(r"[;.](?: |$)", listed)[0]
+    return set(re.split(r", | or ", clause))
+
+
+@pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)
+def test_a_name_that_a_help_text_lists_is_a_name_of_its_table(words) -> None:
+    for option in options_of(words):
+        for name in set(option.opts) & set(NAMES):
+            listed = names_in_help(option.help)
+            assert listed <= set(NAMES[name]), (name, listed - set(NAMES[name]))
+            if name != "--heads":  # shows three of many
+                assert len(listed) >= 3, (name, option.help)
+
+
+def test_the_earlier_name_of_target_is_accepted_and_not_shown(tmp_path) -> None:
+    table = ("--table", tmp_path / "no.csv", "--out", tmp_path / "e")
+    assert "no target" in refused("evaluate", *table)
+    assert "no table" in refused("evaluate", *table, "--task", "arousal")
+    assert "--task" not in run("evaluate", "--help").output
 
 
 def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
@@ -184,12 +252,12 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:
     def missing() -> str:
         raise ImportError("libGL.so.1: cannot open shared object file")
 
-    looks = [("python", lambda: "3.11", ""), ("opencv", missing, "apt-get install libgl1")]
-    monkeypatch.setattr(doctor, "_LOOKS", looks)
+    checks = [("python", lambda: "3.11", ""), ("opencv", missing, "apt-get install libgl1")]
+    monkeypatch.setattr(doctor, "_REQUIRED", checks)
     said = run("doctor").stdout
     assert "MISS  opencv" in said
     assert "→ apt-get install libgl1" in said
-    assert said.splitlines()[-1] == "lacking: opencv"
+    assert said.splitlines()[-1] == "missing: opencv"
 
 
 def test_init_keeps_what_is_there(tmp_path) -> None:
