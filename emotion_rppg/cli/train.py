@@ -63,7 +63,10 @@ def train_emotion(
     ] = None,
     normalise: Annotated[
         str,
-        typer.Option(help="none, or calibration: compare each person with their own rest."),
+        typer.Option(
+            help="Normalisation by each person's own data, such as none or calibration (compare "
+            "with their first minutes; `predict` then needs --calibrate)."
+        ),
     ] = "none",
     calibration_s: CalibrationS = 240.0,
     probabilities: Probabilities = "temperature",
