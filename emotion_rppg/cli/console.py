@@ -101,6 +101,11 @@ def print_result(text: str, as_json: bool, result: dict[str, Any]) -> None:
     typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
 
 
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: "1 window", "3 windows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def json_number(value: float, digits: int = 2) -> float | None:
     """Round a number for JSON; NaN, which JSON cannot express, becomes None."""
     return None if value != value else round(float(value), digits)

@@ -229,7 +229,7 @@ def _summary_text(means: pd.DataFrame) -> str:
         "mean_trusted": "trusted",
         "mean_good": "good quality",
     }
-    present = [name for name in columns if name in means]
+    present = [name for name in columns if name in means and means[name].notna().any()]
     lines = [means[present].rename(columns=columns).round(3).to_string(index=False, na_rep="")]
     for target, rows in means.groupby("target", sort=False):
         first = rows[~rows["dummy"]].iloc[0] if not rows["dummy"].all() else rows.iloc[0]

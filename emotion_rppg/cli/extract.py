@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from emotion_rppg.cli.console import (
+    count,
     find_recordings,
     json_number,
     print_result,
@@ -249,7 +250,7 @@ def features(
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
         n_read = len(recordings) - len(failures)
         withheld = summary(table)
-        text = f"{len(table)} windows of {n_read} recording{'s' * (n_read != 1)} → {out}"
+        text = f"{count(len(table), 'window')} of {count(n_read, 'recording')} → {out}"
         text = "\n".join([text, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
         result["withheld"] = withheld
