@@ -1,4 +1,4 @@
-"""Adding a thing is one entry in one table: the verbs that take its name then run with it.
+"""Each addition is one entry in one table; the verbs then accept its name.
 
 A feature family and a signal kind have tests of their own (`tests/features`).
 """
@@ -34,29 +34,29 @@ TRAIN = ("train", "pulse", "--steps", 1, "--batch-size", 2, "--size", 16, "--fra
 
 
 def run(*words: object) -> str:
-    """Standard output of a verb that ends well."""
+    """Run a verb that must succeed and return its standard output."""
     result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def evaluated(folder: Path, *words: object, **columns: object) -> tuple[pd.DataFrame, str]:
-    """Results and report of `evaluate` on a small study whose heart rate follows the rating."""
+    """Run `evaluate` on a small study whose heart rate follows the rating; results and report."""
     table, out = folder / "table.csv", folder / "result"
     study().assign(**columns).to_csv(table, index=False)
-    how = ("--table", table, "--target", "arousal", "--permutations", 0, "--out", out)
-    run("evaluate", *how, *words)
+    options = ("--table", table, "--target", "arousal", "--permutations", 0, "--out", out)
+    run("evaluate", *options, *words)
     text = (out / "report.html").read_text(encoding="utf-8")
     return pd.read_csv(out / "results.csv"), " ".join(text.split())
 
 
 def study() -> pd.DataFrame:
     draw = np.random.default_rng(0)
-    one = {"dataset": "d", "session": "1", "start_s": 0.0, "duration_s": 60.0, "source": "bvp"}
-    one |= {"method": "", "network": "", "trained_on": "", "scale_arousal": "1..9"}
+    common = {"dataset": "d", "session": "1", "start_s": 0.0, "duration_s": 60.0, "source": "bvp"}
+    common |= {"method": "", "network": "", "trained_on": "", "scale_arousal": "1..9"}
     rows = [
         {
-            **one,
+            **common,
             "subject": f"s{person}",
             "trial": str(trial),
             "label_arousal": 3.0 + 4 * (trial % 2),
@@ -75,8 +75,8 @@ def study() -> pd.DataFrame:
 
 def halves(table: pd.DataFrame, *, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     del seed
-    late = people(table).to_numpy() > "d/s1"
-    yield np.flatnonzero(late), np.flatnonzero(~late)
+    train = people(table).to_numpy() > "d/s1"
+    yield np.flatnonzero(train), np.flatnonzero(~train)
 
 
 def a_split(folder: Path, add: Callable[..., None]) -> None:
@@ -113,14 +113,14 @@ class Nearest(ClassifierMixin, BaseEstimator):
     def fit(self, X, y) -> "Nearest":
         X, y = validate_data(self, X, y)
         self.classes_ = np.unique(y)
-        self.means_ = np.array([X[y == one].mean(axis=0) for one in self.classes_])
+        self.means_ = np.array([X[y == label].mean(axis=0) for label in self.classes_])
         return self
 
     def predict_proba(self, X) -> np.ndarray:
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        near = np.exp(-np.linalg.norm(X[:, None] - self.means_, axis=2))
-        return near / near.sum(axis=1, keepdims=True)
+        weights = np.exp(-np.linalg.norm(X[:, None] - self.means_, axis=2))
+        return weights / weights.sum(axis=1, keepdims=True)
 
     def predict(self, X) -> np.ndarray:
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
@@ -137,12 +137,12 @@ def a_head(folder: Path, add: Callable[..., None]) -> None:
     fitted = ("--target", "arousal", "--head", "nearest", "--out", model)
     run("train", "emotion", "--table", table, *fitted)
     run("predict", table, "--model", model, "--out", folder / "predicted")
-    said = pd.read_csv(next((folder / "predicted").glob("*.csv")))
-    assert ((said["arousal"] == "high") == (study()["label_arousal"] > 5)).all()
+    predictions = pd.read_csv(next((folder / "predicted").glob("*.csv")))
+    assert ((predictions["arousal"] == "high") == (study()["label_arousal"] > 5)).all()
 
 
-def squared(found: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
-    return (found - truth).square().mean()
+def squared(predicted: Tensor, truth: Tensor, rate_hz: float) -> Tensor:
+    return (predicted - truth).square().mean()
 
 
 def a_loss(folder: Path, add: Callable[..., None]) -> None:
@@ -171,9 +171,9 @@ def a_network(folder: Path, add: Callable[..., None]) -> None:
     config = json.loads((folder / "net" / "config.json").read_text(encoding="utf-8"))
     assert config["network"] == "mean_colour"
     for method in (("--method", folder / "net"), ("--method", "mean_colour", "--weights", "net")):
-        given = [folder / word if word == "net" else word for word in method]
-        told = json.loads(run("pulse", CLIP, *given, "--json").splitlines()[-1])
-        assert told["rate_hz"] == 30.0
+        options = [folder / word if word == "net" else word for word in method]
+        result = json.loads(run("pulse", CLIP, *options, "--json").splitlines()[-1])
+        assert result["rate_hz"] == 30.0
 
 
 def inverse_green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -188,9 +188,9 @@ def inverse_green(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 def a_method(folder: Path, add: Callable[..., None]) -> None:
     add(METHODS, "inverse_green", inverse_green)
-    told = json.loads(run("pulse", CLIP, "--method", "inverse_green", "--json").splitlines()[-1])
-    assert told["method"] == "inverse_green"
-    assert told["hr_bpm"] == pytest.approx(72.0, abs=2.0)
+    result = json.loads(run("pulse", CLIP, "--method", "inverse_green", "--json").splitlines()[-1])
+    assert result["method"] == "inverse_green"
+    assert result["hr_bpm"] == pytest.approx(72.0, abs=2.0)
     _, report = evaluated(folder, "--heads", "logistic", method="inverse_green", source="rppg")
     assert "Videos were read with inverse_green: Green, turned over (Nobody 1902)." in report
     assert "Nobody 1902. On green. A journal 2, 1–2." in report
@@ -234,11 +234,11 @@ def a_data_set(folder: Path, add: Callable[..., None]) -> None:
     assert "waves" in run("datasets")
     assert "nobody took part" in run("datasets", "waves", "--root", folder)
     assert "nobody1903" in run("datasets", "waves", "--cite")
-    found = ("--dataset", "waves", "--root", folder, "--length", 30, "--step", 30)
-    run("features", *found, "--out", folder / "table.csv")
+    dataset = ("--dataset", "waves", "--root", folder, "--length", 30, "--step", 30)
+    run("features", *dataset, "--out", folder / "table.csv")
     assert set(pd.read_csv(folder / "table.csv")["reader"]) == {"waves"}
-    how = ("--target", "arousal", "--heads", "logistic", "--permutations", 0)
-    run("evaluate", *found, *how, "--out", folder / "result")
+    options = ("--target", "arousal", "--heads", "logistic", "--permutations", 0)
+    run("evaluate", *dataset, *options, "--out", folder / "result")
     report = (folder / "result" / "report.html").read_text(encoding="utf-8")
     assert "Known of these data: nobody took part." in report
     assert "Waves: Nobody N (1903). Waves of nobody." in report
@@ -248,7 +248,7 @@ ADDITIONS = (a_split, a_normalisation, a_head, a_loss, a_network, a_method, a_da
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("addition", ADDITIONS, ids=[each.__name__ for each in ADDITIONS])
+@pytest.mark.parametrize("addition", ADDITIONS, ids=[addition.__name__ for addition in ADDITIONS])
 def test_one_entry_in_one_table_is_enough(addition, tmp_path, monkeypatch) -> None:
     torch.manual_seed(0)
     addition(tmp_path, monkeypatch.setitem)

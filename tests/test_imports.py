@@ -14,7 +14,7 @@ import pytest
 import emotion_rppg
 
 PACKAGE = Path(emotion_rppg.__file__).parent
-# A stage may import itself and what stands before it.
+# A stage may import itself and the stages before it.
 ORDER = (
     ("root",),
     ("runtime",),
@@ -41,7 +41,7 @@ def stage_of(module: str) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """Every module of the package that a file imports, at its top or inside a function."""
+    """Return the modules of the package that a file imports, at the top or inside a function."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -54,7 +54,7 @@ def imported(path: Path) -> set[str]:
 
 
 def modules_loaded(code: str) -> set[str]:
-    """Top-level modules in a fresh interpreter after running the code."""
+    """Return the top-level modules of a fresh interpreter after running the code."""
     script = f"{code}\nimport sys; print(' '.join({{m.split('.')[0] for m in sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -65,7 +65,7 @@ def modules_loaded(code: str) -> set[str]:
 def test_imports_run_one_way(path: Path) -> None:
     relative = path.relative_to(PACKAGE).with_suffix("")
     if relative.parts == ("__init__",):
-        pytest.skip("the package's own front door names everything, lazily")
+        pytest.skip("the package's __init__ imports every public name on first use")
     own = stage_of(".".join(("emotion_rppg", *relative.parts)))
     for name in imported(path):
         other = stage_of(name)
@@ -73,13 +73,13 @@ def test_imports_run_one_way(path: Path) -> None:
 
 
 def test_the_drawing_of_the_architecture_shows_this_order() -> None:
-    floors = []
+    layers = []
     for group in ElementTree.parse(DRAWING).iter("{http://www.w3.org/2000/svg}g"):
         names = [part for part in group if part.get("class") == "stage"]
         height = {float(part.get("y", "nan")) for part in names}
         assert len(height) == 1, [part.text for part in names]
-        floors.append((height.pop(), tuple(part.text for part in names)))
-    assert tuple(names for _, names in sorted(floors, reverse=True)) == ORDER
+        layers.append((height.pop(), tuple(part.text for part in names)))
+    assert tuple(names for _, names in sorted(layers, reverse=True)) == ORDER
 
 
 @pytest.mark.parametrize("stage", ["datasets", "features"])
@@ -110,7 +110,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert not modules_loaded(code) & heavy
 
 
-def test_every_public_name_is_there() -> None:
+def test_every_public_name_exists() -> None:
     for name in emotion_rppg.__all__:
         assert callable(getattr(emotion_rppg, name)), name
 
@@ -131,7 +131,7 @@ def test_every_parameter_of_a_public_function_has_a_name() -> None:
         assert not kinds & hidden, f"{name}{inspect.signature(function)}"
 
 
-def test_the_front_door_shows_every_parameter_of_an_evaluation() -> None:
+def test_the_public_evaluate_shows_every_parameter() -> None:
     from emotion_rppg.evaluation.run import evaluate
 
     assert emotion_rppg.evaluate is evaluate
@@ -139,7 +139,7 @@ def test_the_front_door_shows_every_parameter_of_an_evaluation() -> None:
     assert {"target", "heads", "split", "normalise", "permutations", "cache", "seed"} < shown
 
 
-def test_an_encoder_is_pretrained_with_the_defaults_of_its_recipe() -> None:
+def test_pretrain_encoder_has_the_defaults_of_its_configuration() -> None:
     from emotion_rppg.emotion.deep.pretraining import Recipe
     from emotion_rppg.study import pretrain_encoder
 

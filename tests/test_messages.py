@@ -1,4 +1,4 @@
-"""What messages and docstrings name is there: each option and verb is one of the command line's."""
+"""Options and verbs that messages and docstrings name exist on the command line."""
 
 import ast
 import re
@@ -22,7 +22,10 @@ def commands() -> dict[str, set[str]]:
     """Options of each verb by its words: ``{"train pulse": {"--out", …}, …}``; "" has the app's."""
 
     def walk(command, words: tuple[str, ...]) -> Iterator[tuple[str, set[str]]]:
-        yield " ".join(words), {text for each in command.params for text in each.opts} | {"--help"}
+        yield (
+            " ".join(words),
+            {name for option in command.params for name in option.opts} | {"--help"},
+        )
         for name, inner in getattr(command, "commands", {}).items():
             yield from walk(inner, (*words, name))
 
@@ -34,7 +37,7 @@ OPTIONS = set().union(*VERBS.values())
 
 
 def texts(path: Path) -> Iterator[str]:
-    """Every text in a file, docstrings too; what an f-string fills in is a blank."""
+    """Yield each string of a file, docstrings too; values in an f-string become "…"."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = set()
     for node in ast.walk(tree):
@@ -51,25 +54,25 @@ def texts(path: Path) -> Iterator[str]:
 
 
 def wrong(text: str) -> list[str]:
-    """Options that no verb has, verbs that are not there, options that the named verb lacks."""
-    found = [option for option in OPTION.findall(text) if option not in OPTIONS | FOREIGN]
+    """Return unknown options, unknown verbs, and options that the named verb does not have."""
+    faults = [option for option in OPTION.findall(text) if option not in OPTIONS | FOREIGN]
     for words, rest in VERB.findall(text):
         named = longest_verb(words.split())
         if not named:
-            found.append(f"emotion-rppg {words.strip()}")
+            faults.append(f"emotion-rppg {words.strip()}")
         else:
-            lacks = set(OPTION.findall(rest)) - VERBS[named] - FOREIGN
-            found += [f"emotion-rppg {named} {option}" for option in sorted(lacks)]
-    return found
+            missing = set(OPTION.findall(rest)) - VERBS[named] - FOREIGN
+            faults += [f"emotion-rppg {named} {option}" for option in sorted(missing)]
+    return faults
 
 
 def longest_verb(words: list[str]) -> str:
-    """The verb that a command line begins with; "" where there is none."""
+    """Return the verb that a command line begins with, or ""."""
     starts = (" ".join(words[:n]) for n in range(len(words), 0, -1))
     return next((start for start in starts if start in VERBS), "")
 
 
-def test_what_is_not_there_is_noticed() -> None:
+def test_an_unknown_option_or_verb_is_detected() -> None:
     assert wrong("give it with --weigths DIR") == ["--weigths"]
     assert wrong("`emotion-rppg trian pulse` makes one") == ["emotion-rppg trian pulse"]
     assert wrong("`emotion-rppg train emotion --network cnn3d` makes one") == [
@@ -85,12 +88,12 @@ def test_the_command_line_was_read() -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
-def test_no_message_names_a_way_that_does_not_exist(path: Path) -> None:
+def test_messages_name_only_options_and_verbs_that_exist(path: Path) -> None:
     assert not [fault for text in texts(path) for fault in wrong(text)]
 
 
-def test_many_messages_name_a_way() -> None:
-    """Else the law above would hold of nothing."""
-    every = [text for path in FILES for text in texts(path)]
-    assert sum(len(OPTION.findall(text)) for text in every) > 50
-    assert sum(len(VERB.findall(text)) for text in every) > 20
+def test_many_messages_name_an_option_or_a_verb() -> None:
+    """Otherwise the test above would test nothing."""
+    all_texts = [text for path in FILES for text in texts(path)]
+    assert sum(len(OPTION.findall(text)) for text in all_texts) > 50
+    assert sum(len(VERB.findall(text)) for text in all_texts) > 20

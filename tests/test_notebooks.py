@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, as a reader would run them."""
+"""The notebooks run from top to bottom."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
-def test_the_three_stages_and_the_way_to_another_data_set_have_a_notebook_each() -> None:
+def test_each_stage_and_cross_dataset_evaluation_have_a_notebook() -> None:
     assert [p.stem[:2] for p in NOTEBOOKS][:4] == ["01", "02", "03", "04"]
 
 
-# the kernel's own machinery warns of things that are not ours
+# these warnings come from the Jupyter kernel
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

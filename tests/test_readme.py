@@ -1,5 +1,7 @@
-"""README and documentation are true: marked examples run, commands parse, links and pages exist."""
+"""README and docs are true: examples run; commands parse; links, pages and modules exist."""
 
+import importlib
+import operator
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +11,7 @@ from typer import Exit
 from typer.main import get_command
 from typer.testing import CliRunner
 
+import emotion_rppg
 from emotion_rppg.cli import app
 from emotion_rppg.datasets.synthetic import write_study
 
@@ -18,12 +21,13 @@ MARKED = re.findall(r"<!-- test: run -->\n```(\w+)\n(.*?)```", README, flags=re.
 AT_THE_TOP = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "data/README.md")
 PAGES = [*(ROOT / name for name in AT_THE_TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 FENCED = re.compile(r"^```\w*\n(.*?)^```", flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory) -> Path:
-    """A reader's folder: a face video and a study of their own."""
+def user_folder(tmp_path_factory) -> Path:
+    """A user's folder with a face video and a study."""
     folder = tmp_path_factory.mktemp("desk")
     clip = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"
     (folder / "face.mp4").write_bytes(clip.read_bytes())
@@ -31,7 +35,7 @@ def desk(tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_three_jobs_are_there_as_commands_and_as_short_python() -> None:
+def test_each_of_the_three_jobs_is_shown_as_commands_and_as_short_python() -> None:
     languages = [language for language, _ in MARKED]
     assert languages == ["bash", "python"] * 3
     for language, text in MARKED:
@@ -41,8 +45,8 @@ def test_the_three_jobs_are_there_as_commands_and_as_short_python() -> None:
 
 
 @pytest.mark.slow
-def test_the_examples_run_in_the_order_they_are_read(desk, monkeypatch) -> None:
-    monkeypatch.chdir(desk)
+def test_the_marked_examples_run_in_order(user_folder, monkeypatch) -> None:
+    monkeypatch.chdir(user_folder)
     for language, text in MARKED:
         if language == "python":
             exec(compile(text, "README.md", "exec"), {})  # the README is ours
@@ -53,11 +57,11 @@ def test_the_examples_run_in_the_order_they_are_read(desk, monkeypatch) -> None:
             result = CliRunner().invoke(app, verb[1:])
             assert result.exit_code == 0, f"{line}\n{result.output}"
     for made in ("wave.csv", "table.csv", "model/config.json", "result/report.html"):
-        assert (desk / made).is_file(), made
+        assert (user_folder / made).is_file(), made
 
 
 def commands_in(text: str) -> list[str]:
-    """Command lines of the package in fenced blocks and in inline code."""
+    """Return the command lines of the package in fenced blocks and in inline code."""
     blocks = "\n".join(FENCED.findall(text)).replace("\\\n", " ")
     lines = re.findall(r"^(?:\.venv/bin/)?(emotion-rppg\b.*)$", blocks, flags=re.MULTILINE)
     inline = re.findall(r"`(emotion-rppg [^`]*)`", FENCED.sub("", text))
@@ -65,7 +69,7 @@ def commands_in(text: str) -> list[str]:
 
 
 def refused(line: str) -> str:
-    """What the parser says against a command line, or nothing; a verb alone is only named."""
+    """Return the parser's error for a command line, or ""; a verb alone is a mention."""
     command, words, context = get_command(app), shlex.split(line, comments=True)[1:], None
     try:
         while words:
@@ -81,7 +85,7 @@ def refused(line: str) -> str:
         return getattr(error, "message", "") or type(error).__name__
 
 
-def test_a_command_that_is_wrong_is_seen() -> None:
+def test_a_wrong_command_is_detected() -> None:
     text = "`emotion-rppg live --camera 0`\n```bash\nemotion-rppg live \\\n  --camra 0\n```\n"
     assert [bool(refused(line)) for line in commands_in(text)] == [True, False]
     for wrong in (
@@ -95,19 +99,64 @@ def test_a_command_that_is_wrong_is_seen() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_command_shown_parses(page: Path) -> None:
     lines = commands_in(page.read_text(encoding="utf-8"))
-    wrong = {line: said for line in lines if (said := refused(line))}
+    wrong = {line: error for line in lines if (error := refused(line))}
     assert not wrong
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_every_link_inside_leads_somewhere(page: Path) -> None:
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     text = FENCED.sub("", page.read_text(encoding="utf-8"))
     links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
-    inside = [link for link in links if "://" not in link]
-    assert not [link for link in inside if not (page.parent / link).exists()]
+    files = [link for link in links if "://" not in link]
+    assert not [link for link in files if not (page.parent / link).exists()]
 
 
-def test_every_page_of_the_site_is_there() -> None:
+def test_every_page_of_the_site_exists() -> None:
     pages = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), flags=re.MULTILINE)
     assert len(pages) > 5
     assert not [page for page in pages if not (ROOT / "docs" / page).is_file()]
+
+
+def names_in(text: str) -> set[str]:
+    """Return the dotted names of the package's modules, functions and tables in a page."""
+    full = re.findall(r"\bemotion_rppg((?:\.[A-Za-z_]\w*)+)", text)
+    short = re.findall(r"`((?:[a-z_]+)(?:\.[A-Za-z_]\w*)+)", text)
+    imports = re.findall(r"from emotion_rppg([\w.]*) import ([\w, ]+)", text)
+    listed = [f"{module}.{name.strip()}" for module, names in imports for name in names.split(",")]
+    rooms = {path.stem for path in (ROOT / "emotion_rppg").iterdir()}
+    ours = [
+        f".{name}"
+        for name in short
+        if name.split(".")[0] in rooms and not name.endswith((".py", ".avi"))
+    ]
+    return {name.removeprefix(".") for name in (*full, *listed, *ours)}
+
+
+def exists(name: str) -> bool:
+    """Whether ``pulse.estimate.estimate`` is a module of the package or a name inside one."""
+    module, parts = emotion_rppg, name.split(".")
+    while parts:
+        try:
+            module = importlib.import_module(f"{module.__name__}.{parts[0]}")
+        except ImportError:
+            break
+        parts = parts[1:]
+    try:
+        operator.attrgetter(".".join(parts))(module) if parts else module
+    except AttributeError:
+        return False
+    return True
+
+
+def test_a_name_that_does_not_exist_is_detected() -> None:
+    text = "`pulse.estimate.estimate`, `pulse.gone`, `emotion_rppg.signals.Signals`"
+    assert {name for name in names_in(text) if not exists(name)} == {
+        "pulse.gone",
+        "signals.Signals",
+    }
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda page: page.name)
+def test_every_module_and_function_that_is_named_exists(page: Path) -> None:
+    names = names_in(page.read_text(encoding="utf-8"))
+    assert not [name for name in sorted(names) if not exists(name)]

@@ -1,4 +1,4 @@
-"""The contributor's pages and the automation are true: files, tables, commands, versions exist."""
+"""Files, tables, commands and versions that the contributor pages and workflows name exist."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ def jobs() -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("path", AUTOMATION, ids=names_of(AUTOMATION))
-def test_every_file_of_the_automation_parses(path: Path) -> None:
+def test_every_workflow_and_template_parses(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
@@ -76,8 +76,8 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
     named = re.findall(r"`([\w./-]+/[\w.-]*)`", page.read_text(encoding="utf-8"))
     paths = {path for path in named if not path.endswith("/mine.py")}  # the reader's own file
     assert len(paths) > 10
-    places = (ROOT, ROOT / "emotion_rppg")
-    assert not [path for path in paths if not any((place / path).exists() for place in places)]
+    roots = (ROOT, ROOT / "emotion_rppg")
+    assert not [path for path in paths if not any((root / path).exists() for root in roots)]
 
 
 def rows_of_additions() -> dict[str, str]:
@@ -100,21 +100,21 @@ KINDS = (
 )
 
 
-def test_there_is_a_way_to_add_each_kind_of_thing() -> None:
+def test_the_page_describes_how_to_add_each_kind() -> None:
     assert tuple(rows_of_additions()) == KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_table_to_add_a_line_to_is_where_the_page_says(kind: str) -> None:
+def test_each_table_of_names_is_in_the_file_that_the_page_names(kind: str) -> None:
     row = rows_of_additions()[kind]
-    placed = re.findall(r"`(\w+)` \(`(emotion_rppg/[\w/]+\.py)`\)", row)
-    assert placed
-    for name, path in placed:
+    located = re.findall(r"`(\w+)` \(`(emotion_rppg/[\w/]+\.py)`\)", row)
+    assert located
+    for name, path in located:
         text = (ROOT / path).read_text(encoding="utf-8")
         assert re.search(rf"^(def )?{name}\b", text, flags=re.MULTILINE), f"{name} in {path}"
 
 
-def test_the_example_of_a_reader_is_one() -> None:
+def test_the_example_of_a_reader_exists() -> None:
     assert DATASETS["case"].__module__ == "emotion_rppg.datasets.case"
     assert "`emotion_rppg/datasets/case.py`" in rows_of_additions()["data set reader"]
 

@@ -1,4 +1,4 @@
-"""A user's script is type-checked against the installed package, which says so by ``py.typed``."""
+"""A user's script can be type-checked against the installed package (``py.typed``)."""
 
 import re
 import subprocess
@@ -31,12 +31,12 @@ rate_bpm("wave.csv")  # wrong
 
 
 def installed_beside(folder: Path) -> Path:
-    """Interpreter of an environment in whose search path the package and its libraries lie."""
+    """Make an environment that finds the package and its libraries; return its interpreter."""
     venv.create(folder, with_pip=False)
     bin_folder = folder / ("Scripts" if sys.platform == "win32" else "bin")
     python = bin_folder / ("python.exe" if sys.platform == "win32" else "python")
-    asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
-    site = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    command = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     paths = (Path(emotion_rppg.__file__).parents[1], sysconfig.get_path("purelib"))
     (Path(site) / "beside.pth").write_text("\n".join(map(str, paths)) + "\n", encoding="utf-8")
     return python

@@ -1,6 +1,6 @@
-"""The web page on this machine: a face video in; wave, beats, HRV and downloads out.
+"""The web page: it shows the wave, beats and HRV of a face video and offers downloads.
 
-Served on 127.0.0.1 alone. What is uploaded lies in a temporary folder that goes with the server.
+It is served on 127.0.0.1 only. Uploads are in a temporary folder, deleted when the server ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.app.analysis import LONGEST_S, Shown, analyse, growing
+from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse, preview_content
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.inference.trained_network import BUNDLED
@@ -26,54 +26,54 @@ from emotion_rppg.study import load
 if TYPE_CHECKING:
     from emotion_rppg.emotion.model import Model
 
-LARGEST, AT_ONCE, WAITING = "500mb", 2, 20
-KEPT_S = 1800  # for uploads and results of a page that stays open
-REDRAWN_S = 1.0  # between pictures of a wave that grows
+MAX_FILE_SIZE, MAX_RUNNING, MAX_WAITING = "500mb", 2, 20
+DELETE_AFTER_S = 1800  # uploads and results of a page that stays open
+REDRAW_S = 1.0  # between two figures of a wave that is still being read
 
 
-class _Gone(Exception):
-    """Nobody looks at the page any more."""
+class _Closed(Exception):
+    """The page was closed."""
 
 
-def watched(work: Callable[..., Shown]) -> Iterator[Shown]:
-    """What ``work(preview=…)`` gives, after what it shows of the wave while it reads.
+def stream(work: Callable[..., PageContent]) -> Iterator[PageContent]:
+    """Run ``work(preview=…)`` in a thread; yield the wave so far, then its result.
 
-    Work whose watcher has gone ends at the next second of video.
+    If the caller stops iterating, the work ends at the next second of video.
     """
-    news: Queue[Signal] = Queue()
-    gone = threading.Event()
-    due = 0.0
+    waves: Queue[Signal] = Queue()
+    closed = threading.Event()
+    due_s = 0.0
 
     def preview(so_far: Callable[[], Signal]) -> None:
-        nonlocal due
-        if gone.is_set():
-            raise _Gone
-        if time.monotonic() >= due:
-            news.put(so_far())
-            due = time.monotonic() + REDRAWN_S
+        nonlocal due_s
+        if closed.is_set():
+            raise _Closed
+        if time.monotonic() >= due_s:
+            waves.put(so_far())
+            due_s = time.monotonic() + REDRAW_S
 
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(work, preview=preview)
+        result = thread.submit(work, preview=preview)
         try:
-            while not done.done() or not news.empty():
+            while not result.done() or not waves.empty():
                 try:
-                    wave = news.get(timeout=0.1)
+                    wave = waves.get(timeout=0.1)
                 except Empty:
                     continue
                 if len(wave):
-                    yield growing(wave)
-            yield done.result()
+                    yield preview_content(wave)
+            yield result.result()
         finally:
-            gone.set()
+            closed.set()
 
 
 @contextmanager
 def page(model_folder: Path | None = None) -> Iterator[Any]:
-    """The page, not yet served; its temporary files go when the block ends."""
+    """Build the page without serving it; its temporary files are deleted when the block ends."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    with TemporaryDirectory(prefix="emotion-rppg-app-") as place:
-        os.environ["GRADIO_TEMP_DIR"] = place
+    with TemporaryDirectory(prefix="emotion-rppg-app-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
         yield _blocks(load(model_folder) if model_folder else None)
 
 
@@ -84,7 +84,7 @@ def _blocks(model: Model | None) -> Any:
         raise InputError("the web page needs gradio: pip install 'emotion-rppg[app]'") from error
 
     needs_rest = model is not None and model.calibration_s is not None
-    on_plane = model is not None and {"arousal", "valence"} <= set(model.targets)
+    has_both = model is not None and {"arousal", "valence"} <= set(model.targets)
 
     def read(
         video: str | None,
@@ -93,26 +93,26 @@ def _blocks(model: Model | None) -> Any:
         bar: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         if video is None:
-            raise gr.Error("give a video first: upload one, or record with the camera")
-        with TemporaryDirectory() as folder:  # the server copies what is yielded before it goes on
+            raise gr.Error("no video: upload one, or record one with the camera")
+        with TemporaryDirectory() as folder:  # the server copies each result before it continues
 
-            def work(**watching: Any) -> Shown:
-                asked: dict[str, Any] = {"method": method, "model": model, "rest": rest}
-                asked["progress"] = lambda done, total: bar((done, total))
-                return analyse(video, Path(folder), **asked, **watching)
+            def work(**preview: Any) -> PageContent:
+                options: dict[str, Any] = {"method": method, "model": model, "rest": rest}
+                options["progress"] = lambda done, total: bar((done, total))
+                return analyse(video, Path(folder), **options, **preview)
 
             try:
-                for shown in watched(work):
-                    yield tuple(vars(shown).values())
+                for content in stream(work):
+                    yield tuple(vars(content).values())
             except InputError as error:
                 raise gr.Error(str(error)) from None
 
     with gr.Blocks(
-        title="emotion_rppg", analytics_enabled=False, delete_cache=(60, KEPT_S)
+        title="emotion_rppg", analytics_enabled=False, delete_cache=(60, DELETE_AFTER_S)
     ) as blocks:
         gr.Markdown(
-            "# The pulse in a face\nNot a medical device. Only with the consent of whoever is "
-            f"seen. At most {LONGEST_S / 60:g} minutes; nothing leaves this machine."
+            "# Pulse from a face video\nNot a medical device. Use it only with the consent of the "
+            f"person in the video. At most {LONGEST_S / 60:g} minutes. Nothing leaves this machine."
         )
         sources: Any = ["upload", "webcam"]
         with gr.Row():
@@ -120,23 +120,27 @@ def _blocks(model: Model | None) -> Any:
             rest = gr.Video(
                 sources=sources, label="The same person at rest", height=340, visible=needs_rest
             )
-        how = gr.Dropdown([*METHODS, *BUNDLED], value="pos", label="Method", visible=model is None)
-        go = gr.Button("Read the pulse", variant="primary", elem_id="go")
-        shown = [
-            gr.Markdown(elem_id="said"),
+        method = gr.Dropdown(
+            [*METHODS, *BUNDLED], value="pos", label="Method", visible=model is None
+        )
+        button = gr.Button("Read the pulse", variant="primary", elem_id="go")
+        outputs = [  # in the order of the fields of PageContent
+            gr.Markdown(elem_id="summary"),
             gr.Plot(label="Wave, beats (dots), quality (grey)", elem_id="wave"),
             gr.Plot(label="Inter-beat intervals"),
             gr.Dataframe(label="Heart-rate variability", elem_id="hrv"),
-            gr.Plot(label="What the model says over time", visible=model is not None),
-            gr.Plot(label="Arousal and valence", visible=on_plane),
+            gr.Plot(label="Predictions over time", visible=model is not None),
+            gr.Plot(label="Arousal and valence", visible=has_both),
             gr.File(label="Downloads", file_count="multiple"),
         ]
-        go.click(read, [video, rest, how], shown, api_name="read", concurrency_limit=AT_ONCE)
-    return blocks.queue(max_size=WAITING)
+        button.click(
+            read, [video, rest, method], outputs, api_name="read", concurrency_limit=MAX_RUNNING
+        )
+    return blocks.queue(max_size=MAX_WAITING)
 
 
 def serve(blocks: Any, *, port: int | None = None, wait: bool = True) -> str:
-    """Serve the page on 127.0.0.1 and give its address; ``wait`` until Ctrl-C."""
+    """Serve the page on 127.0.0.1 and return its address; with ``wait`` run until Ctrl-C."""
     import gradio as gr
 
     theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
@@ -144,7 +148,7 @@ def serve(blocks: Any, *, port: int | None = None, wait: bool = True) -> str:
         server_name="127.0.0.1",
         server_port=port,
         share=False,
-        max_file_size=LARGEST,
+        max_file_size=MAX_FILE_SIZE,
         prevent_thread_lock=not wait,
         quiet=not wait,
         ssr_mode=False,

@@ -1,4 +1,4 @@
-"""What the page tells of one video: figures, table, files; and the wave while it is read."""
+"""Analyse one video for the web page: figures, table and files; and the wave so far."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
     from emotion_rppg.emotion.model import Model
 
-SHOWN = ("hr_bpm", "mean_nn_ms", "sdnn_ms", "rmssd_ms", "pnn50_pct", "lf_ms2", "hf_ms2")
-LONGEST_S = 600.0
-DRAWN_S = 30.0  # of the wave
+FEATURES = ("hr_bpm", "mean_nn_ms", "sdnn_ms", "rmssd_ms", "pnn50_pct", "lf_ms2", "hf_ms2")
+LONGEST_S = 600.0  # of a video
+DRAWN_S = 30.0  # of its wave
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """What the page shows of one video, and the files it offers."""
+class PageContent:
+    """What the page shows for one video, and the paths of the files that it offers."""
 
     text: str
     wave: Figure
@@ -47,11 +47,11 @@ class Shown:
     files: list[str] | None = None
 
 
-def growing(wave: Signal) -> Shown:
-    """The last half minute of a wave that is still being read."""
+def preview_content(wave: Signal) -> PageContent:
+    """Draw the last 30 s of a wave that is still being read."""
     recent = wave.crop(max(wave.start_s, wave.end_s - DRAWN_S), wave.end_s)
-    drawn = signals.waves({"rppg": recent}, seconds=DRAWN_S)
-    return Shown(f"### reading: {wave.end_s:.0f} s so far", drawn)
+    figure = signals.waves({"rppg": recent}, seconds=DRAWN_S)
+    return PageContent(f"### reading: {wave.end_s:.0f} s so far", figure)
 
 
 def analyse(
@@ -63,56 +63,64 @@ def analyse(
     rest: str | Path | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
-) -> Shown:
+) -> PageContent:
     """Read one video and write its files into ``folder``.
 
-    ``rest`` is the same person at rest, for a model that compares people with their own.
+    ``rest`` is a video of the same person at rest, for a model that compares people with their own
+    rest.
 
     Raises
     ------
     InputError
-        No readable video, no face, or longer than ten minutes; no rest where the model needs it.
+        The video cannot be read, has no face or is longer than ten minutes; or the model needs a
+        video of rest and there is none.
     """
-    video, calm = _checked(path), None if rest is None else _checked(rest)
-    how = Reading(method=method)
+    video, rest_video = _checked(path), None if rest is None else _checked(rest)
+    reading = Reading(method=method)
     if model is None:
-        wave, predicted = how.wave(as_recordings(video)[0], progress, preview), None
+        wave, predicted = reading.wave(as_recordings(video)[0], progress, preview), None
     else:
         needed = model.calibration_s is not None
-        if needed and calm is None:
+        if needed and rest_video is None:
             raise InputError("the model compares people with their own rest: give a video of it")
         table, wave = read_like(model, video, progress=progress, preview=preview)
-        quiet = read_like(model, calm)[0] if needed and calm is not None else None
-        predicted = model.predict(table, rest=quiet)
-    whole = Extraction(length_s=None, families=("hrv",))
-    row = features_of(as_recordings(video)[0], wave, how, whole)
-    return _written(folder, wave, row, predicted, model)
+        at_rest = read_like(model, rest_video)[0] if needed and rest_video is not None else None
+        predicted = model.predict(table, rest=at_rest)
+    one_row = Extraction(length_s=None, families=("hrv",))
+    row = features_of(as_recordings(video)[0], wave, reading, one_row)
+    return _write_results(folder, wave, row, predicted, model)
 
 
 def _checked(path: str | Path) -> Video:
+    """Refuse a video that is too long for the page."""
     length_s = describe(path).duration_s
     if length_s is not None and length_s > LONGEST_S:
         raise InputError(
             f"the video has {length_s:.0f} s: this page takes {LONGEST_S:g} s at most; "
-            "use `emotion-rppg features` for longer ones"
+            "use `emotion-rppg features` for longer videos"
         )
-    return Video(Path(path), end_s=LONGEST_S)  # a webcam's file may not tell its length
+    return Video(Path(path), end_s=LONGEST_S)  # the length of a webcam's file can be unknown
 
 
-def _written(
+def _write_results(
     folder: Path,
     wave: Signal,
     row: pd.DataFrame,
     predicted: pd.DataFrame | None,
     model: Model | None,
-) -> Shown:
+) -> PageContent:
+    """Draw the figures and write the files of the page."""
     beats = beats_of(wave)
-    shown = {"rppg": wave}
-    drawn = signals.waves(shown, beats={"rppg": beats}, seconds=min(wave.duration_s, DRAWN_S))
+    seconds = min(wave.duration_s, DRAWN_S)
+    wave_figure = signals.waves({"rppg": wave}, beats={"rppg": beats}, seconds=seconds)
     intervals, hrv = signals.tachogram({"rppg": beats}), _hrv(row, wave)
-    said, told = _said(wave, beats), trained(model)
+    pulse, note = _pulse_summary(wave, beats), training_note(model)
     sections = [
-        Section("Pulse", [said], [(drawn, "Wave, beats, quality."), (intervals, "Intervals.")]),
+        Section(
+            "Pulse",
+            [pulse],
+            [(wave_figure, "Wave, beats, quality."), (intervals, "Inter-beat intervals.")],
+        ),
         Section("Heart-rate variability", table=hrv),
     ]
     files = [
@@ -120,34 +128,39 @@ def _written(
         write_table(row, folder / "features.parquet"),
         write_wave(wave, folder / "wave.csv"),
     ]
-    emotion = on_plane = None
+    emotion = circumplex = None
     if predicted is not None and model is not None:
-        emotion, on_plane = over_time(predicted, model), plane(predicted, model)
-        drawings = [(emotion, "Over time.")] + ([(on_plane, "Windows.")] if on_plane else [])
-        told = f"{told} {abstained(predicted)}".strip()
-        sections.append(Section("Prediction", [told], drawings))
+        emotion, circumplex = over_time(predicted, model), plane(predicted, model)
+        figures = [(emotion, "Predictions over time.")]
+        figures += [(circumplex, "Each window's arousal and valence.")] if circumplex else []
+        note = f"{note} {abstained(predicted)}".strip()
+        sections.append(Section("Prediction", [note], figures))
         files.append(write_table(predicted, folder / "prediction.csv"))
-    page = Page("One recording", "Not a diagnosis, not a fact about a person.", sections)
+    page = Page("One recording", "An estimate; not a diagnosis.", sections)
     files.append(write_page(page, folder / "report.html"))
-    text = f"### {said}\n\n{told}"
-    return Shown(text, drawn, intervals, hrv, emotion, on_plane, [str(file) for file in files])
+    text = f"### {pulse}\n\n{note}"
+    paths = [str(file) for file in files]
+    return PageContent(text, wave_figure, intervals, hrv, emotion, circumplex, paths)
 
 
-def _said(wave: Signal, beats: Beats) -> str:
-    verdict = estimate_heart_rate(wave, beats)
-    rate = "heart rate withheld" if verdict.hr_bpm is None else f"{verdict.hr_bpm:.1f} bpm"
-    why = f" · {verdict.reason}" if verdict.reason else ""
-    return f"{rate} · quality {verdict.quality:.2f} · face seen {wave.coverage:.0%}{why}"
+def _pulse_summary(wave: Signal, beats: Beats) -> str:
+    """State heart rate (bpm), quality and face coverage in one line."""
+    estimate = estimate_heart_rate(wave, beats)
+    rate = "heart rate withheld" if estimate.hr_bpm is None else f"{estimate.hr_bpm:.1f} bpm"
+    reason = f" · {estimate.reason}" if estimate.reason else ""
+    return f"{rate} · quality {estimate.quality:.2f} · face detected {wave.coverage:.0%}{reason}"
 
 
 def _hrv(row: pd.DataFrame, wave: Signal) -> pd.DataFrame:
-    """The shown features: a value, or why there is none."""
+    """List the features of the page: value or why it is missing, unit and definition."""
     import pandas as pd
 
-    values = [_value(row, name, wave.duration_s) for name in SHOWN]
-    units = [COLUMNS[name].unit for name in SHOWN]
-    meaning = [COLUMNS[name].definition for name in SHOWN]
-    return pd.DataFrame({"feature": SHOWN, "value": values, "unit": units, "what": meaning})
+    values = [_value(row, name, wave.duration_s) for name in FEATURES]
+    units = [COLUMNS[name].unit for name in FEATURES]
+    definitions = [COLUMNS[name].definition for name in FEATURES]
+    return pd.DataFrame(
+        {"feature": FEATURES, "value": values, "unit": units, "definition": definitions}
+    )
 
 
 def _value(row: pd.DataFrame, name: str, duration_s: float) -> str:
@@ -157,13 +170,13 @@ def _value(row: pd.DataFrame, name: str, duration_s: float) -> str:
     if not trusted(row)[0]:
         return "withheld: no clear pulse"
     if duration_s < minimum_s:
-        return f"too short yet: {minimum_s:g} s wanted"
+        return f"too short: needs {minimum_s:g} s"
     return "withheld: gaps, few beats, or too uncertain"
 
 
-def trained(model: Model | None) -> str:
-    """Whom the model learned from."""
+def training_note(model: Model | None) -> str:
+    """State how many people of which data sets the model was trained on."""
     if model is None:
-        return "No emotion model was given: start with `emotion-rppg app --model DIR`."
+        return "For predictions of emotion, start with `emotion-rppg app --model DIR`."
     people = "; ".join(f"{len(who)} people of {name}" for name, who in model.trained_on.items())
-    return f"The emotion model learned from {people}. {model.note}"
+    return f"The emotion model was trained on {people}. {model.note}"

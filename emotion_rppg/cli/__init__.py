@@ -1,6 +1,6 @@
-"""The command line: each verb parses its arguments, calls the package and prints. No computation.
+"""The command line: each verb parses its arguments, calls the package and prints the result.
 
-Heavy imports stand inside the verbs, so that `--help` answers at once.
+Heavy libraries are imported inside the verbs, so that `--help` answers at once.
 """
 
 from emotion_rppg.cli import system, extract, evaluate, train, interactive  # noqa: F401, I001 (order of --help)
@@ -8,15 +8,14 @@ from emotion_rppg.cli.verbs import app
 
 
 def main() -> None:
-    """The console script."""
+    """Run the verb that the command line names."""
     import gc
 
-    # torch and SciPy make a million objects that stay while they load: looking through those for
-    # garbage at every 700 new ones costs a twentieth of a short verb
+    # torch and SciPy create a million long-lived objects at import. Collecting garbage after every
+    # 700 new objects would scan them again and again, a twentieth of the time of a short verb.
     gc.set_threshold(50_000, 20, 50)
     try:
         app()
     finally:
-        # the process ends: without this Python looks through all that torch and SciPy have made
-        # for garbage, several times
+        # Without this, Python scans all of them several times more while the process ends.
         gc.freeze()

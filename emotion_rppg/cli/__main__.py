@@ -1,4 +1,4 @@
-"""`python -m emotion_rppg.cli`."""
+"""Run the command line with `python -m emotion_rppg.cli`."""
 
 from emotion_rppg.cli import main
 

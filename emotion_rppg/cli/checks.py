@@ -1,4 +1,4 @@
-"""Options of verbs checked before the first file is read, all faults in one message."""
+"""Check the options of a verb before the first file is read; report all faults in one message."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from emotion_rppg.errors import InputError
 _DEVICES = ("auto", "cpu", "cuda", "mps", "openvino")
 
 
-def all_hold(*checks: Callable[[], object]) -> None:
-    """Run each check; what they refuse becomes one error.
+def run_checks(*checks: Callable[[], object]) -> None:
+    """Run every check and raise one error for all that fail.
 
     Raises
     ------
     InputError
-        The sentence of the one that failed, or of all, numbered.
+        The message of the failed check; of several, all messages, numbered.
     """
     faults: list[str] = []
     for check in checks:
@@ -28,11 +28,11 @@ def all_hold(*checks: Callable[[], object]) -> None:
     if len(faults) == 1:
         raise InputError(faults[0])
     if faults:
-        listed = "; ".join(f"({k}) {fault}" for k, fault in enumerate(faults, start=1))
-        raise InputError(f"{len(faults)} things are wrong: {listed}")
+        numbered = "; ".join(f"({k}) {fault}" for k, fault in enumerate(faults, start=1))
+        raise InputError(f"{len(faults)} things are wrong: {numbered}")
 
 
-def of_reading(
+def signal_checks(
     *,
     method: str | None = None,
     region: str = "face",
@@ -40,9 +40,9 @@ def of_reading(
     device: str = "auto",
     paths: Sequence[Path] = (),
 ) -> list[Callable[[], object]]:
-    """Checks of the options with which a wave is read."""
+    """Return the checks of the options that say how a wave is read."""
     return [
-        *(partial(_there, path) for path in paths),
+        *(partial(_exists, path) for path in paths),
         partial(_method, method, weights),
         partial(_region, region),
         partial(_folder, "--weights", weights),
@@ -50,10 +50,10 @@ def of_reading(
     ]
 
 
-def of_windows(
+def window_checks(
     *, length: float, step: float, source: str, families: Sequence[str], encoder: Path | None
 ) -> list[Callable[[], object]]:
-    """Checks of the options with which a wave becomes rows of features."""
+    """Return the checks of the options that say how a wave becomes rows of features."""
     from emotion_rppg.features import check_families
 
     return [
@@ -66,13 +66,13 @@ def of_windows(
     ]
 
 
-def _there(path: Path) -> None:
+def _exists(path: Path) -> None:
     if not path.exists():
         raise InputError(f"no file {str(path)!r}")
 
 
 def _method(method: str | None, weights: Path | None) -> None:
-    """A name or a folder; torch, which takes seconds to load, only where a network is named."""
+    """Check a method's name or folder; torch (seconds to load) is imported only for networks."""
     from emotion_rppg.pulse import METHODS, canonical
 
     name = canonical(method)
@@ -100,11 +100,11 @@ def _region(region: str) -> None:
         return
     try:
         x, y, w, h = (float(part) for part in region.split(","))
-        good = x >= 0 and y >= 0 and w >= 1 and h >= 1
+        valid = x >= 0 and y >= 0 and w >= 1 and h >= 1
     except ValueError:
-        good = False
-    if not good:
-        raise InputError(f"region {region!r} is not known: want face, full or x,y,w,h in pixels")
+        valid = False
+    if not valid:
+        raise InputError(f"unknown region {region!r}; want face, full or x,y,w,h in pixels")
 
 
 def _folder(option: str, folder: Path | None) -> None:

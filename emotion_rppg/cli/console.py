@@ -1,4 +1,4 @@
-"""What every verb does alike: errors of one sentence, bars, text or JSON, inputs by name."""
+"""Shared by all verbs: error messages, progress bars, text or JSON output, inputs by name."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ _DISK = {
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
-    """Bad input is one sentence and exit 2; an interruption is exit 130; a bug keeps its trace."""
+def user_errors() -> Iterator[None]:
+    """Turn bad input into one sentence and exit 2, an interruption into exit 130.
+
+    Any other exception is a bug and keeps its traceback.
+    """
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
         yield
@@ -39,27 +42,27 @@ def plainly() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        what = error.strerror or str(error)
-        where = f" ({error.filename})" if error.filename else ""
-        typer.echo(f"emotion-rppg: cannot write: {what}{where}: {_DISK[error.errno]}", err=True)
+        fault = error.strerror or str(error)
+        path = f" ({error.filename})" if error.filename else ""
+        typer.echo(f"emotion-rppg: cannot write: {fault}{path}: {_DISK[error.errno]}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo(
-            "emotion-rppg: interrupted; files already written are whole, and the same command "
-            "goes on where it can",
+            "emotion-rppg: interrupted; the files written so far are complete. Run the same "
+            "command again: it continues where it can (`train`: add --resume)",
             err=True,
         )
         raise typer.Exit(130) from None
 
 
-def names_in(text: str) -> list[str]:
-    """Names that commas part."""
+def split_names(text: str) -> list[str]:
+    """Split a comma-separated option into names."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left, on standard error and only where somebody watches."""
+    """Show a progress bar with the time left on standard error, if that is a terminal."""
     if not sys.stderr.isatty():  # loading rich takes a tenth of a second
         yield lambda done, total: None
         return
@@ -82,8 +85,8 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def hushed(name: str) -> Iterator[None]:
-    """Warnings of one logger are not shown while the block runs."""
+def warnings_silenced(name: str) -> Iterator[None]:
+    """Silence the warnings of one logger while the block runs."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -93,17 +96,22 @@ def hushed(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def say(text: str, as_json: bool, result: dict[str, Any]) -> None:
-    """The result for a person, or for a program."""
+def print_result(text: str, as_json: bool, result: dict[str, Any]) -> None:
+    """Print the result as text, or as one JSON object."""
     typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
 
 
-def number(value: float, digits: int = 2) -> float | None:
-    """A JSON number; NaN, which JSON does not know, becomes null."""
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun: "1 window", "3 windows"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def json_number(value: float, digits: int = 2) -> float | None:
+    """Round a number for JSON; NaN, which JSON cannot express, becomes None."""
     return None if value != value else round(float(value), digits)
 
 
-def recordings_of(
+def find_recordings(
     paths: list[Path],
     dataset: str | None,
     root: Path | None,
@@ -111,11 +119,21 @@ def recordings_of(
     channel: str | None = None,
     kind: str | None = None,
 ) -> list[Any]:
-    """The recordings that the arguments name: paths, or a data set and its folder."""
+    """List the recordings in the given paths, or in the folder of a data set.
+
+    Raises
+    ------
+    InputError
+        Neither or both are given, two recordings have the same name, or an option does not apply.
+    """
     from emotion_rppg.study import as_recordings
 
     if (dataset is None) == (not paths):
-        raise InputError("give either paths, or --dataset NAME with --root DIR")
+        raise InputError(
+            "no input: give paths, or --dataset NAME with --root DIR"
+            if not paths
+            else f"{len(paths)} path(s) and --dataset {dataset}: give one or the other"
+        )
     if dataset is None:
         found = [
             recording
@@ -125,13 +143,17 @@ def recordings_of(
         for name, count in Counter(recording.name for recording in found).items():
             if count > 1:
                 raise InputError(
-                    f"two inputs are called {name}: give the folder above them instead"
+                    f"two inputs are called {name}: give one of them, or the folder that "
+                    "contains both"
                 )
         return found
     from emotion_rppg import datasets
 
     if channel is not None:
-        raise InputError(f"--channel {channel} is of files: the reader of {dataset} knows its own")
+        raise InputError(
+            f"--channel {channel} is for files only: the reader of {dataset} selects its channels; "
+            "leave --channel out"
+        )
     if root is None:
-        raise InputError(f"--dataset {dataset} needs --root DIR, the folder it lies in")
+        raise InputError(f"--dataset {dataset} needs --root DIR, the folder of the data set")
     return list(datasets.find(dataset)(root))

@@ -1,7 +1,7 @@
-"""The whole chain on synthetic people, end to end: what `emotion-rppg demo` does.
+"""Run all stages on synthetic people: the verb `demo`.
 
-Everything is read back from real files through the same readers that a study of one's own goes
-through. A functional check: these hearts obey the ratings by construction.
+The files are read back through the same readers as any study. This is a functional check: the
+heart rates follow the ratings by construction.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 PEOPLE, TRIALS, SECONDS, SIZE = 8, 4, 60.0, 96
 TARGETS = ("arousal", "valence")
-SHOWN = ("logistic", "svm", "forest", "lstm")
+HEADS = ("logistic", "svm", "forest", "lstm")
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 _WINDOW_S, _STEP_S = 30.0, 15.0
-_ENCODER_SEED = 900_000  # people whom the encoder learns from; nobody of the study
+_ENCODER_SEED = 900_000  # first seed of the encoder's training people, none of them in the study
 
 
 def run_demo(
@@ -43,10 +43,11 @@ def run_demo(
     device: str = "auto",
     progress: Progress,
 ) -> dict[str, Any]:
-    """Make the study, read it, evaluate, fit, report; ``{"text": …, "json": …}`` to print.
+    """Write a study, extract, evaluate, fit and report; return ``{"text": …, "json": …}``.
 
     The folder has ``study/`` (videos, signals, truth), ``physnet/``, ``encoder/``, ``model/``,
-    ``table.csv``, ``results.csv``, ``summary.csv`` and ``report.html``; whole or not at all.
+    ``table.csv``, ``results.csv``, ``summary.csv`` and ``report.html``. It appears complete or not
+    at all.
     """
     from emotion_rppg.datasets.folder import Folder
     from emotion_rppg.datasets.synthetic import write_study
@@ -56,7 +57,7 @@ def run_demo(
     from emotion_rppg.study import extract, fit
 
     workers = workers or os.cpu_count() or 1
-    begun = time.monotonic()
+    started_s = time.monotonic()
     with whole_folder(out) as fresh:
         with progress("1/6 synthetic people and their videos") as bar:
             write_study(
@@ -85,15 +86,16 @@ def run_demo(
                 device=device,
                 progress=bar,
             )
-        if (how := extraction_of(table)) is not None:  # the folder beside the table, once whole
-            table = with_extraction(table, replace(how, encoder="encoder"))
+        extraction = extraction_of(table)
+        if extraction is not None:  # the encoder folder lies beside the table
+            table = with_extraction(table, replace(extraction, encoder="encoder"))
         write_table(table, fresh / "table.csv")
         with progress("5/6 leave one person out") as bar:
             results = evaluate(
                 table,
                 target=TARGETS,
-                heads=SHOWN,
-                permutations=0,  # a demonstration shows no p values
+                heads=HEADS,
+                permutations=0,  # no p values: they take minutes
                 workers=workers,
                 seed=seed,
                 progress=bar,
@@ -104,19 +106,19 @@ def run_demo(
         model = fit(table, target=TARGETS, head="logistic", encoder=encoder, seed=seed)
         model.save(fresh / "model")
         with progress("6/6 the report") as bar:
-            some = study[:: TRIALS * 4]  # two people, one trial each
-            stage_one = compare_methods(
-                some, fresh / "study", network, workers=workers, progress=bar
+            selected = study[:: TRIALS * 4]  # two people, one trial each
+            pulse_scores = compare_methods(
+                selected, fresh / "study", network, workers=workers, progress=bar
             )
-            write_table(stage_one, fresh / "stage_one.csv")
-            page = _page(study[0], fresh / "study", network, table, means, stage_one, results)
+            write_table(pulse_scores, fresh / "stage_one.csv")
+            page = _page(study[0], fresh / "study", network, table, means, pulse_scores, results)
             write_page(page, fresh / "report.html")
         write_run(fresh, "demo", {"seed": seed}, name=Path(out).name)
-    return _said(Path(out), means, stage_one, time.monotonic() - begun)
+    return _result(Path(out), means, pulse_scores, time.monotonic() - started_s)
 
 
 def train_small_physnet(folder: Path, *, seed: int, device: str, bar: Any) -> Path:
-    """PhysNet at its smallest picture size, on drawn clips alone: about a minute on two cores."""
+    """Train PhysNet with the smallest crops on synthetic clips: about a minute on two cores."""
     from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
 
     recipe = Recipe(seed=seed)
@@ -125,7 +127,7 @@ def train_small_physnet(folder: Path, *, seed: int, device: str, bar: Any) -> Pa
 
 
 def train_small_encoder(folder: Path, *, seed: int, bar: Any) -> Path:
-    """A beat encoder, without labels, on people who are not in the study."""
+    """Train a beat encoder without labels on synthetic people who are not in the study."""
     import numpy as np
 
     from emotion_rppg.datasets.synthetic import NAME
@@ -153,7 +155,7 @@ def train_small_encoder(folder: Path, *, seed: int, bar: Any) -> Path:
 
 
 def truth_of(name: str, study: Path) -> Signal:
-    """The blood wave in the face that a synthetic video was rendered from."""
+    """Read the blood volume wave that a synthetic video was rendered from."""
     from emotion_rppg.datasets.folder import read_signal
     from emotion_rppg.datasets.synthetic import TRUTH
 
@@ -163,13 +165,13 @@ def truth_of(name: str, study: Path) -> Signal:
 def compare_methods(
     study: list[Recording], root: Path, network: Path, *, workers: int, progress: Any
 ) -> pd.DataFrame:
-    """Each way to read a face, against the blood wave that was rendered into it; means."""
+    """Compare each method's wave with the rendered blood volume wave; means over recordings."""
     import pandas as pd
 
     jobs = [
-        (recording, truth_of(f"{recording.subject}_{recording.trial}", root), way)
+        (recording, truth_of(f"{recording.subject}_{recording.trial}", root), method)
         for recording in study
-        for way in ("green", "pos", network)
+        for method in ("green", "pos", network)
     ]
     rows = []
     for row in map_in_order(_compared, jobs, workers=workers):
@@ -179,21 +181,22 @@ def compare_methods(
     return table.groupby("method", sort=False).mean(numeric_only=True).reset_index()
 
 
-def _compared(recording: Recording, truth: Signal, way: str | Path) -> dict[str, Any]:
+def _compared(recording: Recording, truth: Signal, method: str | Path) -> dict[str, Any]:
+    """Compute the errors of one method on one recording."""
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.metrics import beat_errors, wave_correlation
     from emotion_rppg.pulse.estimate import estimate
     from emotion_rppg.signal_quality import heart_rate
 
     assert recording.video is not None
-    wave = estimate(recording.video, way)
-    seen = wave.bandpass(0.7, 4.0)
-    true = truth.bandpass(0.7, 4.0).resample(seen.rate_hz)
-    n = min(len(seen), len(true))
-    r, _ = wave_correlation(seen.samples[:n], true.samples[:n], seen.rate_hz)
+    wave = estimate(recording.video, method)
+    filtered = wave.bandpass(0.7, 4.0)
+    true = truth.bandpass(0.7, 4.0).resample(filtered.rate_hz)
+    n = min(len(filtered), len(true))
+    r, _ = wave_correlation(filtered.samples[:n], true.samples[:n], filtered.rate_hz)
     beats = beat_errors(find_beats(wave), find_beats(truth))
     return {
-        "method": way if isinstance(way, str) else f"PhysNet ({way.name}/)",
+        "method": method if isinstance(method, str) else f"PhysNet ({method.name}/)",
         "heart rate error (bpm)": abs(heart_rate(wave) - heart_rate(truth)),
         "wave correlation": r,
         "beats found (F1)": beats.f1,
@@ -207,7 +210,7 @@ def _page(
     network: Path,
     table: pd.DataFrame,
     means: pd.DataFrame,
-    stage_one: pd.DataFrame,
+    pulse_scores: pd.DataFrame,
     results: Evaluation,
 ) -> Page:
     from emotion_rppg.features.beats import find_beats
@@ -222,56 +225,57 @@ def _page(
         "POS": pos.bandpass(0.7, 3.0),
         "PhysNet": estimate(first.video, network),
     }
-    views = {
+    beats = {
         "ECG": find_beats(first.read("ecg")),
         "contact PPG": find_beats(first.read("bvp")),
         "camera": find_beats(pos),
     }
-    shown = {name: find_beats(waves[name]) for name in ("truth", "PhysNet")}
-    shown["POS"] = views["camera"]
-    drawn = [name for name in ("hr_bpm", "rmssd_ms", "hf_ms2") if table[name].notna().any()]
+    beats_of_waves = {name: find_beats(waves[name]) for name in ("truth", "PhysNet")}
+    beats_of_waves["POS"] = beats["camera"]
+    features = [name for name in ("hr_bpm", "rmssd_ms", "hf_ms2") if table[name].notna().any()]
     return Page(
-        "emotion_rppg: the whole chain, once through",
+        "emotion_rppg: all stages on synthetic people",
         f"{PEOPLE} synthetic people × {TRIALS} trials × {SECONDS:g} s of video, read like any "
-        "study of one's own.",
+        "other study.",
         [
             Section(
                 "What this is",
                 [
-                    "Each trial is a real video file of a photographed face, recoloured to a skin "
-                    "tone and blushing with every beat of a simulated heart. The heart follows the "
-                    "trial's ratings of arousal and valence, with noise. Everything below was read "
-                    "back from those files.",
+                    "Each trial is a video file of a photographed face, recoloured to a skin tone, "
+                    "whose colour changes with every beat of a simulated heart. Heart rate and its "
+                    "variability follow the trial's ratings of arousal and valence, with noise. "
+                    "Everything below was read back from those files.",
                 ],
-                warning="A functional check. These hearts obey the ratings by construction: the "
-                "scores show that the chain works and say nothing about real people.",
+                warning="A functional check. The heart rates follow the ratings by construction: "
+                "the scores show that the stages work and say nothing about real people.",
             ),
             Section(
                 "From video to pulse",
                 figures=[
                     (
-                        signals.waves(waves, beats=shown, start_s=10.0),
-                        "The blood wave rendered into the face, and what two methods read from "
-                        "the video; dots are beats. PhysNet is a small one, trained for about a "
-                        "minute on drawn clips.",
+                        signals.waves(waves, beats=beats_of_waves, start_s=10.0),
+                        "The blood volume wave rendered into the face, and the waves that two "
+                        "methods estimated from the video; dots are beats. This PhysNet is small "
+                        "and was trained for about a minute on synthetic clips.",
                     )
                 ],
-                table=stage_one,
+                table=pulse_scores,
                 table_caption="Means over two videos of two people, against the rendered wave.",
             ),
             Section(
                 "From pulse to beats",
                 [
-                    "One heart, three views. Pulse arrives after the R peak by a transit time "
-                    "that varies from beat to beat, so the intervals agree closely, not exactly."
+                    "One heart, three signals. The pulse arrives after the R peak by a transit "
+                    "time that varies from beat to beat, so the intervals agree closely, not "
+                    "exactly."
                 ],
-                [(signals.tachogram(views), "Inter-beat intervals of the first trial.")],
+                [(signals.tachogram(beats), "Inter-beat intervals of the first trial.")],
             ),
             Section(
                 "From beats to features",
                 figures=[
                     (
-                        signals.feature_by_label(table, target, drawn),
+                        signals.feature_by_label(table, target, features),
                         f"Features of all windows against rated {target}, each as the difference "
                         "from the person's own mean.",
                     )
@@ -284,28 +288,29 @@ def _page(
     )
 
 
-def _said(
-    out: Path, means: pd.DataFrame, stage_one: pd.DataFrame, seconds: float
+def _result(
+    out: Path, means: pd.DataFrame, pulse_scores: pd.DataFrame, seconds: float
 ) -> dict[str, Any]:
+    """Format the result of the demo as text and as JSON."""
     import json
 
-    shown = means[["target", "head", "mean", "ci_low", "ci_high", "people"]].round(3)
+    table = means[["target", "head", "mean", "ci_low", "ci_high", "people"]].round(3)
     names = ("report.html", "table.csv", "results.csv", "summary.csv", "model", "study")
     lines = [
-        "Stage one, against the rendered wave (means over two videos):",
-        stage_one.round(3).to_string(index=False),
+        "Pulse waves against the rendered wave (means over two videos):",
+        pulse_scores.round(3).to_string(index=False),
         "",
-        "Balanced accuracy on people never seen (mean over people, 95 % CI):",
-        shown.to_string(index=False),
+        "Balanced accuracy on people outside the training data (mean over people, 95 % CI):",
+        table.to_string(index=False),
         "",
-        "Synthetic people: this shows that the chain works, and nothing about real people.",
-        f"{seconds:.0f} s. Made:",
+        "Synthetic people: this shows that the stages work, and nothing about real people.",
+        f"Took {seconds:.0f} s. Written:",
         *[f"  {out / name}" for name in names],
     ]
     content = {
         "out": str(out),
         "seconds": round(seconds, 1),
-        "stage_one": json.loads(stage_one.to_json(orient="records")),
+        "stage_one": json.loads(pulse_scores.to_json(orient="records")),
         "summary": json.loads(means.to_json(orient="records")),
     }
     return {"text": "\n".join(lines), "json": content}

@@ -1,4 +1,4 @@
-"""What this machine has and lacks for the package, with the cure for each lack."""
+"""Check what the package needs on this machine, with the cure for whatever is missing."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: is it well, what was found, what to do if not."""
+    """The result of one check: does it work, what was found, what to do if it does not."""
 
-    what: str
+    name: str
     ok: bool
     found: str
     cure: str = ""
-    needed: bool = True
+    required: bool = True
 
 
-def examine() -> list[Finding]:
-    """Look at Python, libraries, devices, the face detector, codecs and the disk.
+def diagnose() -> list[Finding]:
+    """Check Python, libraries, devices, the face detector, codecs and the disk.
 
-    Never raises: what cannot be looked at is itself a finding.
+    Never raises: a check that fails is itself a finding.
     """
-    needed = [_guarded(what, look, cure) for what, look, cure in _LOOKS]
-    wished = [_guarded(what, look, cure, needed=False) for what, look, cure in _WISHES]
-    return needed + wished + _extras()
+    required = [_finding(name, check, cure) for name, check, cure in _REQUIRED]
+    optional = [_finding(name, check, cure, required=False) for name, check, cure in _OPTIONAL]
+    return required + optional + _extras()
 
 
-def _guarded(what: str, look: Callable[[], str], cure: str, *, needed: bool = True) -> Finding:
+def _finding(name: str, check: Callable[[], str], cure: str, *, required: bool = True) -> Finding:
     try:
-        return Finding(what, True, look())
-    except Exception as error:  # a doctor reports every failure instead of dying of it
+        return Finding(name, True, check())
+    except Exception as error:  # every failure of a check is reported
         found = (
             str(error) if isinstance(error, RuntimeError) else f"{type(error).__name__}: {error}"
         )
-        return Finding(what, False, found, cure, needed)
+        return Finding(name, False, found, cure, required)
 
 
 def _extras() -> list[Finding]:
-    """Optional packages; their absence is no fault."""
-    there = {name: importlib.util.find_spec(module) is not None for name, module, _ in _EXTRAS}
+    """Check the optional packages."""
+    installed = {name: importlib.util.find_spec(module) is not None for name, module, _ in _EXTRAS}
     return [
         Finding(
             f"extra: {name}",
-            there[name],
-            "installed" if there[name] else "not installed",
+            installed[name],
+            "installed" if installed[name] else "not installed",
             f"pip install 'emotion-rppg[{name}]' {use}",
-            needed=False,
+            required=False,
         )
         for name, _, use in _EXTRAS
     ]
@@ -85,7 +85,7 @@ def _gpu() -> str:
         return ", ".join(f"{c.name} with {c.total_memory / 1e9:.0f} GB (CUDA)" for c in cards)
     if torch.backends.mps.is_available():
         return "Apple MPS"
-    raise RuntimeError(f"none that torch {torch.__version__} can use; everything runs on the CPU")
+    raise RuntimeError(f"none that torch {torch.__version__} can use; networks run on the CPU")
 
 
 def _detector() -> str:
@@ -98,23 +98,24 @@ def _detector() -> str:
 
 
 def _codecs() -> str:
-    """Write and read back a few frames of H.264, the whole video path in one; then the others."""
-    frames = _read_back("h264")
-    others = {name: _reads(codec) for name, codec in _OTHER_CODECS.items()}
-    good = [name for name, ok in others.items() if ok]
-    bad = [name for name, ok in others.items() if not ok]
-    text = f"H.264 written and read ({frames} frames); also {', '.join(good) or 'none'}"
-    return text + (f"; not {', '.join(bad)}" if bad else "")
+    """Write and read back a few frames in H.264, then in the other codecs."""
+    frames = _frames_read_back("h264")
+    others = {name: _works(codec) for name, codec in _OTHER_CODECS.items()}
+    working = [name for name, ok in others.items() if ok]
+    failing = [name for name, ok in others.items() if not ok]
+    text = f"H.264 written and read ({frames} frames); also {', '.join(working) or 'none'}"
+    return text + (f"; not {', '.join(failing)}" if failing else "")
 
 
-def _reads(codec: str) -> bool:
+def _works(codec: str) -> bool:
     try:
-        return _read_back(codec) > 1
-    except Exception:  # whatever stands in the way, this codec is not read
+        return _frames_read_back(codec) > 1
+    except Exception:  # whatever the cause, this codec does not work
         return False
 
 
-def _read_back(codec: str) -> int:
+def _frames_read_back(codec: str) -> int:
+    """Write three frames, read them again and count them."""
     import numpy as np
 
     from emotion_rppg.synthesis.cameras import write_video
@@ -122,7 +123,7 @@ def _read_back(codec: str) -> int:
 
     frames = [np.full((64, 64, 3), grey, np.uint8) for grey in (90, 128, 160)]
     with tempfile.TemporaryDirectory() as folder:
-        if codec == "mjpeg":  # the file's ending chooses it
+        if codec == "mjpeg":  # the file name ending selects it
             path = write_video(Path(folder) / "probe.avi", frames, 30.0)
         else:
             path = write_video(Path(folder) / "probe.mp4", frames, 30.0, codec=codec)
@@ -132,7 +133,7 @@ def _read_back(codec: str) -> int:
 def _ffmpeg() -> str:
     import imageio_ffmpeg
 
-    return f"{imageio_ffmpeg.get_ffmpeg_version()}, brought by imageio-ffmpeg"
+    return f"{imageio_ffmpeg.get_ffmpeg_version()}, from imageio-ffmpeg"
 
 
 def _disk() -> str:
@@ -142,23 +143,23 @@ def _disk() -> str:
     return f"temporary files go to {place} ({shutil.disk_usage(place).free / 1e9:.1f} GB free)"
 
 
-def _here() -> str:
+def _this_folder() -> str:
     with tempfile.TemporaryFile(dir=Path.cwd()) as file:
         file.write(b"x")
     return f"can write in {Path.cwd()} ({shutil.disk_usage(Path.cwd()).free / 1e9:.1f} GB free)"
 
 
 def _camera() -> str:
-    """Cameras that the system lists; none is switched on."""
+    """List the cameras of the system without switching one on."""
     if platform.system() != "Linux":
-        return "not looked for on this system; try `emotion-rppg live --camera 0`"
+        return "not checked on this system; try `emotion-rppg live --camera 0`"
     found = sorted(Path("/dev").glob("video*"))
     if not found:
         raise RuntimeError("none in /dev/video*")
-    closed = [path.name for path in found if not os.access(path, os.R_OK | os.W_OK)]
-    if len(closed) == len(found):
-        raise PermissionError(f"{', '.join(closed)}: no right to open")
-    return ", ".join(path.name for path in found if path.name not in closed)
+    denied = [path.name for path in found if not os.access(path, os.R_OK | os.W_OK)]
+    if len(denied) == len(found):
+        raise PermissionError(f"{', '.join(denied)}: no permission to open")
+    return ", ".join(path.name for path in found if path.name not in denied)
 
 
 def _package() -> str:
@@ -169,7 +170,7 @@ def _package() -> str:
 
 _REINSTALL = "reinstall in a fresh environment: pip install emotion-rppg"
 _OTHER_CODECS = {"HEVC": "hevc", "MPEG-4": "mpeg4", "VP9": "vp9", "MJPEG": "mjpeg"}
-_LOOKS: tuple[tuple[str, Callable[[], str], str], ...] = (
+_REQUIRED: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("emotion-rppg", _package, ""),
     ("python", _python, "use Python 3.11–3.13"),
     ("cores", _cores, ""),
@@ -186,15 +187,19 @@ _LOOKS: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("video codecs", _codecs, "pip install --force-reinstall imageio-ffmpeg opencv-python"),
     ("disk", _disk, "set TMPDIR to a folder you may write to"),
 )
-_WISHES: tuple[tuple[str, Callable[[], str], str], ...] = (
-    ("gpu", _gpu, "none is needed; for an NVIDIA card install torch for CUDA, see pytorch.org"),
-    ("this folder", _here, "give --out in a folder that you may write to"),
-    ("camera", _camera, "plug one in, and join its group: sudo usermod -aG video $USER"),
+_OPTIONAL: tuple[tuple[str, Callable[[], str], str], ...] = (
+    ("gpu", _gpu, "not required; for an NVIDIA card install torch for CUDA, see pytorch.org"),
+    ("this folder", _this_folder, "give --out in a folder that you may write to"),
+    (
+        "camera",
+        _camera,
+        "for `emotion-rppg live` only: connect one; for access: sudo usermod -aG video $USER",
+    ),
 )
 _EXTRAS = (
-    ("fast", "openvino", "for a faster CPU path"),
-    ("cluster", "distributed", "for Dask"),
-    ("app", "gradio", "for the web page"),
+    ("fast", "openvino", "for --device openvino, faster on a CPU"),
+    ("cluster", "distributed", "for --scheduler (Dask)"),
+    ("app", "gradio", "for the web page, `emotion-rppg app`"),
     ("files", "openpyxl", "for Excel, MATLAB 7.3 and HDF5 files"),
-    ("curves", "tensorboardX", "for curves of a training in TensorBoard"),
+    ("curves", "tensorboardX", "for training curves in TensorBoard"),
 )

@@ -1,4 +1,4 @@
-"""`evaluate`: both stages on people that were never seen."""
+"""`evaluate`: score heads or pulse methods on people who were not in the training data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emotion_rppg.cli.console import names_in, plainly, progress_bar, recordings_of, say
+from emotion_rppg.cli.console import (
+    find_recordings,
+    print_result,
+    progress_bar,
+    split_names,
+    user_errors,
+)
 from emotion_rppg.cli.options import (
     CalibrationS,
+    Coding,
     Dataset,
     Device,
     ExtraFeatures,
@@ -19,9 +26,12 @@ from emotion_rppg.cli.options import (
     Json,
     Length,
     Method,
-    Out,
+    OutFolder,
     Probabilities,
     Root,
+    Scheduler,
+    Seed,
+    Source,
     Step,
     Workers,
 )
@@ -34,72 +44,128 @@ if TYPE_CHECKING:
 
 @app.command()
 def evaluate(
-    out: Out = Path("evaluation"),
-    stage: Annotated[str, typer.Option(help="emotion, or pulse: --methods on videos.")] = "emotion",
-    methods: Annotated[str, typer.Option(help="Of stage pulse: pos,physnet,DIR.")] = "pos,physnet",
-    table: Annotated[list[Path], typer.Option(help="A feature table; repeat for more.")] = [],  # noqa: B006
+    out: OutFolder = Path("evaluation"),
+    stage: Annotated[
+        str,
+        typer.Option(
+            metavar="emotion|pulse",
+            help="What to evaluate: heads that predict labels, or pulse --methods on the videos "
+            "of --dataset.",
+        ),
+    ] = "emotion",
+    methods: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|DIR,…", help="With --stage pulse: methods and network folders to compare."
+        ),
+    ] = "pos,physnet",
+    table: Annotated[
+        list[Path], typer.Option(help="Feature table from `features` (repeatable).")
+    ] = [],  # noqa: B006
     dataset: Dataset = None,
     root: Root = None,
-    target: Annotated[  # --task: its name until now
-        list[str], typer.Option("--target", "--task", help="Label to predict; repeat for more.")
+    target: Annotated[
+        list[str],
+        typer.Option(
+            metavar="LABEL", help="Label to predict: arousal for column label_arousal (repeatable)."
+        ),
     ] = [],  # noqa: B006
-    coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
-    split: Annotated[str, typer.Option(help="loso, subject_folds, datasets …")] = "loso",
-    heads: Annotated[str, typer.Option(help="Names with commas, selected, or all.")] = "all",
-    encoder: Annotated[Path | None, typer.Option(help="For lstm_pretrained: its encoder.")] = None,
-    normalise: Annotated[str, typer.Option(help="none, calibration, transductive.")] = "none",
+    task: Annotated[list[str], typer.Option("--task", hidden=True)] = [],  # noqa: B006
+    coding: Coding = "midpoint",
+    split: Annotated[
+        str,
+        typer.Option(
+            help="What is held out for testing, such as loso (one person at a time), subject_folds "
+            "(five groups of people), datasets, trials_within, sessions_within, first_minutes or "
+            "leaky_windows."
+        ),
+    ] = "loso",
+    heads: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,…",
+            help="Classifiers or regressors, such as logistic, forest or lstm; selected (chosen by "
+            "inner folds); or all.",
+        ),
+    ] = "all",
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="Beat encoder folder (`train encoder`): adds the head lstm_pretrained."),
+    ] = None,
+    normalise: Annotated[
+        str,
+        typer.Option(
+            help="Normalisation by each person's own data, such as none, calibration (their "
+            "first minutes, which are not scored) or transductive (the complete recording)."
+        ),
+    ] = "none",
     calibration_s: CalibrationS = 240.0,
     probabilities: Probabilities = "temperature",
     families: Families = "",
     extra_features: ExtraFeatures = "",
     method: Method = "pos",
-    source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
+    source: Source = "auto",
     length: Length = 60.0,
     step: Step = 30.0,
-    ablate: Annotated[list[str], typer.Option(help="Leave out sequence, embedding …")] = [],  # noqa: B006
+    ablate: Annotated[
+        list[str],
+        typer.Option(help="Inputs to leave out: sequence, embedding or quality (repeatable)."),
+    ] = [],  # noqa: B006
     permutations: Annotated[
         int | None,
-        typer.Option(min=0, help="Label permutations for p; 0: none. Default: as p needs."),
+        typer.Option(
+            min=0,
+            help="Number of label permutations for the p value; 0: no p value. Default: chosen per "
+            "head, 249 at most.",
+        ),
     ] = None,
     allow_unknown_training: Annotated[
-        bool, typer.Option("--allow-unknown-training", help="Networks that hide their people.")
+        bool,
+        typer.Option(
+            "--allow-unknown-training",
+            help="Accept pulse networks whose training people are unknown; the results say so.",
+        ),
     ] = False,
     workers: Workers = 1,
-    scheduler: Annotated[str | None, typer.Option(help="Dask: tcp://host:8786.")] = None,
-    seed: int = 0,
+    scheduler: Scheduler = None,
+    seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Evaluate heads on people they never saw, beside dummies, with intervals and p values.
+    """Score heads on people outside the training data, beside dummies, with intervals and p values.
+
+    --table takes feature tables; --dataset extracts one first (--method to --step). After an
+    interruption, the same command continues.
 
     Example: emotion-rppg evaluate --table table.csv --target arousal --heads all --out result
     """
-    with plainly():
+    with user_errors():
         if stage == "pulse":
-            how = {"workers": workers, "scheduler": scheduler, "device": device}
-            _evaluate_pulse(out, dataset, root, methods, allow_unknown_training, as_json, **how)
+            run = {"workers": workers, "scheduler": scheduler, "device": device}
+            _evaluate_pulse(out, dataset, root, methods, allow_unknown_training, as_json, **run)
             return
         if stage != "emotion":
             raise InputError(f"unknown stage {stage!r}; known: emotion, pulse")
         from emotion_rppg.emotion.design_matrix import of_families
-        from emotion_rppg.evaluation import evaluate as evaluated
+        from emotion_rppg.evaluation import evaluate as run_evaluation
         from emotion_rppg.evaluation.splits import SPLITS
         from emotion_rppg.report.evaluation import write_evaluation
         from emotion_rppg.runtime.cache import cache_beside
         from emotion_rppg.runtime.tables import read_tables
         from emotion_rppg.study import extract, waves
 
-        if not target:
-            raise InputError("say what to predict: --target arousal (repeat it for more)")
+        targets = [*target, *task]  # --task: the earlier name of --target
+        if not targets:
+            raise InputError("no target given: name the label to predict, --target arousal")
         if not table and dataset is None:
-            raise InputError("give --table FILE, or --dataset NAME with --root DIR")
-        recordings = [] if dataset is None else recordings_of([], dataset, root)
-        read: dict[str, Any] = {"method": method, "source": source, "device": device}
+            raise InputError("no input: give --table FILE, or --dataset NAME with --root DIR")
+        recordings = [] if dataset is None else find_recordings([], dataset, root)
+        reading: dict[str, Any] = {"method": method, "source": source, "device": device}
         windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
-        chosen = names_in(families)
+        chosen = split_names(families)
         windows |= {"families": chosen} if chosen else {}
         options: dict[str, Any] = {
-            "target": target,
+            "target": targets,
             "heads": heads.split(",") if heads != "all" else "all",
             "split": split,
             "coding": coding,
@@ -107,33 +173,34 @@ def evaluate(
             "normalise": normalise,
             "calibration_s": calibration_s,
             "probabilities": probabilities,
-            "extra_features": names_in(extra_features),
+            "extra_features": split_names(extra_features),
             "ablate": ablate,
             "permutations": permutations,
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
-        told = {"families": chosen, **options}
-        arguments: dict[str, Any] = {"table": table, **told}
+        recorded = {"families": chosen, **options}
+        arguments: dict[str, Any] = {"table": table, **recorded}
         if dataset is not None:
-            given = {"dataset": dataset, "root": root, "method": method, "source": source}
-            arguments = {"table": table, **given, "length": length, "step": step, **told}
+            origin = {"dataset": dataset, "root": root, "method": method, "source": source}
+            arguments = {"table": table, **origin, "length": length, "step": step, **recorded}
         inputs = [*table, *([] if root is None else [root])]
-        run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
+        run_on: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
         with (
-            cache_beside(out) as kept,
+            cache_beside(out) as unfinished,  # an interrupted run continues from it
             progress_bar("evaluating") as bar,
-        ):  # a stopped run goes on there
-            if table:  # all that is wrong with it is said before any fold is fitted
+        ):
+            if table:  # all that is wrong with it is reported before any fold is fitted
                 rows = of_families(read_tables(table), chosen) if chosen else read_tables(table)
             else:
-                rows = extract(recordings, **read, **windows, cache=kept, progress=bar)
-            results = evaluated(
-                rows, **options, **run, importance=5, cache=kept.folder, progress=bar
+                rows = extract(recordings, **reading, **windows, cache=unfinished, progress=bar)
+            results = run_evaluation(
+                rows, **options, **run_on, importance=5, cache=unfinished.folder, progress=bar
             )
 
             def waves_of(names: Sequence[str]) -> Iterator[Any]:
-                return waves([r for r in recordings if r.person in names], **read, cache=kept)
+                people = [r for r in recordings if r.person in names]
+                return waves(people, **reading, cache=unfinished)
 
             means = write_evaluation(
                 results,
@@ -143,15 +210,14 @@ def evaluate(
                 inputs=inputs,
                 waves=waves_of if recordings else None,
             )
-        text = f"{_shown(means)}\n{out / 'report.html'}"
+        text = f"{_summary_text(means)}\n{out / 'report.html'}"
         text += f"\n{SPLITS[split].description}" if SPLITS[split].leaky else ""
-        say(
-            text, as_json, {"out": str(out), "summary": json.loads(means.to_json(orient="records"))}
-        )
+        summary = json.loads(means.to_json(orient="records"))
+        print_result(text, as_json, {"out": str(out), "summary": summary})
 
 
-def _shown(means: pd.DataFrame) -> str:
-    """The summary for a console: what is the same in every row in words, the rest as a table."""
+def _summary_text(means: pd.DataFrame) -> str:
+    """Format the summary for a console: a table of heads, then a sentence or two a target."""
     columns = {
         "target": "target",
         "head": "head",
@@ -163,10 +229,10 @@ def _shown(means: pd.DataFrame) -> str:
         "mean_trusted": "trusted",
         "mean_good": "good quality",
     }
-    shown = means[[name for name in columns if name in means]].rename(columns=columns).round(3)
-    lines = [shown.to_string(index=False, na_rep="")]
-    for target, own in means.groupby("target", sort=False):
-        first = own[~own["dummy"]].iloc[0] if not own["dummy"].all() else own.iloc[0]
+    present = [name for name in columns if name in means and means[name].notna().any()]
+    lines = [means[present].rename(columns=columns).round(3).to_string(index=False, na_rep="")]
+    for target, rows in means.groupby("target", sort=False):
+        first = rows[~rows["dummy"]].iloc[0] if not rows["dummy"].all() else rows.iloc[0]
         lines.append(f"{target}: {_windows(first)}.")
         if first["unit"] == "over people":
             lines.append(
@@ -182,11 +248,11 @@ def _shown(means: pd.DataFrame) -> str:
 
 
 def _windows(row: pd.Series) -> str:
-    """Shares of windows without a trusted pulse and of good quality."""
+    """State the shares of windows without a trusted pulse and of good quality."""
     good = f"; {row['good_quality']:.0%} are of good quality" if row["good_quality"] else ""
     return (
-        f"{row['withheld']:.1%} of the windows have no trusted pulse and count as the commonest "
-        f"class (or mean){good}"
+        f"{row['withheld']:.1%} of the windows have no trusted pulse and count as the most "
+        f"common class (or the mean){good}"
     )
 
 
@@ -197,27 +263,34 @@ def _evaluate_pulse(
     methods: str,
     allow_unknown_training: bool,
     as_json: bool,
-    **how: Any,
+    **run: Any,
 ) -> None:
-    """Stage one against a contact sensor."""
+    """Compare pulse methods with the contact sensor of a data set."""
     from emotion_rppg.evaluation.pulse_agreement import evaluate_pulse
     from emotion_rppg.report.pulse import wide, write_pulse_evaluation
     from emotion_rppg.runtime.atomic_files import check_folder
     from emotion_rppg.runtime.cache import cache_beside
 
     if dataset is None or root is None:
-        raise InputError("give the data set with videos: --dataset NAME --root DIR")
+        raise InputError("--stage pulse needs a data set with videos: --dataset NAME --root DIR")
     check_folder(out)
-    names = names_in(methods)
+    names = split_names(methods)
     options: dict[str, Any] = {"methods": names, "allow_unknown_training": allow_unknown_training}
     arguments = {"stage": "pulse", "dataset": dataset, "root": root, **options}
-    with cache_beside(out) as kept, progress_bar("reading") as bar:  # a stopped run goes on there
+    with (
+        cache_beside(out) as unfinished,  # an interrupted run continues from it
+        progress_bar("reading") as bar,
+    ):
         results = evaluate_pulse(
-            recordings_of([], dataset, root), **options, **how, cache=kept.folder, progress=bar
+            find_recordings([], dataset, root),
+            **options,
+            **run,
+            cache=unfinished.folder,
+            progress=bar,
         )
         scores = write_pulse_evaluation(results, out, arguments=arguments, inputs=[root])
     failed = results.failures.to_dict("records")
     text = f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
     text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
     summary = json.loads(scores.to_json(orient="records"))
-    say(text, as_json, {"out": str(out), "summary": summary, "failures": failed})
+    print_result(text, as_json, {"out": str(out), "summary": summary, "failures": failed})

@@ -1,4 +1,4 @@
-"""`pulse`, `features`, `predict`: recordings in, waves, tables and predictions out."""
+"""`pulse`, `features` and `predict`: from recordings to waves, tables and predictions."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from typing import Annotated, Any
 import typer
 
 from emotion_rppg.cli.console import (
-    hushed,
-    names_in,
-    number,
-    plainly,
+    count,
+    find_recordings,
+    json_number,
+    print_result,
     progress_bar,
-    recordings_of,
-    say,
+    split_names,
+    user_errors,
+    warnings_silenced,
 )
 from emotion_rppg.cli.options import (
+    CacheFolder,
     Channel,
     Dataset,
     Device,
     Face,
     Json,
-    KeepIn,
     Length,
     Method,
     MinQuality,
-    Out,
+    OutFolder,
     Region,
     Root,
     Scheduler,
+    Source,
     Step,
     Weights,
     Workers,
@@ -41,9 +43,16 @@ from emotion_rppg.errors import InputError
 
 @app.command()
 def pulse(
-    video: Annotated[Path, typer.Argument(help="A face video, or a signal file.")],
+    video: Annotated[
+        Path,
+        typer.Argument(
+            metavar="VIDEO", help="Face video; or a signal file, whose wave is read as it is."
+        ),
+    ],
     method: Method = "physnet",
-    out: Annotated[Path | None, typer.Option("--out", help="wave.csv")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="CSV file to write: time_s, rppg, quality.")
+    ] = None,
     region: Region = "face",
     face: Face = None,
     weights: Weights = None,
@@ -51,93 +60,126 @@ def pulse(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Read the pulse wave from a face video, or that of a signal file.
+    """Estimate the pulse wave of a face video; print heart rate, quality and face coverage.
 
-    Example: emotion-rppg pulse me.mp4 --method pos --out wave.csv
+    A heart rate that cannot be trusted is withheld, with the reason.
+
+    Example: emotion-rppg pulse face.mp4 --method pos --out wave.csv
     """
-    with plainly():
-        from emotion_rppg.cli.checks import all_hold, of_reading
+    with user_errors():
+        from emotion_rppg.cli.checks import run_checks, signal_checks
         from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
-        wants_out = [] if out is None else [partial(check_out, out)]
-        all_hold(*of_reading(**options, device=device, paths=[video]), *wants_out)
-        recording = _one_of(as_recordings(video, channel=channel), video)
+        out_checks = [] if out is None else [partial(check_out, out)]
+        run_checks(*signal_checks(**options, device=device, paths=[video]), *out_checks)
+        recording = _only_one(as_recordings(video, channel=channel), video)
         with progress_bar("reading") as progress:
-            how = Reading(**options, face=face, device=device)
-            wave = how.wave(recording, progress)
-        camera = recording.video is not None
-        verdict = estimate_heart_rate(wave)
+            reading = Reading(**options, face=face, device=device)
+            wave = reading.wave(recording, progress)
+        is_camera = recording.video is not None
+        heart_rate = estimate_heart_rate(wave)
+        hr_bpm, reason = heart_rate.hr_bpm, heart_rate.reason
         result = {
-            "hr_bpm": None if verdict.hr_bpm is None else round(verdict.hr_bpm, 2),
-            "hr_by": None if verdict.hr_bpm is None else verdict.by,
-            "quality": number(verdict.quality, 3),
-            "face_coverage": number(wave.coverage, 3) if camera else None,
-            "rate_hz": number(wave.rate_hz, 4),
-            "duration_s": number(wave.duration_s, 3),
-            "method": how.method if camera else None,
+            "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
+            "hr_by": None if hr_bpm is None else heart_rate.by,
+            "quality": json_number(heart_rate.quality, 3),
+            "face_coverage": json_number(wave.coverage, 3) if is_camera else None,
+            "rate_hz": json_number(wave.rate_hz, 4),
+            "duration_s": json_number(wave.duration_s, 3),
+            "method": reading.method if is_camera else None,
         }
-        if verdict.reason:
-            result["reason"] = verdict.reason
+        if reason:
+            result["reason"] = reason
         if out is not None:
             write_wave(wave, out)
             arguments = {**options, "face": face, "channel": channel}
             write_run(out, "pulse", {"video": video, **arguments, "device": device}, [video])
-        rate = f"{verdict.hr_bpm:.1f} bpm" if verdict.hr_bpm is not None else "heart rate withheld"
-        seen = "face seen" if camera else "coverage"
-        text = f"{rate} · quality {verdict.quality:.2f} · {seen} {wave.coverage:.0%} · {wave}"
-        text += f"\n{verdict.reason}" if verdict.reason else ""
-        say(text + (f"\n{out}" if out else ""), as_json, result)
+        rate = "heart rate withheld" if hr_bpm is None else f"{hr_bpm:.1f} bpm"
+        coverage = f"{'face detected' if is_camera else 'signal present'} {wave.coverage:.0%}"
+        length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
+        origin = f"method {Path(method).name}" if is_camera else (wave.kind or "signal")
+        lines = [f"{rate} · quality {heart_rate.quality:.2f} · {coverage} · {length} · {origin}"]
+        lines += [text for text in (reason, out and str(out)) if text]
+        print_result("\n".join(lines), as_json, result)
 
 
 @app.command()
 def features(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Videos, CSVs, E4, EDF, BIDS, folders.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH…",
+            help="Videos, signal files (CSV, TSV, Excel, EDF, BIDS), Empatica sessions, or folders "
+            "of these.",
+        ),
     ] = None,
-    out: Out = Path("table.csv"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Feature table to write: .csv or .parquet.")
+    ] = Path("table.csv"),
     dataset: Dataset = None,
     root: Root = None,
     method: Method = "pos",
     weights: Weights = None,
-    source: Annotated[str, typer.Option(help="auto, rppg (video), bvp or ecg.")] = "auto",
+    source: Source = "auto",
     channel: Channel = None,
     length: Length = 60.0,
     step: Step = 30.0,
-    whole: Annotated[bool, typer.Option("--whole", help="One row a recording.")] = False,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="One row a recording, in place of --length and --step."),
+    ] = False,
     families: Annotated[
-        str, typer.Option(help="Names with commas: hrv, sequence, morphology.")
+        str,
+        typer.Option(
+            metavar="NAME,…",
+            help="Feature families to compute, such as hrv, sequence or morphology.",
+        ),
     ] = "hrv,sequence",
     min_quality: MinQuality = None,
     baseline: Annotated[
-        str, typer.Option(help="Trial (its name) or first seconds (a number) to compare with.")
+        str,
+        typer.Option(
+            metavar="TRIAL|SECONDS",
+            help="Add columns …_vs_baseline: differences from the person's trial of this name, "
+            "or from the first seconds of each recording.",
+        ),
     ] = "",
-    encoder: Annotated[Path | None, typer.Option(help="Encoder folder: adds emb_000…")] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a beat encoder (`train encoder`): adds its embeddings emb_000 …"
+        ),
+    ] = None,
     bids: Annotated[
-        Path | None, typer.Option(help="Write the waves here, too, as BIDS _physio.tsv.gz.")
+        Path | None,
+        typer.Option(help="Folder to write the waves to as well, as BIDS _physio.tsv.gz files."),
     ] = None,
     region: Region = "face",
     face: Face = None,
     workers: Workers = 1,
     partitioned: Annotated[
-        bool, typer.Option("--partitioned", help="A folder of Parquet: a file a person.")
+        bool,
+        typer.Option(
+            "--partitioned", help="Write --out as a folder of Parquet files, one a person."
+        ),
     ] = False,
     scheduler: Scheduler = None,
-    cache: KeepIn = None,
+    cache: CacheFolder = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Extract the feature table of a study: one row a window.
 
-    After an interruption the same command goes on with the recordings that are left.
+    After an interruption, the same command continues with the recordings that are not finished.
 
     Example: emotion-rppg features my_study/ --out table.csv --method pos
     """
-    with plainly():
-        from emotion_rppg.cli.checks import all_hold, of_reading, of_windows
+    with user_errors():
+        from emotion_rppg.cli.checks import run_checks, signal_checks, window_checks
         from emotion_rppg.features.trust import check_min_quality, summary
         from emotion_rppg.formats.bids import write_bids
         from emotion_rppg.report.data_dictionary import write_dictionary
@@ -147,12 +189,14 @@ def features(
         from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
         from emotion_rppg.study import extract, waves
 
-        names = [name.lower() for name in names_in(families)]
-        all_hold(
-            *of_reading(
+        names = [name.lower() for name in split_names(families)]
+        run_checks(
+            *signal_checks(
                 method=method, region=region, weights=weights, device=device, paths=paths or []
             ),
-            *of_windows(length=length, step=step, source=source, families=names, encoder=encoder),
+            *window_checks(
+                length=length, step=step, source=source, families=names, encoder=encoder
+            ),
             partial(check_min_quality, min_quality),
             partial(check_out, out, partitioned=partitioned),
             *([] if bids is None else [partial(check_folder, bids)]),
@@ -170,14 +214,17 @@ def features(
             "face": face,
             "encoder": encoder,
         }
-        recordings = recordings_of(paths or [], dataset, root, channel=channel, kind=source.lower())
-        # what fails is listed at the end, not in the middle of the bar
+        recordings = find_recordings(
+            paths or [], dataset, root, channel=channel, kind=source.lower()
+        )
+        # failures are listed at the end instead of inside the progress bar
         with (
-            hushed("emotion_rppg.study"),
-            cache_beside(out) as kept,
+            warnings_silenced("emotion_rppg.study"),
+            cache_beside(out) as unfinished,
             progress_bar("extracting") as bar,
         ):
-            store = kept if (keep := chosen_folder(cache)) is None else Cache(keep)
+            folder = chosen_folder(cache)
+            store = unfinished if folder is None else Cache(folder)
             table = extract(
                 recordings,
                 **options,
@@ -188,8 +235,9 @@ def features(
                 progress=bar,
             )
             if bids is not None:
-                how = {k: options[k] for k in ("method", "weights", "source", "region", "face")}
-                write_bids(bids, waves(recordings, **how, device=device, cache=store))
+                fields = ("method", "weights", "source", "region", "face")
+                reading = {name: options[name] for name in fields}
+                write_bids(bids, waves(recordings, **reading, device=device, cache=store))
             (write_partitioned if partitioned else write_table)(table, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
             given = list(paths or [])
@@ -200,16 +248,17 @@ def features(
         failures = table.attrs["failures"]
         for failure in failures:
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
-        text = f"{len(table)} windows of {len(recordings) - len(failures)} recordings → {out}"
+        n_read = len(recordings) - len(failures)
         withheld = summary(table)
+        text = f"{count(len(table), 'window')} of {count(n_read, 'recording')} → {out}"
         text = "\n".join([text, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
         result["withheld"] = withheld
-        say(text, as_json, {**result, "out": str(out)})
+        print_result(text, as_json, {**result, "out": str(out)})
 
 
 def _baseline(text: str) -> str | float | None:
-    """Seconds where the text is a number, else a trial's name; None where there is none."""
+    """Parse --baseline: seconds if it is a number, else a trial's name; None if empty."""
     try:
         return float(text) if text else None
     except ValueError:
@@ -220,44 +269,66 @@ def _baseline(text: str) -> str | float | None:
 def predict(
     given: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH…|TABLE", help="Videos, signals, folders, or a feature table."),
+        typer.Argument(
+            metavar="PATH…|TABLE", help="Videos, signal files, folders, or a feature table."
+        ),
     ],
-    model: Annotated[Path, typer.Option(help="Model folder from `train emotion`, or stress.")],
-    out: Out = Path("prediction"),
-    calibrate: Annotated[Path | None, typer.Option(help="The same person at rest.")] = None,
+    model: Annotated[
+        Path,
+        typer.Option(help="Model folder from `train emotion`, or stress, the bundled model."),
+    ],
+    out: OutFolder = Path("prediction"),
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recording of the same person at rest, for a model that compares people with "
+            "their own rest."
+        ),
+    ] = None,
     region: Annotated[
-        str | None, typer.Option(help="Only for a model that does not store it: face, full …")
+        str | None,
+        typer.Option(
+            metavar="face|full|x,y,w,h",
+            help="Image region, only for an old model that does not store it. Default: that of "
+            "the model's training.",
+        ),
     ] = None,
     face: Face = None,
-    weights: Weights = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the pulse network that the model's training used, if it has moved."
+        ),
+    ] = None,
     channel: Channel = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Predict arousal and valence over videos or pulse recordings, or for the rows of a table.
+    """Predict arousal, valence or other targets for recordings or for the rows of a table.
 
-    Of a folder every recording that is found; where there are several, one table of all.
+    Recordings are read as the training table was. One recording gives a folder with
+    prediction.csv, the wave and report.html; several, or a folder of them, give one table of all.
 
-    Example: emotion-rppg predict me.mp4 --model model --out prediction
+    Example: emotion-rppg predict face.mp4 --model model --out prediction
     """
-    with plainly():
-        from emotion_rppg.cli.checks import all_hold, of_reading
+    with user_errors():
+        from emotion_rppg.cli.checks import run_checks, signal_checks
         from emotion_rppg.report.prediction import write_prediction
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.tables import is_feature_table
         from emotion_rppg.study import channel_like, load, read_all_like, read_like, recordings_like
 
-        how: dict[str, Any] = {"region": region, "weights": weights, "device": device}
+        options: dict[str, Any] = {"region": region, "weights": weights, "device": device}
         at_rest = [] if calibrate is None else [calibrate]
-        all_hold(
-            *of_reading(
+        run_checks(
+            *signal_checks(
                 region=region or "face", weights=weights, device=device, paths=[*given, *at_rest]
             ),
             partial(load, model),
             partial(check_folder, out),
         )
         trained = load(model)
-        how["face"] = face
+        options["face"] = face
         arguments = {"given": given, "model": model, "calibrate": calibrate, "region": region}
         arguments |= {"face": face, "channel": channel}
         inputs = [path for path in (*given, *at_rest, model) if path.exists()]
@@ -265,37 +336,38 @@ def predict(
         if calibrate is not None:
             with progress_bar("reading the rest") as progress:
                 found = recordings_like(trained, calibrate, channel=channel)
-                rest, _ = read_all_like(trained, found, **how, progress=progress)
+                rest, _ = read_all_like(trained, found, **options, progress=progress)
         tables = [path for path in given if is_feature_table(path)]
         channel, kind = channel_like(trained, given, channel)
-        found = [] if tables else recordings_of(given, None, None, channel=channel, kind=kind)
+        found = [] if tables else find_recordings(given, None, None, channel=channel, kind=kind)
         if len(found) != 1:
             with progress_bar("reading") as progress:
-                said = _predict_many(
-                    trained, given, tables, found, rest, out, how, arguments, inputs, progress
+                result = _predict_many(
+                    trained, given, tables, found, rest, out, options, arguments, inputs, progress
                 )
-            say(said["text"], as_json, said["json"])
+            print_result(result["text"], as_json, result["json"])
             return
         with progress_bar("reading") as progress:
-            table, wave = read_like(trained, found[0], **how, progress=progress)
+            table, wave = read_like(trained, found[0], **options, progress=progress)
         rows = trained.predict(table, rest=rest)
-        said = write_prediction(rows, wave, trained, out, arguments=arguments, inputs=inputs)
-        say(f"{said['text']}\n{out / 'report.html'}", as_json, said["json"])
+        result = write_prediction(rows, wave, trained, out, arguments=arguments, inputs=inputs)
+        text = f"{result['text']}\n{out / 'prediction.csv'}\n{out / 'report.html'}"
+        print_result(text, as_json, result["json"])
 
 
 def _predict_many(
     trained: Any,
     given: list[Path],
     tables: list[Path],
-    found: list[Any],
+    recordings: list[Any],
     rest: Any,
     out: Path,
-    how: dict[str, Any],
+    options: dict[str, Any],
     arguments: dict[str, Any],
     inputs: list[Path],
     progress: Any,
 ) -> dict[str, Any]:
-    """Predictions for the rows of feature tables, or for several recordings, in one folder."""
+    """Predict for the rows of feature tables, or for several recordings, into one folder."""
     from emotion_rppg.report.prediction import write_predictions
     from emotion_rppg.runtime.tables import read_tables
     from emotion_rppg.study import read_all_like
@@ -310,7 +382,7 @@ def _predict_many(
             )
         table = read_tables(tables)
     else:
-        table, failures = read_all_like(trained, found, **how, progress=progress)
+        table, failures = read_all_like(trained, recordings, **options, progress=progress)
     for failure in failures:
         typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
     return write_predictions(
@@ -324,7 +396,9 @@ def _predict_many(
     )
 
 
-def _one_of(found: list[Any], given: Path) -> Any:
-    if len(found) != 1:
-        raise InputError(f"{given} holds {len(found)} recordings: want one; give the file itself")
-    return found[0]
+def _only_one(recordings: list[Any], given: Path) -> Any:
+    if len(recordings) != 1:
+        raise InputError(
+            f"{given} holds {len(recordings)} recordings: want one; give the file itself"
+        )
+    return recordings[0]

@@ -1,4 +1,4 @@
-"""`live`, `app`, `demo`: the package at work before one's eyes."""
+"""`live`, `app` and `demo`: show the package at work."""
 
 from __future__ import annotations
 
@@ -8,34 +8,43 @@ from typing import Annotated
 
 import typer
 
-from emotion_rppg.cli.console import plainly, progress_bar, say
-from emotion_rppg.cli.options import Device, Json, Method, Out, Region
+from emotion_rppg.cli.console import print_result, progress_bar, user_errors
+from emotion_rppg.cli.options import Device, Json, Method, OutFolder, Region, Seed, TrainDevice
 from emotion_rppg.cli.verbs import app
 
 
 @app.command()
 def live(
-    camera: Annotated[str, typer.Option(help="Number of the camera, or a video file.")] = "0",
+    camera: Annotated[
+        str, typer.Option(metavar="N|FILE", help="Number of the camera, or a video file to replay.")
+    ] = "0",
     method: Method = "pos",
     region: Region = "face",
-    seconds: Annotated[float | None, typer.Option(min=0, help="Stop after so long.")] = None,
-    paced: Annotated[bool, typer.Option(help="A file at the pace it was taken.")] = True,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stop after this many seconds. Default: run until Ctrl-C."),
+    ] = None,
+    paced: Annotated[
+        bool,
+        typer.Option(help="Replay a file at the speed of its recording, or as fast as it can."),
+    ] = True,
     device: Device = "auto",
-    as_json: Json = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a second.")
+    ] = False,
 ) -> None:
-    """Watch the pulse of whoever sits before the camera; with --json a line a second.
+    """Show heart rate, quality and RMSSD of the person before a camera, once a second.
 
     Example: emotion-rppg live --camera 0
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.live import watch
         from emotion_rppg.video.live_capture import camera_frames, replayed
 
-        number = int(camera) if camera.isdigit() else None
-        source = (
-            camera_frames(number) if number is not None else replayed(Path(camera), paced=paced)
+        frames = (
+            camera_frames(int(camera)) if camera.isdigit() else replayed(Path(camera), paced=paced)
         )
-        for reading in watch(source, method, region=region, device=device):
+        for reading in watch(frames, method, region=region, device=device):
             typer.echo(json.dumps(reading.as_json()) if as_json else str(reading))
             if seconds is not None and reading.time_s >= seconds:
                 return
@@ -43,14 +52,21 @@ def live(
 
 @app.command("app")
 def web_page(
-    model: Annotated[Path | None, typer.Option(help="Model folder: adds the emotion.")] = None,
-    port: Annotated[int | None, typer.Option(help="Default: the first free from 7860.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Emotion model whose predictions the page also shows: its folder."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1. Default: the first free one from 7860.")
+    ] = None,
 ) -> None:
-    """Serve a web page on this machine alone: a face video in, pulse and HRV out.
+    """Serve a web page on this machine: upload or record a face video, see its pulse and HRV.
+
+    Needs the extra app; `emotion-rppg doctor` says how to install it.
 
     Example: emotion-rppg app --model model
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.app import page, serve
 
         with page(model) as blocks:
@@ -59,18 +75,23 @@ def web_page(
 
 @app.command()
 def demo(
-    out: Out = Path("demo"),
-    seed: int = 0,
-    workers: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
-    device: Device = "auto",
+    out: OutFolder = Path("demo"),
+    seed: Seed = 0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of parallel processes. Default: all cores."),
+    ] = None,
+    device: TrainDevice = "auto",
     as_json: Json = False,
 ) -> None:
-    """The whole chain on synthetic people: videos, features, evaluation, model, report.html.
+    """Run all stages on synthetic people (minutes); then open demo/report.html.
+
+    It makes videos, trains small networks, extracts features, evaluates heads and fits a model.
 
     Example: emotion-rppg demo --out demo
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.cli.demo import run_demo
 
         result = run_demo(out, seed=seed, workers=workers, device=device, progress=progress_bar)
-        say(result["text"], as_json, result["json"])
+        print_result(result["text"], as_json, result["json"])

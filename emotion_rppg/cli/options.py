@@ -1,4 +1,4 @@
-"""Arguments that several verbs share."""
+"""Options that several verbs share: their types and help texts."""
 
 from __future__ import annotations
 
@@ -7,37 +7,121 @@ from typing import Annotated
 
 import typer
 
-Out = Annotated[Path, typer.Option("--out", help="Where the result goes.")]
-Json = Annotated[bool, typer.Option("--json", help="Last line of output: one JSON object.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, mps; openvino.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes to use.")]
-Region = Annotated[str, typer.Option(help="face, full, or x,y,w,h in pixels.")]
-Face = Annotated[int | None, typer.Option(help="Which face, 1 = the largest.", min=1)]
-Weights = Annotated[Path | None, typer.Option(help="Folder of a trained pulse network.")]
-Method = Annotated[str, typer.Option(help="green, chrom, pos …, or the folder of a network.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print the result as one JSON object on the last line.")
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="Device for networks: auto (a GPU if there is one), cpu, cuda, mps or, to read a "
+        "video, openvino."
+    ),
+]
+TrainDevice = Annotated[
+    str, typer.Option(help="Device for networks: auto (a GPU if there is one), cpu, cuda or mps.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Number of parallel processes.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="tcp://HOST:PORT",
+        help="Dask scheduler that runs the jobs on a cluster, in place of --workers "
+        "(extra cluster).",
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
+Region = Annotated[
+    str,
+    typer.Option(
+        metavar="face|full|x,y,w,h",
+        help="Image region to read: the tracked face, the full frame, or a rectangle in pixels.",
+    ),
+]
+Face = Annotated[
+    int | None,
+    typer.Option(help="Which of several faces to follow. Default: 1, the largest.", min=1),
+]
+Weights = Annotated[
+    Path | None, typer.Option(help="Model folder with the weights of the network in --method.")
+]
+Method = Annotated[
+    str,
+    typer.Option(
+        help="rPPG method for videos, such as green, ica, chrom, pos, lgi, pbv, omit or physnet; "
+        "or the model folder of a network."
+    ),
+]
 Channel = Annotated[
-    str | None, typer.Option(help="Column or channel to read, of files with several.")
+    str | None,
+    typer.Option(help="Column or channel to read from signal files that have several."),
+]
+Source = Annotated[
+    str,
+    typer.Option(
+        help="Signal to read: rppg (from the video), bvp, ecg, or auto (what a recording has)."
+    ),
 ]
 Length = Annotated[float, typer.Option(help="Window length in seconds.")]
-Step = Annotated[float, typer.Option(help="Seconds from one window's start to the next.")]
+Step = Annotated[
+    float, typer.Option(help="Time from the start of one window to the next, in seconds.")
+]
 MinQuality = Annotated[
     float | None,
     typer.Option(
         "--min-quality",
-        help="Withhold windows of a lower quality, 0–1. Default: camera 0.6, PPG 0.3, ECG 0.5.",
+        help="Withhold windows whose quality (0–1) is lower. Default: 0.6 for video, 0.3 for "
+        "PPG, 0.5 for ECG.",
     ),
 ]
-Dataset = Annotated[str | None, typer.Option(help="A data set's name; see `datasets`.")]
-Root = Annotated[Path | None, typer.Option(help="The folder the data set lies in.")]
-Scheduler = Annotated[str | None, typer.Option(help="A Dask scheduler, tcp://host:port.")]
-Families = Annotated[str, typer.Option(help="hrv,sequence,morphology: these alone.")]
-CalibrationS = Annotated[float, typer.Option(help="Of calibration: seconds of rest.", min=0)]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Data set to read, with --root; `emotion-rppg datasets` lists them."
+    ),
+]
+Root = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the data set.")]
+Coding = Annotated[
+    str,
+    typer.Option(
+        help="How ratings become classes: midpoint (of the scale), fixed(x) (high above x), "
+        "subject_median, tertiles or as_is (numbers: regression)."
+    ),
+]
+Families = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME,…",
+        help="Use only the columns of these feature families, such as hrv, sequence or "
+        "morphology. Default: all in the table.",
+    ),
+]
+CalibrationS = Annotated[
+    float,
+    typer.Option(
+        help="With --normalise calibration: length of each person's reference period, in seconds.",
+        min=0,
+    ),
+]
 Probabilities = Annotated[
-    str, typer.Option(help="temperature or platt (calibrated on unseen people), or own.")
+    str,
+    typer.Option(
+        help="Calibration of class probabilities on held-out training people: temperature "
+        "(temperature scaling), platt (a sigmoid) or own (none)."
+    ),
 ]
 ExtraFeatures = Annotated[
-    str, typer.Option(help="Other numeric columns to use as features: age,height.")
+    str,
+    typer.Option(
+        metavar="COLUMN,…",
+        help="Numeric columns outside the feature families to use as features, such as age,height.",
+    ),
 ]
-KeepIn = Annotated[
-    Path | None, typer.Option("--cache", help="Keep results here for later runs, too.")
+CacheFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        help="Folder that stores intermediate results for later runs. Default: that of "
+        "EMOTION_RPPG_CACHE, if set.",
+    ),
 ]

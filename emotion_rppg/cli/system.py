@@ -1,4 +1,4 @@
-"""`doctor`, `init`, `datasets`, `cache`: what is on this machine."""
+"""`doctor`, `init`, `datasets` and `cache`: what is installed and stored on this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from emotion_rppg.cli.console import plainly, say
+from emotion_rppg.cli.console import print_result, user_errors
 from emotion_rppg.cli.options import Json, Root
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
@@ -16,54 +16,72 @@ from emotion_rppg.errors import InputError
 
 @app.command()
 def doctor(as_json: Json = False) -> None:
-    """Check this machine: versions, devices, codecs, face detector; with a cure for each lack.
+    """Check versions, devices, codecs and the face detector; print how to install what is missing.
 
     Example: emotion-rppg doctor
     """
-    from emotion_rppg.cli.doctor import examine
+    from emotion_rppg.cli.doctor import diagnose
 
-    findings = examine()
+    findings = diagnose()
     if as_json:
-        typer.echo(json.dumps({f.what: {"ok": f.ok, "found": f.found} for f in findings}))
+        typer.echo(json.dumps({f.name: {"ok": f.ok, "found": f.found} for f in findings}))
         return
     for finding in findings:
-        mark = "ok  " if finding.ok else "MISS" if finding.needed else "–   "
-        typer.echo(f"{mark}  {finding.what:<16} {finding.found}")
+        mark = "ok  " if finding.ok else "MISS" if finding.required else "–   "
+        typer.echo(f"{mark}  {finding.name:<16} {finding.found}")
         if not finding.ok:
             typer.echo(f"      → {finding.cure}")
-    lacking = [f.what for f in findings if f.needed and not f.ok]
-    verdict = f"lacking: {', '.join(lacking)}" if lacking else "all that is needed is there"
-    typer.echo(verdict)
+    missing = [f.name for f in findings if f.required and not f.ok]
+    typer.echo(f"missing: {', '.join(missing)}" if missing else "everything that is required works")
 
 
 @app.command()
-def init(folder: Path) -> None:
-    """Write a template manifest.csv for a study of one's own; existing files are kept.
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder of the study; made if it is missing.")
+    ],
+) -> None:
+    """Write a template manifest.csv and manifest.json for your own study.
+
+    Existing files are not changed.
 
     Example: emotion-rppg init my_study/
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.datasets.folder import write_template
 
+        existed = (folder / "manifest.csv").is_file()
         path = write_template(folder)
-        typer.echo(f"{path}: fill it in, then `emotion-rppg features {folder} --out table.csv`")
+        typer.echo(
+            f"{path} exists and was not changed"
+            if existed
+            else f"{path}: add one row a trial; {path.with_suffix('.json').name} has the scale of "
+            "each rating"
+        )
+        typer.echo(f"then run `emotion-rppg features {folder} --out table.csv`")
 
 
 @app.command()
 def datasets(
-    name: Annotated[str | None, typer.Argument(help="One data set.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Data set to describe. Default: list all.")
+    ] = None,
     root: Root = None,
     other: Annotated[
-        list[str], typer.Option(help="NAME=DIR of another set (repeat): are people in both?")
+        list[str],
+        typer.Option(
+            metavar="NAME=DIR",
+            help="Another data set and its folder (repeatable): list the people who are in both.",
+        ),
     ] = [],  # noqa: B006
-    cite: Annotated[bool, typer.Option("--cite", help="Print its BibTeX.")] = False,
+    cite: Annotated[bool, typer.Option("--cite", help="Print the BibTeX entry.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the data sets, describe one, or check a download with --root.
+    """List the data sets, describe one, or check the files of a download (--root).
 
     Example: emotion-rppg datasets stress-predict --root Stress-Predict/
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.datasets import cards
 
         if name is None:
@@ -72,36 +90,48 @@ def datasets(
         if cite:
             typer.echo(cards.citation(name))
             return
-        pairs = [text.partition("=") for text in other]
-        for text, (set_name, _, folder) in zip(other, pairs, strict=True):
-            if not (root and set_name and folder):
+        others = {}
+        for text in other:
+            other_name, _, folder = text.partition("=")
+            if not (root and other_name and folder):
                 raise InputError(f"--other {text}: want NAME=DIR, and --root for {name} itself")
-        found = cards.describe(name, root, {set_name: Path(at) for set_name, _, at in pairs})
-        typer.echo(json.dumps(found) if as_json else cards.description_as_text(found))
+            others[other_name] = Path(folder)
+        facts = cards.describe(name, root, others)
+        typer.echo(json.dumps(facts) if as_json else cards.description_as_text(facts))
 
 
 @app.command("cache")
-def kept(
+def cached_results(
     folder: Annotated[
-        Path | None, typer.Argument(help="Default: that of EMOTION_RPPG_CACHE.")
+        Path | None,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Folder that --cache named, or the folder of an unfinished output. Default: that "
+            "of EMOTION_RPPG_CACHE.",
+        ),
     ] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="Remove what is kept.")] = False,
-    older: Annotated[float, typer.Option(help="With --clear: only older than so many days.")] = 0.0,
+    clear: Annotated[bool, typer.Option("--clear", help="Delete the cached results.")] = False,
+    older: Annotated[
+        float,
+        typer.Option(
+            metavar="DAYS", help="With --clear: delete only results older than this; 0: all."
+        ),
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """See or clear the results that are kept: by --cache, and of unfinished outputs in a folder.
+    """Show or delete cached intermediate results, and those of interrupted commands.
 
-    Example: emotion-rppg cache kept/ --clear --older 30
+    Example: emotion-rppg cache cached/ --clear --older 30
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.runtime.cache import VARIABLE, chosen_folder, list_entries
 
         place = chosen_folder(folder)
         if place is None or not place.is_dir():
-            what = f"no folder {str(place)!r}" if place else f"{VARIABLE} is not set"
-            raise InputError(f"{what}: name the folder that --cache or --out had")
-        found = list_entries(place, clear=clear, older_days=older)
-        verb = "removed" if clear else "kept"
-        lines = [f"{f.results} results, {f.bytes / 1e6:.1f} MB {verb}: {f.folder}" for f in found]
-        folders = [{**vars(f), "folder": str(f.folder)} for f in found]
-        say("\n".join(lines), as_json, {"cleared": clear, "folders": folders})
+            fault = f"no folder {str(place)!r}" if place else f"no folder given, {VARIABLE} not set"
+            raise InputError(f"{fault}: name the folder that --cache or --out had")
+        entries = list_entries(place, clear=clear, older_days=older)
+        verb = "deleted" if clear else "cached"
+        lines = [f"{e.results} results, {e.bytes / 1e6:.1f} MB {verb}: {e.folder}" for e in entries]
+        folders = [{**vars(e), "folder": str(e.folder)} for e in entries]
+        print_result("\n".join(lines), as_json, {"cleared": clear, "folders": folders})

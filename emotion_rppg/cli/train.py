@@ -1,4 +1,4 @@
-"""`train emotion|encoder|pulse` and `convert`: model folders."""
+"""`train emotion`, `train encoder`, `train pulse` and `convert`: write model folders."""
 
 from __future__ import annotations
 
@@ -7,43 +7,81 @@ from typing import Annotated, Any
 
 import typer
 
-from emotion_rppg.cli.console import names_in, plainly, progress_bar, recordings_of, say
+from emotion_rppg.cli.console import (
+    find_recordings,
+    print_result,
+    progress_bar,
+    split_names,
+    user_errors,
+)
 from emotion_rppg.cli.options import (
+    CacheFolder,
     CalibrationS,
-    Dataset,
-    Device,
+    Coding,
     ExtraFeatures,
     Families,
     Json,
-    KeepIn,
-    Out,
+    OutFolder,
     Probabilities,
     Root,
+    Seed,
+    TrainDevice,
 )
 from emotion_rppg.cli.verbs import app, train
+
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Continue from the checkpoint of an interrupted training."),
+]
 
 
 @train.command("emotion")
 def train_emotion(
-    table: Annotated[Path, typer.Option(help="A feature table.")],
-    target: Annotated[list[str], typer.Option(help="Label to learn; repeat for more.")],
-    out: Out = Path("model"),
-    head: Annotated[str, typer.Option(help="logistic, forest, lstm, multitask …")] = "logistic",
-    coding: Annotated[str, typer.Option(help="midpoint, fixed(x), subject_median …")] = "midpoint",
-    encoder: Annotated[Path | None, typer.Option(help="Of emb_000… or lstm_pretrained.")] = None,
-    normalise: Annotated[str, typer.Option(help="none, or calibration.")] = "none",
+    table: Annotated[Path, typer.Option(help="Feature table from `features`.")],
+    target: Annotated[
+        list[str],
+        typer.Option(
+            metavar="LABEL", help="Label to learn: arousal for column label_arousal (repeatable)."
+        ),
+    ],
+    out: OutFolder = Path("model"),
+    head: Annotated[
+        str,
+        typer.Option(
+            help="Classifier or regressor, such as logistic, lda, svm, svm_poly, knn, forest, "
+            "boosting, mlp, lstm, cnn, average or multitask; with numbers (--coding as_is) also "
+            "ridge and svr."
+        ),
+    ] = "logistic",
+    coding: Coding = "midpoint",
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            help="Beat encoder folder: for the head lstm_pretrained, or if the encoder of the "
+            "table's emb_000 … has moved."
+        ),
+    ] = None,
+    normalise: Annotated[
+        str,
+        typer.Option(
+            help="Normalisation by each person's own data, such as none or calibration (compare "
+            "with their first minutes; `predict` then needs --calibrate)."
+        ),
+    ] = "none",
     calibration_s: CalibrationS = 240.0,
     probabilities: Probabilities = "temperature",
     families: Families = "",
     extra_features: ExtraFeatures = "",
-    seed: int = 0,
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
-    """Fit an emotion model on every labelled row of a feature table with a trusted pulse.
+    """Fit an emotion model on the labelled windows of a feature table that have a trusted pulse.
+
+    `evaluate` measures how good such a model is on people outside the training data.
 
     Example: emotion-rppg train emotion --table table.csv --target arousal --out model
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.emotion.design_matrix import of_families
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import read_tables
@@ -51,8 +89,8 @@ def train_emotion(
 
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
         options |= {"normalise": normalise, "calibration_s": calibration_s}
-        options |= {"probabilities": probabilities, "extra_features": names_in(extra_features)}
-        chosen = names_in(families)
+        options |= {"probabilities": probabilities, "extra_features": split_names(extra_features)}
+        chosen = split_names(families)
         arguments = {
             "table": table,
             "families": chosen,
@@ -61,42 +99,74 @@ def train_emotion(
             "seed": seed,
         }
         with progress_bar("fitting"):
-            read = read_tables([table])
-            rows = of_families(read, chosen) if chosen else read
+            rows = read_tables([table])
+            rows = of_families(rows, chosen) if chosen else rows
             model = fit(rows, **options, encoder=encoder, seed=seed)
         model.save(out)
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""
-        say(f"{out}{note}", as_json, {"out": str(out), "note": model.note})
+        print_result(f"{out}{note}", as_json, {"out": str(out), "note": model.note})
 
 
 @train.command("encoder")
 def train_encoder(
-    table: Annotated[list[Path], typer.Option(help="Feature table with sequences; repeat.")],
-    out: Out = Path("encoder"),
-    cell: Annotated[str, typer.Option(help="lstm, gru or rnn.")] = "lstm",
-    hidden: Annotated[int, typer.Option(min=1, help="Size of the embedding.")] = 32,
-    layers: Annotated[int, typer.Option(min=1)] = 1,
-    bidirectional: Annotated[bool, typer.Option("--bidirectional")] = False,
-    pooling: Annotated[str, typer.Option(help="last, mean or attention.")] = "last",
-    reads: Annotated[str, typer.Option(help="What it is given: beats or tachogram.")] = "beats",
-    writes: Annotated[str | None, typer.Option(help="What is to be written: the same.")] = None,
-    order: Annotated[str, typer.Option(help="Writing: reverse or forward.")] = "reverse",
-    scheduled_sampling: Annotated[
-        bool, typer.Option("--scheduled-sampling", help="Tell the value before, ever more rarely.")
+    table: Annotated[
+        list[Path],
+        typer.Option(help="Feature table with the family sequence, labelled or not (repeatable)."),
+    ],
+    out: OutFolder = Path("encoder"),
+    cell: Annotated[str, typer.Option(help="Recurrent cell: lstm, gru or rnn.")] = "lstm",
+    hidden: Annotated[
+        int, typer.Option(min=1, help="Number of hidden units in each direction.")
+    ] = 32,
+    layers: Annotated[int, typer.Option(min=1, help="Number of recurrent layers.")] = 1,
+    bidirectional: Annotated[
+        bool, typer.Option("--bidirectional", help="Read the sequence in both directions.")
     ] = False,
-    masked: Annotated[float, typer.Option(help="Share of beats that are hidden.")] = 0.0,
-    epochs: Annotated[int, typer.Option(min=1)] = 60,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
-    seed: int = 0,
-    device: Device = "auto",
+    pooling: Annotated[
+        str, typer.Option(help="How the states become one vector: last, mean or attention.")
+    ] = "last",
+    reads: Annotated[
+        str,
+        typer.Option(
+            help="Input of the encoder: beats (one token a beat) or tachogram (intervals over "
+            "time, evenly sampled)."
+        ),
+    ] = "beats",
+    writes: Annotated[
+        str | None,
+        typer.Option(
+            help="Sequence that the decoder reconstructs: beats or tachogram. Default: that of "
+            "--reads."
+        ),
+    ] = None,
+    order: Annotated[
+        str, typer.Option(help="Order in which the decoder writes: reverse or forward.")
+    ] = "reverse",
+    scheduled_sampling: Annotated[
+        bool,
+        typer.Option(
+            "--scheduled-sampling",
+            help="Give the decoder the true previous value, with a probability that falls from 1 "
+            "to 0 during training.",
+        ),
+    ] = False,
+    masked: Annotated[
+        float, typer.Option(help="Share of beats hidden from the encoder, 0 to below 1.")
+    ] = 0.0,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of training epochs.")] = 60,
+    resume: Resume = False,
+    seed: Seed = 0,
+    device: TrainDevice = "auto",
     as_json: Json = False,
 ) -> None:
-    """Pretrain a beat encoder on tables, without their labels (a sequence autoencoder).
+    """Pretrain a beat encoder without labels, as a sequence autoencoder.
+
+    `features --encoder` then adds its embeddings to a table as the columns emb_000 …
 
     Example: emotion-rppg train encoder --table table.csv --out encoder
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.model_folders import checkpoint_beside
         from emotion_rppg.runtime.provenance import write_run
@@ -131,49 +201,102 @@ def train_encoder(
         encoder.save(out)
         checkpoint.unlink(missing_ok=True)
         write_run(out, "train encoder", {"table": table, **options, "seed": seed}, table)
-        say(str(out), as_json, {"out": str(out)})
+        print_result(str(out), as_json, {"out": str(out)})
 
 
 @train.command("pulse")
 def train_pulse(
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the result goes. Default: --network.")
+        Path | None,
+        typer.Option("--out", help="Folder to write. Default: the name of the network."),
     ] = None,
-    network: Annotated[str, typer.Option(help="physnet, cnn3d, cnn2d_lstm …")] = "physnet",
-    dataset: Dataset = None,
+    network: Annotated[
+        str,
+        typer.Option(
+            help="Architecture, such as physnet, cnn3d, cnn3d_dilated, cnn2d_rnn, cnn2d_lstm, "
+            "cnn2d_bilstm or cnn2d_convlstm."
+        ),
+    ] = "physnet",
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Data set with videos and contact pulse to train on, with --root. Default: "
+            "synthetic clips.",
+        ),
+    ] = None,
     root: Root = None,
-    steps: Annotated[int, typer.Option(min=1)] = 1000,
-    batch_size: Annotated[int, typer.Option(min=1)] = 4,
-    size: Annotated[int, typer.Option(min=16, help="Pixels a side of the face picture.")] = 36,
-    frames: Annotated[int, typer.Option(min=16, help="Frames a clip.")] = 128,
-    normalisation: Annotated[str, typer.Option(help="temporal, diff_normalised …")] = "temporal",
-    learning_rate: float = 3e-3,
+    steps: Annotated[int, typer.Option(min=1, help="Number of training steps.")] = 1000,
+    batch_size: Annotated[int, typer.Option(min=1, help="Number of clips in a step.")] = 4,
+    size: Annotated[
+        int, typer.Option(min=16, help="Width and height of the face crops, in pixels.")
+    ] = 36,
+    frames: Annotated[
+        int, typer.Option(min=16, help="Length of the clips, in frames (30 a second).")
+    ] = 128,
+    normalisation: Annotated[
+        str,
+        typer.Option(
+            help="Normalisation of the input: raw, standardised, diff_normalised, temporal or "
+            "diff_batchnorm."
+        ),
+    ] = "temporal",
+    learning_rate: Annotated[
+        float, typer.Option(help="Highest learning rate of the one-cycle schedule (Adam).")
+    ] = 3e-3,
     loss: Annotated[
-        str, typer.Option(help="pearson, lag_tolerant, pearson+frequency …")
+        str,
+        typer.Option(
+            help="Loss, such as pearson, slopes, frequency or lag_tolerant; + joins several."
+        ),
     ] = "pearson",
-    varied: Annotated[float, typer.Option(help="Share of lifelike synthetic clips.")] = 0.75,
-    validation: Annotated[float, typer.Option(help="Share of the people to hold out.")] = 0.0,
-    patience: Annotated[int, typer.Option(min=1, help="Validations without a better one.")] = 10,
+    varied: Annotated[
+        float,
+        typer.Option(
+            help="Share (0–1) of the synthetic clips with motion, changing light and compression."
+        ),
+    ] = 0.75,
+    validation: Annotated[
+        float,
+        typer.Option(
+            help="Share of the people held out for validation and early stopping, 0 to below 1."
+        ),
+    ] = 0.0,
+    patience: Annotated[
+        int,
+        typer.Option(min=1, help="Stop after this many validations without a lower loss."),
+    ] = 10,
     init: Annotated[
-        str | None, typer.Option(help="Trained --network to begin with: its folder, or bundled.")
+        str | None,
+        typer.Option(
+            metavar="DIR|bundled",
+            help="Trained weights of the same network to start from. Default: random weights.",
+        ),
     ] = None,
-    loaders: Annotated[int, typer.Option(min=0, help="Processes that make clips.")] = 0,
-    devices: Annotated[int, typer.Option(min=1)] = 1,
-    precision: Annotated[str, typer.Option(help="32-true, bf16-mixed, 16-mixed.")] = "32-true",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    loaders: Annotated[
+        int, typer.Option(min=0, help="Processes that prepare clips; 0: the training process.")
+    ] = 0,
+    devices: Annotated[
+        int, typer.Option(min=1, help="Number of devices that share the clips of each step.")
+    ] = 1,
+    precision: Annotated[
+        str, typer.Option(help="Floating-point precision: 32-true, bf16-mixed or 16-mixed.")
+    ] = "32-true",
+    resume: Resume = False,
     tensorboard: Annotated[
-        Path | None, typer.Option(help="Folder for TensorBoard's event file.")
+        Path | None,
+        typer.Option(help="Folder for an event file for TensorBoard (extra curves)."),
     ] = None,
-    cache: KeepIn = None,
-    seed: int = 0,
-    device: Device = "auto",
+    cache: CacheFolder = None,
+    seed: Seed = 0,
+    device: TrainDevice = "auto",
     as_json: Json = False,
 ) -> None:
     """Train a pulse network on a data set with videos and contact pulse, or on synthetic clips.
 
     Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
     """
-    with plainly():
+    with user_errors():
         from emotion_rppg.pulse.training.tensorboard import check_events
         from emotion_rppg.pulse.training.train import (
             Recipe,
@@ -201,22 +324,22 @@ def train_pulse(
             seed=seed,
         )
         out = Path(network) if out is None else out
-        check_folder(out)  # before the faces of the data set's videos are followed, for hours maybe
+        check_folder(out)  # before faces are tracked in all videos, which can take hours
         check_network(recipe)
-        begun = None if init is None else initial_network(init, recipe)
+        start = None if init is None else initial_network(init, recipe)
         if tensorboard is not None:
             check_events(tensorboard, out)
-        read = None if dataset is None else recordings_of([], dataset, root)
-        keep = chosen_folder(cache)
-        found = sources(read, recipe, cache=None if keep is None else Cache(keep))
+        recordings = None if dataset is None else find_recordings([], dataset, root)
+        folder = chosen_folder(cache)
+        source = sources(recordings, recipe, cache=None if folder is None else Cache(folder))
         with progress_bar("training") as progress:
             run_training(
-                found.clips,
+                source.clips,
                 out,
                 recipe=recipe,
-                validation=found.validation,
-                trained_on=found.people,
-                init=begun,
+                validation=source.validation,
+                trained_on=source.people,
+                init=start,
                 device=device,
                 devices=devices,
                 precision=precision,
@@ -226,32 +349,52 @@ def train_pulse(
                 progress=progress,
             )
         arguments = {"dataset": dataset, "root": root, "init": init, "recipe": vars(recipe)}
-        write_run(out, "train pulse", arguments, [given for given in (root, begun) if given])
-        say(str(out), as_json, {"out": str(out)})
+        write_run(out, "train pulse", arguments, [path for path in (root, start) if path])
+        print_result(str(out), as_json, {"out": str(out)})
 
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT.pth")],
-    model: Annotated[Path, typer.Argument(help="The model folder to write.")],
-    trained_on: Annotated[list[str], typer.Option(help="SET:ID,ID… (repeat), or unknown.")],
-    size: Annotated[int, typer.Option(help="Pixels a side it was trained on.")] = 72,
-    rate: Annotated[float, typer.Option(help="Frames a second it was trained on.")] = 30.0,
-    normalisation: Annotated[str | None, typer.Option(help="diff_normalised, raw …")] = None,
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT.pth", help="Public PhysNet checkpoint (a state dict)."),
+    ],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder to write.")],
+    trained_on: Annotated[
+        list[str],
+        typer.Option(
+            metavar="SET:ID,ID…|unknown",
+            help="People in its training data, whom `evaluate` then refuses to test (repeatable).",
+        ),
+    ],
+    size: Annotated[
+        int, typer.Option(help="Width and height of the face crops in its training, in pixels.")
+    ] = 72,
+    rate: Annotated[
+        float, typer.Option(help="Frame rate of its training, in frames a second.")
+    ] = 30.0,
+    normalisation: Annotated[
+        str | None,
+        typer.Option(
+            help="Normalisation of its input: raw, standardised, diff_normalised, temporal or "
+            "diff_batchnorm. Default: diff_batchnorm if the checkpoint has it, else "
+            "diff_normalised."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a model folder of a public PhysNet checkpoint; measures its polarity and lag.
+    """Turn a public PhysNet checkpoint into a model folder; measure its polarity and lag.
 
     Example: emotion-rppg convert UBFC_PhysNet.pth physnet --trained-on unknown
     """
-    with plainly():
-        from emotion_rppg.pulse.convert import convert as converted
+    with user_errors():
+        from emotion_rppg.pulse.convert import convert as convert_checkpoint
         from emotion_rppg.runtime.provenance import write_run
 
         options: dict[str, Any] = {"size": size, "rate_hz": rate, "normalisation": normalisation}
         with progress_bar("measuring"):
-            found = converted(checkpoint, model, trained_on=trained_on, **options)
+            measured = convert_checkpoint(checkpoint, model, trained_on=trained_on, **options)
         write_run(model, "convert", {"trained_on": trained_on, **options}, [checkpoint])
-        text = f"polarity {found.polarity:+d} · lag {found.lag_s:+.3f} s · gives the {found.output}"
-        text += f" · r with POS {found.r:+.2f}\n{model}"
-        say(text, as_json, {**found._asdict(), "out": str(model)})
+        text = f"polarity {measured.polarity:+d} · lag {measured.lag_s:+.3f} s"
+        text += f" · output: {measured.output} · r with POS {measured.r:+.2f}\n{model}"
+        print_result(text, as_json, {**measured._asdict(), "out": str(model)})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
-from emotion_rppg.features.trust import beats_of
+from emotion_rppg.features.trust import beats_of, kind_of
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
 from emotion_rppg.report.plots.circumplex import abstained, over_time, plane
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emotion_rppg.emotion.model import Model
 
 
+MOST_LINES = 8  # up to which each window has a line of its own in the text
 _ONE_RECORDING = ("dataset", "subject", "session", "trial", "quality")  # the same in each row
 
 
@@ -128,12 +129,11 @@ def _said(
     notes: list[str],
 ) -> dict[str, Any]:
     rate = f"{hr_bpm:.1f} bpm" if hr_bpm is not None else f"heart rate withheld ({reason})"
-    lines = [f"{rate} · quality {quality:.2f} · {wave}"]
-    for row in rows.to_dict("records"):
-        span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
-        told = _told_of(row, model)
-        lines.append(f"{span}: {told}")
-    lines += [text for text in (abstained(rows), *notes) if text]
+    length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
+    lines = [f"{rate} · quality {quality:.2f} · {length} · {wave.kind or 'pulse'}"]
+    few = len(rows) <= MOST_LINES
+    lines += [*_each_window(rows, model), abstained(rows)] if few else _summary(rows, model)
+    lines = [text for text in (*lines, *notes) if text]
     content: dict[str, Any] = {
         "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
         "quality": None if quality != quality else round(quality, 3),
@@ -145,6 +145,32 @@ def _said(
     if reason:
         content["reason"] = reason
     return {"text": "\n".join(lines), "json": content}
+
+
+def _each_window(rows: pd.DataFrame, model: Model) -> list[str]:
+    """Describe the prediction of each window in one line."""
+    return [
+        f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s: {_told_of(row, model)}"
+        for row in rows.to_dict("records")
+    ]
+
+
+def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
+    """Count the predictions of each target and the reasons of windows without one."""
+    predicted = rows[rows["reason"] == OK]
+    lines = [f"{len(predicted)} of {len(rows)} windows predicted"]
+    for target in model.targets if len(predicted) else ():
+        values = predicted[target]
+        if model.classes[target]:
+            counts = {name: int((values == name).sum()) for name in model.classes[target]}
+            shares = (f"{name} {n} ({n / len(values):.0%})" for name, n in counts.items())
+            lines.append(f"{target}: {', '.join(shares)}")
+        else:
+            numbers = values.astype(float)
+            span = f"{numbers.min():.2f} to {numbers.max():.2f}"
+            lines.append(f"{target}: mean {numbers.mean():.2f}, {span}")
+    reasons = rows.loc[rows["reason"] != OK, "reason"].astype(str).map(kind_of)
+    return lines + [f"not predicted, {n}: {text}" for text, n in reasons.value_counts().items()]
 
 
 def _told_of(row: Mapping[str, Any], model: Model) -> str:

@@ -1,4 +1,4 @@
-"""The web page: what it shows of a video, what it refuses, what it serves to whom."""
+"""The web page: what it shows of a video, what it refuses and which files it serves."""
 
 import subprocess
 import sys
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from emotion_rppg import load
-from emotion_rppg.app import watched
-from emotion_rppg.app.analysis import LONGEST_S, Shown, analyse
+from emotion_rppg.app import stream
+from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse
 from emotion_rppg.errors import InputError
 from emotion_rppg.signals import Signal
 
@@ -19,16 +19,18 @@ CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 
 
 @pytest.mark.slow
-def test_a_clip_of_known_rate_is_read_and_what_it_is_too_short_for_says_so(tmp_path) -> None:
-    shown = analyse(CLIP, tmp_path, method="green")
-    assert "bpm" in shown.text
-    assert abs(float(shown.text.split()[1]) - 72) < 3
-    value = dict(zip(shown.hrv["feature"], shown.hrv["value"], strict=True))
+def test_a_clip_gives_its_heart_rate_and_says_which_features_need_more_time(tmp_path) -> None:
+    content = analyse(CLIP, tmp_path, method="green")
+    assert "bpm" in content.text
+    assert abs(float(content.text.split()[1]) - 72) < 3
+    value = dict(zip(content.hrv["feature"], content.hrv["value"], strict=True))
     assert abs(float(value["hr_bpm"]) - 72) < 3
-    assert value["sdnn_ms"] == "too short yet: 60 s wanted"
-    names = {Path(file).name for file in shown.files}
+    assert value["sdnn_ms"] == "too short: needs 60 s"
+    names = {Path(file).name for file in content.files}
     assert names == {"features.csv", "features.parquet", "wave.csv", "report.html"}
-    assert all(Path(file).parent == tmp_path and Path(file).stat().st_size for file in shown.files)
+    assert all(
+        Path(file).parent == tmp_path and Path(file).stat().st_size for file in content.files
+    )
 
 
 def test_a_video_that_is_too_long_is_refused_before_it_is_read(tmp_path, monkeypatch) -> None:
@@ -53,8 +55,8 @@ with page() as blocks:
     address = serve(blocks, wait=False)
     assert address.startswith("http://127.0.0.1:"), address
     client = Client(address, verbose=False)
-    said, *_, files = client.predict(handle_file(clip), None, "green", api_name="/read")
-    assert abs(float(said.split()[1]) - 72) < 3, said
+    summary, *_, files = client.predict(handle_file(clip), None, "green", api_name="/read")
+    assert abs(float(summary.split()[1]) - 72) < 3, summary
     assert len(files) == 4, files
     for path in ("/etc/passwd", clip, str(Path.cwd() / "README.md")):
         try:
@@ -70,7 +72,7 @@ assert not place.exists()
 
 
 @pytest.mark.slow
-def test_the_page_reads_an_upload_serves_nothing_else_and_leaves_nothing() -> None:
+def test_the_page_reads_an_upload_serves_no_other_file_and_deletes_its_files() -> None:
     pytest.importorskip("gradio", reason="no web page without the extra app")
     run = [sys.executable, "-c", VISIT, str(CLIP)]  # by itself: the server leaves sockets open
     done = subprocess.run(run, capture_output=True, text=True, timeout=300)
@@ -78,7 +80,7 @@ def test_the_page_reads_an_upload_serves_nothing_else_and_leaves_nothing() -> No
 
 
 @pytest.mark.slow
-def test_a_model_that_needs_rest_asks_for_it(tmp_path) -> None:
+def test_a_model_that_needs_a_video_of_rest_says_so(tmp_path) -> None:
     stress = load("stress")
     with pytest.raises(InputError, match="give a video of it"):
         analyse(CLIP, tmp_path, model=stress)
@@ -88,35 +90,35 @@ def test_a_model_that_needs_rest_asks_for_it(tmp_path) -> None:
 
 @pytest.mark.slow
 def test_the_wave_grows_while_it_is_read(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
-    *before, last = watched(partial(analyse, CLIP, tmp_path, method="green"))
+    monkeypatch.setattr("emotion_rppg.app.REDRAW_S", 0.0)
+    *before, last = stream(partial(analyse, CLIP, tmp_path, method="green"))
     assert len(before) > 3
-    seconds = [float(shown.text.split()[2]) for shown in before]
+    seconds = [float(content.text.split()[2]) for content in before]
     assert seconds == sorted(set(seconds))
-    assert all(shown.files is None for shown in before)
+    assert all(content.files is None for content in before)
     assert len(last.files or []) == 4
 
 
-def test_work_ends_when_its_watcher_has_gone(monkeypatch) -> None:
-    monkeypatch.setattr("emotion_rppg.app.REDRAWN_S", 0.0)
-    told = []
+def test_work_ends_when_the_page_is_closed(monkeypatch) -> None:
+    monkeypatch.setattr("emotion_rppg.app.REDRAW_S", 0.0)
+    steps = []
 
-    def work(*, preview) -> Shown:
+    def work(*, preview) -> PageContent:
         for k in range(10_000):
             preview(lambda: Signal(np.zeros(60), 30, kind="rppg"))
-            told.append(k)
+            steps.append(k)
             time.sleep(0.01)
-        raise AssertionError("nobody stopped it")
+        raise AssertionError("the work was not stopped")
 
-    watching = watched(work)
-    next(watching)
-    watching.close()
-    assert len(told) < 1000
+    contents = stream(work)
+    next(contents)
+    contents.close()
+    assert len(steps) < 1000
 
 
-def test_an_error_of_the_work_reaches_the_watcher() -> None:
-    def work(*, preview) -> Shown:
+def test_an_error_of_the_work_reaches_the_page() -> None:
+    def work(*, preview) -> PageContent:
         raise InputError("no face")
 
     with pytest.raises(InputError, match="no face"):
-        list(watched(work))
+        list(stream(work))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.cli.console import progress_bar
 from emotion_rppg.datasets.synthetic import write_study
+from emotion_rppg.emotion import HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion.tasks import CODINGS
+from emotion_rppg.evaluation import SPLITS
+from emotion_rppg.evaluation.normalisation import NORMALISE
+from emotion_rppg.features import FAMILIES
+from emotion_rppg.pulse import METHODS, NETWORKS
+from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
+from emotion_rppg.pulse.training.losses import LOSSES
 from emotion_rppg.runtime.tables import read_table
 from tests.datasets.fakes import FAKES
 
@@ -33,12 +43,26 @@ VERBS = (
 )
 
 
+NAMES = {  # tables of the names that the help of an option shows
+    "--method": {*METHODS, *NETWORKS},
+    "--families": FAMILIES,
+    "--split": SPLITS,
+    "--normalise": NORMALISE,
+    "--heads": HEADS,
+    "--head": {*HEADS, *HEADS_REGRESSION},
+    "--network": NETWORKS,
+    "--loss": LOSSES,
+    "--normalisation": NORMALISATIONS,
+    "--coding": CODINGS,
+}
+
+
 def run(*words: object):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
 def refused(*words: object) -> str:
-    """The one sentence of a refusal: exit 2, no traceback, nothing on standard output."""
+    """Run a verb that must refuse its input; return its one sentence (exit 2, no traceback)."""
     result = run(*words)
     assert result.exit_code == 2, (result.exit_code, result.output, result.exception)
     assert "Traceback" not in result.output
@@ -67,14 +91,57 @@ def test_each_verb_explains_itself_with_an_example(words) -> None:
     assert f"Example: emotion-rppg {' '.join(words)}" in " ".join(result.output.split())
 
 
+def options_of(words):
+    """Options and arguments of a verb that its help shows."""
+    command = get_command(app)
+    for word in words:
+        command = command.commands[word]
+    return [option for option in command.params if not getattr(option, "hidden", False)]
+
+
+@pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)
+def test_each_option_has_a_help_text_and_states_its_default(words) -> None:
+    for option in options_of(words):
+        text = option.help or ""
+        assert len(text.split()) > 1, option.name
+        assert text.rstrip().endswith((".", "…")), option.name
+        flag = getattr(option, "is_flag", False)
+        if not flag and not option.required and option.default not in (None, "", []):
+            assert option.show_default, option.name
+
+
+def names_in_help(text: str) -> set[str]:
+    """Names that a help text lists, after "such as" or a colon, without the explanations."""
+    plain = re.sub(r" \([^)]*\)", "", text)
+    listed = plain.partition("such as ")[2] or plain.partition(": ")[2]
+    clause = re.split(r"[;.](?: |$)", listed)[0]
+    return set(re.split(r", | or ", clause))
+
+
+@pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)
+def test_a_name_that_a_help_text_lists_is_a_name_of_its_table(words) -> None:
+    for option in options_of(words):
+        for name in set(option.opts) & set(NAMES):
+            listed = names_in_help(option.help)
+            assert listed <= set(NAMES[name]), (name, listed - set(NAMES[name]))
+            assert len(listed) > 1, (name, option.help)
+
+
+def test_the_earlier_name_of_target_is_accepted_and_not_shown(tmp_path) -> None:
+    table = ("--table", tmp_path / "no.csv", "--out", tmp_path / "e")
+    assert "no target" in refused("evaluate", *table)
+    assert "no table" in refused("evaluate", *table, "--task", "arousal")
+    assert "--task" not in run("evaluate", "--help").output
+
+
 def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
     out = tmp_path / "wave.csv"
     result = run("pulse", CLIP, "--method", "pos", "--out", out, "--json")
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout.splitlines()[-1])
-    assert set(said) >= {"hr_bpm", "quality", "face_coverage", "rate_hz", "duration_s", "method"}
-    assert said["face_coverage"] == 1.0
-    assert said["hr_by"] == (None if said["hr_bpm"] is None else "beats")
+    printed = json.loads(result.stdout.splitlines()[-1])
+    assert set(printed) >= {"hr_bpm", "quality", "face_coverage", "rate_hz", "duration_s", "method"}
+    assert printed["face_coverage"] == 1.0
+    assert printed["hr_by"] == (None if printed["hr_bpm"] is None else "beats")
     assert out.read_text().startswith("time_s,rppg,quality\n")
     assert json.loads((tmp_path / "run.json").read_text())["inputs"][0]["file"] == CLIP.name
 
@@ -99,46 +166,50 @@ def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
     assert not list(tmp_path.glob("t.*"))
 
 
-def test_a_network_without_weights_asks_for_them() -> None:
-    told = refused("pulse", CLIP, "--method", "cnn3d")
-    assert "--weights" in told
-    assert "`emotion-rppg train pulse --network cnn3d` makes one" in told
+def test_a_network_without_weights_is_refused_with_the_options_to_give() -> None:
+    message = refused("pulse", CLIP, "--method", "cnn3d")
+    assert "--weights" in message
+    assert "`emotion-rppg train pulse --network cnn3d` makes one" in message
 
 
-@pytest.mark.parametrize(("watched", "shown"), [(True, "30/300"), (False, "")])
-def test_a_bar_is_drawn_where_somebody_watches(monkeypatch, watched: bool, shown: str) -> None:
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "30/300"), (False, "")])
+def test_a_progress_bar_is_drawn_on_a_terminal_only(
+    monkeypatch, terminal: bool, shown: str
+) -> None:
     err = io.StringIO()
-    monkeypatch.setattr(err, "isatty", lambda: watched)
+    monkeypatch.setattr(err, "isatty", lambda: terminal)
     monkeypatch.setattr("sys.stderr", err)
     with progress_bar("reading") as bar:
         bar(30, 300)
     assert shown in err.getvalue()
-    assert watched or not err.getvalue()
+    assert terminal or not err.getvalue()
 
 
-def test_beginning_and_end_of_a_verb_are_not_spent_looking_for_garbage() -> None:
+def test_a_verb_starts_and_ends_without_long_garbage_collections() -> None:
     code = (
         "import atexit, gc, sys; sys.argv = ['emotion-rppg', '--help']\n"
         "atexit.register(lambda: print(gc.get_threshold()[0], gc.get_freeze_count()))\n"
         "from emotion_rppg.cli import main; main()"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    looks_after, frozen = map(int, said.stdout.splitlines()[-1].split())
-    assert looks_after > 10_000
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    threshold, frozen = map(int, printed.stdout.splitlines()[-1].split())
+    assert threshold > 10_000
     assert frozen > 1000
 
 
 @pytest.mark.slow
-def test_one_bad_file_does_not_stop_the_rest(tmp_path) -> None:
+def test_one_bad_file_does_not_stop_the_others(tmp_path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "good.mp4").write_bytes(CLIP.read_bytes())
     (tmp_path / "in" / "bad.mp4").write_text("not a video")
     out = tmp_path / "t.csv"
     result = run("features", tmp_path / "in", "--whole", "--out", out, "--json")
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout.splitlines()[-1])
-    assert said["rows"] == 1
-    assert "bad" in said["failures"][0]["recording"]
+    printed = json.loads(result.stdout.splitlines()[-1])
+    assert printed["rows"] == 1
+    assert "bad" in printed["failures"][0]["recording"]
     assert (tmp_path / "t.columns.md").read_text().count("\n| ") > 30
 
 
@@ -163,11 +234,11 @@ def test_waves_written_as_bids_give_the_same_table(tmp_path) -> None:
     assert "not an output" in refused(*words)
 
 
-def test_two_inputs_of_one_name_are_refused(tmp_path) -> None:
+def test_two_inputs_of_the_same_name_are_refused(tmp_path) -> None:
     assert "two inputs are called" in refused("features", CLIP, CLIP, "--out", tmp_path / "t.csv")
 
 
-def test_doctor_looks_at_everything_and_offers_cures() -> None:
+def test_doctor_checks_libraries_devices_codecs_and_extras() -> None:
     result = run("doctor", "--json")
     assert result.exit_code == 0
     found = json.loads(result.stdout)
@@ -184,15 +255,15 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:
     def missing() -> str:
         raise ImportError("libGL.so.1: cannot open shared object file")
 
-    looks = [("python", lambda: "3.11", ""), ("opencv", missing, "apt-get install libgl1")]
-    monkeypatch.setattr(doctor, "_LOOKS", looks)
-    said = run("doctor").stdout
-    assert "MISS  opencv" in said
-    assert "→ apt-get install libgl1" in said
-    assert said.splitlines()[-1] == "lacking: opencv"
+    checks = [("python", lambda: "3.11", ""), ("opencv", missing, "apt-get install libgl1")]
+    monkeypatch.setattr(doctor, "_REQUIRED", checks)
+    printed = run("doctor").stdout
+    assert "MISS  opencv" in printed
+    assert "→ apt-get install libgl1" in printed
+    assert printed.splitlines()[-1] == "missing: opencv"
 
 
-def test_init_keeps_what_is_there(tmp_path) -> None:
+def test_init_does_not_change_existing_files(tmp_path) -> None:
     assert run("init", tmp_path / "mine").exit_code == 0
     manifest = tmp_path / "mine" / "manifest.csv"
     manifest.write_text(manifest.read_text() + "# mine\n")
@@ -247,7 +318,9 @@ def test_a_partitioned_table_is_made_again_and_trained_on(tmp_path) -> None:
 
 
 @pytest.mark.slow
-def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(tmp_path) -> None:
+def test_predict_gives_a_short_video_a_heart_rate_and_the_reason_why_arousal_is_missing(
+    tmp_path,
+) -> None:
     table = tmp_path / "t.csv"
     write_study(tmp_path / "s", people=3, trials=4, duration_s=60.0, video=False)
     assert run("features", tmp_path / "s", "--out", table).exit_code == 0
@@ -256,11 +329,11 @@ def test_predict_gives_a_short_video_its_rate_and_says_why_there_is_no_arousal(t
     assert "synthetic people" in trained.output
     result = run("predict", CLIP, "--model", model, "--out", out, "--json")
     assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout.splitlines()[-1])
-    assert said["hr_bpm"] == pytest.approx(72, abs=2)
-    assert said["windows"][0]["arousal"] == ""
-    assert "too short" in said["windows"][0]["reason"]
-    assert "synthetic people" in said["note"]
+    printed = json.loads(result.stdout.splitlines()[-1])
+    assert printed["hr_bpm"] == pytest.approx(72, abs=2)
+    assert printed["windows"][0]["arousal"] == ""
+    assert "too short" in printed["windows"][0]["reason"]
+    assert "synthetic people" in printed["note"]
     made = {path.name for path in out.iterdir()}
     assert made == {"prediction.csv", "wave.csv", "wave.png", "report.html", "run.json"}
     signal = run("predict", tmp_path / "wave.csv", "--model", model, "--out", out)
@@ -281,7 +354,7 @@ def write_pulse(path: Path, bpm: float, seconds: float = 70.0) -> Path:
 
 @pytest.fixture(scope="module")
 def emotion_model(tmp_path_factory) -> tuple[Path, Path]:
-    """A model of synthetic people's contact pulses, and the table that taught it."""
+    """A model trained on contact pulses of synthetic people, and its table."""
     folder = tmp_path_factory.mktemp("model")
     write_study(folder / "s", people=3, trials=4, duration_s=60.0, video=False)
     assert run("features", folder / "s", "--out", folder / "t.csv").exit_code == 0
@@ -300,14 +373,14 @@ def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model,
     (tmp_path / "s" / "ben" / "talk.csv").write_text("time_s,bvp\n0,1\n0.02,oops\n")
     done = run("predict", tmp_path / "s", "--model", model, "--out", tmp_path / "p", "--json")
     assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout.splitlines()[-1])
+    printed = json.loads(done.stdout.splitlines()[-1])
     rows = pd.read_csv(tmp_path / "p" / "prediction.csv")
     assert rows["subject"].unique().tolist() == ["anna", "ben", "cleo"]
     assert rows.groupby("subject")["hr_bpm"].mean().tolist() == pytest.approx([60, 75, 90], abs=0.5)
-    assert said["recordings"] == 3
-    assert len(said["windows"]) == said["rows"] == len(rows)
-    assert [f["recording"] for f in said["failures"]] == ["s/ben/1/talk"]
-    assert "oops" in said["failures"][0]["reason"]
+    assert printed["recordings"] == 3
+    assert len(printed["windows"]) == printed["rows"] == len(rows)
+    assert [f["recording"] for f in printed["failures"]] == ["s/ben/1/talk"]
+    assert "oops" in printed["failures"][0]["reason"]
     assert "not read: s/ben/1/talk" in done.stderr
     assert {p.name for p in (tmp_path / "p").iterdir()} == {
         "prediction.csv",
@@ -321,7 +394,24 @@ def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model,
     pd.testing.assert_frame_equal(
         in_python[["subject", "hr_bpm"]], rows[["subject", "hr_bpm"]], rtol=1e-6
     )
-    assert in_python.attrs["failures"] == said["failures"]
+    assert in_python.attrs["failures"] == printed["failures"]
+
+
+def test_predict_prints_counts_in_place_of_many_windows(emotion_model, tmp_path) -> None:
+    model, _ = emotion_model
+    long, short = (
+        write_pulse(tmp_path / "a.csv", 66.0, 400.0),
+        write_pulse(tmp_path / "b.csv", 66.0),
+    )
+    out = tmp_path / "p"
+    lines = run("predict", long, "--model", model, "--out", out).stdout.splitlines()
+    rows = pd.read_csv(out / "prediction.csv")
+    assert len(rows) > 8
+    assert len(lines) < len(rows)
+    assert f"{(rows['reason'] == 'ok').sum()} of {len(rows)} windows predicted" in lines
+    assert str(out / "prediction.csv") in lines
+    few = run("predict", short, "--model", model, "--out", tmp_path / "q").stdout
+    assert "0–60 s: " in few
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -334,11 +424,11 @@ def test_predict_takes_a_feature_table(emotion_model, ending, tmp_path) -> None:
     rows.to_csv(path, index=False) if ending == "csv" else rows.to_parquet(path)
     done = run("predict", path, "--model", model, "--out", tmp_path / "p", "--json")
     assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout.splitlines()[-1])
+    printed = json.loads(done.stdout.splitlines()[-1])
     got = pd.read_csv(tmp_path / "p" / "prediction.csv")
     want = load(model).predict(rows)
     assert got["arousal"].tolist() == want["arousal"].tolist()
-    assert len(got) == len(rows) == said["rows"]
+    assert len(got) == len(rows) == printed["rows"]
     wave = write_pulse(tmp_path / "w.csv", 60.0)
     mixed = refused("predict", path, wave, "--model", model, "--out", tmp_path / "q")
     assert "w.csv is none: give tables alone" in mixed
@@ -352,12 +442,12 @@ def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, mo
     given = ("features", wave, tmp_path / "none.csv", "--out", tmp_path / "t.xlsx")
     given += ("--method", "posh", "--source", "bpv", "--length", "0", "--step", "-1")
     given += ("--families", "hrv,hvr", "--encoder", tmp_path / "enc", "--region", "nose")
-    said = refused(*given, "--device", "gpu", "--weights", tmp_path / "w")
-    assert "11 things are wrong" in said
+    printed = refused(*given, "--device", "gpu", "--weights", tmp_path / "w")
+    assert "11 things are wrong" in printed
     for word in ("none.csv", "posh", "bpv", "--length", "--step", "'hvr'", "enc", "'nose'", "gpu"):
-        assert word in said, word
-    assert "t.xlsx" in said
-    assert f"--weights {tmp_path / 'w'}" in said
+        assert word in printed, word
+    assert "t.xlsx" in printed
+    assert f"--weights {tmp_path / 'w'}" in printed
     both = refused("predict", tmp_path / "none.csv", "--model", tmp_path / "m", "--region", "nose")
     assert "3 things are wrong" in both
     both = refused("pulse", wave, "--method", "posh", "--out", tmp_path / "w.txt")
@@ -365,19 +455,19 @@ def test_options_are_checked_together_before_the_first_file_is_read(tmp_path, mo
 
 
 @pytest.mark.slow
-def test_names_are_known_in_capitals(tmp_path) -> None:
+def test_names_may_be_written_in_capitals(tmp_path) -> None:
     wave = write_pulse(tmp_path / "w.csv", 60.0)
     words = ("--families", "HRV", "--source", "BVP", "--device", "CPU")
     assert run("features", wave, "--out", tmp_path / "t.csv", *words).exit_code == 0
     done = run("pulse", CLIP, "--method", "POS", "--json")
     assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert said["method"] == "pos"
-    assert said["hr_bpm"] == pytest.approx(72, abs=2)
+    printed = json.loads(done.stdout.splitlines()[-1])
+    assert printed["method"] == "pos"
+    assert printed["hr_bpm"] == pytest.approx(72, abs=2)
 
 
 @pytest.mark.slow
-def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) -> None:
+def test_channel_selects_a_column_in_every_verb_that_reads_signals(emotion_model, tmp_path) -> None:
     model, _ = emotion_model
     ear = write_pulse(tmp_path / "ear.csv", 90.0).read_text().splitlines()[1:]
     path = write_pulse(tmp_path / "two.csv", 60.0)
@@ -391,20 +481,20 @@ def test_a_channel_is_named_to_every_verb_that_reads(emotion_model, tmp_path) ->
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout.splitlines()[-1])
 
-    said = last("pulse", path, *named, "--out", tmp_path / "w.csv")
-    assert said["hr_bpm"] == pytest.approx(90, abs=0.5)
-    assert said["method"] is said["face_coverage"] is None
+    printed = last("pulse", path, *named, "--out", tmp_path / "w.csv")
+    assert printed["hr_bpm"] == pytest.approx(90, abs=0.5)
+    assert printed["method"] is printed["face_coverage"] is None
     last("features", path, *named, "--whole", "--out", tmp_path / "t.csv")
     assert read_table(tmp_path / "t.csv")["hr_bpm"][0] == pytest.approx(90, abs=0.5)
-    said = last("predict", path, *named, "--model", model, "--out", tmp_path / "p")
-    assert said["hr_bpm"] == pytest.approx(90, abs=0.5)
+    printed = last("predict", path, *named, "--model", model, "--out", tmp_path / "p")
+    assert printed["hr_bpm"] == pytest.approx(90, abs=0.5)
     for verb in (("pulse",), ("features",), ("predict", "--model", model)):
         words = (verb[0], path, *verb[1:], "--channel", "ppg_toe")
         assert "it has: ppg_finger, ppg_ear" in refused(*words)
 
 
 @pytest.mark.slow
-def test_two_data_sets_test_each_other(tmp_path) -> None:
+def test_each_of_two_data_sets_is_tested_with_heads_trained_on_the_other(tmp_path) -> None:
     tables = []
     for seed, (name, high) in enumerate({"first": 9, "second": 5}.items()):
         folder = tmp_path / name
@@ -418,9 +508,9 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
     out = tmp_path / "e"
     done = run("evaluate", *tables, *words, "--out", out)
     assert done.exit_code == 0, done.output
-    said = pd.read_parquet(out / "predictions.parquet")
-    assert set(said.groupby("subject")["n_train"].first()) == {12}
-    assert len(set(said["subject"])) == 6
+    printed = pd.read_parquet(out / "predictions.parquet")
+    assert set(printed.groupby("subject")["n_train"].first()) == {12}
+    assert len(set(printed["subject"])) == 6
     page = (out / "report.html").read_text()
     assert "leave one data set out" in page
     assert "(above 3 or 5)" in page
@@ -429,8 +519,8 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
         assert f"{name} (3 people)" in page
         assert f"{own['balanced_accuracy'].mean():.2f} [" in page
     assert page.count("--table ") == 2
-    told = refused("evaluate", *tables[:2], *words, "--out", tmp_path / "f")
-    assert "there is 1 data set with labels (first)" in told
+    message = refused("evaluate", *tables[:2], *words, "--out", tmp_path / "f")
+    assert "there is 1 data set with labels (first)" in message
 
 
 @pytest.mark.slow
@@ -454,11 +544,11 @@ def test_encoder_and_network_are_trained_from_the_command_line(tmp_path) -> None
     made = json.loads((tmp_path / "n" / "run.json").read_text())
     assert made["arguments"]["init"] == "bundled"
     assert made["inputs"][0]["folder"] == "physnet"
-    unread = ("--dataset", "folder", "--root", tmp_path / "nowhere")  # no face is followed for it
+    unread = ("--dataset", "folder", "--root", tmp_path / "nowhere")  # no face is tracked for it
     assert "no folder 'none' to begin with" in refused(*words, *unread, "--init", "none")
     assert "known: physnet, cnn3d" in refused(*words, *unread, "--network", "cnn4d")
-    told = refused(*words, *unread, "--network", "cnn3d", "--init", tmp_path / "n")
-    assert "holds the network 'physnet' and 'cnn3d' is to be trained" in told
+    message = refused(*words, *unread, "--network", "cnn3d", "--init", tmp_path / "n")
+    assert "holds the network 'physnet' and 'cnn3d' is to be trained" in message
     assert "too short for lag_tolerant" in refused(*words, *unread, "--loss", "lag_tolerant")
     assert "not an output of" in refused(*words, *unread, "--out", tmp_path / "runs")
     one = tmp_path / "one"

@@ -1,4 +1,4 @@
-"""The demo's whole chain on a study small enough for a test."""
+"""The demo runs all stages, here on a study small enough for a test."""
 
 import contextlib
 import functools
@@ -20,13 +20,13 @@ def silent(title: str):
 
 
 @pytest.mark.slow
-def test_the_whole_chain_leaves_what_it_promises(tmp_path, monkeypatch) -> None:
+def test_the_demo_writes_all_its_outputs(tmp_path, monkeypatch) -> None:
     for name, value in {"PEOPLE": 2, "SECONDS": 16.0, "SIZE": 64, "_WINDOW_S": 16.0}.items():
         monkeypatch.setattr(demo, name, value)
     small = functools.partial(train.Recipe, steps=2, frames=32, batch_size=2)
     monkeypatch.setattr(train, "Recipe", small)
     out = tmp_path / "demo"
-    said = demo.run_demo(out, workers=1, device="cpu", progress=silent)
+    result = demo.run_demo(out, workers=1, device="cpu", progress=silent)
     for name in ("report.html", "table.csv", "results.csv", "summary.csv", "run.json"):
         assert (out / name).stat().st_size > 100, name
     html = (out / "report.html").read_text(encoding="utf-8")
@@ -37,9 +37,9 @@ def test_the_whole_chain_leaves_what_it_promises(tmp_path, monkeypatch) -> None:
     assert set(table["method"]) == {"pos"}
     results = pd.read_csv(out / "results.csv")
     assert set(results["target"]) == {"arousal", "valence"}
-    assert set(results["head"]) == {*DUMMIES, QUALITY_ALONE, *demo.SHOWN}
+    assert set(results["head"]) == {*DUMMIES, QUALITY_ALONE, *demo.HEADS}
     assert load(out / "model").note
     seeds = json.loads((out / "physnet" / "config.json").read_text())["trained_on"]
-    assert "synthetic" not in seeds  # nobody of the study taught the network
-    assert said["json"]["summary"]
-    assert "report.html" in said["text"]
+    assert "synthetic" not in seeds  # nobody of the study is in the network's training data
+    assert result["json"]["summary"]
+    assert "report.html" in result["text"]

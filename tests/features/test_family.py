@@ -9,7 +9,7 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from emotion_rppg import evaluate, extract, find_beats, fit, predict
-from emotion_rppg.cli.checks import all_hold, of_windows
+from emotion_rppg.cli.checks import run_checks, window_checks
 from emotion_rppg.emotion.design_matrix import feature_names, matrix, of_families
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.importance import groups_of
@@ -320,6 +320,6 @@ def test_its_timing_error_is_part_of_the_standard_errors(kind, monkeypatch) -> N
 
 def test_the_command_line_takes_it_as_a_source(kind) -> None:
     options = {"length": 60.0, "step": 30.0, "families": ["hrv"], "encoder": None}
-    all_hold(*of_windows(source=kind, **options))
+    run_checks(*window_checks(source=kind, **options))
     with pytest.raises(InputError, match="known: auto, rppg, bvp, ecg, thump"):
-        all_hold(*of_windows(source="eeg", **options))
+        run_checks(*window_checks(source="eeg", **options))
