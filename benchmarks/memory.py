@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotion_rppg.emotion.deep.encoders import CELLS, small_and_repeatable
-from emotion_rppg.recurrent import start
+from emotion_rppg.recurrent import initialise
 from emotion_rppg.runtime.atomic_files import whole_file
 
 HIDDEN, BATCH, STEPS, RATE = 32, 32, 4000, 5e-3
@@ -61,12 +61,12 @@ def usual(recurrent: nn.RNNBase, length: int) -> None:
 
 def ours(recurrent: nn.RNNBase, length: int) -> None:
     """This package's: orthogonal from state to state, an LSTM's forget bias 1."""
-    start(recurrent)
+    initialise(recurrent)
 
 
 def long(recurrent: nn.RNNBase, length: int) -> None:
     """The same with forget biases that keep as long as the line (Tallec & Ollivier 2018)."""
-    start(recurrent)
+    initialise(recurrent)
     keep = torch.empty(HIDDEN).uniform_(1, length - 1).log()
     with torch.no_grad():
         recurrent.bias_ih_l0[:HIDDEN] = -keep  # input gate

@@ -63,13 +63,13 @@ def undisturbed(folder, tmp_path_factory) -> bytes:
 def redone(monkeypatch) -> list[str]:
     """Names of the recordings that are extracted from now on in this process."""
     names: list[str] = []
-    extract_one = feature_table._guarded
+    extract_one = feature_table._extract_one
 
     def counted(recording, *rest):
         names.append(recording.name)
         return extract_one(recording, *rest)
 
-    monkeypatch.setattr(feature_table, "_guarded", counted)
+    monkeypatch.setattr(feature_table, "_extract_one", counted)
     return names
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from emotion_rppg.recurrent import ConvLSTM, gates, lstm_cell, rnn_cell, start
+from emotion_rppg.recurrent import ConvLSTM, gates, initialise, lstm_cell, rnn_cell
 
 TIME, IN, HIDDEN = 40, 5, 7
 
@@ -103,7 +103,7 @@ def test_a_conv_lstm_spreads_by_a_pixel_a_step() -> None:
 def test_a_fresh_state_is_kept_and_remembered(make) -> None:
     """Orthogonal from state to state: nothing grows or dies; the forget gate starts open."""
     layer = make(IN, HIDDEN)
-    start(layer)
+    initialise(layer)
     weights = dict(layer.named_parameters())
     across = next(w for name, w in weights.items() if name.startswith("weight_hh"))
     for block in across.split(HIDDEN):
@@ -118,5 +118,5 @@ def test_a_fresh_state_is_kept_and_remembered(make) -> None:
 
 def test_the_forget_gate_of_a_fresh_lstm_is_open(sequence) -> None:
     layer = nn.LSTM(IN, HIDDEN)
-    start(layer)
+    initialise(layer)
     assert gates(layer, sequence * 0).forget[0].min().item() == pytest.approx(0.731, abs=1e-3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion_rppg.signal_quality import heart_rate, judge, per_sample, snr_db
+from emotion_rppg.signal_quality import heart_rate, judge, sample_quality, snr_db
 from emotion_rppg.signals import Signal
 
 RATE = 30.0
@@ -106,7 +106,7 @@ def test_nothing_seen_is_not_a_number() -> None:
     assert np.isnan(heart_rate(blind))
     assert np.isnan(snr_db(blind, 70))
     assert judge(blind).hr_bpm is None
-    assert not per_sample(blind).any()
+    assert not sample_quality(blind).any()
 
 
 @pytest.mark.parametrize("value", [0.0, 128.0, 1e6])
@@ -114,7 +114,7 @@ def test_a_constant_wave_has_no_pulse(value: float) -> None:
     flat = Signal(np.full(600, value), RATE)
     assert judge(flat).hr_bpm is None
     assert np.isnan(heart_rate(flat))
-    assert not per_sample(flat).any()
+    assert not sample_quality(flat).any()
 
 
 def test_the_seen_runs_alone_decide() -> None:
@@ -140,7 +140,7 @@ def test_signal_to_noise_follows_the_noise() -> None:
 def test_quality_per_sample_follows_the_wave() -> None:
     clear, dim = pulse(40, 72, snr=8).samples, noise("0.7-4", 40, 1).samples
     samples = np.r_[clear, dim / dim.std(), np.full(300, np.nan), clear]
-    quality = per_sample(Signal(samples, RATE))
+    quality = sample_quality(Signal(samples, RATE))
     assert quality.shape == samples.shape
     assert quality.min() >= 0
     assert quality.max() <= 1
@@ -152,7 +152,7 @@ def test_quality_per_sample_follows_the_wave() -> None:
 
 def test_quality_at_another_rate_lies_at_the_same_times() -> None:
     samples = np.r_[np.full(1000, np.nan), pulse(30, rate=125.0).samples]
-    quality = per_sample(Signal(samples, 125.0))
+    quality = sample_quality(Signal(samples, 125.0))
     assert not quality[:1000].any()
     assert quality[1000:].min() > 0.8
 
@@ -160,9 +160,9 @@ def test_quality_at_another_rate_lies_at_the_same_times() -> None:
 @pytest.mark.slow
 def test_an_hour_costs_no_memory_to_speak_of() -> None:
     signal = Signal(np.tile(pulse(60).samples, 60), RATE)
-    per_sample(signal.crop(0, 20))
+    sample_quality(signal.crop(0, 20))
     tracemalloc.start()
-    per_sample(signal)
+    sample_quality(signal)
     judge(signal)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

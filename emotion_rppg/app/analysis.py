@@ -81,7 +81,7 @@ def analyse(
         needed = model.calibration_s is not None
         if needed and calm is None:
             raise InputError("the model compares people with their own rest: give a video of it")
-        table, wave = read_like(model, video, progress=progress, seen=seen)
+        table, wave = read_like(model, video, progress=progress, preview=seen)
         quiet = read_like(model, calm)[0] if needed and calm is not None else None
         predicted = model.predict(table, rest=quiet)
     whole = Extraction(length_s=None, families=("hrv",))

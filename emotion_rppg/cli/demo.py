@@ -101,7 +101,7 @@ def run_demo(
         means = results.summary()
         write_table(results.scores, fresh / "results.csv")
         write_table(means, fresh / "summary.csv")
-        model = fit(table, target=TARGETS, head="logistic", encoder=encoder, random_state=seed)
+        model = fit(table, target=TARGETS, head="logistic", encoder=encoder, seed=seed)
         model.save(fresh / "model")
         with progress("6/6 the report") as bar:
             some = study[:: TRIALS * 4]  # two people, one trial each

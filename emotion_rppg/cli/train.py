@@ -63,7 +63,7 @@ def train_emotion(
         with progress_bar("fitting"):
             read = read_tables([table])
             rows = of_families(read, chosen) if chosen else read
-            model = fit(rows, **options, encoder=encoder, random_state=seed)
+            model = fit(rows, **options, encoder=encoder, seed=seed)
         model.save(out)
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""

@@ -24,7 +24,7 @@ KEY = "ab" * 32
 @pytest.mark.parametrize("quality", [None, np.linspace(0, 1, 90)])
 def test_a_wave_comes_back_as_it_was(tmp_path, quality) -> None:
     wave = Signal(np.r_[np.nan, np.arange(89.0)], 29.97, kind="rppg", start_s=2.5, quality=quality)
-    Cache(tmp_path).keep(KEY, wave)
+    Cache(tmp_path).put(KEY, wave)
     again = Cache(tmp_path).get(KEY)
     np.testing.assert_array_equal(again.samples, wave.samples)
     assert (again.rate_hz, again.start_s, again.kind) == (29.97, 2.5, "rppg")
@@ -33,13 +33,13 @@ def test_a_wave_comes_back_as_it_was(tmp_path, quality) -> None:
 
 def test_a_table_comes_back_as_it_was(tmp_path) -> None:
     table = pd.DataFrame({"n": [1, 2], "x": [np.nan, 0.1], "t": ["", "ü"], "b": [True, False]})
-    Cache(tmp_path).keep(KEY, table)
+    Cache(tmp_path).put(KEY, table)
     pd.testing.assert_frame_equal(Cache(tmp_path).get(KEY), table)
 
 
 def test_pictures_come_back_as_they_were(tmp_path) -> None:
     arrays = {"pictures": np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3), "at": np.array(0.5)}
-    Cache(tmp_path).keep(KEY, arrays)
+    Cache(tmp_path).put(KEY, arrays)
     again = Cache(tmp_path).get(KEY)
     assert again.keys() == arrays.keys()
     for name, array in arrays.items():
@@ -50,7 +50,7 @@ def test_what_is_damaged_counts_as_absent(tmp_path) -> None:
     kept = Cache(tmp_path)
     assert kept.get(KEY) is None
     assert kept.get(None) is None
-    kept.keep(KEY, pd.DataFrame({"x": np.arange(100.0)}))
+    kept.put(KEY, pd.DataFrame({"x": np.arange(100.0)}))
     path = kept.entries()[0].path
     whole = path.read_bytes()
     flipped = bytearray(whole)
@@ -64,7 +64,7 @@ def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path) -> None:
     (tmp_path / "thesis.kept").write_text("three years")
     kept = Cache(tmp_path)
     for letter in "ab":
-        kept.keep(letter * 64, pd.DataFrame({"x": [1.0]}))
+        kept.put(letter * 64, pd.DataFrame({"x": [1.0]}))
     os.utime(tmp_path / f"{'a' * 64}.kept", (0, 0))
     assert [e.path.name[0] for e in kept.clear(before_s=1e6)] == ["a"]
     assert len(kept.clear()) == 1
@@ -135,7 +135,7 @@ def test_other_code_is_another_fingerprint(monkeypatch) -> None:
 def interrupted(out: Path) -> None:
     """Leaves one result beside the output."""
     with suppress(KeyboardInterrupt), cache_beside(out) as kept:
-        kept.keep(KEY, pd.DataFrame({"x": [1.0]}))
+        kept.put(KEY, pd.DataFrame({"x": [1.0]}))
         raise KeyboardInterrupt
 
 

@@ -23,7 +23,7 @@ def dies(x: int) -> int:
     os._exit(1)
 
 
-def deaf(pause_s: float) -> bool:
+def blocks_sigint(pause_s: float) -> bool:
     """Whether Ctrl-C does not reach the process that runs this."""
     time.sleep(pause_s)
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -46,8 +46,8 @@ def test_a_slow_job_does_not_hold_back_those_after_it() -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows masks no signals")
 def test_ctrl_c_reaches_this_process_and_none_of_its_workers() -> None:
-    assert list(map_in_order(deaf, [(0.2,)] * 4, workers=2)) == [True] * 4
-    assert not deaf(0.0)
+    assert list(map_in_order(blocks_sigint, [(0.2,)] * 4, workers=2)) == [True] * 4
+    assert not blocks_sigint(0.0)
 
 
 def test_results_that_nobody_takes_are_dropped_in_silence() -> None:
@@ -110,7 +110,7 @@ def test_a_dead_worker_is_explained() -> None:
 
 
 def test_an_unknown_scheduler_is_explained(monkeypatch) -> None:
-    monkeypatch.setattr("emotion_rppg.runtime.parallel._PATIENCE_S", 0.2)
+    monkeypatch.setattr("emotion_rppg.runtime.parallel._TIMEOUT_S", 0.2)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(InputError, match="no Dask scheduler answers"):
             list(map_in_order(slow_square, JOBS, scheduler=address))
@@ -127,6 +127,6 @@ def test_a_cluster_without_workers_is_explained(monkeypatch) -> None:
     bare = distributed.LocalCluster(
         n_workers=0, processes=False, protocol="tcp://", dashboard_address=None
     )
-    monkeypatch.setattr("emotion_rppg.runtime.parallel._PATIENCE_S", 0.3)
+    monkeypatch.setattr("emotion_rppg.runtime.parallel._TIMEOUT_S", 0.3)
     with bare, pytest.raises(InputError, match="no workers"):
         list(map_in_order(operator.mul, [(3, 3)], scheduler=bare.scheduler_address))

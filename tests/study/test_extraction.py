@@ -338,12 +338,14 @@ def test_the_view_that_taught_is_read_again_where_it_is(pulses) -> None:
     camera = [replace(r, signals={"rppg": r.signals["rppg"]}) for r in both]
     assert set(read_all_like(model, camera)[0]["source"]) == {"rppg"}  # with a warning of `shift`
     chosen = fitted(extract(taught, source="bvp", **SHORT))
-    with pytest.raises(InputError, match="has no bvp, which the model learned from; it has: rppg"):
+    with pytest.raises(
+        InputError, match="has no bvp, which the model was trained on; it has: rppg"
+    ):
         read_all_like(chosen, camera)
 
 
 def test_another_region_is_refused(two_faces, study, table) -> None:
-    with pytest.raises(InputError, match="learned from the region 'face', got 'full'"):
+    with pytest.raises(InputError, match="trained on the region 'face', got 'full'"):
         predict(study, fitted(table), region="full")
 
 
@@ -355,7 +357,7 @@ def test_an_old_table_can_be_learned_from_with_a_warning(study, table, caplog) -
     old.attrs = {}
     with caplog.at_level(logging.WARNING):
         model = fitted(old)
-    assert "does not carry how it was extracted" in caplog.text
+    assert "does not record how it was extracted" in caplog.text
     assert not model.extraction_known
     assert model.extraction == replace(Extraction(), **SHORT)
     pd.testing.assert_frame_equal(predict(study, model), model.predict(table))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from emotion_rppg.emotion.deep.encoders import Encoder, Standardise, lengths_of
 from emotion_rppg.errors import InputError
-from emotion_rppg.recurrent import start
+from emotion_rppg.recurrent import initialise
 
 ORDERS = ("reverse", "forward")
 
@@ -33,7 +33,7 @@ class Autoencoder(nn.Module):
         given = encoder.dim + (channels if feedback else 0)
         self.decoder = nn.LSTM(given, encoder.dim, batch_first=True)
         self.write = nn.Linear(encoder.dim, channels)
-        start(self.decoder)
+        initialise(self.decoder)
 
     def forward(
         self,

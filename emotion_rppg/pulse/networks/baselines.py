@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from emotion_rppg.pulse.networks.input_normalisation import detrended
 from emotion_rppg.pulse.networks.physnet import check_clip
-from emotion_rppg.recurrent import ConvLSTM, start
+from emotion_rppg.recurrent import ConvLSTM, initialise
 
 POOL_AFTER = (1, 3, 5, 7)  # PhysNet's: space is halved after these convolutions
 FLAT = (1,) * 9  # kernels along time that see one frame
@@ -124,7 +124,7 @@ class _Recurrent(nn.Module):
         hidden = hidden or self.HIDDEN
         self.convolutions = _Convolutions(width=width, normalisation=normalisation)
         self.recurrent = self.LAYER(width, hidden, batch_first=True, bidirectional=self.BOTH_WAYS)
-        start(self.recurrent)
+        initialise(self.recurrent)
         self.last = nn.Linear(hidden * (1 + self.BOTH_WAYS), 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -170,7 +170,7 @@ def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.
     kept = cache.get(key)
     if not isinstance(kept, dict):
         kept = _followed(video, recipe)
-        cache.keep(key, kept)
+        cache.put(key, kept)
     return kept
 
 
