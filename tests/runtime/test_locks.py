@@ -1,4 +1,4 @@
-"""Locks: one owner at a time, named when another is refused, released however the owner ends."""
+"""A lock has one owner at a time, is refused with its name, and is released when it exits."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ import pytest
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.locks import exclusive_lock, folder_lock
 
-HOLDS = """
+HOLD_LOCK = """
 import sys
 from pathlib import Path
 from emotion_rppg.runtime.locks import exclusive_lock, folder_lock
@@ -27,8 +27,8 @@ with lock:
 
 @contextmanager
 def another_process(name: str, path: Path):
-    """A process that holds a lock until it is killed."""
-    command = [sys.executable, "-c", HOLDS, name, str(path)]
+    """Start a process that holds a lock until it is killed."""
+    command = [sys.executable, "-c", HOLD_LOCK, name, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         try:
             assert other.stdout.readline() == b"in\n"
@@ -37,7 +37,7 @@ def another_process(name: str, path: Path):
             other.kill()
 
 
-def test_a_second_process_is_refused_by_name_until_the_first_is_killed(tmp_path) -> None:
+def test_a_second_process_is_refused_with_the_owner_until_the_first_is_killed(tmp_path) -> None:
     path = tmp_path / "lock"
     with another_process("exclusive", path) as other:
         for _ in range(2):  # the first refusal leaves the owner's name
@@ -61,7 +61,7 @@ def test_one_process_does_not_hold_a_lock_twice(tmp_path) -> None:
         pytest.fail("two owners")
 
 
-def test_a_lock_file_that_its_owner_removes_meanwhile_is_made_again(tmp_path, monkeypatch) -> None:
+def test_a_lock_file_that_its_owner_just_removed_is_created_again(tmp_path, monkeypatch) -> None:
     path, opened, real = tmp_path / "parts" / "lock", [], os.open
 
     def open_and_lose(file, *rest, **more):
@@ -101,7 +101,7 @@ def test_a_disk_without_locks_is_used_with_a_warning(code, tmp_path, monkeypatch
         pytest.fail("an owner")
 
 
-def test_processes_take_turns_and_leave_nothing_in_the_folder(tmp_path) -> None:
+def test_a_folder_lock_admits_one_at_a_time_and_leaves_no_file(tmp_path) -> None:
     counts = tmp_path / "count"
     counts.write_text("0")
 
@@ -119,7 +119,7 @@ def test_processes_take_turns_and_leave_nothing_in_the_folder(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["count"]
 
 
-def test_a_turn_is_waited_for_and_ends_with_the_process_that_has_it(tmp_path) -> None:
+def test_a_folder_lock_is_waited_for_and_released_by_a_kill(tmp_path) -> None:
     order = []
 
     def wait() -> None:
