@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from emotion_rppg.emotion.deep.encoders import CELLS, small_and_repeatable
 from emotion_rppg.recurrent import initialise
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 
 HIDDEN, BATCH, STEPS, RATE = 32, 32, 4000, 5e-3
 LENGTHS = (10, 30, 100)
@@ -194,7 +194,7 @@ def main(figure: str | None = None) -> None:
         print(f"| {name} | " + " | ".join(f"{row[n]:.0e}" for n in (10, 30, 100)) + " |")
     print(f"\n{time.process_time() - began:.0f} s of one core")
     if figure is not None:
-        with whole_file(Path(figure)) as fresh:
+        with atomic_file(Path(figure)) as fresh:
             draw_figure(scores, far).savefig(fresh)
 
 

@@ -28,7 +28,7 @@ _DAY_S = 86_400.0
 
 
 @contextmanager
-def whole_folder(folder: str | Path) -> Iterator[Path]:
+def atomic_folder(folder: str | Path) -> Iterator[Path]:
     """Open a temporary folder that replaces ``folder`` if the block ends without an error.
 
     Raises
@@ -52,7 +52,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def check_folder(folder: str | Path) -> None:
-    """Refuse, before any work, a folder that :func:`whole_folder` would not replace."""
+    """Refuse, before any work, a folder that :func:`atomic_folder` would not replace."""
     folder = Path(folder)
     if folder.exists() and not (folder.is_dir() and _is_own_output(folder)):
         raise InputError(
@@ -108,7 +108,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path) -> Iterator[Path]:
     """Open a temporary path that replaces ``path`` if the block ends without an error.
 
     Raises
@@ -139,5 +139,5 @@ def whole_file(path: str | Path) -> Iterator[Path]:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write strict JSON (no NaN) with a final newline, atomically."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         fresh.write_text(text + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.runtime.locks import exclusive_lock
 from emotion_rppg.signals import Signal
 
@@ -98,7 +98,7 @@ class Cache:
         else:
             result.to_parquet(content)
         data = content.getvalue()
-        with whole_file(self.folder / (key + ENDING)) as fresh:
+        with atomic_file(self.folder / (key + ENDING)) as fresh:
             fresh.write_bytes(data + hashlib.sha256(data).digest())
 
     def entries(self) -> list[Entry]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.atomic_files import CONFIG, WEIGHTS, whole_file
+from emotion_rppg.runtime.atomic_files import CONFIG, WEIGHTS, atomic_file
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ def save_training_state(path: Path, identity: str, state: Mapping[str, Any]) -> 
     """Write the state of a training; ``identity`` identifies its data and settings."""
     import torch
 
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         torch.save({**state, "identity": identity}, fresh)
 
 

@@ -15,9 +15,9 @@ from emotion_rppg.extraction import ATTRIBUTE, Extraction, merge_records
 from emotion_rppg.runtime.atomic_files import (
     PACKAGE,
     TABLE_FACTS,
+    atomic_file,
+    atomic_folder,
     check_folder,
-    whole_file,
-    whole_folder,
     write_json,
 )
 from emotion_rppg.signals import Signal
@@ -96,7 +96,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
     path = check_ending(path)
     if path.suffix.lower() == ".csv":
         beside, record = extraction_beside(path), table.attrs.get(ATTRIBUTE)
-        with whole_file(path) as fresh:
+        with atomic_file(path) as fresh:
             table.to_csv(fresh, index=False)
             beside.unlink(missing_ok=True)
         if record is not None:
@@ -104,7 +104,7 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
         return path
     import pyarrow.parquet as pq
 
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         pq.write_table(_arrow(table), fresh)
     return path
 
@@ -138,7 +138,7 @@ def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
 
     path = check_out(path, partitioned=True)
     arrow = _arrow(table)  # one schema for all files
-    with whole_folder(path) as fresh:
+    with atomic_folder(path) as fresh:
         groups = table.groupby(["dataset", "subject"], sort=False, dropna=False).indices
         for number, ((dataset, subject), rows) in enumerate(groups.items()):
             folder = fresh / f"dataset-{quote(str(dataset), safe='')}"
@@ -327,7 +327,7 @@ def write_wave(signal: Signal, path: str | Path) -> Path:
         import pandas as pd
 
         return write_table(pd.DataFrame(columns), path)
-    with whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(columns) + "\n")
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
             file.write(",".join("" if math.isnan(value) else repr(value) for value in row) + "\n")

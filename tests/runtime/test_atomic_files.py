@@ -11,12 +11,12 @@ from torch import nn
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime import atomic_files
-from emotion_rppg.runtime.atomic_files import check_folder, whole_folder, write_json
+from emotion_rppg.runtime.atomic_files import atomic_folder, check_folder, write_json
 from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config, save_tensors
 
 
 def write_model(folder, note: str) -> None:
-    with whole_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         write_json(fresh / "config.json", {"kind": "pulse", "version": "0", "note": note})
         save_tensors(fresh, {"w": torch.full((3,), float(len(note)))})
 
@@ -36,7 +36,7 @@ def test_a_failure_leaves_the_old_model_and_no_temporary_files(tmp_path) -> None
     write_model(tmp_path / "model", "old")
 
     def broken() -> None:
-        with whole_folder(tmp_path / "model") as fresh:
+        with atomic_folder(tmp_path / "model") as fresh:
             (fresh / "config.json").write_text("half")
             raise RuntimeError("disk full")
 
@@ -72,7 +72,7 @@ def test_a_folder_of_the_user_is_refused_before_any_work(tmp_path) -> None:
     (tmp_path / "thesis.tex").write_text("three years")
     with pytest.raises(InputError, match="is not an output"):
         check_folder(tmp_path)
-    with pytest.raises(InputError, match="is not an output"), whole_folder(tmp_path):
+    with pytest.raises(InputError, match="is not an output"), atomic_folder(tmp_path):
         pytest.fail("the block must not run")
     assert (tmp_path / "thesis.tex").exists()
     check_folder(tmp_path / "new")

@@ -9,7 +9,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.signal_csv import read_signal
-from emotion_rppg.runtime.atomic_files import whole_file, whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_file, atomic_folder
 from emotion_rppg.runtime.tables import (
     check_out,
     read_table,
@@ -120,7 +120,7 @@ def test_a_failure_leaves_the_old_file_and_no_temporary_file(tmp_path) -> None:
     path.write_text("old")
 
     def broken() -> None:
-        with whole_file(path) as fresh:
+        with atomic_file(path) as fresh:
             fresh.write_text("half")
             raise RuntimeError("disk full")
 
@@ -134,7 +134,7 @@ def test_a_folder_of_the_user_is_never_replaced(tmp_path) -> None:
     precious = tmp_path / "photos"
     precious.mkdir()
     (precious / "family.jpg").write_text("x")
-    with pytest.raises(InputError, match="not an output"), whole_folder(precious):
+    with pytest.raises(InputError, match="not an output"), atomic_folder(precious):
         pass
     assert (precious / "family.jpg").exists()
 
@@ -152,7 +152,7 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path, name, text) -> No
     folder = tmp_path / "results"
     folder.mkdir()
     (folder / name).write_text(text)
-    with pytest.raises(InputError, match="not an output"), whole_folder(folder):
+    with pytest.raises(InputError, match="not an output"), atomic_folder(folder):
         pass
     assert (folder / name).read_text() == text
 
@@ -170,7 +170,7 @@ def test_an_output_of_the_package_is_replaced_completely(tmp_path, name, text) -
     folder.mkdir()
     (folder / name).write_text(text)
     (folder / "old.txt").write_text("x")
-    with whole_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         (fresh / "new.txt").write_text("y")
     assert [p.name for p in folder.iterdir()] == ["new.txt"]
 
@@ -182,7 +182,7 @@ def test_temporary_folders_of_killed_processes_are_removed_after_a_day(tmp_path)
         (tmp_path / name / "run.json").write_text("{}")
         if name != ".results-1234567_":  # somebody writes it now
             os.utime(tmp_path / name, (0, 0))
-    with whole_folder(tmp_path / "results") as fresh:
+    with atomic_folder(tmp_path / "results") as fresh:
         (fresh / "new.txt").write_text("y")
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"results", ".results-1234567_", ".results-notes", ".results-2-abcdefgh"}
