@@ -86,6 +86,7 @@ def test_a_value_is_printed_as_one_informative_line(value, line) -> None:
     assert repr(value) == line.replace("a/face.mp4", str(Path("a/face.mp4")))
 
 
+@pytest.mark.slow
 def test_no_public_value_needs_a_second_line(tmp_path) -> None:
     rows = table()
     encoder = pretrain_encoder([rows], hidden=2, epochs=1)
