@@ -22,7 +22,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import estimate_each
-from emotion_rppg.signal_quality import heart_rate, per_sample
+from emotion_rppg.signal_quality import heart_rate, sample_quality
 
 ALL = ("physnet", *METHODS)
 CLEAR = 0.5
@@ -84,7 +84,7 @@ def _row(kind: str, clip: str, method: str, wave: Signal) -> Row:
         method,
         wave.duration_s,
         detected_s,
-        float(np.sum(per_sample(wave) >= CLEAR)) / wave.rate_hz,
+        float(np.sum(sample_quality(wave) >= CLEAR)) / wave.rate_hz,
         float(np.sum(wave.quality >= CLEAR)) / wave.rate_hz,
         heart_rate(wave),
         rate.hr_bpm,

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotion_rppg.emotion.deep.encoders import CELLS, deterministic_single_thread
-from emotion_rppg.recurrent import start
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.recurrent import initialise
+from emotion_rppg.runtime.atomic_files import atomic_file
 
 HIDDEN, BATCH, STEPS, RATE = 32, 32, 4000, 5e-3
 LENGTHS = (10, 30, 100)
@@ -72,12 +72,12 @@ def pytorch_start(recurrent: nn.RNNBase, length: int) -> None:
 
 def orthogonal_start(recurrent: nn.RNNBase, length: int) -> None:
     """Set the initial weights of this package: orthogonal recurrent weights, LSTM forget bias 1."""
-    start(recurrent)
+    initialise(recurrent)
 
 
 def long_start(recurrent: nn.RNNBase, length: int) -> None:
     """Set forget biases that retain the state for the whole sequence (Tallec and Ollivier 2018)."""
-    start(recurrent)
+    initialise(recurrent)
     forget_bias = torch.empty(HIDDEN).uniform_(1, length - 1).log()
     with torch.no_grad():
         recurrent.bias_ih_l0[:HIDDEN] = -forget_bias  # input gate
@@ -207,7 +207,7 @@ def main(figure: str | None = None) -> None:
         print(f"| {name} | " + " | ".join(f"{row[n]:.0e}" for n in (10, 30, 100)) + " |")
     print(f"\n{time.process_time() - began:.0f} s of one core")
     if figure is not None:
-        with whole_file(Path(figure)) as fresh:
+        with atomic_file(Path(figure)) as fresh:
             draw_figure(scores, far).savefig(fresh)
 
 

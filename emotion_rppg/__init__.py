@@ -1,6 +1,6 @@
-"""Emotion from the pulse a camera sees: video → waveform → beats and features → arousal, valence.
+"""Predict arousal and valence from face video: pulse wave → beats → features → emotion.
 
-The public names load on first use, so that importing the package costs next to nothing.
+Public names are imported on first use, so that ``import emotion_rppg`` takes almost no time.
 """
 
 from importlib import import_module
@@ -24,6 +24,7 @@ _HOME = {
     "load": "study",
     "evaluate": "evaluation",
     "Evaluation": "evaluation",
+    "read_table": "runtime.tables",
 }
 __all__ = [  # noqa: RUF022 — in the order of the data flow
     "Signal",
@@ -41,6 +42,7 @@ __all__ = [  # noqa: RUF022 — in the order of the data flow
     "evaluate",
     "Evaluation",
     "load",
+    "read_table",
 ]
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.estimate import estimate
     from emotion_rppg.recordings import Recording, Video
+    from emotion_rppg.runtime.tables import read_table
     from emotion_rppg.signals import Beats, Signal
     from emotion_rppg.study import extract, fit, load, predict
     from emotion_rppg.windows import Windows

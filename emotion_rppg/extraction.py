@@ -1,8 +1,8 @@
-"""How a feature table was made from recordings: a value that travels with the table and the model.
+"""How a feature table was extracted from recordings: a value stored with the table and the model.
 
-In memory it lies in ``table.attrs["extraction"]`` as plain JSON, on disk in the Parquet schema or
-in ``TABLE.extraction.json`` beside a CSV (`emotion_rppg.runtime.tables`), and in a model's
-config.json.
+In memory it is ``table.attrs["extraction"]``, as plain JSON. On disk it is in the Parquet schema or
+in ``TABLE.extraction.json`` beside a CSV (`emotion_rppg.runtime.tables`), and in the config.json of
+a model.
 """
 
 from __future__ import annotations
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
-ATTRIBUTE = "extraction"  # of DataFrame.attrs; a list where tables of different ones were joined
+ATTRIBUTE = "extraction"  # key in DataFrame.attrs; a list after tables with different ones joined
 _NOT_STORED = "not_stored"
-_CAMERA = ("method", "weights", "region", "face")  # used where a video is read
-# Which person or column of a file: it names a place in that file, not a way to read it
-_PLACES = ("face", "channel")
+_CAMERA_FIELDS = ("method", "weights", "region", "face")  # without effect where no video is read
+_FILE_FIELDS = ("face", "channel")  # select a person or column of one file, not a processing option
 _NUMBER, _TEXT, _NONE = (int, float), (str,), (type(None),)
 _TYPES: dict[str, tuple[type, ...]] = {
     "method": (str, dict),
@@ -45,7 +44,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 @dataclass(frozen=True)
 class NotStored:
-    """Stands for a function or an object of which only the name was stored."""
+    """Placeholder for a function or object of which only the name was stored."""
 
     name: str
 
@@ -57,45 +56,48 @@ class NotStored:
         raise InputError(self.refusal())
 
     def refusal(self) -> str:
-        """Sentence that says why it cannot be used again and what to do."""
+        """Explain why it cannot be used again and what to do, in one sentence."""
         return (
-            f"the table was extracted with {self.name!r}, an object of Python, of which only the "
+            f"the table was extracted with the Python object {self.name!r}, of which only the "
             "name is stored: extract the new recordings with it and give their table instead"
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Extraction:
-    """How a feature table is extracted from recordings; the parameters are those of `extract`.
+    """Options with which a feature table is extracted from recordings: those of `extract`.
 
     Parameters
     ----------
     method : str, path or function
-        How a video is read.
+        rPPG method for videos.
     source : str
-        Which view of the heart is read: ``"auto"``, ``"rppg"``, ``"bvp"``, ``"ecg"`` or another
-        name in ``KINDS``.
+        Signal to read: ``"auto"``, ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in ``KINDS``.
     weights : path, optional
         Folder of a trained pulse network.
-    region, face :
-        Where in the picture, and on whom (1 = the largest face).
+    region : str
+        Image region: ``"face"``, ``"full"`` or ``"x,y,w,h"`` in pixels.
+    face : int, optional
+        Number of the face, 1 = the largest.
     channel : str, optional
-        Column or channel of a signal file with several.
+        Column or channel to read of a signal file with several.
     length_s, step_s : float or None
         Window length and step, s; None: the whole recording.
     families : sequence of str
         Feature families.
     baseline : str or float, optional
-        Trial or first seconds that features are compared with.
+        Trial, or first seconds of each recording, with which features are compared.
     encoder : path or Pretrained, optional
         Encoder of the embeddings.
     min_quality : float, optional
-        Quality below which a window is withheld; None: by the kind of its signal.
+        Quality below which a window is withheld; None: the default of its signal kind.
 
     Examples
     --------
     >>> Extraction(source="ECG", step_s=10).source
     'ecg'
+    >>> Extraction(method="chrom", length_s=30)
+    Extraction(method='chrom', length_s=30.0)
     >>> Extraction.from_dict(Extraction(length_s=30).to_dict()) == Extraction(length_s=30)
     True
     """
@@ -118,12 +120,12 @@ class Extraction:
             raise InputError(
                 f"families is a list of names, got {self.families!r}: write ({self.families!r},)"
             )
-        tidy: dict[str, Any] = {
+        normalised: dict[str, Any] = {
             "source": self.source.lower(),
             "families": tuple(name.lower() for name in self.families),
         }
         for field in fields(self):
-            value = tidy.setdefault(field.name, getattr(self, field.name))
+            value = normalised.setdefault(field.name, getattr(self, field.name))
             if isinstance(value, Path):
                 value = str(value)
             elif isinstance(value, Real) and field.name == "face":
@@ -133,12 +135,12 @@ class Extraction:
             object.__setattr__(self, field.name, value)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON; of a function or an encoder in memory the name alone."""
+        """Convert to plain JSON; a function or an encoder in memory becomes its name."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Extraction:
-        """Read what `to_dict` gave.
+        """Make an extraction from the output of `to_dict`.
 
         Raises
         ------
@@ -156,14 +158,19 @@ class Extraction:
         if faults:
             raise InputError(
                 f"the record of an extraction cannot be used ({'; '.join(faults)}): it is damaged, "
-                "or a later version of emotion_rppg wrote it"
+                "or a later version of emotion_rppg wrote it; extract the table again"
             )
-        return cls(**{name: _revived(value) for name, value in content.items()})
+        return cls(**{name: _from_plain(value) for name, value in content.items()})
 
     def differences(self, other: Extraction) -> dict[str, str]:
-        """Fields in which two differ, with both values: ``{"step_s": "10.0, 30.0"}``."""
+        """List the fields in which two differ, with both values: ``{"step_s": "10.0, 30.0"}``."""
         mine, theirs = self.to_dict(), other.to_dict()
         return {n: f"{mine[n]!r}, {theirs[n]!r}" for n in mine if mine[n] != theirs[n]}
+
+    def __repr__(self) -> str:
+        values = self.to_dict()
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != f.default]
+        return f"Extraction({', '.join(f'{name}={values[name]!r}' for name in changed)})"
 
 
 def _plain(value: Any) -> Any:
@@ -182,50 +189,57 @@ def _fits(name: str, value: Any) -> bool:
     return not isinstance(value, list) or all(isinstance(item, str) for item in value)
 
 
-def _revived(value: Any) -> Any:
+def _from_plain(value: Any) -> Any:
     return NotStored(value[_NOT_STORED]) if isinstance(value, dict) else value
 
 
 def extraction_of(table: pd.DataFrame) -> Extraction | None:
-    """How a feature table was extracted; None where the table does not carry it.
+    """Look up how a feature table was extracted; None for a table without that record.
 
     Raises
     ------
     InputError
-        Tables of different extractions were joined; the message lists the fields that matter.
+        The table is joined from tables with different extractions; the message lists the fields.
     """
-    kept, lost, ignored = reconciled(table)
-    if lost:
-        listed = "; ".join(f"{name}: {values}" for name, values in lost.items())
+    extraction, conflicts, ignored = _reconcile(table)
+    if conflicts:
         raise InputError(
-            f"the table is joined from tables that were extracted in different ways ({listed}): "
-            "extract all recordings alike, or say how new ones are to be read: "
-            "fit(…, extraction=…)"
+            "the table is joined from tables that were extracted in different ways "
+            f"({_listed(conflicts)}): extract all recordings with the same options, or choose the "
+            "options for new recordings with fit(…, extraction=…)"
         )
     if ignored:
-        listed = "; ".join(f"{name}: {values}" for name, values in ignored.items())
         _log.warning(
-            "the table is joined from tables whose extraction differs in what does not matter to "
-            "its features (%s): new recordings are read with the defaults of these",
-            listed,
+            "the table is joined from tables that were extracted with different options, which do "
+            "not affect its features (%s): new recordings are read with the defaults of these",
+            _listed(ignored),
         )
-    return kept
+    return extraction
+
+
+def _listed(differences: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {values}" for name, values in differences.items())
 
 
 def with_extraction(table: pd.DataFrame, extraction: Extraction) -> pd.DataFrame:
-    """The table, carrying how it was extracted."""
+    """Return the table with the record of its extraction attached."""
     table = table.copy(deep=False)
     table.attrs = {**table.attrs, ATTRIBUTE: extraction.to_dict()}
     return table
 
 
-def reconciled(
+def _reconcile(
     table: pd.DataFrame,
 ) -> tuple[Extraction | None, dict[str, str], dict[str, str]]:
-    """The extraction of a table, and the fields in which its parts differ: what matters, the rest.
+    """Merge the extractions of the parts of a table.
 
-    Fields that cannot matter to its rows become those of the default: ``face`` and ``channel``,
-    which name a place in one file, and how a video is read where none was.
+    Fields that cannot affect the rows take their defaults: ``face`` and ``channel``, which select a
+    person or column of one file, and the options for videos where no video was read.
+
+    Returns
+    -------
+    extraction, conflicts, ignored
+        Fields in which the parts differ, with both values: those that affect the rows, the others.
     """
     record = table.attrs.get(ATTRIBUTE)
     parts = record if isinstance(record, list) else [record]
@@ -233,26 +247,26 @@ def reconciled(
         return None, {}, {}
     first, *others = (Extraction.from_dict(part) for part in parts)
     camera = "method" not in table or bool((table["method"].fillna("") != "").any())
-    harmless = _PLACES if camera else (*_PLACES, *_CAMERA)
+    no_effect = _FILE_FIELDS if camera else (*_FILE_FIELDS, *_CAMERA_FIELDS)
     differing: dict[str, str] = {}
     for other in others:
         differing = first.differences(other) | differing
-    matters = {name: values for name, values in differing.items() if name not in harmless}
+    conflicts = {name: values for name, values in differing.items() if name not in no_effect}
+    ignored = {name: values for name, values in differing.items() if name in no_effect}
     default = Extraction().to_dict()
-    rest = {name: values for name, values in differing.items() if name in harmless}
-    usual = {name: default[name] for name in rest}
-    return Extraction.from_dict(first.to_dict() | usual), matters, rest
+    reset = {name: default[name] for name in ignored}
+    return Extraction.from_dict(first.to_dict() | reset), conflicts, ignored
 
 
-def keep_common(parts: Sequence[pd.DataFrame], whole: pd.DataFrame) -> pd.DataFrame:
-    """Give a joined table the extractions of its parts; none where a part carries none."""
-    found: list[Any] = []
+def merge_records(parts: Sequence[pd.DataFrame], joined: pd.DataFrame) -> pd.DataFrame:
+    """Attach the extractions of its parts to a joined table; none if a part has no record."""
+    distinct: list[Any] = []
     for part in parts:
-        record = part.attrs.get(ATTRIBUTE)
-        for each in record if isinstance(record, list) else [record]:
-            if each not in found:
-                found.append(each)
-    whole.attrs.pop(ATTRIBUTE, None)
-    if found and None not in found:
-        whole.attrs[ATTRIBUTE] = found[0] if len(found) == 1 else found
-    return whole
+        records = part.attrs.get(ATTRIBUTE)
+        for record in records if isinstance(records, list) else [records]:
+            if record not in distinct:
+                distinct.append(record)
+    joined.attrs.pop(ATTRIBUTE, None)
+    if distinct and None not in distinct:
+        joined.attrs[ATTRIBUTE] = distinct[0] if len(distinct) == 1 else distinct
+    return joined

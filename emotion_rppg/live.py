@@ -22,7 +22,7 @@ from emotion_rppg.pulse.estimate import SHORTEST_RUN_S, Method, read_by_colour, 
 from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, crops_at_times
 from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.inference.trained_network import Network
-from emotion_rppg.signal_quality import judge, per_sample
+from emotion_rppg.signal_quality import judge, sample_quality
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import crop, skin_mean, track_face_live
 from emotion_rppg.video.frames import Frame
@@ -174,4 +174,4 @@ class _Buffer:
             lag = float(net.config["lag_s"])
             samples = wave_of_crops(crops, net, rate_hz=net.rate_hz, lag_s=lag)
             wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
-        return replace(wave, quality=per_sample(wave))
+        return replace(wave, quality=sample_quality(wave))

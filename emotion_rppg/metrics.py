@@ -1,6 +1,6 @@
-"""Errors of a pulse (rate, wave, beats) and scores of a classifier or a regression.
+"""Compute errors of pulse estimates (rate, wave, beats) and scores of predictions.
 
-A score that cannot be computed (one class only, no spread) is NaN, never a guess.
+A score that is undefined (only one class, no variance) is NaN.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import numpy as np
 
 from emotion_rppg.signals import Beats
 
-# ---- stage one: heart rate, wave, beats --------------------------------------------------------
+# ---- heart rate, wave, beats -------------------------------------------------------------------
 
 
 class RateErrors(NamedTuple):
-    """Of heart rates: mean absolute and root mean square (bpm), mean absolute (%), Pearson's r."""
+    """Errors of heart rates: MAE and RMSE in bpm, MAPE in %, and Pearson's r."""
 
     mae: float
     rmse: float
@@ -23,32 +23,37 @@ class RateErrors(NamedTuple):
     r: float
 
 
-def rate_errors(found_bpm: np.ndarray, true_bpm: np.ndarray) -> RateErrors:
-    """Errors over the recordings where both are known."""
-    found, true = np.asarray(found_bpm, float), np.asarray(true_bpm, float)
-    known = np.isfinite(found) & np.isfinite(true)
-    if not known.any():
+def rate_errors(estimated_bpm: np.ndarray, true_bpm: np.ndarray) -> RateErrors:
+    """Compute the errors of heart rates, bpm, over the pairs in which both are finite."""
+    estimated, true = np.asarray(estimated_bpm, float), np.asarray(true_bpm, float)
+    both = np.isfinite(estimated) & np.isfinite(true)
+    if not both.any():
         return RateErrors(*[float("nan")] * 4)
-    error = found[known] - true[known]
+    error = estimated[both] - true[both]
     return RateErrors(
         float(np.abs(error).mean()),
         float(np.sqrt((error**2).mean())),
-        float(100 * np.abs(error / true[known]).mean()),
-        pearson(true[known], found[known]),
+        float(100 * np.abs(error / true[both]).mean()),
+        pearson(true[both], estimated[both]),
     )
 
 
 def wave_correlation(
-    found: np.ndarray, truth: np.ndarray, rate_hz: float, *, within_s: float = 0.5
+    estimated: np.ndarray, truth: np.ndarray, rate_hz: float, *, within_s: float = 0.5
 ) -> tuple[float, float]:
-    """Highest Pearson correlation over shifts of up to ``within_s``, and that shift in seconds.
+    """Find the highest Pearson correlation over shifts of up to ``within_s``.
 
-    Signed, so that an inverted wave scores below zero at no shift. Positive: ``found`` is late.
-    Only samples that both waves have count; less than a second of them gives NaN.
+    The correlation is signed, so an inverted wave scores below zero. Only samples that are finite
+    in both waves count; less than a second of them gives NaN.
+
+    Returns
+    -------
+    r, lag_s
+        The correlation and its shift, s; positive: ``estimated`` is late.
     """
     best = (-np.inf, 0)
     for lag in range(-round(within_s * rate_hz), round(within_s * rate_hz) + 1):
-        a = found[max(lag, 0) : len(found) + min(lag, 0)]
+        a = estimated[max(lag, 0) : len(estimated) + min(lag, 0)]
         b = truth[max(-lag, 0) : len(truth) + min(-lag, 0)]
         both = np.isfinite(a) & np.isfinite(b)
         r = pearson(a[both], b[both]) if both.sum() >= rate_hz else float("nan")
@@ -57,28 +62,31 @@ def wave_correlation(
     return (best[0], best[1] / rate_hz) if np.isfinite(best[0]) else (float("nan"), float("nan"))
 
 
-def macc(found: np.ndarray, truth: np.ndarray) -> float:
-    """Maximum amplitude of the cross-correlation of two waves (n,): |r| over circular shifts, 0–1.
+def macc(estimated: np.ndarray, truth: np.ndarray) -> float:
+    """Compute the maximum amplitude of the cross-correlation of two waves (n,), 0–1.
 
-    Blind to delay and polarity. Never small by chance: see :func:`macc_chance`.
+    It is the highest |r| over all circular shifts, so it ignores delay and polarity. Waves that
+    are unrelated do not score near 0: compare with :func:`macc_chance`.
     """
-    return _highest(_cross_spectrum(found, truth), len(found))
+    return _highest(_cross_spectrum(estimated, truth), len(estimated))
 
 
-def macc_chance(found: np.ndarray, truth: np.ndarray, *, draws: int = 20, seed: int = 0) -> float:
-    """What `macc` gives for a wave of the same spectrum whose beats are elsewhere.
+def macc_chance(
+    estimated: np.ndarray, truth: np.ndarray, *, draws: int = 20, seed: int = 0
+) -> float:
+    """Compute the mean `macc` of surrogates with the same spectrum and random phases, 0–1.
 
-    The mean over surrogates of random phases (Theiler et al. 1992). It is high where both waves
-    are narrow about one rate: a bare sine of the right rate comes close to any pulse.
+    Phase-randomised surrogates: Theiler et al. 1992. The value is high if both waves have narrow
+    spectra around one rate: a sine of the right rate correlates with any pulse.
     """
-    cross, draw = np.abs(_cross_spectrum(found, truth)), np.random.default_rng(seed)
-    turns = np.exp(2j * np.pi * draw.uniform(size=(draws, len(cross))))
-    return float(np.mean([_highest(cross * turn, len(found)) for turn in turns]))
+    cross, draw = np.abs(_cross_spectrum(estimated, truth)), np.random.default_rng(seed)
+    phases = np.exp(2j * np.pi * draw.uniform(size=(draws, len(cross))))
+    return float(np.mean([_highest(cross * phase, len(estimated)) for phase in phases]))
 
 
-def _cross_spectrum(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Of the standardised waves; NaN where either does not vary."""
-    x, y = (np.asarray(w, float) - np.mean(w) for w in (found, truth))
+def _cross_spectrum(estimated: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Compute the cross-spectrum of the standardised waves; NaN where either does not vary."""
+    x, y = (np.asarray(wave, float) - np.mean(wave) for wave in (estimated, truth))
     scale = float(np.sqrt((x @ x) * (y @ y)))
     if not scale > 1e-12:
         return np.full(len(x) // 2 + 1, np.nan, dtype=complex)
@@ -90,7 +98,7 @@ def _highest(cross: np.ndarray, n: int) -> float:
 
 
 class BeatMeasures(NamedTuple):
-    """Heart rate by the mean interval, SDNN and RMSSD, whatever the duration."""
+    """Heart rate from the mean interval (bpm), SDNN and RMSSD (ms), of any duration."""
 
     hr_bpm: float
     sdnn_ms: float
@@ -98,7 +106,10 @@ class BeatMeasures(NamedTuple):
 
 
 def beat_measures(beats: Beats) -> BeatMeasures:
-    """Heart rate (all beats), SDNN and RMSSD (NN intervals); NaN below three differences."""
+    """Compute heart rate (all beats, bpm), SDNN and RMSSD (NN intervals, ms).
+
+    All are NaN with fewer than three successive differences.
+    """
     if len(beats.successive_ms) < 3:
         return BeatMeasures(*[float("nan")] * 3)
     rmssd = np.sqrt(np.mean(beats.successive_ms**2))
@@ -107,7 +118,7 @@ def beat_measures(beats: Beats) -> BeatMeasures:
 
 
 class BeatErrors(NamedTuple):
-    """F1 of found beats, and the spread (ms) of their timing about its own mean."""
+    """F1 of detected beats, standard deviation and mean of their delay (ms), number of matches."""
 
     f1: float
     jitter_ms: float
@@ -115,29 +126,28 @@ class BeatErrors(NamedTuple):
     matched: int
 
 
-def beat_errors(found: Beats, truth: Beats, *, tolerance_s: float = 0.15) -> BeatErrors:
-    """Match beats one to one, nearest first within the tolerance, after the common delay.
+def beat_errors(detected: Beats, truth: Beats, *, tolerance_s: float = 0.15) -> BeatErrors:
+    """Match detected to true beats one to one, nearest first, and compute F1 and timing errors, ms.
 
-    The median delay (a pulse arrives after its R peak) is taken off before matching and given as
-    ``offset_ms``; the jitter is the standard deviation of what is left. Where the truth has a gap
-    nothing is judged. A true beat in a gap of ``found`` is a missed one: who looks away does not
-    see better.
+    The median delay (a pulse arrives after its R peak) is subtracted before matching and returned
+    in ``offset_ms``; the jitter is the standard deviation of the remaining errors. Detected beats
+    inside gaps of the truth are ignored. A true beat inside a gap of ``detected`` counts as missed,
+    so that gaps do not improve the score.
     """
-    a, b = found.times_s, truth.times_s
+    a, b = detected.times_s, truth.times_s
     for start, end in truth.gaps:
         a = a[(a <= start) | (a >= end)]
     if not len(a) or not len(b):
         return BeatErrors(0.0, float("nan"), float("nan"), 0)
     offset = _common_delay(a, b)
     nearest = np.clip(np.searchsorted(b, a - offset), 1, max(len(b) - 1, 1))
-    left = np.abs(a - offset - b[nearest - 1]) <= np.abs(
-        a - offset - b[np.minimum(nearest, len(b) - 1)]
-    )
-    match = np.where(left, nearest - 1, np.minimum(nearest, len(b) - 1))
+    before, after = nearest - 1, np.minimum(nearest, len(b) - 1)
+    earlier = np.abs(a - offset - b[before]) <= np.abs(a - offset - b[after])
+    match = np.where(earlier, before, after)
     error = a - offset - b[match]
     order = np.argsort(np.abs(error), kind="stable")
     order = order[np.abs(error[order]) <= tolerance_s]
-    _, first = np.unique(match[order], return_index=True)  # each true beat is matched once
+    _, first = np.unique(match[order], return_index=True)  # a true beat is matched only once
     matched = order[first]
     f1 = 2 * len(matched) / (len(a) + len(b))
     jitter = 1e3 * float(np.std(error[matched])) if len(matched) else float("nan")
@@ -145,26 +155,29 @@ def beat_errors(found: Beats, truth: Beats, *, tolerance_s: float = 0.15) -> Bea
     return BeatErrors(float(f1), jitter, offset_ms, len(matched))
 
 
-def _common_delay(found_s: np.ndarray, true_s: np.ndarray) -> float:
-    """Median delay to the true beat before, or to the nearest one where that fits better."""
-    before = np.searchsorted(true_s, found_s, side="right") - 1
-    known = before >= 0
-    forward = found_s[known] - true_s[before[known]]
-    at = np.clip(np.searchsorted(true_s, found_s), 1, max(len(true_s) - 1, 1))
+def _common_delay(detected_s: np.ndarray, true_s: np.ndarray) -> float:
+    """Compute the median delay, s, to the preceding true beat or to the nearest one.
+
+    The one of the two with the smaller spread is returned.
+    """
+    before = np.searchsorted(true_s, detected_s, side="right") - 1
+    preceded = before >= 0
+    forward = detected_s[preceded] - true_s[before[preceded]]
+    at = np.clip(np.searchsorted(true_s, detected_s), 1, max(len(true_s) - 1, 1))
     choices = np.stack(
-        [found_s - true_s[at - 1], found_s - true_s[np.minimum(at, len(true_s) - 1)]]
+        [detected_s - true_s[at - 1], detected_s - true_s[np.minimum(at, len(true_s) - 1)]]
     )
-    nearest = choices[np.abs(choices).argmin(axis=0), np.arange(len(found_s))]
+    nearest = choices[np.abs(choices).argmin(axis=0), np.arange(len(detected_s))]
     candidates = [float(np.median(d)) for d in (forward, nearest) if len(d)]
     spread = [float(np.median(np.abs(d - np.median(d)))) for d in (forward, nearest) if len(d)]
     return candidates[int(np.argmin(spread))]
 
 
-# ---- stage three: classes ----------------------------------------------------------------------
+# ---- classes -----------------------------------------------------------------------------------
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean recall over the classes that are there; of a person with one class, its recall."""
+    """Compute the mean recall over the classes that occur in ``truth``, 0–1."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if not len(truth):
         return float("nan")
@@ -172,7 +185,11 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def auroc(truth: np.ndarray, score: np.ndarray) -> float:
-    """Chance that a high row scores above a low one (ties half); NaN where one class is missing."""
+    """Compute the area under the ROC curve, 0–1; NaN if one class is missing.
+
+    It is the probability that a random positive row scores above a random negative one; ties count
+    half.
+    """
     from scipy.stats import rankdata
 
     truth, score = np.asarray(truth, bool), np.asarray(score, float)
@@ -182,24 +199,27 @@ def auroc(truth: np.ndarray, score: np.ndarray) -> float:
     return float((rankdata(score)[truth].sum() - high * (high + 1) / 2) / (high * low))
 
 
-def ece(truth: np.ndarray, chance: np.ndarray, *, bins: int = 10) -> float:
-    """Expected calibration error of the high class's chance, in equal bins (Naeini et al. 2015)."""
-    truth, chance = np.asarray(truth, float), np.asarray(chance, float)
-    if not len(truth) or not np.isfinite(chance).all():
+def ece(truth: np.ndarray, probability: np.ndarray, *, bins: int = 10) -> float:
+    """Compute the expected calibration error of the positive class's probability, 0–1.
+
+    Bins of equal width (Naeini et al. 2015).
+    """
+    truth, probability = np.asarray(truth, float), np.asarray(probability, float)
+    if not len(truth) or not np.isfinite(probability).all():
         return float("nan")
-    where = np.minimum((chance * bins).astype(int), bins - 1)
+    where = np.minimum((probability * bins).astype(int), bins - 1)
     gaps = [
-        np.sum(where == k) * abs(truth[where == k].mean() - chance[where == k].mean())
+        np.sum(where == k) * abs(truth[where == k].mean() - probability[where == k].mean())
         for k in np.unique(where)
     ]
     return float(np.sum(gaps) / len(truth))
 
 
-# ---- stage three: numbers ----------------------------------------------------------------------
+# ---- numeric targets ---------------------------------------------------------------------------
 
 
 def pearson(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Pearson's r; NaN where either does not vary."""
+    """Compute Pearson's correlation coefficient; NaN if either does not vary."""
     x, y = np.asarray(truth, float), np.asarray(predicted, float)
     if len(x) < 2:
         return float("nan")
@@ -209,7 +229,7 @@ def pearson(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Concordance correlation coefficient (Lin 1989); NaN where neither varies."""
+    """Compute the concordance correlation coefficient (Lin 1989); NaN if neither varies."""
     x, y = np.asarray(truth, float), np.asarray(predicted, float)
     if len(x) < 2:
         return float("nan")
@@ -219,6 +239,6 @@ def ccc(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def rmse(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Root mean square error, in the target's unit."""
+    """Compute the root mean square error, in the unit of the target."""
     x, y = np.asarray(truth, float), np.asarray(predicted, float)
     return float(np.sqrt(((x - y) ** 2).mean())) if len(x) else float("nan")

@@ -1,4 +1,4 @@
-"""What a data set is (Card), one stretch of one person (Recording), and a video not yet opened."""
+"""Values that describe a data set (Card), a recording of one person and a video file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from emotion_rppg.signals import Signal
 
 
 class DatasetNotFound(InputError):
-    """The folder does not hold the data set; the message says what was expected there."""
+    """Report a folder without the data set; the message lists the expected files."""
 
 
 @dataclass(frozen=True)
 class Card:
-    """Facts of a data set; they build its page and the README's table.
+    """Facts of a data set, from which its documentation page and the README's table are built.
 
-    ``scales`` gives each label's lowest and highest possible value, so that a task can halve it
-    at its midpoint: ``{"arousal": (1, 9)}``. ``verified`` is "verified on real files" or "from
-    documents": a reader and its fake that were made from one document test only each other.
-    ``bibtex`` is the entry to cite; ``report_to`` says who wants to hear of a file that disagrees.
+    ``rates_hz`` is the sampling rate of each signal, Hz. ``scales`` is the lowest and highest
+    possible value of each label, ``{"arousal": (1, 9)}``: a task splits a label at the midpoint.
+    ``verified`` is "verified on real files" or "from documents": a reader and a fake data set that
+    were written from one document test only each other. ``bibtex`` is the entry to cite;
+    ``report_to`` says where to report a file that does not match.
     """
 
     name: str
@@ -42,25 +43,25 @@ class Card:
     report_to: str = "the issues of emotion_rppg, with what `emotion-rppg datasets NAME` printed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Video:
-    """A video file, or a stretch of one; nothing is opened until it is read.
+    """A video file or a segment of one; the file is opened only when it is read.
 
     Parameters
     ----------
     path : str or Path
     start_s, end_s : float
-        The stretch of the file that belongs to this recording; ``end_s=None``: to its end.
+        Segment of the file that belongs to this recording; ``end_s=None``: until its end.
     region : str, optional
-        Where the skin is, if the data set knows: ``"full"`` or ``"x,y,w,h"`` in pixels. It takes
-        the place of ``region="face"``, the default of ``estimate``.
+        Skin region, if the data set defines one: ``"full"`` or ``"x,y,w,h"`` in pixels. It replaces
+        ``region="face"``, the default of ``estimate``.
     frames : function, optional
-        For what is no video file (a folder of pictures, an array): without arguments, gives the
-        time in seconds and the picture, uint8 RGB (h, w, 3), of each frame of the whole of
-        ``path``. A function of a module, so that other processes can have it.
+        Reader of frames that are not in a video file (a folder of images, an array). Called without
+        arguments, it yields the time in seconds and the image, uint8 RGB (h, w, 3), of every frame
+        of ``path``. Define it in a module, so that other processes can import it.
     times : function, optional
-        Without arguments: the second of each frame, (n,), where the data set wrote down what its
-        container does not tell. Default: the container's own times.
+        Called without arguments, it returns the time of each frame, (n,) seconds, where the data
+        set stores times that the container lacks. Default: the times in the container.
     """
 
     path: Path
@@ -74,31 +75,36 @@ class Video:
         object.__setattr__(self, "path", Path(self.path))
         if self.end_s is not None and self.end_s <= self.start_s:
             raise InputError(
-                f"{self.path}: the stretch {self.start_s:g}–{self.end_s:g} s is empty; "
+                f"{self.path}: the segment {self.start_s:g}–{self.end_s:g} s is empty; "
                 "want start_s < end_s"
             )
 
+    def __repr__(self) -> str:
+        end = "end" if self.end_s is None else f"{self.end_s:g} s"
+        region = f", region {self.region}" if self.region else ""
+        return f"Video({str(self.path)!r}, {self.start_s:g} s – {end}{region})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Recording:
-    """One person × one uninterrupted stretch × one condition; reads nothing until asked.
+    """One uninterrupted recording of one person in one condition; files are read on demand.
 
     Parameters
     ----------
     dataset, subject, session, trial : str
-        Together they name the recording; ``dataset/subject`` names a person.
+        Together they identify the recording; ``dataset/subject`` identifies a person.
     labels : mapping
         Scalar labels, ``{"arousal": 7.0}``; a continuous rating is a signal.
     scales : mapping
         Lowest and highest possible value of each label.
     video : Video, optional
     signals : mapping
-        ``"bvp"``, ``"ecg"``, ``"rppg"`` or a rating's name to a Signal, or to a function
-        without arguments that reads it.
+        Kind (``"bvp"``, ``"ecg"``, ``"rppg"`` or the name of a rating) to a Signal, or to a
+        function without arguments that reads it.
     reader : str
-        Name of the reader of a published set (in ``DATASETS``) that listed the recording; empty:
-        a file or folder of one's own. Facts of a data set come from it, never from ``dataset``,
-        which may be a folder's name.
+        Name in ``DATASETS`` of the reader that listed the recording; empty for a file or folder of
+        the user. Facts of a data set are looked up by this name, never by ``dataset``, which may be
+        the name of a folder.
     """
 
     dataset: str
@@ -113,17 +119,29 @@ class Recording:
 
     @property
     def person(self) -> str:
-        """``dataset/subject``: two data sets' ``s1`` are two people."""
+        """Identifier of the person, ``dataset/subject``: ``s1`` of two data sets is two people."""
         return f"{self.dataset}/{self.subject}"
 
     @property
     def name(self) -> str:
+        """Identifier of the recording, ``dataset/subject/session/trial``."""
         return f"{self.dataset}/{self.subject}/{self.session}/{self.trial}"
 
     def read(self, kind: str) -> Signal:
-        """The signal of that kind, read now."""
+        """Read the signal of that kind.
+
+        Raises
+        ------
+        InputError
+            The recording has no such signal, or its file cannot be read.
+        """
         if kind not in self.signals:
-            known = ", ".join(sorted(self.signals)) or "none"
-            raise InputError(f"{self.name} has no signal {kind!r}; it has: {known}")
+            available = ", ".join(sorted(self.signals)) or "none"
+            raise InputError(f"{self.name} has no signal {kind!r}; it has: {available}")
         signal = self.signals[kind]
         return signal if isinstance(signal, Signal) else signal()
+
+    def __repr__(self) -> str:
+        contents = (["video"] if self.video is not None else []) + list(self.signals)
+        labels = f"; labels: {', '.join(self.labels)}" if self.labels else ""
+        return f"Recording({self.name}: {', '.join(contents) or 'no signal'}{labels})"

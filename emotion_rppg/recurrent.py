@@ -1,17 +1,20 @@
-"""The classic recurrent cells, written to be read; `torch.nn.LSTM` is the fast path elsewhere.
+"""Define the classic recurrent cells, written for readability.
+
+Elsewhere the package uses `torch.nn.LSTM`, which computes the same and is faster.
 
 LSTM (Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000)::
 
-    f_t = σ(W_f·[h_{t-1}, x_t] + b_f)        how much of the old cell state stays
-    i_t = σ(W_i·[h_{t-1}, x_t] + b_i)        how much of the candidate enters
-    C̃_t = tanh(W_C·[h_{t-1}, x_t] + b_C)     the candidate
-    C_t = f_t ∗ C_{t-1} + i_t ∗ C̃_t
-    o_t = σ(W_o·[h_{t-1}, x_t] + b_o)        how much of the cell state is shown
-    h_t = o_t ∗ tanh C_t
+    f_t = σ(W_f·[h_{t-1}, x_t] + b_f)        forget gate: share of the old cell state to retain
+    i_t = σ(W_i·[h_{t-1}, x_t] + b_i)        input gate: share of the candidate to add
+    C̃_t = tanh(W_C·[h_{t-1}, x_t] + b_C)     candidate
+    C_t = f_t ∗ C_{t-1} + i_t ∗ C̃_t          cell state
+    o_t = σ(W_o·[h_{t-1}, x_t] + b_o)        output gate: share of the cell state to output
+    h_t = o_t ∗ tanh C_t                     hidden state, the output
 
-Gates are continuous between 0 and 1: they dim, they do not switch.
+σ is the logistic function, [h, x] the concatenation of two vectors, ∗ the elementwise product.
+Gates take any value between 0 and 1: they scale, they do not switch.
 
-ConvLSTM (Shi et al. 2015) is the same with pictures for vectors and convolutions for products.
+ConvLSTM (Shi et al. 2015) replaces vectors by images and matrix products by convolutions.
 """
 
 from __future__ import annotations
@@ -24,16 +27,19 @@ from torch.nn import functional
 
 
 class Gates(NamedTuple):
-    """What one LSTM step decided, each shaped as the state, in 0–1 (``candidate`` in -1–1)."""
+    """Gate activities of an LSTM, each of the shape of the state, 0–1 (``candidate``: -1–1)."""
 
     input: Tensor
     forget: Tensor
     candidate: Tensor
     output: Tensor
 
+    def __repr__(self) -> str:
+        return f"Gates({' × '.join(map(str, self.input.shape))})"
+
 
 def rnn_cell(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> Tensor:
-    """One plain RNN step, h_t = tanh(W·[h_{t-1}, x_t] + b).
+    """Compute one step of a plain RNN, h_t = tanh(W·[h_{t-1}, x_t] + b).
 
     (batch, in), (batch, hidden) -> (batch, hidden)
     """
@@ -43,10 +49,11 @@ def rnn_cell(x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor) -> 
 def lstm_cell(
     x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor, Gates]:
-    """One LSTM step: (batch, in), (batch, hidden) ×2 -> h_t, C_t, gates.
+    """Compute one step of an LSTM: (batch, in), (batch, hidden) ×2 -> h_t, C_t, gates.
 
-    ``w_ih`` (4·hidden, in) and ``w_hh`` (4·hidden, hidden) stack input, forget, candidate and
-    output rows in that order, as `torch.nn.LSTM` does; ``bias`` is the sum of its two.
+    ``w_ih`` (4·hidden, in) and ``w_hh`` (4·hidden, hidden) stack the rows of input gate, forget
+    gate, candidate and output gate in that order, as `torch.nn.LSTM` does; ``bias`` is the sum of
+    its two biases.
     """
     return _gated(x @ w_ih.T + h @ w_hh.T + bias, c)
 
@@ -54,18 +61,18 @@ def lstm_cell(
 def conv_lstm_cell(
     x: Tensor, h: Tensor, c: Tensor, w_ih: Tensor, w_hh: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor, Gates]:
-    """One ConvLSTM step (Shi et al. 2015, without its peepholes), on pictures of any size.
+    """Compute one step of a ConvLSTM (Shi et al. 2015, without peepholes), on images of any size.
 
-    (batch, in, h, w), (batch, hidden, h, w) ×2 -> h_t, C_t, gates. ``w_ih``
-    (4·hidden, in, k, k) and ``w_hh`` (4·hidden, hidden, k, k) have an odd k and are stacked as in
-    `lstm_cell`, which this is where the picture is a single pixel.
+    (batch, in, h, w), (batch, hidden, h, w) ×2 -> h_t, C_t, gates. ``w_ih`` (4·hidden, in, k, k)
+    and ``w_hh`` (4·hidden, hidden, k, k) have an odd k and are stacked as in `lstm_cell`. On an
+    image of one pixel the two cells are the same.
     """
-    given = functional.conv2d(x, w_ih, bias, padding="same")
-    return _gated(given + functional.conv2d(h, w_hh, padding="same"), c)
+    from_input = functional.conv2d(x, w_ih, bias, padding="same")
+    return _gated(from_input + functional.conv2d(h, w_hh, padding="same"), c)
 
 
 def _gated(sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Gates]:
-    """From the four weighted sums, stacked along axis 1, and C_{t-1} to h_t, C_t, gates."""
+    """Compute h_t, C_t and the gates from four weighted sums (stacked along axis 1) and C_{t-1}."""
     i, f, g, o = sums.chunk(4, dim=1)
     gates = Gates(torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o))
     c = gates.forget * c + gates.input * gates.candidate
@@ -73,9 +80,9 @@ def _gated(sums: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Gates]:
 
 
 class ConvLSTM(nn.Module):
-    """A ConvLSTM layer: (batch, in, frames, h, w) -> (batch, hidden, frames, h, w), state from 0.
+    """ConvLSTM layer: (batch, in, frames, h, w) -> (batch, hidden, frames, h, w).
 
-    ``kernel`` is odd; forget-gate bias 1 and orthogonal state-to-state weights at the start.
+    ``kernel`` is odd. The state begins at 0; the weights begin as `initialise` sets them.
     """
 
     def __init__(self, channels: int, hidden: int, *, kernel: int = 3) -> None:
@@ -84,22 +91,22 @@ class ConvLSTM(nn.Module):
         self.weight_ih = nn.Parameter(torch.empty(4 * hidden, channels, kernel, kernel))
         self.weight_hh = nn.Parameter(torch.empty(4 * hidden, hidden, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(4 * hidden))
-        start(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, in, frames, h, w) -> (batch, hidden, frames, h, w)."""
+        """Run over all frames: (batch, in, frames, h, w) -> (batch, hidden, frames, h, w)."""
         h = c = x.new_zeros(x.shape[0], self.hidden_size, *x.shape[3:])
-        shown = []
-        for picture in x.unbind(2):
-            h, c, _ = conv_lstm_cell(picture, h, c, self.weight_ih, self.weight_hh, self.bias)
-            shown.append(h)
-        return torch.stack(shown, dim=2)
+        outputs = []
+        for image in x.unbind(2):
+            h, c, _ = conv_lstm_cell(image, h, c, self.weight_ih, self.weight_hh, self.bias)
+            outputs.append(h)
+        return torch.stack(outputs, dim=2)
 
 
-def start(recurrent: nn.RNNBase | ConvLSTM) -> None:
-    """Starting weights: orthogonal from state to state, Xavier from the input, forget bias 1.
+def initialise(recurrent: nn.RNNBase | ConvLSTM) -> None:
+    """Set initial weights: orthogonal state-to-state, Xavier input-to-state, forget bias 1.
 
-    Each gate's block is orthogonal by itself. PyTorch adds two biases; the forget gate's 1 stands
+    The block of each gate is orthogonal by itself. PyTorch adds two biases: the forget gate's 1 is
     in the first, the second is 0.
     """
     gated = isinstance(recurrent, nn.LSTM | ConvLSTM)
@@ -114,7 +121,7 @@ def start(recurrent: nn.RNNBase | ConvLSTM) -> None:
 
 
 def gates(lstm: nn.LSTM, sequence: Tensor) -> Gates:
-    """Gate activity of the first layer (forward direction) over a sequence.
+    """Compute the gate activities of the first layer (forward direction) over a sequence.
 
     (time, in) -> four tensors (time, hidden).
     """

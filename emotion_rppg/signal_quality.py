@@ -1,10 +1,10 @@
-"""Is there a pulse in this wave? Its rate, and how far that number can be trusted.
+"""Estimate the heart rate of a pulse wave by its spectrum, and how far it can be trusted.
 
-Windows are judged by three things: how far the power gathers at one rate and its double (SNR),
-how well the wave repeats itself (the highest peak of its autocorrelation), and how long it is.
-Both use the power at each frequency *times* the frequency, since what disturbs a camera (drift,
-motion, breath) falls off with frequency: on camera waves of eleven real people that finds the
-rate in 2 to 6 % more of the windows than the bare power.
+The quality of a window follows from three measures: the share of power at one rate and its double
+(SNR), the periodicity of the wave (the highest peak of its autocorrelation) and its duration.
+SNR and autocorrelation use the power *times* the frequency, because camera disturbances (drift,
+motion, breathing) decrease with frequency: on camera waves of eleven real people the rate is right
+in 2 to 6 % more windows than with the unweighted power.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ import numpy as np
 
 from emotion_rppg.signals import Signal
 
-SLOWEST_HZ, FASTEST_HZ = 40 / 60, 210 / 60  # rates that are looked for
-BAND_END_HZ = 4.0  # power up to here counts, as pulse or as noise
-NEAR_HZ = 0.1  # ±6 bpm about the rate and its double are pulse (de Haan and Jeanne 2013)
-POINTS = 2**14  # of the zero-padded spectrum: steps of 0.1 bpm at 30 Hz
-ENOUGH_HZ = 64.0  # waves sampled faster are brought down to this
-LAG_S = 0.01  # steps of the autocorrelation
-BLOCK = 64  # windows looked at together
+SLOWEST_HZ, FASTEST_HZ = 40 / 60, 210 / 60  # search range of the rate
+BAND_END_HZ = 4.0  # upper end of the band whose power counts, as pulse or as noise
+NEAR_HZ = 0.1  # power within ±6 bpm of the rate and its double is pulse (de Haan and Jeanne 2013)
+POINTS = 2**14  # length of the zero-padded FFT: steps of 0.1 bpm at 30 Hz
+ENOUGH_HZ = 64.0  # waves with a higher sampling rate are resampled to this one
+LAG_S = 0.01  # step of the autocorrelation lags
+BLOCK = 64  # windows processed together, which bounds memory
 
-WINDOW_S = 20.0  # of heart_rate and judge: a rate may move by 20 bpm within a minute
-SLIDING_S, STEP_S = 8.0, 1.0  # of per_sample: long enough to tell, short enough to follow
-LEAST_RUN_S = 4.0  # shorter stretches are not looked at
-LEAST_S = 6.0  # of stretches that are, before judge gives a number
-LEAST_COVERAGE = 0.2
+WINDOW_S = 20.0  # of heart_rate and judge: a rate may change by 20 bpm within a minute
+SLIDING_S, STEP_S = 8.0, 1.0  # of sample_quality: long enough to measure, short enough to follow
+LEAST_RUN_S = 4.0  # shorter runs without missing samples are not analysed
+LEAST_S = 6.0  # total duration of analysed runs below which judge withholds the rate
+LEAST_COVERAGE = 0.2  # share of the signal in analysed runs below which judge withholds it
 LEAST_QUALITY = 0.6
 
 # Logistic regression for "the rate is right within 3 bpm", fitted to 1,400 windows of 6–30 s of
 # real camera waves (11 people, their contact PPG as truth) and 3,600 synthetic ones (white,
-# band-passed and brown noise, also through POS, alone and under pulses of -10 to 12 dB)
+# band-passed and brown noise, also through POS, alone and with pulses of -10 to 12 dB)
 WEIGHTS = {"constant": -2.8, "snr_db": 0.58, "rhythm": 8.0, "log_duration": 1.5}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """``hr_bpm`` is None when it is not to be trusted; ``reason`` then says why, in a sentence.
+    """Heart rate with its quality; a withheld rate is None, and ``reason`` says why in a sentence.
 
-    ``quality`` is 0–1, fitted as the chance that the rate is within 3 bpm of what the same spectrum
-    finds in a contact sensor's wave. Measured against the mean rate of the true beats it says too
-    little of weak but steady pulses and too much where a heart changes its rate within the window
-    (docs/quality.md). ``by`` tells whose rate it is: the ``"spectrum"``'s, or that of the
-    ``"beats"`` (:func:`emotion_rppg.features.beats.heart_rate.estimate_heart_rate`).
+    ``quality`` is 0–1, fitted as the probability that the rate is within 3 bpm of the rate that the
+    same spectrum gives for a contact sensor's wave. Compared with the mean rate of the true beats
+    it is too low for weak but steady pulses and too high where the rate changes within the window
+    (docs/quality.md). ``by`` names the estimator of the rate: ``"spectrum"`` or ``"beats"``
+    (:func:`emotion_rppg.features.beats.heart_rate.estimate_heart_rate`).
     """
 
     hr_bpm: float | None
@@ -57,26 +57,26 @@ class Judgement:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stretch:
-    """What the k windows of one seen stretch show, each (k,)."""
+class _RunMeasures:
+    """Measures of the k windows of one run without missing samples, each (k,)."""
 
     first: int
     stop: int
     middle_s: np.ndarray
     rate_hz: np.ndarray  # by the spectrum
     snr_db: np.ndarray
-    rhythm: np.ndarray  # highest peak of the autocorrelation at a possible beat interval, ≤ 1
-    rhythm_hz: np.ndarray  # the rate of that peak, NaN without one
+    rhythm: np.ndarray  # highest autocorrelation peak at a plausible beat interval, ≤ 1
+    rhythm_hz: np.ndarray  # rate of that peak, NaN without a peak
     quality: np.ndarray
 
 
 def heart_rate(signal: Signal) -> float:
-    """Heart rate in beats a minute, 40–210, by the spectrum; NaN if there is nothing to look at.
+    """Estimate the heart rate, bpm (40–210), by the spectrum; NaN without a run of 4 s.
 
-    The median over windows of up to 20 s inside the stretches without NaN (of 4 s and more),
-    clear windows weighing more. In each: the spectrum under a Hann window, zero-padded to 2^14
-    points, its peak refined by a parabola; a peak whose half carries the rhythm is a second
-    harmonic and is halved. The number alone says nothing of trust: see :func:`judge`.
+    The result is the median over windows of up to 20 s within the runs without missing samples,
+    weighted by quality. In each window: the spectrum under a Hann window, zero-padded to 2^14
+    points, its peak refined by a parabola. A peak that is the second harmonic of the rhythm is
+    halved. The rate alone does not show whether it can be trusted: see :func:`judge`.
 
     Examples
     --------
@@ -84,38 +84,38 @@ def heart_rate(signal: Signal) -> float:
     >>> round(heart_rate(Signal(np.sin(2 * np.pi * 1.2 * times_s), 30)), 1)
     72.0
     """
-    slow = _slowed(signal)
-    return _rate_bpm(list(_look(slow, WINDOW_S, WINDOW_S / 2)))
+    reduced = _downsampled(signal)
+    return _rate_bpm(list(_measure_runs(reduced, WINDOW_S, WINDOW_S / 2)))
 
 
 def snr_db(signal: Signal, hr_bpm: float) -> float:
-    """Power within 6 bpm of a rate and of its double over the rest of 0.67–4 Hz, in dB.
+    """Compute the signal-to-noise ratio of a pulse at a rate, dB.
 
-    After de Haan and Jeanne 2013, by the bare power. NaN if the signal has no stretch of 4 s or
-    the rate is NaN.
+    It is the power within 6 bpm of the rate and of its double, over the other power at 0.67–4 Hz
+    (de Haan and Jeanne 2013). NaN if the signal has no run of 4 s or the rate is NaN.
     """
-    slow = _slowed(signal)
-    if not math.isfinite(hr_bpm) or not _runs(slow):
+    reduced = _downsampled(signal)
+    if not math.isfinite(hr_bpm) or not _runs(reduced):
         return float("nan")
-    spectrum = _spectrum(slow.rate_hz)
+    spectrum = _spectrum(reduced.rate_hz)
     power = np.zeros_like(spectrum.hz)
-    for first, stop in _runs(slow):
-        windows, _ = _windows(slow, first, stop, WINDOW_S, WINDOW_S / 2)
+    for first, stop in _runs(reduced):
+        windows, _ = _windows(reduced, first, stop, WINDOW_S, WINDOW_S / 2)
         power += spectrum.power(windows, taper=True).sum(axis=0)
     return float(spectrum.snr_db(power[None], np.array([hr_bpm / 60]))[0])
 
 
-def per_sample(signal: Signal) -> np.ndarray:
-    """Quality of each sample, (n,) 0–1: that of the windows of 8 s about it; 0 where it is NaN.
+def sample_quality(signal: Signal) -> np.ndarray:
+    """Estimate the quality of each sample, (n,), 0–1, from the 8-s windows around it.
 
-    One window a second, linear between their middles. Stretches of less than 4 s are 0; those
-    of less than 8 s are one window.
+    There is one window per second; between window centres the quality is interpolated linearly.
+    Runs of less than 4 s and missing samples have quality 0; a run of less than 8 s is one window.
     """
     quality, times = np.zeros(len(signal)), signal.times_s
-    slow = _slowed(signal)
-    for part in _look(slow, SLIDING_S, STEP_S):
-        first, stop = (round(i * signal.rate_hz / slow.rate_hz) for i in (part.first, part.stop))
-        quality[first:stop] = np.interp(times[first:stop], part.middle_s, part.quality)
+    reduced = _downsampled(signal)
+    for run in _measure_runs(reduced, SLIDING_S, STEP_S):
+        first, stop = (round(i * signal.rate_hz / reduced.rate_hz) for i in (run.first, run.stop))
+        quality[first:stop] = np.interp(times[first:stop], run.middle_s, run.quality)
     quality[~np.isfinite(signal.samples)] = 0.0
     return quality
 
@@ -128,81 +128,85 @@ def rates_of_windows(
     Returns
     -------
     list of (middle_s, spectrum_bpm, autocorrelation_bpm, quality)
-        One a window; a rate is NaN where there is none.
+        One per window; a rate without a peak is NaN.
     """
-    slow = _slowed(signal)
     return [
         (float(middle), 60 * float(spectrum), 60 * float(rhythm), float(quality))
-        for part in _look(slow, length_s, step_s)
+        for run in _measure_runs(_downsampled(signal), length_s, step_s)
         for middle, spectrum, rhythm, quality in zip(
-            part.middle_s, part.rate_hz, part.rhythm_hz, part.quality, strict=True
+            run.middle_s, run.rate_hz, run.rhythm_hz, run.quality, strict=True
         )
     ]
 
 
 def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
-    """The heart rate if it can be trusted, else None and the reason.
+    """Estimate the heart rate, bpm, and withhold it with a reason if it cannot be trusted.
 
-    Withheld: less than 6 s seen in stretches of 4 s or more; a pulse to look at in less than a
-    fifth of the time; a quality below ``least_quality``; spectrum and autocorrelation that
-    disagree by more than 6 bpm in most windows. Of 200 signals of each kind without a pulse it
-    gives a rate for (6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of 0.7–4 Hz
-    0 · 0.5 · 0 %, noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %; and for 95 to
-    100 % of synthetic pulses 5 dB above noise of their own band. On minute-long camera waves of
-    eleven real people 9 rates were given, each within 1.5 bpm of the contact sensor's. A periodic
-    motion or a flickering lamp passes as a pulse, and so does the output of a network that makes
-    one up: no wave alone can tell. Pictures can: where ``signal.quality`` is 0 (`estimate` puts it
-    there: light or motion explains the wave), the wave counts as not seen.
+    The rate is withheld if the runs of 4 s or more sum up to less than 6 s or to less than a fifth
+    of the signal, if the quality is below ``least_quality``, or if spectrum and autocorrelation
+    differ by more than 6 bpm in most windows. Share of signals without a pulse that nevertheless
+    get a rate (200 of each kind; 6 s · 10 s · 30 s long): white noise 0 · 0 · 0 %, noise of
+    0.7–4 Hz 0 · 0.5 · 0 %, noise of 0.7–2.5 Hz 2.5 · 3 · 0 %, brown noise 0.5 · 2.5 · 0 %. Of
+    synthetic pulses 5 dB above noise of their own band, 95 to 100 % get a rate. On minute-long
+    camera waves of eleven real people 9 rates were reported, each within 1.5 bpm of the contact
+    sensor's.
+
+    Periodic motion, a flickering lamp and a pulse that a network invented pass as a pulse: they
+    cannot be distinguished from the wave alone. `estimate` compares the wave with the images and
+    sets ``signal.quality`` to 0 where light or motion explains it; such samples count as missing.
     """
-    judgement = _judge(signal, least_quality)
-    denied = _denied(signal)
-    if judgement.hr_bpm is None or not denied.any():
+    judgement = _judge_wave(signal, least_quality)
+    rejected = _rejected_samples(signal)
+    if judgement.hr_bpm is None or not rejected.any():
         return judgement
-    samples = np.where(denied, np.nan, signal.samples)
-    rest = _judge(replace(signal, samples=samples, quality=None), least_quality)
+    samples = np.where(rejected, np.nan, signal.samples)
+    rest = _judge_wave(replace(signal, samples=samples, quality=None), least_quality)
     if rest.hr_bpm is not None:
         return rest
-    share = float(denied.sum() / max(np.isfinite(signal.samples).sum(), 1))
-    return Judgement(None, min(rest.quality, LEAST_QUALITY / 2), _explained(share))
+    share = float(rejected.sum() / max(np.isfinite(signal.samples).sum(), 1))
+    return Judgement(None, min(rest.quality, LEAST_QUALITY / 2), _explained_by_images(share))
 
 
-def _denied(signal: Signal) -> np.ndarray:
-    """Samples that there are, but of which the quality says that they are no pulse."""
+def _rejected_samples(signal: Signal) -> np.ndarray:
+    """Mark the samples that are present but have quality 0, bool (n,)."""
     quality = np.ones(len(signal)) if signal.quality is None else signal.quality
     return np.isfinite(signal.samples) & (quality == 0)
 
 
-def _judge(signal: Signal, least_quality: float) -> Judgement:
-    """By the wave alone."""
-    slow = _slowed(signal)
-    seen_s = sum(stop - first for first, stop in _runs(slow)) / slow.rate_hz
-    if seen_s < LEAST_S - 1e-6:
-        return Judgement(None, 0.0, _too_short(slow))
-    parts = list(_look(slow, WINDOW_S, WINDOW_S / 2))
-    coverage = seen_s / slow.duration_s
+def _judge_wave(signal: Signal, least_quality: float) -> Judgement:
+    """Judge the heart rate by the wave alone, regardless of ``signal.quality``."""
+    reduced = _downsampled(signal)
+    analysed_s = sum(stop - first for first, stop in _runs(reduced)) / reduced.rate_hz
+    if analysed_s < LEAST_S - 1e-6:
+        return Judgement(None, 0.0, _too_short(reduced))
+    runs = list(_measure_runs(reduced, WINDOW_S, WINDOW_S / 2))
+    coverage = analysed_s / reduced.duration_s
     share = min(1.0, coverage / (2 * LEAST_COVERAGE))
-    quality = share * float(np.mean(np.concatenate([part.quality for part in parts])))
+    quality = share * float(np.mean(np.concatenate([run.quality for run in runs])))
     if coverage < LEAST_COVERAGE:
         return Judgement(None, quality, _too_little(coverage))
     if quality < least_quality:
-        snr = float(np.mean(np.concatenate([part.snr_db for part in parts])))
+        snr = float(np.mean(np.concatenate([run.snr_db for run in runs])))
         return Judgement(None, quality, _no_pulse(quality, snr, least_quality))
-    apart = np.concatenate([np.abs(part.rate_hz - part.rhythm_hz) for part in parts])
-    if not np.mean(apart <= NEAR_HZ) >= 0.5:  # NaN counts as apart
+    difference = np.concatenate([np.abs(run.rate_hz - run.rhythm_hz) for run in runs])
+    if not np.mean(difference <= NEAR_HZ) >= 0.5:  # NaN counts as a disagreement
         return Judgement(None, LEAST_QUALITY / 2, _two_rates())
-    return Judgement(_rate_bpm(parts), quality)
+    return Judgement(_rate_bpm(runs), quality)
 
 
 def _too_short(signal: Signal) -> str:
     longest = max((stop - first for first, stop in signal.runs()), default=0) / signal.rate_hz
     return (
-        f"the longest stretch seen without a break has {longest:.1f} s: at least {LEAST_S:g} s "
-        f"are wanted, in stretches of {LEAST_RUN_S:g} s or more"
+        f"the longest segment without missing samples has {longest:.1f} s: at least {LEAST_S:g} s "
+        f"are wanted, in segments of {LEAST_RUN_S:g} s or more"
     )
 
 
 def _too_little(coverage: float) -> str:
-    return f"seen in {coverage:.0%} of the time: at least {LEAST_COVERAGE:.0%} is wanted"
+    return (
+        f"the signal is present in {coverage:.0%} of the time: at least {LEAST_COVERAGE:.0%} "
+        "is wanted"
+    )
 
 
 def _no_pulse(quality: float, snr: float, least: float) -> str:
@@ -212,18 +216,18 @@ def _no_pulse(quality: float, snr: float, least: float) -> str:
     )
 
 
-def _explained(share: float) -> str:
+def _explained_by_images(share: float) -> str:
     return (
-        f"no pulse in {share:.0%} of the time: in the pictures the wave goes with light or motion, "
-        "or not with the colours of blood"
+        f"no pulse in {share:.0%} of the time: in the images the wave follows light or motion, "
+        "or not the colour of blood"
     )
 
 
 def _two_rates() -> str:
-    return "the spectrum and the autocorrelation see different rates: want one that both see"
+    return "the spectrum and the autocorrelation give different rates: one rate of both is wanted"
 
 
-def _slowed(signal: Signal) -> Signal:
+def _downsampled(signal: Signal) -> Signal:
     return signal.resample(ENOUGH_HZ) if signal.rate_hz > ENOUGH_HZ else signal
 
 
@@ -235,28 +239,28 @@ def _runs(signal: Signal) -> list[tuple[int, int]]:
 def _windows(
     signal: Signal, first: int, stop: int, length_s: float, step_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Windows (k, length) of one run, a view, and the times of their middles (k,)."""
+    """Cut one run into windows (k, length), a view; return also their centres, s, (k,)."""
     length = min(round(length_s * signal.rate_hz), stop - first)
     step = max(1, round(step_s * signal.rate_hz))
     starts = np.arange(first, stop - length + 1, step)
     if starts[-1] + length < stop:
-        starts = np.r_[starts, stop - length]  # the last one ends with the run
+        starts = np.r_[starts, stop - length]  # the last window ends with the run
     windows = np.lib.stride_tricks.sliding_window_view(signal.samples, length)[starts]
     return windows, signal.start_s + (starts + (length - 1) / 2) / signal.rate_hz
 
 
-def _look(signal: Signal, length_s: float, step_s: float) -> Iterator[_Stretch]:
+def _measure_runs(signal: Signal, length_s: float, step_s: float) -> Iterator[_RunMeasures]:
     spectrum = _spectrum(signal.rate_hz)
     for first, stop in _runs(signal):
         windows, middles = _windows(signal, first, stop, length_s, step_s)
-        blocks = [spectrum.look(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
-        yield _Stretch(first, stop, middles, *np.concatenate(blocks, axis=1))
+        blocks = [spectrum.measure(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
+        yield _RunMeasures(first, stop, middles, *np.concatenate(blocks, axis=1))
 
 
-def _rate_bpm(parts: list[_Stretch]) -> float:
-    """The weighted median of all windows' rates."""
-    rates = np.concatenate([part.rate_hz for part in parts] or [np.zeros(0)])
-    weights = np.concatenate([part.quality + 0.01 for part in parts] or [np.zeros(0)])
+def _rate_bpm(runs: list[_RunMeasures]) -> float:
+    """Compute the median of the rates of all windows, bpm, weighted by quality."""
+    rates = np.concatenate([run.rate_hz for run in runs] or [np.zeros(0)])
+    weights = np.concatenate([run.quality + 0.01 for run in runs] or [np.zeros(0)])
     order = np.argsort(rates[np.isfinite(rates)])
     rates, weights = rates[np.isfinite(rates)][order], weights[np.isfinite(rates)][order]
     if not len(rates):
@@ -265,7 +269,7 @@ def _rate_bpm(parts: list[_Stretch]) -> float:
 
 
 class _Spectrum:
-    """Spectra of windows at one sampling rate, up to 4 Hz."""
+    """Spectrum and autocorrelation of windows at one sampling rate, up to 4 Hz."""
 
     def __init__(self, rate_hz: float) -> None:
         self.sampled_hz = rate_hz
@@ -277,7 +281,7 @@ class _Spectrum:
         self.waves = np.cos(2 * np.pi * self.hz[:, None] * self.lags_s)
 
     def power(self, windows: np.ndarray, *, taper: bool) -> np.ndarray:
-        """(k, length) -> power (k, frequencies) in the band, the linear trend taken away."""
+        """Compute the power of detrended windows in the band: (k, length) -> (k, frequencies)."""
         length = windows.shape[1]
         ramp = np.linspace(-1, 1, length)
         flat = windows - windows.mean(axis=1, keepdims=True)
@@ -288,8 +292,8 @@ class _Spectrum:
         power[power < 1e-20 * np.mean(windows**2 + 1e-300) * length**2] = 0.0  # rounding errors
         return power * self.band
 
-    def look(self, windows: np.ndarray) -> np.ndarray:
-        """Rate (NaN without any power), SNR, rhythm, its rate and quality of windows, (5, k)."""
+    def measure(self, windows: np.ndarray) -> np.ndarray:
+        """Measure rate (NaN without power), SNR, rhythm, its rate and quality, (5, k)."""
         duration = windows.shape[1] / self.sampled_hz
         power = self.power(windows, taper=True)
         total = power.sum(axis=1, keepdims=True)
@@ -299,51 +303,52 @@ class _Spectrum:
         rhythm, rhythm_hz = self._rhythm(self.power(windows, taper=False) * self.hz, duration)
         score = WEIGHTS["constant"] + WEIGHTS["snr_db"] * snr + WEIGHTS["rhythm"] * rhythm
         score = score + WEIGHTS["log_duration"] * math.log(duration / 10)
-        seen = total[:, 0] > 0
-        quality = np.where(seen, 1 / (1 + np.exp(-score)), 0.0)
-        return np.stack([np.where(seen, rate, np.nan), snr, rhythm, rhythm_hz, quality])
+        has_power = total[:, 0] > 0
+        quality = np.where(has_power, 1 / (1 + np.exp(-score)), 0.0)
+        return np.stack([np.where(has_power, rate, np.nan), snr, rhythm, rhythm_hz, quality])
 
     def rate(self, power: np.ndarray) -> np.ndarray:
-        """Rates (k,) in Hz of bare power (k, frequencies)."""
+        """Estimate the rates, Hz, (k,), from unweighted power (k, frequencies)."""
         weighted = np.where(self.rates, power * self.hz, 0.0)
         peak = weighted.argmax(axis=1)
         half = self._half(power, peak)
         return self._refined(power, np.where(half > 0, half, peak))
 
     def _half(self, power: np.ndarray, peak: np.ndarray) -> np.ndarray:
-        """Where the peak is a second harmonic, the index of its fundamental, else 0.
+        """Find the index of the fundamental of peaks that are second harmonics, else 0, (k,).
 
-        It is one if the wave repeats itself clearly better after two of its periods than after
-        one, and if there is power at its half.
+        A peak is a second harmonic if the autocorrelation is clearly higher after two of its
+        periods than after one, and if there is power at half its frequency.
         """
-        every, wave = np.arange(len(power)), power @ self.waves
+        rows, wave = np.arange(len(power)), power @ self.waves
         wave = wave / np.maximum(wave[:, :1], 1e-300)
         period = 1 / np.maximum(self.hz[peak], SLOWEST_HZ)
-        once, twice = (wave[every, np.rint(n * period / LAG_S).astype(int)] for n in (1, 2))
+        once, twice = (wave[rows, np.rint(n * period / LAG_S).astype(int)] for n in (1, 2))
         around = np.abs(self.hz - self.hz[peak, None] / 2) <= NEAR_HZ / 2
         below = np.where(around & self.rates, power, 0.0)
-        found = (twice - once > 0.3) & (below.max(axis=1) > 0.1 * power[every, peak])
-        return np.where(found, below.argmax(axis=1), 0)
+        is_second = (twice - once > 0.3) & (below.max(axis=1) > 0.1 * power[rows, peak])
+        return np.where(is_second, below.argmax(axis=1), 0)
 
     def _refined(self, power: np.ndarray, peak: np.ndarray) -> np.ndarray:
-        """The top of the bare power's hill at a peak, between its points by a parabola, in Hz."""
-        every = np.arange(len(power))
-        hill = np.clip(peak[:, None] + np.arange(-8, 9), 1, len(self.hz) - 2)
-        at = hill[every, power[every[:, None], hill].argmax(axis=1)]
-        before, here, after = (power[every, at + i] for i in (-1, 0, 1))
-        bend = before - 2 * here + after
-        shift = np.divide(before - after, 2 * bend, out=np.zeros(len(at)), where=bend < 0)
-        return np.asarray(self.hz[at] + np.clip(shift, -0.5, 0.5) * self.hz[1])
+        """Refine the frequencies of peaks of the unweighted power by a parabola, Hz, (k,)."""
+        rows = np.arange(len(power))
+        near = np.clip(peak[:, None] + np.arange(-8, 9), 1, len(self.hz) - 2)
+        top = near[rows, power[rows[:, None], near].argmax(axis=1)]
+        before, centre, after = (power[rows, top + i] for i in (-1, 0, 1))
+        curvature = before - 2 * centre + after
+        offset = np.zeros(len(top))
+        shift = np.divide(before - after, 2 * curvature, out=offset, where=curvature < 0)
+        return np.asarray(self.hz[top] + np.clip(shift, -0.5, 0.5) * self.hz[1])
 
     def snr_db(self, power: np.ndarray, rate_hz: np.ndarray) -> np.ndarray:
-        """Of power (k, frequencies) about rates (k,) in Hz."""
+        """Compute the SNR, dB, (k,), of power (k, frequencies) at rates (k,) in Hz."""
         away = np.minimum(*(np.abs(self.hz - times * rate_hz[:, None]) for times in (1, 2)))
         pulse = np.where(away <= NEAR_HZ, power, 0.0).sum(axis=1)
         rest = power.sum(axis=1) - pulse
         return np.asarray(10 * np.log10(np.maximum(pulse, 1e-12) / np.maximum(rest, 1e-12)))
 
     def _rhythm(self, power: np.ndarray, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
-        """Highest autocorrelation at 40–210 bpm (k,) and its rate in Hz, NaN without a peak."""
+        """Find the highest autocorrelation at 40–210 bpm, (k,), and its rate, Hz (NaN: no peak)."""
         use = (self.lags_s <= 1 / SLOWEST_HZ + 0.02) & (self.lags_s < 0.7 * duration_s)
         lags = self.lags_s[use]
         wave = power @ self.waves[:, use]
@@ -353,7 +358,7 @@ class _Spectrum:
         peaks &= lags >= 1 / FASTEST_HZ - LAG_S
         height = np.where(peaks, wave, 0.0)
         best = height.max(axis=1)
-        first = (peaks & (height >= 0.85 * best[:, None])).argmax(axis=1)  # not its double
+        first = (peaks & (height >= 0.85 * best[:, None])).argmax(axis=1)  # not double the interval
         rate = np.divide(1.0, lags[first], out=np.full(len(wave), np.nan), where=first > 0)
         return np.clip(height[np.arange(len(wave)), first], 0.0, 1.0), rate
 

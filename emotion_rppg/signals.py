@@ -1,4 +1,4 @@
-"""Samples that carry their clock (Signal) and heart beats in seconds (Beats)."""
+"""Signals (evenly sampled values with their clock) and heart beats (times in seconds)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.frame_timestamps import frame_times
 
-LONGEST_HOLE_S = 0.5  # of missing samples that interpolation bridges, whatever they come from
-_A_BEAT = {  # what Beats may carry for each beat
+LONGEST_HOLE_S = 0.5  # longest gap of missing samples that interpolation may bridge
+_PER_BEAT = {  # optional fields of Beats with one value per beat
     "confidence": float,
     "corrected": bool,
     "timing_sd_s": float,
     "difference_sd_s": float,
     "ectopic": bool,
 }
-SHORTEST_STEP_S = 1e-6  # from one sample to the next; less is another unit, or no clock
-_MOST_STEPS = 2**31  # of a grid: twelve days at 2000 Hz, 16 GB
+SHORTEST_STEP_S = 1e-6  # smallest plausible sampling step; a smaller one is in another unit
+_MOST_STEPS = 2**31  # longest sampling grid: twelve days at 2000 Hz, 16 GB
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -30,16 +30,16 @@ class Signal:
     Parameters
     ----------
     samples : array (n,)
-        NaN marks samples that were not seen (a lost face, a sensor that fell off).
+        NaN marks missing samples (a lost face, a detached sensor).
     rate_hz : float
-        Samples a second, > 0.
+        Sampling rate, Hz, > 0.
     kind : str, optional
-        ``"rppg"`` (camera), ``"bvp"`` (contact PPG), ``"ecg"``, or a rating's name.
+        ``"rppg"`` (camera), ``"bvp"`` (contact PPG), ``"ecg"``, or the name of a rating.
     start_s : float
         Time of the first sample on the recording's clock.
     quality : array (n,), optional
-        0 (no visible pulse) to 1, one value a sample. NaN counts as 0; nothing but NaN, as an
-        empty column of a file gives it, is None: the quality is unknown.
+        Quality of each sample, from 0 (no visible pulse) to 1. NaN counts as 0. If all values are
+        NaN (an empty column of a file), the quality is unknown and becomes None.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Signal:
             if quality.shape != samples.shape:
                 raise InputError(
                     f"quality has shape {quality.shape}, the samples have {samples.shape}: "
-                    "give one quality value a sample"
+                    "give one quality value per sample"
                 )
             unknown = len(quality) > 0 and bool(np.isnan(quality).all())
             object.__setattr__(self, "quality", None if unknown else np.nan_to_num(quality))
@@ -87,19 +87,23 @@ class Signal:
         kind: str | None = None,
         longest_gap_s: float = LONGEST_HOLE_S,
     ) -> Signal:
-        """Put unevenly timed values on an even grid.
+        """Resample unevenly timed values to an even grid.
 
-        Repeated times are averaged. Between samples the value is interpolated linearly; a hole
-        longer than ``longest_gap_s`` (and than three typical steps) becomes NaN, never a line.
-        Jittery stamps of a camera (kind ``"rppg"``) are first evened
-        (:mod:`emotion_rppg.frame_timestamps`).
+        Values at repeated times are averaged. Between samples the value is interpolated linearly; a
+        gap longer than ``longest_gap_s`` (and than three median steps) becomes NaN. Jittery camera
+        timestamps (kind ``"rppg"``) are corrected first (:mod:`emotion_rppg.frame_timestamps`).
 
         Parameters
         ----------
         times_s, values : arrays (n,)
             Times in seconds, not decreasing.
         rate_hz : float, optional
-            Rate of the grid; default: the inverse of the usual step (holes apart).
+            Rate of the grid, Hz; default: the inverse of the mean step outside gaps.
+
+        Raises
+        ------
+        InputError
+            Times that decrease, are not finite, are all the same or are not in seconds.
         """
         times, values = np.asarray(times_s, dtype=float), np.asarray(values, dtype=float)
         if times.shape != values.shape or times.ndim != 1:
@@ -111,36 +115,37 @@ class Signal:
             )
         unique, where = np.unique(times, return_inverse=True)
         if len(unique) < 2:
-            raise InputError("all samples carry the same time: there is no clock to read")
+            raise InputError("all samples have the same time: give increasing times in seconds")
         if kind == "rppg":
             unique = frame_times(unique)
-        seen = np.isfinite(values)
-        total = np.bincount(where, weights=np.where(seen, values, 0.0))
-        count = np.bincount(where, weights=seen.astype(float))
+        finite = np.isfinite(values)
+        total = np.bincount(where, weights=np.where(finite, values, 0.0))
+        count = np.bincount(where, weights=finite.astype(float))
         mean = np.divide(total, count, out=np.full(len(unique), np.nan), where=count > 0)
         step = float(np.median(np.diff(unique)))
-        steps = np.diff(unique)  # their mean keeps the digits that rounded times lose
+        steps = np.diff(unique)
         span = float(unique[-1] - unique[0])
         if step < SHORTEST_STEP_S or span > _MOST_STEPS * step:
             raise InputError(
-                f"times that go by {step:g} over {span:g} are no clock of a pulse: want seconds"
+                f"times with a step of {step:g} over a span of {span:g} are no clock of a pulse: "
+                "give them in seconds"
             )
         even = steps[np.abs(steps - step) <= 0.5 * step]
-        usual = float(even.mean()) if len(even) else step
-        rate = 1.0 / usual if rate_hz is None else float(rate_hz)
+        mean_step = float(even.mean()) if len(even) else step  # the median of rounded times is off
+        rate = 1.0 / mean_step if rate_hz is None else float(rate_hz)
         n = int(np.floor(span * rate + 1e-6)) + 1
         grid = unique[0] + np.arange(n) / rate
-        known = np.isfinite(mean)
-        if not known.any():
+        valid = np.isfinite(mean)
+        if not valid.any():
             return cls(np.full(n, np.nan), rate, kind=kind, start_s=unique[0])
-        kept = unique[known]
-        samples = np.interp(grid, kept, mean[known])
-        after = np.clip(np.searchsorted(kept, grid - 1e-9), 1, max(len(kept) - 1, 1))
-        if len(kept) > 1:
-            hole = kept[after] - kept[after - 1] > max(longest_gap_s, 3.0 * step)
-            inside = (grid > kept[after - 1] + 1e-9) & (grid < kept[after] - 1e-9)
-            samples[hole & inside] = np.nan
-        samples[(grid < kept[0] - step) | (grid > kept[-1] + step)] = np.nan
+        times = unique[valid]
+        samples = np.interp(grid, times, mean[valid])
+        after = np.clip(np.searchsorted(times, grid - 1e-9), 1, max(len(times) - 1, 1))
+        if len(times) > 1:
+            gap = times[after] - times[after - 1] > max(longest_gap_s, 3.0 * step)
+            inside = (grid > times[after - 1] + 1e-9) & (grid < times[after] - 1e-9)
+            samples[gap & inside] = np.nan
+        samples[(grid < times[0] - step) | (grid > times[-1] + step)] = np.nan
         return cls(samples, rate, kind=kind, start_s=unique[0])
 
     def __len__(self) -> int:
@@ -155,30 +160,31 @@ class Signal:
 
     @property
     def times_s(self) -> np.ndarray:
-        """Time of each sample, seconds, (n,)."""
+        """Time of each sample, s, (n,)."""
         return self.start_s + np.arange(len(self)) / self.rate_hz
 
     @property
     def duration_s(self) -> float:
+        """Number of samples over the rate, s."""
         return len(self) / self.rate_hz
 
     @property
     def end_s(self) -> float:
-        """One step after the last sample, so that adjoining signals share a border."""
+        """Time of one step after the last sample, s: where an adjoining signal begins."""
         return self.start_s + self.duration_s
 
     @property
     def coverage(self) -> float:
-        """Share of samples that were seen, 0–1 (0 for an empty signal)."""
+        """Share of samples that are not missing, 0–1 (0 for an empty signal)."""
         return float(np.isfinite(self.samples).mean()) if len(self) else 0.0
 
     def runs(self) -> list[tuple[int, int]]:
-        """Index ranges ``(first, stop)`` of the stretches without NaN."""
+        """List the index ranges ``(first, stop)`` of the runs without missing samples."""
         edges = np.flatnonzero(np.diff(np.r_[0, np.isfinite(self.samples).astype(int), 0]))
         return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
     def crop(self, start_s: float, end_s: float) -> Signal:
-        """Samples with ``start_s <= time < end_s``, on the same clock."""
+        """Select the samples with ``start_s <= time < end_s``, on the same clock."""
         first = int(np.clip(np.ceil((start_s - self.start_s) * self.rate_hz - 1e-6), 0, len(self)))
         stop = int(np.clip(np.ceil((end_s - self.start_s) * self.rate_hz - 1e-6), first, len(self)))
         return replace(
@@ -189,9 +195,10 @@ class Signal:
         )
 
     def resample(self, rate_hz: float) -> Signal:
-        """The same stretch of time at another rate, by cubic spline within each seen run.
+        """Resample to another rate, Hz, by a cubic spline within each run without missing samples.
 
-        Going down, a zero-phase low-pass at 0.45 of the new rate keeps aliases out.
+        Before a reduction of the rate, a zero-phase low-pass at 0.45 of the new rate prevents
+        aliasing.
         """
         from scipy.interpolate import CubicSpline
 
@@ -218,9 +225,10 @@ class Signal:
         return replace(self, samples=samples, rate_hz=rate_hz, quality=quality)
 
     def bandpass(self, low_hz: float, high_hz: float) -> Signal:
-        """Zero-phase third-order Butterworth band-pass within each seen run.
+        """Band-pass between two frequencies, Hz (zero-phase third-order Butterworth).
 
-        Runs too short to filter (under about a period of ``low_hz``) become NaN.
+        Each run without missing samples is filtered by itself. Runs shorter than about a period of
+        ``low_hz`` become NaN.
         """
         if not 0 < low_hz < high_hz < self.rate_hz / 2:
             raise InputError(
@@ -230,7 +238,7 @@ class Signal:
         return self._filtered((low_hz, high_hz), "bandpass")
 
     def lowpass(self, high_hz: float) -> Signal:
-        """Zero-phase third-order Butterworth low-pass within each seen run."""
+        """Low-pass at a frequency, Hz (zero-phase third-order Butterworth, each run by itself)."""
         if not 0 < high_hz < self.rate_hz / 2:
             raise InputError(
                 f"a low-pass at {high_hz:g} Hz does not fit below half of {self.rate_hz:g} Hz"
@@ -254,32 +262,33 @@ class Signal:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Beats:
-    """Heart beats of one stretch of time.
+    """Heart beats in a span of time.
 
     Parameters
     ----------
     times_s : array (n,)
-        Increasing seconds; not intervals, not milliseconds.
+        Beat times, increasing seconds (not intervals, not milliseconds).
     confidence : array (n,), optional
-        0–1 each.
+        Confidence of each beat, 0–1.
     gaps : sequence of (start_s, end_s)
-        Stretches in which no beat could be seen; no interval bridges one.
+        Segments in which beats could not be detected; no interval bridges one.
     kind : str, optional
-        Kind of the signal they were found in (``"rppg"``, ``"bvp"``, ``"ecg"``).
+        Kind of the signal in which they were detected (``"rppg"``, ``"bvp"``, ``"ecg"``).
     span_s : (start_s, end_s), optional
-        The stretch that was looked at; default: first to last beat.
+        The analysed span; default: first to last beat.
     corrected : bool array (n,), optional
-        Beats that artefact correction moved or put in.
+        Beats that artefact correction moved or inserted.
     timing_sd_s : array (n,), optional
-        Standard error of each time, s, by the noise of the wave; NaN where it is not known.
+        Standard error of each time due to noise in the wave, s; NaN where unknown.
     difference_sd_s : array (n,), optional
-        Standard error of the difference of the two intervals about each beat, s. Where times were
-        denoised together they err alike, and this is less than three independent errors make.
+        Standard error of the difference of the two intervals around each beat, s. The errors of
+        times that were denoised together are correlated: it is then smaller than that of three
+        independent errors.
     ectopic : bool array (n,), optional
-        Beats that come early and are followed by a pause. They are beats like any other; intervals
-        that begin or end with one are not normal-to-normal (NN).
+        Ectopic beats: early and followed by a pause. They count as beats, but intervals that begin
+        or end with one are not normal-to-normal (NN).
     rejected_s : array (m,), optional
-        Times of detections that were rejected as no beats, or as beats whose time is unknown.
+        Times of rejected detections: not beats, or beats whose time is unknown, s.
 
     Examples
     --------
@@ -306,19 +315,22 @@ class Beats:
     def __post_init__(self) -> None:
         times = np.asarray(self.times_s, dtype=float)
         if times.ndim != 1 or not np.all(np.isfinite(times)):
-            raise InputError("beat times are a flat list of finite seconds")
+            raise InputError(
+                f"beat times must be a flat list of finite seconds, got shape {times.shape}"
+                + ("" if np.all(np.isfinite(times)) else " with NaN or infinity")
+            )
         steps = np.diff(times)
         if np.any(steps <= 0):
             raise InputError(
-                "beat times must increase; were intervals given? Beats(np.cumsum(intervals_s))"
+                "beat times must increase; if these are intervals: Beats(np.cumsum(intervals_s))"
             )
         if len(times) > 2 and np.median(steps) > 20 and not len(self.gaps):
             raise InputError(
-                f"the median step between beats is {np.median(steps):g} s: Beats takes seconds; "
-                "were milliseconds given?"
+                f"the median step between beats is {np.median(steps):g} s: give times in seconds, "
+                "not milliseconds"
             )
         object.__setattr__(self, "times_s", times)
-        for name, kind in _A_BEAT.items():
+        for name, kind in _PER_BEAT.items():
             value = getattr(self, name)
             if value is None:
                 continue
@@ -328,14 +340,14 @@ class Beats:
             object.__setattr__(self, name, value)
         gaps = tuple(sorted((float(a), float(b)) for a, b in self.gaps))
         if any(b < a for a, b in gaps):
-            raise InputError("a gap is (start_s, end_s) with start_s <= end_s")
+            raise InputError(f"a gap is (start_s, end_s) with start_s <= end_s, got {gaps}")
         object.__setattr__(self, "gaps", gaps)
         if self.rejected_s is not None:
             object.__setattr__(self, "rejected_s", np.asarray(self.rejected_s, dtype=float))
         if self.span_s is None and len(times):
             object.__setattr__(self, "span_s", (float(times[0]), float(times[-1])))
         joined = np.ones(max(len(times) - 1, 0), dtype=bool)
-        for a, b in gaps:  # an interval that overlaps a gap is not an interval
+        for a, b in gaps:  # an interval never bridges a gap
             joined &= ~((times[:-1] < b) & (times[1:] > a))
         object.__setattr__(self, "_joined", joined)
 
@@ -350,12 +362,12 @@ class Beats:
 
     @property
     def joined(self) -> np.ndarray:
-        """Whether beat i and beat i + 1 are neighbours, bool (n - 1,): False across a gap."""
+        """Whether beats i and i + 1 are successive, bool (n - 1,): False across a gap."""
         return self._joined
 
     @property
     def intervals_ms(self) -> np.ndarray:
-        """Inter-beat intervals in ms; those that would bridge a gap are left out."""
+        """Inter-beat intervals, ms, without those that would bridge a gap."""
         return 1e3 * np.diff(self.times_s)[self._joined]
 
     @property
@@ -367,23 +379,23 @@ class Beats:
 
     @property
     def nn_ms(self) -> np.ndarray:
-        """Normal-to-normal intervals in ms: those of ``intervals_ms`` without ectopic beats."""
+        """Normal-to-normal intervals, ms: those of ``intervals_ms`` without ectopic beats."""
         return 1e3 * np.diff(self.times_s)[self.normal]
 
     @property
     def rejected_share(self) -> float:
-        """Share of the detections that were rejected, 0–1."""
+        """Share of detections that were rejected, 0–1."""
         rejected = 0 if self.rejected_s is None else len(self.rejected_s)
         return rejected / max(rejected + len(self), 1)
 
     @property
     def interval_times_s(self) -> np.ndarray:
-        """Time of the beat that closes each of ``intervals_ms``."""
+        """Time of the beat that ends each of ``intervals_ms``, s."""
         return self.times_s[1:][self._joined]
 
     @property
     def successive_ms(self) -> np.ndarray:
-        """Differences of NN intervals that share a beat, ms: what RMSSD is made of."""
+        """Differences of successive NN intervals, ms, of which RMSSD is the root mean square."""
         both = self.normal[:-1] & self.normal[1:]
         return 1e3 * np.diff(self.times_s, n=2)[both]
 
@@ -393,23 +405,23 @@ class Beats:
         if self.span_s is None or self.span_s[1] <= self.span_s[0]:
             return 0.0
         a, b = self.span_s
-        seen, end = 0.0, a
+        covered, end = 0.0, a
         for start, stop in self.gaps:
-            seen += max(min(start, b) - end, 0.0)
+            covered += max(min(start, b) - end, 0.0)
             end = max(end, min(stop, b))
-        return (seen + max(b - end, 0.0)) / (b - a)
+        return (covered + max(b - end, 0.0)) / (b - a)
 
     def crop(self, start_s: float, end_s: float) -> Beats:
-        """Beats with ``start_s <= time < end_s``, the gaps cut to that stretch, same clock."""
-        keep = (self.times_s >= start_s) & (self.times_s < end_s)
+        """Select the beats with ``start_s <= time < end_s``; gaps are cut alike, same clock."""
+        inside = (self.times_s >= start_s) & (self.times_s < end_s)
         a, b = self.span_s or (start_s, end_s)
-        columns = ((name, getattr(self, name)) for name in _A_BEAT)
-        kept: dict[str, Any] = {n: None if each is None else each[keep] for n, each in columns}
+        columns = ((name, getattr(self, name)) for name in _PER_BEAT)
+        cropped: dict[str, Any] = {n: None if v is None else v[inside] for n, v in columns}
         rejected = self.rejected_s
         return replace(
             self,
-            times_s=self.times_s[keep],
-            **kept,
+            times_s=self.times_s[inside],
+            **cropped,
             rejected_s=None
             if rejected is None
             else rejected[(rejected >= start_s) & (rejected < end_s)],

@@ -1,4 +1,4 @@
-"""Windows: slices of a recording's beats and wave, a row each; the fixed columns of the table."""
+"""Windows of a recording (its beats and wave, one table row each) and the table's fixed columns."""
 
 from __future__ import annotations
 
@@ -21,22 +21,20 @@ IDENTITY = (
     "start_s",
     "duration_s",
     "source",  # kind of the signal: rppg, bvp, ecg
-    "method",  # how the camera was read: pos, physnet …; empty for contact signals
-    "network",  # the network that read it; empty for classic methods
+    "method",  # rPPG method of a video: pos, physnet …; empty for contact signals
+    "network",  # folder of the network that estimated the wave; empty for classical methods
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
-    "reader",  # reader of a published data set that listed the recording; empty: one's own
+    "reader",  # reader of a published data set that listed the recording; empty: user's files
 )
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
-
-
-OK = "ok"  # the ``reason`` of a window in which nothing is wrong
+OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
 
 def trusted(table: pd.DataFrame) -> np.ndarray:
-    """Tell which windows have a trusted pulse, bool (n,): those whose heart rate was reported.
+    """Tell which windows have a trusted pulse, bool (n,): those with a heart rate.
 
-    Where the table has no ``hr_bpm``, those with beats in their sequences; where it has neither,
-    all of them.
+    In a table without ``hr_bpm``: those with beats in their sequences; in a table without either:
+    all windows.
     """
     import numpy as np
 
@@ -49,15 +47,15 @@ def trusted(table: pd.DataFrame) -> np.ndarray:
 
 
 def people(table: pd.DataFrame) -> pd.Series:
-    """``dataset/subject`` of each row: two data sets' ``s1`` are two people."""
+    """Identify the person of each row, ``dataset/subject``."""
     return table["dataset"].astype(str) + "/" + table["subject"].astype(str)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Windows:
-    """Slices with one row of ``table`` each: ``start_s``, ``duration_s`` and what else is known.
+    """Time windows: one row of ``table`` each, with its ``start_s``, ``duration_s`` and identities.
 
-    ``beats[i]`` and ``signals[i]`` (None where beats came without a wave) belong to row i.
+    ``beats[i]`` and ``signals[i]`` belong to row i; a signal is None for beats without a wave.
     """
 
     table: pd.DataFrame
@@ -70,15 +68,21 @@ class Windows:
         if not len(self.table) == len(self.beats) == len(self.signals):
             raise InputError(
                 f"{len(self.table)} rows for {len(self.beats)} beat slices and "
-                f"{len(self.signals)} signals: want one of each a window"
+                f"{len(self.signals)} signals: want one of each per window"
             )
 
     def __len__(self) -> int:
         return len(self.beats)
 
+    def __repr__(self) -> str:
+        lengths = sorted(set(self.table["duration_s"])) if "duration_s" in self.table else []
+        length = f", {lengths[0]:g}–{lengths[-1]:g} s" if lengths else ""
+        waves = sum(signal is not None for signal in self.signals)
+        return f"Windows({len(self)} windows{length}, {waves} with a wave)"
+
     @classmethod
     def concat(cls, parts: Sequence[Windows]) -> Windows:
-        """All windows of several recordings, in order."""
+        """Join the windows of several recordings, in order."""
         import pandas as pd
 
         return cls(
@@ -96,19 +100,19 @@ def cut(
     step_s: float | None = 30.0,
     facts: Mapping[str, object] | None = None,
 ) -> Windows:
-    """Cut one recording's beats (and wave) into windows of time.
+    """Cut the beats (and wave) of one recording into time windows.
 
-    Windows start at the recording's start and lie wholly inside it; a recording shorter than
-    ``length_s`` gives one window as long as it is, so that nobody's trial is lost without a row.
+    The first window begins with the recording, and every window lies inside it. A recording shorter
+    than ``length_s`` becomes one window of its own length, so that every trial has a row.
 
     Parameters
     ----------
     length_s : float or None
-        None: one window, the whole recording.
+        Window length, s; None: one window, the whole recording.
     step_s : float or None
-        From one start to the next; None: ``length_s`` (no overlap).
+        Time from one window start to the next, s; None: ``length_s`` (no overlap).
     facts : mapping
-        Columns that are the same for every window: subject, trial, labels …
+        Columns with the same value in every window: subject, trial, labels …
     """
     import numpy as np
     import pandas as pd
@@ -116,7 +120,10 @@ def cut(
     span = beats.span_s or ((signal.start_s, signal.end_s) if signal is not None else (0.0, 0.0))
     start, total = span[0], span[1] - span[0]
     if length_s is not None and not length_s > 0:
-        raise InputError(f"length_s must be seconds above zero, or None for all; got {length_s!r}")
+        raise InputError(
+            f"length_s must be seconds above zero, or None for the whole recording; "
+            f"got {length_s!r}"
+        )
     step = length_s if step_s is None else step_s
     if step is not None and not step > 0:
         raise InputError(f"step_s must be seconds above zero, got {step_s!r}")

@@ -1,4 +1,4 @@
-"""The tables are complete, and what stands in each of them keeps the contract of its kind."""
+"""The tables of names are complete, and each member fulfils the contract of its kind."""
 
 import importlib
 import inspect
@@ -34,7 +34,7 @@ def modules(stage: str) -> Iterator[ModuleType]:
 
 
 def defined(stage: str, wanted) -> set[object]:
-    """Public things of a stage that look like an entry of its table."""
+    """Collect the public objects of a stage that look like an entry of its table."""
     return {
         thing
         for module in modules(stage)
@@ -66,7 +66,7 @@ def test_every_family_is_in_the_table() -> None:
     assert [family.name for family in FAMILIES.values()] == list(FAMILIES)
 
 
-def test_no_column_is_of_two_families() -> None:
+def test_no_column_belongs_to_two_families() -> None:
     names = [name for family in FAMILIES.values() for name in family.columns]
     assert len(names) == len(set(names))
 
@@ -97,7 +97,7 @@ def trace() -> np.ndarray:
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_each_method_reads_a_filmed_face_with_more_blood_up(method, trace) -> None:
+def test_each_method_estimates_the_pulse_of_a_face_with_more_blood_up(method, trace) -> None:
     wave = Signal(method(trace, 30.0), 30.0, kind="rppg")
     assert len(wave) == len(trace)
     assert heart_rate(wave) == pytest.approx(72.0, abs=2.0)
@@ -106,7 +106,7 @@ def test_each_method_reads_a_filmed_face_with_more_blood_up(method, trace) -> No
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_each_family_has_one_schema_whatever_it_is_given(family) -> None:
+def test_each_family_has_one_schema_for_any_input(family) -> None:
     many = [Beats(np.arange(n) * 0.8 + 3.0, span_s=(3.0, 63.0)) for n in (0, 1, 2, 3, 10, 60)]
     whole = family(many)
     assert len(whole) == len(many)
@@ -116,7 +116,7 @@ def test_each_family_has_one_schema_whatever_it_is_given(family) -> None:
     assert list(family([])) == list(whole)
 
 
-def test_the_version_is_one() -> None:
+def test_the_version_is_the_same_in_code_and_metadata() -> None:
     from importlib.metadata import version
 
     assert version("emotion-rppg") == emotion_rppg.__version__

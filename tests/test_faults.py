@@ -1,6 +1,6 @@
-"""Faults: kills, full and read-only disks, two processes: nothing is lost, nothing is half-written.
+"""Kills, full disks and concurrent processes lose no finished result and leave no partial file.
 
-`make faults` does it with many kills (``EMOTION_RPPG_KILLS``); here there is one.
+`make faults` repeats the kill test (``EMOTION_RPPG_KILLS``); by default there is one kill.
 """
 
 import errno
@@ -30,9 +30,9 @@ def run(*words: object):
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-# a process started in the background by a shell ignores Ctrl-C, and so would its children
-HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-VERB = HEEDING + "from emotion_rppg.cli import main; main()"
+# a process that a shell starts in the background ignores SIGINT, and so would its children
+RESTORE_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+VERB = RESTORE_SIGINT + "from emotion_rppg.cli import main; main()"
 
 
 def started(*words: object) -> subprocess.Popen:
@@ -52,7 +52,7 @@ WRITTEN = ["run.json", "t.columns.md", "t.csv", "t.extraction.json"]
 
 
 @pytest.fixture(scope="module")
-def undisturbed(folder, tmp_path_factory) -> bytes:
+def expected(folder, tmp_path_factory) -> bytes:
     out = tmp_path_factory.mktemp("whole") / "t.csv"
     assert run("features", folder, "--out", out).exit_code == 0
     assert sorted(p.name for p in out.parent.iterdir()) == WRITTEN
@@ -60,93 +60,95 @@ def undisturbed(folder, tmp_path_factory) -> bytes:
 
 
 @pytest.fixture
-def redone(monkeypatch) -> list[str]:
-    """Names of the recordings that are extracted from now on in this process."""
+def extracted(monkeypatch) -> list[str]:
+    """Collect the names of the recordings that are extracted in this process."""
     names: list[str] = []
-    extract_one = feature_table._guarded
+    extract_one = feature_table._extract_one
 
     def counted(recording, *rest):
         names.append(recording.name)
         return extract_one(recording, *rest)
 
-    monkeypatch.setattr(feature_table, "_guarded", counted)
+    monkeypatch.setattr(feature_table, "_extract_one", counted)
     return names
 
 
-def until_kept(process: subprocess.Popen, out: Path, count: int) -> int:
-    """Wait until so many results are kept beside the output, or the process has ended."""
-    kept = Cache(beside_name(out))
-    while process.poll() is None and len(kept.entries()) < count:
+def wait_for_results(process: subprocess.Popen, out: Path, count: int) -> int:
+    """Wait until a number of results is cached beside the output, or the process has ended."""
+    cached = Cache(beside_name(out))
+    while process.poll() is None and len(cached.entries()) < count:
         time.sleep(0.002)
-    return len(kept.entries())
+    return len(cached.entries())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill", range(KILLS))
-def test_after_a_kill_only_the_unfinished_is_redone(
-    kill, folder, undisturbed, redone, tmp_path
+def test_after_a_kill_only_unfinished_recordings_are_extracted_again(
+    kill, folder, expected, extracted, tmp_path
 ) -> None:
     out = tmp_path / "t.csv"
     process = started("features", folder, "--out", out)
-    until_kept(process, out, random.Random(kill).randint(1, 4))
-    ended = process.poll() is not None  # a busy machine may look too late
+    wait_for_results(process, out, random.Random(kill).randint(1, 4))
+    ended = process.poll() is not None  # a busy machine may notice too late
     if not ended:
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    kept = len(Cache(beside_name(out)).entries())
-    assert not out.exists() or kept == 0 or kept == 12
+    cached = len(Cache(beside_name(out)).entries())
+    assert not out.exists() or cached == 0 or cached == 12
     result = run("features", folder, "--out", out)
     assert result.exit_code == 0, result.output
-    assert len(redone) == len(set(redone)) == 12 - kept
+    assert len(extracted) == len(set(extracted)) == 12 - cached
     if not ended:
-        assert 0 < len(redone) < 12
-    assert out.read_bytes() == undisturbed
+        assert 0 < len(extracted) < 12
+    assert out.read_bytes() == expected
     assert sorted(p.name for p in tmp_path.iterdir()) == WRITTEN
 
 
 @pytest.mark.slow
-def test_control_c_leaves_what_is_finished(folder, undisturbed, redone, tmp_path) -> None:
+def test_an_interruption_preserves_finished_results(folder, expected, extracted, tmp_path) -> None:
     out = tmp_path / "t.csv"
     process = started("features", folder, "--out", out, "--workers", 2)
-    until_kept(process, out, 1)
+    wait_for_results(process, out, 1)
     if process.poll() is not None or out.exists():
         pytest.skip("the machine is so busy that the run ended before it was interrupted")
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert b"emotion-rppg: interrupted" in said, said
-    assert b"Traceback" not in said, said
-    kept = len(Cache(beside_name(out)).entries())
-    assert kept >= 1
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert b"emotion-rppg: interrupted" in stderr, stderr
+    assert b"Traceback" not in stderr, stderr
+    cached = len(Cache(beside_name(out)).entries())
+    assert cached >= 1
     assert run("features", folder, "--out", out).exit_code == 0
-    assert len(redone) == 12 - kept
-    assert out.read_bytes() == undisturbed
+    assert len(extracted) == 12 - cached
+    assert out.read_bytes() == expected
 
 
 @pytest.mark.slow
-def test_a_changed_file_or_option_is_redone(folder, redone, tmp_path, monkeypatch) -> None:
-    kept = tmp_path / "kept"
-    words = ("features", folder, "--out", tmp_path / "t.csv", "--cache", kept)
+def test_a_changed_file_or_option_is_extracted_again(
+    folder, extracted, tmp_path, monkeypatch
+) -> None:
+    cached = tmp_path / "cached"
+    words = ("features", folder, "--out", tmp_path / "t.csv", "--cache", cached)
     assert run(*words).exit_code == 0
-    assert len(redone) == 12
+    assert len(extracted) == 12
     assert run(*words).exit_code == 0
-    assert len(redone) == 12
+    assert len(extracted) == 12
     assert run(*words, "--step", 20).exit_code == 0
-    assert len(redone) == 24
+    assert len(extracted) == 24
     changed = sorted((folder / "signals").iterdir())[0]
     os.utime(changed)
     assert run(*words).exit_code == 0
-    assert len(redone) == 25
-    said = json.loads(run("cache", kept, "--json").stdout)
-    assert said["folders"][0]["results"] == 25
-    monkeypatch.setenv("EMOTION_RPPG_CACHE", str(kept))
+    assert len(extracted) == 25
+    listing = json.loads(run("cache", cached, "--json").stdout)
+    assert listing["folders"][0]["results"] == 25
+    monkeypatch.setenv("EMOTION_RPPG_CACHE", str(cached))
     assert "25 results" in run("cache", "--clear").stdout
-    assert list(kept.iterdir()) == []
+    assert list(cached.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_another_length_of_window_decodes_no_video_again(tmp_path, monkeypatch) -> None:
-    words = ("features", CLIP, "--out", tmp_path / "t.csv", "--cache", tmp_path / "kept")
+def test_another_window_length_decodes_no_video_again(tmp_path, monkeypatch) -> None:
+    words = ("features", CLIP, "--out", tmp_path / "t.csv", "--cache", tmp_path / "cached")
     assert run(*words, "--whole").exit_code == 0
     monkeypatch.setattr("emotion_rppg.pulse.estimate.estimate", None)
     assert run(*words, "--length", 10, "--step", 5).exit_code == 0
@@ -162,23 +164,23 @@ def full(*args: object, **kwargs: object) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("writer", ["tables.write_table", "provenance.write_run"])
-def test_a_full_disk_is_one_sentence_and_nothing_finished_is_lost(
-    writer, folder, undisturbed, redone, tmp_path, monkeypatch
+def test_a_full_disk_is_reported_in_one_sentence_and_loses_no_finished_result(
+    writer, folder, expected, extracted, tmp_path, monkeypatch
 ) -> None:
     out = tmp_path / "t.csv"
     with monkeypatch.context() as patch:
-        patch.setattr(f"emotion_rppg.{writer}", full)
+        patch.setattr(f"emotion_rppg.runtime.{writer}", full)
         result = run("features", folder, "--out", out)
     assert result.exit_code == 2
     assert result.stderr.startswith("emotion-rppg: cannot write: No space left on device")
     assert run("features", folder, "--out", out).exit_code == 0
-    assert len(redone) == 12
-    assert out.read_bytes() == undisturbed
+    assert len(extracted) == 12
+    assert out.read_bytes() == expected
 
 
 @pytest.mark.slow
 def test_a_disk_that_fills_while_writing_leaves_the_old_table(folder, tmp_path) -> None:
-    """The system's own limit on a file's size stands for the disk: the writes truly fail."""
+    """A limit of the OS on the file size stands for a full disk: the writes fail."""
     out = tmp_path / "t.csv"
     out.write_text("old")
     script = (
@@ -189,15 +191,15 @@ def test_a_disk_that_fills_while_writing_leaves_the_old_table(folder, tmp_path) 
         "app(sys.argv[1:])"
     )
     command = [sys.executable, "-c", script, "features", str(folder), "--out", str(out)]
-    said = subprocess.run(command, capture_output=True, text=True)
-    assert said.returncode == 2, said.stderr
-    assert "cannot write" in said.stderr
-    assert "Traceback" not in said.stderr
+    process = subprocess.run(command, capture_output=True, text=True)
+    assert process.returncode == 2, process.stderr
+    assert "cannot write" in process.stderr
+    assert "Traceback" not in process.stderr
     assert out.read_text() == "old"
     assert not list(tmp_path.glob(".t-*"))
 
 
-def test_pulse_says_when_it_cannot_write(tmp_path, monkeypatch) -> None:
+def test_pulse_reports_an_output_that_cannot_be_written(tmp_path, monkeypatch) -> None:
     words = ("pulse", CLIP, "--method", "pos", "--region", "full", "--out")
     nowhere = run(*words, "/proc/w.csv")
     assert nowhere.exit_code == 2
@@ -218,18 +220,18 @@ def test_pulse_says_when_it_cannot_write(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.slow
-def test_outputs_side_by_side_made_at_once_are_all_recorded(tmp_path) -> None:
-    """run.json is rewritten by each; none may lose another's record."""
+def test_outputs_made_at_once_in_one_folder_are_all_recorded(tmp_path) -> None:
+    """Each process rewrites run.json; none may lose the record of another."""
     words = ("pulse", CLIP, "--method", "green", "--region", "full", "--out")
     runs = [started(*words, tmp_path / f"w{k}.csv") for k in range(3)]
     for process in runs:
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
+        _, stderr = process.communicate(timeout=120)
+        assert process.returncode == 0, stderr
     record = json.loads((tmp_path / "run.json").read_text())
     assert {record["output"], *record["others"]} == {"w0.csv", "w1.csv", "w2.csv"}
 
 
-def test_a_network_that_was_trained_anew_is_another_result(tmp_path) -> None:
+def test_another_training_of_a_network_changes_the_cache_key(tmp_path) -> None:
     (tmp_path / "config.json").write_text('{"trained_on": {}}')
     (tmp_path / "model.safetensors").write_bytes(b"first")
     recording = Recording("d", "1", video=Video(CLIP))
@@ -243,11 +245,11 @@ def test_a_network_that_was_trained_anew_is_another_result(tmp_path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_any_work(
-    folder, redone, tmp_path
+    folder, extracted, tmp_path
 ) -> None:
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", Path("/proc")):
         result = run("features", folder, "--out", place / "t.csv")
         assert result.exit_code == 2, result.output
         assert "cannot write" in result.stderr
-    assert redone == []
+    assert extracted == []

@@ -1,4 +1,4 @@
-"""Videos and signals as they come: each is read, or refused by its name; none breaks a study."""
+"""Unusual and broken files are read, withheld or refused with a reason; none stops a study."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from emotion_rppg.signals import Signal
 
 CLIP = Path(__file__).parents[1] / "data" / "synthetic_clip.mp4"  # 72 beats a minute
 H264 = ("-c:v", "libx264", "-crf", "12", "-preset", "ultrafast")
-# name -> what ffmpeg makes of the clip
+# name -> options of ffmpeg that make it from the clip
 READ = {
     "interlaced.mp4": ("-vf", "interlace=lowpass=0", "-flags", "+ildct+ilme", *H264),
     "ten_bits.mp4": ("-pix_fmt", "yuv420p10le", *H264),
@@ -53,8 +53,8 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def said(folder, tmp_path_factory) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table of one `features` over all of them, and why the others are not in it."""
+def extracted(folder, tmp_path_factory) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Extract all files: the table, and the reasons of the files that are not in it."""
     out = tmp_path_factory.mktemp("out") / "t.csv"
     words = ["features", str(folder), "--whole", "--region", "full", "--out", str(out), "--json"]
     result = CliRunner().invoke(app, words)
@@ -65,21 +65,21 @@ def said(folder, tmp_path_factory) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_each_file_is_in_the_table_or_among_the_failures(folder, said) -> None:
-    table, failures = said
+def test_each_file_is_either_in_the_table_or_among_the_failures(folder, extracted) -> None:
+    table, failures = extracted
     assert set(table.index) | set(failures) == {path.stem for path in folder.iterdir()}
     assert not set(table.index) & set(failures)
     assert not [reason for reason in failures.values() if "unexpected" in reason]
 
 
 @pytest.mark.parametrize("name", [*READ, "rotated.mp4"])
-def test_an_unusual_video_is_read(name, said) -> None:
-    assert said[0].loc[Path(name).stem, "hr_bpm"] == pytest.approx(72, abs=2)
+def test_an_unusual_video_is_read(name, extracted) -> None:
+    assert extracted[0].loc[Path(name).stem, "hr_bpm"] == pytest.approx(72, abs=2)
 
 
 @pytest.mark.parametrize("name", WITHHELD)
-def test_a_video_without_a_pulse_to_see_gives_no_number_but_a_reason(name, said) -> None:
-    table, failures = said
+def test_a_video_without_a_visible_pulse_has_a_reason_instead_of_a_rate(name, extracted) -> None:
+    table, failures = extracted
     who = Path(name).stem
     if who not in failures:
         assert np.isnan(table.loc[who, "hr_bpm"])
@@ -87,8 +87,8 @@ def test_a_video_without_a_pulse_to_see_gives_no_number_but_a_reason(name, said)
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_broken_video_is_refused_by_its_name_wherever_it_is_given(name, folder, said) -> None:
-    assert name in said[1][Path(name).stem]
+def test_a_broken_video_is_refused_with_its_name(name, folder, extracted) -> None:
+    assert name in extracted[1][Path(name).stem]
     alone = CliRunner().invoke(app, ["pulse", str(folder / name), "--method", "pos"])
     assert alone.exit_code == 2
     assert alone.stderr.startswith("emotion-rppg: ")
@@ -122,7 +122,7 @@ BROKEN = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bvp", "ecg", "rppg"])
 @pytest.mark.parametrize("samples", BROKEN.values(), ids=BROKEN)
-def test_a_broken_signal_gives_rows_without_numbers_or_a_reason(samples, kind) -> None:
+def test_a_broken_signal_gives_plausible_rates_or_none(samples, kind) -> None:
     recording = Recording("d", "1", signals={kind: Signal(samples, RATE, kind=kind)})
     spare = Recording("d", "2", signals={"bvp": Signal(PULSE, RATE, kind="bvp")})
     table = extract([recording, spare], length_s=30.0, step_s=30.0)
@@ -135,7 +135,7 @@ def test_a_broken_signal_gives_rows_without_numbers_or_a_reason(samples, kind) -
 
 @pytest.mark.parametrize("name", ["all missing", "flat", "flat and far from zero"])
 @pytest.mark.parametrize("kind", ["bvp", "ecg", "rppg"])
-def test_where_there_is_nothing_there_is_no_rate(name, kind) -> None:
+def test_a_signal_without_information_has_no_rate(name, kind) -> None:
     recording = Recording("d", "1", signals={kind: Signal(BROKEN[name], RATE, kind=kind)})
     try:
         table = extract([recording], length_s=30.0)
@@ -151,7 +151,7 @@ def rows(times: np.ndarray, values: np.ndarray) -> str:
     )
 
 
-def test_a_clock_that_jumps_ahead_leaves_a_gap_and_no_number_in_it(tmp_path) -> None:
+def test_a_forward_jump_of_the_clock_is_a_gap_without_rates(tmp_path) -> None:
     (tmp_path / "a.csv").write_text(rows(T + np.where(T > 30, 600.0, 0.0), PULSE))
     table = extract(tmp_path / "a.csv", length_s=15.0, step_s=15.0)
     inside = (table["start_s"] >= 30) & (table["start_s"] + 15 <= 630)
@@ -169,7 +169,7 @@ def test_a_clock_that_jumps_ahead_leaves_a_gap_and_no_number_in_it(tmp_path) -> 
         (T + np.where(T > 30, 1e9, 0.0), "jumps by"),
     ],
 )
-def test_a_clock_that_is_none_is_refused(times, words, tmp_path) -> None:
+def test_an_implausible_clock_is_refused(times, words, tmp_path) -> None:
     (tmp_path / "a.csv").write_text(rows(times, PULSE))
     with pytest.raises(InputError, match=words):
         extract(tmp_path / "a.csv")

@@ -1,7 +1,7 @@
-"""SIGKILL at any moment of a long verb: the same command goes on, and ends with the same numbers.
+"""After SIGKILL at any moment, the same command resumes and ends with the same numbers.
 
-`make faults` kills often (``EMOTION_RPPG_KILLS``); here each verb is killed once. What `features`
-keeps when it is killed is told in test_faults.py.
+`make faults` repeats it (``EMOTION_RPPG_KILLS``); by default each verb is killed once. For
+`features` see test_faults.py.
 """
 
 import os
@@ -22,11 +22,11 @@ from emotion_rppg.study import extract
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("EMOTION_RPPG_KILLS", "1"))
-IN_A_ROW = min(KILLS, 5)  # kills before a verb may end: what was resumed is killed, too
+IN_A_ROW = min(KILLS, 5)  # kills before a verb may end, so that resumed runs are killed as well
 
 
 class Verb(NamedTuple):
-    """A command without its --out, and the files whose content tells that it gave the same."""
+    """A command without its --out, and the output files that must be the same."""
 
     words: str
     files: tuple[str, ...]
@@ -69,13 +69,13 @@ def given(table, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(given, tmp_path_factory):
-    """Seconds that a verb takes, and what its files hold; each verb is run once."""
+def expected(given, tmp_path_factory):
+    """Run each verb once without a kill: its duration, s, and the content of its files."""
     done: dict[str, tuple[float, list[object]]] = {}
 
     def of(name: str) -> tuple[float, list[object]]:
         if name not in done:
-            out, begun = tmp_path_factory.mktemp("whole") / "out", time.monotonic()
+            out, begun = tmp_path_factory.mktemp("expected") / "out", time.monotonic()
             assert started(name, given, out).wait() == 0
             took_s = time.monotonic() - begun
             done[name] = took_s, [content(out / file) for file in VERBS[name].files]
@@ -85,7 +85,7 @@ def undisturbed(given, tmp_path_factory):
 
 
 def content(path: Path) -> object:
-    """Bytes; of a skops file its arrays, whose names and dates differ with each writing."""
+    """Read the bytes of a file; of a skops file its arrays without names and dates."""
     if path.suffix != ".skops":
         return path.read_bytes()
     with ZipFile(path) as parts:
@@ -102,8 +102,10 @@ def started(name: str, given: dict[str, Path], out: Path) -> subprocess.Popen:
 
 @pytest.mark.parametrize("name", VERBS)
 @pytest.mark.parametrize("row", range(KILLS // IN_A_ROW))
-def test_a_killed_verb_goes_on_and_ends_alike(name, row, given, undisturbed, tmp_path) -> None:
-    took_s, whole = undisturbed(name)
+def test_a_killed_verb_resumes_and_gives_the_same_result(
+    name, row, given, expected, tmp_path
+) -> None:
+    took_s, contents = expected(name)
     out, draw = tmp_path / "out", random.Random(f"{name} {row}")
     for _ in range(IN_A_ROW):
         process = started(name, given, out)
@@ -112,6 +114,6 @@ def test_a_killed_verb_goes_on_and_ends_alike(name, row, given, undisturbed, tmp
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert started(name, given, out).wait() == 0
-    assert [content(out / file) for file in VERBS[name].files] == whole
-    # a kill while the folder is written leaves that try hidden beside it, and nothing else
+    assert [content(out / file) for file in VERBS[name].files] == contents
+    # a kill while the folder is written leaves only its hidden temporary folder
     assert [p.name for p in tmp_path.iterdir() if not p.name.startswith(".out-")] == ["out"]

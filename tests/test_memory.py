@@ -1,4 +1,4 @@
-"""The memory benchmark poses what it says: what counts lies as far back as the line is long."""
+"""The tasks of the memory benchmark need information from the start of the sequence."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ import torch
 from benchmarks import memory
 
 
-def test_adding_asks_for_the_two_marked_numbers() -> None:
+def test_the_adding_task_is_the_sum_of_two_marked_numbers() -> None:
     x, wanted = memory.adding(20, np.random.default_rng(0))
     marked = x[..., 1] == 1
     assert (marked[:, :10].sum(1) == 1).all()
@@ -17,7 +17,7 @@ def test_adding_asks_for_the_two_marked_numbers() -> None:
     assert memory.loss_and_score(memory.adding, wanted[:, None], wanted)[1] == 1
 
 
-def test_copying_shows_its_symbols_only_before_the_silence() -> None:
+def test_the_copying_task_shows_its_symbols_only_at_the_start() -> None:
     x, wanted = memory.copying(15, np.random.default_rng(0))
     assert x.shape == (32, 15 + 2 * memory.SHOWN, memory.SYMBOLS + 2)
     symbols = x[..., : memory.SYMBOLS]
@@ -27,7 +27,7 @@ def test_copying_shows_its_symbols_only_before_the_silence() -> None:
     assert memory.loss_and_score(memory.copying, right, wanted)[1] == 1
 
 
-def test_the_gradient_of_a_gate_reaches_further_than_the_plain_networks() -> None:
+def test_the_gradient_of_an_lstm_reaches_further_than_that_of_a_plain_rnn() -> None:
     plain, gated = (memory.reach(n) for n in ("RNN, PyTorch's start", "LSTM, forget bias 1"))
     assert plain[0] == gated[0] == 1
     assert plain[50] < 1e-6 * gated[50]

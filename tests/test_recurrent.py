@@ -1,10 +1,10 @@
-"""The readable recurrent cells are torch's own; gates dim between 0 and 1."""
+"""The readable recurrent cells equal those of torch; gates take values between 0 and 1."""
 
 import pytest
 import torch
 from torch import nn
 
-from emotion_rppg.recurrent import ConvLSTM, gates, lstm_cell, rnn_cell, start
+from emotion_rppg.recurrent import ConvLSTM, gates, initialise, lstm_cell, rnn_cell
 
 TIME, IN, HIDDEN = 40, 5, 7
 
@@ -20,47 +20,51 @@ def lstm() -> nn.LSTM:
     return nn.LSTM(IN, HIDDEN)
 
 
-def test_the_lstm_cell_is_that_of_torch(lstm, sequence) -> None:
+def test_the_lstm_cell_equals_that_of_torch(lstm, sequence) -> None:
     w_ih, w_hh, b_ih, b_hh = lstm.parameters()
     h = c = torch.zeros(1, HIDDEN)
-    found = []
+    states = []
     for x in sequence.unsqueeze(1):
         h, c, _ = lstm_cell(x, h, c, w_ih, w_hh, b_ih + b_hh)
-        found.append(h)
+        states.append(h)
     wanted, (_, last) = lstm(sequence.unsqueeze(1))
-    torch.testing.assert_close(torch.stack(found), wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.stack(states), wanted, atol=1e-6, rtol=0)
     torch.testing.assert_close(c[None], last, atol=1e-6, rtol=0)
 
 
-def test_the_rnn_cell_is_that_of_torch(sequence) -> None:
+def test_the_rnn_cell_equals_that_of_torch(sequence) -> None:
     torch.manual_seed(3)
     rnn = nn.RNN(IN, HIDDEN)
     w_ih, w_hh, b_ih, b_hh = rnn.parameters()
     h = torch.zeros(1, HIDDEN)
-    found = []
+    states = []
     for x in sequence.unsqueeze(1):
         h = rnn_cell(x, h, w_ih, w_hh, b_ih + b_hh)
-        found.append(h)
-    torch.testing.assert_close(torch.stack(found), rnn(sequence.unsqueeze(1))[0], atol=1e-6, rtol=0)
+        states.append(h)
+    torch.testing.assert_close(
+        torch.stack(states), rnn(sequence.unsqueeze(1))[0], atol=1e-6, rtol=0
+    )
 
 
-def test_gates_dim_and_do_not_switch(lstm, sequence) -> None:
-    found = gates(lstm, sequence)
-    assert all(part.shape == (TIME, HIDDEN) for part in found)
-    for part in (found.input, found.forget, found.output):
+def test_gates_take_continuous_values(lstm, sequence) -> None:
+    activity = gates(lstm, sequence)
+    assert all(part.shape == (TIME, HIDDEN) for part in activity)
+    for part in (activity.input, activity.forget, activity.output):
         assert ((part > 0) & (part < 1)).all()
-    assert (found.candidate.abs() < 1).all()
-    assert found.forget.unique().numel() > 100
+    assert (activity.candidate.abs() < 1).all()
+    assert activity.forget.unique().numel() > 100
 
 
-def test_gates_build_the_cell_state(lstm, sequence) -> None:
+def test_the_cell_state_follows_from_the_gates(lstm, sequence) -> None:
     """C_t = f_t ∗ C_{t-1} + i_t ∗ C̃_t and h_t = o_t ∗ tanh C_t, from the gates alone."""
-    found = gates(lstm, sequence)
+    activity = gates(lstm, sequence)
     c = torch.zeros(HIDDEN)
     for t in range(TIME):
-        c = found.forget[t] * c + found.input[t] * found.candidate[t]
+        c = activity.forget[t] * c + activity.input[t] * activity.candidate[t]
     wanted, _ = lstm(sequence.unsqueeze(1))
-    torch.testing.assert_close(found.output[-1] * torch.tanh(c), wanted[-1, 0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        activity.output[-1] * torch.tanh(c), wanted[-1, 0], atol=1e-6, rtol=0
+    )
 
 
 def test_an_lstm_without_bias_has_gates_too(sequence) -> None:
@@ -80,30 +84,30 @@ def test_a_conv_lstm_on_one_pixel_is_an_lstm(sequence) -> None:
         lstm.weight_hh_l0.copy_(layer.weight_hh[:, :, 1, 1])
         lstm.bias_ih_l0.copy_(layer.bias)
         lstm.bias_hh_l0.zero_()
-    found = layer(sequence.T[None, :, :, None, None])[0, :, :, 0, 0].T
+    output = layer(sequence.T[None, :, :, None, None])[0, :, :, 0, 0].T
     wanted, _ = lstm(sequence.unsqueeze(1))
-    torch.testing.assert_close(found, wanted[:, 0], atol=1e-6, rtol=0)
+    torch.testing.assert_close(output, wanted[:, 0], atol=1e-6, rtol=0)
 
 
-def test_a_conv_lstm_spreads_by_a_pixel_a_step() -> None:
-    """What enters in a corner is felt by neighbours, one pixel further with each step."""
+def test_the_receptive_field_of_a_conv_lstm_grows_by_a_pixel_per_step() -> None:
+    """An impulse in a corner reaches one pixel further with each step."""
     torch.manual_seed(6)
     layer = ConvLSTM(1, 2)
     clip = torch.zeros(1, 1, 3, 6, 6)
     with torch.no_grad():
-        quiet = layer(clip)
+        silent = layer(clip)
         clip[0, 0, 0, 0, 0] = 1.0
-        felt = (layer(clip) - quiet).abs().sum(1)[0]
+        response = (layer(clip) - silent).abs().sum(1)[0]
     for t in range(3):
-        reached = felt[t].nonzero().max().item()
+        reached = response[t].nonzero().max().item()
         assert reached == t + 1
 
 
 @pytest.mark.parametrize("make", [nn.RNN, nn.LSTM, ConvLSTM])
-def test_a_fresh_state_is_kept_and_remembered(make) -> None:
-    """Orthogonal from state to state: nothing grows or dies; the forget gate starts open."""
+def test_initial_weights_preserve_the_state(make) -> None:
+    """Orthogonal state-to-state weights: the norm is preserved; the forget gate starts open."""
     layer = make(IN, HIDDEN)
-    start(layer)
+    initialise(layer)
     weights = dict(layer.named_parameters())
     across = next(w for name, w in weights.items() if name.startswith("weight_hh"))
     for block in across.split(HIDDEN):
@@ -116,7 +120,7 @@ def test_a_fresh_state_is_kept_and_remembered(make) -> None:
     assert torch.equal(bias, wanted)
 
 
-def test_the_forget_gate_of_a_fresh_lstm_is_open(sequence) -> None:
+def test_the_forget_gate_of_an_initialised_lstm_is_open(sequence) -> None:
     layer = nn.LSTM(IN, HIDDEN)
-    start(layer)
+    initialise(layer)
     assert gates(layer, sequence * 0).forget[0].min().item() == pytest.approx(0.731, abs=1e-3)

@@ -1,4 +1,4 @@
-"""Signals and beats keep their clock, and nothing reaches across what was not seen."""
+"""Signals and beats retain their clock; no operation bridges missing samples."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_crops_that_adjoin_share_no_sample_and_lose_none() -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [15.0, 29.97, 64.0, 256.0])
-def test_resampling_keeps_the_wave_and_its_span(rate_hz: float) -> None:
+def test_resampling_preserves_the_wave_and_its_span(rate_hz: float) -> None:
     signal = sine(1.2, start_s=3.0)
     other = signal.resample(rate_hz)
     inner = other.crop(5, 20)
@@ -32,11 +32,11 @@ def test_resampling_keeps_the_wave_and_its_span(rate_hz: float) -> None:
     assert other.duration_s == pytest.approx(signal.duration_s, abs=1 / rate_hz)
 
 
-def test_resampling_down_keeps_aliases_out() -> None:
+def test_downsampling_prevents_aliasing() -> None:
     assert np.abs(sine(40.0, rate_hz=128).resample(30).crop(2, 18).samples).max() < 0.05
 
 
-def test_a_hole_stays_a_hole_through_resampling_and_filtering() -> None:
+def test_missing_samples_stay_missing_after_resampling_and_filtering() -> None:
     signal = sine(1.2)
     signal.samples[200:300] = np.nan
     for other in (signal.resample(64), signal.bandpass(0.7, 4.0)):
@@ -45,7 +45,7 @@ def test_a_hole_stays_a_hole_through_resampling_and_filtering() -> None:
         assert other.coverage == pytest.approx(5 / 6, abs=0.01)
 
 
-def test_the_band_lets_the_pulse_through_without_delay() -> None:
+def test_a_band_pass_retains_the_pulse_without_delay() -> None:
     signal = sine(1.2)
     drift = Signal(signal.samples + 5 + np.arange(len(signal)) / 300, 30)
     clean = drift.bandpass(0.7, 4.0).crop(4, 16)
@@ -61,17 +61,17 @@ def test_a_band_that_does_not_fit_is_refused(band: tuple[float, float]) -> None:
 @pytest.mark.parametrize(
     ("samples", "rate_hz"), [(np.zeros((2, 3)), 30), (np.zeros(3), 0), (np.zeros(3), np.nan)]
 )
-def test_what_is_no_signal_is_refused(samples: np.ndarray, rate_hz: float) -> None:
+def test_invalid_samples_and_rates_are_refused(samples: np.ndarray, rate_hz: float) -> None:
     with pytest.raises(InputError):
         Signal(samples, rate_hz)
 
 
-def test_quality_is_one_value_a_sample() -> None:
+def test_quality_has_one_value_per_sample() -> None:
     with pytest.raises(InputError, match="quality"):
         Signal(np.zeros(5), 30, quality=np.zeros(4))
 
 
-def test_uneven_times_come_onto_an_even_clock() -> None:
+def test_uneven_times_are_resampled_to_an_even_grid() -> None:
     draw = np.random.default_rng(0)
     t = np.sort(np.arange(0, 20, 1 / 30) + draw.uniform(-0.01, 0.01, 600))
     signal = Signal.from_times(t, np.sin(2 * np.pi * t), kind="bvp", rate_hz=30)
@@ -80,7 +80,7 @@ def test_uneven_times_come_onto_an_even_clock() -> None:
     assert signal.kind == "bvp"
 
 
-def test_repeated_times_are_averaged_and_holes_left_open() -> None:
+def test_repeated_times_are_averaged_and_gaps_stay_missing() -> None:
     t = np.r_[0, 0.1, 0.1, 0.2, 0.3, 2.0, 2.1, 2.2]
     signal = Signal.from_times(t, np.r_[0, 1, 3, 0, 0, 5, 5, 5], rate_hz=10)
     assert signal.samples[1] == pytest.approx(2)
@@ -89,17 +89,17 @@ def test_repeated_times_are_averaged_and_holes_left_open() -> None:
 
 
 @pytest.mark.parametrize("times", [[1, 0.5, 2], [0, np.nan, 1], [1, 1, 1], [0]])
-def test_clocks_that_cannot_be_read_are_refused(times: list[float]) -> None:
+def test_invalid_times_are_refused(times: list[float]) -> None:
     with pytest.raises(InputError):
         Signal.from_times(np.array(times), np.zeros(len(times)))
 
 
-def test_two_unlike_steps_still_have_a_rate() -> None:
+def test_two_different_steps_have_a_rate() -> None:
     signal = Signal.from_times(np.array([0, 0.1, 0.5]), np.zeros(3))
     assert signal.rate_hz == pytest.approx(1 / 0.25)
 
 
-def test_runs_are_what_was_seen() -> None:
+def test_runs_are_the_segments_without_missing_samples() -> None:
     assert Signal(np.r_[np.nan, 1, 2, np.nan, np.nan, 3], 30).runs() == [(1, 3), (5, 6)]
     assert Signal(np.zeros(0), 30).runs() == []
 
@@ -111,7 +111,7 @@ def test_no_interval_bridges_a_gap() -> None:
     np.testing.assert_allclose(beats.interval_times_s, [0.8, 1.6, 5.9, 6.7])
 
 
-def test_beats_far_apart_are_seconds_where_gaps_lie_between() -> None:
+def test_beats_far_apart_are_accepted_if_gaps_separate_them() -> None:
     beats = Beats([0, 30, 60, 90], gaps=[(1, 29), (31, 59), (61, 89)])
     assert len(beats.intervals_ms) == 0
 
@@ -121,7 +121,7 @@ def test_coverage_counts_overlapping_gaps_once() -> None:
     assert Beats([]).coverage == 0
 
 
-def test_cropped_beats_keep_clock_gaps_and_marks() -> None:
+def test_cropped_beats_retain_clock_gaps_and_flags() -> None:
     beats = Beats(
         np.arange(10.0), np.linspace(0, 1, 10), [(3.5, 6.5)], corrected=np.arange(10) % 2 == 0
     )
@@ -135,15 +135,15 @@ def test_cropped_beats_keep_clock_gaps_and_marks() -> None:
 @pytest.mark.parametrize(
     "times", [[0, 0.8, 0.8], [0.8, 0.7], [0, np.nan], [0, 800, 1600, 2400], [[0, 1]]]
 )
-def test_what_are_no_beats_is_refused(times: list[float]) -> None:
+def test_invalid_beat_times_are_refused(times: list[float]) -> None:
     with pytest.raises(InputError):
         Beats(times)
 
 
-def test_an_unknown_quality_is_none_and_never_passes_for_a_good_one() -> None:
+def test_an_unknown_quality_is_none_and_missing_values_count_as_zero() -> None:
     samples = np.sin(np.arange(90))
     assert Signal(samples, 30, quality=np.full(90, np.nan)).quality is None
     half = np.where(np.arange(90) < 45, 0.9, np.nan)
-    found = Signal(samples, 30, quality=half).quality
-    assert found is not None
-    np.testing.assert_array_equal(found, np.where(np.arange(90) < 45, 0.9, 0.0))
+    quality = Signal(samples, 30, quality=half).quality
+    assert quality is not None
+    np.testing.assert_array_equal(quality, np.where(np.arange(90) < 45, 0.9, 0.0))

@@ -1,4 +1,4 @@
-"""Windows tile a recording: none outside it, none lost, one row each."""
+"""Windows lie inside their recording; each has one row, its beats and its wave."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ def recording(duration_s: float = 150.0, start_s: float = 7.0) -> tuple[Beats, S
     return beats, Signal(np.zeros(round(30 * duration_s)), 30, start_s=start_s)
 
 
-def test_windows_lie_inside_and_carry_the_facts() -> None:
+def test_windows_lie_inside_the_recording_and_have_its_facts() -> None:
     windows = cut(*recording(), length_s=60, step_s=30, facts={"subject": "s1"})
     assert windows.table["start_s"].tolist() == [7, 37, 67, 97]
     assert (windows.table["subject"] == "s1").all()
@@ -35,32 +35,32 @@ def test_without_overlap_every_beat_is_in_one_window() -> None:
 
 
 @pytest.mark.parametrize("length_s", [None, 60.0])
-def test_a_short_or_whole_recording_is_one_window(length_s: float | None) -> None:
+def test_a_short_or_complete_recording_is_one_window(length_s: float | None) -> None:
     beats, signal = recording(45)
     windows = cut(beats, signal, length_s=length_s)
     assert windows.table["duration_s"].tolist() == [45]
     assert len(windows.beats[0]) == len(beats)
 
 
-def test_no_beats_still_give_their_windows() -> None:
+def test_a_recording_without_beats_has_windows() -> None:
     windows = cut(Beats([], span_s=(0, 120)), length_s=60, step_s=60)
     assert len(windows) == 2
 
 
 @pytest.mark.parametrize("wrong", [{"length_s": 0}, {"step_s": -1}, {"length_s": float("nan")}])
-def test_impossible_windows_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_lengths_and_steps_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         cut(*recording(), **wrong)
 
 
-def test_joining_keeps_rows_and_slices_together() -> None:
+def test_joining_retains_the_match_of_rows_and_slices() -> None:
     parts = [cut(*recording(d), length_s=60) for d in (60, 120)]
-    whole = Windows.concat(parts)
-    assert len(whole.table) == len(whole.beats) == len(parts[0]) + len(parts[1])
+    joined = Windows.concat(parts)
+    assert len(joined.table) == len(joined.beats) == len(parts[0]) + len(parts[1])
     with pytest.raises(InputError, match="one of each"):
-        Windows(whole.table, whole.beats[:-1])
+        Windows(joined.table, joined.beats[:-1])
 
 
-def test_people_of_two_data_sets_are_two_people() -> None:
+def test_subjects_of_two_data_sets_are_two_people() -> None:
     table = pd.DataFrame({"dataset": ["a", "b"], "subject": ["s1", "s1"]})
     assert people(table).nunique() == 2

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
-from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.signals import Beats, Signal
@@ -58,7 +58,7 @@ def run_demo(
 
     workers = workers or os.cpu_count() or 1
     started_s = time.monotonic()
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         with progress("1/6 synthetic people and their videos") as bar:
             write_study(
                 fresh / "study",

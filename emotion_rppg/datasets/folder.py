@@ -30,7 +30,7 @@ from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.formats.signal_files import OPENERS, is_signal_file, signals_in
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.signals import Signal
 from emotion_rppg.windows import LABEL
 
@@ -244,7 +244,7 @@ def write_template(folder: str | Path) -> Path:
     if not manifest.exists():
         videos = [p for p in _files(folder) if p.suffix.lower() in VIDEOS]
         with (
-            whole_file(manifest) as temporary,
+            atomic_file(manifest) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
             writer = csv.writer(file)
@@ -257,7 +257,7 @@ def write_template(folder: str | Path) -> Path:
             "dataset": folder.resolve().name,
             "scales": {"arousal": [1, 9], "valence": [1, 9]},
         }
-        with whole_file(facts) as temporary:
+        with atomic_file(facts) as temporary:
             temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return manifest
 

@@ -17,7 +17,7 @@ from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.manifest import FACTS, MANIFEST, SYNTHETIC
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
-from emotion_rppg.runtime.atomic_files import PACKAGE, whole_folder
+from emotion_rppg.runtime.atomic_files import PACKAGE, atomic_folder
 from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.synthesis import waves
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
@@ -101,7 +101,7 @@ def write_study(
         for i in range(people)
         for k in range(trials)
     ]
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         for name in ("videos", "signals", TRUTH):
             (temporary / name).mkdir()
         settings = (duration_s, size, rate_hz, camera or Camera(), video, scale, strength)

@@ -22,7 +22,7 @@ from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, mi
 from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
-from emotion_rppg.runtime.atomic_files import CARD, CONFIG, whole_folder, write_json
+from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.windows import EMBEDDING, OK, people, trusted
 
@@ -230,7 +230,7 @@ class Model:
         """Write the model folder: config.json, the files of each head, MODEL_CARD.md."""
         from emotion_rppg.emotion.persistence import save_head
 
-        with whole_folder(folder) as fresh:
+        with atomic_folder(folder) as fresh:
             for target, head in self.heads.items():
                 save_head(head, fresh, target)
             if self.encoder is not None:

@@ -26,7 +26,7 @@ from emotion_rppg.emotion.deep.estimator import (
 from emotion_rppg.emotion.deep.net import SequenceNet
 from emotion_rppg.emotion.heads import own_classes
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.atomic_files import whole_file, write_json
+from emotion_rppg.runtime.atomic_files import atomic_file, write_json
 
 DEEP: dict[str, type[Any]] = {
     "SequenceHead": SequenceHead,
@@ -93,7 +93,7 @@ def save_head(head: Any, folder: str | Path, name: str) -> None:
         content = _skops(head)
         facts |= {"file": f"{name}.skops"}
     facts["sha256"] = hashlib.sha256(content).hexdigest()
-    with whole_file(folder / facts["file"]) as fresh:
+    with atomic_file(folder / facts["file"]) as fresh:
         fresh.write_bytes(content)
     write_json(folder / f"{name}.json", facts)
 

@@ -63,5 +63,5 @@ def run_and_keep(job: Job, kept: Cache | None, name: str) -> FoldPrediction:
     said = run_job(job)
     if kept is not None:
         table = pd.DataFrame(said.chances, columns=[f"p_{k}" for k in range(said.chances.shape[1])])
-        kept.keep(name, table.assign(predicted=said.predicted, chosen=said.chosen))
+        kept.put(name, table.assign(predicted=said.predicted, chosen=said.chosen))
     return said

@@ -33,12 +33,12 @@ from emotion_rppg.signal_quality import LEAST_S, heart_rate, snr_db
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import (
     Reading,
-    all_failed,
     as_recordings,
+    failure_message,
     method_name,
     or_failure_reason,
-    ordered,
-    view,
+    order_columns,
+    wave_inputs,
 )
 from emotion_rppg.windows import SCALE
 
@@ -138,7 +138,7 @@ def _outcomes(
     for position, found, _ in run:
         for number, rows in zip(together[position], found, strict=True):
             if store is not None and not isinstance(rows, str):
-                store.keep(keys[number], rows)
+                store.put(keys[number], rows)
             yield number, rows
 
 
@@ -161,7 +161,7 @@ def _facts(recording: Recording, how: Reading) -> dict[str, object]:
 
 def _key(recording: Recording, how: Reading) -> str | None:
     truth = [recording.signals.get(kind) for kind in CONTACT]
-    return fingerprint("pulse", view(recording, how), how.facts(recording), truth)
+    return fingerprint("pulse", wave_inputs(recording, how), how.facts(recording), truth)
 
 
 def _compared(recording: Recording, readings: Sequence[Reading]) -> list[pd.DataFrame | str]:
@@ -283,8 +283,8 @@ def _assembled(
     ]
     tables = [_with_windows(t) for k in range(len(jobs)) if not isinstance(t := found[k], str)]
     if not tables:
-        raise InputError(all_failed(failures) if failures else "there is no recording to read")
-    table = ordered(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
+        raise InputError(failure_message(failures) if failures else "there is no recording to read")
+    table = order_columns(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
     table = table.drop(columns=[name for name in table if name.startswith(SCALE)])
     whole = table["span"] == "recording"
     return PulseEvaluation(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.atomic_files import EVALUATION_FACTS, PACKAGE, whole_folder, write_json
+from emotion_rppg.runtime.atomic_files import EVALUATION_FACTS, PACKAGE, atomic_folder, write_json
 from emotion_rppg.runtime.tables import AS_WRITTEN, read_parquet, write_table
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Evaluation:
 
         A folder that this package wrote is replaced; any other that exists is refused.
         """
-        with whole_folder(folder) as fresh:
+        with atomic_folder(folder) as fresh:
             write_files(self, fresh)
         return Path(folder)
 

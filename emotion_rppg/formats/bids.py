@@ -24,7 +24,7 @@ from emotion_rppg.formats.missing_values import WORDS, codes_to_nan
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.formats.text_files import blank_lines_at_end
 from emotion_rppg.recordings import Recording
-from emotion_rppg.runtime.atomic_files import whole_folder, write_json
+from emotion_rppg.runtime.atomic_files import atomic_folder, write_json
 from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import Signal
 
@@ -61,7 +61,7 @@ def write_bids(
         Two recordings whose names differ only in characters that BIDS does not allow.
     """
     names: dict[Path, str] = {}
-    with whole_folder(folder) as temporary:
+    with atomic_folder(folder) as temporary:
         for recording, wave in waves:
             path = physio_path(recording, wave)
             if path in names:

@@ -20,7 +20,7 @@ from emotion_rppg.pulse.methods import detrend, pos
 from emotion_rppg.pulse.networks import save_network
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.networks.physnet import SMALLEST, load_public
-from emotion_rppg.runtime.atomic_files import check_folder, whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_folder, check_folder
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
 
@@ -95,7 +95,7 @@ def convert(
             f"{abs(found.r):.2f}, want {LEAST_R}): try another --normalisation than {selected} "
             f"({', '.join(NORMALISATIONS)}) and the --size and --rate it was trained with"
         )
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         save_network(
             fresh,
             module,

@@ -28,7 +28,7 @@ from emotion_rppg.pulse.inference.spatial_refinement import SpatialRefinement
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
 from emotion_rppg.recordings import Video
 from emotion_rppg.runtime.parallel import prefetch
-from emotion_rppg.signal_quality import per_sample
+from emotion_rppg.signal_quality import sample_quality
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import (
     CELLS,
@@ -166,7 +166,7 @@ def _readers(
 
 def _with_quality(reader: _ByColour | _ByNetwork, evidence: FrameEvidence) -> Signal:
     wave = reader.wave()
-    quality = per_sample(wave)
+    quality = sample_quality(wave)
     quality[evidence.contradicts(wave)] = 0.0
     return replace(wave, quality=quality)
 

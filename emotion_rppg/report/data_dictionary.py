@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotion_rppg.features.baseline_columns import VS_BASELINE
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
             continue
         what = c.definition if raw == name else _compared(raw)
         lines.append(f"| {name} | {c.unit} | {what} | {c.source} | {c.minimum_s:g} |")
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -16,7 +16,7 @@ from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.cards import verification
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 
 BEGIN = "<!-- data sets: made by `make pages` -->"
 END = "<!-- end of data sets -->"
@@ -140,7 +140,7 @@ def write(root: Path) -> None:
         (readme, update_readme(readme.read_text("utf-8"))),
         (root / PAGE, datasets_page()),
     ):
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             part.write_text(text, encoding="utf-8")
 
 

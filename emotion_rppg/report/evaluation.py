@@ -16,7 +16,7 @@ from emotion_rppg.report.sections import findings
 from emotion_rppg.report.sections.examples import Waves, examples
 from emotion_rppg.report.sections.methods import methods
 from emotion_rppg.report.sections.people import data
-from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table
 from emotion_rppg.windows import people
@@ -48,7 +48,7 @@ def write_evaluation(
 
     means, pairs = results.summary(), results.between_heads()
     names = findings.names_of_classes(results, table)
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         write_files(results, fresh)
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotion_rppg.report.plots.signals import as_data_uri
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ def write_page(page: Page, path: Path) -> Path:
     environment.filters["uri"] = as_data_uri
     environment.filters["cell"] = _cell
     html = environment.get_template("report.html").render(page=page)
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         fresh.write_text(html, encoding="utf-8")
     return path
 

@@ -12,7 +12,7 @@ from emotion_rppg.features.trust import beats_of, kind_of
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
 from emotion_rppg.report.plots.circumplex import abstained, over_time, plane
-from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table, write_wave
 from emotion_rppg.signals import Signal
@@ -46,7 +46,7 @@ def write_prediction(
     drawn = signals.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
     intervals = signals.tachogram({name: beats})
     on_plane = plane(rows, model)
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         write_table(rows, fresh / "prediction.csv")
         write_wave(wave, fresh / "wave.csv")
         drawn.savefig(fresh / "wave.png", dpi=130)
@@ -95,7 +95,7 @@ def write_predictions(
 
     notes = dict.fromkeys([model.note, *(model.shift(source) for source in sources)])
     note = " ".join(text for text in notes if text)
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         write_table(rows, fresh / "prediction.csv")
         if failures:
             write_table(pd.DataFrame(list(failures)), fresh / "failures.csv")

@@ -10,7 +10,7 @@ from emotion_rppg.datasets.cards import cards_of
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import evaluation
 from emotion_rppg.report.sections.methods import command
-from emotion_rppg.runtime.atomic_files import whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import versions, write_run
 from emotion_rppg.runtime.tables import write_table
 from emotion_rppg.windows import people
@@ -49,7 +49,7 @@ def write_pulse_evaluation(
 ) -> pd.DataFrame:
     """Write the folder, whole or not at all, and give the summary over people."""
     scores = results.summary()
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         write_table(results.scores, fresh / "results.csv")
         write_table(results.windows, fresh / "windows.csv")
         write_table(scores, fresh / "summary.csv")

@@ -1,1 +1,1 @@
-"""Files that appear whole, cache, locks, parallel jobs, provenance, devices and tables."""
+"""Atomic files, cache, locks, parallel jobs, provenance, devices, model folders and tables."""

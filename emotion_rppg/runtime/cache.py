@@ -1,7 +1,7 @@
-"""Cache results on disk under a key of everything they were made from, so that none is stale.
+"""Cache results on disk under keys that change with everything they depend on.
 
-A run that was stopped continues from it (:func:`cache_beside`, next to the output until that is
-complete), and runs share it (``--cache DIR``): tables, waves, and face crops for training.
+Cached are tables, waves, and face crops for training. An interrupted run continues from the cache
+beside its output (:func:`cache_beside`), and several runs may share one (``--cache DIR``).
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.atomic_files import whole_file
-from emotion_rppg.runtime.locks import sole
+from emotion_rppg.runtime.atomic_files import atomic_file
+from emotion_rppg.runtime.locks import exclusive_lock
 from emotion_rppg.signals import Signal
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VARIABLE = "EMOTION_RPPG_CACHE"  # environment: the folder of kept results, where none is named
+VARIABLE = "EMOTION_RPPG_CACHE"  # environment variable: the cache folder if none is given
 ENDING = ".kept"
 LOCK = "lock"
-_OURS = re.compile(r"[0-9a-f]{64}\.kept")
+_CACHE_FILE = re.compile(r"[0-9a-f]{64}\.kept")
 _DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One kept result: its name, size in bytes and time of writing (Unix s)."""
+    """One cached result: its file, size in bytes and time of writing (Unix time, s)."""
 
     path: Path
     bytes: int
@@ -45,8 +45,8 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Held:
-    """How much a folder of kept results holds."""
+class CacheUsage:
+    """Number and size (bytes) of the cached results in a folder."""
 
     folder: Path
     results: int
@@ -54,19 +54,22 @@ class Held:
 
 
 class Cache:
-    """A folder of results, each a file named by the fingerprint of what it was made from.
+    """Folder of cached results; each file is named by the fingerprint of its inputs.
 
-    Several processes may share it: a file appears whole. One that is damaged, cut off or not of
-    this format counts as absent.
+    Several processes may share a folder, because files are written atomically. A file that is
+    damaged, truncated or of another format counts as absent.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{str(folder)!r} is a file; want a folder for kept results")
+            raise InputError(f"{str(folder)!r} is a file; want a folder for cached results")
+
+    def __repr__(self) -> str:
+        return f"Cache({str(self.folder)!r})"
 
     def get(self, key: str | None) -> pd.DataFrame | Signal | dict[str, np.ndarray] | None:
-        """The result kept under that fingerprint, or None; ``key=None`` names nothing."""
+        """Read the result cached under that fingerprint; None if absent or ``key`` is None."""
         if key is None:
             return None
         try:
@@ -78,10 +81,10 @@ class Cache:
             return None
         return _table(content) if content[:4] == b"PAR1" else _arrays(content)
 
-    def keep(
+    def put(
         self, key: str | None, result: pd.DataFrame | Signal | Mapping[str, np.ndarray]
     ) -> None:
-        """Keep a table, a wave, or arrays by name; ``key=None`` keeps nothing."""
+        """Cache a table, a wave, or arrays by name; with ``key=None`` nothing is cached."""
         if key is None:
             return
         content = io.BytesIO()
@@ -95,26 +98,26 @@ class Cache:
         else:
             result.to_parquet(content)
         data = content.getvalue()
-        with whole_file(self.folder / (key + ENDING)) as fresh:
+        with atomic_file(self.folder / (key + ENDING)) as fresh:
             fresh.write_bytes(data + hashlib.sha256(data).digest())
 
     def entries(self) -> list[Entry]:
-        """What is kept, oldest first."""
+        """List the cached results, oldest first."""
         if not self.folder.is_dir():
             return []
-        found = []
+        entries = []
         for path in self.folder.iterdir():
-            if _OURS.fullmatch(path.name):
-                with suppress(FileNotFoundError):  # another process clears it, too
-                    found.append(Entry(path, path.stat().st_size, path.stat().st_mtime))
-        return sorted(found, key=lambda e: (e.written_s, e.path.name))
+            if _CACHE_FILE.fullmatch(path.name):
+                with suppress(FileNotFoundError):  # another process may clear the folder now
+                    entries.append(Entry(path, path.stat().st_size, path.stat().st_mtime))
+        return sorted(entries, key=lambda e: (e.written_s, e.path.name))
 
     def clear(self, *, before_s: float | None = None) -> list[Entry]:
-        """Remove what is kept (only what was written before that Unix time); nothing else."""
-        gone = [e for e in self.entries() if before_s is None or e.written_s < before_s]
-        for entry in gone:
+        """Remove cached results, all or those written before a Unix time, s; return them."""
+        removed = [e for e in self.entries() if before_s is None or e.written_s < before_s]
+        for entry in removed:
             entry.path.unlink(missing_ok=True)
-        return gone
+        return removed
 
 
 def _table(content: bytes) -> pd.DataFrame:
@@ -124,35 +127,36 @@ def _table(content: bytes) -> pd.DataFrame:
 
 
 def _arrays(content: bytes) -> Signal | dict[str, np.ndarray]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as held:
-        if "clock" not in held:
-            return dict(held)
-        rate_hz, start_s = held["clock"]
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        if "clock" not in arrays:
+            return dict(arrays)
+        rate_hz, start_s = arrays["clock"]
+        samples, quality = arrays["samples"], arrays["quality"]
         return Signal(
-            held["samples"],
+            samples,
             float(rate_hz),
-            kind=str(held["kind"]) or None,
+            kind=str(arrays["kind"]) or None,
             start_s=float(start_s),
-            quality=held["quality"] if held["quality"].size == len(held["samples"]) else None,
+            quality=quality if quality.size == len(samples) else None,
         )
 
 
 def beside_name(output: Path) -> Path:
-    """The hidden folder that keeps an unfinished output's results."""
+    """Name the hidden folder with the cached results of an unfinished output."""
     return output.parent / f".{output.name}.parts"
 
 
 @contextmanager
 def cache_beside(output: Path) -> Iterator[Cache]:
-    """Results kept next to ``output`` while it is made, for this process alone.
+    """Open a cache beside ``output`` while it is made, for this process alone.
 
-    Removed when the block ends well; after an error or a kill they stay, so that the same
-    command goes on where it was.
+    The cache is removed when the block ends without an error. After an error or a kill it remains,
+    so that the same command continues where it stopped.
 
     Raises
     ------
     InputError
-        Another process makes the same output, or nothing can be written there.
+        Another process makes the same output, or the folder cannot be written.
     """
     folder = beside_name(output)
     try:
@@ -161,59 +165,60 @@ def cache_beside(output: Path) -> Iterator[Cache]:
         raise InputError(
             f"cannot write in {str(output.parent)!r} ({error.strerror}): give another --out"
         ) from error
-    with sole(folder / LOCK, f"making {output}"):
-        _sweep(output)
-        kept = Cache(folder)
+    with exclusive_lock(folder / LOCK, f"making {output}"):
+        _remove_partial_files(output)
+        cache = Cache(folder)
         try:
-            yield kept
+            yield cache
         except BaseException:
-            if not kept.entries():
+            if not cache.entries():
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(output: Path) -> None:
-    """Remove what a killed process left half-written: under the lock nobody else writes it."""
-    half = re.compile(re.escape(f".{output.stem}-") + r"\w{8}" + re.escape(output.suffix))
+def _remove_partial_files(output: Path) -> None:
+    """Remove half-written files of a killed process; the caller holds the lock on the output."""
+    partial = re.compile(re.escape(f".{output.stem}-") + r"\w{8}" + re.escape(output.suffix))
     for path in output.parent.iterdir():
-        if half.fullmatch(path.name) and path.is_file():
+        if partial.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
     for path in beside_name(output).iterdir():
-        if path.name != LOCK and not _OURS.fullmatch(path.name):
+        if path.name != LOCK and not _CACHE_FILE.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def chosen_folder(folder: str | Path | None) -> Path | None:
-    """The named folder of kept results, else that of the environment, else None."""
+    """Choose the cache folder: the given one, else that of the environment variable, else None."""
     named = folder or os.environ.get(VARIABLE)
     return Path(named) if named else None
 
 
-def list_entries(folder: Path, *, clear: bool = False, older_days: float = 0.0) -> list[Held]:
-    """What is kept in a folder, and beside unfinished outputs in it; removed if ``clear``.
+def list_entries(folder: Path, *, clear: bool = False, older_days: float = 0.0) -> list[CacheUsage]:
+    """List the cached results of a folder and of unfinished outputs in it; ``clear`` removes them.
 
     Raises
     ------
     InputError
-        To be cleared, but an output is being made there now.
+        With ``clear``: an output is being made there now.
     """
     before_s = time.time() - 86400 * older_days if older_days else None
     unfinished = sorted(p for p in folder.glob(".*.parts") if p.is_dir())
-    out = []
+    usage = []
     for place in (folder, *unfinished):
-        found = _cleared(place, before_s) if clear else Cache(place).entries()
-        if found or place == folder:
-            out.append(Held(place, len(found), sum(entry.bytes for entry in found)))
-    return out
+        entries = _clear(place, before_s) if clear else Cache(place).entries()
+        if entries or place == folder:
+            usage.append(CacheUsage(place, len(entries), sum(entry.bytes for entry in entries)))
+    return usage
 
 
-def _cleared(place: Path, before_s: float | None) -> list[Entry]:
+def _clear(place: Path, before_s: float | None) -> list[Entry]:
+    """Remove the cached results of a folder, unless a process is using them; return them."""
     lock = place / LOCK
     if not lock.exists():
         return Cache(place).clear(before_s=before_s)
-    with sole(lock, f"using the results in {place}"):
-        found = Cache(place).clear(before_s=before_s)
+    with exclusive_lock(lock, f"using the results in {place}"):
+        removed = Cache(place).clear(before_s=before_s)
         if not Cache(place).entries():
             shutil.rmtree(place, ignore_errors=True)
-    return found
+    return removed

@@ -1,4 +1,4 @@
-"""Fingerprints: what a result was made from, as one name that changes when anything of it does."""
+"""Fingerprints of inputs: cache keys that change with any input, parameter or line of code."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from emotion_rppg.runtime.provenance import identity, versions
 _PACKAGE = Path(__file__).parents[1]
 
 
-class Unknown(Exception):
-    """Something that cannot be told apart from another of its kind."""
+class NoFingerprint(Exception):
+    """Signal a value whose changes cannot be detected, so that it has no fingerprint."""
 
 
 def fingerprint(*facts: Any) -> str | None:
-    """A SHA-256 of the facts, of the files they name and of the code; None if one is unknown.
+    """Compute a SHA-256 of values, of the files they name and of the code; None if impossible.
 
-    A file (a `Path`, or a text that a function is called with and that names one) counts by its
-    name, size, time of change and the bytes of both ends, wherever it lies; a folder by those of
-    its files; functions of this package by name and what they hold; arrays by every byte.
-    Functions from elsewhere are unknown: their code may change unseen.
+    A file (a `Path`, or a string argument of a `partial` that names one) is identified by its name,
+    size, modification time and the bytes of both ends, wherever it is stored; a folder by its
+    files; a function of this package by its name and the values it closes over; an array by all its
+    bytes. Functions from other packages have no fingerprint: their code may change unnoticed.
     """
     try:
-        told = json.dumps([code_digest(), _told(facts)], sort_keys=True)
-    except Unknown:
+        text = json.dumps([code_digest(), _to_json(facts)], sort_keys=True)
+    except NoFingerprint:
         return None
-    return hashlib.sha256(told.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @cache
 def code_digest() -> str:
-    """A SHA-256 of this package's source, and of the versions its numbers depend on."""
+    """Compute a SHA-256 of this package's source and of the versions its numbers depend on."""
     digest = hashlib.sha256(json.dumps(versions(), sort_keys=True).encode())
     for path in sorted(_PACKAGE.rglob("*.py")):
         digest.update(path.relative_to(_PACKAGE).as_posix().encode())
@@ -48,55 +48,55 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def _told(value: Any) -> Any:
-    """Plain JSON that says the same."""
+def _to_json(value: Any) -> Any:
+    """Convert a value to plain JSON that differs for different values."""
     if value is None or isinstance(value, bool | int | float | np.generic):
         return [type(value).__name__, repr(value)]
     if isinstance(value, str):
         return ["str", value]
     if isinstance(value, Path):
-        return ["path", value.name, *_named(value)]
+        return ["path", value.name, *_file_identities(value)]
     if isinstance(value, np.ndarray) and value.dtype != object:
         data = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return ["array", str(value.dtype), value.shape, data]
     if isinstance(value, Mapping):
-        return ["mapping", [[_told(k), _told(v)] for k, v in value.items()]]
+        return ["mapping", [[_to_json(k), _to_json(v)] for k, v in value.items()]]
     if isinstance(value, list | tuple):
-        return ["list", [_told(v) for v in value]]
+        return ["list", [_to_json(v) for v in value]]
     if isinstance(value, partial):
-        given = [*value.args, *value.keywords.values()]
-        files = [_named(v) for v in given if isinstance(v, str)]
-        return ["call", _told(value.func), _told(value.args), _told(value.keywords), files]
+        arguments = [*value.args, *value.keywords.values()]
+        files = [_file_identities(v) for v in arguments if isinstance(v, str)]
+        return ["call", _to_json(value.func), _to_json(value.args), _to_json(value.keywords), files]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return [type(value).__qualname__, _told(fields)]
+        return [type(value).__qualname__, _to_json(fields)]
     return _callable(value)
 
 
 def _callable(value: Any) -> Any:
-    """A function of this package, with the values it closes over and its defaults."""
+    """Describe a function of this package by the values it closes over and its defaults."""
     owner = getattr(value, "__self__", None)
     if owner is not None and hasattr(value, "__func__"):
-        return ["method", _told(owner), _told(value.__func__)]
+        return ["method", _to_json(owner), _to_json(value.__func__)]
     if not str(getattr(value, "__module__", "")).startswith("emotion_rppg"):
-        raise Unknown
+        raise NoFingerprint
     if isinstance(value, type):
         return ["class", value.__module__, value.__qualname__]
     if not isinstance(value, FunctionType):
-        raise Unknown
-    held = [cell.cell_contents for cell in value.__closure__ or ()]
-    return [value.__module__, value.__qualname__, _told(held), _told(value.__defaults__ or ())]
+        raise NoFingerprint
+    closure = _to_json([cell.cell_contents for cell in value.__closure__ or ()])
+    return [value.__module__, value.__qualname__, closure, _to_json(value.__defaults__ or ())]
 
 
-def _named(name: str | Path) -> list[Any]:
-    """Identity of the file or folder that goes by this name; empty if there is none."""
+def _file_identities(name: str | Path) -> list[Any]:
+    """Identify the file, or all files of the folder, with this name; empty if there is none."""
     try:
         path = Path(name)
         if not name or not path.exists():
             return []
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         return [_file(p, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    except (OSError, ValueError):  # a long text is no name; a file may vanish: it is then missed
+    except (OSError, ValueError):  # a long text is no file name; a file may be removed meanwhile
         return []
 
 

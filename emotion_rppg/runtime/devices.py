@@ -1,4 +1,4 @@
-"""Where a network runs: the best device there is, or the one that was asked for."""
+"""Choose the device that a network runs on: the best available or the requested one."""
 
 from __future__ import annotations
 
@@ -8,24 +8,30 @@ from emotion_rppg.errors import InputError
 
 
 def pick_device(device: str) -> str:
-    """``auto`` is the best there is; a device that is asked for and missing is an error."""
+    """Choose a device by its name; ``auto`` is the best available.
+
+    Raises
+    ------
+    InputError
+        The name is unknown, or the device is not available.
+    """
     import torch
 
     device = device.lower()
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    accelerators = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return next((name for name, available in there.items() if available), "cpu")
-    if device.split(":")[0] not in ("cpu", *there):
+        return next((name for name, available in accelerators.items() if available), "cpu")
+    if device.split(":")[0] not in ("cpu", *accelerators):
         raise InputError(
-            f"unknown device {device!r}; known: auto, cpu, cuda, mps; to read, openvino"
+            f"unknown device {device!r}; known: auto, cpu, cuda, mps, and for inference openvino"
         )
-    if not there.get(device.split(":")[0], True):
-        raise InputError(f"no {device} device on this machine: use --device cpu or auto")
+    if not accelerators.get(device.split(":")[0], True):
+        raise InputError(f"this machine has no {device} device: use --device cpu or auto")
     return device
 
 
 def fabric_devices(device: str, devices: int) -> dict[str, Any]:
-    """Fabric's words for a device such as ``cuda:1``, or for so many of a kind."""
+    """Make the arguments of Lightning Fabric for ``cuda:1`` or for several devices of a kind."""
     kind, _, number = pick_device(device).partition(":")
     one = number and kind != "cpu"
     return {"accelerator": kind, "devices": [int(number)] if one else devices}

@@ -14,20 +14,20 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from emotion_rppg.errors import InputError
 
-TURN = ".run.lock"  # in a folder in which several processes rewrite one file
+SHARED_LOCK = ".run.lock"  # in a folder in which several processes rewrite one file
 _log = logging.getLogger(__name__)
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # some network disks have none
-_ATTEMPTS = 3  # an owner that is done removes its file: the next attempt opens another
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # file systems without locks
+_ATTEMPTS = 3  # the owner removes its lock file when it finishes; the next attempt opens a new one
 
 
 @contextmanager
-def sole(path: Path, doing: str) -> Iterator[None]:
-    """Hold the lock file ``path`` while the block runs, or refuse at once.
+def exclusive_lock(path: Path, doing: str) -> Iterator[None]:
+    """Hold the lock file ``path`` while the block runs; fail at once if it is held.
 
     Raises
     ------
     InputError
-        Another process holds it: ``doing`` says what both wanted to do.
+        Another process holds it; ``doing`` describes the work for the message.
     """
     lock = _lock(path, _write_owner)
     if not any(_acquired(lock, blocking=False) for _ in range(_ATTEMPTS)):
@@ -43,25 +43,25 @@ def sole(path: Path, doing: str) -> Iterator[None]:
 
 
 @contextmanager
-def turn(folder: Path) -> Iterator[None]:
-    """Wait for the turn to write a file of the folder that several processes rewrite."""
-    lock = _lock(folder / TURN)
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Wait for the lock of a folder in which several processes rewrite one file; hold it."""
+    lock = _lock(folder / SHARED_LOCK)
     _acquired(lock, blocking=True)
     try:
         yield
     finally:
-        if sys.platform != "win32":  # there an open file stays; filelock removes it on release
-            (folder / TURN).unlink(missing_ok=True)  # whoever waits for it opens another
+        if sys.platform != "win32":  # Windows keeps open files; filelock removes it on release
+            (folder / SHARED_LOCK).unlink(missing_ok=True)  # waiting processes open a new one
         lock.release()
 
 
 def _lock(path: Path, on_acquired: Callable[[int], None] | None = None) -> BaseFileLock:
-    """The OS's own lock, never a marker file: that would outlive a killed process."""
+    """Make an OS lock; a marker file would remain after a killed process."""
     return FileLock(path, thread_local=False, fallback_to_soft=False, on_acquired=on_acquired)
 
 
 def _acquired(lock: BaseFileLock, *, blocking: bool) -> bool:
-    """Whether the lock is held now; a disk without locks is used without, with a warning."""
+    """Try to acquire the lock; on a file system without locks, warn and continue without."""
     try:
         lock.acquire(blocking=blocking)
     except Timeout:
@@ -69,18 +69,20 @@ def _acquired(lock: BaseFileLock, *, blocking: bool) -> bool:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        _log.warning("this disk knows no locks: do not start the same command twice on it")
+        _log.warning(
+            "this file system has no locks: do not run the same command twice at once on it"
+        )
     return True
 
 
 def _write_owner(handle: int) -> None:
-    """Write the process id behind the file's first byte, which Windows lets nobody else read."""
+    """Write the process id after the first byte, which no other process can read on Windows."""
     os.truncate(handle, 0)
     os.write(handle, f" {os.getpid()}".encode())
 
 
 def _owner(path: Path) -> str:
-    """The process id that the owner of a lock file wrote; empty if it cannot be read."""
+    """Read the process id that the owner wrote to the lock file; empty if unreadable."""
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(1)

@@ -1,7 +1,7 @@
 """Read and write the folder of a trained network: model.safetensors and config.json.
 
-Nothing here can run code from disk: safetensors holds arrays, JSON holds text, and of what
-torch.save wrote only tensors and plain containers are read.
+Nothing that is loaded can run code: safetensors files contain arrays, JSON files text, and from
+files of torch.save only tensors and plain containers are read.
 """
 
 from __future__ import annotations
@@ -14,65 +14,71 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.atomic_files import CONFIG, WEIGHTS, atomic_file
 
 if TYPE_CHECKING:
     import torch
-from emotion_rppg.runtime.atomic_files import CONFIG, WEIGHTS, whole_file
 
-# what torch.load raises on damaged files and on pickles that want to run something
-_UNREADABLE: tuple[type[Exception], ...] = (pickle.UnpicklingError, RuntimeError, OSError, EOFError)
-
-
-_UNREADABLE += (LookupError, ValueError, AssertionError, AttributeError, TypeError)
+# exceptions of torch.load on damaged files and on pickles that would run code
+_UNREADABLE: tuple[type[Exception], ...] = (
+    *(pickle.UnpicklingError, RuntimeError, OSError, EOFError, LookupError),
+    *(ValueError, AssertionError, AttributeError, TypeError),
+)
 
 
 def checkpoint_beside(out: Path) -> Path:
-    """Where the state of a training lies until its folder is written."""
+    """Name the hidden file with the state of a training whose output is not complete yet."""
     return out.with_name(f".{out.name}.checkpoint.pt")
 
 
 def save_training_state(path: Path, identity: str, state: Mapping[str, Any]) -> None:
-    """Write the state of a training; ``identity`` tells which training it belongs to."""
+    """Write the state of a training; ``identity`` identifies its data and settings."""
     import torch
 
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         torch.save({**state, "identity": identity}, fresh)
 
 
 def load_training_state(path: Path, identity: str) -> dict[str, Any]:
-    """What `save_training_state` wrote.
+    """Read the output of `save_training_state`.
 
     Raises
     ------
     InputError
-        A damaged file, or the state of another training.
+        The file is damaged or belongs to another training.
     """
     state = load_plain(path)
     if not isinstance(state, dict) or state.get("identity") != identity:
         raise InputError(
-            f"{path} was made by another training (other data, recipe, beginning or version): "
-            "resume with those, or delete the file to begin anew"
+            f"{path} belongs to another training (other data, settings, initial weights or "
+            "version): resume with those, or delete the file to start again"
         )
     return state
 
 
 def load_plain(path: Path) -> Any:
-    """Tensors and plain containers as torch.save wrote them; nothing in the file can run."""
+    """Read tensors and plain containers from a file of torch.save, without running code.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or contains anything else.
+    """
     import torch
 
     try:
-        with warnings.catch_warnings():  # of unusual pickles, which are read or refused anyway
+        with warnings.catch_warnings():  # unusual pickles are read or refused in any case
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         raise InputError(
             f"{path} is not a checkpoint of plain tensors and was not opened: want a file that "
-            "torch.save wrote from a state_dict; a damaged one has to be copied or made again"
+            "torch.save wrote from a state_dict; copy or make a damaged file again"
         ) from error
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The config.json of a model folder, checked to be a JSON object."""
+    """Read the config.json of a model folder and check that it is a JSON object."""
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(
@@ -83,7 +89,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): the model folder is damaged") from error
     if not isinstance(config, dict):
-        raise InputError(f"{path} holds {type(config).__name__}, want a JSON object")
+        raise InputError(f"{path} contains a {type(config).__name__}; want a JSON object")
     return config
 
 
@@ -95,7 +101,7 @@ def save_tensors(folder: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def load_tensors(folder: str | Path) -> dict[str, torch.Tensor]:
-    """The tensors of a model folder, on the CPU."""
+    """Read the tensors of a model folder, on the CPU."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -105,11 +111,17 @@ def load_tensors(folder: str | Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path} is damaged ({error}); copy the model folder again") from error
+        raise InputError(f"{path} is damaged ({error}): copy the model folder again") from error
 
 
 def load_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
-    """Fill the module; every missing, unexpected or misshapen tensor is named."""
+    """Load the tensors into the module.
+
+    Raises
+    ------
+    InputError
+        Tensors are missing, unexpected or of another shape; the message lists them.
+    """
     own = module.state_dict()
     problems = [f"missing {k}" for k in own if k not in tensors]
     problems += [f"unexpected {k}" for k in tensors if k not in own]

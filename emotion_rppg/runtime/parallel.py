@@ -1,4 +1,4 @@
-"""Many jobs on several processes or machines, or one thread ahead of another."""
+"""Run jobs on several processes or machines, or prefetch items in a thread."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any, TypeVar, cast
 
 from emotion_rppg.errors import InputError
 
-_PATIENCE_S = 20.0  # to reach a scheduler
-_AHEAD = 4  # of pictures, which may be large
+_TIMEOUT_S = 20.0  # to reach a scheduler
+_AHEAD = 4  # items prefetched; images may be large
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Jobs = Iterable[tuple[Any, ...]]
 
 
 def prefetch(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items, made by a thread of their own, which begins at once and stays four ahead."""
+    """Iterate over the items in a background thread that starts at once and stays four ahead."""
     source, end = iter(items), object()
     thread = ThreadPoolExecutor(1)
     waiting = deque(thread.submit(next, source, end) for _ in range(_AHEAD))
 
-    def taken() -> Iterator[Item]:
+    def iterate() -> Iterator[Item]:
         try:
             while (item := waiting.popleft().result()) is not end:
                 waiting.append(thread.submit(next, source, end))
@@ -34,26 +34,26 @@ def prefetch(items: Iterable[Item]) -> Iterator[Item]:
         finally:
             thread.shutdown(cancel_futures=True)
 
-    return taken()
+    return iterate()
 
 
 def map_in_order(
     function: Callable[..., Any], jobs: Jobs, *, workers: int = 1, scheduler: str | None = None
 ) -> Iterator[Any]:
-    """``function(*job)`` of each job, as soon as it and all before it are done.
+    """Compute ``function(*job)`` for all jobs and yield the results in the order of the jobs.
 
     Parameters
     ----------
     workers : int
-        Processes of this machine; with one, nothing leaves this process.
+        Processes on this machine; 1: everything runs in this process.
     scheduler : str, optional
-        Address of a Dask scheduler, ``tcp://host:8786``: its workers take the place of
-        ``workers``. They need the same package and see the same files under the same paths.
+        Address of a Dask scheduler, ``tcp://host:8786``, whose workers replace ``workers``. They
+        need the same package and the same files under the same paths.
 
     Raises
     ------
     InputError
-        No such scheduler, it has no workers, or a worker process died.
+        The scheduler cannot be reached or has no workers, or a worker process died.
     """
     yield from _run(function, jobs, "generator", workers, scheduler)
 
@@ -61,23 +61,24 @@ def map_in_order(
 def map_unless_cached(
     function: Callable[..., Result],
     jobs: Sequence[tuple[Any, ...]],
-    kept: Callable[[int], Result | None],
+    cached: Callable[[int], Result | None],
     *,
     workers: int = 1,
     scheduler: str | None = None,
 ) -> Iterator[tuple[int, Result, bool]]:
-    """Each job's number, its result and whether that is new: the kept ones, then as they are done.
+    """Compute all jobs that are not cached; yield number, result and whether it is new.
 
-    What comes is not lost behind a slower job. ``kept(number)`` is an earlier run's result or None;
-    the other parameters and the errors are those of :func:`map_in_order`.
+    Cached results come first, then the others in the order in which they finish, so that the caller
+    can cache each one without waiting for a slower job. ``cached(number)`` returns the result of an
+    earlier run or None. The other parameters and the errors are those of :func:`map_in_order`.
     """
-    left = []
+    missing = []
     for number in range(len(jobs)):
-        if (found := kept(number)) is None:
-            left.append(number)
+        if (result := cached(number)) is None:
+            missing.append(number)
         else:
-            yield number, found, False
-    numbered = ((function, number, jobs[number]) for number in left)
+            yield number, result, False
+    numbered = ((function, number, jobs[number]) for number in missing)
     for number, result in _run(_numbered, numbered, "generator_unordered", workers, scheduler):
         yield number, result, True
 
@@ -93,46 +94,47 @@ def _run(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if workers > 1:
-        # workers inherit it; OpenCV's own threads on the same cores would only wait for each other
+        # inherited by the workers; OpenCV's threads would compete with them for the same cores
         os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
-    with _quietly(), _cluster(scheduler) as client:
-        away = client is not None
-        with parallel_config(backend="dask", client=client) if away else nullcontext():
-            run = Parallel(n_jobs=-1 if away else workers, return_as=order)
+    with _without_joblib_warnings(), _cluster(scheduler) as client:
+        remote = client is not None
+        with parallel_config(backend="dask", client=client) if remote else nullcontext():
+            run = Parallel(n_jobs=-1 if remote else workers, return_as=order)
         try:
-            with _deaf_children() if workers > 1 and not away else nullcontext():
+            with _sigint_blocked_in_children() if workers > 1 and not remote else nullcontext():
                 results = run(delayed(function)(*job) for job in jobs)
             try:
-                for result in results:  # noqa: UP028  (which would end it before the filters)
+                for result in results:  # noqa: UP028  (yield from would close it too early)
                     yield result
-            finally:  # who is interrupted may leave other filters of warnings behind
-                with _quietly():
+            finally:  # after an interruption the warning filters may have been replaced
+                with _without_joblib_warnings():
                     results.close()
         except TerminatedWorkerError as error:
             raise InputError(
-                "a worker process died, most often for lack of memory: what is finished is kept; "
-                "run the same command again with fewer --workers"
+                "a worker process died, most often for lack of memory: finished results are "
+                "cached; run the same command again with fewer --workers"
             ) from error
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Without two warnings of joblib that tell a user nothing."""
+def _without_joblib_warnings() -> Iterator[None]:
+    """Ignore two warnings of joblib that do not concern the user."""
     with warnings.catch_warnings():
-        # it starts a worker afresh once it has grown by 300 MB, which importing a
-        # scientific library does; the results are the same
+        # joblib restarts a worker that grew by 300 MB, as after importing a scientific library;
+        # the results are the same
         warnings.filterwarnings("ignore", "A worker stopped while", UserWarning)
-        # what an interruption cancels is said by whoever was interrupted
+        # the caller reports an interruption itself
         warnings.filterwarnings("ignore", r"\d+ tasks ", UserWarning)
         yield
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Processes begun in here never hear Ctrl-C: who began them does, and ends them in silence.
+def _sigint_blocked_in_children() -> Iterator[None]:
+    """Block SIGINT (Ctrl-C) in processes that are started in the block.
 
-    A terminal sends it to all; a worker that is starting would answer with a trace. What is
-    blocked here is blocked in the children of this thread, and of the threads that it begins.
+    A terminal sends SIGINT to all processes, and a worker that is starting would print a traceback.
+    The parent process receives it and ends the workers. The mask is inherited by the children of
+    this thread and of the threads that it starts.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
@@ -141,7 +143,7 @@ def _deaf_children() -> Iterator[None]:
 
     from joblib.externals.loky.backend import resource_tracker as of_joblib
 
-    for tracker in (resource_tracker, of_joblib):  # whose own start would let it through again
+    for tracker in (resource_tracker, of_joblib):  # starting one later would unblock the signal
         tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -152,7 +154,7 @@ def _deaf_children() -> Iterator[None]:
 
 @contextmanager
 def _cluster(scheduler: str | None) -> Iterator[Any]:
-    """A connection to the scheduler, closed at the end; None where there is none to reach."""
+    """Connect to the Dask scheduler while the block runs; None without a scheduler."""
     if scheduler is None:
         yield None
         return
@@ -161,15 +163,15 @@ def _cluster(scheduler: str | None) -> Iterator[Any]:
     except ImportError as error:
         raise InputError("--scheduler needs Dask: pip install 'emotion-rppg[cluster]'") from error
     try:
-        client = Client(scheduler, timeout=_PATIENCE_S, set_as_default=False)
+        client = Client(scheduler, timeout=_TIMEOUT_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"no Dask scheduler answers at {scheduler!r}: want the tcp://host:port that "
             "`dask scheduler` prints when it starts"
         ) from error
     with client:
-        try:  # a task calls for workers where a cluster starts them on demand
-            client.submit(os.getpid, pure=False).result(timeout=_PATIENCE_S)
+        try:  # submit a task, because some clusters start workers on demand
+            client.submit(os.getpid, pure=False).result(timeout=_TIMEOUT_S)
         except TimeoutError as error:
             raise InputError(
                 f"the scheduler {scheduler} has no workers: start some with `dask worker`"

@@ -1,4 +1,4 @@
-"""run.json: what made an output: the command, the versions, the identity of every input."""
+"""Write run.json, the provenance of an output: command, versions and identity of every input."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any
 
 from emotion_rppg._version import __version__
 from emotion_rppg.runtime.atomic_files import write_json
-from emotion_rppg.runtime.locks import turn
+from emotion_rppg.runtime.locks import folder_lock
 
 RUN = "run.json"
 _PACKAGES = ("numpy", "scipy", "pandas", "opencv-python", "torch", "scikit-learn", "neurokit2")
-_WHOLE = 1 << 20
+_END_BYTES = 1 << 20  # hashed at each end of a file
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """Name, size and a SHA-256 of a file (first and last MB when larger) or of a folder's list."""
+    """Identify a file by name, size and SHA-256 (first and last MiB), a folder by its file list."""
     path = Path(path)
     if path.is_dir():
         names = sorted(
@@ -34,22 +34,22 @@ def identity(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        digest.update(file.read(_WHOLE))
-        if size > _WHOLE:
-            file.seek(max(size - _WHOLE, _WHOLE))
-            digest.update(file.read(_WHOLE))
+        digest.update(file.read(_END_BYTES))
+        if size > _END_BYTES:
+            file.seek(max(size - _END_BYTES, _END_BYTES))
+            digest.update(file.read(_END_BYTES))
     return {"file": path.name, "bytes": size, "sha256_of_ends": digest.hexdigest()}
 
 
 def versions() -> dict[str, str]:
-    """Python, this package and the libraries that numbers depend on."""
-    found = {"python": platform.python_version(), "emotion_rppg": __version__}
+    """List the versions of Python, this package and the libraries that numbers depend on."""
+    installed = {"python": platform.python_version(), "emotion_rppg": __version__}
     for name in _PACKAGES:
         try:
-            found[name] = version(name)
+            installed[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def write_run(
@@ -63,9 +63,14 @@ def write_run(
 ) -> Path:
     """Write run.json inside an output folder, or beside an output file.
 
-    Beside a file, records of other outputs in the same folder are kept under ``others``.
-    ``name`` is what the output will be called, where it is still in the making; ``beside`` keeps
-    the record out of a folder that is to hold nothing else.
+    Beside a file, the records of other outputs in the same folder are retained under ``others``.
+
+    Parameters
+    ----------
+    name : str, optional
+        Final name of the output, where ``output`` is still a temporary path.
+    beside : bool
+        Write the record beside an output folder instead of inside it.
     """
     folder = output if output.is_dir() and not beside else output.parent
     record: dict[str, Any] = {
@@ -76,9 +81,9 @@ def write_run(
         "versions": versions(),
         "inputs": [identity(path) for path in inputs if Path(path).exists()],
     }
-    with turn(folder):  # outputs beside each other may be made at the same time
+    with folder_lock(folder):  # several outputs in one folder may be made at the same time
         if folder != output:
-            others = _earlier(folder / RUN)
+            others = _earlier_records(folder / RUN)
             others.pop(output.name, None)
             if others:
                 record["others"] = others
@@ -86,7 +91,8 @@ def write_run(
     return folder / RUN
 
 
-def _earlier(path: Path) -> dict[str, Any]:
+def _earlier_records(path: Path) -> dict[str, Any]:
+    """Read the records in a run.json by the names of their outputs; empty if damaged or absent."""
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Tables and waves on disk: CSV or Parquet by the ending, in one file or a folder a person."""
+"""Read and write tables and waves: CSV or Parquet by file extension, or one file per person."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import ATTRIBUTE, Extraction, keep_common
+from emotion_rppg.extraction import ATTRIBUTE, Extraction, merge_records
 from emotion_rppg.runtime.atomic_files import (
     PACKAGE,
     TABLE_FACTS,
+    atomic_file,
+    atomic_folder,
     check_folder,
-    whole_file,
-    whole_folder,
     write_json,
 )
 from emotion_rppg.signals import Signal
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 ENDINGS = (".csv", ".parquet")
 _METADATA = PACKAGE.encode()  # key in the schema of a Parquet file
-# how every CSV is read: numbers to their last digit, by the one of pandas' parsers that an exponent
-# of ten digits (5e3081327832, in a damaged file) does not crash
+# options for every CSV: numbers are read exactly, by the one pandas parser that does not crash on
+# an exponent of ten digits (5e3081327832, in a damaged file)
 AS_WRITTEN: dict[str, Any] = {"encoding": "utf-8-sig", "float_precision": "round_trip"}
 _TEXT = (
     "dataset",
@@ -46,7 +46,7 @@ _TEXT = (
     "reason",
     "reader",
 )
-# words that mean "no value" in a column of numbers; in identities and labels they are names
+# words for a missing value in numeric columns; in identities and labels they are names
 _MISSING = (
     *("", "nan", "NaN", "-nan", "-NaN", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>"),
     *("null", "NULL", "None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
@@ -54,15 +54,27 @@ _MISSING = (
 
 
 def check_ending(path: str | Path) -> Path:
-    """The path, if its ending says CSV or Parquet."""
+    """Check that a path ends with .csv or .parquet and return it.
+
+    Raises
+    ------
+    InputError
+        It has another ending.
+    """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
-        raise InputError(f"cannot tell the format of {str(path)!r}: end it with .csv or .parquet")
+        raise InputError(f"unknown format of {str(path)!r}: end the name with .csv or .parquet")
     return path
 
 
 def check_out(path: str | Path, *, partitioned: bool = False) -> Path:
-    """The path, if a table can be written there; asked before hours of work, not after."""
+    """Check, before any work, that a table can be written to a path, and return it.
+
+    Raises
+    ------
+    InputError
+        The path is a folder, has another ending, or is not an output that may be replaced.
+    """
     path = check_ending(path)
     if not partitioned:
         if path.is_dir():
@@ -75,16 +87,16 @@ def check_out(path: str | Path, *, partitioned: bool = False) -> Path:
 
 
 def write_table(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write a feature or result table, and how it was extracted where the table carries it.
+    """Write a feature or result table, with the record of its extraction if it has one.
 
-    The extraction goes into the schema of a Parquet file, or beside a CSV into
-    ``TABLE.extraction.json``, which is gone while the CSV is being replaced: a stop between the two
-    leaves a table without a record, never one with that of another.
+    The record goes into the schema of a Parquet file, or into ``TABLE.extraction.json`` beside a
+    CSV. That file is removed before the CSV is replaced, so that an interruption leaves a table
+    without a record and never one with the record of another table.
     """
     path = check_ending(path)
     if path.suffix.lower() == ".csv":
         beside, record = extraction_beside(path), table.attrs.get(ATTRIBUTE)
-        with whole_file(path) as fresh:
+        with atomic_file(path) as fresh:
             table.to_csv(fresh, index=False)
             beside.unlink(missing_ok=True)
         if record is not None:
@@ -92,55 +104,55 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
         return path
     import pyarrow.parquet as pq
 
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         pq.write_table(_arrow(table), fresh)
     return path
 
 
 def extraction_beside(path: str | Path) -> Path:
-    """Where the extraction of a CSV lies: ``table.extraction.json`` beside ``table.csv``."""
+    """Name the file with the extraction of a CSV: ``table.extraction.json`` for ``table.csv``."""
     return Path(path).with_suffix(".extraction.json")
 
 
 def _arrow(table: pd.DataFrame) -> Any:
-    """The table for Parquet, its extraction in the metadata of the schema."""
+    """Convert a table for Parquet, with its extraction in the metadata of the schema."""
     import pyarrow as pa
 
     bare = table.copy(deep=False)
     bare.attrs = {}
-    whole = pa.Table.from_pandas(bare, preserve_index=False)
+    arrow = pa.Table.from_pandas(bare, preserve_index=False)
     if (record := table.attrs.get(ATTRIBUTE)) is None:
-        return whole
+        return arrow
     text = json.dumps({ATTRIBUTE: record}, ensure_ascii=False, allow_nan=False)
-    return whole.replace_schema_metadata({**whole.schema.metadata, _METADATA: text.encode()})
+    return arrow.replace_schema_metadata({**arrow.schema.metadata, _METADATA: text.encode()})
 
 
 def write_partitioned(table: pd.DataFrame, path: str | Path) -> Path:
-    """Write ``path/dataset-NAME/00000-SUBJECT.parquet``, a file a person; all or nothing.
+    """Write one file per person, ``path/dataset-NAME/00000-SUBJECT.parquet``, atomically.
 
-    Every file has all columns, data set and person among them: in folders of the kind
-    ``subject=07`` most readers take 07 for a number. What reads Parquet takes the folder as one
-    table; `read_table` does, too.
+    Every file has all columns, including data set and person, because most readers convert the 07
+    of a folder ``subject=07`` to a number. `read_table` and other Parquet readers read the folder
+    as one table.
     """
     import pyarrow.parquet as pq
 
     path = check_out(path, partitioned=True)
-    whole = _arrow(table)  # one schema for all files
-    with whole_folder(path) as fresh:
+    arrow = _arrow(table)  # one schema for all files
+    with atomic_folder(path) as fresh:
         groups = table.groupby(["dataset", "subject"], sort=False, dropna=False).indices
         for number, ((dataset, subject), rows) in enumerate(groups.items()):
             folder = fresh / f"dataset-{quote(str(dataset), safe='')}"
             folder.mkdir(exist_ok=True)
             file = folder / f"{number:05}-{quote(str(subject), safe='')}.parquet"
-            pq.write_table(whole.take(rows), file)
+            pq.write_table(arrow.take(rows), file)
         if not groups:
-            pq.write_table(whole, fresh / "empty.parquet")
+            pq.write_table(arrow, fresh / "empty.parquet")
         write_json(fresh / TABLE_FACTS, {"written_by": PACKAGE})
     return path
 
 
 def is_feature_table(path: str | Path) -> bool:
-    """Tell whether a path is a feature table, by its ending or its header, not a signal."""
+    """Tell whether a path is a feature table (Parquet, or a CSV with its header), not a signal."""
     path = Path(path)
     if path.suffix.lower() == ".parquet":
         return True
@@ -155,11 +167,17 @@ def is_feature_table(path: str | Path) -> bool:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a feature table; identities stay text (``"01"`` is not 1), empty text stays empty.
+    """Read a feature table from a CSV file, a Parquet file or a partitioned folder.
 
-    A person or a label called NA, None or nan keeps its name: in identities only an empty cell is
-    empty. Labels are numbers where any cell is one and the others mean "no value", else words. How
-    the table was extracted comes back with it (`emotion_rppg.extraction_of`).
+    Identities remain text (``"01"`` is not 1), and empty text remains empty; a person or a label
+    called NA, None or nan retains that name. A label column is numeric if its cells are numbers or
+    words for a missing value, else text. The record of the extraction is read as well
+    (`emotion_rppg.extraction_of`).
+
+    Raises
+    ------
+    InputError
+        The file does not exist, is not a table, or its record is damaged.
     """
     path = check_ending(path)
     if not path.exists():
@@ -169,27 +187,30 @@ def read_table(path: str | Path) -> pd.DataFrame:
             table, record = read_parquet(path), _record_in(path)
         else:
             table, record = _read_csv(path), _record_beside(path)
-    except InputError:  # of the record, which says what to do
+    except InputError:  # about the record; it is a ValueError, too
         raise
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's parse errors are both
-        raise InputError(f"{path} is not a table that can be read: {error}") from error
+    except (ValueError, OSError) as error:  # parse errors of pandas and pyarrow
+        raise InputError(
+            f"{path} is not a table that can be read ({error}): want a CSV or Parquet file of "
+            "`emotion-rppg features`"
+        ) from error
     table.attrs = {} if record is None else {ATTRIBUTE: record}
     return table
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """Read a Parquet file or folder; a ValueError or OSError, whatever is damaged in it."""
+    """Read a Parquet file or folder; any damage raises ValueError or OSError."""
     import pandas as pd
     import pyarrow as pa
 
     try:
         return pd.read_parquet(path)
-    except (pa.ArrowException, OverflowError) as error:  # not all of pyarrow's are ValueErrors
+    except (pa.ArrowException, OverflowError) as error:  # not all are ValueErrors
         raise ValueError(str(error)) from error
 
 
 def _record_in(path: Path) -> Any:
-    """The extraction in the schema of a Parquet file, or of the first of a folder."""
+    """Read the extraction in the schema of a Parquet file, or of the first file of a folder."""
     import pyarrow.parquet as pq
 
     if path.is_dir():
@@ -199,12 +220,13 @@ def _record_in(path: Path) -> Any:
 
 
 def _record_beside(path: Path) -> Any:
+    """Read the extraction beside a CSV; None without one."""
     beside = extraction_beside(path)
     return _record(beside.read_text(encoding="utf-8"), beside) if beside.is_file() else None
 
 
 def _record(text: str, where: Path) -> Any:
-    """The extraction, or those of the parts of a joined table; checked before it is used."""
+    """Parse and check the extraction, or those of the parts of a joined table."""
     try:
         record = json.loads(text)[ATTRIBUTE]
         for part in record if isinstance(record, list) else [record]:
@@ -212,7 +234,7 @@ def _record(text: str, where: Path) -> Any:
     except (ValueError, KeyError, TypeError, InputError) as error:
         raise InputError(
             f"the record in {where} of how the table was extracted is damaged ({error}): extract "
-            "the table again, or remove that record"
+            "the table again, or remove the record"
         ) from error
     return record
 
@@ -225,14 +247,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
     as_text = dict.fromkeys([*_text_in(names), *labels], str)
     missing = {name: list(_MISSING) for name in names if name not in as_text}
     table = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=missing, **AS_WRITTEN)
-    table = table.fillna(dict.fromkeys(as_text, ""))  # rows that end early
+    table = table.fillna(dict.fromkeys(as_text, ""))  # rows with fewer cells
     for name in labels:
         table[name] = _labels(table[name])
     return table
 
 
 def _labels(cells: pd.Series) -> pd.Series:
-    """Numbers or truth values where the cells hold nothing else, else words; NaN where empty."""
+    """Convert label cells to numbers or booleans if all are, else leave text; NaN where empty."""
     import numpy as np
     import pandas as pd
 
@@ -247,33 +269,38 @@ def _labels(cells: pd.Series) -> pd.Series:
 
 
 def read_tables(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """Read feature tables, of several data sets say, as one; what a table lacks is empty there.
+    """Read several feature tables as one; columns that a table does not have are empty there.
 
-    A table without the column ``dataset`` is a data set of its own, called as its file is.
+    A table without a column ``dataset`` becomes a data set with the name of its file.
     """
     import pandas as pd
 
     tables = [_with_dataset(read_table(path), Path(path).stem) for path in paths]
-    _warn_of_one_name([set(t["dataset"].astype(str)) if "dataset" in t else set() for t in tables])
-    table = keep_common(tables, pd.concat(tables, ignore_index=True))
+    _warn_of_shared_names(
+        [set(t["dataset"].astype(str)) if "dataset" in t else set() for t in tables]
+    )
+    table = merge_records(tables, pd.concat(tables, ignore_index=True))
     return table.fillna(dict.fromkeys(_text_in(table.columns), ""))
 
 
 def _with_dataset(table: pd.DataFrame, name: str) -> pd.DataFrame:
     if "dataset" in table or "subject" not in table:
         return table
-    _log.warning("the table %r has no column dataset: its people are called %s/…", name, name)
+    _log.warning(
+        "the table %r has no column dataset: its people are identified as %s/SUBJECT", name, name
+    )
     table = table.copy()
     table.insert(0, "dataset", name)
     return table
 
 
-def _warn_of_one_name(names: Sequence[set[str]]) -> None:
-    several = [name for name in set().union(*names) if sum(name in own for own in names) > 1]
-    for name in sorted(several):
+def _warn_of_shared_names(names: Sequence[set[str]]) -> None:
+    """Warn of data sets that occur in several tables."""
+    shared = [name for name in set().union(*names) if sum(name in own for own in names) > 1]
+    for name in sorted(shared):
         _log.warning(
-            "the data set %r is in several of the tables: a subject of one name in two of them "
-            "counts as one person; rename the data set where they are two",
+            "the data set %r is in several of the tables: subjects with the same name in two of "
+            "them count as one person; rename the data set in one table if they are different",
             name,
         )
 
@@ -283,9 +310,9 @@ def _text_in(names: Iterable[str]) -> list[str]:
 
 
 def write_wave(signal: Signal, path: str | Path) -> Path:
-    """Write ``time_s, <kind>, quality``; unseen samples are empty.
+    """Write a wave with the columns ``time_s, <kind>, quality``; missing samples are empty.
 
-    A CSV without pandas, whose loading would take longer than all the rest of it.
+    A CSV is written without pandas, because importing pandas would take longer than the writing.
     """
     import numpy as np
 
@@ -300,7 +327,7 @@ def write_wave(signal: Signal, path: str | Path) -> Path:
         import pandas as pd
 
         return write_table(pd.DataFrame(columns), path)
-    with whole_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(path) as fresh, fresh.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(columns) + "\n")
         for row in zip(*(column.tolist() for column in columns.values()), strict=True):
             file.write(",".join("" if math.isnan(value) else repr(value) for value in row) + "\n")

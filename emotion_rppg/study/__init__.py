@@ -1,4 +1,4 @@
-"""Where the stages are joined: recordings → feature table → fitted model → predictions."""
+"""Connect the stages: recordings → feature table → fitted model → predictions."""
 
 from emotion_rppg.extraction import Extraction, extraction_of
 from emotion_rppg.study.acquisition import (
@@ -6,15 +6,15 @@ from emotion_rppg.study.acquisition import (
     Reading,
     as_recordings,
     method_name,
-    view,
+    wave_inputs,
     waves,
 )
 from emotion_rppg.study.feature_table import (
-    all_failed,
     extract,
+    failure_message,
     features_of,
     or_failure_reason,
-    ordered,
+    order_columns,
 )
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import channel_like, read_all_like, read_like, recordings_like
@@ -23,22 +23,22 @@ __all__ = [
     "Extraction",
     "Progress",
     "Reading",
-    "all_failed",
     "as_recordings",
     "channel_like",
     "extract",
     "extraction_of",
+    "failure_message",
     "features_of",
     "fit",
     "load",
     "method_name",
     "or_failure_reason",
-    "ordered",
+    "order_columns",
     "predict",
     "pretrain_encoder",
     "read_all_like",
     "read_like",
     "recordings_like",
-    "view",
+    "wave_inputs",
     "waves",
 ]

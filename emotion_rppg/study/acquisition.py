@@ -1,4 +1,4 @@
-"""How a recording becomes a pulse wave, and the name that a wave is kept under."""
+"""Read or estimate the pulse wave of a recording, and compute its cache key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Reading:
-    """How a recording becomes a pulse wave: what of an `Extraction` concerns it, and the device."""
+    """Options for reading a pulse wave: some of those of an `Extraction`, and the device."""
 
     method: str | Path | Callable[..., np.ndarray] = "pos"
     source: str = "auto"
@@ -46,7 +46,7 @@ class Reading:
 
     @classmethod
     def of(cls, extraction: Extraction, device: str = "auto") -> Reading:
-        """The part of an extraction that makes the wave."""
+        """Take the options that concern the wave from an extraction."""
         return cls(
             method=extraction.method,
             source=extraction.source,
@@ -57,31 +57,39 @@ class Reading:
         )
 
     def kind(self, recording: Recording) -> str:
-        """Which of the recording's views of the heart is read: its video if it has one."""
-        has = (["rppg"] if recording.video is not None else []) + list(recording.signals)
+        """Choose the kind of signal to read; with ``"auto"`` the first of ``KINDS`` available.
+
+        Raises
+        ------
+        InputError
+            The source is unknown, or the recording does not have it.
+        """
+        available = (["rppg"] if recording.video is not None else []) + list(recording.signals)
         if self.source == "auto":
             for kind in KINDS:
-                if kind in has:
+                if kind in available:
                     return kind
             raise InputError(
-                f"{recording.name} has neither a video nor a pulse ({', '.join(sorted(KINDS))})"
+                f"{recording.name} has neither a video nor a pulse signal "
+                f"({', '.join(sorted(KINDS))})"
             )
         if self.source not in KINDS:
             raise InputError(f"unknown source {self.source!r}; known: auto, {', '.join(KINDS)}")
-        if self.source not in has:
+        if self.source not in available:
             raise InputError(
-                f"{recording.name} has no {self.source}; it has: {', '.join(has) or 'nothing'}"
+                f"{recording.name} has no {self.source}; it has: "
+                f"{', '.join(available) or 'nothing'}"
             )
         return self.source
 
     def is_camera(self, recording: Recording) -> bool:
-        """Tell whether the wave comes from the recording's video, not from a signal."""
+        """Tell whether the wave is estimated from the video, not read from a signal."""
         return recording.video is not None and self.kind(recording) == "rppg"
 
     def wave(
         self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
     ) -> Signal:
-        """The pulse wave, with a quality for each sample where the wave is a pulse."""
+        """Read or estimate the wave; a pulse wave has a quality for each sample."""
         kind = self.kind(recording)
         if self.is_camera(recording) and recording.video is not None:
             from emotion_rppg.pulse.estimate import estimate
@@ -99,16 +107,16 @@ class Reading:
         signal = recording.read(kind)
         if not KINDS[kind].pulse_wave or signal.quality is not None:
             return signal
-        from emotion_rppg.signal_quality import per_sample
+        from emotion_rppg.signal_quality import sample_quality
 
-        return replace(signal, quality=per_sample(signal))
+        return replace(signal, quality=sample_quality(signal))
 
     def facts(self, recording: Recording) -> dict[str, object]:
-        """Identity columns: who, what, and which trained network looked at whom before."""
+        """Make the identity columns of a feature table, with labels and training provenance."""
         kind = self.kind(recording)
         camera = self.is_camera(recording)
         network, trained_on = _provenance(self.method, self.weights) if camera else ("", "")
-        known: dict[str, object] = {
+        columns: dict[str, object] = {
             "dataset": recording.dataset,
             "subject": recording.subject,
             "session": recording.session,
@@ -119,26 +127,25 @@ class Reading:
             "trained_on": trained_on,
             "reader": recording.reader,
         }
-        known |= {LABEL + name: value for name, value in recording.labels.items()}
-        known |= {SCALE + name: f"{a:g}..{b:g}" for name, (a, b) in recording.scales.items()}
-        return known
+        columns |= {LABEL + name: value for name, value in recording.labels.items()}
+        columns |= {SCALE + name: f"{a:g}..{b:g}" for name, (a, b) in recording.scales.items()}
+        return columns
 
 
 def method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
-    """What the column ``method`` calls it."""
+    """Name a method as in the column ``method``."""
     if callable(method):
         return getattr(method, "__name__", type(method).__name__)
     return Path(method).name if Path(method).is_dir() else str(method)
 
 
 def _provenance(method: object, weights: object) -> tuple[str, str]:
-    """Name of the network's folder and whom it was trained on; empty for a classic method."""
-    for given in (weights, method):
-        if isinstance(given, str | Path) and Path(given).is_dir():
-            config = read_config(given)
-            people_seen = config.get("trained_on", "unknown")
-            text = people_seen if isinstance(people_seen, str) else json.dumps(people_seen)
-            return Path(given).resolve().name, text
+    """Look up the network's folder name and training people; empty for a classical method."""
+    for folder in (weights, method):
+        if isinstance(folder, str | Path) and Path(folder).is_dir():
+            trained_on = read_config(folder).get("trained_on", "unknown")
+            text = trained_on if isinstance(trained_on, str) else json.dumps(trained_on)
+            return Path(folder).resolve().name, text
     return "", ""
 
 
@@ -148,51 +155,60 @@ def as_recordings(
     channel: str | None = None,
     kind: str | None = None,
 ) -> list[Recording]:
-    """A data set, a list of recordings, a folder, a video or a signal file: as recordings.
+    """List the recordings of a data set, a list, a folder, a video or a signal file.
 
-    ``channel`` names the column or channel to read, of signal files with several; ``kind`` says
-    what it holds (a name of ``KINDS``), where its name does not tell.
+    ``channel`` names the column or channel to read of signal files with several; ``kind`` (a name
+    in ``KINDS``) says what it contains if its name does not.
     """
     from emotion_rppg.datasets.folder import Folder, recording_of
 
     if channel is not None and not isinstance(given, str | Path):
-        raise InputError(f"channel {channel!r} is of a signal file: give the path of one")
-    picked = {"channel": channel, "kind": kind if kind in KINDS else None}
+        raise InputError(
+            f"channel {channel!r} applies to a signal file: give the path of one, or no channel"
+        )
+    column = {"channel": channel, "kind": kind if kind in KINDS else None}
 
     if isinstance(given, Video):
         return [Recording(given.path.parent.name, given.path.stem, video=given)]
     if isinstance(given, str | Path):
-        where = Folder(given, **picked) if Path(given).is_dir() else [recording_of(given, **picked)]
-        return list(where)
+        if Path(given).is_dir():
+            return list(Folder(given, **column))
+        return [recording_of(given, **column)]
     return list(given)
 
 
-def view(recording: Recording, reading: Reading) -> list[Any]:
-    """What of the recording is read, and how; an error where there is nothing to read."""
+def wave_inputs(recording: Recording, reading: Reading) -> list[Any]:
+    """List what a wave depends on, for its cache key: signal kind, video or signal, options.
+
+    Raises
+    ------
+    InputError
+        The recording does not have the signal.
+    """
     kind = reading.kind(recording)
     folders = {
-        name: Path(given)
-        for name, given in (("method", reading.method), ("weights", reading.weights))
-        if isinstance(given, str) and Path(given).is_dir()
-    }  # a network counts by its files
-    seen = recording.video if reading.is_camera(recording) else recording.signals[kind]
-    return [kind, seen, replace(reading, **folders)]  # type: ignore[arg-type]
+        name: Path(value)
+        for name, value in (("method", reading.method), ("weights", reading.weights))
+        if isinstance(value, str) and Path(value).is_dir()
+    }  # as a Path, a network is identified by its files
+    origin = recording.video if reading.is_camera(recording) else recording.signals[kind]
+    return [kind, origin, replace(reading, **folders)]  # type: ignore[arg-type]
 
 
 def wave_key(recording: Recording, reading: Reading) -> str | None:
-    """Fingerprint of a camera's wave; None for a contact signal, which is quick to read again."""
+    """Compute the cache key of a camera wave; None for a contact signal, which is quick to read."""
     if not reading.is_camera(recording):
         return None
-    return fingerprint("wave", view(recording, reading))
+    return fingerprint("wave", wave_inputs(recording, reading))
 
 
-def kept_wave(recording: Recording, reading: Reading, store: Cache | None) -> Signal | None:
-    """The recording's camera wave, if it is kept."""
+def cached_wave(recording: Recording, reading: Reading, store: Cache | None) -> Signal | None:
+    """Read the camera wave of a recording from the cache; None if it is not there."""
     try:
-        kept = None if store is None else store.get(wave_key(recording, reading))
+        wave = None if store is None else store.get(wave_key(recording, reading))
     except InputError:
         return None
-    return kept if isinstance(kept, Signal) else None
+    return wave if isinstance(wave, Signal) else None
 
 
 def waves(
@@ -207,9 +223,10 @@ def waves(
     cache: Cache | str | Path | None = None,
     channel: str | None = None,
 ) -> Iterator[tuple[Recording, Signal]]:
-    """Each recording with the wave that `extract` reads from it; unreadable ones are left out.
+    """Iterate over recordings and the waves that `extract` uses; unreadable ones are skipped.
 
-    Parameters are those of `extract`; a camera wave that its ``cache`` has is not read again.
+    A warning names each skipped recording. The parameters are those of `extract`; a camera wave in
+    the ``cache`` is not estimated again.
     """
     reading = Reading(
         method=method, source=source, region=region, face=face, weights=weights, device=device
@@ -217,7 +234,7 @@ def waves(
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     for recording in as_recordings(recordings, channel=channel, kind=reading.source):
         try:
-            wave = kept_wave(recording, reading, store)
+            wave = cached_wave(recording, reading, store)
             yield recording, reading.wave(recording) if wave is None else wave
         except InputError as error:
             _log.warning("%s: %s", recording.name, error)

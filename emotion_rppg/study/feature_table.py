@@ -1,4 +1,4 @@
-"""Recordings → feature table: a row a window, resumable, one bad file does not stop a study."""
+"""Extract feature tables from recordings: one row per window; a faulty file is only reported."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from emotion_rppg.study.acquisition import (
     Progress,
     Reading,
     as_recordings,
-    kept_wave,
-    view,
+    cached_wave,
+    wave_inputs,
     wave_key,
 )
 from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut, trusted
@@ -44,20 +44,20 @@ _Outcome: TypeAlias = "tuple[pd.DataFrame, Signal | None] | str"
 
 
 def _fields_from_extraction(function: Callable[P, T]) -> Callable[P, T]:
-    """Take what is not given by keyword from ``extraction``, the second argument, where it is."""
+    """Fill the keywords that are not given from ``extraction``, the second argument, if given."""
 
     @wraps(function)
-    def filled(*given: P.args, **named: P.kwargs) -> T:
-        extraction = given[1] if len(given) > 1 else named.get("extraction")
+    def filled(*positional: P.args, **keywords: P.kwargs) -> T:
+        extraction = positional[1] if len(positional) > 1 else keywords.get("extraction")
         if isinstance(extraction, Extraction):
             for field in fields(extraction):
-                named.setdefault(field.name, getattr(extraction, field.name))
+                keywords.setdefault(field.name, getattr(extraction, field.name))
         elif extraction is not None:
             raise InputError(
                 f"extraction is an Extraction, got {type(extraction).__name__}: write "
                 "extract(recordings, Extraction(…)), and other parameters by their names"
             )
-        return function(*given, **named)
+        return function(*positional, **keywords)
 
     return filled
 
@@ -85,64 +85,73 @@ def extract(
     channel: str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Feature table of a study: one row a window.
+    """Extract the feature table of a study: one row per window.
 
-    Beats are detected once a recording, so no window has filter edges. A window of any source that
-    shows no pulse to trust keeps its row, with empty features and the reason; single features whose
-    standard error outweighs them are withheld alike.
+    Beats are detected once per recording, so no window has filter edges. A window of any source
+    without a trusted pulse has a row with empty features and a reason. Single features whose
+    standard error is too large are withheld as well.
 
     Parameters
     ----------
     recordings : iterable of Recording, or path
         A data set, a list, or the path of a folder, a video or a signal CSV.
     extraction : Extraction, optional
-        How to extract, as one value, such as that of another table (`extraction_of`) or of a model;
-        what is given by keyword takes the place of its field.
+        All options as one value, for example those of another table (`extraction_of`) or of a
+        model; a keyword replaces its field.
     method : str, path or function
-        How a video is read: a name of ``METHODS``, a network's folder, or a function
+        rPPG method for videos: a name in ``METHODS``, the folder of a network, or a function
         ``(rgb (n, 3), rate_hz) -> (n,)``.
-    length_s : float or None
-        Window length in seconds; None: the whole recording.
+    length_s, step_s : float or None
+        Window length and step, s; ``length_s=None``: one window, the whole recording.
     families : sequence of str
         Names in ``FAMILIES``.
     min_quality : float, optional
-        Windows of a lower quality are withheld (empty features, the reason). Default: 0.6 of a
-        camera, 0.3 of a contact PPG, 0.5 of an ECG.
+        Windows of lower quality are withheld (empty features and a reason). Default: 0.6 for a
+        camera, 0.3 for a contact PPG, 0.5 for an ECG.
     baseline : str or float, optional
-        The name of a trial, or each recording's first so many seconds: beside every feature stands
-        its difference from there, ``rmssd_ms_vs_baseline``
+        Name of a trial, or a duration in s at the start of each recording. For every feature a
+        column with its difference from that baseline is added, ``rmssd_ms_vs_baseline``
         (:mod:`emotion_rppg.features.baseline_columns`).
     encoder : folder or Pretrained, optional
-        A trained beat encoder; its embeddings become the columns ``emb_000`` …
+        Trained beat encoder; its embeddings become the columns ``emb_000`` …
     source : str
-        Which view of the heart to read: ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in
-        ``KINDS``; ``"auto"``: the video if there is one.
+        Signal to read: ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in ``KINDS``; ``"auto"``:
+        the video if there is one.
+    region, face :
+        Image region (``"face"``, ``"full"`` or ``"x,y,w,h"`` in pixels) and number of the face
+        (1 = the largest) in videos.
+    weights : path, optional
+        Folder of a trained pulse network.
     workers : int
-        Processes.
+        Number of processes.
     scheduler : str, optional
-        ``tcp://host:port`` of a Dask scheduler, whose workers take the place of ``workers``.
+        ``tcp://host:port`` of a Dask scheduler, whose workers replace ``workers``.
     cache : Cache or folder, optional
-        Keeps each recording's rows and camera wave as soon as they are done, and gives them back
-        as long as input, parameters and code are the same (:mod:`emotion_rppg.runtime.cache`).
+        Cache for the rows and the camera wave of each recording. They are reused as long as input,
+        parameters and code are the same (:mod:`emotion_rppg.runtime.cache`).
+    device : str
+        Device for networks: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     channel : str, optional
-        Name of the column or channel to read, of signal files with several; ``source`` says what
-        it holds, where its name does not tell.
+        Name of the column or channel to read of signal files with several; ``source`` says what it
+        contains if its name does not.
+    progress : function, optional
+        Called with the numbers of finished and of all recordings.
 
     Returns
     -------
     DataFrame
-        ``attrs["failures"]`` lists the recordings that could not be read, with the reason;
-        `extraction_of` gives how it was extracted, which ``fit`` stores and ``predict`` uses.
+        ``attrs["failures"]`` lists the recordings that could not be read, with the reason.
+        `extraction_of` returns the options, which ``fit`` stores and ``predict`` repeats.
 
     Raises
     ------
     InputError
-        If no recording could be read at all.
+        An option is invalid, or no recording could be read.
     """
     items = as_recordings(recordings, channel=channel, kind=source.lower())
     if not items:
-        raise InputError("there is no recording to extract from")
-    how = Extraction(
+        raise InputError("no recording to extract from: give at least one")
+    options = Extraction(
         method=canonical(method),
         source=source,
         weights=weights,
@@ -158,17 +167,17 @@ def extract(
     )
     from emotion_rppg.features import check_families
 
-    check_families(how.families)
+    check_families(options.families)
     check_min_quality(min_quality)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
-    found: dict[int, pd.DataFrame | str] = {}
-    for number, outcome in _outcomes(items, how, device, store, workers, scheduler):
-        found[number] = outcome
+    finished: dict[int, pd.DataFrame | str] = {}
+    for number, outcome in _extract_all(items, options, device, store, workers, scheduler):
+        finished[number] = outcome
         if isinstance(outcome, str):
             _log.warning("%s: %s", items[number].name, outcome)
         if progress is not None:
-            progress(len(found), len(items))
-    outcomes = [found[number] for number in range(len(items))]
+            progress(len(finished), len(items))
+    outcomes = [finished[number] for number in range(len(items))]
     tables = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     failures = [
         {"recording": recording.name, "reason": outcome}
@@ -176,24 +185,24 @@ def extract(
         if isinstance(outcome, str)
     ]
     if not tables:
-        raise InputError(all_failed(failures))
-    table = completed(tables, how)
-    table.attrs |= {"failures": failures, ATTRIBUTE: how.to_dict()}
+        raise InputError(failure_message(failures))
+    table = complete_table(tables, options)
+    table.attrs |= {"failures": failures, ATTRIBUTE: options.to_dict()}
     return table
 
 
-def completed(tables: list[pd.DataFrame], extraction: Extraction) -> pd.DataFrame:
-    """One table of the rows of recordings, with its differences from a baseline and embeddings."""
+def complete_table(tables: list[pd.DataFrame], options: Extraction) -> pd.DataFrame:
+    """Join the rows of recordings and add baseline differences and embeddings."""
     from emotion_rppg.features import compared
 
-    table = joined(tables)
-    if extraction.baseline is not None:
-        table = add_baseline_columns(table, extraction.baseline, columns=compared(table))
-    return table if extraction.encoder is None else embedded(table, extraction.encoder)
+    table = _join(tables)
+    if options.baseline is not None:
+        table = add_baseline_columns(table, options.baseline, columns=compared(table))
+    return table if options.encoder is None else _add_embeddings(table, options.encoder)
 
 
-def all_failed(failures: list[dict[str, str]]) -> str:
-    """One sentence of why nothing could be read."""
+def failure_message(failures: list[dict[str, str]]) -> str:
+    """Explain in one sentence why no recording could be read."""
     first = failures[0]
     if len(failures) == 1:
         return first["reason"]
@@ -203,26 +212,26 @@ def all_failed(failures: list[dict[str, str]]) -> str:
     )
 
 
-def _outcomes(
+def _extract_all(
     items: Sequence[Recording],
-    how: Extraction,
+    options: Extraction,
     device: str,
     store: Cache | None,
     workers: int,
     scheduler: str | None,
 ) -> Iterator[tuple[int, pd.DataFrame | str]]:
-    """Each recording's number with its rows, or why there are none; the kept ones come first."""
+    """Extract each recording: yield its number and its rows or a reason; cached ones come first."""
     import pandas as pd
 
-    reading = Reading.of(how, device)
-    keys = [None if store is None else _rows_key(r, reading, how) for r in items]
+    reading = Reading.of(options, device)
+    keys = [None if store is None else _rows_key(r, reading, options) for r in items]
 
-    def kept(number: int) -> _Outcome | None:
+    def cached(number: int) -> _Outcome | None:
         rows = None if store is None else store.get(keys[number])
         return (rows, None) if isinstance(rows, pd.DataFrame) else None
 
-    jobs = [(item, reading, how, store) for item in items]
-    run = map_unless_cached(_guarded, jobs, kept, workers=workers, scheduler=scheduler)
+    jobs = [(item, reading, options, store) for item in items]
+    run = map_unless_cached(_extract_one, jobs, cached, workers=workers, scheduler=scheduler)
     for number, outcome, new in run:
         if isinstance(outcome, str):
             yield number, outcome
@@ -230,69 +239,70 @@ def _outcomes(
         rows, wave = outcome
         if store is not None and new:
             if wave is not None:
-                store.keep(wave_key(items[number], reading), wave)
-            store.keep(keys[number], rows)
+                store.put(wave_key(items[number], reading), wave)
+            store.put(keys[number], rows)
         yield number, rows
 
 
-def _rows_key(recording: Recording, reading: Reading, how: Extraction) -> str | None:
+def _rows_key(recording: Recording, reading: Reading, options: Extraction) -> str | None:
+    """Compute the cache key of a recording's rows; None if it has no fingerprint."""
     from emotion_rppg.features import FAMILIES
 
-    window = (how.length_s, how.step_s, how.families, how.min_quality)
+    window = (options.length_s, options.step_s, options.families, options.min_quality)
     try:
-        seen, facts = view(recording, reading), reading.facts(recording)
-        # a family or a kind from outside the package may change unseen: its rows are not cached
-        records = [KINDS[reading.kind(recording)], *(FAMILIES[name] for name in how.families)]
-        return fingerprint("rows", seen, facts, window, records)
+        inputs, facts = wave_inputs(recording, reading), reading.facts(recording)
+        # a family or a kind from outside the package may change unnoticed: it has no fingerprint
+        records = [KINDS[reading.kind(recording)], *(FAMILIES[name] for name in options.families)]
+        return fingerprint("rows", inputs, facts, window, records)
     except InputError:
-        return None  # it will be said when it is read
+        return None  # the error is reported when the recording is read
 
 
 def or_failure_reason(work: Callable[[], T]) -> T | str:
-    """What the work gives, or why it gave nothing: one bad file does not stop a study."""
+    """Call a function; return its result, or the reason of its failure as text."""
     try:
         return work()
     except InputError as error:
         return str(error)
-    except Exception as error:  # a fault of ours in one file must not cost the others
+    except Exception as error:  # a bug of the package in one file must not stop a study
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}, line {last.lineno}"
         return f"unexpected {type(error).__name__} in {where}: {error}; please report it"
 
 
-def _guarded(
-    recording: Recording, reading: Reading, how: Extraction, store: Cache | None
+def _extract_one(
+    recording: Recording, reading: Reading, options: Extraction, store: Cache | None
 ) -> _Outcome:
-    """One recording's rows, and its wave if that is to be kept, or why there are none."""
-    known = kept_wave(recording, reading, store)
+    """Extract the rows of a recording, with its wave if that is to be cached, or a reason."""
+    cached = cached_wave(recording, reading, store)
 
     def read() -> tuple[pd.DataFrame, Signal]:
-        wave = reading.wave(recording) if known is None else known
-        return features_of(recording, wave, reading, how), wave
+        wave = reading.wave(recording) if cached is None else cached
+        return features_of(recording, wave, reading, options), wave
 
-    done = or_failure_reason(read)
-    if isinstance(done, str):
-        return done
-    rows, wave = done
+    outcome = or_failure_reason(read)
+    if isinstance(outcome, str):
+        return outcome
+    rows, wave = outcome
     camera = reading.is_camera(recording)
-    return rows, wave if camera and store is not None and known is None else None
+    return rows, wave if camera and store is not None and cached is None else None
 
 
 def features_of(
     recording: Recording,
     wave: Signal,
     reading: Reading,
-    how: Extraction,
+    options: Extraction,
 ) -> pd.DataFrame:
-    """Feature rows of one recording whose wave has been read, without baseline and embeddings."""
+    """Compute the feature rows of a recording from its wave, without baseline and embeddings."""
     import pandas as pd
 
     from emotion_rppg.features import FAMILIES, check_families
 
-    check_families(how.families)  # another process knows those of the package alone
+    check_families(options.families)  # a worker process has only those of the package
     facts = reading.facts(recording)
     beats = beats_of(wave)
-    windows = cut(beats, wave, length_s=how.length_s, step_s=how.step_s, facts=facts)
+    windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
     table, parts = windows.table, zip(windows.beats, windows.signals, strict=True)
     measured = pd.concat(
         [
@@ -302,35 +312,35 @@ def features_of(
                     "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
                 }
             ),
-            *(FAMILIES[name](windows.beats, windows.signals) for name in how.families),
+            *(FAMILIES[name](windows.beats, windows.signals) for name in options.families),
         ],
         axis=1,
     )
-    trusted = withhold(measured, windows.beats, windows.signals, min_quality=how.min_quality)
-    return ordered(pd.concat([table, trusted], axis=1))
+    features = withhold(measured, windows.beats, windows.signals, min_quality=options.min_quality)
+    return order_columns(pd.concat([table, features], axis=1))
 
 
 def _timing_sd_ms(beats: Beats) -> float:
-    """Root mean square of the standard errors of a window's beats, NaN where none is known."""
+    """Compute the root mean square of the standard errors of beat times, ms; NaN if unknown."""
     if beats.timing_sd_s is None or not np.isfinite(beats.timing_sd_s).any():
         return float("nan")
     return 1e3 * float(np.sqrt(np.nanmean(beats.timing_sd_s**2)))
 
 
-def ordered(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns of identity first, then labels with their scales, then what was measured."""
+def order_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Sort columns: identities first, then labels with their scales, then features."""
     first = [c for c in IDENTITY if c in table]
     labels = [c for c in table if c.startswith((LABEL, SCALE))]
     rest = [c for c in table if c not in first and c not in labels]
     return table[first + labels + rest]
 
 
-def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    """All rows; a column that only some recordings have is empty for the others."""
+def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables; a column that only some recordings have is empty for the others."""
     import pandas as pd
 
     columns = list(dict.fromkeys(c for table in tables for c in table))
-    return ordered(
+    return order_columns(
         pd.DataFrame(
             {
                 c: pd.concat(
@@ -343,7 +353,8 @@ def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
+def _add_embeddings(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
+    """Add the embeddings of an encoder and whom it was trained on; NaN without a trusted pulse."""
     import pandas as pd
 
     from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
@@ -351,8 +362,8 @@ def embedded(table: pd.DataFrame, encoder: Any) -> pd.DataFrame:
     trained = load_encoder(encoder) if isinstance(encoder, str | Path) else encoder
     vectors = np.where(trusted(table)[:, None], trained.embed(trained.tokens(table)), np.nan)
     names = [f"{EMBEDDING}{i:03d}" for i in range(vectors.shape[1])]
-    seen = trained.trained_on
+    people = trained.trained_on
     return table.assign(
         encoder=Path(encoder).name if isinstance(encoder, str | Path) else "encoder",
-        encoder_trained_on=seen if isinstance(seen, str) else json.dumps(seen),
+        encoder_trained_on=people if isinstance(people, str) else json.dumps(people),
     ).join(pd.DataFrame(vectors, columns=names, index=table.index))

@@ -1,4 +1,4 @@
-"""Feature tables → models and encoders; videos and signals → predictions."""
+"""Fit models and encoders to feature tables; predict from videos, signals and tables."""
 
 from __future__ import annotations
 
@@ -35,41 +35,45 @@ def fit(
     extraction: Extraction | None = None,
     seed: int = 0,
 ) -> Model:
-    """Fit a head on every labelled row of the table that has a trusted pulse, one for each target.
+    """Fit a head per target to the labelled rows with a trusted pulse of a feature table.
 
     Features are the columns of the feature families, their differences from a baseline, and
-    embeddings: those that nine in ten training windows of every class hold together. Columns that
-    describe the recording (duration, number of beats, quality …) are none.
+    embeddings, if nine in ten training windows of every class have them together. Columns that
+    describe the recording (duration, number of beats, quality …) are not features.
 
-    How well it does on people it never saw is for ``evaluate`` to say, not for this.
+    `evaluate` measures the performance on people who are not in the training data.
 
     Parameters
     ----------
     target : str or sequence of str
         ``"arousal"`` for the column ``label_arousal``.
     head : str or estimator
-        A name of ``HEADS`` or a scikit-learn estimator. ``"multitask"`` learns all targets
+        A name in ``HEADS`` or a scikit-learn estimator. ``"multitask"`` learns all targets
         together.
+    coding : str
+        How ratings become classes, a name in ``CODINGS``; ``"as_is"``: labels are used unchanged.
     encoder : folder or Pretrained, optional
-        The encoder that made the table's embeddings; it travels inside the model, so that
-        ``predict`` can read a video. Default: the folder that ``extract`` was given, if it is still
-        there. As a folder also what ``"lstm_pretrained"`` begins with.
+        The encoder of the table's embeddings. It is stored in the model, so that ``predict`` can
+        read a video. Default: the folder that ``extract`` used, if it still exists. A folder is
+        also the initial state of ``"lstm_pretrained"``.
     normalise : {"none", "calibration"}
-        ``"calibration"``: features are differences from each person's first ``calibration_s``;
-        ``predict`` then needs a recording of rest.
+        ``"calibration"``: features are differences from each person's first ``calibration_s``
+        seconds; ``predict`` then needs a recording at rest.
     probabilities : {"temperature", "own", "platt"}
-        Calibrated on training people whom the head had not seen, as the head gives them, or by a
-        sigmoid (:mod:`emotion_rppg.emotion.calibration`).
+        Calibration of probabilities: temperature scaling on training people who were excluded from
+        the fit, none (those of the head), or a sigmoid (:mod:`emotion_rppg.emotion.calibration`).
     extra_features : sequence of str
-        Numeric columns outside the feature families (``"age"``) that are features all the same.
+        Numeric columns outside the feature families (``"age"``) to use as features as well.
     extraction : Extraction, optional
-        How the table was extracted, which ``predict`` repeats on new recordings. Default: what the
-        table carries (`extraction_of`).
+        How the table was extracted, which ``predict`` repeats on new recordings. Default: the
+        record of the table (`extraction_of`).
+    seed : int
+        Seed of the head and of the folds of the calibration.
 
     Raises
     ------
     InputError
-        The table is joined from tables that were extracted in different ways.
+        The table is joined from tables with different extractions, or has no usable labels.
     """
     from emotion_rppg.emotion.model import fit as fit_model
     from emotion_rppg.emotion.table_checks import checked_table
@@ -77,7 +81,7 @@ def fit(
     targets = [target] if isinstance(target, str) else list(target)
     if extraction is None and (extraction := extraction_of(table)) is None:
         _log.warning(
-            "the table does not carry how it was extracted (an old file, or lost when tables were "
+            "the table does not record how it was extracted (an old file, or lost when tables were "
             "merged): predict can only guess it from the columns; give fit(…, extraction=…)"
         )
     return fit_model(
@@ -96,7 +100,13 @@ def fit(
 
 
 def load(folder: str | Path) -> Model:
-    """A model folder as ``Model.save`` or ``emotion-rppg train emotion`` wrote it."""
+    """Load a model from a folder of ``Model.save`` or ``emotion-rppg train emotion``.
+
+    Raises
+    ------
+    InputError
+        The folder is not an emotion model or is damaged.
+    """
     from emotion_rppg.emotion.model import load as load_model
 
     return load_model(folder)
@@ -113,26 +123,27 @@ def predict(
     face: int | None = None,
     channel: str | None = None,
 ) -> pd.DataFrame:
-    """Predict arousal, valence or whatever the model was fitted to, one row a window.
+    """Predict the targets of a model (arousal, valence …), one row per window.
 
-    A video (or signal file) is read as the model's training table was (``model.extraction``), and
-    of a folder every recording. Nothing is predicted for a window without a trusted pulse, a
-    shorter one, or one far outside what the model was trained on: its columns are empty and
-    ``reason`` says why, else ``"ok"``.
+    Features of a video, a signal file or all recordings of a folder are extracted as those of the
+    training table (``model.extraction``). A window without a trusted pulse, a shorter window and
+    one far outside the range of the training data have empty predictions, and ``reason`` says why;
+    of all others ``reason`` is ``"ok"``.
 
     Parameters
     ----------
     model : Model, folder or name
-        ``"stress"`` comes along; see its card.
+        The package contains the model ``"stress"``; see its card.
     calibrate : file, Video or table, optional
         The same person at rest, for a model fitted with ``normalise="calibration"``.
     device, weights :
-        Where networks run, and where the folder of the pulse network lies now.
+        Device for networks, and the current folder of the pulse network.
     region : str, optional
-        That of the training; another one is refused unless the model is too old to know its own.
+        Image region; another one than in the training is refused, unless the model is too old to
+        store its own.
     face, channel : int, str, optional
-        Which face of this video, or which column or channel of this signal file. Default: as in
-        the training.
+        Number of the face in this video, column or channel of this signal file. Default: as in the
+        training.
 
     Returns
     -------
@@ -145,17 +156,17 @@ def predict(
     from emotion_rppg.emotion.table_checks import checked_table
 
     trained = model if isinstance(model, ModelType) else load(model)
-    how: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
+    options: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
     failures: list[dict[str, str]] = []
     if isinstance(video_or_table, str | Path | Video):
-        found = recordings_like(trained, video_or_table, channel=channel)
-        table, failures = read_all_like(trained, found, **how)
+        recordings = recordings_like(trained, video_or_table, channel=channel)
+        table, failures = read_all_like(trained, recordings, **options)
     else:
         table = checked_table(video_or_table)
     rest = calibrate
     if isinstance(calibrate, str | Path | Video):
-        found = recordings_like(trained, calibrate, channel=channel)
-        rest, _ = read_all_like(trained, found, **how)
+        recordings = recordings_like(trained, calibrate, channel=channel)
+        rest, _ = read_all_like(trained, recordings, **options)
     for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
         _log.warning("%s", shift)
     rows = trained.predict(table, rest=rest)
@@ -186,14 +197,14 @@ def pretrain_encoder(
     resume: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pretrained:
-    """Pretrain a beat encoder on the tables' sequences, without their labels.
+    """Pretrain a beat encoder on the sequences of feature tables, without labels.
 
-    ``reads`` is what the encoder is given and ``writes`` what the decoder is to write, names of
-    ``features.sequences.INPUTS``; default: what was read. ``hidden`` to ``seed`` are those
-    of `emotion_rppg.emotion.deep.pretraining.Recipe`, the others those of `pretrain` there.
+    ``reads`` names the input of the encoder and ``writes`` the output of the decoder (names in
+    ``features.sequences.INPUTS``; default: the input). ``hidden`` to ``seed`` are those of
+    `emotion_rppg.emotion.deep.pretraining.Recipe`, the others those of `pretrain` there.
 
-    The people in them are written down in ``trained_on``: ``evaluate`` refuses to test them on
-    its embeddings.
+    The people in the tables are stored in ``trained_on``: ``evaluate`` refuses to test them on the
+    embeddings.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Read new recordings as the training table of a model was read."""
+"""Extract features of new recordings with the options of a model's training table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
-from emotion_rppg.study.feature_table import all_failed, completed, features_of, or_failure_reason
+from emotion_rppg.study.feature_table import (
+    complete_table,
+    failure_message,
+    features_of,
+    or_failure_reason,
+)
 from emotion_rppg.windows import EMBEDDING
 
 if TYPE_CHECKING:
@@ -40,28 +45,28 @@ def read_all_like(
     Returns
     -------
     table, failures
-        The rows of all that could be read; of the others the name and the reason.
+        The rows of all recordings that could be read; name and reason of the others.
 
     Raises
     ------
     InputError
-        No recording could be read, or the model needs what is not given.
+        No recording could be read, or something that the model needs is missing.
     """
-    how = extraction_for(model, recordings, weights=weights, region=region, face=face)
+    options = extraction_for(model, recordings, weights=weights, region=region, face=face)
     tables: list[pd.DataFrame] = []
     failures: list[dict[str, str]] = []
     for number, recording in enumerate(recordings):
-        inside = progress if len(recordings) == 1 else None
-        read = or_failure_reason(partial(_rows, model, recording, how, device, inside, None))
-        if isinstance(read, str):
-            failures.append({"recording": recording.name, "reason": read})
+        inner = progress if len(recordings) == 1 else None
+        outcome = or_failure_reason(partial(_rows, model, recording, options, device, inner, None))
+        if isinstance(outcome, str):
+            failures.append({"recording": recording.name, "reason": outcome})
         else:
-            tables.append(read[0])
-        if progress is not None and inside is None:
+            tables.append(outcome[0])
+        if progress is not None and inner is None:
             progress(number + 1, len(recordings))
     if not tables:
-        raise InputError(all_failed(failures))
-    return completed(tables, how), failures
+        raise InputError(failure_message(failures))
+    return complete_table(tables, options), failures
 
 
 def read_like(
@@ -78,18 +83,18 @@ def read_like(
 ) -> tuple[pd.DataFrame, Signal]:
     """Extract feature table and wave of one recording as the model's training table was extracted.
 
-    A file shorter than the model's window gives one row, which the model does not judge.
+    A file shorter than the model's window gives one row, for which nothing is predicted.
     """
-    recording = given if isinstance(given, Recording) else _only(model, given, channel)
-    how = extraction_for(model, [recording], weights=weights, region=region, face=face)
-    rows, wave = _rows(model, recording, how, device, progress, preview)
-    return completed([rows], how), wave
+    recording = given if isinstance(given, Recording) else _single_recording(model, given, channel)
+    options = extraction_for(model, [recording], weights=weights, region=region, face=face)
+    rows, wave = _rows(model, recording, options, device, progress, preview)
+    return complete_table([rows], options), wave
 
 
 def recordings_like(
     model: Model, given: str | Path | Video, *, channel: str | None = None
 ) -> list[Recording]:
-    """The recordings of a file or folder, with the channel that the model learned from."""
+    """List the recordings of a file or folder, with the channel of the model's training table."""
     channel, kind = channel_like(model, [given], channel)
     return as_recordings(given, channel=channel, kind=kind)
 
@@ -97,12 +102,12 @@ def recordings_like(
 def channel_like(
     model: Model, given: Sequence[str | Path | Video], channel: str | None
 ) -> tuple[str | None, str]:
-    """Channel of signal files and what it holds: the one given, else that of the training."""
+    """Choose the channel of signal files and its kind: the given one, else the training's."""
     from emotion_rppg.formats.signal_files import is_signal_file
 
     if channel is None and all(
-        isinstance(each, str | Path) and (Path(each).is_dir() or is_signal_file(Path(each)))
-        for each in given
+        isinstance(item, str | Path) and (Path(item).is_dir() or is_signal_file(Path(item)))
+        for item in given
     ):
         channel = model.extraction.channel
     return channel, model.extraction.source
@@ -116,48 +121,56 @@ def extraction_for(
     region: str | None = None,
     face: int | None = None,
 ) -> Extraction:
-    """The extraction of the model, ready for these recordings; checked before any of them is read.
+    """Prepare the options of the model's training table for new recordings, before any is read.
 
     Raises
     ------
     InputError
-        All that keeps the recordings from being read as the training table was.
+        The recordings cannot be read with these options; the message lists all reasons.
     """
-    how = _with_network(model, weights)
-    faults = [*_unstored(model, how), *_other_region(model, region), *_lacking(model, recordings)]
+    options = _locate_network(model, weights)
+    faults = [
+        *_not_stored(model, options),
+        *_other_region(model, region),
+        *_missing_baseline(model, recordings),
+    ]
     if faults:
         raise InputError("; ".join(faults))
     compares = any(name.endswith(VS_BASELINE) for name in model.names)
     return replace(
-        how,
-        region=region or how.region,
-        face=how.face if face is None else face,
-        baseline=how.baseline if compares else None,
+        options,
+        region=region or options.region,
+        face=options.face if face is None else face,
+        baseline=options.baseline if compares else None,
         encoder=model.encoder,
     )
 
 
-def _with_network(model: Model, weights: str | Path | None) -> Extraction:
-    """With the folder of the network that read the training's videos, wherever it lies now."""
-    how, network = model.extraction, model.made_from["network"]
+def _locate_network(model: Model, weights: str | Path | None) -> Extraction:
+    """Set the folder of the network of the training table, wherever it is stored now."""
+    options, network = model.extraction, model.made_from["network"]
     if not network:
-        return how if weights is None else replace(how, weights=weights)
-    method = str(how.method)
-    is_folder = how.weights is None and (Path(method).is_dir() or Path(method).name == network)
-    place = weights or (method if is_folder else how.weights)
+        return options if weights is None else replace(options, weights=weights)
+    method = str(options.method)
+    is_folder = options.weights is None and (Path(method).is_dir() or Path(method).name == network)
+    place = weights or (method if is_folder else options.weights)
     if place is None or not Path(place).is_dir():
         raise InputError(
-            f"the model learned from pulses that the network {network!r} read: "
+            f"the model was trained on pulses that the network {network!r} estimated: "
             "give its folder as weights (--weights DIR)"
         )
-    return replace(how, method=place, weights=None) if is_folder else replace(how, weights=place)
+    return (
+        replace(options, method=place, weights=None)
+        if is_folder
+        else replace(options, weights=place)
+    )
 
 
-def _unstored(model: Model, how: Extraction) -> list[str]:
-    faults = [how.method.refusal()] if isinstance(how.method, NotStored) else []
+def _not_stored(model: Model, options: Extraction) -> list[str]:
+    faults = [options.method.refusal()] if isinstance(options.method, NotStored) else []
     if model.encoder is None and any(name.startswith(EMBEDDING) for name in model.names):
         faults.append(
-            "the model reads embeddings and does not contain their encoder: fit it again with "
+            "the model needs embeddings and does not contain their encoder: fit it again with "
             "encoder=DIR (--encoder DIR)"
         )
     return faults
@@ -168,66 +181,67 @@ def _other_region(model: Model, region: str | None) -> list[str]:
     if region is None or region == trained or not model.extraction_known:
         return []
     return [
-        f"the model learned from the region {trained!r}, got {region!r}: leave the region out, or "
+        f"the model was trained on the region {trained!r}, got {region!r}: omit the region, or "
         "fit a model on a table of that region"
     ]
 
 
-def _lacking(model: Model, recordings: Sequence[Recording]) -> list[str]:
-    """The baseline that is not among the recordings."""
+def _missing_baseline(model: Model, recordings: Sequence[Recording]) -> list[str]:
+    """Report a baseline trial that is not among the recordings."""
     trial = model.extraction.baseline
     compares = any(name.endswith(VS_BASELINE) for name in model.names)
     if not compares or trial in {recording.trial for recording in recordings}:
         return []
     if trial is None:
         return [
-            "the model compares with a baseline and does not know which: give a feature table, "
-            "extracted with that baseline, in place of the recordings"
+            "the model compares features with a baseline that it does not store: give a feature "
+            "table, extracted with that baseline, instead of the recordings"
         ]
     if not isinstance(trial, str):
         return []
-    known = ", ".join(dict.fromkeys(recording.trial for recording in recordings))
+    trials = ", ".join(dict.fromkeys(recording.trial for recording in recordings))
     return [
-        f"the model compares each person with the trial {trial!r}, which is not given (trials: "
-        f"{known}): give the folder that holds that trial, too (its manifest.csv or its file "
-        "names it), or a feature table extracted with that baseline"
+        f"the model compares each person with the trial {trial!r}, which is missing (trials: "
+        f"{trials}): give a folder that contains that trial as well (named in manifest.csv or by "
+        "its file), or a feature table extracted with that baseline"
     ]
 
 
 def _rows(
     model: Model,
     recording: Recording,
-    how: Extraction,
+    options: Extraction,
     device: str,
     progress: Progress | None,
     preview: Preview | None,
 ) -> tuple[pd.DataFrame, Signal]:
-    """Rows and wave of one recording, without baseline and embeddings."""
-    reading, recording = Reading.of(how, device), _as_trained(model, recording)
+    """Extract rows and wave of one recording, without baseline and embeddings."""
+    reading, recording = Reading.of(options, device), _with_trained_signals(model, recording)
     wave = reading.wave(recording, progress, preview)
-    return features_of(recording, wave, reading, how), wave
+    return features_of(recording, wave, reading, options), wave
 
 
-def _as_trained(model: Model, recording: Recording) -> Recording:
-    """The recording with those of its views that the training read, where it has one of them.
+def _with_trained_signals(model: Model, recording: Recording) -> Recording:
+    """Restrict a recording to the signal kinds of the training table, if it has one of them.
 
-    With ``source="auto"`` a training may have read contact pulses alone: of a recording that has a
-    video, too, the same is read. Where none of them is there, another is read (`Model.shift`
-    warns). A source that was chosen by name is never exchanged.
+    A training with ``source="auto"`` may have read contact pulses only. A new recording that also
+    has a video is then read by its contact pulse. A recording without any of the training's kinds
+    is read by another one (`Model.shift` warns). A source that was chosen by name is never
+    replaced.
     """
     source = model.extraction.source
-    has: list[Any] = [kind for kind in KINDS if kind in recording.signals]
-    has += ["rppg"] if recording.video is not None else []
+    available: list[Any] = [kind for kind in KINDS if kind in recording.signals]
+    available += ["rppg"] if recording.video is not None else []
     if source != "auto":
-        if source in has:
+        if source in available:
             return recording
         raise InputError(
-            f"{recording.name} has no {source}, which the model learned from; it has: "
-            f"{', '.join(dict.fromkeys(has)) or 'nothing'}; to try the model on that, extract a "
-            "feature table with source=… (--source) and predict its rows"
+            f"{recording.name} has no {source}, which the model was trained on; it has: "
+            f"{', '.join(dict.fromkeys(available)) or 'nothing'}; to try the model on that, "
+            "extract a feature table with source=… (--source) and predict its rows"
         )
-    taught = model.made_from["source"].split(", ")
-    wanted = [kind for kind in has if kind in taught]
+    trained = model.made_from["source"].split(", ")
+    wanted = [kind for kind in available if kind in trained]
     if not wanted:
         return recording
     return replace(
@@ -241,8 +255,11 @@ def _as_trained(model: Model, recording: Recording) -> Recording:
     )
 
 
-def _only(model: Model, given: str | Path | Video, channel: str | None) -> Recording:
-    found = recordings_like(model, given, channel=channel)
-    if len(found) != 1:
-        raise InputError(f"{given} holds {len(found)} recordings: want one; give the file itself")
-    return found[0]
+def _single_recording(model: Model, given: str | Path | Video, channel: str | None) -> Recording:
+    """List the only recording of a path; an error if there are several."""
+    recordings = recordings_like(model, given, channel=channel)
+    if len(recordings) != 1:
+        raise InputError(
+            f"{given} contains {len(recordings)} recordings; want one: give the path of its file"
+        )
+    return recordings[0]

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.atomic_files import whole_file
+from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.synthesis.faces import Face
 
 # ffmpeg's encoder and its options for each codec; {} is the quality, lower is better.
@@ -93,7 +93,7 @@ def write_video(
         raise InputError(f"cannot encode {shape}: want frames of even width and height")
     motion_jpeg = path.suffix.lower() == ".avi"
     encode = _motion_jpeg if motion_jpeg else partial(_ffmpeg, options=CODECS[codec].format(crf))
-    with whole_file(path) as fresh:
+    with atomic_file(path) as fresh:
         encode(fresh, chain([first], stream), rate_hz, (first.shape[1], first.shape[0]))
     return path
 

@@ -7,7 +7,7 @@ import pytest
 
 from emotion_rppg.pulse import evidence
 from emotion_rppg.pulse.evidence import FrameEvidence
-from emotion_rppg.signal_quality import judge, per_sample
+from emotion_rppg.signal_quality import judge, sample_quality
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import FaceFrame
 
@@ -135,7 +135,7 @@ def test_of_fast_cameras_fifteen_frames_a_second_are_used() -> None:
 def test_judge_withholds_what_the_frames_contradict() -> None:
     signal = Signal(np.interp(np.arange(600) / 30, TIMES, WAVE), 30, kind="rppg")
     assert judge(signal).hr_bpm == pytest.approx(72, abs=1)
-    quality = per_sample(signal)
+    quality = sample_quality(signal)
     half = Signal(signal.samples, 30, quality=np.where(np.arange(600) < 300, 0, quality))
     assert judge(half).hr_bpm == pytest.approx(72, abs=1.5)
     none = judge(Signal(signal.samples, 30, quality=np.zeros(600)))

@@ -1,4 +1,4 @@
-"""Model folders appear whole or not at all, say what is damaged, and never run code."""
+"""Model folders are written atomically, damage is reported, and nothing loaded runs code."""
 
 import json
 import os
@@ -11,17 +11,17 @@ from torch import nn
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime import atomic_files
-from emotion_rppg.runtime.atomic_files import check_folder, whole_folder, write_json
+from emotion_rppg.runtime.atomic_files import atomic_folder, check_folder, write_json
 from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config, save_tensors
 
 
 def write_model(folder, note: str) -> None:
-    with whole_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         write_json(fresh / "config.json", {"kind": "pulse", "version": "0", "note": note})
         save_tensors(fresh, {"w": torch.full((3,), float(len(note)))})
 
 
-def test_a_model_comes_back_and_is_replaced_whole(tmp_path) -> None:
+def test_a_model_is_read_back_and_replaced_completely(tmp_path) -> None:
     folder = tmp_path / "deep" / "model"
     write_model(folder, "old")
     (folder / "curve.csv").write_text("step,loss\n")
@@ -32,11 +32,11 @@ def test_a_model_comes_back_and_is_replaced_whole(tmp_path) -> None:
     assert [p.name for p in folder.parent.iterdir()] == ["model"]
 
 
-def test_a_failure_leaves_the_old_model_and_no_litter(tmp_path) -> None:
+def test_a_failure_leaves_the_old_model_and_no_temporary_files(tmp_path) -> None:
     write_model(tmp_path / "model", "old")
 
     def broken() -> None:
-        with whole_folder(tmp_path / "model") as fresh:
+        with atomic_folder(tmp_path / "model") as fresh:
             (fresh / "config.json").write_text("half")
             raise RuntimeError("disk full")
 
@@ -46,7 +46,7 @@ def test_a_failure_leaves_the_old_model_and_no_litter(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
-def test_death_while_the_old_model_is_cleared_away_loses_nothing(tmp_path, monkeypatch) -> None:
+def test_a_kill_while_the_old_model_is_removed_loses_nothing(tmp_path, monkeypatch) -> None:
     write_model(tmp_path / "model", "old")
 
     def dies(*_args, **_options) -> None:
@@ -60,7 +60,7 @@ def test_death_while_the_old_model_is_cleared_away_loses_nothing(tmp_path, monke
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
-def test_a_link_keeps_pointing_where_the_model_is(tmp_path) -> None:
+def test_a_link_still_points_to_the_model(tmp_path) -> None:
     write_model(tmp_path / "disk" / "model", "old")
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
     write_model(tmp_path / "link", "newer")
@@ -68,17 +68,17 @@ def test_a_link_keeps_pointing_where_the_model_is(tmp_path) -> None:
     assert read_config(tmp_path / "disk" / "model")["note"] == "newer"
 
 
-def test_somebodys_own_folder_is_refused_before_any_work(tmp_path) -> None:
+def test_a_folder_of_the_user_is_refused_before_any_work(tmp_path) -> None:
     (tmp_path / "thesis.tex").write_text("three years")
     with pytest.raises(InputError, match="is not an output"):
         check_folder(tmp_path)
-    with pytest.raises(InputError, match="is not an output"), whole_folder(tmp_path):
+    with pytest.raises(InputError, match="is not an output"), atomic_folder(tmp_path):
         pytest.fail("the block must not run")
     assert (tmp_path / "thesis.tex").exists()
     check_folder(tmp_path / "new")
 
 
-def test_what_is_missing_or_damaged_is_said(tmp_path) -> None:
+def test_missing_and_damaged_files_are_reported(tmp_path) -> None:
     with pytest.raises(InputError, match=r"no config\.json"):
         read_config(tmp_path)
     with pytest.raises(InputError, match=r"no model\.safetensors"):
@@ -103,7 +103,7 @@ class _Hostile:
         return open, (self.path, "w")
 
 
-def test_a_pickle_under_a_weights_name_does_not_run(tmp_path) -> None:
+def test_a_pickle_named_as_weights_does_not_run(tmp_path) -> None:
     trace = tmp_path / "it_ran"
     (tmp_path / "model.safetensors").write_bytes(pickle.dumps(_Hostile(str(trace))))
     with pytest.raises(InputError, match="is damaged"):
@@ -114,7 +114,7 @@ def test_a_pickle_under_a_weights_name_does_not_run(tmp_path) -> None:
     assert not trace.exists()
 
 
-def test_tensors_that_do_not_fit_are_named_and_nothing_is_filled() -> None:
+def test_tensors_that_do_not_fit_are_named_and_none_is_loaded() -> None:
     module = nn.Linear(2, 3)
     before = module.weight.detach().clone()
     with pytest.raises(InputError) as error:

@@ -1,4 +1,4 @@
-"""Kept results: given back whole and equal, never stale, never another process's half."""
+"""Cached results are returned complete and equal, and never stale."""
 
 import os
 import subprocess
@@ -22,59 +22,59 @@ KEY = "ab" * 32
 
 
 @pytest.mark.parametrize("quality", [None, np.linspace(0, 1, 90)])
-def test_a_wave_comes_back_as_it_was(tmp_path, quality) -> None:
+def test_a_wave_is_returned_unchanged(tmp_path, quality) -> None:
     wave = Signal(np.r_[np.nan, np.arange(89.0)], 29.97, kind="rppg", start_s=2.5, quality=quality)
-    Cache(tmp_path).keep(KEY, wave)
+    Cache(tmp_path).put(KEY, wave)
     again = Cache(tmp_path).get(KEY)
     np.testing.assert_array_equal(again.samples, wave.samples)
     assert (again.rate_hz, again.start_s, again.kind) == (29.97, 2.5, "rppg")
     assert (again.quality is None) == (quality is None)
 
 
-def test_a_table_comes_back_as_it_was(tmp_path) -> None:
+def test_a_table_is_returned_unchanged(tmp_path) -> None:
     table = pd.DataFrame({"n": [1, 2], "x": [np.nan, 0.1], "t": ["", "ü"], "b": [True, False]})
-    Cache(tmp_path).keep(KEY, table)
+    Cache(tmp_path).put(KEY, table)
     pd.testing.assert_frame_equal(Cache(tmp_path).get(KEY), table)
 
 
-def test_pictures_come_back_as_they_were(tmp_path) -> None:
+def test_images_are_returned_unchanged(tmp_path) -> None:
     arrays = {"pictures": np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3), "at": np.array(0.5)}
-    Cache(tmp_path).keep(KEY, arrays)
+    Cache(tmp_path).put(KEY, arrays)
     again = Cache(tmp_path).get(KEY)
     assert again.keys() == arrays.keys()
     for name, array in arrays.items():
         np.testing.assert_array_equal(again[name], array, strict=True)
 
 
-def test_what_is_damaged_counts_as_absent(tmp_path) -> None:
-    kept = Cache(tmp_path)
-    assert kept.get(KEY) is None
-    assert kept.get(None) is None
-    kept.keep(KEY, pd.DataFrame({"x": np.arange(100.0)}))
-    path = kept.entries()[0].path
+def test_a_damaged_result_counts_as_absent(tmp_path) -> None:
+    cache = Cache(tmp_path)
+    assert cache.get(KEY) is None
+    assert cache.get(None) is None
+    cache.put(KEY, pd.DataFrame({"x": np.arange(100.0)}))
+    path = cache.entries()[0].path
     whole = path.read_bytes()
     flipped = bytearray(whole)
     flipped[len(whole) // 3] ^= 1
     for content in (b"", whole[:-1], whole[:40], bytes(flipped)):
         path.write_bytes(content)
-        assert kept.get(KEY) is None
+        assert cache.get(KEY) is None
 
 
-def test_clearing_removes_what_is_ours_and_nothing_else(tmp_path) -> None:
+def test_clearing_removes_cached_results_and_nothing_else(tmp_path) -> None:
     (tmp_path / "thesis.kept").write_text("three years")
-    kept = Cache(tmp_path)
+    cache = Cache(tmp_path)
     for letter in "ab":
-        kept.keep(letter * 64, pd.DataFrame({"x": [1.0]}))
+        cache.put(letter * 64, pd.DataFrame({"x": [1.0]}))
     os.utime(tmp_path / f"{'a' * 64}.kept", (0, 0))
-    assert [e.path.name[0] for e in kept.clear(before_s=1e6)] == ["a"]
-    assert len(kept.clear()) == 1
+    assert [e.path.name[0] for e in cache.clear(before_s=1e6)] == ["a"]
+    assert len(cache.clear()) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.kept"]
 
 
 # ---- fingerprints ------------------------------------------------------------------------------
 
 
-def test_any_change_of_a_file_is_another_fingerprint(tmp_path) -> None:
+def test_any_change_of_a_file_changes_the_fingerprint(tmp_path) -> None:
     path = tmp_path / "x.bin"
     path.write_bytes(bytes(3 << 20))
     first = fingerprint(Video(path))
@@ -88,7 +88,7 @@ def test_any_change_of_a_file_is_another_fingerprint(tmp_path) -> None:
     assert len({first, second, fingerprint(Video(path)), fingerprint(Video(path, 1.0))}) == 4
 
 
-def test_a_folder_changes_with_its_files(tmp_path) -> None:
+def test_the_fingerprint_of_a_folder_changes_with_its_files(tmp_path) -> None:
     (tmp_path / "config.json").write_text("{}")
     first = fingerprint(tmp_path)
     called = fingerprint(partial(read_signal, str(tmp_path)))
@@ -97,7 +97,9 @@ def test_a_folder_changes_with_its_files(tmp_path) -> None:
     assert fingerprint(partial(read_signal, str(tmp_path))) != called
 
 
-def test_a_file_is_the_same_by_whatever_path_and_a_word_is_no_file(tmp_path, monkeypatch) -> None:
+def test_the_path_of_a_file_does_not_matter_and_a_plain_string_is_no_file(
+    tmp_path, monkeypatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "anna").mkdir()
     (tmp_path / "a.csv").write_text("time_s,bvp")
@@ -107,7 +109,7 @@ def test_a_file_is_the_same_by_whatever_path_and_a_word_is_no_file(tmp_path, mon
     assert fingerprint({"subject": "anna"}) == before
 
 
-def test_arrays_count_by_every_number_and_calls_by_their_arguments(tmp_path) -> None:
+def test_every_array_element_and_every_argument_counts(tmp_path) -> None:
     wave = Signal(np.zeros(500), 50.0)
     other = Signal(np.r_[np.zeros(250), 1e-9, np.zeros(249)], 50.0)
     (tmp_path / "a.csv").write_text("time_s,bvp\n0,1\n")
@@ -117,13 +119,13 @@ def test_arrays_count_by_every_number_and_calls_by_their_arguments(tmp_path) -> 
     assert len(set(prints)) == len(prints)
 
 
-def test_code_from_elsewhere_has_none() -> None:
+def test_functions_of_other_packages_have_no_fingerprint() -> None:
     assert fingerprint(lambda rgb, rate_hz: rgb[:, 1]) is None
     assert fingerprint({"method": np.sum}) is None
     assert fingerprint(partial(len, "x")) is None
 
 
-def test_other_code_is_another_fingerprint(monkeypatch) -> None:
+def test_a_change_of_the_code_changes_the_fingerprint(monkeypatch) -> None:
     first = fingerprint(1)
     monkeypatch.setattr("emotion_rppg.runtime.cache_keys.code_digest", lambda: "other")
     assert fingerprint(1) != first
@@ -133,17 +135,17 @@ def test_other_code_is_another_fingerprint(monkeypatch) -> None:
 
 
 def interrupted(out: Path) -> None:
-    """Leaves one result beside the output."""
-    with suppress(KeyboardInterrupt), cache_beside(out) as kept:
-        kept.keep(KEY, pd.DataFrame({"x": [1.0]}))
+    """Leave one result beside the output."""
+    with suppress(KeyboardInterrupt), cache_beside(out) as cache:
+        cache.put(KEY, pd.DataFrame({"x": [1.0]}))
         raise KeyboardInterrupt
 
 
-def test_results_beside_an_output_go_when_it_is_whole_and_stay_when_not(tmp_path) -> None:
+def test_results_beside_an_output_are_removed_once_it_is_complete(tmp_path) -> None:
     out = tmp_path / "new" / "t.csv"
     interrupted(out)
-    with cache_beside(out) as kept:
-        assert kept.get(KEY) is not None
+    with cache_beside(out) as cache:
+        assert cache.get(KEY) is not None
     assert list(out.parent.iterdir()) == []
     with pytest.raises(InputError, match="bad"), cache_beside(out):
         raise InputError("bad")  # nothing was done: nothing is left
@@ -160,7 +162,7 @@ with cache_beside(Path(sys.argv[1])):
 """
 
 
-def test_two_processes_do_not_make_the_same_output_and_a_dead_one_holds_nothing(tmp_path) -> None:
+def test_two_processes_cannot_make_one_output_and_a_killed_one_holds_no_lock(tmp_path) -> None:
     out = tmp_path / "t.csv"
     other = subprocess.Popen([sys.executable, "-c", HOLDS, str(out)], stdout=subprocess.PIPE)
     try:
@@ -183,7 +185,7 @@ def test_two_processes_do_not_make_the_same_output_and_a_dead_one_holds_nothing(
     assert [p.name for p in tmp_path.iterdir()] == [mine.name]
 
 
-def test_the_unfinished_is_seen_and_cleared(tmp_path) -> None:
+def test_results_of_an_unfinished_output_are_listed_and_cleared(tmp_path) -> None:
     out = tmp_path / "t.csv"
     interrupted(out)
     assert [(h.folder, h.results) for h in list_entries(tmp_path)] == [
@@ -194,7 +196,7 @@ def test_the_unfinished_is_seen_and_cleared(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_is_no_folder_of_results(tmp_path: Path) -> None:
+def test_a_file_is_refused_as_cache_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("")
     with pytest.raises(InputError, match="is a file"):
         Cache(tmp_path / "x")

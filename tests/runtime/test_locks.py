@@ -1,4 +1,4 @@
-"""Locks: one owner at a time, named when another is refused, released however the owner ends."""
+"""A lock has one owner at a time, is refused with its name, and is released when it exits."""
 
 import errno
 import os
@@ -11,14 +11,14 @@ from threading import Thread
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.runtime.locks import sole, turn
+from emotion_rppg.runtime.locks import exclusive_lock, folder_lock
 
-HOLDS = """
+HOLD_LOCK = """
 import sys
 from pathlib import Path
-from emotion_rppg.runtime.locks import sole, turn
+from emotion_rppg.runtime.locks import exclusive_lock, folder_lock
 name, path = sys.argv[1:]
-lock = sole(Path(path), "waiting") if name == "sole" else turn(Path(path))
+lock = exclusive_lock(Path(path), "waiting") if name == "exclusive" else folder_lock(Path(path))
 with lock:
     print("in", flush=True)
     sys.stdin.read()
@@ -27,8 +27,8 @@ with lock:
 
 @contextmanager
 def another_process(name: str, path: Path):
-    """A process that holds a lock until it is killed."""
-    command = [sys.executable, "-c", HOLDS, name, str(path)]
+    """Start a process that holds a lock until it is killed."""
+    command = [sys.executable, "-c", HOLD_LOCK, name, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         try:
             assert other.stdout.readline() == b"in\n"
@@ -37,31 +37,31 @@ def another_process(name: str, path: Path):
             other.kill()
 
 
-def test_a_second_process_is_refused_by_name_until_the_first_is_killed(tmp_path) -> None:
+def test_a_second_process_is_refused_with_the_owner_until_the_first_is_killed(tmp_path) -> None:
     path = tmp_path / "lock"
-    with another_process("sole", path) as other:
+    with another_process("exclusive", path) as other:
         for _ in range(2):  # the first refusal leaves the owner's name
             with (
                 pytest.raises(InputError, match=rf"process \({other.pid}\) is making x: wait"),
-                sole(path, "making x"),
+                exclusive_lock(path, "making x"),
             ):
                 pytest.fail("two owners")
         other.kill()
         other.wait()
-        with sole(path, "making x"):
+        with exclusive_lock(path, "making x"):
             assert path.read_text() == f" {os.getpid()}"
 
 
 def test_one_process_does_not_hold_a_lock_twice(tmp_path) -> None:
     with (
-        sole(tmp_path / "lock", "making x"),
+        exclusive_lock(tmp_path / "lock", "making x"),
         pytest.raises(InputError, match=rf"\({os.getpid()}\)"),
-        sole(tmp_path / "lock", "making x"),
+        exclusive_lock(tmp_path / "lock", "making x"),
     ):
         pytest.fail("two owners")
 
 
-def test_a_lock_file_that_its_owner_removes_meanwhile_is_made_again(tmp_path, monkeypatch) -> None:
+def test_a_lock_file_that_its_owner_just_removed_is_created_again(tmp_path, monkeypatch) -> None:
     path, opened, real = tmp_path / "parts" / "lock", [], os.open
 
     def open_and_lose(file, *rest, **more):
@@ -74,7 +74,7 @@ def test_a_lock_file_that_its_owner_removes_meanwhile_is_made_again(tmp_path, mo
         return handle
 
     monkeypatch.setattr(os, "open", open_and_lose)
-    with sole(path, "making x"):
+    with exclusive_lock(path, "making x"):
         assert len(opened) == 2
         assert path.read_text() == f" {os.getpid()}"
 
@@ -88,23 +88,26 @@ def test_a_disk_without_locks_is_used_with_a_warning(code, tmp_path, monkeypatch
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with sole(tmp_path / "lock", "making x"), turn(tmp_path):
+    with exclusive_lock(tmp_path / "lock", "making x"), folder_lock(tmp_path):
         assert not (tmp_path / "lock").read_bytes(), "no marker that would outlive a kill"
     assert caplog.messages == 2 * [
-        "this disk knows no locks: do not start the same command twice on it"
+        "this file system has no locks: do not run the same command twice at once on it"
     ]
     code = errno.EIO  # any other failure is one
-    with pytest.raises(OSError, match=os.strerror(code)), sole(tmp_path / "lock", "making x"):
+    with (
+        pytest.raises(OSError, match=os.strerror(code)),
+        exclusive_lock(tmp_path / "lock", "making x"),
+    ):
         pytest.fail("an owner")
 
 
-def test_processes_take_turns_and_leave_nothing_in_the_folder(tmp_path) -> None:
+def test_a_folder_lock_admits_one_at_a_time_and_leaves_no_file(tmp_path) -> None:
     counts = tmp_path / "count"
     counts.write_text("0")
 
     def add() -> None:
         for _ in range(5):
-            with turn(tmp_path):
+            with folder_lock(tmp_path):
                 counts.write_text(str(int(counts.read_text()) + 1))
 
     threads = [Thread(target=add) for _ in range(4)]
@@ -116,14 +119,14 @@ def test_processes_take_turns_and_leave_nothing_in_the_folder(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["count"]
 
 
-def test_a_turn_is_waited_for_and_ends_with_the_process_that_has_it(tmp_path) -> None:
+def test_a_folder_lock_is_waited_for_and_released_by_a_kill(tmp_path) -> None:
     order = []
 
     def wait() -> None:
-        with turn(tmp_path):
+        with folder_lock(tmp_path):
             order.append("mine")
 
-    with another_process("turn", tmp_path) as other:
+    with another_process("folder", tmp_path) as other:
         waiting = Thread(target=wait)
         waiting.start()
         waiting.join(0.3)

@@ -1,4 +1,4 @@
-"""run.json names what made an output and notices when an input changed."""
+"""run.json records how an output was made; a changed input has another identity."""
 
 import json
 
@@ -14,7 +14,7 @@ def test_a_changed_file_has_another_identity(tmp_path) -> None:
     assert before["bytes"] == 3_000_000
 
 
-def test_the_record_stands_in_the_folder_or_beside_the_file(tmp_path) -> None:
+def test_the_record_is_beside_the_file_and_retains_those_of_other_outputs(tmp_path) -> None:
     (tmp_path / "in.csv").write_text("x")
     for name in ("one.csv", "two.csv", "one.csv"):
         (tmp_path / name).write_text("x")

@@ -1,4 +1,4 @@
-"""Tables survive the disk: identities stay text, nothing half-written is left behind."""
+"""Tables are read back as written: identities stay text, and no partial file remains."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.signal_csv import read_signal
-from emotion_rppg.runtime.atomic_files import whole_file, whole_folder
+from emotion_rppg.runtime.atomic_files import atomic_file, atomic_folder
 from emotion_rppg.runtime.tables import (
     check_out,
     read_table,
@@ -44,37 +44,39 @@ def test_a_table_reads_back_as_it_was_written(tmp_path, table, ending) -> None:
     pd.testing.assert_frame_equal(read_table(path), table)
 
 
-def test_several_tables_are_read_as_one_and_what_one_lacks_is_empty(tmp_path, table) -> None:
+def test_several_tables_are_read_as_one_with_missing_columns_empty(tmp_path, table) -> None:
     other = table.assign(dataset="other", sdnn_ms=[40.0, 50.0]).drop(
         columns=["hr_bpm", "seq_ibi_ms", "trained_on"]
     )
     paths = [write_table(table, tmp_path / "a.csv"), write_table(other, tmp_path / "b.parquet")]
-    whole = read_tables(paths)
-    assert whole["dataset"].tolist() == ["mine", "mine", "other", "other"]
-    assert whole.index.tolist() == [0, 1, 2, 3]
-    assert whole["subject"].tolist() == ["01", "02"] * 2
-    assert whole["seq_ibi_ms"].tolist()[1:] == [""] * 3
-    assert whole["trained_on"].tolist()[2:] == [""] * 2
-    assert whole["hr_bpm"][2:].isna().all()
-    assert whole["sdnn_ms"].dropna().tolist() == [40.0, 50.0]
+    joined = read_tables(paths)
+    assert joined["dataset"].tolist() == ["mine", "mine", "other", "other"]
+    assert joined.index.tolist() == [0, 1, 2, 3]
+    assert joined["subject"].tolist() == ["01", "02"] * 2
+    assert joined["seq_ibi_ms"].tolist()[1:] == [""] * 3
+    assert joined["trained_on"].tolist()[2:] == [""] * 2
+    assert joined["hr_bpm"][2:].isna().all()
+    assert joined["sdnn_ms"].dropna().tolist() == [40.0, 50.0]
 
 
-def test_a_partitioned_table_reads_back_and_names_stay_text_for_others(tmp_path, table) -> None:
-    odd = table.assign(subject=["", "../b=c"])
-    rows = pd.concat([table, odd, table.iloc[:1]], ignore_index=True)
+def test_a_partitioned_table_is_read_back_with_text_identities_by_any_reader(
+    tmp_path, table
+) -> None:
+    unusual = table.assign(subject=["", "../b=c"])
+    rows = pd.concat([table, unusual, table.iloc[:1]], ignore_index=True)
     rows["note"] = [None, "a", None, None, None]  # empty for the first person
     folder = write_partitioned(rows, tmp_path / "t.parquet")
     assert len(list(folder.glob("dataset-mine/*.parquet"))) == 4
     pd.testing.assert_frame_equal(
         read_table(folder), rows.loc[[0, 4, 1, 2, 3]].reset_index(drop=True)
     )
-    whole = pd.read_parquet(folder)
-    pd.testing.assert_frame_equal(whole, read_table(folder))
+    joined = pd.read_parquet(folder)
+    pd.testing.assert_frame_equal(joined, read_table(folder))
     one = pd.read_parquet(folder, filters=[("subject", "==", "02")])
     assert (one["subject"].tolist(), one["note"].tolist()) == (["02"], ["a"])
 
 
-def test_a_partitioned_table_is_replaced_whole_and_nothing_else_is(tmp_path, table) -> None:
+def test_a_partitioned_table_is_replaced_completely_and_no_other_folder_is(tmp_path, table) -> None:
     path = tmp_path / "t.parquet"
     write_partitioned(table, path)
     write_partitioned(table.iloc[:1], path)
@@ -92,7 +94,7 @@ def test_a_partitioned_table_is_replaced_whole_and_nothing_else_is(tmp_path, tab
         read_table(tmp_path / "mine.parquet")
 
 
-def test_a_study_of_more_people_than_open_files_is_partitioned(tmp_path) -> None:
+def test_a_study_with_more_people_than_open_files_is_partitioned(tmp_path) -> None:
     many = pd.DataFrame({"dataset": "d", "subject": [f"{n:04}" for n in range(1200)], "x": 1.0})
     folder = write_partitioned(many, tmp_path / "t.parquet")
     assert len(list(folder.rglob("*.parquet"))) == 1200
@@ -104,7 +106,7 @@ def test_an_unknown_ending_is_refused_before_work(tmp_path, table) -> None:
         write_table(table, tmp_path / "t.xlsx")
 
 
-def test_what_is_no_table_says_so(tmp_path) -> None:
+def test_a_file_that_is_no_table_is_refused(tmp_path) -> None:
     path = tmp_path / "t.parquet"
     path.write_text("not parquet")
     with pytest.raises(InputError, match="is not a table"):
@@ -113,12 +115,12 @@ def test_what_is_no_table_says_so(tmp_path) -> None:
         read_table(tmp_path / "missing.csv")
 
 
-def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path) -> None:
+def test_a_failure_leaves_the_old_file_and_no_temporary_file(tmp_path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("old")
 
     def broken() -> None:
-        with whole_file(path) as fresh:
+        with atomic_file(path) as fresh:
             fresh.write_text("half")
             raise RuntimeError("disk full")
 
@@ -128,11 +130,11 @@ def test_a_failure_leaves_the_old_file_and_no_litter(tmp_path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path) -> None:
+def test_a_folder_of_the_user_is_never_replaced(tmp_path) -> None:
     precious = tmp_path / "photos"
     precious.mkdir()
     (precious / "family.jpg").write_text("x")
-    with pytest.raises(InputError, match="not an output"), whole_folder(precious):
+    with pytest.raises(InputError, match="not an output"), atomic_folder(precious):
         pass
     assert (precious / "family.jpg").exists()
 
@@ -146,11 +148,11 @@ def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path) -> None:
         ("config.json", '{"theirs": 1}'),
     ],
 )
-def test_a_folder_with_more_than_our_output_is_never_replaced(tmp_path, name, text) -> None:
+def test_a_folder_with_other_files_is_never_replaced(tmp_path, name, text) -> None:
     folder = tmp_path / "results"
     folder.mkdir()
     (folder / name).write_text(text)
-    with pytest.raises(InputError, match="not an output"), whole_folder(folder):
+    with pytest.raises(InputError, match="not an output"), atomic_folder(folder):
         pass
     assert (folder / name).read_text() == text
 
@@ -163,30 +165,30 @@ def test_a_folder_with_more_than_our_output_is_never_replaced(tmp_path, name, te
         ("config.json", '{"kind": "pulse", "version": "0.1.0"}'),
     ],
 )
-def test_an_output_of_ours_is_replaced_whole(tmp_path, name, text) -> None:
+def test_an_output_of_the_package_is_replaced_completely(tmp_path, name, text) -> None:
     folder = tmp_path / "results"
     folder.mkdir()
     (folder / name).write_text(text)
     (folder / "old.txt").write_text("x")
-    with whole_folder(folder) as fresh:
+    with atomic_folder(folder) as fresh:
         (fresh / "new.txt").write_text("y")
     assert [p.name for p in folder.iterdir()] == ["new.txt"]
 
 
-def test_what_a_kill_left_beside_a_result_is_swept_up_a_day_later(tmp_path) -> None:
+def test_temporary_folders_of_killed_processes_are_removed_after_a_day(tmp_path) -> None:
     names = [".results-abcdefgh", ".results-12345678.old", ".results-1234567_", ".results-notes"]
     for name in [*names, ".results-2-abcdefgh"]:
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text("{}")
         if name != ".results-1234567_":  # somebody writes it now
             os.utime(tmp_path / name, (0, 0))
-    with whole_folder(tmp_path / "results") as fresh:
+    with atomic_folder(tmp_path / "results") as fresh:
         (fresh / "new.txt").write_text("y")
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"results", ".results-1234567_", ".results-notes", ".results-2-abcdefgh"}
 
 
-def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
+def test_a_wave_is_written_with_its_times_and_missing_samples_empty(tmp_path) -> None:
     samples = np.array([0.1, np.nan, 0.3])
     wave = Signal(samples, 30, kind="rppg", start_s=2.0, quality=np.array([1.0, 0.0, 0.5]))
     path = write_wave(wave, tmp_path / "wave.csv")
@@ -198,6 +200,6 @@ def test_a_wave_keeps_its_clock_and_leaves_the_unseen_empty(tmp_path) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(write_wave(wave, tmp_path / "w.parquet")), back)
 
 
-def test_a_wave_without_quality_comes_back_without(tmp_path: Path) -> None:
+def test_a_wave_without_quality_is_read_back_without(tmp_path: Path) -> None:
     path = write_wave(Signal(np.sin(np.arange(90)), 30, kind="bvp"), tmp_path / "wave.csv")
     assert read_signal(path, "bvp").quality is None

@@ -1,4 +1,4 @@
-"""The law of `Extraction`: predict reads as training read, in each field, through each file."""
+"""Predict extracts features with the options of the training table, for every field and file."""
 
 import inspect
 import json
@@ -88,14 +88,14 @@ def network(tmp_path_factory) -> Path:
 
 def fitted(table: pd.DataFrame, **how: Any) -> Model:
     labels = pd.Series(np.arange(len(table), dtype=float) % 3, table.index)
-    if "hr_bpm_vs_baseline" in table:  # what is compared with a baseline is learned from alone
+    if "hr_bpm_vs_baseline" in table:  # only rows that are compared with a baseline have labels
         labels = labels.where(table["hr_bpm_vs_baseline"].notna())
     rows = table.assign(label_state=labels)
     return fit(rows, target="state", head="ridge", coding="as_is", probabilities="own", **how)
 
 
-# Field: what to extract from (a fixture), and how; every case sets its field to another value than
-# the default, and reads otherwise with the default.
+# Field: the input (a fixture) and the options. Each case sets its field to a value other than the
+# default, with which the features differ.
 LEFT = {"length_s": 10.0, "step_s": 4.0, "min_quality": 0.0, "region": "40,30,80,100"}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "method": ("two_faces", {**LEFT, "method": "green"}),
@@ -118,13 +118,13 @@ def test_every_field_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_predict_reads_as_training_read(name, request, tmp_path) -> None:
+def test_predict_extracts_as_the_training_did(name, request, tmp_path) -> None:
     given, how = CASES[name]
     path = request.getfixturevalue(given)
     if name in ("weights", "encoder"):
         how = {**how, name: request.getfixturevalue("network" if name == "weights" else name)}
     table = extract(path, **how)
-    if name == "min_quality":  # such that it matters: half of the windows are below it
+    if name == "min_quality":  # half of the windows are below it
         how = {**how, name: float(table["quality"].median())}
         table = extract(path, **how)
     fitted(table).save(tmp_path / "m")
@@ -133,22 +133,22 @@ def test_predict_reads_as_training_read(name, request, tmp_path) -> None:
     expected = model.predict(table)
     assert expected["state"].notna().any()
     pd.testing.assert_frame_equal(predict(path, model), expected)
-    try:  # a model that had forgotten this field reads otherwise, or cannot read
-        forgotten = predict(path, forgetful(model, name))
+    try:  # without this field the features differ or cannot be extracted
+        without_field = predict(path, with_default(model, name))
     except InputError:
         return
     with pytest.raises(AssertionError):
-        pd.testing.assert_frame_equal(forgotten, expected)
+        pd.testing.assert_frame_equal(without_field, expected)
 
 
-def forgetful(model: Model, name: str) -> Model:
+def with_default(model: Model, name: str) -> Model:
     made_from = {**model.made_from, "source": "bvp"} if name == "source" else model.made_from
     how = replace(model.extraction, **{name: getattr(Extraction(), name)})
     encoder = None if name == "encoder" else model.encoder
     return replace(model, extraction=how, made_from=made_from, encoder=encoder)
 
 
-def test_a_trial_as_baseline_is_found_among_the_recordings(study, tmp_path) -> None:
+def test_a_baseline_trial_is_taken_from_the_recordings(study, tmp_path) -> None:
     table = extract(study, **SHORT, baseline="1")
     fitted(table).save(tmp_path / "m")
     model = load(tmp_path / "m")
@@ -162,7 +162,7 @@ def test_a_trial_as_baseline_is_found_among_the_recordings(study, tmp_path) -> N
 # ---- the value -----------------------------------------------------------------------------------
 
 
-def test_a_dictionary_and_back_is_the_same_value() -> None:
+def test_an_extraction_survives_its_dictionary() -> None:
     one = Extraction(method="chrom", families=["HRV"], face=2, baseline="rest", min_quality=0)
     assert Extraction.from_dict(json.loads(json.dumps(one.to_dict()))) == one
     assert one.families == ("hrv",)
@@ -190,9 +190,9 @@ def test_the_signature_of_extract_shows_every_field() -> None:
     assert {name: parameters[name].default for name in FIELDS} == vars(usual)
 
 
-def test_an_extraction_is_given_whole_and_keywords_take_its_place(study) -> None:
+def test_keywords_replace_fields_of_a_given_extraction(study) -> None:
     how = Extraction(source="ecg", **SHORT)
-    table = extract(study, how, step_s=30.0)  # the default of step_s, given nevertheless
+    table = extract(study, how, step_s=30.0)  # an explicit keyword wins, although it is the default
     assert extraction_of(table) == replace(how, step_s=30.0)
     assert set(table["source"]) == {"ecg"}
     with pytest.raises(InputError, match="extraction is an Extraction, got str"):
@@ -207,9 +207,9 @@ def test_a_method_that_is_a_function_is_not_replayed(two_faces, tmp_path) -> Non
     table = extract(two_faces, method=plain_green, **LEFT)
     model = fitted(table)
     model.save(tmp_path / "m")
-    for each in (model, load(tmp_path / "m")):
+    for same in (model, load(tmp_path / "m")):
         with pytest.raises(InputError, match=r"'plain_green'.*only the name is stored"):
-            predict(two_faces, each)
+            predict(two_faces, same)
 
 
 # ---- in memory and on disk -----------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_a_method_that_is_a_function_is_not_replayed(two_faces, tmp_path) -> Non
     ("write", "name"),
     [(write_table, "t.csv"), (write_table, "t.parquet"), (write_partitioned, "p.parquet")],
 )
-def test_a_file_gives_the_extraction_back(study, tmp_path, write, name) -> None:
+def test_a_file_preserves_the_extraction(study, tmp_path, write, name) -> None:
     table = extract(study, source="ecg", **SHORT)
     back = read_table(write(table, tmp_path / name))
     assert extraction_of(back) == extraction_of(table)
@@ -228,7 +228,7 @@ def test_a_file_gives_the_extraction_back(study, tmp_path, write, name) -> None:
     pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
 
 
-def test_a_csv_never_has_the_record_of_another(table, tmp_path) -> None:
+def test_a_csv_never_has_the_record_of_another_table(table, tmp_path) -> None:
     path = write_table(table, tmp_path / "t.csv")
     assert extraction_beside(path).name == "t.extraction.json"
     other = table.copy()
@@ -237,7 +237,7 @@ def test_a_csv_never_has_the_record_of_another(table, tmp_path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["t.csv"]
 
 
-def test_a_damaged_record_is_refused_with_its_place(table, tmp_path) -> None:
+def test_a_damaged_record_is_refused_with_its_file(table, tmp_path) -> None:
     path = write_table(table, tmp_path / "t.csv")
     for text in ("{", '{"extraction": {"length_s": "x"}}', "[]"):
         extraction_beside(path).write_text(text)
@@ -250,7 +250,7 @@ def test_predictions_are_no_feature_table(table, tmp_path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["prediction.csv"]
 
 
-def test_operations_of_pandas_keep_it(table) -> None:
+def test_operations_of_pandas_preserve_the_extraction(table) -> None:
     for same in (table.query("subject == '1'"), table.assign(x=1), table.reset_index(drop=True)):
         assert extraction_of(same) == extraction_of(table)
 
@@ -266,7 +266,7 @@ def test_a_model_contains_the_encoder_of_the_extraction(study, encoder, tmp_path
         predict(study, fitted(table))
 
 
-def test_the_network_may_lie_elsewhere(two_faces, network, tmp_path) -> None:
+def test_the_network_may_be_moved(two_faces, network, tmp_path) -> None:
     place = tmp_path / "net"
     for given in ({"method": "physnet", "weights": place}, {"method": place}):
         shutil.copytree(network, place)
@@ -295,7 +295,7 @@ def test_tables_of_one_extraction_join_to_one(table, tmp_path) -> None:
     assert extraction_of(pd.concat([table, table])) == extraction_of(table)
 
 
-def test_fit_refuses_what_was_extracted_in_different_ways(study, table, tmp_path) -> None:
+def test_fit_refuses_tables_of_different_extractions(study, table, tmp_path) -> None:
     other = extract(study, source="ecg", length_s=30.0, step_s=10.0)
     both = joined([table, other], tmp_path)
     with pytest.raises(InputError, match=r"source: 'auto', 'ecg'; length_s: 20\.0, 30\.0"):
@@ -306,7 +306,7 @@ def test_fit_refuses_what_was_extracted_in_different_ways(study, table, tmp_path
         extraction_of(read_table(tmp_path / "both.csv"))
 
 
-def test_what_cannot_matter_is_no_reason_to_refuse(study, table, tmp_path, caplog) -> None:
+def test_differences_without_effect_are_only_warned_of(study, table, tmp_path, caplog) -> None:
     other = extract(study, method="green", region="full", **SHORT)  # of contact pulses
     with caplog.at_level(logging.WARNING):
         assert fitted(joined([table, other], tmp_path)).extraction == extraction_of(table)
@@ -314,7 +314,7 @@ def test_what_cannot_matter_is_no_reason_to_refuse(study, table, tmp_path, caplo
     assert "region" in caplog.text
 
 
-# ---- what new recordings have --------------------------------------------------------------------
+# ---- signals of new recordings -------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -329,39 +329,41 @@ def pulses() -> Callable[[int], dict[str, Signal]]:
     return signals
 
 
-def test_the_view_that_taught_is_read_again_where_it_is(pulses) -> None:
+def test_the_signal_kind_of_the_training_is_read_if_available(pulses) -> None:
     both = [Recording("d", str(k), signals=pulses(k)) for k in (1, 2)]
-    taught = [replace(r, signals={"bvp": r.signals["bvp"]}) for r in both]
-    model = fitted(extract(taught, **SHORT))
+    training = [replace(r, signals={"bvp": r.signals["bvp"]}) for r in both]
+    model = fitted(extract(training, **SHORT))
     rows, _ = read_all_like(model, both)
     assert set(rows["source"]) == {"bvp"}
     camera = [replace(r, signals={"rppg": r.signals["rppg"]}) for r in both]
     assert set(read_all_like(model, camera)[0]["source"]) == {"rppg"}  # with a warning of `shift`
-    chosen = fitted(extract(taught, source="bvp", **SHORT))
-    with pytest.raises(InputError, match="has no bvp, which the model learned from; it has: rppg"):
+    chosen = fitted(extract(training, source="bvp", **SHORT))
+    with pytest.raises(
+        InputError, match="has no bvp, which the model was trained on; it has: rppg"
+    ):
         read_all_like(chosen, camera)
 
 
-def test_another_region_is_refused(two_faces, study, table) -> None:
-    with pytest.raises(InputError, match="learned from the region 'face', got 'full'"):
+def test_a_region_other_than_that_of_the_training_is_refused(two_faces, study, table) -> None:
+    with pytest.raises(InputError, match="trained on the region 'face', got 'full'"):
         predict(study, fitted(table), region="full")
 
 
 # ---- old tables, old models ----------------------------------------------------------------------
 
 
-def test_an_old_table_can_be_learned_from_with_a_warning(study, table, caplog) -> None:
+def test_fit_accepts_an_old_table_with_a_warning(study, table, caplog) -> None:
     old = table.copy()
     old.attrs = {}
     with caplog.at_level(logging.WARNING):
         model = fitted(old)
-    assert "does not carry how it was extracted" in caplog.text
+    assert "does not record how it was extracted" in caplog.text
     assert not model.extraction_known
     assert model.extraction == replace(Extraction(), **SHORT)
     pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
 
 
-def test_an_old_model_folder_still_reads(study, table, tmp_path) -> None:
+def test_an_old_model_folder_is_read(study, table, tmp_path) -> None:
     model = fitted(table)
     model.save(tmp_path / "m")
     config = json.loads((tmp_path / "m" / "config.json").read_text())
@@ -373,7 +375,7 @@ def test_an_old_model_folder_still_reads(study, table, tmp_path) -> None:
     pd.testing.assert_frame_equal(predict(study, old), model.predict(table))
 
 
-def test_the_bundled_model_says_how_it_reads() -> None:
+def test_the_bundled_model_has_its_extraction() -> None:
     how = load("stress").extraction
     assert (how.length_s, how.step_s) == (60.0, 30.0)
     assert set(how.families) == {"hrv", "sequence", "morphology"}

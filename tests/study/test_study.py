@@ -1,4 +1,4 @@
-"""The stages joined: tables keep identity, reasons and provenance; models say what they cannot."""
+"""Tables have identities, reasons and provenance; models refuse what they cannot predict."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ def table(study) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-def test_a_row_says_who_when_and_how(table) -> None:
+def test_a_row_has_identities_times_and_provenance(table) -> None:
     assert list(table)[: len(IDENTITY)] == list(IDENTITY)
     assert {"quality", "timing_sd_ms", "coverage", "rmssd_se_ms"} <= set(table)
     assert len(table) == 16
@@ -44,7 +44,7 @@ def test_a_row_says_who_when_and_how(table) -> None:
 
 
 @pytest.mark.slow
-def test_the_views_of_one_heart_agree_on_its_rate(study, table) -> None:
+def test_the_signals_of_one_heart_agree_on_its_rate(study, table) -> None:
     by_ecg = extract(Folder(study), source="ecg", length_s=60)
     assert (by_ecg["hr_bpm"] - table["hr_bpm"]).abs().max() < 0.5
     assert (by_ecg["rmssd_ms"] - table["rmssd_ms"]).abs().median() < 5
@@ -67,12 +67,12 @@ def test_a_cluster_gives_the_same_table(study, table, scheduler) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_kept_gives_the_same_table(study, table, tmp_path) -> None:
+def test_cached_results_give_the_same_table(study, table, tmp_path) -> None:
     for _ in range(2):
         pd.testing.assert_frame_equal(extract(Folder(study), cache=tmp_path), table)
 
 
-def test_a_fault_of_the_package_in_one_recording_is_reported_with_its_place(study) -> None:
+def test_a_bug_in_one_recording_is_reported_with_its_line(study) -> None:
     def broken():
         raise ZeroDivisionError("oh")
 
@@ -82,7 +82,7 @@ def test_a_fault_of_the_package_in_one_recording_is_reported_with_its_place(stud
     assert "ZeroDivisionError in test_study.py" in rows.attrs["failures"][0]["reason"]
 
 
-def test_one_unreadable_recording_is_reported_and_the_rest_is_kept(study, caplog) -> None:
+def test_an_unreadable_recording_is_reported_and_the_others_are_extracted(study, caplog) -> None:
     bad = Recording("synthetic", "x", video=Video(Path("nowhere.mp4")))
     rows = extract([bad, *list(Folder(study))[:2]])
     assert len(rows) == 2
@@ -92,7 +92,7 @@ def test_one_unreadable_recording_is_reported_and_the_rest_is_kept(study, caplog
         extract([bad])
 
 
-def test_a_camera_wave_without_a_pulse_keeps_its_row_and_the_reason() -> None:
+def test_a_camera_wave_without_a_pulse_has_a_row_with_a_reason() -> None:
     noise = Signal(np.random.default_rng(0).normal(0, 1, 1800), 30.0, kind="rppg")
     families = list(FAMILIES)
     row = extract([Recording("d", "1", signals={"rppg": noise})], families=families).iloc[0]
@@ -115,18 +115,18 @@ def test_unknown_names_and_empty_studies_are_refused(study) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_reads_back_and_says_the_same(table, tmp_path) -> None:
+def test_a_saved_model_gives_the_same_predictions(table, tmp_path) -> None:
     model = fit(table, target=["arousal", "valence"], head="logistic")
     model.save(tmp_path / "m")
-    said = predict(table, load(tmp_path / "m"))
-    pd.testing.assert_frame_equal(said, predict(table, model))
-    assert set(said["arousal"]) == {"low", "high"}
-    both = said[["arousal_p_low", "arousal_p_high"]].sum(axis=1)
+    predictions = predict(table, load(tmp_path / "m"))
+    pd.testing.assert_frame_equal(predictions, predict(table, model))
+    assert set(predictions["arousal"]) == {"low", "high"}
+    both = predictions[["arousal_p_low", "arousal_p_high"]].sum(axis=1)
     np.testing.assert_allclose(both, 1.0)
-    assert (said["reason"] == "ok").all()
+    assert (predictions["reason"] == "ok").all()
 
 
-def test_what_learned_from_synthetic_people_says_so(table, tmp_path) -> None:
+def test_a_model_of_synthetic_people_has_a_note(table, tmp_path) -> None:
     model = fit(table, target="arousal")
     model.save(tmp_path / "m")
     assert "synthetic people" in load(tmp_path / "m").note
@@ -135,7 +135,7 @@ def test_what_learned_from_synthetic_people_says_so(table, tmp_path) -> None:
     assert fit(table.assign(dataset="mine"), target="arousal").note == ""
 
 
-def test_a_short_video_gets_a_rate_but_no_arousal(table) -> None:
+def test_a_short_video_has_a_rate_but_no_prediction(table) -> None:
     row = predict(CLIP, fit(table.assign(method="pos"), target="arousal")).iloc[0]
     assert row["hr_bpm"] == pytest.approx(72, abs=2)
     assert row["arousal"] == ""
@@ -146,15 +146,15 @@ def test_a_short_video_gets_a_rate_but_no_arousal(table) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["logistic", "forest", "knn", "lstm"])
 def test_a_window_without_a_trusted_pulse_is_not_predicted(table, tmp_path, head) -> None:
-    """A flat wave has no beats, no coverage and no quality: nothing of that is an arousal."""
+    """A flat wave has no beats, no coverage and no quality, so nothing is predicted."""
     t = np.arange(70 * 32) / 32
     flat = pd.DataFrame({"time_s": t, "bvp": np.full(len(t), 3.0)})
     flat.to_csv(tmp_path / "flat.csv", index=False)
     model = fit(table, target=["arousal", "valence"], head=head)
-    said = predict(tmp_path / "flat.csv", model)
-    assert set(said["arousal"]) == set(said["valence"]) == {""}
-    assert said.filter(like="_p_").isna().all(axis=None)
-    assert said["reason"].str.contains("pulse").all()
+    predictions = predict(tmp_path / "flat.csv", model)
+    assert set(predictions["arousal"]) == set(predictions["valence"]) == {""}
+    assert predictions.filter(like="_p_").isna().all(axis=None)
+    assert predictions["reason"].str.contains("pulse").all()
     holes = table.assign(hr_bpm=table["hr_bpm"].where(table["subject"] != "1"))
     holes.loc[holes["subject"] == "1", "reason"] = "electrode off"
     mixed = predict(holes, model)
@@ -162,7 +162,7 @@ def test_a_window_without_a_trusted_pulse_is_not_predicted(table, tmp_path, head
     assert set(mixed["reason"]) == {"ok", "electrode off"}
 
 
-def test_what_has_no_trusted_pulse_is_not_learned_from(table) -> None:
+def test_rows_without_a_trusted_pulse_are_not_used_for_training(table) -> None:
     odd = table[table["subject"] == "1"].assign(label_arousal=9.0, hr_bpm=np.nan)
     odd["trial"] = "odd " + odd["trial"].astype(str)
     more = pd.concat([table, odd], ignore_index=True)
@@ -178,18 +178,18 @@ def test_a_table_without_the_trained_columns_is_refused(table) -> None:
         predict(table.drop(columns=name), model)
 
 
-def test_one_class_is_nothing_to_learn(table) -> None:
+def test_a_target_with_one_class_is_refused(table) -> None:
     with pytest.raises(InputError, match="only one class"):
         fit(table.assign(label_arousal=8.0), target="arousal")
 
 
-def test_a_target_of_numbers_gives_numbers(table) -> None:
-    said = predict(table, fit(table, target="arousal", head="ridge", coding="as_is"))
-    assert said["arousal"].between(-5, 15).all()
+def test_a_numeric_target_has_numeric_predictions(table) -> None:
+    predictions = predict(table, fit(table, target="arousal", head="ridge", coding="as_is"))
+    assert predictions["arousal"].between(-5, 15).all()
 
 
 @pytest.mark.slow
-def test_an_encoder_travels_inside_the_model(study, tmp_path) -> None:
+def test_an_encoder_is_stored_in_the_model(study, tmp_path) -> None:
     families = Folder(study)
     encoder = pretrain_encoder([extract(families)], epochs=2, hidden=4)
     assert encoder.trained_on == {"synthetic": ["1", "2", "3", "4"]}
@@ -202,17 +202,17 @@ def test_an_encoder_travels_inside_the_model(study, tmp_path) -> None:
     (tmp_path / "one.csv").write_text(
         "\n".join(",".join(line.split(",")[:2]) for line in signal.read_text().splitlines())
     )
-    said = predict(tmp_path / "one.csv", tmp_path / "m")
-    assert said["arousal"].iloc[0] in ("low", "high")
+    predictions = predict(tmp_path / "one.csv", tmp_path / "m")
+    assert predictions["arousal"].iloc[0] in ("low", "high")
 
 
-def test_a_model_of_a_networks_pulses_asks_for_the_network(table) -> None:
+def test_a_model_trained_on_pulses_of_a_network_needs_that_network(table) -> None:
     model = fit(table.assign(network="mine", method="physnet"), target="arousal")
     with pytest.raises(InputError, match="--weights DIR"):
         predict(CLIP, model)
 
 
-def test_what_is_no_model_is_refused(tmp_path) -> None:
+def test_a_folder_that_is_no_emotion_model_is_refused(tmp_path) -> None:
     (tmp_path / "config.json").write_text('{"kind": "pulse"}')
     with pytest.raises(InputError, match="want an emotion model"):
         load(tmp_path)

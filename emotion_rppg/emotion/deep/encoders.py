@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.recurrent import Gates, start
+from emotion_rppg.recurrent import Gates, initialise
 from emotion_rppg.recurrent import gates as lstm_gates
 
 CELLS: dict[str, Any] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
@@ -147,7 +147,7 @@ class Encoder(nn.Module):
             bidirectional=bidirectional,
             batch_first=True,
         )
-        start(self.recurrent)
+        initialise(self.recurrent)
         self.dim = hidden * (2 if bidirectional else 1)
         self.score = nn.Linear(self.dim, 1) if pooling == "attention" else None
 

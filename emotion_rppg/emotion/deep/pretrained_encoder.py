@@ -25,7 +25,7 @@ from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import INPUTS
 from emotion_rppg.recurrent import Gates
-from emotion_rppg.runtime.atomic_files import CONFIG, whole_folder, write_json
+from emotion_rppg.runtime.atomic_files import CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config, save_tensors
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Pretrained:
         trained_on = self.trained_on
         if not isinstance(trained_on, str):
             trained_on = {d: [str(s) for s in people] for d, people in trained_on.items()}
-        with whole_folder(folder) as fresh:
+        with atomic_folder(folder) as fresh:
             save_tensors(fresh, tensors)
             config = {
                 "kind": KIND,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from emotion_rppg.emotion.deep.encoders import Encoder, Standardise
 from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
-from emotion_rppg.recurrent import start
+from emotion_rppg.recurrent import initialise
 
 ORDERS = ("reverse", "forward")
 
@@ -34,7 +34,7 @@ class Autoencoder(nn.Module):
         width = encoder.dim + (channels if feedback else 0)
         self.decoder = nn.LSTM(width, encoder.dim, batch_first=True)
         self.write = nn.Linear(encoder.dim, channels)
-        start(self.decoder)
+        initialise(self.decoder)
 
     def forward(
         self,

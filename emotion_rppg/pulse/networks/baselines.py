@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from emotion_rppg.pulse.networks.input_normalisation import detrended
 from emotion_rppg.pulse.networks.physnet import check_clip
-from emotion_rppg.recurrent import ConvLSTM, start
+from emotion_rppg.recurrent import ConvLSTM, initialise
 
 POOL_AFTER = (1, 3, 5, 7)  # as in PhysNet, space is halved after these convolutions
 SINGLE_FRAME = (1,) * 9  # kernels along time of one frame
@@ -130,7 +130,7 @@ class _Recurrent(nn.Module):
         self.recurrent = self.LAYER(
             width, hidden, batch_first=True, bidirectional=self.BIDIRECTIONAL
         )
-        start(self.recurrent)
+        initialise(self.recurrent)
         self.last = nn.Linear(hidden * (1 + self.BIDIRECTIONAL), 1)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -187,7 +187,7 @@ def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.
     cached = cache.get(key)
     if not isinstance(cached, dict):
         cached = _track(video, recipe)
-        cache.keep(key, cached)
+        cache.put(key, cached)
     return cached
 
 

@@ -40,7 +40,7 @@ from emotion_rppg.pulse.training.losses import LOSSES, named_loss, negative_pear
 from emotion_rppg.pulse.training.skipping import SkippedSteps
 from emotion_rppg.pulse.training.tensorboard import check_events, event_file
 from emotion_rppg.pulse.training.validation import Validation
-from emotion_rppg.runtime.atomic_files import WEIGHTS, check_folder, whole_folder
+from emotion_rppg.runtime.atomic_files import WEIGHTS, atomic_folder, check_folder
 from emotion_rppg.runtime.devices import fabric_devices
 from emotion_rppg.runtime.model_folders import (
     checkpoint_beside,
@@ -354,7 +354,7 @@ def _write(
     if validator is not None and validator.best:
         module.load_state_dict(validator.best)
         facts["lowest_validation_loss"] = validator.lowest
-    with whole_folder(out) as fresh:
+    with atomic_folder(out) as fresh:
         save_network(
             fresh,
             module,
