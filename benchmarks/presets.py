@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg import Signal, estimate, find_beats
-from emotion_rppg.evaluation.pulse_agreement import measured
+from emotion_rppg.evaluation.pulse_agreement import compare_waves
 from emotion_rppg.synthesis.presets import PRESETS, Truth, write_clip
 
 
 def row(wave: Signal, truth: Truth) -> list[float]:
     """Error of the rate, SNR, r, jitter, F1, error of RMSSD, and whether the rate is believed."""
-    found: dict[str, Any] = measured(wave, find_beats(wave), truth.wave, truth.beats)
+    found: dict[str, Any] = compare_waves(wave, find_beats(wave), truth.wave, truth.beats)
     rate, rmssd = found["hr_bpm"] - found["hr_true_bpm"], found["rmssd_ms"] - found["rmssd_true_ms"]
     plain = [found[name] for name in ("snr_db", "r", "beat_jitter_ms", "beat_f1")]
     return [abs(rate), *plain, abs(rmssd), 1 - found["withheld"]]

@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("name", NORMALISE)
 
 
 def made(name: str | Normalisation, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
-    return normalised(matrix(table), table, how=name, calibration_s=240.0)
+    return normalised(matrix(table), table, normalise=name, calibration_s=240.0)
 
 
 @EACH

@@ -15,7 +15,7 @@ from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.leakage import Leak
-from emotion_rppg.evaluation.pulse_agreement import compared, evaluate_pulse, measured
+from emotion_rppg.evaluation.pulse_agreement import compare_recording, compare_waves, evaluate_pulse
 from emotion_rppg.evaluation.pulse_statistics import SCORES, pulse_summary
 from emotion_rppg.evaluation.result import PulseEvaluation
 from emotion_rppg.evaluation.statistics import clustered_ci
@@ -44,7 +44,7 @@ def pulse(seconds: float = 60, *, bpm: float = BPM, late_s: float = 0.0, seed: i
 
 def of(wave: Signal, truth: Signal | None = None) -> dict:
     contact = pulse() if truth is None else truth
-    return measured(wave, find_beats(wave), contact, find_beats(contact))
+    return compare_waves(wave, find_beats(wave), contact, find_beats(contact))
 
 
 # ---- what was planted is seen in its column ----------------------------------------------------
@@ -95,7 +95,7 @@ def test_beats_moved_by_noise_are_seen_in_jitter_and_rmssd_and_not_in_the_rate()
     wave = Signal(truth.samples, 30.0, kind="rppg")
     beats = find_beats(wave)
     moved = type(beats)(beats.times_s + draw.normal(0, 0.03, len(beats)), kind="rppg")
-    found = measured(wave, moved, truth, find_beats(truth))
+    found = compare_waves(wave, moved, truth, find_beats(truth))
     assert found["beat_jitter_ms"] == pytest.approx(30, abs=8)
     assert found["rmssd_ms"] - found["rmssd_true_ms"] > 20
     assert abs(found["hr_bpm"] - found["hr_true_bpm"]) < 0.5
@@ -133,7 +133,7 @@ def test_macc_of_unrelated_waves_is_its_chance() -> None:
 
 def test_without_a_contact_wave_its_columns_are_empty() -> None:
     wave = pulse()
-    found = measured(wave, find_beats(wave), None, find_beats(wave))
+    found = compare_waves(wave, find_beats(wave), None, find_beats(wave))
     assert all(np.isnan(found[name]) for name in ("r", "lag_ms", "macc", "macc_chance"))
     assert found["beat_f1"] == 1.0
 
@@ -184,7 +184,7 @@ def test_windows_are_judged_each_for_itself(monkeypatch) -> None:
     read_as(monkeypatch, lambda video: Signal(wrong, 30.0, kind="rppg"))
     contact = Signal(wave.samples, 30.0, kind="bvp")
     one = Recording("d", "1", video=Video(Path("none.mp4")), signals={"bvp": contact})
-    table = compared(one, Reading("pos", "rppg"), Signal(wrong, 30.0, kind="rppg"))
+    table = compare_recording(one, Reading("pos", "rppg"), Signal(wrong, 30.0, kind="rppg"))
     assert list(table["span"]) == ["recording", "window", "window"]
     error = (table["hr_bpm"] - table["hr_true_bpm"]).to_numpy()
     assert abs(error[1]) < 1

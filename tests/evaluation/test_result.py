@@ -210,7 +210,7 @@ def _without_seed(content: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda c: c.update(kind="model"), "does not say that it belongs to an evaluation"),
+        (lambda c: c.update(kind="model"), "is not the settings file of an evaluation"),
         (lambda c: c.update(version=2), "has version 2, this package reads 1"),
         (lambda c: c.update(settings=[]), "lacks the settings"),
         (_without_seed, "seed is missing"),

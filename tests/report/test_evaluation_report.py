@@ -197,4 +197,4 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
 def test_the_protocol_names_the_seconds_of_the_calibration(table) -> None:
     how = {"heads": [], "normalise": "calibration", "calibration_s": 150.0}
     text = " ".join(protocol(evaluate(table, target="arousal", **how), table).text)
-    assert "the mean of each person's first 150 s was taken off" in text
+    assert "the mean over each person's first 150 s was subtracted" in text
