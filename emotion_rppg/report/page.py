@@ -1,4 +1,4 @@
-"""report.html: one self-contained page, readable by a reviewer, that fetches nothing."""
+"""Render report.html: one self-contained page that loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs, figures with what they show, and a table."""
+    """A heading with paragraphs, captioned figures, a table, code and a warning."""
 
     title: str
     text: Sequence[str] = ()
@@ -30,7 +30,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A titled page of sections."""
+    """A page: title, introductory sentence and sections."""
 
     title: str
     lead: str
@@ -38,7 +38,7 @@ class Page:
 
 
 def write_page(page: Page, path: Path) -> Path:
-    """Render the page to ``path``, whole or not at all."""
+    """Render the page to ``path``, complete or not at all; return the path."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     environment = Environment(
@@ -56,7 +56,7 @@ def write_page(page: Page, path: Path) -> Path:
 
 
 def _cell(value: object) -> str:
-    """A number to three decimals, nothing for NaN, text as it is."""
+    """Format a table cell: numbers to three decimals, NaN as empty, text unchanged."""
     if isinstance(value, float):
         return "" if value != value else f"{value:.3f}"
     return str(value)

@@ -422,7 +422,7 @@ def test_two_data_sets_test_each_other(tmp_path) -> None:
     assert set(said.groupby("subject")["n_train"].first()) == {12}
     assert len(set(said["subject"])) == 6
     page = (out / "report.html").read_text()
-    assert "leave one data set out" in page
+    assert "leave-one-data-set-out" in page
     assert "(above 3 or 5)" in page
     rows = pd.read_csv(out / "results.csv").query("head == 'logistic'")
     for name, own in rows.groupby(rows["subject"].str.split("/").str[0]):

@@ -49,8 +49,8 @@ def test_the_page_says_who_was_left_out_and_why(folder) -> None:
     assert "60 windows; 12 have no label; 48 were scored." in text
     assert "4 of 5 people were tested" in text
     assert (
-        "47 of 48 scored windows have a trusted pulse (coverage 97.9%; lowest of a person 91.7%)"
-        in text
+        "47 of 48 scored windows have a trusted pulse (coverage 97.9%; lowest coverage of a person "
+        "91.7%)" in text
     )
     assert "no pulse <to> trust (1)" in text
     assert re.search(r"d/s0\s+12\s+0\s+0\s+0\s+0\s+0\s+no label", text)
@@ -65,9 +65,9 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
         "Results",
         "Scores under label permutation",
         "All scores",
-        "Mistakes",
-        "Are the chances right?",
-        "What the head uses",
+        "Confusion matrices",
+        "Calibration of probabilities",
+        "Feature importance",
         "Examples: arousal",
         "Methods",
     ]  # one head: no pairs
@@ -78,7 +78,7 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
 
 
 def test_confusion_counts_are_the_windows(results) -> None:
-    (section,) = findings.mistakes(results, NAMES)
+    (section,) = findings.confusion(results, NAMES)
     axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
     assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results.scores["head"]))
     said = results.predictions
@@ -188,7 +188,7 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
     assert run.exit_code == 0, run.output
     text = text_of(out)
     assert "intervals between beats" in text
-    assert "Known of these data: the label is the task, not a rating" in text
+    assert "Known pitfalls of these data: the label is the task, not a rating" in text
     assert "p, uncorrected" in text
     assert f"emotion-rppg {words.split(' --target')[0]}" in text
     assert "--source auto --length 10.0 --step 5.0 --target stress" in text

@@ -116,7 +116,7 @@ def test_every_reader_of_a_published_set_signs_its_recordings(tmp_path) -> None:
     assert {recording.reader for recording in recordings} == {"stress-predict"}
     table = extract(recordings[:2], length_s=None, source="bvp")
     assert [card.name for card in cards_of(table)] == ["stress-predict"]
-    assert "Known of these data" in " ".join(_protocol(table).text)
+    assert "Known pitfalls of these data" in " ".join(_protocol(table).text)
 
 
 def test_a_folder_called_as_a_published_set_is_not_taken_for_it(tmp_path) -> None:
@@ -130,7 +130,7 @@ def test_a_folder_called_as_a_published_set_is_not_taken_for_it(tmp_path) -> Non
     assert set(table["reader"]) == {""}
     assert cards_of(table) == []
     section = _protocol(table.assign(dataset="synthetic"))
-    assert "Known of these data" not in " ".join(section.text)
+    assert "Known pitfalls of these data" not in " ".join(section.text)
     assert section.warning == ""
 
 

@@ -84,7 +84,7 @@ def opened(page: Path, profile: Path, proxy: http.server.ThreadingHTTPServer) ->
 
 def test_the_report_asks_nobody_and_shows_every_figure(folder, tmp_path, proxy) -> None:
     dom, console = opened(folder / "report.html", tmp_path / "profile", proxy)
-    assert "Are the chances right?" in dom
+    assert "Calibration of probabilities" in dom
     assert console == ""
     assert [url for url in proxy.asked if not ITS_OWN.match(url)] == []
     page = (folder / "report.html").read_text(encoding="utf-8")

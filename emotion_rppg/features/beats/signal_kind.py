@@ -65,6 +65,8 @@ class SignalKind:
         Whether beats are denoised together, so that their errors depend on each other.
     shape : bool
         Whether the wave has the pulse's own shape, so that morphology can be measured.
+    description : str
+        One sentence for reports: how its beats are detected and timed, with references.
     """
 
     detect: Callable[[Signal, str], Detected]
@@ -77,3 +79,4 @@ class SignalKind:
     camera: bool = False
     denoised: bool = False
     shape: bool = False
+    description: str = ""

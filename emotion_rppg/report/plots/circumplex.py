@@ -1,4 +1,4 @@
-"""Predictions over time, and arousal and valence on their plane (Russell 1980)."""
+"""Figures of predictions: over time, and in the plane of valence and arousal (Russell 1980)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AXES = ("valence", "arousal")
 
 
 def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
-    """What the model says of each target in each window, (n,): a number, or how probable the last
-    class is; NaN where it says nothing."""
+    """Return each target's prediction for each window, (n,): a number, or the probability of the
+    last class; NaN where the prediction is withheld."""
     out = {}
     for target in model.targets:
         classes = model.classes[target]
@@ -33,7 +33,7 @@ def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
 
 
 def abstained(rows: pd.DataFrame) -> str:
-    """How many windows are not predicted, with the commonest reason; empty if all are."""
+    """Count the windows without a prediction and name the most frequent reason; empty if none."""
     reasons = rows.loc[rows["reason"] != OK, "reason"].astype(str)
     if reasons.empty:
         return ""
@@ -42,7 +42,7 @@ def abstained(rows: pd.DataFrame) -> str:
 
 
 def over_time(rows: pd.DataFrame, model: Model) -> Figure:
-    """Draw a line a target over time; the title counts the windows without a prediction."""
+    """Draw one line per target over time; the title counts the windows without a prediction."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
     middle = rows["start_s"] + rows["duration_s"] / 2
@@ -56,9 +56,9 @@ def over_time(rows: pd.DataFrame, model: Model) -> Figure:
 
 
 def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
-    """Where each window lies, the newest darkest; None for a model that tells only one of both.
+    """Draw each window by valence and arousal, later ones darker; None if a target is missing.
 
-    Classes are drawn by their probability, 0–1; nothing is known of how the two go together.
+    Classes are drawn by their probability, 0–1. The two targets are predicted separately.
     """
     if not set(AXES) <= set(model.targets):
         return None

@@ -35,7 +35,7 @@ def test_the_null_is_described_only_where_there_was_one(results, table) -> None:
     bare = replace(results, null=results.null.iloc[:0])
     assert "No labels were permuted" in " ".join(methods(bare, table, {}).text)
     pooled = with_settings(results, over_people=("arousal",))
-    assert "(of arousal: between people)" in " ".join(methods(pooled, table, {}).text)
+    assert "(for arousal: between people)" in " ".join(methods(pooled, table, {}).text)
 
 
 def test_whatever_is_cited_stands_in_full_below(results, table) -> None:
@@ -67,7 +67,7 @@ def test_the_data_set_and_the_way_to_read_faces_are_cited(results, table) -> Non
 def test_what_was_left_out_is_said(results, table) -> None:
     assert "2 columns are features. " in methods(results, table, {}).text[1]
     less = with_settings(results, ablate=("quality",))
-    assert "2 columns are features (left out: quality)" in methods(less, table, {}).text[1]
+    assert "2 columns are features (excluded: quality)" in methods(less, table, {}).text[1]
 
 
 def test_settings_are_those_that_were_fitted(results, table) -> None:
