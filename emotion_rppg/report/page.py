@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs, captioned figures, a table, code and a warning."""
+    """A heading with paragraphs, captioned figures, a table, references, code and a warning."""
 
     title: str
     text: Sequence[str] = ()
     figures: Sequence[tuple[Figure, str]] = ()
     table: pd.DataFrame | None = None
     table_caption: str = ""
+    references: Sequence[str] = ()
     code: str = ""
     warning: str = ""
 
@@ -49,6 +51,7 @@ def write_page(page: Page, path: Path) -> Path:
     )
     environment.filters["uri"] = as_data_uri
     environment.filters["cell"] = _cell
+    environment.filters["kinds"] = _kinds
     html = environment.get_template("report.html").render(page=page)
     with whole_file(path) as fresh:
         fresh.write_text(html, encoding="utf-8")
@@ -58,5 +61,19 @@ def write_page(page: Page, path: Path) -> Path:
 def _cell(value: object) -> str:
     """Format a table cell: numbers to three decimals, NaN as empty, text unchanged."""
     if isinstance(value, float):
-        return "" if value != value else f"{value:.3f}"
+        return "" if value != value else f"{round(value, 3) + 0.0:.3f}"  # no "-0.000"
     return str(value)
+
+
+_LONG = 40  # characters of a cell whose text is wrapped
+_NUMBER = re.compile(r"\s*$|[\[<−–-]?\s*\d")  # also intervals, "< 0.001" and empty cells
+
+
+def _kinds(table: pd.DataFrame) -> list[str]:
+    """Name the CSS classes of the columns: "text" is aligned to the left, "long" is wrapped."""
+    kinds = []
+    for position in range(table.shape[1]):
+        cells = [value for value in table.iloc[:, position] if isinstance(value, str)]
+        text = "text" if any(not _NUMBER.match(cell) for cell in cells) else ""
+        kinds.append("text long" if any(len(cell) > _LONG for cell in cells) else text)
+    return kinds

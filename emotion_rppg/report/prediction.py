@@ -53,7 +53,7 @@ def write_prediction(
         sections = [
             Section(
                 "Pulse",
-                [output["text"].split("\n")[0]],
+                [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, wave)],
                 [
                     (
                         drawn,
@@ -91,8 +91,8 @@ def write_prediction(
 
 
 _ON_PLANE = (
-    "Valence and arousal of each window, labelled with the window's start time; later windows are "
-    "darker."
+    "Valence and arousal of each window; later windows are darker, and the labels are the start "
+    "times of the first and the last one."
 )
 
 
@@ -166,6 +166,14 @@ def _output(
     if reason:
         content["reason"] = reason
     return {"text": "\n".join(lines), "json": content}
+
+
+def _pulse_in_words(hr_bpm: float | None, quality: float, reason: str | None, wave: Signal) -> str:
+    rate = f"Heart rate withheld: {reason}" if hr_bpm is None else f"Heart rate {hr_bpm:.1f} bpm"
+    return (
+        f"{rate}; quality {quality:.2f} (0–1). Signal: {wave.kind or 'pulse'}, "
+        f"{wave.duration_s:.0f} s at {wave.rate_hz:g} Hz."
+    )
 
 
 def _prediction_in_words(row: Mapping[str, Any], model: Model) -> str:

@@ -26,12 +26,12 @@ evaluate = partial(emotion_rppg.evaluate, permutations=0)  # scores alone
 
 
 def drops(table: pd.DataFrame, **options) -> pd.Series:
-    found = evaluate(table, target="arousal", heads=QUICK, importance=5, **options)
-    return found.importance.groupby("group")["drop"].mean()
+    drops_by_group = evaluate(table, target="arousal", heads=QUICK, importance=5, **options)
+    return drops_by_group.importance.groupby("group")["drop"].mean()
 
 
 @pytest.mark.slow
-def test_what_carries_the_rating_is_what_the_score_loses() -> None:
+def test_the_informative_group_has_the_largest_drop() -> None:
     quality = {"extra_features": ("quality",)}
     lost = drops(study(effect=8.0), **quality)
     assert lost["heart rate"] > 0.2
@@ -41,7 +41,7 @@ def test_what_carries_the_rating_is_what_the_score_loses() -> None:
 
 
 @pytest.mark.slow
-def test_asking_changes_no_score_and_gives_the_same_again() -> None:
+def test_importance_changes_no_score_and_is_reproducible() -> None:
     table = study(4, effect=8.0)
     results = evaluate(table, target="arousal", heads=QUICK, importance=2)
     again = evaluate(table, target="arousal", heads=QUICK, importance=2)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from emotion_rppg.emotion.model import Model
 
 AXES = ("valence", "arousal")
+_OFFSETS, _ALIGN = ((-5, -11), (5, 5)), ("right", "left")  # of two labels, clear of each other
 
 
 def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
@@ -58,7 +59,8 @@ def over_time(rows: pd.DataFrame, model: Model) -> Figure:
 def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
     """Draw each window by valence and arousal, later ones darker; None if a target is missing.
 
-    Classes are drawn by their probability, 0–1. The two targets are predicted separately.
+    The start times of the first and the last predicted window are written beside them. Classes are
+    drawn by their probability, 0–1. The two targets are predicted separately.
     """
     if not set(AXES) <= set(model.targets):
         return None
@@ -68,9 +70,18 @@ def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
     axis = figure.subplots()
     axis.plot(x, y, "-", color=GREY, lw=0.8)
     axis.scatter(x, y, c=np.arange(len(x)), cmap="Blues", vmin=-len(x) / 2, s=36)
-    for start, a, b in zip(rows["start_s"], x, y, strict=True):
-        if np.isfinite(a + b):
-            axis.annotate(f"{start:.0f} s", (a, b), (4, 4), textcoords="offset points", fontsize=7)
+    start_s = rows["start_s"].to_numpy()
+    predicted = np.flatnonzero(np.isfinite(x + y))
+    ends = [*predicted[:1], *predicted[1:][-1:]]  # the first and the last
+    for k, offset, align in zip(ends, _OFFSETS, _ALIGN, strict=False):
+        axis.annotate(
+            f"{start_s[k]:.0f} s",
+            (x[k], y[k]),
+            offset,
+            textcoords="offset points",
+            ha=align,
+            fontsize=8,
+        )
     if all(model.classes[target] for target in AXES):
         axis.set(xlim=(0, 1), ylim=(0, 1))
         axis.axhline(0.5, color=INK, lw=0.6)

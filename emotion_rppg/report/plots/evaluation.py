@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from emotion_rppg import metrics
 from emotion_rppg.evaluation.statistics import bootstrap_ci
@@ -270,7 +271,8 @@ def _panels(n: int, *, width: float, height: float, **shared: Any) -> tuple[Figu
     """Make a figure of ``n`` panels in rows as wide as the page."""
     across = max(1, min(n, int(9.2 // width)))
     down = -(-n // across)
-    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.09)  # titles clear of the tick labels above them
+    figure = Figure(figsize=(width * across, height * down), layout=layout)
     axes = figure.subplots(down, across, squeeze=False, **shared).ravel()
     for empty in axes[n:]:
         empty.set_visible(False)

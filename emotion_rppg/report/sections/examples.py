@@ -36,7 +36,7 @@ def example_head(results: Evaluation) -> str:
 
 
 def example_people(results: Evaluation, target: str) -> dict[str, str]:
-    """Map the people with the best, median and worst score to their rank and score, in words.
+    """Map the people with the best, median and worst score to rank, metric and score, in words.
 
     The rule leaves no choice of examples. The scores are those of `example_head`.
     """
@@ -47,7 +47,8 @@ def example_people(results: Evaluation, target: str) -> dict[str, str]:
         return {}
     at = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
     names = {ranked["subject"].iloc[k]: (word, ranked[metric].iloc[k]) for word, k in at.items()}
-    return {name: f"{word}, {score:.2f}" for name, (word, score) in names.items()}
+    words = evaluation.in_words(metric)
+    return {name: f"{rank} {words}, {score:.2f}" for name, (rank, score) in names.items()}
 
 
 def examples(
@@ -87,8 +88,9 @@ def examples(
 def _lower_panel(classes: Sequence[str]) -> str:
     if len(classes) == 2:
         return (
-            f"the probability of “{classes[1]}” that the head predicted for each window. Shaded: "
-            f"windows whose true class is “{classes[1]}”."
+            f"the probability of “{classes[1]}” that the head predicted for each window; without a "
+            "trusted pulse it is the class share of the training people. Shaded: windows whose "
+            f"true class is “{classes[1]}”."
         )
     return "true and predicted value of each window."
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.emotion.nested_selection import MEAN
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES, RANDOM
 from emotion_rppg.evaluation.statistics import BASELINES, over_people, summary
@@ -134,7 +135,11 @@ def _choices(predictions: pd.DataFrame) -> list[str]:
     text = []
     for target, own in predictions[predictions["chosen"] != ""].groupby("target", sort=False):
         counts = own.groupby("chosen")["subject"].nunique().sort_values(ascending=False)
-        choices = ", ".join(f"{head} for {n} people" for head, n in counts.items())
+        choices = ", ".join(
+            f"{'the mean of all candidates' if head == MEAN else head} for "
+            f"{n} {'person' if n == 1 else 'people'}"
+            for head, n in counts.items()
+        )
         text.append(f"“selected”, {target}: inner folds of the training people chose {choices}.")
     return text
 
@@ -178,7 +183,7 @@ def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat([rows[keys] for rows in parts.values()]).drop_duplicates()
     for name, rows in parts.items():
         spans = zip(rows["mean"], _intervals(rows, 2), strict=True)
-        cells = ["" if mean != mean else f"{mean:.2f} {span}" for mean, span in spans]
+        cells = ["" if mean != mean else f"{_fixed(mean, 2)} {span}" for mean, span in spans]
         column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: cells})
         table = table.merge(column, on=keys, how="left")
     return table
@@ -301,9 +306,13 @@ def _counts(predictions: pd.DataFrame, classes: int) -> np.ndarray:
 
 def _intervals(rows: pd.DataFrame, digits: int) -> list[str]:
     return [
-        "" if low != low else f"[{low:.{digits}f}, {high:.{digits}f}]"
+        "" if low != low else f"[{_fixed(low, digits)}, {_fixed(high, digits)}]"
         for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)
     ]
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # no "-0.00"
 
 
 def _p(value: Any) -> str:

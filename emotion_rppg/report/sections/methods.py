@@ -62,15 +62,18 @@ def methods(results: Evaluation, table: pd.DataFrame, arguments: Mapping[str, An
     ]
     settings = [_shorten(text) for text in heads.values()]
     heads_table = pd.DataFrame({"head": list(heads), "settings": settings})
-    references = cited(" ".join(text), _docs(table))
-    if references:
-        text.append("References: " + " ".join(references))
     caption = (
         "Settings of each head, as scikit-learn prints them. Parameters that are not shown have "
         "the defaults of these versions. The command below repeats the evaluation."
     )
-    code = command(arguments)
-    return Section("Methods", text, table=heads_table, table_caption=caption, code=code)
+    return Section(
+        "Methods",
+        text,
+        table=heads_table,
+        table_caption=caption,
+        references=cited(" ".join(text), _docs(table)),
+        code=command(arguments),
+    )
 
 
 def _signals(table: pd.DataFrame) -> str:

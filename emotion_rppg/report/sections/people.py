@@ -34,28 +34,30 @@ def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section
             "lowest coverage of a person "
             f"{(tested['with features'] / tested['scored']).min():.1%})."
         )
-        listed = own if len(own) <= MOST_ROWS else own[own["not tested"] != ""].head(MOST_ROWS)
+        listed = own if len(own) <= MOST_ROWS else own[own["scored"] == 0].head(MOST_ROWS)
         note = "" if len(listed) == len(own) else " Only people who were not tested are listed."
         sections.append(
             Section(
                 f"Data: {target}",
                 [_flow(results, table, target), spread, *_reasons(table)],
                 table=listed if len(listed) else None,
-                table_caption=_caption(classes) + note,
+                table_caption=_caption(own, classes) + note,
             )
         )
     return sections
 
 
-def _caption(classes: tuple[str, ...]) -> str:
+def _caption(own: pd.DataFrame, classes: tuple[str, ...]) -> str:
     text = (
         "Number of windows of each person: all, with a label, scored, and scored with a trusted "
         "pulse (“with features”)"
     )
-    if classes:
-        text += f"; scored windows of each class ({', '.join(classes)}); the class of people who "
-        text += "have only one"
-    return text + ". “not tested” gives the reason."
+    text += f"; scored windows of each class ({', '.join(classes)})" if classes else ""
+    if "one class" in own:
+        text += ". one class: the class of people who have only one"
+    if "not tested" in own:
+        text += ". not tested: the reason"
+    return text + "."
 
 
 def _flow(results: Evaluation, table: pd.DataFrame, target: str) -> str:
@@ -119,7 +121,8 @@ def _of_people(
         out["one class"] = marks.reindex(out.index).fillna("")
     untested = np.where(out["labelled"] > 0, "no labelled window is left to score", "no label")
     out["not tested"] = np.where(out["scored"] > 0, "", untested)
-    return out.rename_axis("person").reset_index()
+    empty = [name for name in ("one class", "not tested") if name in out and not out[name].any()]
+    return out.drop(columns=empty).rename_axis("person").reset_index()
 
 
 def _count(values: pd.Series, index: pd.Index) -> pd.Series:
