@@ -86,10 +86,11 @@ def wide(scores: pd.DataFrame, *, group: str = "all") -> pd.DataFrame:
 def _protocol(results: PulseEvaluation) -> Section:
     failures = results.failures
     first = results.scores.drop_duplicates(["dataset", "subject", "session", "trial"])
-    kinds = ", ".join(f"{kind} {n}" for kind, n in first["reference"].value_counts().items())
+    counts = first["reference"].value_counts()
+    kinds = ", ".join(f"{kind} ({n} recordings)" for kind, n in counts.items())
     text = [
         f"{len(first)} recordings of {people(first).nunique()} people "
-        f"({first['duration_s'].sum() / 60:.1f} minutes). Reference sensor (recordings): {kinds}. "
+        f"({first['duration_s'].sum() / 60:.1f} minutes). Reference sensor: {kinds}. "
         "No method was fitted to these recordings."
     ]
     if results.scores["unknown_training"].any():
