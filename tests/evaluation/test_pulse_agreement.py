@@ -241,10 +241,10 @@ def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monk
 def test_a_video_is_decoded_once_for_all_methods_and_cached_results_are_reused(
     study, results, tmp_path, monkeypatch
 ) -> None:
-    cached, read, real = tmp_path / "kept", [], estimate.follow
+    cached, read, real = tmp_path / "kept", [], estimate.track_face
     evaluate_pulse(study[:1], methods=["green"], cache=cached)
-    follow = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
-    monkeypatch.setattr(estimate, "follow", follow)
+    track_face = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
+    monkeypatch.setattr(estimate, "track_face", track_face)
     again = evaluate_pulse(study, methods=["pos", "green"], cache=cached)
     assert read == [recording.video.path for recording in study]
     pd.testing.assert_frame_equal(again.scores, results.scores)
