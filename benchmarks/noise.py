@@ -25,7 +25,13 @@ import pandas as pd
 from emotion_rppg.emotion.design_matrix import matrix
 from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation.jobs import Job, run_job
-from emotion_rppg.evaluation.permutation import forward_test, joined, null_of, p_value, permuter
+from emotion_rppg.evaluation.permutation import (
+    forward_test,
+    joined,
+    p_value,
+    permutation_test,
+    permuter,
+)
 from emotion_rppg.evaluation.plans import make_plans
 from emotion_rppg.evaluation.scoring import group_score
 from emotion_rppg.runtime.parallel import map_in_order
@@ -93,7 +99,7 @@ def tested(seed: int) -> list[dict[str, Any]]:
                 "label": label,
                 "people": table["subject"].nunique(),
                 "head": name,
-                "p": null_of(jobs, table, permutations=None, **options)["p"],
+                "p": permutation_test(jobs, table, permutations=None, **options)["p"],
                 "p_forward": forward_test(jobs, table, **options)["p"],
                 "p_without_refits": without_refits(jobs, table, **options),
             }

@@ -16,12 +16,12 @@ import numpy as np
 
 from benchmarks.presets_of_clips import PRESETS, Truth, write_clip
 from emotion_rppg import Signal, estimate, find_beats
-from emotion_rppg.evaluation.pulse_agreement import measured
+from emotion_rppg.evaluation.pulse_agreement import compare_waves
 
 
 def row(wave: Signal, truth: Truth) -> list[float]:
     """Compute error of the rate, SNR, r, jitter, F1, error of RMSSD; 1 if the rate is accepted."""
-    found: dict[str, Any] = measured(wave, find_beats(wave), truth.wave, truth.beats)
+    found: dict[str, Any] = compare_waves(wave, find_beats(wave), truth.wave, truth.beats)
     rate, rmssd = found["hr_bpm"] - found["hr_true_bpm"], found["rmssd_ms"] - found["rmssd_true_ms"]
     plain = [found[name] for name in ("snr_db", "r", "beat_jitter_ms", "beat_f1")]
     return [abs(rate), *plain, abs(rmssd), 1 - found["withheld"]]

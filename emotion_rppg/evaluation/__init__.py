@@ -1,7 +1,7 @@
-"""Honest evaluation: whole people are held out, dummies stand beside, leaks are refused.
+"""Evaluate heads on held-out people, beside dummies and baselines; refuse what would leak.
 
-SPLITS: name -> `Split`, ``(table, *, seed) -> (train rows, test rows)…`` on the table's identities
-alone, with its unit and its description.
+SPLITS: name -> `Split`, ``(table, *, seed) -> (train rows, test rows)…`` from the table's
+identities alone, with its unit and its description.
 """
 
 from __future__ import annotations
@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from emotion_rppg.evaluation.result import Evaluation, PulseEvaluation
     from emotion_rppg.evaluation.run import evaluate
 
-__all__ = ["SPLITS", "Split", "evaluate"]
-
-
 _HOME = {"evaluate": "run", "Evaluation": "result", "PulseEvaluation": "result"}
-__all__ = ["SPLITS", "Evaluation", "PulseEvaluation", "evaluate"]
+__all__ = ["SPLITS", "Evaluation", "PulseEvaluation", "Split", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:
-    # on first use: a list of splits needs neither scikit-learn nor torch, which load slowly
+    # imported on first use: a list of splits needs neither scikit-learn nor torch (slow to load)
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,10 @@
-"""What a head uses: the score it loses when a group of columns means nothing in the test.
+"""Permutation importance of groups of features, on held-out people (Breiman 2001).
 
-Permutation importance (Breiman 2001) on people the head never saw: the head of each fold stays as
-it was fitted, and a group's values are exchanged between the tested windows of one person. Columns
-that say nearly the same (rate and mean interval) are exchanged together: one by one, each would
-be made up for by the others. Levels that differ between people stay, so that what is measured is
-what the head uses to tell one person's windows apart.
+The importance of a group is the score that a head loses when the group's values are exchanged
+between the tested windows of one person. The head of each fold is not fitted again. Columns that
+carry nearly the same information (heart rate and mean interval) are exchanged together, since the
+head could replace one by the other. Differences between people remain, so that the importance
+measures what the head uses to distinguish one person's windows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emotion_rppg import metrics
 from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.nested_selection import Selected
 from emotion_rppg.emotion.persistence import has_network
-from emotion_rppg.evaluation.jobs import Job, fitted, predict_fold
+from emotion_rppg.evaluation.jobs import Job, fit_job, predict_fold
 from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.windows import EMBEDDING
@@ -29,7 +29,7 @@ SEQUENCE_OF_BEATS = "beat sequence"
 
 
 def group_of(name: str) -> str:
-    """The group of columns that a feature is exchanged with: that of its `Column` record.
+    """Return the group of columns that a feature is exchanged with: that of its `Column` record.
 
     Examples
     --------
@@ -45,31 +45,34 @@ def group_of(name: str) -> str:
 
 
 def groups_of(inputs: Matrix) -> dict[str, np.ndarray]:
-    """Group to the numbers of its columns in ``inputs.X``; the beat tokens are one group."""
-    found: dict[str, list[int]] = {}
+    """Map each group to the numbers of its columns in ``inputs.X``; beat tokens are one group."""
+    groups: dict[str, list[int]] = {}
     for k, name in enumerate(inputs.names):
-        found.setdefault(group_of(name), []).append(k)
+        groups.setdefault(group_of(name), []).append(k)
     tokens = list(range(inputs.n_features, inputs.X.shape[1]))
-    return {n: np.array(k) for n, k in {**found, SEQUENCE_OF_BEATS: tokens}.items() if k}
+    return {n: np.array(k) for n, k in {**groups, SEQUENCE_OF_BEATS: tokens}.items() if k}
 
 
-def explained(jobs: Sequence[Job], chosen: Sequence[str] = ()) -> str | None:
-    """The head to explain: what `selected` chose most often, else the first that is no network.
+def head_to_explain(jobs: Sequence[Job], chosen: Sequence[str] = ()) -> str | None:
+    """Name the head whose importance is computed; None where there is no suitable one.
 
-    Networks would be fitted once more for each fold; dummies use nothing.
+    It is the head that ``selected`` chose most often, else the first one that is no network.
+    Networks would have to be fitted once more for each fold, and dummies use no feature.
     """
     names = dict.fromkeys(job.name for job in jobs)
     for name, _ in Counter(name for name in chosen if name in names).most_common(1):
         return name
     heads = {job.name: job.head for job in jobs if job.name not in BASELINES}
-    able = (n for n, h in heads.items() if not isinstance(h, Selected) and not has_network(h))
-    return next(able, None)
+    candidates = (n for n, h in heads.items() if not isinstance(h, Selected) and not has_network(h))
+    return next(candidates, None)
 
 
-def losses(
+def score_drops(
     jobs: Sequence[Job], *, repeats: int, workers: int = 1, scheduler: str | None = None
 ) -> list[dict[str, Any]]:
-    """What each person's score loses without each group, of all the folds of one head.
+    """Compute by how much each person's score drops without each group of features.
+
+    ``jobs`` are all folds of one head.
 
     Returns
     -------
@@ -79,39 +82,38 @@ def losses(
     """
     calls = ((job, repeats) for job in jobs)
     score = metrics.balanced_accuracy if jobs[0].classes else metrics.ccc
-    found = list(map_in_order(_with_exchanges, calls, workers=workers, scheduler=scheduler))
+    results = list(
+        map_in_order(_predict_with_exchanges, calls, workers=workers, scheduler=scheduler)
+    )
     rows = np.concatenate([job.test for job in jobs])
     truth, person = jobs[0].y[rows], jobs[0].groups[rows]
-    whole = np.concatenate([plain for plain, _ in found])
+    unchanged = np.concatenate([plain for plain, _ in results])
     drops = []
     for group in groups_of(jobs[0].inputs):
-        exchanged = np.concatenate([each[group] for _, each in found], axis=1)
+        exchanged = np.concatenate([by_group[group] for _, by_group in results], axis=1)
         for name in np.unique(person):
             own = person == name
             if len(np.unique(truth[own])) < 2:
-                continue  # of one class: nothing to tell apart
-            less = [score(truth[own], said[own]) for said in exchanged]
-            drop = score(truth[own], whole[own]) - np.mean(less)
+                continue  # a person of one class has no score
+            without = [score(truth[own], predicted[own]) for predicted in exchanged]
+            drop = score(truth[own], unchanged[own]) - np.mean(without)
             drops.append({"subject": name, "group": group, "drop": float(drop)})
     return drops
 
 
-def _with_exchanges(job: Job, repeats: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What a fold's head says of its tested rows, and of them with each group exchanged.
-
-    (n,), and for each group (repeats, n).
-    """
-    head = fitted(job)
+def _predict_with_exchanges(job: Job, repeats: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Predict the tested rows as they are, (n,), and with each group exchanged, (repeats, n)."""
+    head = fit_job(job)
     out = {}
     for number, (group, columns) in enumerate(groups_of(job.inputs).items()):
         draw = np.random.default_rng([job.seed, number])
-        said = [predict_fold(head, exchanged(job, columns, draw)).predicted for _ in range(repeats)]
-        out[group] = np.stack(said)
+        changed = (exchange_columns(job, columns, draw) for _ in range(repeats))
+        out[group] = np.stack([predict_fold(head, each).predicted for each in changed])
     return predict_fold(head, job).predicted, out
 
 
-def exchanged(job: Job, columns: np.ndarray, draw: np.random.Generator) -> Job:
-    """The job with those columns exchanged between the tested windows of each person."""
+def exchange_columns(job: Job, columns: np.ndarray, draw: np.random.Generator) -> Job:
+    """Exchange the values of those columns between the tested windows of each person."""
     X = job.inputs.X.copy()
     tested = job.test[job.usable[job.test]]
     for name in np.unique(job.groups[tested]):

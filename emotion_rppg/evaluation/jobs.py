@@ -1,4 +1,4 @@
-"""One head on one fold: fitted on the training rows, asked about the tested ones."""
+"""Fit one head on the training rows of one fold and predict the tested rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,31 @@ from emotion_rppg.emotion.design_matrix import Matrix
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One head on one fold of one task; plain data, so that it can go to another process."""
+    """One head on one fold of one target: plain data that another process can receive.
+
+    Parameters
+    ----------
+    name, head
+        Name and unfitted estimator.
+    inputs, y, groups : Matrix, array (n,), array (n,)
+        Features, class codes or numbers, and the person of every row of the table.
+    train, test : array of int
+        Row numbers.
+    usable : bool array (n,)
+        Rows with features. Others are not trained on, and are predicted by a constant.
+    classes : int
+        Number of classes; 0 where the target is a number.
+    seed : int
+    others : array (n, targets), optional
+        The further targets of a head that learns several at once.
+    blind : bool
+        Whether the head is a dummy that ignores the inputs: the majority class and class shares.
+    reference : array of int, optional
+        Rows whose majority class (or mean) is the constant; default: the training rows. Where
+        labels never vary inside a person these are all labelled rows: leaving out one person of
+        two equally frequent classes makes the other class the majority, so that a constant
+        prediction would score 0 instead of chance.
+    """
 
     name: str
     head: Any
@@ -25,36 +49,38 @@ class Job:
     usable: np.ndarray
     classes: int
     seed: int
-    others: np.ndarray | None = None  # (n, targets) of a head that learns several at once
-    blind: bool = False  # a dummy that never looks at the inputs: the commonest class, its shares
-    # rows whose commonest class (or mean) stands for what is not predicted; None: the training.
-    # Of labels that never vary inside a person they are all rows: leaving one person out of two
-    # equal classes makes the other class the commonest, and a constant would score 0, not chance.
+    others: np.ndarray | None = None
+    blind: bool = False
     reference: np.ndarray | None = None
 
 
 class FoldPrediction(NamedTuple):
     """Predictions (n,) and class probabilities (n, classes) of a job's tested rows.
 
-    ``chosen`` is what an inner selection took, else empty.
+    ``chosen`` is the head that an inner selection chose, else empty.
     """
 
     predicted: np.ndarray
-    chances: np.ndarray
+    probabilities: np.ndarray
     chosen: str = ""
 
 
 def run_job(job: Job) -> FoldPrediction:
-    """Fit on the training people and ask about the tested windows."""
-    return predict_fold(fitted(job), job)
+    """Fit the head on the training rows and predict the tested rows."""
+    return predict_fold(fit_job(job), job)
 
 
-def fitted(job: Job) -> Any | None:
-    """The head, fitted on the training's windows with features; None where nothing can be told."""
+def fit_job(job: Job) -> Any | None:
+    """Fit the head on the training rows with features.
+
+    None where it could not predict: no training row with features or one class only, no tested row
+    with features, a dummy that ignores the inputs, or one that needs people whom it knows.
+    """
     train = job.train[job.usable[job.train]]
     y = job.y[train].astype(int) if job.classes else job.y[train]
-    able = len(train) and job.usable[job.test].any() and (not job.classes or len(np.unique(y)) > 1)
-    if not able or job.blind or _asks_strangers(job, train):
+    several_classes = not job.classes or len(np.unique(y)) > 1
+    possible = len(train) and job.usable[job.test].any() and several_classes
+    if not possible or job.blind or _tests_unknown_people(job, train):
         return None
     return fit_complete_cases(
         job.head,
@@ -68,34 +94,41 @@ def fitted(job: Job) -> Any | None:
     )
 
 
-def _asks_strangers(job: Job, train: np.ndarray) -> bool:
-    """Whether a head that knows only people is asked about none that it knows."""
-    knows = bool(getattr(job.head, "knows_people", False))
-    return knows and not set(job.groups[train]) & set(job.groups[job.test])
+def _tests_unknown_people(job: Job, train: np.ndarray) -> bool:
+    """Whether a head that predicts from the person alone would be tested on new people only."""
+    needs_known_people = bool(getattr(job.head, "knows_people", False))
+    return needs_known_people and not set(job.groups[train]) & set(job.groups[job.test])
 
 
 def predict_fold(head: Any | None, job: Job) -> FoldPrediction:
-    """What a fitted head says of the tested windows; without features, what is commonest."""
-    said, chances = _commonest(job)
+    """Predict the tested rows by a fitted head; rows without features get the majority class."""
+    predicted, probabilities = _majority(job)
     if head is None:
-        return FoldPrediction(said, chances)
-    seen = job.usable[job.test]
-    tested = job.test[seen]
-    # who is asked about: only the dummy that knows nothing else has use for it
-    who = {"groups": job.groups[tested]} if getattr(head, "knows_people", False) else {}
-    said[seen] = head.predict(job.inputs.X[tested], **who)
+        return FoldPrediction(predicted, probabilities)
+    has_features = job.usable[job.test]
+    tested = job.test[has_features]
+    # only the dummy that predicts from the person alone takes the people
+    knows_people = getattr(head, "knows_people", False)
+    people_of_rows = {"groups": job.groups[tested]} if knows_people else {}
+    predicted[has_features] = head.predict(job.inputs.X[tested], **people_of_rows)
     if job.classes and hasattr(head, "predict_proba"):
-        chances[seen] = 0.0
-        found = head.predict_proba(job.inputs.X[tested], **who)
-        chances[np.ix_(seen, head.classes_.astype(int))] = found
+        probabilities[has_features] = 0.0
+        estimated = head.predict_proba(job.inputs.X[tested], **people_of_rows)
+        probabilities[np.ix_(has_features, head.classes_.astype(int))] = estimated
     elif job.classes:
-        chances[seen] = np.nan
-    return FoldPrediction(said, chances, getattr(head, "chosen_", ""))
+        probabilities[has_features] = np.nan
+    return FoldPrediction(predicted, probabilities, getattr(head, "chosen_", ""))
 
 
-def _commonest(job: Job) -> tuple[np.ndarray, np.ndarray]:
-    """The training's commonest class and its shares (its mean, of numbers) for every tested row."""
-    whole = job.y[job.train if job.reference is None else job.reference]
-    common = float(np.bincount(whole.astype(int)).argmax()) if job.classes else float(whole.mean())
-    shares = np.array([(whole == k).mean() for k in range(job.classes)])
-    return np.full(len(job.test), common), np.tile(shares, (len(job.test), 1))
+def _majority(job: Job) -> tuple[np.ndarray, np.ndarray]:
+    """Majority class and class shares of the training rows (mean of numbers) for each tested row.
+
+    (n,) and (n, classes).
+    """
+    labels = job.y[job.train if job.reference is None else job.reference]
+    if job.classes:
+        constant = float(np.bincount(labels.astype(int)).argmax())
+    else:
+        constant = float(labels.mean())
+    shares = np.array([(labels == k).mean() for k in range(job.classes)])
+    return np.full(len(job.test), constant), np.tile(shares, (len(job.test), 1))

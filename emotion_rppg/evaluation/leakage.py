@@ -1,4 +1,4 @@
-"""The folds of an evaluation, and the refusals: what would leak is never computed."""
+"""Make the folds of an evaluation and refuse what would leak from training to test."""
 
 from __future__ import annotations
 
@@ -20,29 +20,32 @@ AnySplit = str | Split | Callable[..., Iterator[Fold]]
 
 
 class Leak(InputError):
-    """The evaluation would have tested what something already learned from."""
+    """Error: the evaluation would test on data that something was trained on."""
 
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Row numbers of each fold; ``purged`` counts training rows left out for sharing seconds."""
+    """Row numbers of each fold's training and test.
+
+    ``purged`` counts training rows that were removed because they share seconds with a tested row.
+    """
 
     pairs: list[Fold]
     purged: int
 
 
 def split_name(split: AnySplit) -> str:
-    """The name of a split, as results have it."""
+    """Return the name of a split, as in the column ``split`` of results."""
     return split if isinstance(split, str) else _split(split).name
 
 
 def is_leaky(split: AnySplit) -> bool:
-    """Whether the split has windows that know each other on both sides."""
+    """Tell whether a split has dependent windows of one trial in training and test."""
     return _split(split).leaky
 
 
 def _split(split: AnySplit) -> Split:
-    """What a name stands for, or a function of one's own with its unit."""
+    """Return the split of that name, or one made of a function of one's own and its unit."""
     if isinstance(split, Split):
         return split
     if callable(split):
@@ -61,92 +64,111 @@ def make_folds(
     labelled: np.ndarray,
     unscored: np.ndarray,
 ) -> Folds:
-    """Each fold that has somebody to test; nothing that knows the test is in the training.
+    """Make the folds that have rows to score, and refuse those that leak.
 
-    A function of one's own is taken to keep people apart, and refused where it does not; one that
-    has an attribute ``unit`` (``"dataset"``, ``"trial"``, ``"session"``, ``"moment"``) is held to
-    that. Training windows that share seconds with tested ones are purged.
+    Training windows that share seconds with tested ones are purged. A function of one's own must
+    keep people apart, or what its attribute ``unit`` names: ``"dataset"``, ``"trial"``,
+    ``"session"`` or ``"moment"``.
+
+    Parameters
+    ----------
+    split : str, Split or function
+    labelled : bool array (n,)
+        Rows with a label; the others are in no fold.
+    unscored : bool array (n,)
+        Rows that are never tested, such as those of a calibration.
+
+    Raises
+    ------
+    Leak
+        The split's unit is on both sides of a fold.
+    InputError
+        An unknown name, or no row is left to score.
     """
     make = _split(split)
-    kept = np.flatnonzero(labelled)
-    part = table.iloc[kept].reset_index(drop=True)
+    labelled_rows = np.flatnonzero(labelled)
+    part = table.iloc[labelled_rows].reset_index(drop=True)
     pairs, purged = [], 0
     for train, test in make(part, seed=seed):
         refuse_both_sides(part, train, test, make.unit)
         if make.unit not in ("dataset", "person", "window"):
             shared = overlapping(part, train, test)
             train, purged = train[~shared], purged + int(shared.sum())
-        rows = kept[test]
+        rows = labelled_rows[test]
         rows = rows[~unscored[rows]]
         if len(rows):
-            pairs.append((kept[train], rows))
+            pairs.append((labelled_rows[train], rows))
     if not pairs:
         raise InputError(
-            "nothing is left to score: calibration took every window; give a smaller calibration_s"
+            "no window is left to score: every window overlaps the calibration; give a smaller "
+            "calibration_s"
         )
     return Folds(pairs, purged)
 
 
 def refuse_both_sides(table: pd.DataFrame, train: np.ndarray, test: np.ndarray, unit: str) -> None:
-    """Raise if a person (or session, or trial: the split's unit) is trained on and tested."""
+    """Raise `Leak` if a unit of the split (person, session, trial …) is in training and test."""
     if unit in ("moment", "window"):
-        both = sorted(set(train.tolist()) & set(test.tolist()))
-        if both:
-            raise Leak(f"row {both[0]} is in the training and in the test of one fold")
+        shared = sorted(set(train.tolist()) & set(test.tolist()))
+        if shared:
+            raise Leak(f"row {shared[0]} is in the training and in the test of one fold")
         return
     names = unit_names(table, unit)
-    both = sorted(set(names[train]) & set(names[test]))
-    if both:
+    shared = sorted(set(names[train]) & set(names[test]))
+    if shared:
         raise Leak(
-            f"{both[0]} is in the training and in the test of one fold: "
-            f"windows of one {unit} know each other; split by {unit}"
+            f"{shared[0]} is in the training and in the test of one fold: "
+            f"windows of one {unit} are not independent; split by {unit}"
         )
 
 
 def refuse_scored_calibration(test: np.ndarray, unscored: np.ndarray) -> None:
-    """Raise if a window that set a person's own level is among the scored ones."""
+    """Raise `Leak` if a window that the calibration averaged over is among the tested rows."""
     if unscored[test].any():
         raise Leak(
-            f"{int(unscored[test].sum())} windows of the calibration would be scored: "
-            "their own level was taken off with their help"
+            f"{int(unscored[test].sum())} windows of the calibration would be scored: the subject "
+            "baseline was computed from them"
         )
 
 
 def refuse_trained_on(
     table: pd.DataFrame, rows: np.ndarray, allow_unknown: bool, *, heads: Iterable[Any] = ()
 ) -> bool:
-    """Raise if what made a row, or what a head begins with, learned from somebody tested.
+    """Raise `Leak` if a network behind the rows, or a head's encoder, was trained on tested people.
 
-    Returns whether any does not say whom it learned from (which is allowed, then).
+    Returns
+    -------
+    bool
+        Whether the training people of any of them are unknown, which ``allow_unknown`` accepts.
     """
     tested = set(people(table)[rows])
     unknown = False
-    for what, text in _learned(table, heads):
+    for source, text in _training_records(table, heads):
         if text == "unknown" and not allow_unknown:
             raise Leak(
-                f"there is a {what} that does not say whom it was trained on: "
-                "allow_unknown_training=True (--allow-unknown-training) accepts it, and the "
-                "results will carry the doubt"
+                f"there is a {source} that does not say whom it was trained on: "
+                "allow_unknown_training=True (--allow-unknown-training) accepts it and marks the "
+                "results (column unknown_training)"
             )
         unknown |= text == "unknown"
         if text in ("", "unknown"):
             continue
-        both = sorted(_seen(what, text) & tested)
-        if both:
+        shared = sorted(_training_people(source, text) & tested)
+        if shared:
             raise Leak(
-                f"the {what} was trained on {', '.join(both[:4])}: "
-                "testing on them flatters it; train it on other people"
+                f"the {source} was trained on {', '.join(shared[:4])}: "
+                "scores on them would be too high; train it on other people"
             )
     return unknown
 
 
-def _learned(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """Whatever learned before this evaluation, and whom from, as JSON."""
+def _training_records(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield each network or encoder that was trained before, and its training people as JSON."""
     from emotion_rppg.emotion.deep.pretrained_encoder import pretrained_encoders_of
 
-    for column, what in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
+    for column, source in (("trained_on", "network"), ("encoder_trained_on", "encoder")):
         for text in sorted(set(table[column].dropna().astype(str))) if column in table else []:
-            yield f"{what} that made these rows", text
+            yield f"{source} that made these rows", text
     for head in heads:
         for encoder in pretrained_encoders_of(head):
             who = encoder.trained_on
@@ -156,8 +178,8 @@ def _learned(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, s
             )
 
 
-def _seen(what: str, text: str) -> set[str]:
-    """People named in a cell of ``trained_on``."""
+def _training_people(source: str, text: str) -> set[str]:
+    """Read the people, ``dataset/subject``, from a cell of ``trained_on``."""
     try:
         subjects_of = json.loads(text)
         if all(isinstance(subjects, list) for subjects in subjects_of.values()):
@@ -165,7 +187,7 @@ def _seen(what: str, text: str) -> set[str]:
     except (ValueError, AttributeError):
         pass
     raise InputError(
-        f"trained_on of the {what} says {text[:60]!r}; want JSON such as "
+        f"trained_on of the {source} says {text[:60]!r}; want JSON such as "
         '{"data set": ["subject", …]}, '
-        '"unknown", or nothing where nobody was trained on'
+        '"unknown", or an empty cell where nobody was trained on'
     )

@@ -1,4 +1,4 @@
-"""What more people would bring: the score against how many people a head learned from."""
+"""Learning curve: the score of a head as a function of the number of training people."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def learning_curve(
     workers: int = 1,
     scheduler: str | None = None,
 ) -> pd.DataFrame:
-    """Score every person by heads that learned from only so many others.
+    """Score every person by heads that were fitted on limited numbers of other people.
 
     Parameters that are not listed are those of `emotion_rppg.evaluate`.
 
     Parameters
     ----------
     sizes : sequence of int
-        Training people; default: doubling from two, up to all the others.
+        Numbers of training people; default: 2, 4, 8 … and all other people.
     repeats : int
-        Draws of training people at each size.
+        Random draws of training people at each size.
 
     Returns
     -------
@@ -53,16 +53,16 @@ def learning_curve(
 
     from emotion_rppg.evaluation.run import evaluate
 
-    most = people(table)[table[f"label_{target}"].notna()].nunique() - 1
-    chosen = [n for n in sizes or _doubling(most) if 0 < n <= most]
+    n_others = people(table)[table[f"label_{target}"].notna()].nunique() - 1
+    run_sizes = [n for n in sizes or _doubling(n_others) if 0 < n <= n_others]
     parts = []
-    for n in chosen:
-        for draw in range(1 if n == most else repeats):
+    for n in run_sizes:
+        for draw in range(1 if n == n_others else repeats):
             part = evaluate(
                 table,
                 target=target,
                 heads=heads,
-                split=_fewer(n, draw),
+                split=_loso_with_fewer(n, draw),
                 coding=coding,
                 normalise=normalise,
                 calibration_s=calibration_s,
@@ -79,17 +79,19 @@ def learning_curve(
     return pd.concat(parts, ignore_index=True)
 
 
-def _doubling(most: int) -> list[int]:
-    return [n for n in (2**k for k in range(1, 12)) if n < most] + [most]
+def _doubling(n_others: int) -> list[int]:
+    return [n for n in (2**k for k in range(1, 12)) if n < n_others] + [n_others]
 
 
-def _fewer(n: int, repeat: int) -> Any:
+def _loso_with_fewer(n: int, repeat: int) -> Any:
+    """Make a leave-one-subject-out split that trains on ``n`` randomly drawn other people."""
+
     def loso_of_fewer(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
         person = people(table).to_numpy()
         for fold, (train, test) in enumerate(loso(table)):
             names = np.unique(person[train])
             draw = np.random.default_rng([seed, n, repeat, fold])
-            kept = draw.choice(names, n, replace=False)
-            yield train[np.isin(person[train], kept)], test
+            selected = draw.choice(names, n, replace=False)
+            yield train[np.isin(person[train], selected)], test
 
     return loso_of_fewer

@@ -1,8 +1,7 @@
-"""What is known of a person when they are tested: NORMALISE, name -> `Normalisation`.
+"""Normalise features within each person, without labels: NORMALISE, name -> `Normalisation`.
 
-A function of one's own, ``(inputs, table) -> (Matrix, rows not to score)``, may take the place of
-a name. Every function, those of the table too, is given the rows without their labels: one that
-asks for them is refused.
+A function of one's own, ``(inputs, table) -> (Matrix, rows not to score)``, can be given in place
+of a name. Every function receives the table without its labels; one that reads them is refused.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """A way to take people's own levels off their features, and what a report says of it.
+    """A normalisation of features within each person, with its description for reports.
 
-    Only a person's own rows may shape their features, and no label: normalisation happens before
-    the folds and then leaks nothing from one person to another.
+    It is applied before the folds are made. A person's features may depend on that person's rows
+    alone and on no label, so that nothing leaks from one person to another.
 
     Parameters
     ----------
     name : str
-        Its name, as ``--normalise`` and the column ``normalise`` of results have it.
+        As in ``--normalise`` and in the column ``normalise`` of results.
     function : function
         ``(inputs, table) -> (Matrix of the same shape, rows not to score (n,))``.
     description : str
-        One sentence for reports; ``{seconds:g}`` stands for ``calibration_s``.
+        One sentence for reports; ``{seconds:g}`` is replaced by ``calibration_s``.
     timed : bool
-        Whether the function takes ``calibration_s=…``, the seconds of each person's beginning that
-        are the reference.
+        Whether the function takes ``calibration_s=…``, the length in seconds of the reference at
+        the beginning of each person's recordings.
     """
 
     name: str
@@ -50,12 +49,12 @@ class Normalisation:
 
 
 def none(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
-    """The matrix as it is; every row is scored."""
+    """Return the matrix unchanged; every row is scored."""
     return inputs, np.zeros(len(table), dtype=bool)
 
 
 def transductive(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
-    """Each column less the person's mean over the whole recording, over their spread."""
+    """Standardise each column by the person's mean and standard deviation over all their rows."""
     everyone = np.ones(len(table), dtype=bool)
     return minus_subject_baseline(
         inputs, people(table).to_numpy(), everyone, spread=True
@@ -63,71 +62,72 @@ def transductive(inputs: Matrix, table: pd.DataFrame) -> tuple[Matrix, np.ndarra
 
 
 NORMALISE = {
-    "none": Normalisation("none", none, "nothing is known of a person when they are tested"),
+    "none": Normalisation("none", none, "features are not normalised within a person"),
     "calibration": Normalisation(
         "calibration",
         minus_first_minutes,
-        "the mean of each person's first {seconds:g} s was taken off their features, "
-        "without labels; windows that reach into that time are not scored",
+        "the mean over each person's first {seconds:g} s was subtracted from their features, "
+        "without labels; windows that overlap that time are not scored",
         timed=True,
     ),
     "transductive": Normalisation(
         "transductive",
         transductive,
-        "each person's features were standardised by the mean and spread of their "
-        "whole recording, without labels; not possible while somebody is still being recorded",
+        "each person's features were standardised by the mean and standard deviation over all of "
+        "their windows, without labels; this needs the complete recording, so it cannot be used "
+        "while a person is being recorded",
     ),
 }
 Normalise = str | Normalisation | Callable[..., Any]
 
 
-def normalise_name(how: Normalise) -> str:
-    """The name of a normalisation, as results have it."""
-    return how if isinstance(how, str) else _normalisation(how).name
+def normalise_name(normalise: Normalise) -> str:
+    """Return the name of a normalisation, as in the column ``normalise`` of results."""
+    return normalise if isinstance(normalise, str) else _normalisation(normalise).name
 
 
 def normalised(
-    inputs: Matrix, table: pd.DataFrame, *, how: Normalise, calibration_s: float
+    inputs: Matrix, table: pd.DataFrame, *, normalise: Normalise, calibration_s: float
 ) -> tuple[Matrix, np.ndarray]:
-    """The matrix with each person's own level taken off, and which rows must not be scored.
+    """Normalise the matrix within each person and mark the rows that must not be scored, (n,).
 
-    Beat tokens are treated channel by channel.
+    Beat tokens are normalised channel by channel.
 
     Raises
     ------
     Leak
-        A function that asks for labels.
+        The function reads labels.
     InputError
-        An unknown name; a function that gives another shape.
+        An unknown name; a function that returns another shape.
     """
     from emotion_rppg.evaluation.leakage import Leak
 
-    way = _normalisation(how)
-    options = {"calibration_s": calibration_s} if way.timed else {}
-    blind = table[[c for c in table if not str(c).startswith(LABEL)]]
+    normalisation = _normalisation(normalise)
+    options = {"calibration_s": calibration_s} if normalisation.timed else {}
+    unlabelled = table[[c for c in table if not str(c).startswith(LABEL)]]
     try:
-        made, unscored = way.function(inputs, blind, **options)
+        made, unscored = normalisation.function(inputs, unlabelled, **options)
     except KeyError as error:
         if LABEL in str(error):
             raise Leak(
-                f"the normalisation {way.name!r} reads {error}: labels of the tested "
-                "would shape their own features"
+                f"the normalisation {normalisation.name!r} reads {error}: their own features would "
+                "depend on labels of tested people"
             ) from error
         raise
     if made.X.shape != inputs.X.shape or len(unscored) != len(table):
         raise InputError(
-            f"the normalisation {way.name!r} gave {made.X.shape} and {len(unscored)} "
+            f"the normalisation {normalisation.name!r} gave {made.X.shape} and {len(unscored)} "
             f"rows, want {inputs.X.shape} and {len(table)}"
         )
     return made, np.asarray(unscored, dtype=bool)
 
 
-def _normalisation(how: Normalise) -> Normalisation:
-    """What a name stands for, or a function of one's own."""
-    if isinstance(how, Normalisation):
-        return how
-    if callable(how):
-        return Normalisation(getattr(how, "__name__", "own"), how, OWN)
-    if how not in NORMALISE:
-        raise InputError(f"unknown normalisation {how!r}; known: {', '.join(NORMALISE)}")
-    return NORMALISE[how]
+def _normalisation(normalise: Normalise) -> Normalisation:
+    """Return the normalisation of that name, or one made of a function of one's own."""
+    if isinstance(normalise, Normalisation):
+        return normalise
+    if callable(normalise):
+        return Normalisation(getattr(normalise, "__name__", "own"), normalise, OWN)
+    if normalise not in NORMALISE:
+        raise InputError(f"unknown normalisation {normalise!r}; known: {', '.join(NORMALISE)}")
+    return NORMALISE[normalise]

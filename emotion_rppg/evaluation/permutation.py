@@ -1,28 +1,29 @@
 """p values by label permutation: the null distribution of an evaluation's score.
 
-What is permuted. Labels are exchanged between whole trials of one person, or between runs of equal
-label within a trial, never between windows: windows of one trial resemble each other, and a null
-that ignores it calls unrelated labels significant (Harris 2020, Nonsense correlations in
-neuroscience). Labels that never vary inside a person are exchanged between people.
+**What is permuted.** Labels are exchanged between the trials of one person, or between runs of
+equal label within a trial, never between windows. Windows of one trial resemble each other, and a
+null distribution that ignores this calls unrelated labels significant (Harris 2020, Nonsense
+correlations in neuroscience). Labels that never vary inside a person are exchanged between people.
 
-How heads answer to it. Two tests, both exact under the null:
+**How the score under the null is computed.** There are two tests, both exact under the null:
 
-- **refit** (heads that fit in milliseconds): every fold is fitted afresh on permuted labels. To
-  permute labels against the predictions of an evaluation that are already there is not enough: in
-  cross-validation each person's predictions are learned from the others' labels, so that the
-  people's scores are correlated and their mean varies more than such a null does (on 123 tables of
-  noise `benchmarks.noise` found 7.0 % of its p values at or below .05, and 2.2 % by refits). By
-  default permutations end as soon as ``ENOUGH`` of them did as well as the true labels (Besag and
-  Clifford 1991): a head at chance costs some 20–40, one that is far above it ``PERMUTATIONS``. By
-  default the folds are at most ``FOLDS``: folds that leave one person out are joined, for the true
-  labels as for the permuted ones, so that a permutation of 40 people costs 5 fits and not 40.
-  Probabilities do not enter, so that a calibration of them is left out of the refits.
-- **forward** (networks, ensembles of trees, inner selection: heads for which refits would take
-  hours): people are dealt into ``BLOCKS`` blocks; each block but the first is predicted by a head
-  fitted on the blocks before it, four more fits in all. Within a block, permuting labels against
-  its predictions is exact, since the head has seen none of them, and the blocks' p values are
-  independent; Fisher's method joins them. Of labels of people there are two blocks. It learns from
-  fewer people than the evaluation does, and so finds less.
+- **refit**, for heads that are fitted in milliseconds: every fold is fitted afresh on permuted
+  labels. It would not be enough to permute labels against the existing predictions: in
+  cross-validation each person's predictions depend on the labels of the others, so the scores of
+  people are correlated, and their mean varies more than such a null distribution (on 123 tables of
+  noise `benchmarks.noise` found 7.0 % of its p values at or below .05, and 2.2 % with refits).
+  Three defaults limit the cost. Permutations end as soon as ``ENOUGH`` of them score as high as
+  the true labels (Besag and Clifford 1991): a head at chance needs some 20–40, a head far above
+  chance ``PERMUTATIONS``. Folds that leave one person out are joined into at most ``FOLDS``, for
+  the true and the permuted labels alike: one permutation of 40 people costs 5 fits instead of 40.
+  Calibration of probabilities is omitted, since the score does not depend on it.
+- **forward**, for networks, ensembles of trees and inner selection, whose refits would take
+  hours: people are assigned at random to ``BLOCKS`` blocks. Each block but the first is predicted
+  by a head fitted on the blocks before it, which costs four more fits in all. Within a block, the
+  permutation of labels against predictions is exact, since the head was fitted without these
+  labels. The p values of the blocks are independent, and Fisher's method combines them. Labels
+  that never vary inside a person are tested with two blocks. The heads are fitted on fewer people
+  than in the evaluation, so this test has less power.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from emotion_rppg.emotion.calibration import Platt
 from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.ensemble import CompositeHead
 from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
-from emotion_rppg.evaluation.jobs import Job, fitted, run_job
+from emotion_rppg.evaluation.jobs import Job, fit_job, run_job
 from emotion_rppg.evaluation.scoring import group_score
 from emotion_rppg.evaluation.splits import unit_names
 from emotion_rppg.runtime.parallel import map_in_order
@@ -49,23 +50,23 @@ from emotion_rppg.windows import people
 if TYPE_CHECKING:
     import pandas as pd
 
-PERMUTATIONS = 249  # refits of a head at most: 12 heads with Holm's correction can still reach .05
-ENOUGH = 10  # permutations that do as well as the true labels, after which a default run stops
-FOLDS = 5  # of people, at most, in a default run
+PERMUTATIONS = 249  # most refits of a head: 12 heads with Holm's correction can still reach .05
+ENOUGH = 10  # permutations that score as high as the true labels, after which a default run stops
+FOLDS = 5  # most folds of people in a default run
 BLOCKS = 5
-FORWARD_PERMUTATIONS = 999  # of labels against predictions, which costs nothing
-_SLOW_MODULES = ("sklearn.ensemble", "sklearn.model_selection")  # trees by the hundred, searches
-_OF_PROBABILITIES = (Platt, Calibrated, CalibratedClassifierCV)  # wrappers that correct them alone
+FORWARD_PERMUTATIONS = 999  # of labels against predictions, without a fit
+_SLOW_MODULES = ("sklearn.ensemble", "sklearn.model_selection")  # hundreds of trees, searches
+_OF_PROBABILITIES = (Platt, Calibrated, CalibratedClassifierCV)  # wrappers that only calibrate
 
 Permute = Callable[[np.random.Generator], np.ndarray]
 
 
 def permuter(y: np.ndarray, table: pd.DataFrame, *, over_people: bool = False) -> Permute:
-    """A function that deals labels anew to the blocks of each person, or to people.
+    """Make a function that permutes labels ``y`` between blocks of each person, or between people.
 
     A block is a run of equal values within one trial. Numbers that change within trials have no
-    blocks: each person's series is rotated by a random offset instead, which keeps it as smooth.
-    ``over_people``: each person's one label goes to another person, with all their windows.
+    blocks: each person's series is rotated by a random offset, so that it stays equally smooth.
+    With ``over_people`` the single label of each person is assigned to another person.
     """
     person = people(table).to_numpy()
     if over_people:
@@ -108,14 +109,14 @@ def _between_people(y: np.ndarray, person: np.ndarray) -> Permute:
 
 
 def _changes_inside(y: np.ndarray, trial: np.ndarray, order: np.ndarray) -> bool:
-    """Whether labels are a smooth course rather than blocks: most neighbours in a trial differ."""
+    """Tell whether labels change continuously: most neighbouring windows of a trial differ."""
     same_trial = trial[order][1:] == trial[order][:-1]
     differ = np.diff(y[order])[same_trial] != 0
     return bool(len(differ)) and float(differ.mean()) > 0.5
 
 
 def is_slow(head: Any) -> bool:
-    """Whether hundreds of refits of a head would take hours: a network, trees, inner selection."""
+    """Tell whether hundreds of refits would take hours: a network, trees or inner selection."""
     from emotion_rppg.emotion.persistence import has_network
 
     kinds = [type(part) for part in (head, *head.get_params().values())]
@@ -124,39 +125,39 @@ def is_slow(head: Any) -> bool:
 
 
 def without_calibration(head: Any) -> Any:
-    """The head inside wrappers that only correct probabilities."""
+    """Return the head inside wrappers that only calibrate probabilities."""
     while isinstance(head, _OF_PROBABILITIES):
         head = head.estimator
     return head
 
 
-def prepared(job: Job) -> Job:
-    """The job with its features imputed and scaled, once for all refits.
+def preprocess_once(job: Job) -> Job:
+    """Impute and scale a job's features once for all refits.
 
-    Both learn from the training rows and from no label, so that a refit gives the same
-    predictions; where it would not, or a head does neither, the job stays as it is.
+    Both steps depend on the training rows and on no label, so a refit gives the same predictions.
+    Where the predictions would differ, or the head does neither, the job is returned unchanged.
     """
-    head = fitted(job)
+    head = fit_job(job)
     inner = head.estimator_ if isinstance(head, EqualPriors) else head
     if not isinstance(inner, OnFeatures) or not hasattr(inner, "pipeline_"):
         return job
     try:
         scaled = inner.pipeline_[:-1].transform(job.inputs.X[:, : inner.n_features])
-    except ValueError:  # made for other columns
+    except ValueError:  # the head was made for other columns
         return job
     plain = clone(inner.pipeline_[-1])
     inputs = Matrix(scaled, scaled.shape[1], 0, tuple(map(str, range(scaled.shape[1]))))
     head = EqualPriors(plain) if isinstance(head, EqualPriors) else plain
-    quick = replace(job, head=head, inputs=inputs)
-    same = np.array_equal(run_job(quick).predicted, run_job(job).predicted)
-    return quick if same else job
+    preprocessed = replace(job, head=head, inputs=inputs)
+    same = np.array_equal(run_job(preprocessed).predicted, run_job(job).predicted)
+    return preprocessed if same else job
 
 
 def joined(jobs: Sequence[Job], *, seed: int) -> list[Job]:
-    """The jobs of one head with their folds of people joined at random into ``FOLDS``.
+    """Join the folds of one head at random into ``FOLDS`` folds of people.
 
-    What each joined fold trains on is in the training of all its parts. Folds that do not keep
-    people apart stay as they are.
+    A joined fold is trained on the rows that are in the training of all its parts. Folds that do
+    not keep people apart are returned unchanged.
     """
     if len(jobs) <= FOLDS or not _keep_people_apart(jobs):
         return list(jobs)
@@ -173,7 +174,7 @@ def _keep_people_apart(jobs: Sequence[Job]) -> bool:
     return not any(set(job.groups[job.train]) & set(job.groups[job.test]) for job in jobs)
 
 
-def null_of(
+def permutation_test(
     jobs: Sequence[Job],
     table: pd.DataFrame,
     *,
@@ -184,22 +185,26 @@ def null_of(
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Observed score, null scores, p and test of one head's folds.
+    """Test one head by label permutation; ``jobs`` are its folds.
 
-    ``permutations``: so many refits, whatever the head; None: the affordable test of the head.
+    Parameters
+    ----------
+    permutations : int or None
+        Number of refits. None: the default test of the head, ``"forward"`` for slow heads.
 
     Returns
     -------
     dict
-        ``observed``; ``score``, (permutations,); ``p``; ``test``, ``"refit"`` or ``"forward"``.
-        p is NaN where no test can be made: a slow head on a split within people.
+        ``observed`` score; ``score`` under permuted labels, (permutations,); ``p``; ``test``,
+        ``"refit"`` or ``"forward"``. p is NaN where the default cannot test: a slow head on a
+        split within people.
     """
     run: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
     plain = [replace(job, head=without_calibration(job.head)) for job in jobs]
     if permutations is None and is_slow(plain[0].head):
         return forward_test(plain, table, over_people=over_people, seed=seed, **run)
     plain = joined(plain, seed=seed) if permutations is None else plain
-    plain = [prepared(job) for job in plain]
+    plain = [preprocess_once(job) for job in plain]
     observed = _score_of(plain, plain[0].y, over_people)
     null = null_scores(
         plain,
@@ -228,10 +233,10 @@ def null_scores(
     scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """Score of one head's folds on each permutation of the labels, (permutations,).
+    """Score one head on each permutation of the labels, (permutations,).
 
-    Folds, features and seeds are those of the true labels; the head is fitted afresh.
-    ``enough`` (score, times): stop after so many permutations that reach the score.
+    Folds, features and seeds are those of the true labels; the head is fitted afresh. ``enough``,
+    (score, times): stop when so many permutations have reached the score.
     """
     permute = permuter(jobs[0].y, table, over_people=over_people)
     labels = (permute(np.random.default_rng([seed, k])) for k in range(permutations))
@@ -248,10 +253,10 @@ def null_scores(
 
 def _score_of(jobs: list[Job], y: np.ndarray, over_people: bool) -> float:
     rows = np.concatenate([job.test for job in jobs])
-    said = np.concatenate([run_job(replace(job, y=y)).predicted for job in jobs])
+    predicted = np.concatenate([run_job(replace(job, y=y)).predicted for job in jobs])
     first = jobs[0]
     return group_score(
-        y[rows], said, first.groups[rows], classes=first.classes, over_people=over_people
+        y[rows], predicted, first.groups[rows], classes=first.classes, over_people=over_people
     )
 
 
@@ -264,32 +269,33 @@ def forward_test(
     workers: int = 1,
     scheduler: str | None = None,
 ) -> dict[str, Any]:
-    """Test blocks of people by heads fitted on the blocks before them; see the module.
+    """Test blocks of people by heads fitted on the blocks before them (see the module).
 
-    The observed score is the mean over the blocks. NaN where folds do not keep people apart.
+    The observed score is the mean over the blocks. p is NaN where folds do not keep people apart.
     """
-    nothing = {"observed": float("nan"), "score": np.array([np.nan]), "p": float("nan")}
+    no_result = {"observed": float("nan"), "score": np.array([np.nan]), "p": float("nan")}
     if not _keep_people_apart(jobs):
-        return {**nothing, "test": "none: the split is within people"}
+        return {**no_result, "test": "none: the split is within people"}
     chain = forward_jobs(jobs, seed=seed, over_people=over_people)
-    found = map_in_order(run_job, ((job,) for job in chain), workers=workers, scheduler=scheduler)
+    calls = ((job,) for job in chain)
+    predictions = map_in_order(run_job, calls, workers=workers, scheduler=scheduler)
     observed: list[float] = []
     nulls: list[np.ndarray] = []
     p: list[float] = []
-    for number, (job, said) in enumerate(zip(chain, found, strict=True)):
+    for number, (job, prediction) in enumerate(zip(chain, predictions, strict=True)):
         own = table.iloc[job.test]
         permute = permuter(job.y[job.test], own, over_people=over_people)
         draw = np.random.default_rng([seed, number])
         labels = (permute(draw) for _ in range(FORWARD_PERMUTATIONS))
-        how: dict[str, Any] = {"classes": job.classes, "over_people": over_people}
+        options: dict[str, Any] = {"classes": job.classes, "over_people": over_people}
         person = job.groups[job.test]
-        score = group_score(job.y[job.test], said.predicted, person, **how)
-        null = np.array([group_score(y, said.predicted, person, **how) for y in labels])
+        score = group_score(job.y[job.test], prediction.predicted, person, **options)
+        null = np.array([group_score(y, prediction.predicted, person, **options) for y in labels])
         if np.isfinite(score):
             observed, nulls = [*observed, score], [*nulls, null]
             p.append(p_value(score, null))
     if not p:
-        return {**nothing, "test": "forward"}
+        return {**no_result, "test": "forward"}
     return {
         "observed": float(np.mean(observed)),
         "score": np.mean(nulls, axis=0),
@@ -299,17 +305,17 @@ def forward_test(
 
 
 def forward_jobs(jobs: Sequence[Job], *, seed: int, over_people: bool) -> list[Job]:
-    """A job a block of people but the first, trained on all blocks before it."""
+    """Make one job for each block of people but the first, trained on all blocks before it."""
     first = jobs[0]
     tested = np.unique(np.concatenate([job.test for job in jobs]))
     known = np.unique(np.concatenate([tested, *(job.train for job in jobs)]))
     draw = np.random.default_rng([seed, len(known)])
     names = draw.permutation(np.unique(first.groups[known]))
-    if over_people:  # classes in turn, so that every block and training has each
+    if over_people:  # order people by class in turn, so that every block has each class
         label = {name: first.y[known][first.groups[known] == name][0] for name in names}
         turn = {v: iter(range(len(names))) for v in set(label.values())} if first.classes else {}
         names = np.array(sorted(names, key=lambda n: next(turn[label[n]]) if turn else 0))
-    # of labels of people few permutations are in a small block: half of the people are tested
+    # a small block has few permutations of people's labels: test half of the people as one block
     blocks = np.array_split(names, min(2 if over_people else BLOCKS, len(names)))
     out = []
     for k in range(1, len(blocks)):
@@ -329,9 +335,9 @@ def fisher(p: np.ndarray) -> float:
 
 
 def p_value(observed: float, null: np.ndarray) -> float:
-    """Share of permutations that do as well, the true labels counted among them; never zero.
+    """Compute p, the share of permutations that score at least as high as the true labels.
 
-    NaN where nothing was scored.
+    The true labels count as one permutation, so that p is never zero. NaN where nothing was scored.
     """
     known = null[np.isfinite(null)]
     if not len(known) or not np.isfinite(observed):

@@ -1,4 +1,4 @@
-"""What an evaluation will do: for each target its folds, its heads, and the jobs of both."""
+"""Plan an evaluation: the folds and heads of each target, and one job for each pair of them."""
 
 from __future__ import annotations
 
@@ -32,17 +32,18 @@ if TYPE_CHECKING:
 
 
 QUALITY_ALONE, MOVEMENT_ALONE = "quality_alone", "movement_alone"
-# Of what describes the recording, what says nothing of the heart: errors grow with their features,
-# beats with the rate
-_SEEN = ("quality", "timing_sd_ms", "coverage", "corrected_share")
-_MOVEMENT = ("acc_", "motion_")  # prefixes of accelerometer features
+# Columns on the recording's quality that do not depend on the heart. Others do: standard errors
+# grow with their features, the number of beats grows with the heart rate.
+_QUALITY_COLUMNS = ("quality", "timing_sd_ms", "coverage", "corrected_share")
+_MOVEMENT_PREFIXES = ("acc_", "motion_")  # prefixes of accelerometer features
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """One task: its jobs, in the order of its results.
+    """The jobs of one target, in the order of its results.
 
-    ``over_people``: no person has two different labels, so that scores are pooled over people.
+    ``excluded`` counts rows by reason. ``over_people``: no person has two different labels, so
+    that scores are pooled over people.
     """
 
     task: Task
@@ -65,12 +66,19 @@ def make_plans(
     allow_unknown: bool,
     seed: int,
 ) -> list[Plan]:
-    """A plan a task; what would leak is refused here.
+    """Make one plan for each task; refuse what would leak.
 
-    ``inputs`` maps ``""`` to what heads see and a baseline's name to what it alone sees.
+    ``inputs`` maps ``""`` to the features of the heads, and a baseline's name to its own features.
+
+    Raises
+    ------
+    Leak
+        As `make_folds` and `refuse_trained_on`.
+    InputError
+        As `make_folds` and `chosen_heads`; no fold has two classes in its training.
     """
     groups = people(table).to_numpy()
-    usable = {name: _usable(each, table) for name, each in inputs.items()}
+    usable = {name: _usable(matrix, table) for name, matrix in inputs.items()}
     plans = []
     for task in tasks:
         y, names = code(table, task), class_names(table, task)
@@ -92,25 +100,25 @@ def make_plans(
         others = other_targets(table, task, tasks)
         dummies = DUMMIES if names else DUMMIES_REGRESSION
         plain = HEADS["logistic"] if names else HEADS_REGRESSION["ridge"]
-        alone = {name: plain for name in inputs if name and name not in chosen}
-        first = {name: head for name, head in chosen.items() if name in dummies}
+        baselines = {name: plain for name in inputs if name and name not in chosen}
+        first_heads = {name: head for name, head in chosen.items() if name in dummies}
         jobs = [
             Job(
                 name=name,
                 head=head,
-                inputs=inputs[name if name in alone else ""],
+                inputs=inputs[name if name in baselines else ""],
                 y=y,
                 groups=groups,
                 train=train,
                 test=test,
-                usable=usable[name if name in alone else ""],
+                usable=usable[name if name in baselines else ""],
                 classes=len(names),
                 seed=seed,
                 others=fit_arguments(head, others=others).get("others"),
                 blind=head is dummies.get(name) and not hasattr(head, "knows_people"),
                 reference=np.flatnonzero(labelled) if over_people else None,
             )
-            for name, head in (first | alone | chosen).items()
+            for name, head in (first_heads | baselines | chosen).items()
             for train, test in folds.pairs
         ]
         excluded = _excluded(labelled, unscored, usable[""], folds)
@@ -119,24 +127,27 @@ def make_plans(
 
 
 def baseline_inputs(table: pd.DataFrame) -> dict[str, Matrix]:
-    """What baselines see that know nothing of the heart: the recording's quality, movement alone.
+    """Build the features of the baselines: recording quality alone, movement alone.
 
-    A score that they reach as well may come from movement and contact instead of the heart.
+    They contain no information on the heart. A head that scores no better than them may use
+    movement or sensor contact instead of the heart.
     """
     from pandas.api.types import is_numeric_dtype
 
     columns = {
-        QUALITY_ALONE: [name for name in _SEEN if name in table],
-        MOVEMENT_ALONE: [str(name) for name in table if str(name).startswith(_MOVEMENT)],
+        QUALITY_ALONE: [name for name in _QUALITY_COLUMNS if name in table],
+        MOVEMENT_ALONE: [str(name) for name in table if str(name).startswith(_MOVEMENT_PREFIXES)],
     }
     numeric = {
-        name: tuple(c for c in found if is_numeric_dtype(table[c].dtype) and table[c].notna().any())
-        for name, found in columns.items()
+        baseline: tuple(
+            c for c in names if is_numeric_dtype(table[c].dtype) and table[c].notna().any()
+        )
+        for baseline, names in columns.items()
     }
     return {
-        name: Matrix(_finite(table[list(found)]), len(found), 0, found)
-        for name, found in numeric.items()
-        if found
+        baseline: Matrix(_finite(table[list(names)]), len(names), 0, names)
+        for baseline, names in numeric.items()
+        if names
     }
 
 
@@ -146,15 +157,15 @@ def _finite(table: pd.DataFrame) -> np.ndarray:
 
 
 def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
-    """Rows with a trusted pulse and any measured feature.
+    """Mark the rows with a trusted pulse and at least one measured feature, bool (n,).
 
-    That a value is missing, or how well the pulse was recorded, is no measurement of the heart.
+    Columns on the recording (missing values, quality) do not count as measured features.
     """
     from emotion_rppg.features import column
 
-    known = [column(name) for name in inputs.names]
-    of_heart = np.array([each is None or each.role != "recording" for each in known])
-    of_heart |= not of_heart.any()  # a baseline of nothing else
+    records = [column(name) for name in inputs.names]
+    of_heart = np.array([record is None or record.role != "recording" for record in records])
+    of_heart |= not of_heart.any()  # a baseline that has no other columns
     measured = np.isfinite(inputs.X[:, : inputs.n_features][:, of_heart]).any(axis=1)
     return np.asarray(measured & trusted(table))
 
@@ -162,19 +173,19 @@ def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
 def _refuse_folds_of_one_class(
     folds: Folds, y: np.ndarray, usable: np.ndarray, split: AnySplit, target: str
 ) -> None:
-    """Raise if no fold's training has two classes: every head would be a constant."""
+    """Raise `InputError` if no fold has two classes in its training, as heads need them."""
     if all(len(np.unique(y[train[usable[train]]])) < 2 for train, _ in folds.pairs):
         raise InputError(
             f"no fold of the split {split_name(split)!r} has two classes of {target!r} among the "
-            "training windows with a trusted pulse, so that no head can be fitted: use a split "
-            "over people (loso), or give rows of another class"
+            "training windows with a trusted pulse, so no head can be fitted: use a split over "
+            "people (loso), or add rows of another class"
         )
 
 
 def _excluded(
     labelled: np.ndarray, unscored: np.ndarray, usable: np.ndarray, folds: Folds
 ) -> dict[str, int]:
-    """Rows left out, by reason; rows without features stay in the test and are counted too."""
+    """Count excluded rows by reason, and the tested rows without features, which stay in."""
     tested = np.unique(np.concatenate([test for _, test in folds.pairs]))
     return {
         "no label": int((~labelled).sum()),

@@ -1,12 +1,13 @@
-"""How well waves read from faces agree with a contact sensor: a row a recording and method.
+"""Compare camera pulse waves with a contact sensor: one row per recording and method.
 
-The reference is the contact PPG of the recording, or its ECG where it has none: rates are counted
-from its beats, not read from a spectrum that was filtered like the camera's (which hides errors).
+The reference is the contact PPG of the recording, or its ECG where it has no PPG. Reference rates
+come from its beats. A spectrum that was filtered like that of the camera would hide errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CONTACT = ("bvp", "ecg")  # references, the better one first
-WINDOW_S = 30.0  # of the rates that are judged window by window; they do not overlap
-BAND_HZ = (0.6, 4.0)  # of waves that are compared
-LARGEST_LAG_S = 0.25  # more is half a beat of a fast heart: it could not be told from polarity
+WINDOW_S = 30.0  # windows without overlap, for the errors of rates
+BAND_HZ = (0.6, 4.0)  # both waves are filtered to this band before they are compared
+LARGEST_LAG_S = 0.25  # a larger lag is half a beat of a fast heart: confused with polarity
 
 
 def evaluate_pulse(
@@ -62,29 +63,32 @@ def evaluate_pulse(
     device: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> PulseEvaluation:
-    """Read every recording that has a video and a contact pulse by every method, and compare.
+    """Estimate pulse waves from videos by each method and compare them with a contact sensor.
+
+    Recordings need a video and a contact pulse (``bvp`` or ``ecg``).
 
     Parameters
     ----------
     methods : sequence of str, path or function
-        As ``estimate`` takes them.
+        As in ``estimate``.
     allow_unknown_training : bool
-        Accept a network that does not say whom it was trained on; ``unknown_training`` says so.
+        Accept a network whose training people are unknown; the column ``unknown_training`` marks
+        the results.
     cache : path, optional
-        A folder for the finished recordings, so that a run that was stopped goes on there.
+        A folder for finished recordings, so that a stopped run continues where it stopped.
 
     Returns
     -------
     PulseEvaluation
-        ``.scores`` has one row per recording and method: identity, labels, what `measured` gives
-        for the whole of it, and the errors of its windows' rates (``window_mae_bpm`` …).
-        ``.windows`` has one row per window of 30 s, ``.failures`` what could not be read, with the
-        reason.
+        ``.scores`` has one row per recording and method: identity, labels, the values of
+        `compare_waves` over the complete recording, and the errors of its windows' rates
+        (``window_mae_bpm`` …). ``.windows`` has one row per window of 30 s, ``.failures`` the
+        recordings that could not be read, with the reason.
 
     Raises
     ------
     Leak
-        A network was trained on a person of the set, or does not say on whom.
+        A network was trained on one of these people, or its training people are unknown.
     InputError
         An unknown method or device; no recording could be read.
     """
@@ -94,96 +98,106 @@ def evaluate_pulse(
 
     _check_names([method_name(method) for method in methods])
     for method in methods:
-        resolve_method(method, None, device)  # what is unknown or missing is said before the work
+        resolve_method(method, None, device)  # an unknown or missing one is an error before work
     readings = [Reading(method, "rppg", device=device) for method in methods]
-    jobs = [(recording, how) for recording in as_recordings(recordings) for how in readings]
-    facts = [or_failure_reason(lambda job=job: _facts(*job)) for job in jobs]  # type: ignore[misc]
+    jobs = [(recording, reading) for recording in as_recordings(recordings) for reading in readings]
+    facts = [or_failure_reason(partial(_facts, *job)) for job in jobs]
     known = pd.DataFrame([fact for fact in facts if not isinstance(fact, str)])
     unknown = bool(len(known)) and refuse_trained_on(
         known, np.ones(len(known), bool), allow_unknown_training
     )
-    found: dict[int, pd.DataFrame | str] = {k: f for k, f in enumerate(facts) if isinstance(f, str)}
-    left = [k for k in range(len(jobs)) if k not in found]
+    results: dict[int, pd.DataFrame | str]
+    results = {k: fact for k, fact in enumerate(facts) if isinstance(fact, str)}
+    remaining = {k: job for k, job in enumerate(jobs) if k not in results}
     store = None if cache is None else Cache(cache)
-    for number, rows in _outcomes({k: jobs[k] for k in left}, store, workers, scheduler):
-        found[number] = rows
+    for number, rows in _run_jobs(remaining, store, workers, scheduler):
+        results[number] = rows
         if progress is not None:
-            progress(len(found), len(jobs))
-    return _assembled(jobs, found, unknown)
+            progress(len(results), len(jobs))
+    return _assemble(jobs, results, unknown)
 
 
-def _outcomes(
+def _run_jobs(
     jobs: dict[int, tuple[Recording, Reading]],
     store: Cache | None,
     workers: int,
     scheduler: str | None,
 ) -> Iterator[tuple[int, pd.DataFrame | str]]:
-    """Each job's number with its rows, or why there are none; the kept ones come first.
+    """Yield each job's number with its rows, or the reason why it failed; cached ones come first.
 
-    What is left of a recording's jobs is done together: its video is decoded once.
+    The remaining jobs of one recording run together, so that its video is decoded once.
     """
     import pandas as pd
 
     keys = {number: None if store is None else _key(*job) for number, job in jobs.items()}
-    left: dict[int, list[int]] = {}
+    remaining: dict[int, list[int]] = {}
     for number, (recording, _) in jobs.items():
         rows = None if store is None else store.get(keys[number])
         if isinstance(rows, pd.DataFrame):
             yield number, rows
         else:
-            left.setdefault(id(recording), []).append(number)
-    together = list(left.values())
-    work = [(jobs[numbers[0]][0], [jobs[n][1] for n in numbers]) for numbers in together]
-    run = map_unless_cached(_compared, work, lambda _: None, workers=workers, scheduler=scheduler)
-    for position, found, _ in run:
-        for number, rows in zip(together[position], found, strict=True):
+            remaining.setdefault(id(recording), []).append(number)
+    by_recording = list(remaining.values())
+    calls = [(jobs[numbers[0]][0], [jobs[n][1] for n in numbers]) for numbers in by_recording]
+    for position, results, _ in map_unless_cached(
+        _compare_readings, calls, lambda _: None, workers=workers, scheduler=scheduler
+    ):
+        for number, rows in zip(by_recording[position], results, strict=True):
             if store is not None and not isinstance(rows, str):
                 store.put(keys[number], rows)
             yield number, rows
 
 
 def _check_names(names: list[str]) -> None:
-    """Rows are told apart by the method's name."""
+    """Raise `InputError` if no method is given or two have one name, which identifies the rows."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None or not names:
-        what = "no method" if twice is None else f"{twice!r} twice"
-        raise InputError(f"the methods name {what}: want one or more, each with a name of its own")
+        given = "no method was given" if twice is None else f"the methods name {twice!r} twice"
+        raise InputError(f"{given}: want one or more methods with different names")
 
 
-def _facts(recording: Recording, how: Reading) -> dict[str, object]:
-    """Identity of a recording that can be judged."""
+def _facts(recording: Recording, reading: Reading) -> dict[str, object]:
+    """Return the identity of a recording; raise `InputError` without a video or contact pulse."""
     if recording.video is None:
-        raise InputError(f"{recording.name} has no video to read")
+        raise InputError(f"{recording.name} has no video: want one to compare with its sensor")
     if not set(CONTACT) & set(recording.signals):
         raise InputError(f"{recording.name} has no contact pulse (bvp or ecg) to compare with")
-    return how.facts(recording)
+    return reading.facts(recording)
 
 
-def _key(recording: Recording, how: Reading) -> str | None:
+def _key(recording: Recording, reading: Reading) -> str | None:
     truth = [recording.signals.get(kind) for kind in CONTACT]
-    return fingerprint("pulse", wave_inputs(recording, how), how.facts(recording), truth)
+    return fingerprint("pulse", wave_inputs(recording, reading), reading.facts(recording), truth)
 
 
-def _compared(recording: Recording, readings: Sequence[Reading]) -> list[pd.DataFrame | str]:
-    """The rows of each reading, or why there are none."""
+def _compare_readings(
+    recording: Recording, readings: Sequence[Reading]
+) -> list[pd.DataFrame | str]:
+    """Estimate and compare a recording's waves: the rows of each reading, or its failure reason."""
     from emotion_rppg.pulse.estimate import estimate_each
 
     def read() -> list[Callable[[], Signal]]:
         assert recording.video is not None  # by `_facts`
-        methods = [how.method for how in readings]
+        methods = [reading.method for reading in readings]
         return estimate_each(recording.video, methods, device=readings[0].device)
 
     waves = or_failure_reason(read)
     if isinstance(waves, str):
         return [waves] * len(readings)
     return [
-        or_failure_reason(lambda wave=wave, how=how: compared(recording, how, wave()))  # type: ignore[misc]
-        for how, wave in zip(readings, waves, strict=True)
+        or_failure_reason(partial(_compare_when_estimated, recording, reading, wave))
+        for reading, wave in zip(readings, waves, strict=True)
     ]
 
 
-def compared(recording: Recording, how: Reading, wave: Signal) -> pd.DataFrame:
-    """What `measured` gives for a recording's wave (first row) and for its windows."""
+def _compare_when_estimated(
+    recording: Recording, reading: Reading, wave: Callable[[], Signal]
+) -> pd.DataFrame:
+    return compare_recording(recording, reading, wave())
+
+
+def compare_recording(recording: Recording, reading: Reading, wave: Signal) -> pd.DataFrame:
+    """Compare a recording's wave with its contact sensor: complete (first row) and by window."""
     import pandas as pd
 
     kind = next(kind for kind in CONTACT if kind in recording.signals)
@@ -192,8 +206,8 @@ def compared(recording: Recording, how: Reading, wave: Signal) -> pd.DataFrame:
     start, end = max(wave.start_s, contact.start_s), min(wave.end_s, contact.end_s)
     if end - start < LEAST_S:
         raise InputError(
-            f"{recording.name}: its video and its {kind} share {max(end - start, 0):.1f} s: want "
-            f"{LEAST_S:g} s on one clock"
+            f"{recording.name}: its video and its {kind} overlap by {max(end - start, 0):.1f} s: "
+            f"want {LEAST_S:g} s on a common clock"
         )
     starts = start + WINDOW_S * np.arange(int((end - start) / WINDOW_S + 1e-6))
     spans = [(start, end), *((at, at + WINDOW_S) for at in starts)]
@@ -203,7 +217,7 @@ def compared(recording: Recording, how: Reading, wave: Signal) -> pd.DataFrame:
             "start_s": a,
             "duration_s": b - a,
             "reference": kind,
-            **measured(
+            **compare_waves(
                 wave.crop(a, b),
                 beats.crop(a, b),
                 contact.crop(a, b) if kind == "bvp" else None,
@@ -212,84 +226,85 @@ def compared(recording: Recording, how: Reading, wave: Signal) -> pd.DataFrame:
         }
         for k, (a, b) in enumerate(spans)
     ]
-    return pd.DataFrame(rows).assign(**how.facts(recording))
+    return pd.DataFrame(rows).assign(**reading.facts(recording))
 
 
-def measured(
+def compare_waves(
     wave: Signal, beats: Beats, contact: Signal | None, truth: Beats
 ) -> dict[str, float | str]:
-    """What a camera's wave and its beats are worth against the true ones of the same stretch.
+    """Compare a camera wave and its beats with the reference wave and beats of the same time.
 
-    ``contact`` is the true wave, where there is one. ``r`` is signed: below zero the wave is upside
-    down; ``lag_ms`` is how late it comes, ±250 ms at most. ``withheld`` is 1 where
-    `estimate_heart_rate` gives no rate, as in `pulse`, for the ``reason``; every other number is
-    there even then.
+    ``contact`` is the reference wave; None where the reference is an ECG. ``r`` is signed: a
+    negative value means an inverted wave. ``lag_ms`` is the delay of the camera wave, ±250 ms at
+    most. ``withheld`` is 1 where `estimate_heart_rate` withholds the rate, with its ``reason``; all
+    other values are given even then.
     """
-    true, own, errors = beat_measures(truth), beat_measures(beats), beat_errors(beats, truth)
-    verdict = estimate_heart_rate(wave, beats)
+    true, estimated, errors = beat_measures(truth), beat_measures(beats), beat_errors(beats, truth)
+    rate = estimate_heart_rate(wave, beats)
     return {
         "hr_true_bpm": true.hr_bpm,
         "hr_bpm": heart_rate(wave),
-        "beat_hr_bpm": own.hr_bpm,
+        "beat_hr_bpm": estimated.hr_bpm,
         "snr_db": snr_db(wave, true.hr_bpm),
         **_agreement(wave, contact),
         "beat_f1": errors.f1,
         "beat_jitter_ms": errors.jitter_ms,
         "beat_delay_ms": errors.offset_ms,
         "sdnn_true_ms": true.sdnn_ms,
-        "sdnn_ms": own.sdnn_ms,
+        "sdnn_ms": estimated.sdnn_ms,
         "rmssd_true_ms": true.rmssd_ms,
-        "rmssd_ms": own.rmssd_ms,
+        "rmssd_ms": estimated.rmssd_ms,
         "coverage": wave.coverage,
         "beat_coverage": beats.coverage,
         "reference_coverage": truth.coverage,
-        "quality": verdict.quality,
-        "withheld": float(verdict.hr_bpm is None),
-        "reason": verdict.reason or "",
+        "quality": rate.quality,
+        "withheld": float(rate.hr_bpm is None),
+        "reason": rate.reason or "",
     }
 
 
 def _agreement(wave: Signal, contact: Signal | None) -> dict[str, float]:
-    """Correlation and lag over all that both saw; MACC over its longest stretch."""
-    nothing = dict.fromkeys(("r", "lag_ms", "macc", "macc_chance"), float("nan"))
+    """Compute correlation and lag where both waves exist, and MACC over the longest such part."""
+    no_agreement = dict.fromkeys(("r", "lag_ms", "macc", "macc_chance"), float("nan"))
     if contact is None:
-        return nothing
+        return no_agreement
     at = np.interp(wave.times_s, contact.times_s, contact.samples, left=np.nan, right=np.nan)
     a = wave.bandpass(*BAND_HZ)
     b = Signal(at, wave.rate_hz).bandpass(*BAND_HZ)
-    both = Signal(a.samples + b.samples, wave.rate_hz).runs()
-    if not both:
-        return nothing
+    overlaps = Signal(a.samples + b.samples, wave.rate_hz).runs()
+    if not overlaps:
+        return no_agreement
     upright, inverted = (
         wave_correlation(sign * a.samples, b.samples, wave.rate_hz, within_s=LARGEST_LAG_S)
         for sign in (1, -1)
     )
     r, lag_s = upright if not inverted[0] > upright[0] else (-inverted[0], inverted[1])
-    first, stop = max(both, key=lambda run: run[1] - run[0])
+    first, stop = max(overlaps, key=lambda run: run[1] - run[0])
     pair = a.samples[first:stop], b.samples[first:stop]
     return {"r": r, "lag_ms": 1e3 * lag_s, "macc": macc(*pair), "macc_chance": macc_chance(*pair)}
 
 
-def _assembled(
-    jobs: list[tuple[Recording, Reading]], found: dict[int, pd.DataFrame | str], unknown: bool
+def _assemble(
+    jobs: list[tuple[Recording, Reading]], results: dict[int, pd.DataFrame | str], unknown: bool
 ) -> PulseEvaluation:
-    """Rows of recordings in the order of the jobs; the windows and failures beside them."""
+    """Assemble rows of recordings in the order of the jobs, their windows and the failures."""
     import pandas as pd
 
     failures = [
-        {"recording": recording.name, "method": str(how.method), "reason": found[k]}
-        for k, (recording, how) in enumerate(jobs)
-        if isinstance(found[k], str)
+        {"recording": recording.name, "method": str(reading.method), "reason": results[k]}
+        for k, (recording, reading) in enumerate(jobs)
+        if isinstance(results[k], str)
     ]
-    tables = [_with_windows(t) for k in range(len(jobs)) if not isinstance(t := found[k], str)]
+    in_order = [results[k] for k in range(len(jobs))]
+    tables = [_with_window_errors(rows) for rows in in_order if not isinstance(rows, str)]
     if not tables:
-        raise InputError(failure_message(failures) if failures else "there is no recording to read")
+        raise InputError(failure_message(failures) if failures else "no recording was given")
     table = order_columns(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
     table = table.drop(columns=[name for name in table if name.startswith(SCALE)])
-    whole = table["span"] == "recording"
+    is_recording = table["span"] == "recording"
     return PulseEvaluation(
-        scores=table[whole].drop(columns="span").reset_index(drop=True),
-        windows=table[~whole].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True),
+        scores=table[is_recording].drop(columns="span").reset_index(drop=True),
+        windows=table[~is_recording].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True),
         failures=table_of(failures, FAILURES),
     )
 
@@ -297,10 +312,10 @@ def _assembled(
 WINDOW_ERRORS = ("window_mae_bpm", "window_rmse_bpm", "window_mape_pct", "window_r")
 
 
-def _with_windows(table: pd.DataFrame) -> pd.DataFrame:
-    """With the errors of the windows' rates in the row of their recording."""
+def _with_window_errors(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the errors of the windows' rates to the row of their recording."""
     inside = table[table["span"] == "window"]
     errors = rate_errors(inside["hr_bpm"].to_numpy(), inside["hr_true_bpm"].to_numpy())
-    whole = table["span"] == "recording"
+    is_recording = table["span"] == "recording"
     values: dict[str, Any] = dict(zip(WINDOW_ERRORS, errors, strict=True))
-    return table.assign(**{name: whole.map({True: v}) for name, v in values.items()})
+    return table.assign(**{name: is_recording.map({True: v}) for name, v in values.items()})

@@ -1,4 +1,4 @@
-"""From rows of recordings to statements about methods: scores with intervals over people."""
+"""Summarise pulse agreement by method: scores with confidence intervals over people."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from emotion_rppg.windows import LABEL, people
 if TYPE_CHECKING:
     import pandas as pd
 
-# labels that split the recordings
+# labels by which recordings are grouped
 GROUPS = ("skin_tone", "motion", "light", "codec", "camera", "condition")
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
-def _mean_error(found: np.ndarray, true: np.ndarray) -> float:
-    return _mean(np.abs(found - true))
+def _mean_error(estimated: np.ndarray, true: np.ndarray) -> float:
+    return _mean(np.abs(estimated - true))
 
 
-def _mean_percentage(found: np.ndarray, true: np.ndarray) -> float:
-    return 100 * _mean(np.abs(found / true - 1))
+def _mean_percentage_error(estimated: np.ndarray, true: np.ndarray) -> float:
+    return 100 * _mean(np.abs(estimated / true - 1))
 
 
 class Score(NamedTuple):
-    """A statistic of columns; ``rows``: recordings, windows, or given (what was not withheld)."""
+    """A statistic of columns over ``rows``: recordings, windows, or reported (not withheld)."""
 
     rows: str
     columns: tuple[str, ...]
-    of: Callable[..., float]
+    statistic: Callable[..., float]
 
 
 _RATES = ("hr_bpm", "hr_true_bpm")
 SCORES: dict[str, Score] = {
     "hr_mae_bpm": Score("recordings", _RATES, _mean_error),
     "hr_rmse_bpm": Score("recordings", _RATES, rmse),
-    "hr_mape_pct": Score("recordings", _RATES, _mean_percentage),
+    "hr_mape_pct": Score("recordings", _RATES, _mean_percentage_error),
     "hr_r": Score("recordings", _RATES, pearson),
-    "hr_mae_given_bpm": Score("given", _RATES, _mean_error),
+    "hr_mae_given_bpm": Score("reported", _RATES, _mean_error),
     "beat_hr_mae_bpm": Score("recordings", ("beat_hr_bpm", "hr_true_bpm"), _mean_error),
     "window_mae_bpm": Score("windows", _RATES, _mean_error),
     "window_rmse_bpm": Score("windows", _RATES, rmse),
-    "window_mape_pct": Score("windows", _RATES, _mean_percentage),
+    "window_mape_pct": Score("windows", _RATES, _mean_percentage_error),
     "window_r": Score("windows", _RATES, pearson),
     "snr_db": Score("recordings", ("snr_db",), _mean),
     "macc": Score("recordings", ("macc",), _mean),
@@ -65,56 +65,58 @@ SCORES: dict[str, Score] = {
 
 
 def pulse_summary(scores: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
-    """Score each method, over all and by the labels of ``GROUPS`` that the recordings have.
+    """Score each method over all recordings and within each value of the labels in ``GROUPS``.
 
     ``scores`` and ``windows`` are those of a `PulseEvaluation`.
 
     Returns
     -------
     DataFrame
-        ``group, method, score, people, n, value, ci_low, ci_high``: the 95 % interval is a
-        bootstrap over people with all their rows (NaN with fewer than two of them); ``n`` is how
-        many rows, of recordings or windows, have the number.
+        ``group, method, score, people, n, value, ci_low, ci_high``. The 95 % interval is a
+        bootstrap over people with all their rows (NaN with fewer than two people); ``n`` is the
+        number of rows, of recordings or windows, that have the value.
     """
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for group, keep in _groups(scores):
+    for group, select in _groups(scores):
         for method in dict.fromkeys(scores["method"]):
-            mine = {
-                "recordings": keep(scores[scores["method"] == method]),
-                "windows": keep(windows[windows["method"] == method]),
+            tables = {
+                "recordings": select(scores[scores["method"] == method]),
+                "windows": select(windows[windows["method"] == method]),
             }
-            whole = mine["recordings"]
-            mine["given"] = whole[whole["withheld"] == 0]
+            recordings = tables["recordings"]
+            tables["reported"] = recordings[recordings["withheld"] == 0]
             for name, score in SCORES.items():
-                rows.append({"group": group, "method": method, **_scored(name, score, mine)})
+                rows.append({"group": group, "method": method, **_scored(name, score, tables)})
     return pd.DataFrame(rows)
 
 
 def _groups(
     scores: pd.DataFrame,
 ) -> list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]]:
-    """Name of each group, and what takes its rows out of a table."""
-    found: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [("all", lambda t: t)]
+    """Name each group, with a function that selects its rows of a table."""
+    groups: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = [("all", lambda t: t)]
     for label in (LABEL + name for name in GROUPS if LABEL + name in scores):
         for value in sorted(scores[label].dropna().unique(), key=str):
 
-            def those(table: pd.DataFrame, label: str = label, value: Any = value) -> pd.DataFrame:
+            def rows_of(
+                table: pd.DataFrame, label: str = label, value: Any = value
+            ) -> pd.DataFrame:
                 return table[table[label] == value]
 
-            shown = f"{value:g}" if isinstance(value, float) else value
-            found.append((f"{label.removeprefix(LABEL)} = {shown}", those))
-    return found
+            text = f"{value:g}" if isinstance(value, float) else value
+            groups.append((f"{label.removeprefix(LABEL)} = {text}", rows_of))
+    return groups
 
 
-def _scored(name: str, score: Score, mine: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    table = mine[score.rows]
+def _scored(name: str, score: Score, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    table = tables[score.rows]
     values = table[list(score.columns)].to_numpy(float)
-    known = np.isfinite(values).all(axis=1)
-    values, who = values[known], people(table)[known].to_numpy()
-    low, high = clustered_ci(values, who, score.of)
-    value = score.of(*values.T) if len(values) else float("nan")
+    finite = np.isfinite(values).all(axis=1)
+    values, who = values[finite], people(table)[finite].to_numpy()
+    low, high = clustered_ci(values, who, score.statistic)
+    value = score.statistic(*values.T) if len(values) else float("nan")
     return {
         "score": name,
         "people": len(np.unique(who)),

@@ -1,6 +1,6 @@
-"""What an evaluation gives: scores, predictions, tests and settings as one value, and its folder.
+"""The result of an evaluation: scores, predictions, tests and settings, and its folder on disk.
 
-A folder has CSV and Parquet tables and one JSON file: nothing in it can run code.
+A folder contains CSV and Parquet tables and one JSON file; nothing in it can run code.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from emotion_rppg.runtime.tables import AS_WRITTEN, read_parquet, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1  # of the folder
+VERSION = 1  # of the folder's format
 SETTINGS = EVALUATION_FACTS
-FILES = {  # of each table of an `Evaluation`
+FILES = {  # table of an `Evaluation` -> its file
     "scores": "results.csv",
     "predictions": "predictions.parquet",
     "null": "null.csv",
@@ -31,25 +31,25 @@ NULL = ("target", "head", "observed", "score", "p", "test")
 IMPORTANCE = ("target", "head", "subject", "group", "drop")
 EXCLUDED = ("target", "reason", "rows")
 FAILURES = ("recording", "method", "reason")
-_NEEDED = {
+_REQUIRED_COLUMNS = {
     "scores": ("target", "coding", "split", "normalise", "head", "subject", "n", "one_class"),
     "predictions": ("target", "head", "subject", "row", "truth", "predicted", "chosen"),
     "null": NULL,
     "importance": IMPORTANCE,
     "excluded": EXCLUDED,
 }
-_TYPES: dict[str, type] = {  # of the columns of all CSV files here; the others are float
+_TYPES: dict[str, type] = {  # of columns in the CSV files; all others are float
     **dict.fromkeys(("target", "coding", "split", "normalise", "probabilities"), str),
     **dict.fromkeys(("head", "subject", "chosen", "one_class"), str),
     **dict.fromkeys(("test", "group", "reason", "recording", "method"), str),
     **dict.fromkeys(("n", "n_train", "classes", "rows"), int),
     **dict.fromkeys(("unknown_training", "leaky"), bool),
 }
-_SHOWN_HEADS = 3  # of each kind in a line
+_SHOWN_HEADS = 3  # of each kind in a repr
 
 
 def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Make a table of rows with these columns and their types, also where there are no rows."""
+    """Make a table with these columns and their types, also without any row."""
     import pandas as pd
 
     types = {name: _TYPES.get(name, float) for name in columns}
@@ -58,7 +58,7 @@ def table_of(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> pd.Da
 
 @dataclass(frozen=True)
 class Settings:
-    """How an evaluation was made: the arguments of ``evaluate`` as plain JSON values.
+    """The settings of an evaluation: arguments of ``evaluate`` as plain JSON values.
 
     Parameters
     ----------
@@ -85,17 +85,17 @@ class Settings:
     over_people: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON: tuples become lists."""
+        """Convert to plain JSON values: tuples become lists."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Settings:
-        """Read what `to_dict` gave.
+        """Make settings from the values of `to_dict`.
 
         Raises
         ------
         InputError
-            Missing or unknown fields, or values of a wrong type: all of them in one message.
+            Missing or unknown fields, values of a wrong type: all of them in one message.
         """
         types = {field.name: str(field.type) for field in fields(cls)}
         faults = [f"{name} is missing" for name in types if name not in content]
@@ -138,7 +138,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
-    """Scores of heads on people they never saw, with predictions, tests and settings.
+    """Scores of heads on held-out people, with predictions, tests and settings.
 
     `emotion_rppg.evaluate` returns it.
 
@@ -147,16 +147,16 @@ class Evaluation:
     scores : DataFrame
         One row per target, head and person: the columns of ``results.csv``.
     predictions : DataFrame
-        Every scored window of every head: person, trial, time, ``row`` of the table, true class,
+        One row per scored window and head: person, trial, time, ``row`` of the table, true class,
         predicted class and class probabilities (``p_0`` …).
     null : DataFrame
         ``target, head, observed, score, p, test``, one row per label permutation; empty where no
         labels were permuted.
     importance : DataFrame
-        ``target, head, subject, group, drop``: what each person's score loses without a group of
-        columns; empty where none was computed.
+        ``target, head, subject, group, drop``: the drop of each person's score without a group of
+        columns; empty where no importance was computed.
     excluded : DataFrame
-        ``target, reason, rows``: number of rows left out, by reason.
+        ``target, reason, rows``: number of excluded rows by reason.
     settings : Settings
 
     Examples
@@ -179,27 +179,28 @@ class Evaluation:
         return "balanced_accuracy" if "balanced_accuracy" in self.scores else "ccc"
 
     def summary(self, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
-        """Average each head over people: mean, 95 % interval, p value; dummies beside.
+        """Average each head, dummy and baseline over people: mean, 95 % interval, p value.
 
-        As `emotion_rppg.evaluation.statistics.summary`, which describes the columns.
+        `emotion_rppg.evaluation.statistics.summary` describes the columns. ``metrics`` are names of
+        scores; default: the main score.
         """
         from emotion_rppg.evaluation.statistics import summary
 
         return summary(self.scores, null=self.null, metrics=metrics)
 
     def between_heads(self, *, metric: str | None = None) -> pd.DataFrame:
-        """Compare every two heads over the same people.
+        """Compare each pair of heads over the same people; default metric: the main score.
 
-        As `emotion_rppg.evaluation.statistics.between_heads`; default: the main score.
+        `emotion_rppg.evaluation.statistics.between_heads` describes the columns.
         """
         from emotion_rppg.evaluation.statistics import between_heads
 
         return between_heads(self.scores, metric=metric or self.metric)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the tables and settings to a folder, whole or not at all.
+        """Write the tables and settings to a folder, complete or not at all.
 
-        A folder that this package wrote is replaced; any other that exists is refused.
+        An output folder of this package is replaced; any other existing folder is refused.
         """
         with atomic_folder(folder) as fresh:
             write_files(self, fresh)
@@ -207,7 +208,7 @@ class Evaluation:
 
     @classmethod
     def load(cls, folder: str | Path) -> Evaluation:
-        """Read a folder of `save` or of ``emotion-rppg evaluate --out``.
+        """Read a folder written by `save` or by ``emotion-rppg evaluate --out``.
 
         Raises
         ------
@@ -218,12 +219,14 @@ class Evaluation:
         missing = [name for name in (SETTINGS, *FILES.values()) if not (folder / name).is_file()]
         if missing:
             raise InputError(
-                f"{folder} is not an evaluation: it lacks {', '.join(missing)}; want a folder that "
-                "`emotion-rppg evaluate --out` or Evaluation.save wrote (earlier versions did not "
-                "write all of these files: evaluate again)"
+                f"{folder} is not an evaluation: it lacks {', '.join(missing)}; want a folder "
+                "written by `emotion-rppg evaluate --out` or Evaluation.save (earlier versions did "
+                "not write all of these files: evaluate again)"
             )
         settings = _settings_in(folder / SETTINGS)
-        tables = {name: _read(folder / file, _NEEDED[name]) for name, file in FILES.items()}
+        tables = {
+            name: _read(folder / file, _REQUIRED_COLUMNS[name]) for name, file in FILES.items()
+        }
         targets = tuple(dict.fromkeys(tables["scores"]["target"]))
         if targets != settings.targets:
             raise InputError(
@@ -252,7 +255,7 @@ _KIND = {True: "dummy or baseline", False: "head"}
 
 
 def _in_a_line(means: pd.DataFrame) -> str:
-    """Mean scores of one target: first heads beside first dummies."""
+    """Format the mean scores of one target: the first heads, then the first dummies."""
     parts = []
     for dummy in (False, True):
         own = means[means["dummy"] == dummy]
@@ -275,7 +278,7 @@ class PulseEvaluation:
     windows : DataFrame
         One row per window of 30 s.
     failures : DataFrame
-        ``recording, method, reason``: what could not be read.
+        ``recording, method, reason``: recordings that could not be read.
     """
 
     scores: pd.DataFrame
@@ -285,7 +288,7 @@ class PulseEvaluation:
     def summary(self) -> pd.DataFrame:
         """Score each method, with 95 % intervals over people.
 
-        As `emotion_rppg.evaluation.pulse_statistics.pulse_summary`, which describes the columns.
+        `emotion_rppg.evaluation.pulse_statistics.pulse_summary` describes the columns.
         """
         from emotion_rppg.evaluation.pulse_statistics import pulse_summary
 
@@ -297,7 +300,7 @@ class PulseEvaluation:
         recordings = self.scores.drop_duplicates(["dataset", "subject", "session", "trial"])
         failed = f"; {len(self.failures)} failed" if len(self.failures) else ""
         return (
-            f"PulseEvaluation({len(recordings)} recordings; error of the rate in 30 s, bpm: "
+            f"PulseEvaluation({len(recordings)} recordings; heart rate error in 30 s (MAE, bpm): "
             f"{errors}{failed})"
         )
 
@@ -316,7 +319,10 @@ def _settings_in(path: Path) -> Settings:
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}): the folder is damaged") from error
     if not isinstance(content, dict) or content.get("kind") != "evaluation":
-        raise InputError(f"{path} does not say that it belongs to an evaluation")
+        raise InputError(
+            f"{path} is not the settings file of an evaluation: want the folder of `emotion-rppg "
+            "evaluate --out` or Evaluation.save"
+        )
     if content.get("version") != VERSION:
         raise InputError(
             f"{path} has version {content.get('version')!r}, this package reads {VERSION}: use "

@@ -1,4 +1,4 @@
-"""evaluate(): fit heads on some people, score them on others, refuse what would leak."""
+"""evaluate(): fit heads on training people, score them on held-out people, refuse leaks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from emotion_rppg.emotion.dummies import DRAWS
 from emotion_rppg.emotion.table_checks import checked_table
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation import fold_cache
-from emotion_rppg.evaluation.importance import explained, losses
+from emotion_rppg.evaluation.importance import head_to_explain, score_drops
 from emotion_rppg.evaluation.jobs import FoldPrediction, Job
 from emotion_rppg.evaluation.leakage import AnySplit, Leak, is_leaky, split_name
 from emotion_rppg.evaluation.normalisation import Normalise, normalise_name, normalised
-from emotion_rppg.evaluation.permutation import null_of
+from emotion_rppg.evaluation.permutation import permutation_test
 from emotion_rppg.evaluation.plans import Plan, baseline_inputs, make_plans
 from emotion_rppg.evaluation.result import (
     EXCLUDED,
@@ -59,16 +59,16 @@ def evaluate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Score heads, and dummies and baselines beside them, on people they never saw.
+    """Score heads on held-out people, beside dummies and baselines.
 
-    Everything that learns (imputation, scaling, the head, its inner choices) learns from the
-    fold's training people alone. A window without a trusted pulse is not trained on; in the test
-    it counts with the training people's commonest class (mean, for numbers). Scores on the
-    trusted windows alone (``…_trusted``) and on those of good quality (``…_good``) stand beside.
+    Imputation, scaling, the head and its inner selection are fitted on the fold's training people
+    alone. A window without a trusted pulse is not trained on; in the test its prediction is the
+    majority class of the training people (their mean, for numbers). Scores on the trusted windows
+    alone (``…_trusted``) and on windows of good quality (``…_good``) are given as well.
 
-    Beside the heads stand dummies that never look at the inputs, and logistic (ridge) regressions
-    on the recording's quality alone (``quality_alone``) and, where there are accelerometer columns
-    ``acc_…`` or ``motion_…``, on movement alone (``movement_alone``).
+    Dummies ignore the inputs. Baselines are logistic (ridge) regressions on the recording's quality
+    alone (``quality_alone``) and, where there are accelerometer columns ``acc_…`` or ``motion_…``,
+    on movement alone (``movement_alone``).
 
     People with one class only are marked (``one_class``) and have no balanced accuracy. A label
     that never varies inside a person is scored over people
@@ -77,12 +77,12 @@ def evaluate(
     Parameters
     ----------
     table : DataFrame
-        As ``extract`` makes it.
+        A feature table, as from ``extract``.
     target : str or sequence of str
     heads : "all", name, names, estimators or {name: estimator}
-        Of ``HEADS`` (``HEADS_REGRESSION`` for numbers), one's own scikit-learn estimators, or
+        Names of ``HEADS`` (``HEADS_REGRESSION`` for numbers), scikit-learn estimators, or
         ``"selected"``: the head that inner folds of the training people choose. ``"multitask"``
-        learns all of the targets at once.
+        learns all targets at once.
     split : str or function
         A name of ``SPLITS``, a `Split` or a function ``(table, *, seed) -> (train, test)…``.
     coding : str
@@ -91,49 +91,50 @@ def evaluate(
         A name of ``NORMALISE``, a `Normalisation` or a function
         (:mod:`emotion_rppg.evaluation.normalisation`).
     calibration_s : float
-        Of ``"calibration"``: how much of each person's beginning is the reference, and unscored.
+        For ``"calibration"``: seconds at the beginning of each person's recordings that are the
+        reference and are not scored.
     ablate : sequence of str
-        ``("sequence",)`` leaves out the beat tokens, ``("embedding",)`` the embeddings,
-        ``("quality",)`` whatever ``extra_features`` names of the recording's quality.
+        ``("sequence",)`` removes the beat tokens, ``("embedding",)`` the embeddings,
+        ``("quality",)`` the columns on recording quality that ``extra_features`` names.
     encoder : folder, optional
-        An encoder (``train encoder``) that learned from other people: adds ``lstm_pretrained``, the
-        head ``lstm`` whose training begins with it.
+        An encoder (``train encoder``) that was trained on other people. It adds the head
+        ``lstm_pretrained``: ``lstm`` with the encoder's weights as its start.
     probabilities : {"temperature", "own", "platt"}
-        ``"temperature"``: calibrated inside each fold on training people whom the head had not
-        seen, which changes no prediction; ``"platt"``: by a sigmoid, which may
-        (:mod:`emotion_rppg.emotion.calibration`).
+        ``"temperature"``: calibrated inside each fold on held-out training people, which changes no
+        prediction; ``"platt"``: calibrated by a sigmoid, which may change predictions; ``"own"``:
+        as the head gives them (:mod:`emotion_rppg.emotion.calibration`).
     extra_features : sequence of str
-        Numeric columns outside the feature families (``"age"``) that are features all the same.
+        Numeric columns outside the feature families (``"age"``) to be used as features.
     allow_unknown_training : bool
-        Accept rows made by a network that does not say whom it was trained on; the column
-        ``unknown_training`` of the results says so.
+        Accept rows made by a network whose training people are unknown; the column
+        ``unknown_training`` of the results marks them.
     permutations : int, optional
-        How often each head is fitted afresh on permuted labels, for its p value. Default: as
-        often as its p needs, 249 at most, and for heads that are slow to fit a test that needs
-        four more fits (:mod:`emotion_rppg.evaluation.permutation`). 0: no p values.
-        ``.null`` of the result has the scores and ``.summary()`` the p value.
+        Number of label permutations for the p value of each head. Default: as many as p needs, at
+        most 249, and for heads that are slow to fit a test with four more fits
+        (:mod:`emotion_rppg.evaluation.permutation`). 0: no p values. ``.null`` of the result has
+        the scores, ``.summary()`` the p values.
     importance : int
-        How often each group of columns is exchanged between the tested windows of a person, for
-        one head (:mod:`emotion_rppg.evaluation.importance`); ``.importance`` of the result has
-        what each person's score loses.
+        Number of permutations of each group of columns between the tested windows of a person, for
+        one head (:mod:`emotion_rppg.evaluation.importance`). ``.importance`` of the result has the
+        drop of each person's score. 0: no importance.
     workers : int
-        Processes; the numbers do not depend on it.
+        Number of processes; the results do not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler, whose workers take the place of ``workers``.
     cache : path, optional
-        A folder for the finished folds, so that a run that was stopped goes on there.
+        A folder for finished folds, so that a stopped run continues where it stopped.
 
     Returns
     -------
     Evaluation
         ``.scores`` has one row per target, head and person, ``.predictions`` every scored window,
-        ``.excluded`` the number of rows left out, by reason; ``.summary()`` averages over people.
+        ``.excluded`` the number of excluded rows by reason; ``.summary()`` averages over people.
 
     Raises
     ------
     Leak
-        A person on both sides; a tested person among those a network or encoder was trained on;
-        windows of the calibration among the scored; a normalisation that reads labels.
+        A person in training and test of one fold; a network or encoder that was trained on a tested
+        person; scored windows of the calibration; a normalisation that reads labels.
     InputError
         Unknown names, fewer than two people, and all faults of the table together
         (:mod:`emotion_rppg.emotion.table_checks`): no labels, one class only, repeated rows …
@@ -143,7 +144,7 @@ def evaluate(
     targets = [target] if isinstance(target, str) else list(target)
     table = checked_table(table, targets=targets, coding=coding)
     plain = matrix(table, ablate=ablate, extra_features=extra_features)
-    inputs, unscored = normalised(plain, table, how=normalise, calibration_s=calibration_s)
+    inputs, unscored = normalised(plain, table, normalise=normalise, calibration_s=calibration_s)
     plans = make_plans(
         table,
         {"": inputs, **_baselines(table, normalise, calibration_s)},
@@ -158,10 +159,10 @@ def evaluate(
     )
     jobs = [job for plan in plans for job in plan.jobs]
     folds = None if cache is None else Cache(cache)
-    outcomes = iter(_outcomes(jobs, workers, scheduler, folds, progress))
+    results = iter(_run_jobs(jobs, workers, scheduler, folds, progress))
     tables = []
     for plan in plans:
-        parts = [predictions(table, job, plan.task, next(outcomes)) for job in plan.jobs]
+        parts = [predictions(table, job, plan.task, next(results)) for job in plan.jobs]
         tables.append(pd.concat(parts, ignore_index=True))
     predicted = pd.concat(tables, ignore_index=True)
     settings = Settings(
@@ -185,8 +186,8 @@ def evaluate(
     return Evaluation(
         scores=_scores(plans, tables, table, settings, leaky=is_leaky(split)),
         predictions=predicted,
-        null=_null(plans, table, permutations, seed, progress=progress, **run),
-        importance=_losses(plans, predicted, importance, **run),
+        null=_null_scores(plans, table, permutations, seed, progress=progress, **run),
+        importance=_importance(plans, predicted, importance, **run),
         excluded=_excluded(plans),
         settings=settings,
     )
@@ -200,7 +201,7 @@ def _scores(
     *,
     leaky: bool,
 ) -> pd.DataFrame:
-    """Scores of each person by each head: one row per target, head and person."""
+    """Score each person by each head: one row per target, head and person."""
     import pandas as pd
 
     rows = []
@@ -214,8 +215,9 @@ def _scores(
         }
         for name in dict.fromkeys(job.name for job in plan.jobs):
             own = predicted[predicted["head"] == name]
-            each = scores_of_people(own, classes, draws=_draws(own, plan, name, settings.seed))
-            rows += [{**shared, "head": name, **scores} for scores in each]
+            draws = _draws(own, plan, name, settings.seed)
+            of_people = scores_of_people(own, classes, draws=draws)
+            rows += [{**shared, "head": name, **scores} for scores in of_people]
     return pd.DataFrame(rows).assign(
         probabilities=settings.probabilities,
         unknown_training=any(plan.unknown_training for plan in plans),
@@ -224,7 +226,7 @@ def _scores(
 
 
 def _excluded(plans: list[Plan]) -> pd.DataFrame:
-    """Target, reason, and number of rows that were left out for it."""
+    """Tabulate target, reason and number of excluded rows."""
     rows = [
         {"target": plan.task.target, "reason": reason, "rows": number}
         for plan in plans
@@ -233,33 +235,33 @@ def _excluded(plans: list[Plan]) -> pd.DataFrame:
     return table_of(rows, EXCLUDED)
 
 
-def _outcomes(
+def _run_jobs(
     jobs: list[Job],
     workers: int,
     scheduler: str | None,
     cache: Cache | None,
     progress: Progress | None,
 ) -> list[FoldPrediction]:
-    """Predictions of each job, in the order of the jobs; cached ones are read."""
+    """Run the jobs or read their cached predictions; results are in the order of the jobs."""
     shared = {id(job.inputs): job for job in jobs} if cache is not None else {}
     digests = {number: fold_cache.digest(job) for number, job in shared.items()}
     names = ["" if cache is None else fold_cache.key(job, digests[id(job.inputs)]) for job in jobs]
     calls = [(job, cache, name) for job, name in zip(jobs, names, strict=True)]
-    found: dict[int, FoldPrediction] = {}
-    for number, said, new in map_unless_cached(
-        fold_cache.run_and_keep,
+    results: dict[int, FoldPrediction] = {}
+    for number, prediction, new in map_unless_cached(
+        fold_cache.run_and_cache,
         calls,
         lambda number: None if cache is None else fold_cache.read(cache, names[number]),
         workers=workers,
         scheduler=scheduler,
     ):
-        found[number] = said
+        results[number] = prediction
         if progress is not None and new:
-            progress(len(found), len(jobs))
-    return [found[k] for k in range(len(jobs))]
+            progress(len(results), len(jobs))
+    return [results[k] for k in range(len(jobs))]
 
 
-def _losses(
+def _importance(
     plans: list[Plan],
     predicted: pd.DataFrame,
     repeats: int,
@@ -267,18 +269,20 @@ def _losses(
     workers: int,
     scheduler: str | None,
 ) -> pd.DataFrame:
-    """Target, head, subject, group of columns, and what the score loses without it."""
+    """Tabulate target, head, subject, group of columns and the drop of the score without it."""
     rows: list[dict[str, Any]] = []
     for plan in plans if repeats else ():
         target = plan.task.target
-        head = explained(plan.jobs, predicted.loc[predicted["target"] == target, "chosen"].tolist())
+        chosen = predicted.loc[predicted["target"] == target, "chosen"].tolist()
+        head = head_to_explain(plan.jobs, chosen)
         jobs = [job for job in plan.jobs if job.name == head]
-        found = losses(jobs, repeats=repeats, workers=workers, scheduler=scheduler) if jobs else []
-        rows += [{"target": target, "head": head, **row} for row in found]
+        if jobs:
+            drops = score_drops(jobs, repeats=repeats, workers=workers, scheduler=scheduler)
+            rows += [{"target": target, "head": head, **row} for row in drops]
     return table_of(rows, IMPORTANCE)
 
 
-def _null(
+def _null_scores(
     plans: list[Plan],
     table: pd.DataFrame,
     permutations: int | None,
@@ -288,7 +292,7 @@ def _null(
     scheduler: str | None,
     progress: Progress | None,
 ) -> pd.DataFrame:
-    """Target, head, observed score, score on permuted labels, p, test: one row per permutation."""
+    """Tabulate observed score, score on permuted labels, p and test: one row per permutation."""
     import pandas as pd
 
     parts = [table_of([], NULL)]
@@ -296,7 +300,7 @@ def _null(
         for name in dict.fromkeys(job.name for job in plan.jobs):
             if name in BASELINES:
                 continue
-            found = null_of(
+            result = permutation_test(
                 [job for job in plan.jobs if job.name == name],
                 table,
                 permutations=permutations,
@@ -306,23 +310,23 @@ def _null(
                 scheduler=scheduler,
                 progress=progress,
             )
-            parts.append(pd.DataFrame({"target": plan.task.target, "head": name, **found}))
+            parts.append(pd.DataFrame({"target": plan.task.target, "head": name, **result}))
     return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _baselines(table: pd.DataFrame, normalise: Normalise, seconds: float) -> dict[str, Matrix]:
-    """What baselines see, with people's own levels taken off as the heads' inputs have them."""
-    found = baseline_inputs(table)
-    if callable(normalise):  # one's own function knows the columns of the heads alone
-        return found
+    """Build the features of the baselines, normalised as those of the heads."""
+    inputs = baseline_inputs(table)
+    if callable(normalise):  # a function of one's own expects the columns of the heads
+        return inputs
     return {
-        name: normalised(each, table, how=normalise, calibration_s=seconds)[0]
-        for name, each in found.items()
+        name: normalised(matrix, table, normalise=normalise, calibration_s=seconds)[0]
+        for name, matrix in inputs.items()
     }
 
 
 def _draws(own: pd.DataFrame, plan: Plan, name: str, seed: int) -> Any:
-    """Classes drawn at random for the windows of the dummy that draws; None of any other."""
+    """Draw classes at random for the windows of the random dummy; None for any other head."""
     job = next(job for job in plan.jobs if job.name == name)
     if not (job.blind and name == RANDOM):
         return None

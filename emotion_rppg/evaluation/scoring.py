@@ -1,8 +1,8 @@
-"""From predictions of windows to scores of people.
+"""Compute scores of people from predictions of windows.
 
-A person with windows of one class only has no balanced accuracy (their recall alone would count a
-constant prediction as right or wrong by luck): the score is NaN, ``one_class`` names the class,
-and ``accuracy`` says how many windows were right.
+A person with windows of one class only has no balanced accuracy: with one recall, a constant
+prediction would score 0 or 1 by luck. The score is NaN, ``one_class`` names the class, and
+``accuracy`` is the share of correct windows.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 CLASS_SCORES = ("balanced_accuracy", "macro_f1", "auroc", "mcc", "ece")
 NUMBER_SCORES = ("ccc", "pearson", "rmse")
-RANDOM = "stratified"  # the dummy that draws: its scores are means over many draws
+RANDOM = "stratified"  # the dummy that draws at random: its scores are means over many draws
 _WHEN = ("session", "trial", "start_s", "duration_s")
 
 
-def predictions(table: pd.DataFrame, job: Job, task: Task, said: FoldPrediction) -> pd.DataFrame:
-    """One row a tested window: who, when, the true class, the predicted one, class shares."""
+def predictions(
+    table: pd.DataFrame, job: Job, task: Task, prediction: FoldPrediction
+) -> pd.DataFrame:
+    """Tabulate one row per tested window: person, time, true and predicted class, probabilities."""
     import pandas as pd
 
     part = table.iloc[job.test]
@@ -42,60 +44,62 @@ def predictions(table: pd.DataFrame, job: Job, task: Task, said: FoldPrediction)
             **{name: part[name].to_numpy() for name in _WHEN},
             "row": job.test,
             "truth": job.y[job.test],
-            "predicted": said.predicted,
+            "predicted": prediction.predicted,
             "has_features": job.usable[job.test],
             "good_quality": job.usable[job.test] & good_quality(part),
             "n_train": int(job.usable[job.train].sum()),
-            "chosen": said.chosen,
+            "chosen": prediction.chosen,
         }
     )
     for k in range(job.classes):
-        out[f"p_{k}"] = said.chances[:, k]
+        out[f"p_{k}"] = prediction.probabilities[:, k]
     if job.blind and job.name == RANDOM:
         out["predicted"] = random_classes(out, job.classes, seed=job.seed, draws=1)[0].astype(float)
     return out
 
 
 def good_quality(table: pd.DataFrame) -> np.ndarray:
-    """Windows whose mean quality is at least `LEAST_QUALITY`, bool (n,); none where unknown."""
+    """Mark windows whose mean quality is at least `LEAST_QUALITY`, bool (n,); none if unknown."""
     if "quality" not in table:
         return np.zeros(len(table), dtype=bool)
     quality = table["quality"].to_numpy(dtype=float, na_value=np.nan)
     return np.asarray(quality >= LEAST_QUALITY)
 
 
-def random_classes(said: pd.DataFrame, classes: int, *, seed: int, draws: int) -> np.ndarray:
-    """Classes drawn for each window by the training's shares, (draws, n)."""
-    shares = said[[f"p_{k}" for k in range(classes)]].to_numpy()
+def random_classes(windows: pd.DataFrame, classes: int, *, seed: int, draws: int) -> np.ndarray:
+    """Draw classes for each window with the training's class shares, (draws, n)."""
+    shares = windows[[f"p_{k}" for k in range(classes)]].to_numpy()
     columns = ("target", "subject", "session", "trial", "start_s")
-    names = zip(*(said[name] for name in columns), strict=True)
+    names = zip(*(windows[name] for name in columns), strict=True)
     return draw_classes(shares, list(names), draws=draws, seed=seed)
 
 
 def scores_of_people(
-    said: pd.DataFrame,
+    windows: pd.DataFrame,
     classes: Sequence[str],
     *,
     draws: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
-    """Scores of each tested person, of one head and target.
+    """Score each tested person, for one head and target.
 
-    Over all windows; ``…_trusted`` over those with a trusted pulse (``coverage`` is their share)
-    and ``…_good`` over those of good quality (``good_quality`` is theirs).
+    Scores are over all windows. ``…_trusted`` are over windows with a trusted pulse (``coverage``
+    is their share), ``…_good`` over windows of good quality (``good_quality`` is their share).
 
     Parameters
     ----------
+    windows : DataFrame
+        Rows of `predictions`.
     classes : sequence of str
         Names of the classes; empty where the target is a number.
     draws : (draws, n) array, optional
-        Classes drawn at random: each score is the mean over the draws, ``draws_sd`` the standard
-        deviation of the main one.
+        Classes drawn at random, in place of the predictions. Each score is then the mean over the
+        draws, and ``draws_sd`` the standard deviation of the main score.
     """
-    guesses = said["predicted"].to_numpy()[None] if draws is None else draws
+    guesses = windows["predicted"].to_numpy()[None] if draws is None else draws
     rows = []
-    where = said.reset_index(drop=True).groupby("subject", sort=True).indices
+    where = windows.reset_index(drop=True).groupby("subject", sort=True).indices
     for subject, own in where.items():
-        part = said.iloc[own]
+        part = windows.iloc[own]
         row: dict[str, Any] = {
             "subject": subject,
             "n": len(part),
@@ -109,8 +113,8 @@ def scores_of_people(
         score = _class_scores if classes else _number_scores
         row |= score(part, guesses[:, own], len(classes))
         for name, column in (("trusted", "has_features"), ("good", "good_quality")):
-            kept = part[column].to_numpy()
-            some = score(part[kept], guesses[:, own[kept]], len(classes))
+            selected = part[column].to_numpy()
+            some = score(part[selected], guesses[:, own[selected]], len(classes))
             row |= {
                 f"{key}_{name}": some[key]
                 for key in ("balanced_accuracy", "accuracy", "ccc")
@@ -121,24 +125,24 @@ def scores_of_people(
 
 
 def _one_class(truth: np.ndarray, classes: Sequence[str]) -> str:
-    """The person's only class (or number); empty where there are several."""
+    """Name the person's only class (or number); empty where there are several."""
     if len(np.unique(truth)) != 1:
         return ""
     return classes[int(truth[0])] if classes else f"{truth[0]:g}"
 
 
-def _class_scores(said: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
-    """``CLASS_SCORES`` and accuracy; AUROC and ECE are of the high class of two."""
-    truth = said["truth"].to_numpy().astype(int)
-    each = scores_of_counts(_counts(truth, guesses.astype(int), classes))
-    scores = {name: float(values.mean()) for name, values in each.items()}
-    two = classes == 2 and len(said) > 0
-    chance = said["p_1"].to_numpy()
-    scores["auroc"] = metrics.auroc(truth, chance) if two else float("nan")
-    scores["ece"] = metrics.ece(truth, chance) if two else float("nan")
-    scores["probability_mean"] = float(chance.mean()) if two else float("nan")
-    main = each["balanced_accuracy"]
-    main = main if np.isfinite(main).all() else each["accuracy"]
+def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
+    """Compute ``CLASS_SCORES`` and accuracy; AUROC and ECE are of the second class of two."""
+    truth = windows["truth"].to_numpy().astype(int)
+    scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), classes))
+    scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
+    two = classes == 2 and len(windows) > 0
+    probability = windows["p_1"].to_numpy()
+    scores["auroc"] = metrics.auroc(truth, probability) if two else float("nan")
+    scores["ece"] = metrics.ece(truth, probability) if two else float("nan")
+    scores["probability_mean"] = float(probability.mean()) if two else float("nan")
+    main = scores_of_draws["balanced_accuracy"]
+    main = main if np.isfinite(main).all() else scores_of_draws["accuracy"]
     scores["draws_sd"] = float(main.std(ddof=1)) if len(main) > 1 else float("nan")
     return {
         name: scores[name] for name in ("accuracy", *CLASS_SCORES, "probability_mean", "draws_sd")
@@ -146,16 +150,17 @@ def _class_scores(said: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict
 
 
 def _counts(truth: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
-    """Windows of each true class (row) by predicted class, (draws, classes, classes)."""
+    """Count windows by true class (row) and predicted class, (draws, classes, classes)."""
     draws = len(guesses)
     flat = (np.arange(draws)[:, None] * classes + truth) * classes + guesses
     return np.bincount(flat.ravel(), minlength=draws * classes**2).reshape(-1, classes, classes)
 
 
 def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy, balanced accuracy, macro F1 and MCC of confusion matrices (n, classes, classes).
+    """Compute accuracy, balanced accuracy, macro F1 and MCC, (n,), of n confusion matrices.
 
-    With one true class all but the accuracy are NaN; without windows all are.
+    ``counts`` is (n, classes, classes), rows are true classes. With one true class all but the
+    accuracy are NaN; without windows all are.
     """
     nan = np.full(len(counts), np.nan)
     hits, true, guessed = np.einsum("nkk->nk", counts), counts.sum(axis=2), counts.sum(axis=1)
@@ -163,25 +168,25 @@ def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
     if not total.any():
         return dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "mcc"), nan)
     accuracy = hits.sum(axis=1) / total
-    there = true[0] > 0
-    if there.sum() < 2:
+    present = true[0] > 0
+    if present.sum() < 2:
         return {"accuracy": accuracy, "balanced_accuracy": nan, "macro_f1": nan, "mcc": nan}
-    named = (true + guessed) > 0
-    f1 = np.where(named, 2 * hits / np.maximum(true + guessed, 1), 0.0)
+    occurs = (true + guessed) > 0
+    f1 = np.where(occurs, 2 * hits / np.maximum(true + guessed, 1), 0.0)
     cross = total * hits.sum(axis=1) - (true * guessed).sum(axis=1)
     spread = (total**2 - (guessed**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
     return {
         "accuracy": accuracy,
-        "balanced_accuracy": (hits[:, there] / true[:, there]).mean(axis=1),
-        "macro_f1": f1.sum(axis=1) / named.sum(axis=1),
+        "balanced_accuracy": (hits[:, present] / true[:, present]).mean(axis=1),
+        "macro_f1": f1.sum(axis=1) / occurs.sum(axis=1),
         "mcc": np.where(spread > 0, cross / np.sqrt(np.maximum(spread, 1)), np.nan),
     }
 
 
-def _number_scores(said: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
-    """``NUMBER_SCORES`` and the means of the true and predicted numbers."""
+def _number_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
+    """Compute ``NUMBER_SCORES`` and the means of the true and predicted numbers."""
     del classes
-    truth, guess = said["truth"].to_numpy(), guesses[0]
+    truth, guess = windows["truth"].to_numpy(), guesses[0]
     varies = len(np.unique(truth)) > 1
     scores = {name: getattr(metrics, name)(truth, guess) for name in NUMBER_SCORES}
     scores["ccc"] = scores["ccc"] if varies else float("nan")  # 0 however good a constant is
@@ -190,30 +195,38 @@ def _number_scores(said: pd.DataFrame, guesses: np.ndarray, classes: int) -> dic
 
 
 def group_score(
-    truth: np.ndarray, said: np.ndarray, person: np.ndarray, *, classes: int, over_people: bool
+    truth: np.ndarray, predicted: np.ndarray, person: np.ndarray, *, classes: int, over_people: bool
 ) -> float:
-    """The score that is tested: mean over people of balanced accuracy (CCC of numbers).
+    """Compute the score that is tested: mean over people of balanced accuracy (CCC of numbers).
 
-    People of one class (or one number) do not count. ``over_people``: labels that never vary
-    inside a person are scored over people instead, each person weighing the same: the mean over
-    classes of the mean recall of its people, or the CCC of people's mean predictions.
+    People of one class (or one number) do not count. With ``over_people``, for labels that never
+    vary inside a person, the score is over people and each person has the same weight: the mean
+    over classes of the mean recall of its people, or the CCC of people's mean predictions.
+
+    Parameters
+    ----------
+    truth, predicted, person : array (n,)
+        Of each window.
+    classes : int
+        Number of classes; 0 for numbers.
+    over_people : bool
     """
     _, first, codes = np.unique(person, return_index=True, return_inverse=True)
     if over_people:
-        right = said == truth if classes else said
-        each = np.bincount(codes, right) / np.bincount(codes)
+        values = predicted == truth if classes else predicted
+        means = np.bincount(codes, values) / np.bincount(codes)
         labels = truth[first]
         if not classes:
-            return metrics.ccc(labels, each)
-        return float(np.mean([each[labels == k].mean() for k in np.unique(labels)]))
+            return metrics.ccc(labels, means)
+        return float(np.mean([means[labels == k].mean() for k in np.unique(labels)]))
     if not classes:
         rows = [np.flatnonzero(codes == k) for k in range(len(first))]
-        known = [metrics.ccc(truth[r], said[r]) for r in rows if len(np.unique(truth[r])) > 1]
-        return float(np.mean(known)) if known else float("nan")
-    flat = (codes * classes + truth.astype(int)) * classes + said.astype(int)
+        ccc = [metrics.ccc(truth[r], predicted[r]) for r in rows if len(np.unique(truth[r])) > 1]
+        return float(np.mean(ccc)) if ccc else float("nan")
+    flat = (codes * classes + truth.astype(int)) * classes + predicted.astype(int)
     counts = np.bincount(flat, minlength=len(first) * classes**2).reshape(-1, classes, classes)
     true = counts.sum(axis=2)
     recall = np.einsum("nkk->nk", counts) / np.maximum(true, 1)
     several = (true > 0).sum(axis=1) > 1
-    each = recall.sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
-    return float(each[several].mean()) if several.any() else float("nan")
+    mean_recall = recall.sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
+    return float(mean_recall[several].mean()) if several.any() else float("nan")

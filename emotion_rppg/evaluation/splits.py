@@ -1,7 +1,4 @@
-"""Who is trained on and who is tested: splits of a table, from its identities alone.
-
-SPLITS: name -> `Split`, a function with what a report says of it.
-"""
+"""Split a table into training and test rows, from its identities alone: SPLITS, name -> `Split`."""
 
 from __future__ import annotations
 
@@ -19,27 +16,27 @@ if TYPE_CHECKING:
 
 Fold = tuple[np.ndarray, np.ndarray]
 FOLDS = 5
-FIRST_S = 240.0  # of a new person that ``first_minutes`` may learn from
+FIRST_S = 240.0  # beginning of a tested person that ``first_minutes`` trains on
 
-OWN = "one of one’s own"  # description of a function that is in no table
+OWN = "a function given by the user"  # description of a function that is in no table
 UNITS = ("dataset", "person", "session", "trial", "moment", "window")
 
 
 @dataclass(frozen=True)
 class Split:
-    """A way to split a table, and what a report says of it.
+    """A function that splits a table into folds, with its unit and its description for reports.
 
-    Calling it is calling its function: ``SPLITS["loso"](table, seed=0)``.
+    Calling the record calls its function: ``SPLITS["loso"](table, seed=0)``.
 
     Parameters
     ----------
     name : str
-        Its name, as ``--split`` and the column ``split`` of results have it.
+        As in ``--split`` and in the column ``split`` of results.
     function : function
         ``(table, *, seed) -> (train rows, test rows)…``, from the table's identities alone.
     unit : str
-        What is never on both sides, one of ``UNITS``. Of all but data sets, people and windows,
-        training windows that share seconds with a tested one are purged.
+        What is never in training and test of one fold: one of ``UNITS``. Where it is a session,
+        trial or moment, training windows that share seconds with a tested one are purged.
     description : str
         One sentence for reports: who is trained on and who is tested.
     """
@@ -56,31 +53,31 @@ class Split:
             )
 
     def __call__(self, table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-        """Row numbers of each fold's training and test."""
+        """Yield the row numbers of each fold's training and test."""
         return self.function(table, seed=seed)
 
     @property
     def leaky(self) -> bool:
-        """Whether windows that know each other are on both sides: evidence of nothing."""
+        """Whether dependent windows are in training and test, so that scores are no evidence."""
         return self.unit == "window"
 
 
 def loso(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """Leave one subject out: each person is tested once by heads that saw only the others."""
+    """Leave one subject out: each person is tested once, by heads fitted on the others."""
     del seed  # nothing is drawn
     yield from _by_people(table, [[person] for person in _names(table)])
 
 
 def subject_folds(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """People dealt at random into five folds (or as many as there are people)."""
+    """Assign people at random to five folds, or to as many as there are people."""
     names = np.random.default_rng(seed).permutation(_names(table))
     yield from _by_people(table, np.array_split(names, min(FOLDS, len(names))))
 
 
 def datasets(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """Leave one data set out: each is tested once by heads that saw only the others.
+    """Leave one data set out: each is tested once, by heads fitted on the others.
 
-    Somebody who took part in two data sets is two people here.
+    A person who took part in two data sets counts as two people.
     """
     del seed
     dataset = unit_names(table, "dataset")
@@ -89,21 +86,21 @@ def datasets(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
 
 
 def trials_within(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """Leave one trial out within a person: learned from the person's other trials alone."""
+    """Leave one trial out within a person: heads are fitted on that person's other trials."""
     del seed
     yield from _within_people(table, unit_names(table, "trial"), "trials")
 
 
 def sessions_within(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """Leave one session out within a person: learned from the person's other sessions alone."""
+    """Leave one session out within a person: heads are fitted on that person's other sessions."""
     del seed
     yield from _within_people(table, unit_names(table, "session"), "sessions")
 
 
 def first_minutes(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """The other people and the tested person's first minutes, labels included; then the rest.
+    """Train on the other people and the first minutes of the tested person; test on the rest.
 
-    A window that reaches over the border is on neither side.
+    The labels of the first minutes are used. A window across the border is on neither side.
     """
     from emotion_rppg.emotion.subject_baseline import ends_s  # its package loads scikit-learn
 
@@ -117,7 +114,7 @@ def first_minutes(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
 
 
 def leaky_windows(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
-    """Windows dealt at random into five folds: the field's commonest leak, to show its worth."""
+    """Assign windows at random to five folds: a common leak, to measure how much it inflates."""
     order = np.random.default_rng(seed).permutation(len(table))
     for tested in np.array_split(order, min(FOLDS, len(order))):
         yield np.setdiff1d(order, tested), np.sort(tested)
@@ -128,53 +125,54 @@ SPLITS = {
         "loso",
         loso,
         "person",
-        "leave one subject out: each person is tested by heads that saw only other people",
+        "leave-one-subject-out: each person is tested by heads fitted on other people only",
     ),
     "subject_folds": Split(
         "subject_folds",
         subject_folds,
         "person",
-        "people dealt at random into five folds: nobody is on both sides",
+        "people are assigned at random to five folds: nobody is in training and test of one fold",
     ),
     "datasets": Split(
         "datasets",
         datasets,
         "dataset",
-        "leave one data set out: each data set is tested by heads that saw only the others",
+        "leave-one-data-set-out: each data set is tested by heads fitted on the others only",
     ),
     "trials_within": Split(
         "trials_within",
         trials_within,
         "trial",
-        "leave one trial out within a person: heads saw that person's other trials "
-        "and nobody else; says nothing about new people",
+        "leave-one-trial-out within a person: heads are fitted on that person's other trials and "
+        "on nobody else; the scores do not apply to new people",
     ),
     "sessions_within": Split(
         "sessions_within",
         sessions_within,
         "session",
-        "leave one session out within a person: heads saw that person's other "
-        "sessions and nobody else; says nothing about new people",
+        "leave-one-session-out within a person: heads are fitted on that person's other sessions "
+        "and on nobody else; the scores do not apply to new people",
     ),
     "first_minutes": Split(
         "first_minutes",
         first_minutes,
         "moment",
-        f"heads saw the other people and, with labels, the first {FIRST_S:g} s of the "
+        f"heads are fitted on the other people and, with labels, on the first {FIRST_S:g} s of the "
         "tested person, which are not scored",
     ),
     "leaky_windows": Split(
         "leaky_windows",
         leaky_windows,
         "window",
-        "LEAKY: windows dealt at random, so that neighbouring and overlapping windows "
-        "of one trial are on both sides; shows what leakage is worth, is evidence of nothing",
+        "LEAKY: windows are assigned at random, so that neighbouring and overlapping windows of "
+        "one trial are in training and test; it shows how much leakage inflates a score, and its "
+        "scores are no evidence",
     ),
 }
 
 
 def unit_names(table: pd.DataFrame, unit: str) -> np.ndarray:
-    """Name of each row's data set, person, session of a person, or trial of a session."""
+    """Name the data set, person, session of a person, or trial of a session of each row, (n,)."""
     if unit == "dataset":
         return np.asarray(table["dataset"].astype(str))
     names = people(table)
@@ -184,7 +182,7 @@ def unit_names(table: pd.DataFrame, unit: str) -> np.ndarray:
 
 
 def overlapping(table: pd.DataFrame, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Which training rows share seconds of one trial with a tested row, (len(train),)."""
+    """Mark training rows that share seconds of one trial with a tested row, (len(train),)."""
     trial = unit_names(table, "trial")
     start = table["start_s"].to_numpy(dtype=float)
     end = start + table["duration_s"].to_numpy(dtype=float)
@@ -205,14 +203,14 @@ def _names(table: pd.DataFrame) -> list[str]:
 
 
 def _two_or_more(names: Iterable[str], one: str, several: str) -> list[str]:
-    """The different names, in order."""
-    found = sorted(set(names))
-    if len(found) < 2:
+    """Return the different names in order; raise `InputError` if there are fewer than two."""
+    unique = sorted(set(names))
+    if len(unique) < 2:
         raise InputError(
-            f"there is {len(found)} {one} with labels ({', '.join(found)}): "
-            f"testing on {several} never seen needs two or more"
+            f"there is {len(unique)} {one} with labels ({', '.join(unique)}): "
+            f"testing on held-out {several} needs two or more"
         )
-    return found
+    return unique
 
 
 def _by_people(table: pd.DataFrame, groups: list[Any]) -> Iterator[Fold]:
@@ -222,14 +220,17 @@ def _by_people(table: pd.DataFrame, groups: list[Any]) -> Iterator[Fold]:
         yield np.flatnonzero(~tested), np.flatnonzero(tested)
 
 
-def _within_people(table: pd.DataFrame, unit: np.ndarray, what: str) -> Iterator[Fold]:
+def _within_people(table: pd.DataFrame, unit: np.ndarray, units: str) -> Iterator[Fold]:
     person = people(table).to_numpy()
-    some = False
+    any_fold = False
     for name in np.unique(unit):
         tested = unit == name
         rest = (person == person[tested][0]) & ~tested
         if rest.any():
-            some = True
+            any_fold = True
             yield np.flatnonzero(rest), np.flatnonzero(tested)
-    if not some:
-        raise InputError(f"nobody has two or more {what}: leaving one out leaves nothing")
+    if not any_fold:
+        raise InputError(
+            f"nobody has two or more {units}: leaving one out leaves nothing to train on; use a "
+            "split over people (loso)"
+        )

@@ -1,4 +1,4 @@
-"""From scores of people to statements about heads: means, intervals, paired tests."""
+"""Summarise people's scores by head: means, confidence intervals, p values, paired tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DUMMY_NAMES = (*DUMMIES, *DUMMIES_REGRESSION)
-BASELINES = (*DUMMY_NAMES, QUALITY_ALONE, MOVEMENT_ALONE)  # all that know nothing of the heart
+BASELINES = (*DUMMY_NAMES, QUALITY_ALONE, MOVEMENT_ALONE)  # none uses a feature of the heart
 _MAIN = ("balanced_accuracy", "ccc")
 BY = ["target", "coding", "split", "normalise", "probabilities"]
 
@@ -24,7 +24,7 @@ BY = ["target", "coding", "split", "normalise", "probabilities"]
 def bootstrap_ci(
     values: np.ndarray, *, level: float = 0.95, draws: int = 4000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over people; NaN with fewer than two."""
+    """Compute a percentile bootstrap interval of the mean over people; NaN with fewer than two."""
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
     if len(known) < 2:
@@ -44,28 +44,29 @@ def clustered_ci(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of a statistic of rows, drawing people with all their rows.
+    """Compute a percentile bootstrap interval of a statistic, drawing people with all their rows.
 
-    ``statistic`` is given the columns of ``values`` (n, k). NaN with fewer than two people, or
-    where it is undefined for half of the draws.
+    ``statistic`` receives the columns of ``values`` (n, k). NaN with fewer than two people, or
+    where the statistic is undefined for more than half of the draws.
     """
     rows = [np.flatnonzero(people == one) for one in np.unique(people)]
     if len(rows) < 2:
         return float("nan"), float("nan")
     picks = np.random.default_rng(seed).integers(0, len(rows), (draws, len(rows)))
     drawn = (values[np.concatenate([rows[k] for k in pick])] for pick in picks)
-    found = np.array([statistic(*sample.T) for sample in drawn])
-    found = found[np.isfinite(found)]
-    if len(found) < draws / 2:
+    statistics = np.array([statistic(*sample.T) for sample in drawn])
+    statistics = statistics[np.isfinite(statistics)]
+    if len(statistics) < draws / 2:
         return float("nan"), float("nan")
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(statistics, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
 def paired_test(head: np.ndarray, dummy: np.ndarray) -> tuple[float, float]:
-    """Two-sided Wilcoxon signed-rank p over people, and the rank-biserial effect (−1 to 1).
+    """Compute the two-sided Wilcoxon signed-rank p over people and the rank-biserial effect, −1–1.
 
-    Without any difference p is 1 and the effect 0; where no person has both scores, both are NaN.
+    Where all differences are 0, p is 1 and the effect 0; where no person has both scores, both are
+    NaN.
     """
     from scipy.stats import rankdata, wilcoxon
 
@@ -83,7 +84,7 @@ def paired_test(head: np.ndarray, dummy: np.ndarray) -> tuple[float, float]:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's step-down correction of several p values (Holm 1979)."""
+    """Correct p values by Holm's step-down procedure (Holm 1979)."""
     p = np.asarray(p, float)
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
@@ -98,10 +99,10 @@ def summary(
     null: pd.DataFrame | None = None,
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Mean over people of each head with its 95 % interval and p value.
+    """Average each head's score over people, with its 95 % interval and p value.
 
     A target whose label never varies inside a person is scored over people: ``unit`` is then
-    ``"over people"``, and ``mean`` the mean over classes of the mean recall of their people (of
+    ``"over people"``, and ``mean`` is the mean over classes of the mean recall of their people (for
     numbers, the score of people's mean predictions).
 
     Parameters
@@ -109,7 +110,7 @@ def summary(
     scores : DataFrame
         ``Evaluation.scores``, or some of its rows: one row a head and person.
     null : DataFrame, optional
-        ``Evaluation.null``, which has the p values.
+        ``Evaluation.null``, which contains the p values.
     metrics : sequence of str, optional
         Default: ``balanced_accuracy``, or ``ccc`` for numbers.
 
@@ -118,14 +119,14 @@ def summary(
     DataFrame
         ``target, coding, split, normalise, probabilities, head, metric, dummy, unit, people, mean,
         ci_low, ci_high, effect, p, one_class, withheld, mean_trusted, good_quality, mean_good,
-        leaky``. ``people`` have the score; ``one_class`` counts people marked for having one class
-        only. The interval is a bootstrap over people; that of the dummy ``stratified`` is where
-        95 % of its random draws lie. ``effect`` is the rank-biserial correlation of people's
-        scores with chance (1 / classes of the person; 0 for numbers). ``p`` is that of the label
-        permutation, Holm-corrected over the heads of a target, ``p_permutation`` the same
-        uncorrected; NaN for dummies and baselines, and where nothing was permuted. ``withheld``
-        and ``good_quality`` are shares of windows, ``mean_trusted`` and ``mean_good`` the means
-        over windows with a trusted pulse and over those of good quality.
+        leaky``. ``people`` counts people who have the score, ``one_class`` people who have one
+        class only. The interval is a bootstrap over people; for the dummy ``stratified`` it
+        contains 95 % of the random draws. ``effect`` is the rank-biserial effect of people's
+        scores against chance (1 / classes of the person; 0 for numbers). ``p`` is that of the
+        label permutation, Holm-corrected over the heads of a target; ``p_permutation`` is
+        uncorrected. Both are NaN for dummies and baselines, and where no labels were permuted.
+        ``withheld`` and ``good_quality`` are shares of windows; ``mean_trusted`` and ``mean_good``
+        are the scores on windows with a trusted pulse and on windows of good quality.
     """
     import pandas as pd
 
@@ -147,25 +148,26 @@ def summary(
 
 
 def _p_values(null: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Target and head to the p value of the label permutation."""
+    """Map target and head to the p value of the label permutation."""
     return {key: float(p) for key, p in null.groupby(["target", "head"])["p"].first().items()}
 
 
 def over_people(task: pd.DataFrame) -> bool:
-    """Whether the label of one target never varies inside a person."""
+    """Tell whether the label of one target never varies inside a person."""
     return bool("one_class" in task and len(task) and (task["one_class"] != "").all())
 
 
 def between_heads(scores: pd.DataFrame, *, metric: str = "balanced_accuracy") -> pd.DataFrame:
-    """Compare every two heads (dummies apart) over the same people.
+    """Compare each pair of heads over the same people; dummies and baselines are not compared.
 
     ``scores`` is ``Evaluation.scores``.
 
     Returns
     -------
     DataFrame
-        ``target, head, other, people, difference`` (mean of head less other), ``effect``
-        (rank-biserial, −1 to 1), ``p``: paired Wilcoxon, Holm-corrected over all pairs of a target.
+        ``target, head, other, people, difference`` (mean over people of head minus other),
+        ``effect`` (rank-biserial, −1 to 1), ``p`` (paired Wilcoxon test, Holm-corrected over all
+        pairs of a target).
     """
     import pandas as pd
 
@@ -198,10 +200,10 @@ def _of_one_task(
         row = {key: task[key].iloc[0] for key in BY if key in task}
         row |= {"head": name, "metric": metric, "dummy": name in BASELINES}
         row |= {"unit": "over people" if pooled else "within people"}
-        row |= _pooled(own, metric) if pooled else _averaged(own, metric)
+        row |= _pooled_score(own, metric) if pooled else _mean_score(own, metric)
         key = (row.get("target", ""), name)
         row |= {"p": p_of.get(key, float("nan")) if metric in _MAIN else float("nan")}
-        row |= _beside(own, metric, pooled)
+        row |= _shares_and_subsets(own, metric, pooled)
         rows.append(row)
     tested = [row for row in rows if np.isfinite(row["p"])]
     for row, p in zip(tested, holm(np.array([row["p"] for row in tested])), strict=True):
@@ -209,8 +211,8 @@ def _of_one_task(
     return rows
 
 
-def _averaged(own: pd.DataFrame, metric: str) -> dict[str, Any]:
-    """People who have the score, its mean over them and interval, effect against chance."""
+def _mean_score(own: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """Average one head's score over the people who have it: count, mean, interval, effect."""
     scores = own[metric].to_numpy(float)
     known = np.isfinite(scores)
     low, high = bootstrap_ci(scores)
@@ -233,13 +235,13 @@ def _averaged(own: pd.DataFrame, metric: str) -> dict[str, Any]:
 
 
 def _draws_sd(own: pd.DataFrame, metric: str) -> np.ndarray:
-    """Standard deviation over random draws of each person's score, NaN where nothing was drawn."""
+    """Return the standard deviation of each person's score over random draws; NaN without draws."""
     drawn = "draws_sd" in own and metric == "balanced_accuracy"
     return own["draws_sd"].to_numpy(float) if drawn else np.full(len(own), np.nan)
 
 
-def _pooled(own: pd.DataFrame, metric: str) -> dict[str, Any]:
-    """The score over people of labels that never vary inside them, and its interval."""
+def _pooled_score(own: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """Score one head over people, for labels that never vary inside a person, with its interval."""
     score = _POOLED.get(metric)
     columns = [name for name in (score[0] if score else ()) if name in own]
     if score is None or len(columns) < len(score[0]):
@@ -251,8 +253,10 @@ def _pooled(own: pd.DataFrame, metric: str) -> dict[str, Any]:
     low, high = clustered_ci(values, np.arange(len(own)), score[1])
     sd = _draws_sd(own, metric)
     if np.isfinite(sd).all():
-        each = [np.sum(sd[codes == k] ** 2) / np.sum(codes == k) ** 2 for k in np.unique(codes)]
-        half = 1.96 * float(np.sqrt(np.sum(each))) / len(each)
+        variances = [
+            np.sum(sd[codes == k] ** 2) / np.sum(codes == k) ** 2 for k in np.unique(codes)
+        ]
+        half = 1.96 * float(np.sqrt(np.sum(variances))) / len(variances)
         low, high = mean - half, mean + half
     return {
         "people": len(own),
@@ -263,21 +267,21 @@ def _pooled(own: pd.DataFrame, metric: str) -> dict[str, Any]:
     }
 
 
-def _recall_over_people(labels: np.ndarray, right: np.ndarray) -> float:
-    """Mean over classes of the mean share of right windows of their people."""
-    known = np.isfinite(right)
-    labels, right = labels[known], right[known]
+def _recall_over_people(labels: np.ndarray, accuracy: np.ndarray) -> float:
+    """Average the accuracies of people within each class, then over classes."""
+    known = np.isfinite(accuracy)
+    labels, accuracy = labels[known], accuracy[known]
     present = np.unique(labels)
     if len(present) < 2:
         return float("nan")
-    return float(np.mean([right[labels == k].mean() for k in present]))
+    return float(np.mean([accuracy[labels == k].mean() for k in present]))
 
 
-def _auroc_over_people(labels: np.ndarray, chance: np.ndarray) -> float:
-    return metrics_of.auroc(labels == labels.max(), chance) if np.ptp(labels) else float("nan")
+def _auroc_over_people(labels: np.ndarray, probability: np.ndarray) -> float:
+    return metrics_of.auroc(labels == labels.max(), probability) if np.ptp(labels) else float("nan")
 
 
-# metric -> columns of the results beside the class, and the score of both over people
+# metric -> columns of the results that are needed beside the class, and the score over people
 _POOLED: dict[str, tuple[tuple[str, ...], Callable[..., float]]] = {
     "balanced_accuracy": (("accuracy",), _recall_over_people),
     "auroc": (("probability_mean",), _auroc_over_people),
@@ -287,8 +291,8 @@ _POOLED: dict[str, tuple[tuple[str, ...], Callable[..., float]]] = {
 }
 
 
-def _beside(own: pd.DataFrame, metric: str, pooled: bool) -> dict[str, Any]:
-    """Marked people, shares of windows, and the score on trusted windows and on good ones."""
+def _shares_and_subsets(own: pd.DataFrame, metric: str, pooled: bool) -> dict[str, Any]:
+    """Count people of one class; give shares and scores of trusted and of good-quality windows."""
     if "one_class" not in own:
         return {}
     weights = own["n"].to_numpy(float)

@@ -1,1 +1,1 @@
-"""Figures, the HTML report, the data dictionary and the data sets' cards."""
+"""Write reports: HTML pages with figures, data dictionaries and pages on data sets."""

@@ -1,4 +1,4 @@
-"""The data dictionary beside a feature table: name, unit, definition, source, minimum duration."""
+"""Write the data dictionary of a feature table: unit, definition, source, minimum duration."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _FIXED = {
     "start_s": "start of the window on the recording's clock, s",
     "duration_s": "length of the window, s",
     "source": "kind of the signal: rppg (camera), bvp (contact PPG), ecg",
-    "method": "how the camera was read; empty for contact signals",
-    "network": "the trained network that read it; empty for classic methods",
+    "method": "rPPG method that estimated the pulse wave from the video; empty for contact signals",
+    "network": "trained network of the method; empty for classical methods",
     "reader": "reader of a published data set that listed the recording; empty: one's own files",
-    "trained_on": "JSON {data set: [subjects]} that network was trained on, or `unknown`",
+    "trained_on": "JSON {data set: [subjects]}: people the network was trained on, or `unknown`",
     "reason": "ok where nothing is withheld, else why features are empty",
-    "encoder": "the beat encoder that made the embeddings",
-    "encoder_trained_on": "JSON {data set: [subjects]} the encoder was trained on",
+    "encoder": "the beat encoder that computed the embeddings",
+    "encoder_trained_on": "JSON {data set: [subjects]}: people the encoder was trained on",
 }
 
 
 def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
-    """Write a Markdown table that explains every column of ``table``."""
+    """Write a Markdown table that defines every column of ``table``; return its path."""
     from emotion_rppg.features import columns
 
-    known = columns()
+    records = columns()
     lines = [
         f"# Columns of {path.name.removesuffix('.columns.md')}",
         "",
@@ -46,28 +46,31 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
     ]
     for name in map(str, table.columns):
         raw = name.removesuffix(VS_BASELINE)
-        c = known.get(raw)
-        if c is None:
-            lines.append(f"| {name} | | {_fixed(name)} | | |")
+        record = records.get(raw)
+        if record is None:
+            lines.append(f"| {name} | | {_definition_without_record(name)} | | |")
             continue
-        what = c.definition if raw == name else _compared(raw)
-        lines.append(f"| {name} | {c.unit} | {what} | {c.source} | {c.minimum_s:g} |")
+        definition = record.definition if raw == name else _difference_from_baseline(raw)
+        lines.append(
+            f"| {name} | {record.unit} | {definition} | {record.source} | {record.minimum_s:g} |"
+        )
     with atomic_file(path) as fresh:
         fresh.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
-def _compared(raw: str) -> str:
-    return f"{raw} less its mean over the baseline recorded before; empty where none was"
+def _difference_from_baseline(raw: str) -> str:
+    return f"{raw} minus its mean over the baseline recording; empty without a baseline"
 
 
-def _fixed(name: str) -> str:
+def _definition_without_record(name: str) -> str:
+    """Define an identity, label, scale, embedding or comparison column; empty if unknown."""
     if name.startswith(LABEL):
-        return f"label {name.removeprefix(LABEL)}, as the data set gives it"
+        return f"label {name.removeprefix(LABEL)}, as in the data set"
     if name.startswith(SCALE):
         return f"lowest..highest possible value of {name.removeprefix(SCALE)}"
     if name.endswith(VS_BASELINE):
-        return _compared(name.removesuffix(VS_BASELINE))
+        return _difference_from_baseline(name.removesuffix(VS_BASELINE))
     if name.startswith(EMBEDDING):
         return "one dimension of the beat encoder's embedding"
     return _FIXED.get(name, "")

@@ -1,4 +1,4 @@
-"""What `evaluate` leaves behind: scores, predictions, their summary, report.html, run.json."""
+"""Write the output folder of `evaluate`: scores, predictions, summary, report.html, run.json."""
 
 from __future__ import annotations
 
@@ -36,13 +36,22 @@ def write_evaluation(
     inputs: Sequence[Path] = (),
     waves: Waves | None = None,
 ) -> pd.DataFrame:
-    """Write the folder, whole or not at all, and give the summary over people.
+    """Write the folder, complete or not at all, and return the summary over people.
 
-    It has the files of `Evaluation.save`, so that `Evaluation.load` reads it, and beside them
+    It contains the files of `Evaluation.save`, so that `Evaluation.load` reads it, and
     ``summary.csv``, ``pairs.csv``, ``report.html`` and ``run.json``.
 
-    ``waves`` gives recordings and waves of the people it is named, for the examples; without it
-    they are drawn from the table alone.
+    Parameters
+    ----------
+    table : DataFrame
+        The table that was evaluated.
+    arguments : mapping
+        Arguments of the command, for ``run.json`` and the command line in the report.
+    inputs : sequence of Path
+        Files whose identity ``run.json`` records.
+    waves : function, optional
+        ``(names of people) -> (recording, wave)…`` for the examples. Without it the examples show
+        the heart rates of the table.
     """
     from emotion_rppg.evaluation.result import write_files
 
@@ -60,68 +69,72 @@ def write_evaluation(
             *findings.null(results),
             *findings.pairs(pairs),
             findings.other_scores(results),
-            *findings.mistakes(results, names),
+            *findings.confusion(results, names),
             *findings.calibration(results, names),
             *findings.importance(results),
             *examples(results, table, names, waves=waves),
             methods(results, table, arguments),
         ]
-        lead = f"How well each head tells {' and '.join(names)} on what it never saw."
+        lead = (
+            f"How well each {findings.kind_of_head(results)} predicts {' and '.join(names)} "
+            "on held-out data, beside dummies and baselines."
+        )
         write_page(Page("Evaluation", lead, sections), fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
     return means
 
 
 def protocol(results: Evaluation, table: pd.DataFrame) -> Section:
-    """How it was done, in words: people, windows, split, coding, normalisation."""
-    how = results.settings
-    told = [Task(target, how.coding).rule(table) for target in how.targets]
+    """Describe people, windows, split, coding, normalisation and probabilities in words."""
+    settings = results.settings
+    rules = [Task(target, settings.coding).rule(table) for target in settings.targets]
     text = [
         f"{len(table)} windows of {people(table).nunique()} people "
-        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. Each head "
-        f"was fitted and tested with the split “{how.split}”: "
-        f"{_described(SPLITS.get(how.split))}. "
-        "Imputation, scaling and every choice a head makes were fitted on training rows alone.",
-        f"Target: {'; '.join(told)}.",
-        f"Normalisation “{how.normalise}”: {_normalised(how)}.",
+        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. A head is a "
+        f"{findings.kind_of_head(results)} that predicts the target from the features of a window.",
+        f"Split “{settings.split}”: {_description(SPLITS.get(settings.split))}. Imputation, "
+        "scaling, the head and its settings were fitted on training rows alone.",
+        f"Target: {'; '.join(rules)}.",
+        f"Normalisation “{settings.normalise}”: {_normalisation(settings)}.",
         *_probabilities(results),
-        *_traps(table),
+        *_cautions(table),
     ]
     if results.scores["unknown_training"].any():
         text.append(
-            "A network that made these rows does not say whom it was trained on: it may have seen "
-            "the tested people."
+            "A network or encoder behind these rows does not say whom it was trained on: its "
+            "training people may include tested people."
         )
     leaky = bool(results.scores["leaky"].any())
-    warning = _described(SPLITS.get(how.split)) if leaky else _warning(table)
+    warning = _description(SPLITS.get(settings.split)) if leaky else _warning(table)
     return Section("Protocol", text, warning=warning)
 
 
-def _described(way: Split | Normalisation | None) -> str:
-    """What the table says of a split or a normalisation; one that is in no table is one's own."""
-    return OWN if way is None else way.description
+def _description(record: Split | Normalisation | None) -> str:
+    """Return the description of a split or normalisation; None is a function of the user."""
+    return OWN if record is None else record.description
 
 
-def _normalised(how: Settings) -> str:
-    return _described(NORMALISE.get(how.normalise)).format(seconds=how.calibration_s)
+def _normalisation(settings: Settings) -> str:
+    record = NORMALISE.get(settings.normalise)
+    return _description(record).format(seconds=settings.calibration_s)
 
 
 def _probabilities(results: Evaluation) -> list[str]:
-    """How probabilities came about, where there are any."""
+    """Describe the calibration of probabilities, where there are classes."""
     if "balanced_accuracy" not in results.scores:
         return []
     name = results.settings.probabilities
     return [f"Probabilities “{name}”: {PROBABILITIES[name]}."]
 
 
-def _traps(table: pd.DataFrame) -> list[str]:
-    """What the cards of the readers that made the rows warn of."""
+def _cautions(table: pd.DataFrame) -> list[str]:
+    """List the known pitfalls of the data sets, from the cards of their readers."""
     traps = [trap for card in cards_of(table) for trap in card.traps]
-    return [f"Known of these data: {'; '.join(traps)}."] if traps else []
+    return [f"Known pitfalls of these data: {'; '.join(traps)}."] if traps else []
 
 
 def _windows(table: pd.DataFrame) -> str:
-    """Length and source of the windows."""
+    """Describe length and source of the windows."""
     lengths = table["duration_s"].round(1).drop_duplicates().sort_values()
     span = f"{lengths.iloc[0]:g}" + (f" to {lengths.iloc[-1]:g}" if len(lengths) > 1 else "")
     sources = " and ".join(sorted(set(table["source"].astype(str)))) if "source" in table else ""
@@ -133,7 +146,7 @@ def _warning(table: pd.DataFrame) -> str:
 
     if SYNTHETIC in {card.name for card in cards_of(table)}:
         return (
-            "These people are synthetic and their hearts obey the ratings by construction. The "
-            "scores show that the chain works; they are no evidence about real people."
+            "These people are synthetic, and their hearts follow the ratings by construction. The "
+            "scores show that the software works; they are no evidence about real people."
         )
     return ""

@@ -1,7 +1,8 @@
-"""report.html: one self-contained page, readable by a reviewer, that fetches nothing."""
+"""Render report.html: one self-contained page that loads nothing from the network."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,20 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, paragraphs, figures with what they show, and a table."""
+    """A heading with paragraphs, captioned figures, a table, references, code and a warning."""
 
     title: str
     text: Sequence[str] = ()
     figures: Sequence[tuple[Figure, str]] = ()
     table: pd.DataFrame | None = None
     table_caption: str = ""
+    references: Sequence[str] = ()
     code: str = ""
     warning: str = ""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A titled page of sections."""
+    """A page: title, introductory sentence and sections."""
 
     title: str
     lead: str
@@ -38,7 +40,7 @@ class Page:
 
 
 def write_page(page: Page, path: Path) -> Path:
-    """Render the page to ``path``, whole or not at all."""
+    """Render the page to ``path``, complete or not at all; return the path."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     environment = Environment(
@@ -49,6 +51,7 @@ def write_page(page: Page, path: Path) -> Path:
     )
     environment.filters["uri"] = as_data_uri
     environment.filters["cell"] = _cell
+    environment.filters["kinds"] = _kinds
     html = environment.get_template("report.html").render(page=page)
     with atomic_file(path) as fresh:
         fresh.write_text(html, encoding="utf-8")
@@ -56,7 +59,21 @@ def write_page(page: Page, path: Path) -> Path:
 
 
 def _cell(value: object) -> str:
-    """A number to three decimals, nothing for NaN, text as it is."""
+    """Format a table cell: numbers to three decimals, NaN as empty, text unchanged."""
     if isinstance(value, float):
-        return "" if value != value else f"{value:.3f}"
+        return "" if value != value else f"{round(value, 3) + 0.0:.3f}"  # no "-0.000"
     return str(value)
+
+
+_LONG = 40  # characters of a cell whose text is wrapped
+_NUMBER = re.compile(r"\s*$|[\[<−–-]?\s*\d")  # also intervals, "< 0.001" and empty cells
+
+
+def _kinds(table: pd.DataFrame) -> list[str]:
+    """Name the CSS classes of the columns: "text" is aligned to the left, "long" is wrapped."""
+    kinds = []
+    for position in range(table.shape[1]):
+        cells = [value for value in table.iloc[:, position] if isinstance(value, str)]
+        text = "text" if any(not _NUMBER.match(cell) for cell in cells) else ""
+        kinds.append("text long" if any(len(cell) > _LONG for cell in cells) else text)
+    return kinds

@@ -1,4 +1,4 @@
-"""What `predict` leaves behind: prediction.csv, wave.csv, wave.png, report.html, run.json."""
+"""Write the output folder of `predict`: predictions, wave, figure, report.html, run.json."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ def write_prediction(
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Write the folder and give what to print: ``{"text": …, "json": …}``."""
+    """Write the folder and return what to print: ``{"text": …, "json": …}``."""
     beats = beats_of(wave)
-    verdict = estimate_heart_rate(wave, beats)
+    rate = estimate_heart_rate(wave, beats)
     notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
-    said = _said(rows, verdict.hr_bpm, verdict.quality, verdict.reason, wave, model, notes)
+    output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, wave, model, notes)
     name = wave.kind or "pulse"
-    drawn = signals.waves({name: wave}, beats={name: beats}, seconds=min(wave.duration_s, 30.0))
+    shown_s = min(wave.duration_s, 30.0)
+    drawn = signals.waves({name: wave}, beats={name: beats}, seconds=shown_s)
     intervals = signals.tachogram({name: beats})
     on_plane = plane(rows, model)
     with atomic_folder(out) as fresh:
@@ -53,28 +54,47 @@ def write_prediction(
         sections = [
             Section(
                 "Pulse",
-                [said["text"].split("\n")[0]],
+                [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, wave)],
                 [
-                    (drawn, "The wave, its beats (dots) and its quality (grey, 0–1)."),
-                    (intervals, "Inter-beat intervals over the recording."),
+                    (
+                        drawn,
+                        f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) "
+                        "and its quality (grey, 0–1).",
+                    ),
+                    (
+                        intervals,
+                        "Inter-beat intervals over the recording; the line is interrupted at gaps.",
+                    ),
                 ],
             ),
             Section(
                 "Prediction",
                 [text for text in (*model.codings.values(), abstained(rows)) if text],
                 [
-                    (over_time(rows, model), "Predictions over the recording."),
-                    *([(on_plane, "Each window's arousal and valence.")] if on_plane else []),
+                    (
+                        over_time(rows, model),
+                        "Prediction of each window, at the window's centre: a number, or the "
+                        "probability p of a class.",
+                    ),
+                    *([(on_plane, _ON_PLANE)] if on_plane else []),
                 ],
                 table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
-                table_caption="One row a window. Empty: not predicted; see the reason.",
+                table_caption="One row per window; columns “…_p_…” are probabilities of classes. "
+                "An empty prediction is withheld, with its reason.",
                 warning=" ".join(notes),
             ),
         ]
-        page = Page("Prediction", "From one recording; not a diagnosis, not a fact.", sections)
+        lead = "Estimates by a model from one recording. They are not a diagnosis."
+        page = Page("Prediction", lead, sections)
         write_page(page, fresh / "report.html")
         write_run(fresh, "predict", arguments, inputs, name=Path(out).name)
-    return said
+    return output
+
+
+_ON_PLANE = (
+    "Valence and arousal of each window; later windows are darker, and the labels are the start "
+    "times of the first and the last one."
+)
 
 
 def write_predictions(
@@ -87,9 +107,10 @@ def write_predictions(
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Write the predictions of many recordings as one table and give what to print.
+    """Write the predictions of many recordings as one table and return what to print.
 
-    ``prediction.csv`` has a row a window, ``failures.csv`` the recordings that could not be read.
+    ``prediction.csv`` has one row per window; ``failures.csv`` lists the recordings that could not
+    be read.
     """
     import pandas as pd
 
@@ -104,8 +125,8 @@ def write_predictions(
     count = len(rows[keys].drop_duplicates()) if keys else 1
     empty = rows[list(model.targets)].isna() | (rows[list(model.targets)] == "")
     withheld = int(empty.all(axis=1).sum())
-    text = f"{len(rows)} windows of {count} recordings, {withheld} withheld (see their reasons)"
-    text += f", {len(failures)} recordings not read" if failures else ""
+    text = f"{len(rows)} windows of {count} recordings, {withheld} withheld (see column reason)"
+    text += f", {len(failures)} recordings not read (see failures.csv)" if failures else ""
     lines = [text, *([note] if note else []), str(Path(out) / "prediction.csv")]
     content = {
         "recordings": count,
@@ -119,7 +140,7 @@ def write_predictions(
     return {"text": "\n".join(lines), "json": content}
 
 
-def _said(
+def _output(
     rows: pd.DataFrame,
     hr_bpm: float | None,
     quality: float,
@@ -128,6 +149,7 @@ def _said(
     model: Model,
     notes: list[str],
 ) -> dict[str, Any]:
+    """Compose what the command prints: text lines, and the content of its JSON."""
     rate = f"{hr_bpm:.1f} bpm" if hr_bpm is not None else f"heart rate withheld ({reason})"
     length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
     lines = [f"{rate} · quality {quality:.2f} · {length} · {wave.kind or 'pulse'}"]
@@ -149,10 +171,11 @@ def _said(
 
 def _each_window(rows: pd.DataFrame, model: Model) -> list[str]:
     """Describe the prediction of each window in one line."""
-    return [
-        f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s: {_told_of(row, model)}"
-        for row in rows.to_dict("records")
-    ]
+    lines = []
+    for row in rows.to_dict("records"):
+        span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
+        lines.append(f"{span}: {_prediction_in_words(row, model)}")
+    return lines
 
 
 def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
@@ -173,14 +196,22 @@ def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
     return lines + [f"not predicted, {n}: {text}" for text, n in reasons.value_counts().items()]
 
 
-def _told_of(row: Mapping[str, Any], model: Model) -> str:
-    """The prediction of each target, or the reason why there is none."""
+def _pulse_in_words(hr_bpm: float | None, quality: float, reason: str | None, wave: Signal) -> str:
+    rate = f"Heart rate withheld: {reason}" if hr_bpm is None else f"Heart rate {hr_bpm:.1f} bpm"
+    return (
+        f"{rate}; quality {quality:.2f} (0–1). Signal: {wave.kind or 'pulse'}, "
+        f"{wave.duration_s:.0f} s at {wave.rate_hz:g} Hz."
+    )
+
+
+def _prediction_in_words(row: Mapping[str, Any], model: Model) -> str:
+    """Format the prediction of each target, or the reason why it is withheld."""
     if row["reason"] != OK:
         return f"not predicted: {row['reason']}"
-    return ", ".join(_told(row, target, model) for target in model.targets)
+    return ", ".join(_target_in_words(row, target, model) for target in model.targets)
 
 
-def _told(row: Mapping[str, Any], target: str, model: Model) -> str:
+def _target_in_words(row: Mapping[str, Any], target: str, model: Model) -> str:
     value = row[target]
     if not model.classes[target]:
         return f"{target} {value:.2f}"

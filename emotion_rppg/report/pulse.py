@@ -1,4 +1,4 @@
-"""What `evaluate --stage pulse` leaves behind: the rows, their summary, report.html, run.json."""
+"""Write the output folder of `evaluate --stage pulse`: tables, summary, report.html, run.json."""
 
 from __future__ import annotations
 
@@ -20,23 +20,26 @@ if TYPE_CHECKING:
 
     from emotion_rppg.evaluation.result import PulseEvaluation
 
-_DRAWN = {
-    "window_mae_bpm": "heart rate, 30 s: MAE (bpm)",
+_AXIS_LABELS = {
+    "window_mae_bpm": "heart rate in 30 s:\nMAE (bpm)",
     "beat_jitter_ms": "beat jitter (ms)",
     "rmssd_mae_ms": "RMSSD: MAE (ms)",
 }
-_MEANINGS = (
-    "hr_…: one rate a recording (the median over its windows of 20 s, by the spectrum) against the "
-    "mean rate of the contact sensor's beats; hr_mae_given_bpm: of those alone that were not "
-    "withheld; beat_hr_mae_bpm: the mean rate of the wave's own beats instead. window_…: as hr_…, "
-    "for each 30 s, without overlap.",
-    "snr_db: power within 6 bpm of the true rate and its double over the rest of 0.67–4 Hz. macc: "
-    "highest |r| with the contact wave over circular shifts; macc_chance: the same for waves of "
-    "the same spectra whose beats are elsewhere, so what exceeds it is timing.",
-    "beat_f1: beats within 150 ms of a true one after the common delay; beat_jitter_ms: standard "
-    "deviation of their times about that delay; sdnn_…, rmssd_…: mean absolute error over "
-    "the whole recording. coverage: share of the time in which skin was seen; quality: how sure "
-    "the wave itself makes its rate; withheld: share of recordings whose rate was not given.",
+_DEFINITIONS = (
+    "hr_…: one rate per recording (median over windows of 20 s, from the spectrum) against the "
+    "mean rate of the contact sensor's beats. hr_mae_given_bpm: the same, only of rates that were "
+    "not withheld. beat_hr_mae_bpm: the same, with the mean rate of the beats in the camera wave. "
+    "window_…: as hr_…, for each 30 s, without overlap. MAE, RMSE, MAPE: mean absolute, root mean "
+    "square and mean absolute percentage error; r: Pearson correlation.",
+    "snr_db: power within 6 bpm of the true rate and of its double, relative to the rest of "
+    "0.67–4 Hz. macc: highest |r| with the contact wave over circular shifts. macc_chance: the "
+    "same for waves with the same spectra and other beat times; the excess of macc over it is due "
+    "to timing.",
+    "beat_f1: F1 score of detected beats, which match a true beat within 150 ms after the common "
+    "delay. beat_jitter_ms: standard deviation of their times about that delay. sdnn_…, rmssd_…: "
+    "mean absolute error over the complete recording. coverage: share of the time in which skin "
+    "was visible. quality: probability, estimated from the wave, that its rate is within 3 bpm. "
+    "withheld: share of recordings whose rate was withheld.",
 )
 
 
@@ -47,7 +50,7 @@ def write_pulse_evaluation(
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
 ) -> pd.DataFrame:
-    """Write the folder, whole or not at all, and give the summary over people."""
+    """Write the folder, complete or not at all, and return the summary over people."""
     scores = results.summary()
     with atomic_folder(out) as fresh:
         write_table(results.scores, fresh / "results.csv")
@@ -58,16 +61,16 @@ def write_pulse_evaluation(
             _protocol(results),
             *(_scores(scores, group) for group in dict.fromkeys(scores["group"])),
             _agreement(results),
-            Section("Methods", _words(), code=command(arguments)),
+            Section("Methods", _methods(), code=command(arguments)),
         ]
-        lead = "How well pulse waves read from faces agree with a contact sensor."
+        lead = "How well pulse waves estimated from face videos agree with a contact sensor."
         write_page(Page("Evaluation of the pulse", lead, sections), fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
     return scores
 
 
 def wide(scores: pd.DataFrame, *, group: str = "all") -> pd.DataFrame:
-    """A row a score, a column a method: its value and interval as text."""
+    """Tabulate one row per score and one column per method: value and interval as text."""
     own = scores[scores["group"] == group]
     text = own["value"].map("{:.2f}".format) + [
         "" if low != low else f" [{low:.2f}, {high:.2f}]"
@@ -83,30 +86,45 @@ def wide(scores: pd.DataFrame, *, group: str = "all") -> pd.DataFrame:
 def _protocol(results: PulseEvaluation) -> Section:
     failures = results.failures
     first = results.scores.drop_duplicates(["dataset", "subject", "session", "trial"])
-    kinds = ", ".join(f"{kind} {n}" for kind, n in first["reference"].value_counts().items())
+    counts = first["reference"].value_counts()
+    kinds = ", ".join(f"{kind} ({n} recordings)" for kind, n in counts.items())
     text = [
         f"{len(first)} recordings of {people(first).nunique()} people "
-        f"({first['duration_s'].sum() / 60:.1f} minutes); reference: {kinds}. Nothing was fitted "
-        "to them: every method read every recording as it reads any video."
+        f"({first['duration_s'].sum() / 60:.1f} minutes). Reference sensor: {kinds}. "
+        "No method was fitted to these recordings."
     ]
     if results.scores["unknown_training"].any():
-        text.append("A network does not say whom it was trained on: it may have seen these people.")
+        text.append(
+            "A network does not say whom it was trained on: its training people may include these "
+            "people."
+        )
     warning = ""
     if "synthetic" in {card.name for card in cards_of(results.scores)}:
-        warning = "These people are synthetic: the numbers show that the chain works, no more."
+        warning = (
+            "These people are synthetic. The numbers show that the software works; they are no "
+            "evidence about real people."
+        )
     if failures.empty:
         return Section("Protocol", text, warning=warning)
-    text.append(f"Not read, and in no number: {len(failures)}.")
-    return Section("Protocol", text, table=failures, table_caption="Why.", warning=warning)
+    text.append(f"{len(failures)} readings failed and are excluded from all numbers.")
+    caption = "Excluded recordings, with the reason."
+    return Section("Protocol", text, table=failures, table_caption=caption, warning=warning)
 
 
 def _scores(scores: pd.DataFrame, group: str) -> Section:
     own = scores[scores["group"] == group]
+    number = f"{own['people'].max()} people"
     caption = (
-        f"{own['people'].max()} people. In brackets: 95 % bootstrap interval over people, each "
-        "drawn with all their recordings."
+        f"Value of each score, with its 95 % bootstrap interval over people in brackets ({number}, "
+        "each drawn with all their recordings). Methods defines the scores."
     )
-    drawn = [(evaluation.errors_by_method(own, _DRAWN), "Lower is better. " + caption)]
+    drawn = [
+        (
+            evaluation.errors_by_method(own, _AXIS_LABELS),
+            "Errors of each method (dots) with 95 % bootstrap intervals over people (bars), "
+            f"{number}; lower is better.",
+        )
+    ]
     title = "Results" if group == "all" else group
     return Section(title, figures=drawn, table=wide(scores, group=group), table_caption=caption)
 
@@ -114,14 +132,15 @@ def _scores(scores: pd.DataFrame, group: str) -> Section:
 def _agreement(results: PulseEvaluation) -> Section:
     windows = results.windows
     shown = windows if len(windows) else results.scores
-    what = "30 s" if len(windows) else "recording"
+    unit = "window of 30 s" if len(windows) else "recording"
     caption = (
-        f"Bland and Altman (1986): a point each {what}; hollow where the rate was withheld. Lines: "
-        "mean difference and 95 % limits of agreement."
+        "Difference of estimated and true heart rate over their mean (Bland and Altman 1986), one "
+        f"point per {unit}; hollow where the rate was withheld. Lines: mean difference and 95 % "
+        "limits of agreement."
     )
     return Section("Agreement of heart rates", figures=[(evaluation.bland_altman(shown), caption)])
 
 
-def _words() -> list[str]:
-    found = ", ".join(f"{name} {version}" for name, version in versions().items())
-    return [*_MEANINGS, f"Versions: {found}."]
+def _methods() -> list[str]:
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return [*_DEFINITIONS, f"Versions: {packages}."]

@@ -512,7 +512,7 @@ def test_each_of_two_data_sets_is_tested_with_heads_trained_on_the_other(tmp_pat
     assert set(printed.groupby("subject")["n_train"].first()) == {12}
     assert len(set(printed["subject"])) == 6
     page = (out / "report.html").read_text()
-    assert "leave one data set out" in page
+    assert "leave-one-data-set-out" in page
     assert "(above 3 or 5)" in page
     rows = pd.read_csv(out / "results.csv").query("head == 'logistic'")
     for name, own in rows.groupby(rows["subject"].str.split("/").str[0]):

@@ -72,7 +72,7 @@ def two_studies(first: int = 4, second: int = 3) -> pd.DataFrame:
 
 
 @EACH
-def test_no_person_is_on_both_sides_and_all_are_tested_once(split) -> None:
+def test_no_person_is_in_training_and_test_and_all_are_tested_once(split) -> None:
     table = two_studies()
     tested: list[int] = []
     for train, test in split(table, seed=3):
@@ -99,7 +99,7 @@ def test_one_person_cannot_be_split(split) -> None:
         list(split(study(1), seed=0))
 
 
-def test_a_data_set_is_tested_by_heads_that_saw_only_the_other() -> None:
+def test_a_data_set_is_tested_by_heads_fitted_on_the_other() -> None:
     table = two_studies()
     folds = list(SPLITS["datasets"](table))
     sets = table["dataset"].to_numpy()
@@ -114,8 +114,8 @@ def test_a_data_set_is_tested_by_heads_that_saw_only_the_other() -> None:
         evaluate(unrated, target="arousal", heads=QUICK, split="datasets")
 
 
-def test_other_scales_and_levels_of_another_data_set_are_no_obstacle() -> None:
-    """Each scale is halved at its own middle; people's own levels are taken off without labels."""
+def test_data_sets_with_other_scales_and_subject_baselines_are_evaluated_together() -> None:
+    """Each scale is halved at its own middle; subject baselines are subtracted without labels."""
     table = two_studies(6, 6)
     other = table["dataset"] == "e"
     rating = table["label_arousal"].where(~other, 2 * table["label_arousal"] - 1)
@@ -129,7 +129,7 @@ def test_other_scales_and_levels_of_another_data_set_are_no_obstacle() -> None:
     assert mean_of(evaluate(table, **how), "logistic") < 0.8  # 40 bpm apart: all high, all low
 
 
-def test_every_split_says_what_it_is() -> None:
+def test_every_split_has_a_description_and_a_known_unit() -> None:
     assert {split.unit for split in SPLITS.values()} == set(UNITS)
     assert len({split.description for split in SPLITS.values()}) == len(SPLITS)
     assert [name for name, split in SPLITS.items() if split.leaky] == ["leaky_windows"]
@@ -157,7 +157,7 @@ def test_a_planted_effect_is_found_and_noise_is_not() -> None:
     assert abs(np.mean(chance) - 0.5) < 0.06
 
 
-def test_a_window_split_would_have_flattered_what_loso_does_not() -> None:
+def test_a_split_of_windows_inflates_the_score_and_is_refused() -> None:
     """Features that only tell people and trials apart: windows leak, people do not."""
     table = study(8, trials=4)
     draw = np.random.default_rng(5)
@@ -198,7 +198,7 @@ def test_a_cluster_gives_the_same_numbers(scheduler) -> None:
     pd.testing.assert_frame_equal(there.null, here.null)
 
 
-def test_dummies_stand_beside_and_know_nothing() -> None:
+def test_dummies_are_scored_and_are_at_chance() -> None:
     results = evaluate(study(effect=8.0), target="arousal", heads=QUICK)
     assert set(DUMMIES) < set(results.scores["head"])
     assert mean_of(results, "majority") == pytest.approx(0.5, abs=0.01)
@@ -222,7 +222,7 @@ def test_the_columns_of_results_are_the_documented_ones() -> None:
 # ---- honesty of the protocol -------------------------------------------------------------------
 
 
-def test_labels_of_the_tested_never_reach_the_head() -> None:
+def test_labels_of_tested_people_do_not_change_predictions() -> None:
     table = study(5, effect=3.0)
     before = evaluate(table, target="arousal", heads=QUICK, normalise="transductive")
     turned = table.copy()
@@ -230,14 +230,14 @@ def test_labels_of_the_tested_never_reach_the_head() -> None:
     turned.loc[one, "label_arousal"] = 10 - turned.loc[one, "label_arousal"]
     after = evaluate(turned, target="arousal", heads=QUICK, normalise="transductive")
 
-    def said(results: Evaluation) -> np.ndarray:
+    def predictions(results: Evaluation) -> np.ndarray:
         p = results.predictions
         return p[(p["subject"] == "d/s2") & (p["head"] == "logistic")]["p_1"].to_numpy()
 
-    np.testing.assert_array_equal(said(before), said(after))
+    np.testing.assert_array_equal(predictions(before), predictions(after))
 
 
-def test_a_network_that_saw_a_tested_person_is_refused() -> None:
+def test_a_network_trained_on_a_tested_person_is_refused() -> None:
     table = study(4)
     for column in ("trained_on", "encoder_trained_on"):
         with pytest.raises(Leak, match="d/s3"):
@@ -259,7 +259,7 @@ def test_a_network_of_unknown_training_is_refused_unless_allowed() -> None:
 
 
 @pytest.mark.parametrize("text", ["{broken", "[1]", '{"d": "s3"}'])
-def test_a_trained_on_that_cannot_be_read_is_not_taken_for_nobody(text) -> None:
+def test_an_unreadable_trained_on_is_an_error(text) -> None:
     with pytest.raises(InputError, match=r"trained_on of the network .* says"):
         evaluate(study(4).assign(trained_on=text), target="arousal", heads=QUICK)
 
@@ -294,7 +294,7 @@ def test_windows_that_reach_into_the_calibration_are_not_scored_either() -> None
     assert table["start_s"][results.predictions["row"]].min() == 255
 
 
-def test_the_clock_of_a_person_does_not_mind_rows_of_trials_between_each_other() -> None:
+def test_the_calibration_does_not_depend_on_interleaved_rows_of_trials() -> None:
     table = study(3)
     first_rows = table.groupby(["subject", "trial"], sort=False).head(1).index
     mixed = table.loc[[*first_rows, *table.index.difference(first_rows)[::-1]]]
@@ -303,7 +303,7 @@ def test_the_clock_of_a_person_does_not_mind_rows_of_trials_between_each_other()
 
 
 @pytest.mark.slow
-def test_own_level_taken_off_helps_where_people_differ() -> None:
+def test_subtracting_the_subject_baseline_helps_where_people_differ() -> None:
     table = study(8, effect=2.0)
     plain = mean_of(evaluate(table, target="arousal", heads=QUICK), "logistic")
     own = evaluate(table, target="arousal", heads=QUICK, normalise="transductive")
@@ -321,7 +321,7 @@ def test_windows_without_features_score_as_the_majority_and_are_counted() -> Non
     assert row["n"] == 18
 
 
-def test_rows_without_a_label_are_left_out_and_counted() -> None:
+def test_rows_without_a_label_are_excluded_and_counted() -> None:
     table = study(4)
     table.loc[:9, "label_arousal"] = np.nan
     results = evaluate(table, target="arousal", heads=QUICK)
@@ -331,7 +331,7 @@ def test_rows_without_a_label_are_left_out_and_counted() -> None:
 
 
 @pytest.mark.slow
-def test_quality_columns_can_be_left_out() -> None:
+def test_quality_columns_can_be_ablated() -> None:
     table = study(6)
     table["quality"] = (table["label_arousal"] > 5).astype(float)
     named = {"extra_features": ("quality",)}
@@ -366,7 +366,7 @@ def test_unknown_names_list_the_known() -> None:
 # ---- statistics --------------------------------------------------------------------------------
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_the_bootstrap_interval_has_its_nominal_coverage() -> None:
     draw = np.random.default_rng(0)
     inside = 0
     for k in range(200):

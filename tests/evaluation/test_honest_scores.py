@@ -124,18 +124,18 @@ def test_scores_of_counts_are_those_of_scikit_learn() -> None:
         for _ in range(20):
             truth = draw.integers(0, classes, 12)
             truth[:2] = 0, 1
-            said = draw.integers(0, classes, 12)
+            predicted = draw.integers(0, classes, 12)
             counts = np.zeros((1, classes, classes), dtype=int)
-            np.add.at(counts[0], (truth, said), 1)
+            np.add.at(counts[0], (truth, predicted), 1)
             found = scores_of_counts(counts)
             wanted = {
-                "accuracy": reference.accuracy_score(truth, said),
+                "accuracy": reference.accuracy_score(truth, predicted),
                 "balanced_accuracy": reference.recall_score(
-                    truth, said, average="macro", labels=np.unique(truth), zero_division=0
+                    truth, predicted, average="macro", labels=np.unique(truth), zero_division=0
                 ),
-                "macro_f1": reference.f1_score(truth, said, average="macro"),
-                "mcc": reference.matthews_corrcoef(truth, said)
-                if len(np.unique(said)) > 1
+                "macro_f1": reference.f1_score(truth, predicted, average="macro"),
+                "mcc": reference.matthews_corrcoef(truth, predicted)
+                if len(np.unique(predicted)) > 1
                 else np.nan,
             }
             assert {name: score[0] for name, score in found.items()} == pytest.approx(
@@ -143,14 +143,14 @@ def test_scores_of_counts_are_those_of_scikit_learn() -> None:
             )
             person = np.zeros(12)
             assert group_score(
-                truth, said, person, classes=classes, over_people=False
-            ) == pytest.approx(metrics.balanced_accuracy(truth, said))
+                truth, predicted, person, classes=classes, over_people=False
+            ) == pytest.approx(metrics.balanced_accuracy(truth, predicted))
 
 
 # ---- dummies -------------------------------------------------------------------------------------
 
 
-def test_random_draws_are_a_mean_with_a_width_whatever_the_seed_and_the_order() -> None:
+def test_random_draws_have_a_mean_and_spread_independent_of_seed_and_order() -> None:
     table = within(12)
     for seed in (0, 5):
         results = evaluate(table, target="state", heads=[], seed=seed)
@@ -163,10 +163,10 @@ def test_random_draws_are_a_mean_with_a_width_whatever_the_seed_and_the_order() 
         assert again.loc["stratified", "mean"] == row["mean"]
 
 
-def test_the_draws_of_one_person_do_not_depend_on_who_else_is_there() -> None:
+def test_random_draws_of_one_person_do_not_depend_on_other_people() -> None:
     def drawn(table: pd.DataFrame) -> np.ndarray:
-        said = evaluate(table, target="state", heads=[]).predictions
-        own = said[(said["head"] == "stratified") & (said["subject"] == "d/s01")]
+        predicted = evaluate(table, target="state", heads=[]).predictions
+        own = predicted[(predicted["head"] == "stratified") & (predicted["subject"] == "d/s01")]
         return own["predicted"].to_numpy()
 
     table = within(8)
@@ -176,7 +176,7 @@ def test_the_draws_of_one_person_do_not_depend_on_who_else_is_there() -> None:
     )
 
 
-def test_a_quality_that_follows_the_label_shows_beside_the_heads() -> None:
+def test_quality_that_follows_the_label_is_detected_by_the_quality_baseline() -> None:
     table = within(8)
     table["quality"] = 0.5 + 0.3 * table["label_state"]
     table["acc_mean"] = np.random.default_rng(1).normal(size=len(table))
@@ -192,7 +192,7 @@ def test_a_quality_that_follows_the_label_shows_beside_the_heads() -> None:
 # ---- windows that are withheld -------------------------------------------------------------------
 
 
-def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alone() -> None:
+def test_windows_without_features_get_the_majority_and_trusted_ones_their_own_score() -> None:
     """The pulse of high windows is withheld, other columns are left: nothing can be learned."""
     table = within(8, trials=8, features=("hr_bpm", "rmssd_ms", "n_beats"))
     table["n_beats"] = 70.0
@@ -201,15 +201,15 @@ def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alon
     table.loc[lost, "n_beats"] = 0.0
     table["quality"] = np.where(lost, 0.1, np.where(table["trial"] == "0", 0.5, 0.9))
     results = evaluate(table, target="state", heads=QUICK)
-    said = results.predictions
-    empty = said[(said["head"] == "logistic") & ~said["has_features"]]
+    predicted = results.predictions
+    empty = predicted[(predicted["head"] == "logistic") & ~predicted["has_features"]]
     assert len(empty) == lost.sum()
     assert (empty["predicted"] == 0).all()  # ties and more of low: the training's commonest
     row = results.summary().set_index("head").loc["logistic"]
     own = results.scores[results.scores["head"] == "logistic"]
     assert row["withheld"] == pytest.approx(lost.mean())
     assert own["coverage"].mean() == pytest.approx(1 - lost.mean())
-    trusted = said[(said["head"] == "logistic") & said["has_features"]]
+    trusted = predicted[(predicted["head"] == "logistic") & predicted["has_features"]]
     by_hand = [
         metrics.balanced_accuracy(t["truth"], t["predicted"]) for _, t in trusted.groupby("subject")
     ]
@@ -219,14 +219,16 @@ def test_emptiness_is_not_predicted_from_and_the_trusted_windows_are_scored_alon
         metrics.balanced_accuracy(t["truth"], t["predicted"]) for _, t in good.groupby("subject")
     ]
     assert row["mean_good"] == pytest.approx(np.mean(by_hand))
-    assert row["good_quality"] == pytest.approx(len(good) / len(said[said["head"] == "logistic"]))
+    assert row["good_quality"] == pytest.approx(
+        len(good) / len(predicted[predicted["head"] == "logistic"])
+    )
 
 
 # ---- p values ------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_p_comes_from_permutations_by_default_and_from_nothing_without() -> None:
+def test_p_comes_from_permutations_and_is_missing_without_them() -> None:
     table = within(10, effect=2.0)
     found = emotion_rppg.evaluate(table, target="state", heads=QUICK)
     row = found.summary().set_index("head").loc["logistic"]
@@ -264,18 +266,18 @@ def test_refits_on_scaled_features_are_the_refits_of_the_head() -> None:
             assert null.iloc[k] == pytest.approx(score)
 
 
-def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
-    seen = []
+def test_the_forward_test_never_tests_people_it_was_trained_on() -> None:
+    training_sizes = []
 
     class Watched(LogisticRegression):
         def fit(self, X, y, **how):
-            seen.append(len(X))
+            training_sizes.append(len(X))
             return super().fit(X, y, **how)
 
     table = within(10, effect=2.0)
     head = OnFeatures(Watched())
     results = evaluate(table, target="state", heads={"a": head}, probabilities="own")
-    assert len(seen) == 10  # the folds
+    assert len(training_sizes) == 10  # the folds
     from emotion_rppg.emotion.design_matrix import matrix
     from emotion_rppg.evaluation.jobs import Job
 
@@ -307,14 +309,14 @@ def test_the_forward_test_never_tests_whom_it_learned_from() -> None:
 
 
 @pytest.mark.slow
-def test_a_slow_head_on_a_split_within_people_has_no_p_unless_it_is_asked_for() -> None:
+def test_a_slow_head_on_a_split_within_people_has_no_p_unless_permutations_are_requested() -> None:
     table = within(4, trials=6)
     heads = {"trees": OnFeatures(RandomForestClassifier(5))}
     how = {"target": "state", "heads": heads, "split": "trials_within"}
     assert np.isnan(emotion_rppg.evaluate(table, **how).summary().iloc[-1]["p"])
-    asked = emotion_rppg.evaluate(table, **how, permutations=4)
-    assert len(asked.null) == 4
-    assert np.isfinite(asked.summary().iloc[-1]["p"])
+    requested = emotion_rppg.evaluate(table, **how, permutations=4)
+    assert len(requested.null) == 4
+    assert np.isfinite(requested.summary().iloc[-1]["p"])
 
 
 def test_which_heads_are_slow() -> None:

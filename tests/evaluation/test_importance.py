@@ -11,7 +11,12 @@ from sklearn.neighbors import KNeighborsClassifier
 import emotion_rppg
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.wrappers import OnFeatures
-from emotion_rppg.evaluation.importance import exchanged, explained, group_of, groups_of
+from emotion_rppg.evaluation.importance import (
+    exchange_columns,
+    group_of,
+    groups_of,
+    head_to_explain,
+)
 from emotion_rppg.evaluation.jobs import Job, run_job
 from emotion_rppg.features import hrv, morphology
 
@@ -21,12 +26,12 @@ evaluate = partial(emotion_rppg.evaluate, permutations=0)  # scores alone
 
 
 def drops(table: pd.DataFrame, **options) -> pd.Series:
-    found = evaluate(table, target="arousal", heads=QUICK, importance=5, **options)
-    return found.importance.groupby("group")["drop"].mean()
+    drops_by_group = evaluate(table, target="arousal", heads=QUICK, importance=5, **options)
+    return drops_by_group.importance.groupby("group")["drop"].mean()
 
 
 @pytest.mark.slow
-def test_what_carries_the_rating_is_what_the_score_loses() -> None:
+def test_the_informative_group_has_the_largest_drop() -> None:
     quality = {"extra_features": ("quality",)}
     lost = drops(study(effect=8.0), **quality)
     assert lost["heart rate"] > 0.2
@@ -36,7 +41,7 @@ def test_what_carries_the_rating_is_what_the_score_loses() -> None:
 
 
 @pytest.mark.slow
-def test_asking_changes_no_score_and_gives_the_same_again() -> None:
+def test_importance_changes_no_score_and_is_reproducible() -> None:
     table = study(4, effect=8.0)
     results = evaluate(table, target="arousal", heads=QUICK, importance=2)
     again = evaluate(table, target="arousal", heads=QUICK, importance=2)
@@ -64,7 +69,7 @@ def job() -> Job:
 
 def test_values_are_exchanged_within_a_person_and_a_group_alone(job) -> None:
     columns = groups_of(job.inputs)["heart rate"]
-    X, made = job.inputs.X, exchanged(job, columns, np.random.default_rng(0)).inputs.X
+    X, made = job.inputs.X, exchange_columns(job, columns, np.random.default_rng(0)).inputs.X
     np.testing.assert_array_equal(np.delete(made, columns, 1), np.delete(X, columns, 1))
     assert (made[:, columns] != X[:, columns]).any()
     for name in np.unique(job.groups):
@@ -88,7 +93,7 @@ def test_a_network_or_a_dummy_is_not_explained(job) -> None:
         replace(job, name=name, head=head)
         for name, head in {"majority": job.head, "lstm": HEADS["lstm"], "near": near}.items()
     ]
-    assert explained(jobs) == "near"
-    assert explained(jobs[:2]) is None
-    assert explained(jobs, ["", "lstm", "near", "near"]) == "near"
+    assert head_to_explain(jobs) == "near"
+    assert head_to_explain(jobs[:2]) is None
+    assert head_to_explain(jobs, ["", "lstm", "near", "near"]) == "near"
     assert len(run_job(job).predicted) == len(job.test)

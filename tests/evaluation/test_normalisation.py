@@ -22,7 +22,7 @@ EACH = pytest.mark.parametrize("name", NORMALISE)
 
 
 def made(name: str | Normalisation, table: pd.DataFrame) -> tuple[Matrix, np.ndarray]:
-    return normalised(matrix(table), table, how=name, calibration_s=240.0)
+    return normalised(matrix(table), table, normalise=name, calibration_s=240.0)
 
 
 @EACH
@@ -36,7 +36,7 @@ def test_each_keeps_the_shape_and_scores_somebody(name) -> None:
 
 
 @EACH
-def test_what_one_person_does_changes_nobody_else(name) -> None:
+def test_rows_of_one_person_change_no_other_person(name) -> None:
     table = study(4)
     one = (table["subject"] == "s1").to_numpy()
     other = table.assign(hr_bpm=table["hr_bpm"] + np.where(one, np.arange(len(table)), 0))
@@ -60,7 +60,7 @@ def test_one_of_the_table_that_reads_labels_is_refused(monkeypatch) -> None:
         made("peeking", study(3))
 
 
-def test_own_levels_are_taken_off_as_each_describes() -> None:
+def test_subject_baselines_are_subtracted_as_described() -> None:
     """A person whose heart beats 50 bpm faster all the time is the same person."""
     table = study(3)
     whose = people(table).to_numpy() == "d/s1"

@@ -67,11 +67,11 @@ def halves(table, *, seed=0):
 
 def score(X, y, table) -> float:
     """What ``evaluate`` computes, without its care, for the null that is wrong."""
-    said = np.empty(len(y))
+    predicted = np.empty(len(y))
     for train, test in halves(table):
-        said[test] = Nearest().fit(X[train], y[train]).predict(X[test])
+        predicted[test] = Nearest().fit(X[train], y[train]).predict(X[test])
     own = people(table).to_numpy()
-    return group_score(y, said, own, classes=2, over_people=False)
+    return group_score(y, predicted, own, classes=2, over_people=False)
 
 
 def null_p(table, shuffle, draw, n=19) -> float:
@@ -102,7 +102,7 @@ def test_p_is_uniform_on_drifting_features_and_permuting_windows_would_not_be() 
     assert np.mean(windows <= 0.05) > 0.17
 
 
-def test_labels_change_places_by_whole_blocks_of_one_person() -> None:
+def test_labels_are_exchanged_between_blocks_of_one_person() -> None:
     table = slow(np.random.default_rng(2))
     y = table["label_stress"].to_numpy().copy()
     y[:3] = np.nan
@@ -115,7 +115,7 @@ def test_labels_change_places_by_whole_blocks_of_one_person() -> None:
         assert moved[rows].sum() == y[rows].sum()
 
 
-def test_runs_within_one_trial_stay_whole() -> None:
+def test_runs_of_equal_label_within_a_trial_stay_together() -> None:
     table = slow(np.random.default_rng(3), n_people=2).assign(trial="1")
     table["start_s"] = 60.0 * (np.arange(len(table)) % 64)
     y = table["label_stress"].to_numpy()

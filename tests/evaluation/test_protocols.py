@@ -31,7 +31,7 @@ def all_rows(table):
 @pytest.mark.parametrize(
     ("split", "unit"), [("trials_within", "trial"), ("sessions_within", "session")]
 )
-def test_one_persons_trials_or_sessions_teach_each_other(split, unit) -> None:
+def test_splits_within_people_train_on_other_trials_or_sessions_of_the_person(split, unit) -> None:
     table = study(3).assign(session=lambda t: (t["trial"].astype(int) // 2).astype(str))
     names, person, tested = unit_names(table, unit), people(table).to_numpy(), []
     for train, test in SPLITS[split](table):
@@ -43,7 +43,7 @@ def test_one_persons_trials_or_sessions_teach_each_other(split, unit) -> None:
         list(SPLITS[split](table.assign(session="1", trial="1")))
 
 
-def test_first_minutes_learn_from_the_persons_beginning_alone() -> None:
+def test_first_minutes_train_on_the_persons_beginning_only() -> None:
     table = slow(np.random.default_rng(0), trials=2)
     table["start_s"] += 480.0 * table["trial"].astype(int)
     table["trial"] = "1"

@@ -15,7 +15,7 @@ from emotion_rppg.datasets import DATASETS
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.leakage import Leak
-from emotion_rppg.evaluation.pulse_agreement import compared, evaluate_pulse, measured
+from emotion_rppg.evaluation.pulse_agreement import compare_recording, compare_waves, evaluate_pulse
 from emotion_rppg.evaluation.pulse_statistics import SCORES, pulse_summary
 from emotion_rppg.evaluation.result import PulseEvaluation
 from emotion_rppg.evaluation.statistics import clustered_ci
@@ -44,7 +44,7 @@ def pulse(seconds: float = 60, *, bpm: float = BPM, late_s: float = 0.0, seed: i
 
 def of(wave: Signal, truth: Signal | None = None) -> dict:
     contact = pulse() if truth is None else truth
-    return measured(wave, find_beats(wave), contact, find_beats(contact))
+    return compare_waves(wave, find_beats(wave), contact, find_beats(contact))
 
 
 # ---- what was planted is seen in its column ----------------------------------------------------
@@ -62,7 +62,7 @@ def test_the_same_heart_has_no_error() -> None:
     assert found["rmssd_ms"] == pytest.approx(found["rmssd_true_ms"], abs=1)
 
 
-def test_a_late_wave_is_seen_in_its_lag_alone() -> None:
+def test_a_delayed_wave_changes_its_lag_only() -> None:
     found, plain = of(pulse(late_s=0.2)), of(pulse())
     assert found["lag_ms"] == pytest.approx(200, abs=1)
     assert found["beat_delay_ms"] - plain["beat_delay_ms"] == pytest.approx(200, abs=5)
@@ -73,7 +73,7 @@ def test_a_late_wave_is_seen_in_its_lag_alone() -> None:
     )  # other beats at the ends
 
 
-def test_a_wave_upside_down_is_seen_in_its_sign() -> None:
+def test_an_inverted_wave_has_a_negative_correlation() -> None:
     wave = pulse()
     found = of(Signal(-wave.samples, 30.0, kind="rppg"))
     assert found["r"] < -0.99
@@ -81,7 +81,7 @@ def test_a_wave_upside_down_is_seen_in_its_sign() -> None:
     assert found["macc"] > 0.99  # which is blind to it
 
 
-def test_another_hearts_rate_is_seen_in_the_rate_the_snr_and_the_beats() -> None:
+def test_another_heart_rate_changes_rate_snr_and_beats() -> None:
     found, plain = of(pulse(bpm=96, seed=5)), of(pulse())
     assert found["hr_bpm"] - found["hr_true_bpm"] == pytest.approx(24, abs=2)
     assert found["snr_db"] < plain["snr_db"] - 10
@@ -89,19 +89,19 @@ def test_another_hearts_rate_is_seen_in_the_rate_the_snr_and_the_beats() -> None
     assert found["macc"] < 0.6
 
 
-def test_beats_moved_by_noise_are_seen_in_jitter_and_rmssd_and_not_in_the_rate() -> None:
+def test_noise_of_beat_times_changes_jitter_and_rmssd_but_not_the_rate() -> None:
     truth = pulse()
     draw = np.random.default_rng(3)
     wave = Signal(truth.samples, 30.0, kind="rppg")
     beats = find_beats(wave)
     moved = type(beats)(beats.times_s + draw.normal(0, 0.03, len(beats)), kind="rppg")
-    found = measured(wave, moved, truth, find_beats(truth))
+    found = compare_waves(wave, moved, truth, find_beats(truth))
     assert found["beat_jitter_ms"] == pytest.approx(30, abs=8)
     assert found["rmssd_ms"] - found["rmssd_true_ms"] > 20
     assert abs(found["hr_bpm"] - found["hr_true_bpm"]) < 0.5
 
 
-def test_a_face_that_was_not_seen_is_seen_in_the_coverage() -> None:
+def test_an_invisible_face_lowers_the_coverage() -> None:
     wave = pulse()
     samples = np.where(wave.times_s < 15, np.nan, wave.samples)
     found = of(Signal(samples, 30.0, kind="rppg"))
@@ -133,7 +133,7 @@ def test_macc_of_unrelated_waves_is_its_chance() -> None:
 
 def test_without_a_contact_wave_its_columns_are_empty() -> None:
     wave = pulse()
-    found = measured(wave, find_beats(wave), None, find_beats(wave))
+    found = compare_waves(wave, find_beats(wave), None, find_beats(wave))
     assert all(np.isnan(found[name]) for name in ("r", "lag_ms", "macc", "macc_chance"))
     assert found["beat_f1"] == 1.0
 
@@ -184,7 +184,7 @@ def test_windows_are_judged_each_for_itself(monkeypatch) -> None:
     read_as(monkeypatch, lambda video: Signal(wrong, 30.0, kind="rppg"))
     contact = Signal(wave.samples, 30.0, kind="bvp")
     one = Recording("d", "1", video=Video(Path("none.mp4")), signals={"bvp": contact})
-    table = compared(one, Reading("pos", "rppg"), Signal(wrong, 30.0, kind="rppg"))
+    table = compare_recording(one, Reading("pos", "rppg"), Signal(wrong, 30.0, kind="rppg"))
     assert list(table["span"]) == ["recording", "window", "window"]
     error = (table["hr_bpm"] - table["hr_true_bpm"]).to_numpy()
     assert abs(error[1]) < 1
@@ -226,29 +226,29 @@ def network(folder: Path, trained_on: dict | str) -> Path:
 
 def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monkeypatch) -> None:
     read_as(monkeypatch, lambda video: pytest.fail("a video was read"))
-    seen = network(tmp_path / "seen", {"synthetic": [study[1].subject]})
+    trained_on_study = network(tmp_path / "seen", {"synthetic": [study[1].subject]})
     with pytest.raises(Leak, match=f"trained on synthetic/{study[1].subject}"):
-        evaluate_pulse(study, methods=["pos", seen])
+        evaluate_pulse(study, methods=["pos", trained_on_study])
     hidden = network(tmp_path / "hidden", "unknown")
     with pytest.raises(Leak, match="does not say whom"):
         evaluate_pulse(study, methods=[hidden])
     read_as(monkeypatch, lambda video: study[0].read("bvp"))
-    told = evaluate_pulse(study, methods=[hidden], allow_unknown_training=True)
-    assert told.scores["unknown_training"].all()
+    allowed = evaluate_pulse(study, methods=[hidden], allow_unknown_training=True)
+    assert allowed.scores["unknown_training"].all()
 
 
 @pytest.mark.slow
-def test_a_video_is_decoded_once_for_all_methods_and_what_is_kept_not_again(
+def test_a_video_is_decoded_once_for_all_methods_and_cached_results_are_reused(
     study, results, tmp_path, monkeypatch
 ) -> None:
-    kept, read, real = tmp_path / "kept", [], estimate.follow
-    evaluate_pulse(study[:1], methods=["green"], cache=kept)
-    follow = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
-    monkeypatch.setattr(estimate, "follow", follow)
-    again = evaluate_pulse(study, methods=["pos", "green"], cache=kept)
+    cached, read, real = tmp_path / "kept", [], estimate.track_face
+    evaluate_pulse(study[:1], methods=["green"], cache=cached)
+    track_face = lambda video, **how: read.append(video.path) or real(video, **how)  # noqa: E731
+    monkeypatch.setattr(estimate, "track_face", track_face)
+    again = evaluate_pulse(study, methods=["pos", "green"], cache=cached)
     assert read == [recording.video.path for recording in study]
     pd.testing.assert_frame_equal(again.scores, results.scores)
-    evaluate_pulse(study, methods=["green", "pos"], cache=kept)
+    evaluate_pulse(study, methods=["green", "pos"], cache=cached)
     assert len(read) == len(study)
 
 
@@ -263,7 +263,9 @@ def short(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 @pytest.mark.slow
-def test_the_verb_judges_what_is_asked_and_says_what_is_wrong(study, tmp_path, monkeypatch) -> None:
+def test_the_command_evaluates_the_requested_methods_and_names_errors(
+    study, tmp_path, monkeypatch
+) -> None:
     read_as(monkeypatch, lambda video: study[0].read("bvp"))
     root = study[0].video.path.parents[1]
     words = ["evaluate", "--stage", "pulse", "--out", str(tmp_path / "out"), "--json"]
@@ -272,9 +274,9 @@ def test_the_verb_judges_what_is_asked_and_says_what_is_wrong(study, tmp_path, m
     assert "--dataset NAME" in bad.stderr
     assert CliRunner().invoke(app, [*words[:2], "heart"]).exit_code == 2
     where = ["--dataset", "synthetic", "--root", str(root), "--methods", "pos, green"]
-    said = json.loads(CliRunner().invoke(app, [*words, *where]).stdout)
-    assert {row["method"] for row in said["summary"]} == {"pos", "green"}
-    assert said["failures"] == []
+    output = json.loads(CliRunner().invoke(app, [*words, *where]).stdout)
+    assert {row["method"] for row in output["summary"]} == {"pos", "green"}
+    assert output["failures"] == []
     assert (tmp_path / "out" / "report.html").is_file()
 
 
@@ -300,7 +302,7 @@ def table(people: int = 6) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_scores_are_split_by_what_the_labels_tell() -> None:
+def test_scores_are_grouped_by_labels() -> None:
     found = pulse_summary(table(), windows=table()).set_index(["group", "score"])
     assert found.loc[("all", "hr_mae_bpm"), "value"] == pytest.approx(3)
     assert found.loc[("skin_tone = 6", "hr_mae_bpm"), "value"] == pytest.approx(5)
@@ -320,7 +322,7 @@ def test_intervals_are_over_people_not_over_their_rows() -> None:
 
 
 @pytest.mark.slow
-def test_the_report_stands_alone_and_nothing_is_lost(results, tmp_path) -> None:
+def test_the_report_is_self_contained_and_tables_are_complete(results, tmp_path) -> None:
     arguments = {"stage": "pulse", "dataset": "synthetic", "methods": ["pos", "green"]}
     scores = write_pulse_evaluation(results, tmp_path / "out", arguments=arguments)
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

@@ -61,7 +61,7 @@ def assert_same(one: Evaluation, other: Evaluation) -> None:
 # ---- the value -----------------------------------------------------------------------------------
 
 
-def test_every_table_is_there_with_its_columns_also_where_it_is_empty(results, bare) -> None:
+def test_every_table_has_its_columns_even_if_empty(results, bare) -> None:
     for found in (results, bare):
         assert list(found.null) == ["target", "head", "observed", "score", "p", "test"]
         assert list(found.importance) == ["target", "head", "subject", "group", "drop"]
@@ -73,7 +73,7 @@ def test_every_table_is_there_with_its_columns_also_where_it_is_empty(results, b
     assert len(bare.null) == len(bare.importance) == 0
 
 
-def test_the_settings_are_what_was_asked_for(results, bare) -> None:
+def test_the_settings_are_the_arguments(results, bare) -> None:
     how = results.settings
     assert how.targets == ("arousal", "valence")
     assert (how.split, how.coding, how.normalise) == ("loso", "midpoint", "calibration")
@@ -130,7 +130,7 @@ def test_it_goes_to_another_process(results) -> None:
 # ---- on disk -------------------------------------------------------------------------------------
 
 
-def test_what_is_saved_is_loaded_as_it_was(results, bare, tmp_path) -> None:
+def test_a_saved_evaluation_loads_unchanged(results, bare, tmp_path) -> None:
     assert tuple(field.name for field in fields(Evaluation)) == (*TABLES, "settings")
     for number, found in enumerate((results, bare)):
         folder = found.save(tmp_path / str(number))
@@ -175,7 +175,7 @@ def test_a_missing_file_is_named(results, tmp_path, name) -> None:
         Evaluation.load(folder)
 
 
-def test_a_foreign_folder_says_what_is_missing(tmp_path) -> None:
+def test_another_folder_is_refused_with_the_missing_files(tmp_path) -> None:
     with pytest.raises(InputError, match=r"lacks settings\.json, results\.csv, predictions\.parq"):
         Evaluation.load(tmp_path / "none")
     (tmp_path / "results.csv").write_text("a,b\n1,2\n")
@@ -194,7 +194,7 @@ def test_a_damaged_table_is_refused(results, tmp_path, name) -> None:
             Evaluation.load(folder)
 
 
-def test_numbers_that_are_words_are_refused(results, tmp_path) -> None:
+def test_text_in_number_columns_is_refused(results, tmp_path) -> None:
     folder = results.save(tmp_path / "out")
     table = pd.read_csv(folder / "excluded.csv").astype({"rows": object})
     table.loc[0, "rows"] = "many"
@@ -210,7 +210,7 @@ def _without_seed(content: dict) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda c: c.update(kind="model"), "does not say that it belongs to an evaluation"),
+        (lambda c: c.update(kind="model"), "is not the settings file of an evaluation"),
         (lambda c: c.update(version=2), "has version 2, this package reads 1"),
         (lambda c: c.update(settings=[]), "lacks the settings"),
         (_without_seed, "seed is missing"),
@@ -222,7 +222,7 @@ def _without_seed(content: dict) -> None:
         (lambda c: c["settings"].update(targets=["joy"]), "files of two evaluations are mixed"),
     ],
 )
-def test_settings_that_cannot_be_used_say_why(results, tmp_path, change, says) -> None:
+def test_unusable_settings_are_refused_with_the_reason(results, tmp_path, change, says) -> None:
     folder = results.save(tmp_path / "out")
     content = json.loads((folder / result.SETTINGS).read_text())
     change(content)
@@ -239,7 +239,7 @@ def test_settings_that_are_no_json_are_refused(results, tmp_path) -> None:
             Evaluation.load(folder)
 
 
-def test_bytes_turned_anywhere_in_the_predictions_are_no_other_error(results, tmp_path) -> None:
+def test_damaged_bytes_in_the_predictions_raise_an_input_error_or_load(results, tmp_path) -> None:
     folder = results.save(tmp_path / "out")
     path = Path(folder / "predictions.parquet")
     whole = path.read_bytes()

@@ -126,7 +126,7 @@ def test_the_dictionary_explains_its_columns(family, tmp_path) -> None:
     table = pd.DataFrame({f"pace_hz{VS_BASELINE}": [0.1], "pace_hz": [1.0]})
     text = write_dictionary(table, tmp_path / "t.columns.md").read_text(encoding="utf-8")
     assert "| pace_hz | Hz | beats a second | Anon 1900 | 10 |" in text
-    assert f"| pace_hz{VS_BASELINE} | Hz | pace_hz less its mean over the baseline" in text
+    assert f"| pace_hz{VS_BASELINE} | Hz | pace_hz minus its mean over the baseline" in text
 
 
 def test_only_its_columns_of_the_heart_are_compared_with_a_baseline(family) -> None:

@@ -21,7 +21,7 @@ def table() -> pd.DataFrame:
         for trial in range(4):
             rating = float(draw.uniform(6, 9) if trial % 2 else draw.uniform(1, 4))
             for window in range(3):
-                seen = (person, trial, window) != (1, 1, 1)
+                trusted = (person, trial, window) != (1, 1, 1)
                 rows.append(
                     {
                         "dataset": "d",
@@ -37,9 +37,9 @@ def table() -> pd.DataFrame:
                         "label_arousal": rating if person else np.nan,
                         "scale_arousal": "1..9",
                         "quality": draw.uniform(),
-                        "hr_bpm": 70 + 3 * (rating - 5) + draw.normal(0, 4) if seen else np.nan,
-                        "rmssd_ms": draw.normal(40, 5) if seen else np.nan,
-                        "reason": "" if seen else "no pulse <to> trust",
+                        "hr_bpm": 70 + 3 * (rating - 5) + draw.normal(0, 4) if trusted else np.nan,
+                        "rmssd_ms": draw.normal(40, 5) if trusted else np.nan,
+                        "reason": "" if trusted else "no pulse <to> trust",
                     }
                 )
     return pd.DataFrame(rows)

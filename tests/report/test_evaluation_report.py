@@ -29,13 +29,13 @@ def text_of(folder: Path) -> str:
     return html.unescape(re.sub(r"<[^>]+>", " ", page))
 
 
-def test_every_scored_window_is_kept_with_who_when_and_what_was_said(folder, table) -> None:
-    said = read_table(folder / "predictions.parquet")
-    plain = said[said["head"] == "plain"]
+def test_every_scored_window_is_saved_with_person_time_and_prediction(folder, table) -> None:
+    predictions = read_table(folder / "predictions.parquet")
+    plain = predictions[predictions["head"] == "plain"]
     assert sorted(plain["row"]) == list(table.index[table["label_arousal"].notna()])
-    asked = table.loc[plain["row"]]
+    requested = table.loc[plain["row"]]
     for column in ("session", "trial", "start_s", "duration_s"):
-        assert (plain[column].to_numpy() == asked[column].to_numpy()).all()
+        assert (plain[column].to_numpy() == requested[column].to_numpy()).all()
     np.testing.assert_allclose(plain["p_0"] + plain["p_1"], 1)
     results = read_table(folder / "results.csv")
     for _, row in results[results["head"] == "plain"].iterrows():
@@ -44,13 +44,13 @@ def test_every_scored_window_is_kept_with_who_when_and_what_was_said(folder, tab
         assert by_hand == pytest.approx(row["balanced_accuracy"])
 
 
-def test_the_page_says_who_was_left_out_and_why(folder) -> None:
+def test_the_page_states_who_was_excluded_and_why(folder) -> None:
     text = text_of(folder)
     assert "60 windows; 12 have no label; 48 were scored." in text
     assert "4 of 5 people were tested" in text
     assert (
-        "47 of 48 scored windows have a trusted pulse (coverage 97.9%; lowest of a person 91.7%)"
-        in text
+        "47 of 48 scored windows have a trusted pulse (coverage 97.9%; lowest coverage of a person "
+        "91.7%)" in text
     )
     assert "no pulse <to> trust (1)" in text
     assert re.search(r"d/s0\s+12\s+0\s+0\s+0\s+0\s+0\s+no label", text)
@@ -65,12 +65,13 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
         "Results",
         "Scores under label permutation",
         "All scores",
-        "Mistakes",
-        "Are the chances right?",
-        "What the head uses",
+        "Confusion matrices",
+        "Calibration of probabilities",
+        "Feature importance",
         "Examples: arousal",
         "Methods",
     ]  # one head: no pairs
+    assert "International Conference on Pattern Recognition" in text_of(folder)  # references
     p = results.null["p"].iloc[0]
     assert re.search(
         rf"plain\s+4\s+[\d.]+\s+\[[\d., ]+\]\s+[\d.-]+\s+{p:.3f}\s+{p:.3f}", text_of(folder)
@@ -78,35 +79,39 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
 
 
 def test_confusion_counts_are_the_windows(results) -> None:
-    (section,) = findings.mistakes(results, NAMES)
+    (section,) = findings.confusion(results, NAMES)
     axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
     assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results.scores["head"]))
-    said = results.predictions
-    own = said[said["head"] == "plain"]
+    predictions = results.predictions
+    own = predictions[predictions["head"] == "plain"]
     shown = [t.get_text() for t in axes[-1].texts]
     for k, (truth, predicted) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         n = int(((own["truth"] == truth) & (own["predicted"] == predicted)).sum())
         assert shown[k] == f"{n / (own['truth'] == truth).sum():.0%}\n{n}"
 
 
-def test_right_chances_lie_on_the_diagonal() -> None:
+def test_calibrated_probabilities_lie_on_the_diagonal() -> None:
     draw = np.random.default_rng(0)
-    chance = draw.uniform(size=20000)
-    said = pd.DataFrame({"head": "h", "truth": draw.uniform(size=20000) < chance, "p_1": chance})
-    axis = evaluation.reliability(said, ["h"]).axes[0]
+    probability = draw.uniform(size=20000)
+    predictions = pd.DataFrame(
+        {"head": "h", "truth": draw.uniform(size=20000) < probability, "p_1": probability}
+    )
+    axis = evaluation.reliability(predictions, ["h"]).axes[0]
     curve = axis.lines[-1].get_xydata()
     assert len(curve) == 10
     assert np.abs(curve[:, 0] - curve[:, 1]).max() < 0.05
     assert "ECE 0.01" in axis.get_title() or "ECE 0.00" in axis.get_title()
 
 
-def test_chances_of_equal_classes_lie_on_the_dashed_line() -> None:
+def test_probabilities_of_equal_classes_lie_on_the_dashed_line() -> None:
     """High is one row in five: the line is where right odds of equal classes come to lie."""
     draw = np.random.default_rng(0)
     truth = draw.uniform(size=40000) < 0.2
-    seen = draw.normal(np.where(truth, 0.7, -0.7))
-    said = pd.DataFrame({"head": "h", "truth": truth, "p_1": 1 / (1 + np.exp(-2 * 0.7 * seen))})
-    axis = evaluation.reliability(said, ["h"]).axes[0]
+    feature = draw.normal(np.where(truth, 0.7, -0.7))
+    predictions = pd.DataFrame(
+        {"head": "h", "truth": truth, "p_1": 1 / (1 + np.exp(-2 * 0.7 * feature))}
+    )
+    axis = evaluation.reliability(predictions, ["h"]).axes[0]
     dashed, curve = axis.lines[1].get_xydata(), axis.lines[2].get_xydata()
     expected = np.interp(curve[:, 0], dashed[:, 0], dashed[:, 1])
     assert np.abs(curve[:, 1] - expected).max() < 0.05
@@ -138,41 +143,41 @@ def beating(bpm: float, seconds: float) -> Signal:
 
 
 def test_examples_are_the_best_the_median_and_the_worst(results, table) -> None:
-    asked = []
+    requested = []
 
     def waves(names):
-        asked.extend(names)
+        requested.extend(names)
         for name in names:
             for trial in range(4):
                 yield Recording("d", name[2:], "1", str(trial)), beating(75, 120)
 
     (section,) = examples(results, table, NAMES, waves=waves)
     scores = results.scores.query("head == 'plain'").set_index("subject")["balanced_accuracy"]
-    assert scores[asked[0]] == scores.max()
-    assert scores[asked[-1]] == scores.min()
-    assert len(section.figures) == len(asked) + 1  # the last: their waves
+    assert scores[requested[0]] == scores.max()
+    assert scores[requested[-1]] == scores.min()
+    assert len(section.figures) == len(requested) + 1  # the last: their waves
     above, below = section.figures[0][0].axes
     assert len(above.lines) == 4  # beats of four recordings, one behind the other
     begins = [line.get_xdata()[0] for line in above.lines]
     np.testing.assert_allclose(np.diff(begins), 2, atol=0.02)
     intervals = np.concatenate([line.get_ydata() for line in above.lines])
     assert abs(np.nanmedian(intervals) - 800) < 5
-    said = results.predictions.query("head == 'plain' and subject == @asked[0]")
-    assert sorted(below.lines[0].get_ydata()) == sorted(said["p_1"])
+    predictions = results.predictions.query("head == 'plain' and subject == @requested[0]")
+    assert sorted(below.lines[0].get_ydata()) == sorted(predictions["p_1"])
 
 
 def test_without_signals_the_examples_come_from_the_table(results, table) -> None:
     (section,) = examples(results, table, NAMES)
     assert len(section.figures) == 3
-    assert "heart rate by window" in section.text[0]
+    assert "heart rate of each window" in section.text[0]
 
 
 def test_numbers_and_many_classes_are_drawn_over_time() -> None:
-    said = pd.DataFrame(
+    predictions = pd.DataFrame(
         {"middle_s": [30.0, 60.0], "duration_s": 60.0, "hr_bpm": 70.0, "truth": [2.0, 0.0]}
     ).assign(predicted=[1.0, 0.0])
     for names in ((), ("calm", "glad", "tense")):
-        below = evaluation.over_time(said, names).axes[1]
+        below = evaluation.over_time(predictions, names).axes[1]
         assert list(below.lines[0].get_ydata()) == [2.0, 0.0]
         assert list(below.lines[1].get_ydata()) == [1.0, 0.0]
 
@@ -188,7 +193,7 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
     assert run.exit_code == 0, run.output
     text = text_of(out)
     assert "intervals between beats" in text
-    assert "Known of these data: the label is the task, not a rating" in text
+    assert "Known pitfalls of these data: the label is the task, not a rating" in text
     assert "p, uncorrected" in text
     assert f"emotion-rppg {words.split(' --target')[0]}" in text
     assert "--source auto --length 10.0 --step 5.0 --target stress" in text
@@ -197,4 +202,4 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
 def test_the_protocol_names_the_seconds_of_the_calibration(table) -> None:
     how = {"heads": [], "normalise": "calibration", "calibration_s": 150.0}
     text = " ".join(protocol(evaluate(table, target="arousal", **how), table).text)
-    assert "the mean of each person's first 150 s was taken off" in text
+    assert "the mean over each person's first 150 s was subtracted" in text

@@ -82,7 +82,7 @@ def test_the_table_has_the_share_withheld_and_the_scores_without(results) -> Non
     assert 0 < row["share of good quality"] < 1
 
 
-def test_the_console_says_it_too(table, tmp_path) -> None:
+def test_the_console_shows_scores_and_shares_too(table, tmp_path) -> None:
     path = write_table(table, tmp_path / "t.csv")
     words = f"evaluate --table {path} --target arousal --heads logistic --permutations 0"
     run = CliRunner().invoke(app, [*words.split(), "--out", str(tmp_path / "out")])
@@ -109,14 +109,14 @@ def test_the_console_says_it_too(table, tmp_path) -> None:
 # ---- facts of a data set -------------------------------------------------------------------------
 
 
-def test_every_reader_of_a_published_set_signs_its_recordings(tmp_path) -> None:
+def test_every_reader_of_a_published_set_names_itself_in_its_recordings(tmp_path) -> None:
     root = FAKES["stress-predict"](tmp_path / "fake")
     assert root is not None
     recordings = list(DATASETS["stress-predict"](tmp_path / "fake"))
     assert {recording.reader for recording in recordings} == {"stress-predict"}
     table = extract(recordings[:2], length_s=None, source="bvp")
     assert [card.name for card in cards_of(table)] == ["stress-predict"]
-    assert "Known of these data" in " ".join(_protocol(table).text)
+    assert "Known pitfalls of these data" in " ".join(_protocol(table).text)
 
 
 def test_a_folder_called_as_a_published_set_is_not_taken_for_it(tmp_path) -> None:
@@ -130,11 +130,11 @@ def test_a_folder_called_as_a_published_set_is_not_taken_for_it(tmp_path) -> Non
     assert set(table["reader"]) == {""}
     assert cards_of(table) == []
     section = _protocol(table.assign(dataset="synthetic"))
-    assert "Known of these data" not in " ".join(section.text)
+    assert "Known pitfalls of these data" not in " ".join(section.text)
     assert section.warning == ""
 
 
-def test_a_synthetic_study_is_said_to_be_one_whatever_reads_it(tmp_path) -> None:
+def test_a_synthetic_study_has_a_warning_whatever_reads_it(tmp_path) -> None:
     write_study(tmp_path / "mine", people=2, trials=2, duration_s=4.0, video=False)
     table = extract(list(Folder(tmp_path / "mine")), length_s=None)
     assert set(table["reader"]) == {"synthetic"}

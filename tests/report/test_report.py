@@ -21,7 +21,7 @@ def wave() -> Signal:
     return Signal(samples, 30.0, kind="rppg", quality=np.where(np.isfinite(samples), 0.9, 0.0))
 
 
-def test_a_page_fetches_nothing_and_escapes_what_it_shows(tmp_path, wave) -> None:
+def test_a_page_loads_nothing_and_escapes_its_text(tmp_path, wave) -> None:
     table = pd.DataFrame({"head": ["<script>alert(1)</script>"], "mean": [0.51234], "p": [np.nan]})
     sections = [
         Section("One", ["a < b"], [(signals.waves({"POS": wave}), "the wave")], table, "caption"),
@@ -41,7 +41,7 @@ def test_a_page_fetches_nothing_and_escapes_what_it_shows(tmp_path, wave) -> Non
     assert "default-src 'none'" in html  # and what would slip in, a browser does not fetch
 
 
-def test_a_wave_is_drawn_with_its_own_beats_and_not_over_what_was_unseen(wave) -> None:
+def test_a_wave_is_drawn_with_its_own_beats_and_with_gaps(wave) -> None:
     beats = Beats(np.arange(0.2, 30, 1 / 1.2), gaps=[(10.0, 11.0)])
     figure = signals.waves({"a": wave, "b": wave}, beats={"a": beats}, start_s=9.0, seconds=4.0)
     above, below = figure.axes

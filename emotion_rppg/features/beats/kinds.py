@@ -22,6 +22,8 @@ KINDS: dict[str, SignalKind] = {
         shares=(0.004, 0.05, 0.1),
         camera=True,
         denoised=True,
+        description="Beats of camera waves are counted by the wave's phase and timed by its shape "
+        "over the complete beat.",
     ),
     "bvp": SignalKind(
         detect=contact_beats,
@@ -30,6 +32,8 @@ KINDS: dict[str, SignalKind] = {
         least_ms=4.0,
         shares=(0.004, 0.07, 0.12),
         shape=True,
+        description="Beats of contact pulse waves are timed by the shape of their rise, in a "
+        "frequency band that follows the heart rate.",
     ),
     "ecg": SignalKind(
         detect=ecg_beats,
@@ -38,5 +42,7 @@ KINDS: dict[str, SignalKind] = {
         least_ms=1.5,
         shares=(0.001, 0.01, 0.01),
         pulse_wave=False,
+        description="Beats of ECGs are R peaks on which two of three detectors agree, two of them "
+        "from NeuroKit2 (Makowski et al. 2021).",
     ),
 }

@@ -68,6 +68,8 @@ class SignalKind:
         Whether beat times are denoised jointly, so that their errors are correlated.
     shape : bool
         Whether the wave has the shape of the arterial pulse, so that morphology can be measured.
+    description : str
+        One sentence for reports: how its beats are detected and timed, with references.
     """
 
     detect: Callable[[Signal, str], Detected]
@@ -80,3 +82,4 @@ class SignalKind:
     camera: bool = False
     denoised: bool = False
     shape: bool = False
+    description: str = ""

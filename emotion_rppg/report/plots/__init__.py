@@ -1,1 +1,1 @@
-"""Figures of reports and predictions."""
+"""Figures of reports and predictions; each function takes data and returns a Figure."""

@@ -1,4 +1,4 @@
-"""Predictions over time, and arousal and valence on their plane (Russell 1980)."""
+"""Figures of predictions: over time, and in the plane of valence and arousal (Russell 1980)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from emotion_rppg.emotion.model import Model
 
 AXES = ("valence", "arousal")
+_OFFSETS, _ALIGN = ((-5, -11), (5, 5)), ("right", "left")  # of two labels, clear of each other
 
 
 def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
-    """What the model says of each target in each window, (n,): a number, or how probable the last
-    class is; NaN where it says nothing."""
+    """Return each target's prediction for each window, (n,): a number, or the probability of the
+    last class; NaN where the prediction is withheld."""
     out = {}
     for target in model.targets:
         classes = model.classes[target]
@@ -33,7 +34,7 @@ def tracks(rows: pd.DataFrame, model: Model) -> dict[str, np.ndarray]:
 
 
 def abstained(rows: pd.DataFrame) -> str:
-    """How many windows are not predicted, with the commonest reason; empty if all are."""
+    """Count the windows without a prediction and name the most frequent reason; empty if none."""
     reasons = rows.loc[rows["reason"] != OK, "reason"].astype(str)
     if reasons.empty:
         return ""
@@ -42,7 +43,7 @@ def abstained(rows: pd.DataFrame) -> str:
 
 
 def over_time(rows: pd.DataFrame, model: Model) -> Figure:
-    """Draw a line a target over time; the title counts the windows without a prediction."""
+    """Draw one line per target over time; the title counts the windows without a prediction."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
     middle = rows["start_s"] + rows["duration_s"] / 2
@@ -56,9 +57,10 @@ def over_time(rows: pd.DataFrame, model: Model) -> Figure:
 
 
 def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
-    """Where each window lies, the newest darkest; None for a model that tells only one of both.
+    """Draw each window by valence and arousal, later ones darker; None if a target is missing.
 
-    Classes are drawn by their probability, 0–1; nothing is known of how the two go together.
+    The start times of the first and the last predicted window are written beside them. Classes are
+    drawn by their probability, 0–1. The two targets are predicted separately.
     """
     if not set(AXES) <= set(model.targets):
         return None
@@ -68,9 +70,18 @@ def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
     axis = figure.subplots()
     axis.plot(x, y, "-", color=GREY, lw=0.8)
     axis.scatter(x, y, c=np.arange(len(x)), cmap="Blues", vmin=-len(x) / 2, s=36)
-    for start, a, b in zip(rows["start_s"], x, y, strict=True):
-        if np.isfinite(a + b):
-            axis.annotate(f"{start:.0f} s", (a, b), (4, 4), textcoords="offset points", fontsize=7)
+    start_s = rows["start_s"].to_numpy()
+    predicted = np.flatnonzero(np.isfinite(x + y))
+    ends = [*predicted[:1], *predicted[1:][-1:]]  # the first and the last
+    for k, offset, align in zip(ends, _OFFSETS, _ALIGN, strict=False):
+        axis.annotate(
+            f"{start_s[k]:.0f} s",
+            (x[k], y[k]),
+            offset,
+            textcoords="offset points",
+            ha=align,
+            fontsize=8,
+        )
     if all(model.classes[target] for target in AXES):
         axis.set(xlim=(0, 1), ylim=(0, 1))
         axis.axhline(0.5, color=INK, lw=0.6)

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: scores of people, mistakes, calibration, the null, what a head uses."""
+"""Figures of an evaluation: scores, confusion, calibration, null distribution, importance."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from emotion_rppg import metrics
 from emotion_rppg.evaluation.statistics import bootstrap_ci
@@ -24,11 +25,11 @@ def people(
     metric: str,
     chance: float | tuple[float, float, float] | None,
 ) -> Figure:
-    """Every person's score as a dot, a row a head, with mean and interval; dummies are grey.
+    """Draw each person's score as a dot, one row per head, with mean and interval; dummies grey.
 
-    ``scores`` is one target's of `Evaluation.scores`; ``means`` its rows of ``summary``.
+    ``scores`` are the rows of one target of `Evaluation.scores`, ``means`` its rows of ``summary``.
     ``chance`` is a value, or (mean, low, high) of random draws. Where people have no such score
-    (one class each) their dots are the share of windows that were right.
+    (one class each), the dots are their shares of correct windows.
     """
     pooled = metric == "balanced_accuracy" and scores[metric].isna().all()
     column = "accuracy" if pooled and "accuracy" in scores else metric
@@ -38,7 +39,7 @@ def people(
     for y, row in rows.iterrows():
         colour = GREY if row["dummy"] else BLUE
         own = scores.loc[scores["head"] == row["head"], column].dropna().sort_values()
-        # side by side by rank, so that equal scores stay countable
+        # offset by rank, so that equal scores stay countable
         apart = 0.26 * (np.arange(len(own)) % 5 - 2) / 2
         axis.plot(own, y + apart, "o", ms=3.5, color=colour, alpha=0.45, mec="none")
         axis.plot([row["ci_low"], row["ci_high"]], [y, y], color=INK, lw=2.2)
@@ -55,11 +56,11 @@ def people(
 
 
 def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
-    """One matrix a head: windows of a true class (row) called each class; shade is its share.
+    """Draw one confusion matrix per head; the shade is the share of the row (true class).
 
     ``counts`` maps heads to (classes, classes) numbers of windows.
     """
-    wide = max(map(len, names)) > 5  # names that would run into each other
+    wide = max(map(len, names)) > 5  # such names would overlap
     figure, axes = _panels(len(counts), width=2.9 if wide else 2.25, height=2.9 if wide else 2.4)
     across = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if wide else {}
     down = {} if wide else {"rotation": 90, "va": "center"}
@@ -86,41 +87,44 @@ def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
     return figure
 
 
-def reliability(said: pd.DataFrame, heads: Sequence[str], *, bins: int = 10) -> Figure:
-    """How often the high class came true where a head gave it some chance; dot area is windows.
+def reliability(
+    predictions: pd.DataFrame, heads: Sequence[str], *, bins: int = 10, name: str = "high"
+) -> Figure:
+    """Draw the observed share of the second class against its predicted probability, per head.
 
-    ``said`` is one target's predictions with two classes. Dashed: where a head whose
-    probabilities are right for equally frequent classes lies at this data's class shares.
+    ``predictions`` are those of one target with two classes, ``name`` is the second class. Dashed:
+    the curve of probabilities that are calibrated for equally frequent classes, at the class
+    shares of these data. The area of a dot is its number of windows.
     """
-    share = float(said.loc[said["head"] == heads[0], "truth"].mean())
+    share = float(predictions.loc[predictions["head"] == heads[0], "truth"].mean())
     grid = np.linspace(0, 1, 101)
     shifted = grid * share / np.maximum(grid * share + (1 - grid) * (1 - share), 1e-12)
     figure, axes = _panels(len(heads), width=2.25, height=2.45, sharex=True, sharey=True)
     for axis, head in zip(axes, heads, strict=True):
-        own = said[said["head"] == head]
-        truth, chance = own["truth"].to_numpy(float), own["p_1"].to_numpy(float)
+        own = predictions[predictions["head"] == head]
+        truth, probability = own["truth"].to_numpy(float), own["p_1"].to_numpy(float)
         axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=":")
         axis.plot(grid, shifted, color=GREY, lw=0.9, ls="--")
-        x, y, n = _binned(truth, chance, bins)
+        x, y, n = _binned(truth, probability, bins)
         axis.plot(x, y, color=BLUE, lw=1)
         axis.scatter(x, y, s=6 + 90 * n / n.sum(), color=BLUE, lw=0)
-        axis.set_title(f"{head} · ECE {metrics.ece(truth, chance):.2f}", fontsize=10)
+        axis.set_title(f"{head}\nECE {metrics.ece(truth, probability):.2f}", fontsize=10)
         axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("chance given to the high class", fontsize=9)
-    figure.supylabel("share that was high", fontsize=9)
+    figure.supxlabel(f"predicted probability of “{name}”", fontsize=9)
+    figure.supylabel(f"share that was “{name}”", fontsize=9)
     return figure
 
 
-def null(found: pd.DataFrame, *, metric: str) -> Figure:
-    """What each head reached on permuted labels (grey) and on the true ones (line)."""
-    heads = list(dict.fromkeys(found["head"]))
+def null(scores_of_null: pd.DataFrame, *, metric: str) -> Figure:
+    """Draw each head's scores on permuted labels (grey dots) and on the true labels (red line)."""
+    heads = list(dict.fromkeys(scores_of_null["head"]))
     figure = Figure(figsize=(9, 1.0 + 0.36 * len(heads)), layout="constrained")
     axis = figure.subplots()
     for y, head in enumerate(reversed(heads)):
-        own = found[found["head"] == head]
+        own = scores_of_null[scores_of_null["head"] == head]
         scores = own["score"].dropna().head(300).sort_values()
         apart = 0.24 * (np.arange(len(scores)) % 5 - 2) / 2
         axis.plot(scores, y + apart, "o", ms=3, color=GREY, alpha=0.5, mec="none")
@@ -131,60 +135,65 @@ def null(found: pd.DataFrame, *, metric: str) -> Figure:
     return figure
 
 
-def importance(found: pd.DataFrame, *, metric: str) -> Figure:
-    """What people's scores lose without each group of columns: dots, mean and interval.
+def importance(drops: pd.DataFrame, *, metric: str) -> Figure:
+    """Draw the drop of people's scores without each group of columns: dots, mean and interval.
 
-    ``found`` has the columns group, subject, drop, of one target and head.
+    ``drops`` has the columns group, subject, drop, of one target and head.
     """
-    groups = found.groupby("group")["drop"].mean().sort_values().index
+    groups = drops.groupby("group")["drop"].mean().sort_values().index
     figure = Figure(figsize=(9, 1.0 + 0.36 * len(groups)), layout="constrained")
     axis = figure.subplots()
     for y, group in enumerate(groups):
-        own = found.loc[found["group"] == group, "drop"].dropna().sort_values()
+        own = drops.loc[drops["group"] == group, "drop"].dropna().sort_values()
         apart = 0.24 * (np.arange(len(own)) % 5 - 2) / 2
         axis.plot(own, y + apart, "o", ms=3.5, color=BLUE, alpha=0.45, mec="none")
         axis.plot(bootstrap_ci(own.to_numpy()), [y, y], color=INK, lw=2.2)
         axis.plot(own.mean(), y, "D", color=INK, mfc="white", ms=6, mew=1.6)
     axis.axvline(0, color=INK, lw=0.9, ls=":")
     axis.set_yticks(range(len(groups)), groups)
-    axis.set(xlabel=f"{in_words(metric)} lost without it", ylim=(-0.6, len(groups) - 0.4))
+    axis.set(xlabel=f"drop of {in_words(metric)}", ylim=(-0.6, len(groups) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def over_time(said: pd.DataFrame, names: Sequence[str], beats: Sequence[Beats] = ()) -> Figure:
-    """One person's recordings: inter-beat intervals above, what a head said of each window below.
+def over_time(
+    predictions: pd.DataFrame, names: Sequence[str], beats: Sequence[Beats] = ()
+) -> Figure:
+    """Draw one person's inter-beat intervals (upper panel) and a head's predictions (lower panel).
 
-    ``said`` has the windows of one head and person with ``middle_s`` on the person's own clock,
-    truth, predicted and, with two classes, ``p_1``; shaded: windows that are truly high. ``beats``
-    are the recordings' on the same clock; without them ``hr_bpm`` of the windows is drawn.
+    ``predictions`` are those of one head and person, with ``middle_s`` on the person's own clock,
+    truth, predicted and, with two classes, ``p_1``; windows whose true class is the second one are
+    shaded. ``beats`` are those of the recordings on the same clock; without them ``hr_bpm`` of the
+    windows is drawn.
     """
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    minutes = said["middle_s"].to_numpy() / 60
-    half = said["duration_s"].to_numpy() / 120
+    minutes = predictions["middle_s"].to_numpy() / 60
+    half = predictions["duration_s"].to_numpy() / 120
     if beats:
         for part in beats:
             intervals = np.where(part.joined, 1e3 * np.diff(part.times_s), np.nan)
             above.plot(part.times_s[1:] / 60, intervals, color=RED, lw=0.6)
         above.set_ylabel("interval (ms)")
     else:
-        above.plot(minutes, said["hr_bpm"], "o", ms=2.5, color=RED)
+        above.plot(minutes, predictions["hr_bpm"], "o", ms=2.5, color=RED)
         above.set_ylabel("heart rate (bpm)")
     if len(names) == 2:
         for axis in (above, below):
-            for at, wide in zip(minutes[said["truth"] == 1], half[said["truth"] == 1], strict=True):
+            for at, wide in zip(
+                minutes[predictions["truth"] == 1], half[predictions["truth"] == 1], strict=True
+            ):
                 axis.axvspan(at - wide, at + wide, color="#f7e8d0", lw=0)
-        below.plot(minutes, said["p_1"], "o", ms=3, color=BLUE)
+        below.plot(minutes, predictions["p_1"], "o", ms=3, color=BLUE)
         below.axhline(0.5, color=INK, lw=0.8, ls=":")
-        below.set(ylim=(-0.05, 1.05), ylabel=f"chance of {names[1]}")
+        below.set(ylim=(-0.05, 1.05), ylabel=f"probability of\n{names[1]}")
     else:
-        below.plot(minutes, said["truth"], "_", ms=7, color=INK, label="true")
-        below.plot(minutes, said["predicted"], "o", ms=3, color=BLUE, label="predicted")
+        below.plot(minutes, predictions["truth"], "_", ms=7, color=INK, label="true")
+        below.plot(minutes, predictions["predicted"], "o", ms=3, color=BLUE, label="predicted")
         if names:
             below.set_yticks(range(len(names)), names)
         below.legend(frameon=False, fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
-    below.set_xlabel("minutes of this person's recordings")
+    below.set_xlabel("time in this person's recordings (min)")
     for axis in (above, below):
         axis.spines[["top", "right"]].set_visible(False)
     figure.align_ylabels()
@@ -192,32 +201,38 @@ def over_time(said: pd.DataFrame, names: Sequence[str], beats: Sequence[Beats] =
 
 
 def bland_altman(rates: pd.DataFrame) -> Figure:
-    """Difference of found and true heart rate over their mean, a panel a method (1986).
+    """Draw Bland–Altman plots of estimated and true heart rate, bpm, one panel per method.
 
     ``rates`` has the columns method, hr_bpm, hr_true_bpm, withheld. Lines: the mean difference and
     1.96 standard deviations about it, over all rows. Hollow: the rate was withheld.
+
+    References
+    ----------
+    Bland and Altman 1986. Statistical methods for assessing agreement between two methods of
+    clinical measurement. Lancet 327, 307–310.
     """
     names = list(dict.fromkeys(rates["method"]))
     figure, axes = _panels(len(names), width=3.0, height=3.0, sharey=True)
     for axis, name in zip(axes, names, strict=True):
         rows = rates[rates["method"] == name].dropna(subset=["hr_bpm", "hr_true_bpm"])
         mean, off = (rows["hr_bpm"] + rows["hr_true_bpm"]) / 2, rows["hr_bpm"] - rows["hr_true_bpm"]
-        given = rows["withheld"] == 0
-        axis.plot(mean[given], off[given], "o", ms=3.5, color=BLUE, alpha=0.7, mec="none")
-        axis.plot(mean[~given], off[~given], "o", ms=3.5, mfc="none", mec=GREY)
+        reported = rows["withheld"] == 0
+        axis.plot(mean[reported], off[reported], "o", ms=3.5, color=BLUE, alpha=0.7, mec="none")
+        axis.plot(mean[~reported], off[~reported], "o", ms=3.5, mfc="none", mec=GREY)
         for times in (-1.96, 0, 1.96):
             level = off.mean() + times * off.std(ddof=0)
             axis.axhline(level, color=INK, lw=0.8, ls=":" if times else "-")
         axis.set(title=name, xlabel="mean of both (bpm)")
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("found less true (bpm)")
+    axes[0].set_ylabel("estimated − true (bpm)")
     return figure
 
 
 def errors_by_method(summary: pd.DataFrame, names: Mapping[str, str]) -> Figure:
-    """Value and 95 % interval of each named score, a panel each, a row a method.
+    """Draw value and 95 % interval of scores: one panel per score, one row per method.
 
-    ``summary`` has the columns method, score, value, ci_low, ci_high; ``names`` the axes' labels.
+    ``summary`` has the columns method, score, value, ci_low, ci_high; ``names`` maps the scores to
+    axis labels.
     """
     methods = list(dict.fromkeys(summary["method"]))
     figure = Figure(figsize=(9, 0.9 + 0.32 * len(methods)), layout="constrained")
@@ -236,27 +251,28 @@ def errors_by_method(summary: pd.DataFrame, names: Mapping[str, str]) -> Figure:
 
 
 def in_words(metric: str) -> str:
-    """``balanced_accuracy`` as a reader says it."""
+    """Return the name of a metric in words, such as "balanced accuracy" or "AUROC"."""
     short = {"auroc": "AUROC", "mcc": "MCC", "ece": "ECE", "ccc": "CCC", "rmse": "RMSE"}
     return short.get(metric, metric.replace("macro_f1", "macro F1").replace("_", " "))
 
 
 def _binned(
-    truth: np.ndarray, chance: np.ndarray, bins: int
+    truth: np.ndarray, probability: np.ndarray, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean chance, share that came true, and windows, of each bin that has any."""
-    where = np.minimum((chance * bins).astype(int), bins - 1)
+    """Compute mean probability, observed share and number of windows of each bin with windows."""
+    where = np.minimum((probability * bins).astype(int), bins - 1)
     filled = np.unique(where)
-    x = np.array([chance[where == k].mean() for k in filled])
+    x = np.array([probability[where == k].mean() for k in filled])
     y = np.array([truth[where == k].mean() for k in filled])
     return x, y, np.array([np.sum(where == k) for k in filled])
 
 
 def _panels(n: int, *, width: float, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
-    """A figure of ``n`` panels in rows as wide as the page."""
+    """Make a figure of ``n`` panels in rows as wide as the page."""
     across = max(1, min(n, int(9.2 // width)))
     down = -(-n // across)
-    figure = Figure(figsize=(width * across, height * down), layout="constrained")
+    layout = ConstrainedLayoutEngine(h_pad=0.09)  # titles clear of the tick labels above them
+    figure = Figure(figsize=(width * across, height * down), layout=layout)
     axes = figure.subplots(down, across, squeeze=False, **shared).ravel()
     for empty in axes[n:]:
         empty.set_visible(False)

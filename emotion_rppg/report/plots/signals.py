@@ -1,7 +1,7 @@
-"""Figures of the report and of `predict`: waves, beats, features, results. None shows a face.
+"""Figures of signals: waves with beats, tachograms, features against ratings; none shows a face.
 
-Each function takes data and gives a matplotlib Figure; nothing is computed while drawing but
-what a reader sees (normalised heights, binned means).
+Each function takes data and returns a matplotlib Figure. Only what is visible is computed while
+drawing, such as standardised heights.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def waves(
     start_s: float | None = None,
     seconds: float = 12.0,
 ) -> Figure:
-    """Waves of one heart under each other, each in its own units' standard deviations.
+    """Draw waves of one heart below each other, each in units of its own standard deviation.
 
-    Dots are the beats that were found; the pale line under each wave is its quality (0–1).
+    Dots are detected beats; the grey area below each wave is its quality (0–1).
     """
     figure = Figure(figsize=(9, 0.9 + 1.25 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
@@ -66,7 +66,7 @@ def _inside(beats: Beats | None, piece: Signal) -> np.ndarray:
 
 
 def tachogram(shown: Mapping[str, Beats]) -> Figure:
-    """Inter-beat intervals over time, one line a view of the heart; lines break at gaps."""
+    """Draw inter-beat intervals, ms, over time, s: one line per signal, interrupted at gaps."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
     for colour, (name, beats) in zip(_COLOURS * 3, shown.items(), strict=False):
@@ -80,7 +80,7 @@ def tachogram(shown: Mapping[str, Beats]) -> Figure:
 
 
 def feature_by_label(table: pd.DataFrame, target: str, names: list[str]) -> Figure:
-    """Each feature against the rating, within people: every person's own mean taken off."""
+    """Draw each feature against the rating within people: each person's mean is subtracted."""
     from emotion_rppg.windows import LABEL, people
 
     figure = Figure(figsize=(9, 2.6), layout="constrained")
@@ -93,12 +93,12 @@ def feature_by_label(table: pd.DataFrame, target: str, names: list[str]) -> Figu
         axis.set(xlabel=target, title=name)
         axis.title.set_fontsize(10)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("difference from own mean")
+    axes[0].set_ylabel("difference from\nthe person's mean")
     return figure
 
 
 def as_data_uri(figure: Figure) -> str:
-    """The figure as a PNG inside a data: URI, for a page that fetches nothing."""
+    """Encode the figure as a PNG in a data: URI, for a page that loads nothing."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

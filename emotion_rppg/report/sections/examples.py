@@ -1,4 +1,4 @@
-"""Example people of an evaluation: pulse and beats, intervals, prediction over time. No faces."""
+"""Report section with example people: pulse, beats, intervals, predictions over time; no faces."""
 
 from __future__ import annotations
 
@@ -29,14 +29,17 @@ _EXCERPT_S = 12.0
 
 
 def example_head(results: Evaluation) -> str:
-    """``selected`` where it was asked for, else the first that is no dummy."""
+    """Name the head of the examples: ``selected`` if evaluated, else the first that is no dummy."""
     names = list(dict.fromkeys(results.scores["head"]))
     heads = [head for head in names if head not in BASELINES]
     return "selected" if "selected" in heads else (heads or names)[0]
 
 
 def example_people(results: Evaluation, target: str) -> dict[str, str]:
-    """Person to "best", "median" or "worst" score of the example head: a rule, not a choice."""
+    """Map the people with the best, median and worst score to rank, metric and score, in words.
+
+    The rule leaves no choice of examples. The scores are those of `example_head`.
+    """
     scores, metric = results.scores, results.metric
     own = scores[(scores["target"] == target) & (scores["head"] == example_head(results))]
     ranked = own.dropna(subset=[metric]).sort_values([metric, "subject"], ascending=False)
@@ -44,7 +47,8 @@ def example_people(results: Evaluation, target: str) -> dict[str, str]:
         return {}
     at = {"best": 0, "median": (len(ranked) - 1) // 2, "worst": len(ranked) - 1}
     names = {ranked["subject"].iloc[k]: (word, ranked[metric].iloc[k]) for word, k in at.items()}
-    return {name: f"{word}, {score:.2f}" for name, (word, score) in names.items()}
+    words = evaluation.in_words(metric)
+    return {name: f"{rank} {words}, {score:.2f}" for name, (rank, score) in names.items()}
 
 
 def examples(
@@ -54,49 +58,62 @@ def examples(
     *,
     waves: Waves | None = None,
 ) -> list[Section]:
-    """One section a target. ``waves`` gives the recordings and waves of the people it is told."""
+    """Draw the example people, one section per target.
+
+    ``waves``, ``(names of people) -> (recording, wave)…``, reads their signals; without it the
+    figures show the heart rates of the table.
+    """
     sections = []
     head = example_head(results)
     for target, classes in names.items():
         chosen = example_people(results, target)
         read = list(waves(list(chosen))) if waves is not None and chosen else []
         drawn = []
-        for name, told in chosen.items():
+        for name, rank in chosen.items():
             windows = _windows(results, table, target, head, name)
             beats = [_on_own_clock(r, w, table) for r, w in read if r.person == name]
-            drawn.append((evaluation.over_time(windows, classes, beats), f"{name}: {told}."))
+            drawn.append((evaluation.over_time(windows, classes, beats), f"{name}: {rank}."))
         if read:
             drawn.append((_excerpts(read, chosen), _EXCERPTS))
-        shaded = f" Shaded: windows that are truly “{classes[1]}”." if len(classes) == 2 else ""
         text = (
             "The people with the best, the median and the worst "
-            f"{evaluation.in_words(results.metric)} of “{head}”. "
-            f"Above: {'intervals between beats' if read else 'heart rate by window'}; "
-            f"below: what the head said of each window.{shaded}"
+            f"{evaluation.in_words(results.metric)} of “{head}”. Upper panel: "
+            f"{'intervals between beats' if read else 'heart rate of each window'}. Lower panel: "
+            f"{_lower_panel(classes)}"
         )
         sections.append(Section(f"Examples: {target}", [text], drawn))
     return sections
 
 
+def _lower_panel(classes: Sequence[str]) -> str:
+    if len(classes) == 2:
+        return (
+            f"the probability of “{classes[1]}” that the head predicted for each window; without a "
+            "trusted pulse it is the class share of the training people. Shaded: windows whose "
+            f"true class is “{classes[1]}”."
+        )
+    return "true and predicted value of each window."
+
+
 _EXCERPTS = (
-    f"{_EXCERPT_S:g} s from the middle of each one's longest recording, wherever that falls: the "
-    "wave, its beats (dots) and its quality (grey, 0–1)."
+    f"{_EXCERPT_S:g} s from the middle of each person's longest recording: the pulse wave, its "
+    "beats (dots) and its quality (grey, 0–1)."
 )
 
 
 def _windows(
     results: Evaluation, table: pd.DataFrame, target: str, head: str, person: str
 ) -> pd.DataFrame:
-    """What the head said of one person's windows, with their middles on the person's clock."""
-    said = results.predictions
-    own = said[(said["target"] == target) & (said["head"] == head) & (said["subject"] == person)]
+    """Select one head's predictions of one person, with window centres on the person's clock, s."""
+    rows = results.predictions
+    own = rows[(rows["target"] == target) & (rows["head"] == head) & (rows["subject"] == person)]
     middle = ends_s(table)[own["row"]] - own["duration_s"].to_numpy() / 2
     rates = table["hr_bpm"].to_numpy()[own["row"]] if "hr_bpm" in table else np.nan
     return own.assign(middle_s=middle, hr_bpm=rates).sort_values("middle_s")
 
 
 def _on_own_clock(recording: Recording, wave: Signal, table: pd.DataFrame) -> Beats:
-    """The recording's beats, in seconds of all that was recorded of the person before."""
+    """Detect the recording's beats, in s since the start of the person's first recording."""
     same = (people(table) == recording.person) & (table["trial"].astype(str) == recording.trial)
     same &= table["session"].astype(str) == recording.session
     first = np.flatnonzero(same)[:1]
@@ -111,7 +128,7 @@ def _shifted(beats: Beats, by_s: float) -> Beats:
 
 
 def _excerpts(read: Sequence[tuple[Recording, Signal]], chosen: Mapping[str, str]) -> Figure:
-    """A few seconds of every chosen person's pulse, each from zero."""
+    """Draw a few seconds of every chosen person's pulse wave, each starting at 0 s."""
     pieces, beats = {}, {}
     for name in chosen:
         own = [wave for recording, wave in read if recording.person == name]

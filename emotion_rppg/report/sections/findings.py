@@ -1,4 +1,4 @@
-"""What came out, as sections of a report: scores (by data set, too), nulls, pairs, mistakes."""
+"""Report sections with the results of an evaluation: scores, p values, errors, importance."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.emotion.nested_selection import MEAN
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES, RANDOM
 from emotion_rppg.evaluation.statistics import BASELINES, over_people, summary
@@ -24,25 +25,30 @@ Names = Mapping[str, tuple[str, ...]]
 
 
 def names_of_classes(results: Evaluation, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Target to the names of its classes; none where it is a number."""
+    """Map each target to the names of its classes; empty where it is a number."""
     coding = results.settings.coding
     return {t: class_names(table, Task(t, coding)) for t in results.settings.targets}
 
 
+def kind_of_head(results: Evaluation) -> str:
+    """Return "classifier", or "regressor" where targets are numbers."""
+    return "classifier" if results.metric == "balanced_accuracy" else "regressor"
+
+
 def scores(results: Evaluation, means: pd.DataFrame, names: Names) -> Section:
-    """Every head beside dummies and baselines, a figure a target, and the table behind them."""
+    """Show every head beside dummies and baselines: one figure per target and a table."""
     metric = results.metric
     drawn = []
     for target, classes in names.items():
         own, rows = (part[part["target"] == target] for part in (results.scores, means))
         chance = _chance(rows) if classes else None
         pooled = over_people(own)
+        dots = " (share of correct windows)" if pooled and classes else ""
         caption = (
-            f"{target}: {evaluation.in_words(metric)}. A dot is a person"
-            + (" (share of windows that were right)" if pooled and classes else "")
-            + f", a diamond the {'score over' if pooled else 'mean over'} people, the bar its 95 % "
-            "bootstrap interval. Grey: dummies and baselines that know nothing of the heart."
-            + (_CHANCE if chance else "")
+            f"{target}: {evaluation.in_words(metric)} of each {kind_of_head(results)}. Each dot is "
+            f"a person{dots}, the diamond the {'score over' if pooled else 'mean over'} people, "
+            "the bar its 95 % bootstrap interval. Grey: dummies and baselines, which use no "
+            "feature of the heart." + (_CHANCE if chance else "")
         )
         drawn.append((evaluation.people(own, rows, metric=metric, chance=chance), caption))
     return Section(
@@ -54,24 +60,27 @@ def scores(results: Evaluation, means: pd.DataFrame, names: Names) -> Section:
     )
 
 
-_CHANCE = " Dotted: what random draws reach; shaded: where 95 % of the draws lie."
+_CHANCE = (
+    " Dotted line: mean score of random predictions (dummy “stratified”); shaded: 95 % of their "
+    "draws."
+)
 _CAPTION = (
     "The unit is the person. “quality_alone” and “movement_alone” are logistic (ridge) regressions "
-    "on how well the pulse was recorded and on the accelerometer: a head that does no better may "
-    "read movement instead of the heart. withheld: share of windows without a trusted pulse, "
-    "which count as the training's commonest class (or mean); trusted, good quality: the same "
-    "score on the windows with a trusted pulse alone, and on those of good quality "
-    f"(at least {LEAST_QUALITY:g}). effect: rank-biserial correlation of people's scores with "
+    "on the quality of the recording and on the accelerometer: a head that scores no better than "
+    "they do may use movement instead of the heart. withheld: share of windows without a trusted "
+    "pulse, whose prediction is the majority class (or mean) of the training people. trusted, good "
+    "quality: the same score on windows with a trusted pulse only, and on windows of good quality "
+    f"(at least {LEAST_QUALITY:g}) only. effect: rank-biserial effect of people's scores against "
     "chance, −1 to 1."
 )
 _P = (
-    " p: share of label permutations on which the head did as well, Holm-corrected over the heads; "
-    "uncorrected beside."
+    " p: share of label permutations that scored at least as high as the true labels, "
+    "Holm-corrected over the heads; the uncorrected value is beside it."
 )
 
 
 def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The summary as a reader wants it."""
+    """Select, order and name the columns of the summary for the page."""
     table = means[["target", "head", "people"]].copy()
     table[evaluation.in_words(metric)] = means["mean"]
     table["95 % interval"] = _intervals(means, 3)
@@ -91,7 +100,7 @@ def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _chance(rows: pd.DataFrame) -> tuple[float, float, float] | None:
-    """Mean of the dummy that draws at random, and where 95 % of its draws lie."""
+    """Return mean and 95 % range of the dummy that draws at random; None where there is none."""
     drawn = rows[(rows["head"] == RANDOM) & rows["mean"].notna()]
     if drawn.empty:
         return None
@@ -100,54 +109,58 @@ def _chance(rows: pd.DataFrame) -> tuple[float, float, float] | None:
 
 
 def _one_class(people_scores: pd.DataFrame) -> list[str]:
-    """Who has one class only, and what that does to the score of each target."""
+    """Name the people with one class only and state how each target is scored without them."""
     text = []
     for target, own in people_scores.groupby("target", sort=False):
         each = own.drop_duplicates("subject")
         marked = each[each["one_class"] != ""]
         if over_people(own):
             text.append(
-                f"{target}: no person has two different labels, so that no person can be scored "
-                "by balanced accuracy or correlation. Scores are over people, each weighing the "
-                "same, and labels are permuted between people."
+                f"{target}: no person has two different labels, so no person has a balanced "
+                "accuracy or correlation. Scores are over people, each with the same weight, and "
+                "labels are permuted between people."
             )
         elif len(marked):
             some = ", ".join(marked["subject"].head(8)) + (" …" if len(marked) > 8 else "")
             text.append(
-                f"{target}: {len(marked)} of {len(each)} people have one class only ({some}). "
-                "Their recall is no balanced accuracy: they are not in its mean. They are marked "
-                "in the table of people and in results.csv (one_class)."
+                f"{target}: {len(marked)} of {len(each)} people have one class only ({some}). They "
+                "have no balanced accuracy and are not in its mean. The table of people and "
+                "results.csv mark them (one_class)."
             )
     return text
 
 
 def _choices(predictions: pd.DataFrame) -> list[str]:
-    """How often inner folds chose which head."""
+    """Count the people for whom the inner folds chose each head."""
     text = []
     for target, own in predictions[predictions["chosen"] != ""].groupby("target", sort=False):
-        each = own.groupby("chosen")["subject"].nunique().sort_values(ascending=False)
-        told = ", ".join(f"{head} for {n} people" for head, n in each.items())
-        text.append(f"“selected”, {target}: inner folds of the training people chose {told}.")
+        counts = own.groupby("chosen")["subject"].nunique().sort_values(ascending=False)
+        choices = ", ".join(
+            f"{'the mean of all candidates' if head == MEAN else head} for "
+            f"{n} {'person' if n == 1 else 'people'}"
+            for head, n in counts.items()
+        )
+        text.append(f"“selected”, {target}: inner folds of the training people chose {choices}.")
     return text
 
 
 def other_scores(results: Evaluation) -> Section:
-    """Every score that was computed, mean over people with its interval."""
+    """Tabulate every score that was computed: mean over people with its interval."""
     wanted = [name for name in (*CLASS_SCORES, *NUMBER_SCORES) if name in results.scores]
     wanted = [name for name in wanted if results.scores[name].notna().any()]
     parts = summary(results.scores, metrics=wanted)
-    table = _beside({m: parts[parts["metric"] == m] for m in wanted})
+    table = _merge({m: parts[parts["metric"] == m] for m in wanted})
     return Section(
         "All scores",
         table=table.rename(columns={m: evaluation.in_words(m) for m in wanted}),
-        table_caption="Mean over people and its 95 % bootstrap interval, descriptive: no test. "
-        "A score that is undefined for a person (of one class alone) is left out of the "
-        "mean, not guessed. ECE is computed person by person here; few windows raise it.",
+        table_caption="Mean over people and its 95 % bootstrap interval; descriptive, without a "
+        "test. People for whom a score is undefined (one class only) are not in its mean. ECE is "
+        "computed for each person here; with few windows it is higher.",
     )
 
 
 def each_data_set(results: Evaluation, table: pd.DataFrame) -> list[Section]:
-    """The score on the people of each data set, where there are several."""
+    """Tabulate the score on the people of each data set, where there are several."""
     parts = {}
     for name, own in table.groupby(table["dataset"].astype(str), sort=False):
         scored = results.scores[results.scores["subject"].isin(people(own).unique())]
@@ -157,141 +170,149 @@ def each_data_set(results: Evaluation, table: pd.DataFrame) -> list[Section]:
         return []
     caption = (
         f"Mean {evaluation.in_words(results.metric)} over the people of the data set that were "
-        "tested and its 95 % bootstrap interval, descriptive: no test."
+        "tested and its 95 % bootstrap interval; descriptive, without a test."
     )
-    return [Section("Data set by data set", table=_beside(parts), table_caption=caption)]
+    return [Section("Scores by data set", table=_merge(parts), table_caption=caption)]
 
 
-def _beside(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Several summaries in one table: a row a target and head, a column each."""
+def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Merge several summaries: one row per target and head, one column per summary."""
     import pandas as pd
 
     keys = ["target", "head"]
     table = pd.concat([rows[keys] for rows in parts.values()]).drop_duplicates()
     for name, rows in parts.items():
         spans = zip(rows["mean"], _intervals(rows, 2), strict=True)
-        each = ["" if mean != mean else f"{mean:.2f} {span}" for mean, span in spans]
-        column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: each})
+        cells = ["" if mean != mean else f"{_fixed(mean, 2)} {span}" for mean, span in spans]
+        column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: cells})
         table = table.merge(column, on=keys, how="left")
     return table
 
 
 def null(results: Evaluation) -> list[Section]:
-    """The scores on permuted labels, where labels were permuted."""
-    found = results.null
-    if found.empty:
+    """Draw the scores on permuted labels, where labels were permuted."""
+    scores_of_null = results.null
+    if scores_of_null.empty:
         return []
     drawn = [
         (
             evaluation.null(own, metric=results.metric),
-            f"{target}: score on permuted labels (grey, a dot a permutation, 300 at most) and on "
-            "the true labels (red).",
+            f"{target}: {evaluation.in_words(results.metric)} on permuted labels (grey, one dot "
+            "per permutation, at most 300 of them) and on the true labels (red line).",
         )
-        for target, own in found.groupby("target", sort=False)
+        for target, own in scores_of_null.groupby("target", sort=False)
     ]
-    return [Section("Scores under label permutation", [_tests(found)], drawn)]
+    return [Section("Scores under label permutation", [_tests(scores_of_null)], drawn)]
 
 
-def _tests(found: pd.DataFrame) -> str:
-    """Which head was tested how."""
-    heads = found.groupby("test", sort=False)["head"].unique()
-    told = [f"{', '.join(names)}: {_TEST.get(test, test)}" for test, names in heads.items()]
-    return "; ".join(told) + "."
+def _tests(scores_of_null: pd.DataFrame) -> str:
+    """State which test was made for which heads."""
+    heads = scores_of_null.groupby("test", sort=False)["head"].unique()
+    text = [f"{', '.join(names)}: {_TEST.get(test, test)}" for test, names in heads.items()]
+    return "; ".join(text) + "."
 
 
 _TEST = {
-    "refit": "every fold fitted afresh on each permutation of the labels",
-    "forward": "blocks of people, each predicted by a head fitted on the blocks before it, with "
-    "labels permuted inside each block (for heads that are slow to fit; it finds less than refits)",
+    "refit": "every fold is fitted afresh on each permutation of the labels",
+    "forward": "each block of people is predicted by a head fitted on the blocks before it, and "
+    "labels are permuted inside each block (for heads that are slow to fit; this test has less "
+    "power than refits)",
 }
 
 
 def importance(results: Evaluation) -> list[Section]:
-    """What the explained head of each target uses."""
-    found = results.importance
-    if found.empty:
+    """Draw the permutation importance of the groups of features, where it was computed."""
+    drops = results.importance
+    if drops.empty:
         return []
+    metric = evaluation.in_words(results.metric)
     drawn = [
         (
             evaluation.importance(own, metric=results.metric),
-            f"{target}, head “{own['head'].iloc[0]}”: what each person's score loses (dots; mean "
-            "and 95 % interval) when the values of a group of columns are exchanged between that "
-            "person's tested windows. The heads are those of the folds, not fitted anew.",
+            f"{target}, {kind_of_head(results)} “{own['head'].iloc[0]}”: drop of each person's "
+            f"{metric} (dots; mean over people and 95 % interval) when the values of a group of "
+            "columns are exchanged between that person's tested windows. The heads are those of "
+            "the folds; none is fitted again.",
         )
-        for target, own in found.groupby("target", sort=False)
+        for target, own in drops.groupby("target", sort=False)
     ]
     text = (
-        "Permutation importance on held-out windows. What loses nothing without a group does not "
-        "use it to tell a person's windows apart, or makes up for it by another group; where every "
-        "dot is at zero, the head is not given the group. Where “signal quality” costs much, the "
-        "head may read movement instead of the heart: leave it out of --extra-features."
+        "Permutation importance on held-out windows. A group without a drop is not used to "
+        "distinguish a person's windows, or other groups replace it. Where every dot is at zero, "
+        "the head has no column of the group. A large drop for “signal quality” means that the "
+        "head may use movement instead of the heart: remove these columns from --extra-features."
     )
-    return [Section("What the head uses", [text], drawn)]
+    return [Section("Feature importance", [text], drawn)]
 
 
-def pairs(found: pd.DataFrame) -> list[Section]:
-    """Every two heads compared over the same people."""
-    if found.empty:
+def pairs(comparisons: pd.DataFrame) -> list[Section]:
+    """Tabulate the comparison of each pair of heads over the same people."""
+    if comparisons.empty:
         return []
-    table = found.assign(p=[_p(p) for p in found["p"]])
+    table = comparisons.assign(p=[_p(p) for p in comparisons["p"]])
     return [
         Section(
-            "Heads against each other",
+            "Comparison of heads",
             table=table,
-            table_caption="difference: mean over people of head less other; effect: "
-            "rank-biserial, −1 to 1; p: paired Wilcoxon test, Holm-corrected over the pairs of a "
+            table_caption="difference: mean over people of head minus other. effect: "
+            "rank-biserial, −1 to 1. p: paired Wilcoxon test, Holm-corrected over the pairs of a "
             "target. A large p does not show that two heads are equal.",
         )
     ]
 
 
-def mistakes(results: Evaluation, names: Names) -> list[Section]:
-    """Confusion matrices of every head, summed over people."""
-    said = results.predictions
+def confusion(results: Evaluation, names: Names) -> list[Section]:
+    """Draw the confusion matrix of every head, summed over people."""
+    predictions = results.predictions
     drawn = []
     for target, classes in names.items():
-        own = said[said["target"] == target]
+        own = predictions[predictions["target"] == target]
         if classes:
             counts = {h: _counts(part, len(classes)) for h, part in own.groupby("head", sort=False)}
             caption = (
-                f"{target}: windows of each true class (row) by what they were called, summed "
-                "over people; shares are of the row."
+                f"{target}: number of windows of each true class (row) that were predicted as each "
+                "class (column), summed over people. Percentages are of the row; darker is more."
             )
             drawn.append((evaluation.confusion(counts, classes), caption))
-    return [Section("Mistakes", figures=drawn)] if drawn else []
+    return [Section("Confusion matrices", figures=drawn)] if drawn else []
 
 
 def calibration(results: Evaluation, names: Names) -> list[Section]:
-    """Reliability curves of the heads that give chances, for two classes."""
-    said = results.predictions
+    """Draw reliability curves of the heads with probabilities, for two classes."""
+    predictions = results.predictions
     drawn = []
     for target, classes in names.items():
-        own = said[said["target"] == target]
-        sure = own[own["p_1"].notna()] if len(classes) == 2 else own.iloc[:0]
-        heads = [h for h in dict.fromkeys(sure["head"]) if h not in BASELINES]
+        own = predictions[predictions["target"] == target]
+        known = own[own["p_1"].notna()] if len(classes) == 2 else own.iloc[:0]
+        heads = [h for h in dict.fromkeys(known["head"]) if h not in BASELINES]
         if heads:
             caption = (
-                f"{target}: how often “{classes[1]}” was true where it was given some chance; "
-                "windows of all people together, dot areas by their number; ECE over ten bins. "
-                "Dotted: right chances. Dashed: right chances of equally frequent classes, which "
-                f"the heads are fitted for, at the {sure['truth'].mean():.0%} that "
-                f"“{classes[1]}” has here."
+                f"{target}: share of windows that were “{classes[1]}” against its predicted "
+                "probability, in ten bins, windows of all people together. The area of a dot is "
+                "the number of windows; ECE is the expected calibration error. Dotted: calibrated "
+                "probabilities. Dashed: probabilities that are calibrated for equally frequent "
+                f"classes, as the heads are fitted, where “{classes[1]}” has a share of "
+                f"{known['truth'].mean():.0%} as in these data."
             )
-            drawn.append((evaluation.reliability(sure, heads), caption))
-    return [Section("Are the chances right?", figures=drawn)] if drawn else []
+            drawn.append((evaluation.reliability(known, heads, name=classes[1]), caption))
+    return [Section("Calibration of probabilities", figures=drawn)] if drawn else []
 
 
-def _counts(said: pd.DataFrame, classes: int) -> np.ndarray:
-    """(classes, classes) windows: true class by row, predicted by column."""
-    flat = said["truth"].to_numpy(int) * classes + said["predicted"].to_numpy(int)
+def _counts(predictions: pd.DataFrame, classes: int) -> np.ndarray:
+    """Count windows by true class (row) and predicted class (column), (classes, classes)."""
+    flat = predictions["truth"].to_numpy(int) * classes + predictions["predicted"].to_numpy(int)
     return np.bincount(flat, minlength=classes**2).reshape(classes, classes)
 
 
 def _intervals(rows: pd.DataFrame, digits: int) -> list[str]:
     return [
-        "" if low != low else f"[{low:.{digits}f}, {high:.{digits}f}]"
+        "" if low != low else f"[{_fixed(low, digits)}, {_fixed(high, digits)}]"
         for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)
     ]
+
+
+def _fixed(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # no "-0.00"
 
 
 def _p(value: Any) -> str:

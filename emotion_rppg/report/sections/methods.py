@@ -1,4 +1,4 @@
-"""The methods of an evaluation's report: signals, features, heads, statistics, how to repeat it."""
+"""Report section on methods: signals, features, heads, statistics, versions, the command line."""
 
 from __future__ import annotations
 
@@ -19,39 +19,32 @@ if TYPE_CHECKING:
 
     from emotion_rppg.evaluation.result import Evaluation
 
-_SOURCES = {
-    "rppg": "Beats of camera waves are counted by the wave's phase and timed by their whole shape.",
-    "bvp": "Beats of contact pulse waves are timed by the shape of their rise, in a band that "
-    "follows the heart rate.",
-    "ecg": "Beats of ECGs are R peaks on which two of three detectors agree, two of them of "
-    "NeuroKit2 (Makowski et al. 2021).",
-}
-_PARTS = {  # parts of heads, by how their class is called
-    "OnFeatures": "what is missing becomes the median of the training rows, then every feature is "
-    "scaled to mean 0 and variance 1 there (OnFeatures)",
-    "EqualPriors": "probabilities are divided by the classes' shares in the training, so that they "
-    "speak of classes equally frequent (EqualPriors; Saerens et al. 2002)",
-    "Calibrated": "probabilities by temperature scaling on training people whom the inner fit had "
-    "not seen (Calibrated; Guo et al. 2017)",
-    "Platt": "probabilities by a sigmoid fitted on training people whom the inner fit had not "
-    "seen (Platt 1999)",
-    "Sequence": "networks over the beats beside the features, recurrent such as the LSTM "
-    "(Hochreiter and Schmidhuber 1997) unless the settings say otherwise, stopped early by "
-    "training people held out (Sequence…)",
-    "reads='features'": "a network of the features alone (reads='features')",
-    "cell='conv'": "convolutions over the beats in the LSTM's place (cell='conv')",
-    "encoder='": "training begins with an encoder that wrote other people's beats, without labels "
-    "(encoder=…)",
-    "MultiTask": "one network with an output for each target, learned together (MultiTask…; "
-    "Caruana 1997)",
-    "Average": "late fusion, the mean of what several heads say (Average)",
-    "Selected": "“selected” is what does best, by mean over people, in inner folds of the training "
-    "people: one of the heads it is given, or the mean of what they all say",
+_PARTS = {  # text in a head's settings -> sentence on that part
+    "OnFeatures": "missing values are replaced by the median of the training rows, and every "
+    "feature is scaled to mean 0 and variance 1 over the training rows (OnFeatures)",
+    "EqualPriors": "probabilities are divided by the class shares of the training rows, so that "
+    "they are those of equally frequent classes (EqualPriors; Saerens et al. 2002)",
+    "Calibrated": "probabilities are calibrated by temperature scaling on training people held out "
+    "of the inner fit (Calibrated; Guo et al. 2017)",
+    "Platt": "probabilities are calibrated by a sigmoid fitted on training people held out of the "
+    "inner fit (Platt 1999)",
+    "Sequence": "networks over the beat sequence and the features, recurrent such as the LSTM "
+    "(Hochreiter and Schmidhuber 1997) unless the settings say otherwise, with early stopping on "
+    "held-out training people (Sequence…)",
+    "reads='features'": "a network over the features alone (reads='features')",
+    "cell='conv'": "convolutions over the beats in place of the LSTM (cell='conv')",
+    "encoder='": "training starts from the weights of an encoder that was trained to reproduce the "
+    "beats of other people, without labels (encoder=…)",
+    "MultiTask": "one network with one output per target, trained on all targets together "
+    "(MultiTask…; Caruana 1997)",
+    "Average": "late fusion: the mean of the predictions of several heads (Average)",
+    "Selected": "“selected” is the candidate with the best mean score over people in inner folds "
+    "of the training people: one of its heads, or the mean of the predictions of all of them",
 }
 
 
 def methods(results: Evaluation, table: pd.DataFrame, arguments: Mapping[str, Any]) -> Section:
-    """What was computed, after whom, with which versions, and the command that does it again."""
+    """Describe what was computed, with references, versions and the command that repeats it."""
     import pandas as pd
 
     heads = results.settings.heads
@@ -63,80 +56,94 @@ def methods(results: Evaluation, table: pd.DataFrame, arguments: Mapping[str, An
         f"people. {_scores(results)} Intervals are percentile bootstraps over people (Efron and "
         "Tibshirani 1993). Heads are compared with each other by Wilcoxon's signed-rank test "
         "(Wilcoxon 1945) over people, with Holm's correction (Holm 1979) and the rank-biserial "
-        "correlation as effect (Kerby 2014); none is tested against a dummy.",
+        "correlation as effect size (Kerby 2014); no head is tested against a dummy.",
         *_permutations(results),
-        "Versions: " + ", ".join(f"{name} {found}" for name, found in versions().items()) + ".",
+        "Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()) + ".",
     ]
-    short = [_short(text) for text in heads.values()]
-    shown = pd.DataFrame({"head": list(heads), "settings": short})
-    full = cited(" ".join(text), _docs(table))
-    if full:
-        text.append("References: " + " ".join(full))
-    caption = "Heads as scikit-learn prints them: what is not shown has the versions' defaults."
-    return Section("Methods", text, table=shown, table_caption=caption, code=command(arguments))
+    settings = [_shorten(text) for text in heads.values()]
+    heads_table = pd.DataFrame({"head": list(heads), "settings": settings})
+    caption = (
+        "Settings of each head, as scikit-learn prints them. Parameters that are not shown have "
+        "the defaults of these versions. The command below repeats the evaluation."
+    )
+    return Section(
+        "Methods",
+        text,
+        table=heads_table,
+        table_caption=caption,
+        references=cited(" ".join(text), _docs(table)),
+        code=command(arguments),
+    )
 
 
 def _signals(table: pd.DataFrame) -> str:
-    """Which data, which signals, how cameras were read, how beats were found."""
+    """Describe data sets, rPPG methods, detection of beats and gaps."""
+    from emotion_rppg.features.beats.kinds import KINDS
     from emotion_rppg.pulse import METHODS
 
-    said = []
-    said += [f"Data: {c.title}: {c.reference}" for c in cards_of(table) if c.reference]
-    said += [_SOURCES[source] for source in _named(table, "source") if source in _SOURCES]
-    for name in _named(table, "method"):
-        told = (METHODS[name].__doc__ or "").split("\n")[0] if name in METHODS else ""
-        said.append(f"Videos were read with {name}" + (f": {told}" if told else "."))
-    said += [f"Pulse network: {name}." for name in _named(table, "network")]
-    said.append(
-        "Beats whose shape does not fit, and silence where a beat should be, are gaps; nothing is "
-        "computed across a gap, and variability is that of normal-to-normal intervals (Task Force "
-        "1996). A feature whose standard error outweighs it is withheld."
+    text = [f"Data: {c.title}: {c.reference}" for c in cards_of(table) if c.reference]
+    text += [KINDS[source].description for source in _names(table, "source") if source in KINDS]
+    for name in _names(table, "method"):
+        summary = (METHODS[name].__doc__ or "").split("\n")[0] if name in METHODS else ""
+        text.append(f"rPPG method {name}" + (f": {summary}" if summary else "."))
+    text += [f"Pulse network: {name}." for name in _names(table, "network")]
+    text.append(
+        "Beats with an implausible shape and missing beats are gaps. No interval spans a gap, and "
+        "variability is that of normal-to-normal intervals (Task Force 1996). A feature whose "
+        "standard error is too large relative to its value is withheld."
     )
-    return " ".join(said)
+    return " ".join(part for part in text if part)
 
 
 def _docs(table: pd.DataFrame) -> list[str | None]:
-    """Docstrings that have references of their own: of the table's methods, of classes of heads."""
+    """Return docstrings with references: of the table's rPPG methods and of classes of heads."""
     from emotion_rppg.emotion import own_classes
     from emotion_rppg.pulse import METHODS
 
-    methods = [METHODS[name] for name in _named(table, "method") if name in METHODS]
+    methods = [METHODS[name] for name in _names(table, "method") if name in METHODS]
     return [each.__doc__ for each in (*methods, *own_classes().values())]
 
 
-def _named(table: pd.DataFrame, column: str) -> list[str]:
-    """What stands in a column of identities, empty text apart."""
+def _names(table: pd.DataFrame, column: str) -> list[str]:
+    """Return the different values of an identity column, without the empty text."""
     return sorted(set(table[column].dropna().astype(str)) - {""}) if column in table else []
 
 
 def _features(ablate: Sequence[str], table: pd.DataFrame) -> str:
-    """How many columns, what was left out, whose definitions."""
+    """Describe number of features, ablations and definitions."""
     sequence = "sequence" not in ablate and any(str(c).startswith(SEQUENCE) for c in table)
-    return (
-        f"{len(feature_names(table, ablate=ablate))} columns are features"
-        + (f" (left out: {', '.join(ablate)})" if ablate else "")
-        + (", the beat sequences of the windows stand beside them" if sequence else "")
-        + ". Variability is computed as the Task Force 1996 defines it, a feature only where the "
-        "window is long enough for it"
-        + (
-            "; of a pulse it is pulse-rate variability, which is not the heart's own (Schäfer and "
-            "Vagedes 2013)."
-            if set(_named(table, "source")) - {"ecg"}
-            else "."
-        )
+    text = f"{len(feature_names(table, ablate=ablate))} columns are features"
+    text += f" (excluded: {', '.join(ablate)})" if ablate else ""
+    text += ", with the beat sequence of each window" if sequence else ""
+    text += (
+        ". Heart-rate variability is defined as by the Task Force 1996, and computed only in "
+        "windows of sufficient length"
     )
+    if _any_pulse_wave(table):
+        text += (
+            "; from a pulse wave it is pulse-rate variability, which differs from heart-rate "
+            "variability (Schäfer and Vagedes 2013)"
+        )
+    return text + "."
+
+
+def _any_pulse_wave(table: pd.DataFrame) -> bool:
+    """Tell whether any row comes from a pulse wave, such as of a camera, and not from an ECG."""
+    from emotion_rppg.features.beats.kinds import KINDS
+
+    return any(name not in KINDS or KINDS[name].pulse_wave for name in _names(table, "source"))
 
 
 def _heads(heads: Mapping[str, str]) -> str:
-    """What the heads are made of, named by the parts that stand in their settings."""
+    """Describe the parts of the heads that occur in their settings."""
     parts = _PARTS | _other_parts()
-    found = [words for part, words in parts.items() if any(part in h for h in heads.values())]
+    used = [words for part, words in parts.items() if any(part in h for h in heads.values())]
     text = "Heads are scikit-learn estimators (Pedregosa et al. 2011), fitted inside each fold"
-    return text + "".join(f"; {words}" for words in found) + "."
+    return text + "".join(f"; {words}" for words in used) + "."
 
 
 def _other_parts() -> dict[str, str]:
-    """Classes of heads that `_PARTS` does not describe: the first line of their docstrings."""
+    """Describe classes of heads that are not in `_PARTS` by the first line of their docstrings."""
     from emotion_rppg.emotion import own_classes
 
     return {
@@ -156,34 +163,35 @@ def _scores(results: Evaluation) -> str:
 
 
 def _permutations(results: Evaluation) -> list[str]:
-    said = ["No labels were permuted (--permutations 0): there are no p values."]
+    text = ["No labels were permuted (--permutations 0): there are no p values."]
     if not results.null.empty:
         n = int(results.null.groupby(["target", "head"]).size().max())
         pooled = results.settings.over_people
-        said = [
-            f"The null distribution: up to {n} times the labels were exchanged between the trials, "
-            "or runs of equal label, of each person"
-            + (f" (of {', '.join(pooled)}: between people)" if pooled else "")
-            + ". Windows were not exchanged: they resemble their neighbours. p counts the true "
-            "labels among the permutations (Phipson and Smyth 2010); by default permutations end "
-            "once ten did as well as the true labels (Besag and Clifford 1991). Heads that are "
-            "slow to fit are tested forward: blocks of people are predicted by a head fitted on "
-            "the blocks before, and the blocks' p values are joined by Fisher's method."
+        text = [
+            f"Label permutation: up to {n} times the labels were exchanged between the trials of "
+            "each person, or between runs of equal label"
+            + (f" (for {', '.join(pooled)}: between people)" if pooled else "")
+            + ". Labels were not exchanged between single windows, since neighbouring windows "
+            "resemble each other. The true labels count as one permutation (Phipson and Smyth "
+            "2010). By default, permutations end when ten have scored as high as the true labels "
+            "(Besag and Clifford 1991). Heads that are slow to fit have a forward test: blocks of "
+            "people are predicted by a head fitted on the blocks before them, and the p values of "
+            "the blocks are combined by Fisher's method."
         ]
     if not results.importance.empty:
-        said.append(
-            "Importance is the score that is lost when a group of columns is exchanged between the "
-            "tested windows of a person (after Breiman 2001)."
+        text.append(
+            "Importance is the drop of the score when the values of a group of columns are "
+            "exchanged between the tested windows of a person (after Breiman 2001)."
         )
-    return said
+    return text
 
 
-def _short(text: str, most: int = 260) -> str:
-    return text if len(text) <= most else text[:most] + " …"
+def _shorten(text: str, length: int = 260) -> str:
+    return text if len(text) <= length else text[:length] + " …"
 
 
 def command(arguments: Mapping[str, Any]) -> str:
-    """The `emotion-rppg evaluate` that these arguments belong to."""
+    """Format the `emotion-rppg evaluate` command line of these arguments."""
     parts = ["emotion-rppg", "evaluate"]
     for name, value in arguments.items():
         option = "--" + name.replace("_", "-")

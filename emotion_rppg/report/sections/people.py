@@ -1,4 +1,4 @@
-"""The report's section on who and what was evaluated: people, windows, and what was left out."""
+"""Report section on the data: people, windows, labels, and which rows were excluded and why."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from emotion_rppg.evaluation.result import Evaluation
     from emotion_rppg.report.sections.findings import Names
 
-MOST_ROWS = 60  # people whom a page still lists one by one
+MOST_ROWS = 60  # larger studies list only the people who were not tested
 
 
 def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section]:
-    """One section a target: the flow from all windows to the scored ones, then person by person."""
+    """Describe the data, one section per target: from all windows to the scored ones, by person."""
     sections = []
     for target, classes in names.items():
         own = _of_people(results, table, target, classes)
@@ -31,45 +31,58 @@ def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section
             f"{tested['with features'].sum()} of {tested['scored'].sum()} scored windows have "
             "a trusted pulse (coverage "
             f"{tested['with features'].sum() / tested['scored'].sum():.1%}; "
-            f"lowest of a person {(tested['with features'] / tested['scored']).min():.1%})."
+            "lowest coverage of a person "
+            f"{(tested['with features'] / tested['scored']).min():.1%})."
         )
-        listed = own if len(own) <= MOST_ROWS else own[own["why not"] != ""].head(MOST_ROWS)
-        left = "" if len(listed) == len(own) else " Only people who were not tested are listed."
+        listed = own if len(own) <= MOST_ROWS else own[own["scored"] == 0].head(MOST_ROWS)
+        note = "" if len(listed) == len(own) else " Only people who were not tested are listed."
         sections.append(
             Section(
                 f"Data: {target}",
                 [_flow(results, table, target), spread, *_reasons(table)],
                 table=listed if len(listed) else None,
-                table_caption="Windows of each person." + left,
+                table_caption=_caption(own, classes) + note,
             )
         )
     return sections
 
 
+def _caption(own: pd.DataFrame, classes: tuple[str, ...]) -> str:
+    text = (
+        "Number of windows of each person: all, with a label, scored, and scored with a trusted "
+        "pulse (“with features”)"
+    )
+    text += f"; scored windows of each class ({', '.join(classes)})" if classes else ""
+    if "one class" in own:
+        text += ". one class: the class of people who have only one"
+    if "not tested" in own:
+        text += ". not tested: the reason"
+    return text + "."
+
+
 def _flow(results: Evaluation, table: pd.DataFrame, target: str) -> str:
-    """From all windows to the scored ones, each loss with its number."""
-    said, excluded = results.predictions, results.excluded
-    scored = said.loc[said["target"] == target, "row"].nunique()
-    left_out = excluded[excluded["target"] == target].set_index("reason")["rows"].to_dict()
-    lost = {r: n for r, n in left_out.items() if n and r not in _KEPT}
-    told = "; ".join(f"{n} {_WHY[reason]}" for reason, n in lost.items()) or "none was left out"
-    kept = {r: left_out[r] for r in _KEPT}
-    text = f"{len(table)} windows; {told}; {scored} were scored."
-    if kept["tested without features"]:
+    """Count the windows from all to the scored ones, with the reason for each exclusion."""
+    predictions, excluded = results.predictions, results.excluded
+    scored = predictions.loc[predictions["target"] == target, "row"].nunique()
+    number = excluded[excluded["target"] == target].set_index("reason")["rows"].to_dict()
+    exclusions = [f"{number[reason]} {text}" for reason, text in _REASONS.items() if number[reason]]
+    text = f"{len(table)} windows; {'; '.join(exclusions) or 'none was excluded'}; "
+    text += f"{scored} were scored."
+    if number["tested without features"]:
         text += (
-            f" {kept['tested without features']} of these have no trusted pulse: they were not "
-            "trained on and count in the test with the training people's commonest class (or mean)."
+            f" {number['tested without features']} of these have no trusted pulse: they were not "
+            "used for training, and their prediction is the majority class (or mean) of the "
+            "training people."
         )
-    if kept["purged from training"]:
+    if number["purged from training"]:
         text += (
-            f" {kept['purged from training']} times a window was left out of a fold's training "
-            "because it shares seconds with a tested one."
+            f" Windows that share seconds with a tested window were removed from the training of "
+            f"its fold ({number['purged from training']} removals over all folds)."
         )
     return text
 
 
-_KEPT = ("purged from training", "tested without features")
-_WHY = {
+_REASONS = {
     "no label": "have no label",
     "calibration": "belong to the calibration and are not scored",
     "never tested by the split": "are never tested by the split",
@@ -77,39 +90,39 @@ _WHY = {
 
 
 def _reasons(table: pd.DataFrame) -> list[str]:
-    """Why windows have no features, by number."""
+    """Count the windows whose features are withheld, by reason."""
     if "reason" not in table:
         return []
-    found = table["reason"].fillna("").astype(str).map(kind_of).value_counts()
-    told = "; ".join(f"{reason} ({n})" for reason, n in found.items() if reason not in ("", OK))
-    return [f"Reasons why features are empty, in the whole table: {told}."] if told else []
+    counts = table["reason"].fillna("").astype(str).map(kind_of).value_counts()
+    text = "; ".join(f"{reason} ({n})" for reason, n in counts.items() if reason not in ("", OK))
+    return (
+        [f"Windows whose features are withheld, by reason (all windows): {text}."] if text else []
+    )
 
 
 def _of_people(
     results: Evaluation, table: pd.DataFrame, target: str, classes: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Person, windows, labelled, scored, with features, windows of each class, why not tested."""
+    """Count each person's windows: labelled, scored, with features, of each class."""
     import pandas as pd
 
-    said = results.predictions
-    said = said[said["target"] == target].drop_duplicates("row")
+    tested = results.predictions
+    tested = tested[tested["target"] == target].drop_duplicates("row")
     labelled = table[LABEL + target].notna() & (table[LABEL + target].astype(str) != "")
     out = pd.DataFrame({"windows": people(table).value_counts().sort_index()})
     out["labelled"] = _count(people(table)[labelled], out.index)
-    out["scored"] = _count(said["subject"], out.index)
-    out["with features"] = _count(said.loc[said["has_features"], "subject"], out.index)
+    out["scored"] = _count(tested["subject"], out.index)
+    out["with features"] = _count(tested.loc[tested["has_features"], "subject"], out.index)
     for k, name in enumerate(classes):
-        out[name] = _count(said.loc[said["truth"] == k, "subject"], out.index)
+        out[name] = _count(tested.loc[tested["truth"] == k, "subject"], out.index)
     if classes:
         marks = results.scores[results.scores["target"] == target].drop_duplicates("subject")
         marks = marks.set_index("subject")["one_class"]
         out["one class"] = marks.reindex(out.index).fillna("")
-    out["why not"] = np.where(
-        out["scored"] > 0,
-        "",
-        np.where(out["labelled"] > 0, "no labelled window is left to score", "no label"),
-    )
-    return out.rename_axis("person").reset_index()
+    untested = np.where(out["labelled"] > 0, "no labelled window is left to score", "no label")
+    out["not tested"] = np.where(out["scored"] > 0, "", untested)
+    empty = [name for name in ("one class", "not tested") if name in out and not out[name].any()]
+    return out.drop(columns=empty).rename_axis("person").reset_index()
 
 
 def _count(values: pd.Series, index: pd.Index) -> pd.Series:

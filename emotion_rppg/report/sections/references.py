@@ -1,6 +1,6 @@
-"""What the methods paragraphs of a report cite, in full.
+"""Full references of the works that the methods section of a report cites.
 
-What a method of `pulse.METHODS` or a class of a head cites stands in its own docstring.
+References of a method of `pulse.METHODS` and of a head's class are in its own docstring.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ REFERENCES = {
 
 
 def cited(text: str, docs: Iterable[str | None] = ()) -> list[str]:
-    """Those whose authors and year stand in the text, in full, in the order of their authors.
+    """List the references whose authors and year occur in the text, in the order of their authors.
 
-    ``docs`` are docstrings that have more, in a section "References".
+    ``docs`` are docstrings with further references, in a section "References".
     """
     known = dict(REFERENCES)
     for doc in docs:
@@ -57,9 +57,9 @@ def cited(text: str, docs: Iterable[str | None] = ()) -> list[str]:
 
 
 def referenced(doc: str | None) -> dict[str, str]:
-    """The entries of a docstring's section "References", ``Lin 1989. Title …``, by their keys.
+    """Read the entries ``Lin 1989. Title …`` of a docstring's section "References", by key.
 
-    An empty line stands between two entries.
+    Entries are separated by an empty line.
     """
     _, _, section = inspect.cleandoc(doc or "").partition("References\n----------\n")
     entries = (re.match(r"(.+? \d{4})\. (.+)", " ".join(e.split())) for e in section.split("\n\n"))

@@ -29,45 +29,46 @@ def test_the_command_is_one_the_command_line_would_take() -> None:
 
 
 def test_the_null_is_described_only_where_there_was_one(results, table) -> None:
-    told = " ".join(methods(results, table, {}).text)
-    assert "up to 5 times the labels were exchanged" in told
-    assert "between people" not in told
+    text = " ".join(methods(results, table, {}).text)
+    assert "up to 5 times the labels were exchanged" in text
+    assert "between people" not in text
     bare = replace(results, null=results.null.iloc[:0])
     assert "No labels were permuted" in " ".join(methods(bare, table, {}).text)
     pooled = with_settings(results, over_people=("arousal",))
-    assert "(of arousal: between people)" in " ".join(methods(pooled, table, {}).text)
+    assert "(for arousal: between people)" in " ".join(methods(pooled, table, {}).text)
 
 
-def test_whatever_is_cited_stands_in_full_below(results, table) -> None:
-    every = dict.fromkeys(
+def test_every_citation_has_a_full_reference(results, table) -> None:
+    settings = dict.fromkeys(
         ("OnFeatures", "EqualPriors", "Calibrated", "Sequence", "MultiTask", "Platt", "Selected"),
         "",
     )
     bare = pd.concat([table.assign(source="ecg"), *(table.assign(method=name) for name in METHODS)])
-    results = with_settings(results, heads={name: f"{name}()" for name in every})
-    *told, references = methods(results, bare, {}).text
-    assert references.startswith("References: ")
-    named = re.findall(r"([A-Z][\w-]+(?:,? (?:and|et al\.|[A-Z][\w-]+))* \d{4})", " ".join(told))
+    results = with_settings(results, heads={name: f"{name}()" for name in settings})
+    section = methods(results, bare, {})
+    text, references = section.text, "\n".join(section.references)
+    assert references.count("\n") + 1 == len(section.references)  # one line each
+    named = re.findall(r"([A-Z][\w-]+(?:,? (?:and|et al\.|[A-Z][\w-]+))* \d{4})", " ".join(text))
     assert len(named) >= 15
     for one in named:
         assert f"{one}. " in references, one
     assert set(REFERENCES) - {"Lin 1989"} == {key for key in REFERENCES if key in references}
 
 
-def test_the_data_set_and_the_way_to_read_faces_are_cited(results, table) -> None:
+def test_the_data_set_and_the_rppg_method_are_cited(results, table) -> None:
     filmed = table.assign(reader="stress-predict", source="rppg", method="pos")
-    told = methods(results, filmed, {}).text[0]
-    assert "Iqbal T, Simpkin AJ" in told
-    assert "POS (Wang et al. 2017)" in told
-    assert "counted by the wave's phase" in told
+    text = methods(results, filmed, {}).text[0]
+    assert "Iqbal T, Simpkin AJ" in text
+    assert "POS (Wang et al. 2017)" in text
+    assert "counted by the wave's phase" in text
     named = table.assign(dataset="stress-predict")  # a folder of that name is no such data set
     assert "Iqbal" not in methods(results, named, {}).text[0]
 
 
-def test_what_was_left_out_is_said(results, table) -> None:
+def test_ablations_are_stated(results, table) -> None:
     assert "2 columns are features. " in methods(results, table, {}).text[1]
     less = with_settings(results, ablate=("quality",))
-    assert "2 columns are features (left out: quality)" in methods(less, table, {}).text[1]
+    assert "2 columns are features (excluded: quality)" in methods(less, table, {}).text[1]
 
 
 def test_settings_are_those_that_were_fitted(results, table) -> None:
