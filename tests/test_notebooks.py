@@ -20,7 +20,7 @@ def test_each_stage_and_cross_dataset_evaluation_have_a_notebook() -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
 def test_it_runs_from_top_to_bottom(path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}})
+    client = NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": path.parent}})
     client.execute()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.execution_count for cell in code)

@@ -98,9 +98,12 @@ def test_no_public_value_needs_a_second_line(tmp_path) -> None:
         *FAMILIES.values(),
         *KINDS.values(),
         emotion_rppg.evaluate(rows, target="arousal", heads=["logistic"], permutations=0),
+        emotion_rppg.fit(rows, target="arousal", head="lstm"),
+        encoder,
     ]
     for value in values:
         assert "\n" not in repr(value), type(value)
+        assert len(repr(value)) < 400, type(value)
     assert "encoder={'not_stored': 'Pretrained'}" in repr(Extraction(encoder=encoder))
 
 

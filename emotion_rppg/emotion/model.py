@@ -35,9 +35,7 @@ _log = logging.getLogger(__name__)
 KIND, ENCODER = "emotion", "encoder"
 BUNDLED = {"stress": Path(__file__).parent / "weights" / "stress"}  # models in the package
 SYNTHETIC = "synthetic"
-SYNTHETIC_NOTE = (
-    "Trained on synthetic people: shows that the chain works, but not how it does on real people."
-)
+SYNTHETIC_NOTE = "Trained on synthetic people: a functional check, no evidence about real people."
 NEEDS_REST = "Uses a subject baseline: needs a recording of rest from each person"
 FITTED = ("none", "calibration")
 NO_PULSE = "no trusted pulse in this window"
@@ -94,6 +92,17 @@ class Model:
     ranges: Ranges | None = None
     extraction: Extraction = field(default_factory=Extraction)
     extraction_known: bool = False
+
+    def __repr__(self) -> str:
+        targets = (
+            f"{name}: {'/'.join(classes) or 'number'}" for name, classes in self.classes.items()
+        )
+        heads = dict.fromkeys(type(head).__name__ for head in self.heads.values())
+        people = sum(len(subjects) for subjects in self.trained_on.values())
+        return (
+            f"Model({', '.join(targets)}; {', '.join(heads)}; {len(self.names)} features; "
+            f"{people} people)"
+        )
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.emotion.subject_baseline import ends_s
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import people
 
@@ -102,8 +103,6 @@ def first_minutes(table: pd.DataFrame, *, seed: int = 0) -> Iterator[Fold]:
 
     The labels of the first minutes are used. A window across the border is on neither side.
     """
-    from emotion_rppg.emotion.subject_baseline import ends_s  # its package loads scikit-learn
-
     del seed
     ends, person = ends_s(table), people(table).to_numpy()
     early = ends <= FIRST_S + 1e-6

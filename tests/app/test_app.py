@@ -75,7 +75,7 @@ assert not place.exists()
 def test_the_page_reads_an_upload_serves_no_other_file_and_deletes_its_files() -> None:
     pytest.importorskip("gradio", reason="no web page without the extra app")
     run = [sys.executable, "-c", VISIT, str(CLIP)]  # by itself: the server leaves sockets open
-    done = subprocess.run(run, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
 
 

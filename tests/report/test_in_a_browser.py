@@ -76,7 +76,7 @@ def opened(page: Path, profile: Path, proxy: http.server.ThreadingHTTPServer) ->
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=True,
     )
     return run.stdout, "\n".join(re.findall(r".*CONSOLE.*", run.stderr))

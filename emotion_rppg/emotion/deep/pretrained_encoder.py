@@ -62,6 +62,11 @@ class Pretrained:
     reads: str = "beats"
     order: str = "reverse"
 
+    def __repr__(self) -> str:
+        subjects = self.trained_on
+        people = subjects if isinstance(subjects, str) else sum(map(len, subjects.values()))
+        return f"Pretrained({self.reads} -> {self.encoder.dim} numbers; people: {people})"
+
     @property
     def encoder(self) -> Encoder:
         return self.network.encoder

@@ -380,7 +380,7 @@ def test_two_processes_have_the_gradients_of_one_and_divide_its_steps(launcher, 
         [sys.executable, *LAUNCHERS[launcher], str(script), str(tmp_path / "net")],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)},
     )
     assert "steps 4 2" in run.stdout, run.stderr[-2000:]
