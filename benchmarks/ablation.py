@@ -26,7 +26,7 @@ from emotion_rppg import find_beats
 from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, overlap_add
 from emotion_rppg.pulse.inference.trained_network import load_network
 from emotion_rppg.pulse.networks import NETWORKS
-from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+from emotion_rppg.pulse.training.train import TrainingConfig, synthetic_clips, train
 from emotion_rppg.runtime.model_folders import load_state, load_tensors
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
@@ -56,9 +56,9 @@ HEADINGS = {  # of the printed table, whose columns are those of docs/networks.m
 }
 
 
-def recipe(network: str, normalisation: str, frames: int) -> Recipe:
+def recipe(network: str, normalisation: str, frames: int) -> TrainingConfig:
     """Return the training config of a network; frames per step and steps are the same for all."""
-    return Recipe(
+    return TrainingConfig(
         network=network,
         normalisation=normalisation,
         size=SIZE,
@@ -70,7 +70,7 @@ def recipe(network: str, normalisation: str, frames: int) -> Recipe:
     )
 
 
-def measure(config: Recipe) -> dict[str, Any]:
+def measure(config: TrainingConfig) -> dict[str, Any]:
     """Train a network and measure its cost, receptive field and accuracy."""
     with tempfile.TemporaryDirectory() as folder:
         source, people = synthetic_clips(config)
@@ -132,7 +132,7 @@ def flops(module: nn.Module, *, frames: int = 128) -> float:
     return counted + 2 * sum(w.numel() for part in recurrent for w in part.parameters())
 
 
-def plans() -> list[Recipe]:
+def plans() -> list[TrainingConfig]:
     """List the configs: frame differences at all lengths, then the package's own normalisation.
 
     The slow ConvLSTM comes last, so that an interrupted run has most of the results.
@@ -168,7 +168,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _same(plan: Recipe, row: dict[str, str]) -> bool:
+def _same(plan: TrainingConfig, row: dict[str, str]) -> bool:
     wanted = (plan.network, plan.normalisation, str(plan.frames))
     return wanted == (row["network"], row["normalisation"], row["frames"])
 

@@ -140,9 +140,9 @@ def test_the_public_evaluate_shows_every_parameter() -> None:
 
 
 def test_pretrain_encoder_has_the_defaults_of_its_configuration() -> None:
-    from emotion_rppg.emotion.deep.pretraining import Recipe
+    from emotion_rppg.emotion.deep.pretraining import PretrainingConfig
     from emotion_rppg.study import pretrain_encoder
 
     shown = inspect.signature(pretrain_encoder).parameters
-    for field in fields(Recipe):
+    for field in fields(PretrainingConfig):
         assert shown[field.name].default == field.default, field.name

@@ -17,11 +17,11 @@ from emotion_rppg.pulse.estimate import Preview
 from emotion_rppg.recordings import Video
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
-from emotion_rppg.report.plots.circumplex import abstained, over_time, plane
+from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_time
 from emotion_rppg.runtime.tables import write_table, write_wave
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
-from emotion_rppg.video.frames import describe
+from emotion_rppg.video.frames import describe_video
 from emotion_rppg.windows import trusted
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PageContent:
 def preview_content(wave: Signal) -> PageContent:
     """Draw the last 30 s of a wave that is still being read."""
     recent = wave.crop(max(wave.start_s, wave.end_s - DRAWN_S), wave.end_s)
-    figure = signals.waves({"rppg": recent}, seconds=DRAWN_S)
+    figure = signals.plot_waves({"rppg": recent}, seconds=DRAWN_S)
     return PageContent(f"### reading: {wave.end_s:.0f} s so far", figure)
 
 
@@ -93,7 +93,7 @@ def analyse(
 
 def _checked(path: str | Path) -> Video:
     """Refuse a video that is too long for the page."""
-    length_s = describe(path).duration_s
+    length_s = describe_video(path).duration_s
     if length_s is not None and length_s > LONGEST_S:
         raise InputError(
             f"the video has {length_s:.0f} s: this page takes {LONGEST_S:g} s at most; "
@@ -112,8 +112,8 @@ def _write_results(
     """Draw the figures and write the files of the page."""
     beats = beats_of(wave)
     seconds = min(wave.duration_s, DRAWN_S)
-    wave_figure = signals.waves({"rppg": wave}, beats={"rppg": beats}, seconds=seconds)
-    intervals, hrv = signals.tachogram({"rppg": beats}), _hrv(row, wave)
+    wave_figure = signals.plot_waves({"rppg": wave}, beats={"rppg": beats}, seconds=seconds)
+    intervals, hrv = signals.plot_tachogram({"rppg": beats}), _hrv(row, wave)
     pulse, note = _pulse_summary(wave, beats), training_note(model)
     sections = [
         Section(
@@ -130,7 +130,7 @@ def _write_results(
     ]
     emotion = circumplex = None
     if predicted is not None and model is not None:
-        emotion, circumplex = over_time(predicted, model), plane(predicted, model)
+        emotion, circumplex = plot_over_time(predicted, model), plane(predicted, model)
         figures = [(emotion, "Predictions over time.")]
         figures += [(circumplex, "Each window's arousal and valence.")] if circumplex else []
         note = f"{note} {abstained(predicted)}".strip()

@@ -119,9 +119,9 @@ def run_demo(
 
 def train_small_physnet(folder: Path, *, seed: int, device: str, bar: Any) -> Path:
     """Train PhysNet with the smallest crops on synthetic clips: about a minute on two cores."""
-    from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+    from emotion_rppg.pulse.training.train import TrainingConfig, synthetic_clips, train
 
-    recipe = Recipe(seed=seed)
+    recipe = TrainingConfig(seed=seed)
     clips, seeds = synthetic_clips(recipe)
     return train(clips, folder, recipe=recipe, trained_on=seeds, device=device, progress=bar)
 
@@ -253,7 +253,7 @@ def _page(
                 "From video to pulse",
                 figures=[
                     (
-                        signals.waves(waves, beats=beats_of_waves, start_s=10.0),
+                        signals.plot_waves(waves, beats=beats_of_waves, start_s=10.0),
                         "The blood volume wave rendered into the face, and the waves that two "
                         "methods estimated from the video; dots are beats. This PhysNet is small "
                         "and was trained for about a minute on synthetic clips.",
@@ -269,7 +269,7 @@ def _page(
                     "time that varies from beat to beat, so the intervals agree closely, not "
                     "exactly."
                 ],
-                [(signals.tachogram(beats), "Inter-beat intervals of the first trial.")],
+                [(signals.plot_tachogram(beats), "Inter-beat intervals of the first trial.")],
             ),
             Section(
                 "From beats to features",

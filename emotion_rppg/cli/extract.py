@@ -180,7 +180,7 @@ def features(
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks, window_checks
-        from emotion_rppg.features.trust import check_min_quality, summary
+        from emotion_rppg.features.trust import check_min_quality, summary_of_withheld
         from emotion_rppg.formats.bids import write_bids
         from emotion_rppg.report.data_dictionary import write_dictionary
         from emotion_rppg.runtime.atomic_files import check_folder
@@ -249,7 +249,7 @@ def features(
         for failure in failures:
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
         n_read = len(recordings) - len(failures)
-        withheld = summary(table)
+        withheld = summary_of_withheld(table)
         text = f"{count(len(table), 'window')} of {count(n_read, 'recording')} → {out}"
         text = "\n".join([text, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}

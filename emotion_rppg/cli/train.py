@@ -299,7 +299,7 @@ def train_pulse(
     with user_errors():
         from emotion_rppg.pulse.training.tensorboard import check_events
         from emotion_rppg.pulse.training.train import (
-            Recipe,
+            TrainingConfig,
             check_network,
             initial_network,
             sources,
@@ -309,7 +309,7 @@ def train_pulse(
         from emotion_rppg.runtime.cache import Cache, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
 
-        recipe = Recipe(
+        recipe = TrainingConfig(
             network=network,
             normalisation=normalisation,
             size=size,

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
+from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, read_heart
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.recordings import Card, Recording
@@ -109,7 +109,7 @@ def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     codes = channel(path, content, "activity")
     rates = channel(path, content, "label")
     duration_s = len(codes) / _ACTIVITY_HZ
-    signals = heart(path, content, duration_s)
+    signals = read_heart(path, content, duration_s)
     windows = (duration_s - _WINDOW_S) / _STEP_S + 1
     if abs(len(rates) - windows) > 2:
         raise InputError(

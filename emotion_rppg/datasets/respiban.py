@@ -16,7 +16,7 @@ from emotion_rppg.signals import Signal
 ECG_HZ, BVP_HZ = 700.0, 64.0
 
 
-def heart(path: Path, content: object, duration_s: float) -> dict[str, Signal]:
+def read_heart(path: Path, content: object, duration_s: float) -> dict[str, Signal]:
     """Return the wrist's pulse and the chest's ECG.
 
     Raises

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, crop_complete, load_cached
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, heart
+from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, read_heart
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import PULSE, read_member
 from emotion_rppg.formats.safe_io import load_pickle
@@ -211,7 +211,7 @@ def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
     """Read labels and heart signals of a person; drop the other gigabyte."""
     content = load_pickle(path)
     label = channel(path, content, "label")
-    return label, heart(path, content, len(label) / _LABEL_HZ)
+    return label, read_heart(path, content, len(label) / _LABEL_HZ)
 
 
 def _find_blocks(

@@ -302,7 +302,7 @@ class Model:
         return "\n".join(lines) + "\n"
 
 
-def fit(
+def fit_model(
     table: pd.DataFrame,
     *,
     target: str | Sequence[str],
@@ -496,7 +496,7 @@ def _extraction_in(config: dict[str, Any]) -> Extraction:
     return guessed_extraction(config["made_from"], config["made_from"]["families"])
 
 
-def load(folder: str | Path) -> Model:
+def load_model(folder: str | Path) -> Model:
     """Load a model from its folder, or a bundled model by its name; nothing in it can run code.
 
     Raises

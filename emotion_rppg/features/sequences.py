@@ -1,7 +1,7 @@
 """Beat sequences for recurrent networks: text columns of a table, tokens, tachograms and waves.
 
 ``INPUTS``: name -> function ``(table) -> (n, longest, channels)``, padded with NaN at the end only.
-A table has no waves: `waves` returns the same kind of array for Signals.
+A table has no waves: `wave_sequences` returns the same kind of array for Signals.
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _tachogram_of(row: dict[str, object], rate_hz: float) -> np.ndarray:
     return samples[finite[0] : finite[-1] + 1, None] if len(finite) else np.zeros((0, 1))
 
 
-def waves(signals: Sequence[Signal | None], *, rate_hz: float = 32.0) -> np.ndarray:
+def wave_sequences(signals: Sequence[Signal | None], *, rate_hz: float = 32.0) -> np.ndarray:
     """Resample and standardise waves, (n, longest, 1), to mean 0 and standard deviation 1.
 
     Missing samples are NaN. For an encoder with a convolutional stem (``strides``): 60 s are 1,920

@@ -219,7 +219,7 @@ def _reason(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
     return f"{rule.name} withheld: {value} with a standard error of {row[error]:.0f}"
 
 
-def summary(table: pd.DataFrame) -> list[str]:
+def summary_of_withheld(table: pd.DataFrame) -> list[str]:
     """Summarise an extraction: counts of reasons, and the features that need longer windows."""
     lines = []
     reasons = Counter(kind_of(str(reason)) for reason in table["reason"] if reason != OK)

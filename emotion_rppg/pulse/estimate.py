@@ -38,7 +38,7 @@ from emotion_rppg.video.face_tracking import (
     skin_mean_of,
     track_face,
 )
-from emotion_rppg.video.frames import describe
+from emotion_rppg.video.frames import describe_video
 
 SHORTEST_RUN_S = 1.6  # of an uninterrupted face track; the window of POS
 
@@ -209,7 +209,7 @@ def _with_progress(
     frames: Iterator[FaceFrame], video: Video, progress: Callable[[int, int], None]
 ) -> Iterator[FaceFrame]:
     """Yield the same frames and report progress, unless the container states no frame count."""
-    total = None if video.frames is not None else describe(video.path).frames
+    total = None if video.frames is not None else describe_video(video.path).frames
     for n, frame in enumerate(frames, 1):
         if total and n % 30 == 0:
             progress(min(n, total), total)

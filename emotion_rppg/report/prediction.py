@@ -11,7 +11,7 @@ from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.trust import beats_of, kind_of
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
-from emotion_rppg.report.plots.circumplex import abstained, over_time, plane
+from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_time
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table, write_wave
@@ -44,8 +44,8 @@ def write_prediction(
     output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, wave, model, notes)
     name = wave.kind or "pulse"
     shown_s = min(wave.duration_s, 30.0)
-    drawn = signals.waves({name: wave}, beats={name: beats}, seconds=shown_s)
-    intervals = signals.tachogram({name: beats})
+    drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
+    intervals = signals.plot_tachogram({name: beats})
     on_plane = plane(rows, model)
     with atomic_folder(out) as fresh:
         write_table(rows, fresh / "prediction.csv")
@@ -72,7 +72,7 @@ def write_prediction(
                 [text for text in (*model.codings.values(), abstained(rows)) if text],
                 [
                     (
-                        over_time(rows, model),
+                        plot_over_time(rows, model),
                         "Prediction of each window, at the window's centre: a number, or the "
                         "probability p of a class.",
                     ),

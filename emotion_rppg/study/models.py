@@ -75,7 +75,7 @@ def fit(
     InputError
         The table is joined from tables with different extractions, or has no usable labels.
     """
-    from emotion_rppg.emotion.model import fit as fit_model
+    from emotion_rppg.emotion.model import fit_model
     from emotion_rppg.emotion.table_checks import checked_table
 
     targets = [target] if isinstance(target, str) else list(target)
@@ -107,7 +107,7 @@ def load(folder: str | Path) -> Model:
     InputError
         The folder is not an emotion model or is damaged.
     """
-    from emotion_rppg.emotion.model import load as load_model
+    from emotion_rppg.emotion.model import load_model
 
     return load_model(folder)
 
@@ -201,7 +201,7 @@ def pretrain_encoder(
 
     ``reads`` names the input of the encoder and ``writes`` the output of the decoder (names in
     ``features.sequences.INPUTS``; default: the input). ``hidden`` to ``seed`` are those of
-    `emotion_rppg.emotion.deep.pretraining.Recipe`, the others those of `pretrain` there.
+    `emotion_rppg.emotion.deep.pretraining.PretrainingConfig`, the others those of `pretrain` there.
 
     The people in the tables are stored in ``trained_on``: ``evaluate`` refuses to test them on the
     embeddings.

@@ -20,7 +20,7 @@ TYPICAL_LANDMARKS = np.array([[0.30, 0.42], [0.70, 0.42], [0.50, 0.62], [0.34, 0
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
+class DetectedFace:
     """One detected face, in pixels of the image.
 
     ``box`` is (x, y, w, h). ``landmarks`` (5, 2) are the points x, y of the eye on the left of the
@@ -33,7 +33,7 @@ class Face:
     score: float = 1.0
 
     @classmethod
-    def of(cls, given: object) -> Face:
+    def of(cls, given: object) -> DetectedFace:
         """Make a Face from a Face or from ``(x, y, w, h)`` in pixels, optionally with a score.
 
         Raises
@@ -41,7 +41,7 @@ class Face:
         InputError
             Anything else.
         """
-        if isinstance(given, Face):
+        if isinstance(given, DetectedFace):
             return given
         numbers = np.asarray(given, dtype=float).ravel()
         if len(numbers) not in (4, 5) or not np.all(np.isfinite(numbers)) or min(numbers[2:4]) <= 0:
@@ -54,7 +54,7 @@ class Face:
         return cls(box, box[:2] + TYPICAL_LANDMARKS * box[2:], score)
 
 
-Detector = Callable[[np.ndarray], Sequence[Face]]
+Detector = Callable[[np.ndarray], Sequence[DetectedFace]]
 
 
 def as_detector(given: str | Path | Callable[[np.ndarray], Iterable[object]] | None) -> Detector:
@@ -64,7 +64,7 @@ def as_detector(given: str | Path | Callable[[np.ndarray], Iterable[object]] | N
     if isinstance(given, str | Path):
         return YuNet(given)
     function = given
-    return lambda image: [Face.of(face) for face in function(image)]
+    return lambda image: [DetectedFace.of(face) for face in function(image)]
 
 
 class CenterFace:
@@ -89,7 +89,7 @@ class CenterFace:
         self._net = self._cv2.dnn.readNetFromONNX(str(_centerface_file()))
         self._outputs = self._net.getUnconnectedOutLayersNames()
 
-    def __call__(self, image: np.ndarray) -> list[Face]:
+    def __call__(self, image: np.ndarray) -> list[DetectedFace]:
         """Detect the faces in an RGB image (h, w, 3), highest score first."""
         height, width = image.shape[:2]
         size = _input_size(width, height)
@@ -106,7 +106,7 @@ class CenterFace:
         offset: np.ndarray,
         points: np.ndarray,
         zoom: np.ndarray,
-    ) -> list[Face]:
+    ) -> list[DetectedFace]:
         """Decode the network's outputs to faces.
 
         ``heat`` is (1, rows, columns); ``scale`` (log size) and ``offset`` are (2, rows, columns)
@@ -121,7 +121,7 @@ class CenterFace:
         marks = (corner[:, None] + marks * size[:, None]) * zoom
         boxes = np.hstack([corner * zoom, size * zoom])
         return [
-            Face(boxes[i].astype(float), marks[i].astype(float), float(scores[i]))
+            DetectedFace(boxes[i].astype(float), marks[i].astype(float), float(scores[i]))
             for i in non_maximum_suppression(boxes, scores)
         ]
 
@@ -143,7 +143,7 @@ class YuNet:
         except self._cv2.error as error:
             raise InputError(f"{path} cannot be read as a YuNet ONNX network") from error
 
-    def __call__(self, image: np.ndarray) -> list[Face]:
+    def __call__(self, image: np.ndarray) -> list[DetectedFace]:
         """Detect the faces in an RGB image (h, w, 3)."""
         height, width = image.shape[:2]
         size = _input_size(width, height)
@@ -152,7 +152,7 @@ class YuNet:
         _, rows = self._net.detect(small[:, :, ::-1].copy())
         zoom = np.array([width / size[0], height / size[1]])
         return [
-            Face(row[:4] * np.tile(zoom, 2), row[4:14].reshape(5, 2) * zoom, float(row[14]))
+            DetectedFace(row[:4] * np.tile(zoom, 2), row[4:14].reshape(5, 2) * zoom, float(row[14]))
             for row in np.asarray([] if rows is None else rows, dtype=float)
         ]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.video.detectors import Detector, Face, as_detector
+from emotion_rppg.video.detectors import DetectedFace, Detector, as_detector
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,8 @@ def track_face(
         Track the N-th largest face (1: the largest) of the first detection that has so many.
     detector : path or function, optional
         A YuNet ONNX file, or a function from an RGB image to a list of
-        :class:`~emotion_rppg.video.detectors.Face` or of ``(x, y, w, h)``. Default: CenterFace.
+        :class:`~emotion_rppg.video.detectors.DetectedFace` or of ``(x, y, w, h)``. Default:
+        CenterFace.
 
     Raises
     ------
@@ -243,7 +244,7 @@ class _Tracker:
         # time, the face's 14 numbers or None, and whether it continues the detection before
         self._history: deque[tuple[float, np.ndarray | None, bool]] = deque()
         self._due_s = -np.inf
-        self._last_face: Face | None = None  # the last detection of the person
+        self._last_face: DetectedFace | None = None  # the last detection of the person
         self._most_faces = 0  # in one frame
 
     def update(self, frame: Frame) -> None:
@@ -259,7 +260,7 @@ class _Tracker:
         # a frame can come slightly before its due time where the rate does not divide the step
         self._due_s = frame.time_s + (DETECT_S if found else SEARCH_S) - 1e-3
 
-    def _choose(self, faces: Sequence[Face]) -> Face | None:
+    def _choose(self, faces: Sequence[DetectedFace]) -> DetectedFace | None:
         """Select the tracked person among the detected faces, None if not among them."""
         found = sorted(faces, key=lambda face: -float(np.prod(face.box[2:])))
         self._most_faces = max(self._most_faces, len(found))
@@ -272,7 +273,7 @@ class _Tracker:
         alone = len(found) == 1 and self._most_faces == 1
         return nearest if alone or _distance(nearest, last) < MOST_MOVE else None
 
-    def at(self, time_s: float) -> Face | None:
+    def at(self, time_s: float) -> DetectedFace | None:
         """Return the smoothed face at a time in seconds, None if it was not detected then."""
         while len(self._history) > 2 and self._history[1][0] < time_s - SMOOTH_S:
             self._history.popleft()
@@ -293,7 +294,7 @@ class _Tracker:
         if weights.sum() < 1e-6:  # frames more than a second apart
             weights = (np.abs(distance) == np.abs(distance).min()).astype(float)
         smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
-        return Face(smooth[:4], smooth[4:].reshape(5, 2))
+        return DetectedFace(smooth[:4], smooth[4:].reshape(5, 2))
 
     def explain(self, path: Path, frames: int) -> str:
         """Return the error message for a video without the requested face."""
@@ -309,7 +310,7 @@ class _Tracker:
         )
 
 
-def _distance(a: Face, b: Face) -> float:
+def _distance(a: DetectedFace, b: DetectedFace) -> float:
     """Compute the distance between two centres, in mean face sizes."""
     step = (a.box[:2] + a.box[2:] / 2) - (b.box[:2] + b.box[2:] / 2)
     return float(np.hypot(*step) / np.mean([a.box[2:], b.box[2:]]))

@@ -81,7 +81,7 @@ def opencv() -> ModuleType:
     return cv2
 
 
-def describe(path: str | Path) -> VideoFacts:
+def describe_video(path: str | Path) -> VideoFacts:
     """Read size, rate, duration and rotation of a video file from its header and first frame.
 
     Raises

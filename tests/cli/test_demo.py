@@ -23,8 +23,8 @@ def silent(title: str):
 def test_the_demo_writes_all_its_outputs(tmp_path, monkeypatch) -> None:
     for name, value in {"PEOPLE": 2, "SECONDS": 16.0, "SIZE": 64, "_WINDOW_S": 16.0}.items():
         monkeypatch.setattr(demo, name, value)
-    small = functools.partial(train.Recipe, steps=2, frames=32, batch_size=2)
-    monkeypatch.setattr(train, "Recipe", small)
+    small = functools.partial(train.TrainingConfig, steps=2, frames=32, batch_size=2)
+    monkeypatch.setattr(train, "TrainingConfig", small)
     out = tmp_path / "demo"
     result = demo.run_demo(out, workers=1, device="cpu", progress=silent)
     for name in ("report.html", "table.csv", "results.csv", "summary.csv", "run.json"):

@@ -13,7 +13,7 @@ from emotion_rppg.cli import app
 from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.calibration import Platt
 from emotion_rppg.emotion.deep.estimator import SequenceHead
-from emotion_rppg.emotion.model import load
+from emotion_rppg.emotion.model import load_model
 from emotion_rppg.emotion.nested_selection import Selected
 from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.errors import InputError
@@ -125,7 +125,7 @@ def test_a_saved_model_and_its_card_name_the_calibration(tmp_path):
         name = type(head).__name__
         model = fit(study(), target="arousal", head=head, probabilities="platt")
         model.save(tmp_path / name)
-        again = load(tmp_path / name)
+        again = load_model(tmp_path / name)
         pd.testing.assert_frame_equal(again.predict(study()), model.predict(study()))
         assert again.probabilities == "platt"
         assert "Probabilities: platt" in (tmp_path / name / "MODEL_CARD.md").read_text()
@@ -156,7 +156,7 @@ def test_the_command_line_chooses_families_rest_and_probabilities(tmp_path):
         out = tmp_path / verb.split(maxsplit=1)[0]
         run = CliRunner().invoke(app, [*f"{verb} {words} --out".split(), str(out)])
         assert run.exit_code == 0, run.output
-    model = load(tmp_path / "train")
+    model = load_model(tmp_path / "train")
     assert (model.calibration_s, model.probabilities, model.names) == (120, "platt", ("hr_bpm",))
     results = read_table(tmp_path / "evaluate" / "results.csv")
     assert set(results["n"]) == {10}  # of twelve minutes two are rest

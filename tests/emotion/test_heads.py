@@ -11,7 +11,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
 from emotion_rppg.emotion.calibration import Platt
-from emotion_rppg.emotion.model import load
+from emotion_rppg.emotion.model import load_model
 from emotion_rppg.emotion.wrappers import Calibrated, temperature
 
 FEATURES, CHANNELS = 6, 2
@@ -270,7 +270,7 @@ def test_a_model_with_the_factor_of_an_old_version_still_uses_it():
     saved = fit("svm", X, y, np.zeros(40))
     decision, saved.factor_ = saved.estimator_.decision_function(X), 0.5
     np.testing.assert_allclose(saved.predict_proba(X)[:, 1], 1 / (1 + np.exp(-decision)))
-    assert load("stress").heads["stress"].factor_ > 0
+    assert load_model("stress").heads["stress"].factor_ > 0
 
 
 def test_calibrated_probabilities_of_noise_are_near_chance():

@@ -18,7 +18,7 @@ from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.signal_kind import Detected, SignalKind
 from emotion_rppg.features.family import Column, Family, StandardError
-from emotion_rppg.features.trust import summary, withhold
+from emotion_rppg.features.trust import summary_of_withheld, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report.data_dictionary import write_dictionary
 from emotion_rppg.signals import Beats, Signal
@@ -197,7 +197,7 @@ def test_columns_that_need_the_pulse_shape_are_withheld_for_other_kinds(family, 
 
 def test_the_summary_lists_columns_that_need_longer_windows(family) -> None:
     table = extract(study()[:1], families=["pace"])
-    assert "empty, need windows of 900 s: pace_height" in summary(table)
+    assert "empty, need windows of 900 s: pace_height" in summary_of_withheld(table)
 
 
 def test_a_family_whose_table_differs_from_its_records_is_refused() -> None:

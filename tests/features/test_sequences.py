@@ -129,7 +129,9 @@ def test_tachograms_of_a_table_are_those_of_the_beats(pulses) -> None:
 def test_waves_are_standardised_and_nan_where_missing(pulses) -> None:
     wave = pulses[0]
     hole = np.where((wave.times_s > 10) & (wave.times_s < 12), np.nan, 7 + 3 * wave.samples)
-    found = sequences.waves([wave, Signal(hole, wave.rate_hz, kind="bvp"), None], rate_hz=32)
+    found = sequences.wave_sequences(
+        [wave, Signal(hole, wave.rate_hz, kind="bvp"), None], rate_hz=32
+    )
     assert found.shape == (3, 40 * 32, 1)
     np.testing.assert_allclose(found[0].mean(), 0, atol=1e-9)
     np.testing.assert_allclose(found[0].std(), 1, atol=1e-9)

@@ -6,7 +6,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.features.trust import kind_of, summary, untrusted_reason, withhold
+from emotion_rppg.features.trust import kind_of, summary_of_withheld, untrusted_reason, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import extract
@@ -108,7 +108,7 @@ def test_the_summary_counts_reasons_and_lists_what_needs_longer_windows() -> Non
         Recording("d", str(k), signals={"bvp": s})
         for k, s in enumerate([flat, flat, finger(heart())])
     ]
-    lines = summary(extract(recordings, length_s=None))
+    lines = summary_of_withheld(extract(recordings, length_s=None))
     assert any(line.startswith("2 of 3 windows: no clear pulse") for line in lines)
     waiting = [line for line in lines if "need windows of 120 s" in line]
     assert len(waiting) == 1

@@ -14,7 +14,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.convert import Measured, convert, measure, parse_trained_on
 from emotion_rppg.pulse.inference.trained_network import Network, load_network
 from emotion_rppg.pulse.networks.physnet import PhysNet
-from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+from emotion_rppg.pulse.training.train import TrainingConfig, synthetic_clips, train
 from emotion_rppg.runtime.model_folders import load_tensors
 from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import training_clip
@@ -56,7 +56,7 @@ def test_sign_delay_and_kind_are_measured(sign, late, derivative) -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> PhysNet:
     """Train a PhysNet for a few steps on synthetic clips, more blood up."""
-    recipe = Recipe(size=SIZE, frames=64, steps=40, batch_size=4)
+    recipe = TrainingConfig(size=SIZE, frames=64, steps=40, batch_size=4)
     folder = tmp_path_factory.mktemp("taught") / "net"
     train(synthetic_clips(recipe)[0], folder, recipe=recipe, device="cpu")
     module = PhysNet(normalisation="temporal").eval()

@@ -11,7 +11,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.estimate import _by_runs, _on_even_grid, estimate, estimate_each
 from emotion_rppg.pulse.inference.overlap_add import overlap_add, resample_crops
 from emotion_rppg.pulse.inference.trained_network import load_network, waveform_from_clip
-from emotion_rppg.pulse.training.train import Recipe, synthetic_clips, train
+from emotion_rppg.pulse.training.train import TrainingConfig, synthetic_clips, train
 from emotion_rppg.runtime.devices import pick_device
 from emotion_rppg.signal_quality import heart_rate
 
@@ -21,7 +21,7 @@ TRUE_BPM = 72.0
 
 @pytest.fixture(scope="module")
 def network_folder(tmp_path_factory) -> Path:
-    recipe = Recipe(size=16, frames=32, steps=2, batch_size=2)
+    recipe = TrainingConfig(size=16, frames=32, steps=2, batch_size=2)
     return train(
         synthetic_clips(recipe)[0],
         tmp_path_factory.mktemp("net") / "tiny",

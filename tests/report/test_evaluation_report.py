@@ -119,7 +119,7 @@ def test_probabilities_of_equal_classes_lie_on_the_dashed_line() -> None:
 
 def test_each_person_is_a_dot_and_dummies_are_grey(results) -> None:
     scores, means = results.scores, results.summary()
-    axis = evaluation.people(scores, means, metric="balanced_accuracy", chance=0.5).axes[0]
+    axis = evaluation.plot_people(scores, means, metric="balanced_accuracy", chance=0.5).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
     assert [len(line.get_xdata()) for line in dots] == [4] * 5
     assert [line.get_color() for line in dots] == [signals.BLUE, *[signals.GREY] * 4]
@@ -177,7 +177,7 @@ def test_numbers_and_many_classes_are_drawn_over_time() -> None:
         {"middle_s": [30.0, 60.0], "duration_s": 60.0, "hr_bpm": 70.0, "truth": [2.0, 0.0]}
     ).assign(predicted=[1.0, 0.0])
     for names in ((), ("calm", "glad", "tense")):
-        below = evaluation.over_time(predictions, names).axes[1]
+        below = evaluation.plot_predictions_over_time(predictions, names).axes[1]
         assert list(below.lines[0].get_ydata()) == [2.0, 0.0]
         assert list(below.lines[1].get_ydata()) == [1.0, 0.0]
 

@@ -54,7 +54,7 @@ def test_a_label_of_people_is_scored_over_people_on_the_page(table, tmp_path) ->
     text = text_of(tmp_path / "out" / "report.html")
     assert "no person has two different labels" in text
     scores, means = results.scores, results.summary()
-    axis = evaluation.people(scores, means, metric="balanced_accuracy", chance=None).axes[0]
+    axis = evaluation.plot_people(scores, means, metric="balanced_accuracy", chance=None).axes[0]
     dots = [line for line in axis.lines if line.get_alpha()]
     own = scores.loc[scores["head"] == "plain", "accuracy"]
     assert sorted(dots[0].get_xdata()) == sorted(own)

@@ -24,7 +24,9 @@ def wave() -> Signal:
 def test_a_page_loads_nothing_and_escapes_its_text(tmp_path, wave) -> None:
     table = pd.DataFrame({"head": ["<script>alert(1)</script>"], "mean": [0.51234], "p": [np.nan]})
     sections = [
-        Section("One", ["a < b"], [(signals.waves({"POS": wave}), "the wave")], table, "caption"),
+        Section(
+            "One", ["a < b"], [(signals.plot_waves({"POS": wave}), "the wave")], table, "caption"
+        ),
         Section("Two", code="emotion-rppg demo", warning="no evidence"),
     ]
     path = write_page(Page("Title", "lead", sections), tmp_path / "report.html")
@@ -43,7 +45,9 @@ def test_a_page_loads_nothing_and_escapes_its_text(tmp_path, wave) -> None:
 
 def test_a_wave_is_drawn_with_its_own_beats_and_with_gaps(wave) -> None:
     beats = Beats(np.arange(0.2, 30, 1 / 1.2), gaps=[(10.0, 11.0)])
-    figure = signals.waves({"a": wave, "b": wave}, beats={"a": beats}, start_s=9.0, seconds=4.0)
+    figure = signals.plot_waves(
+        {"a": wave, "b": wave}, beats={"a": beats}, start_s=9.0, seconds=4.0
+    )
     above, below = figure.axes
     dots = [line for line in above.lines if line.get_marker() == "o"]
     assert len(dots) == len(beats.crop(9.0, 13.0))
@@ -53,13 +57,15 @@ def test_a_wave_is_drawn_with_its_own_beats_and_with_gaps(wave) -> None:
 
 
 def test_a_tachogram_breaks_at_gaps() -> None:
-    figure = signals.tachogram({"x": Beats([0, 1, 2, 6, 7, 8], gaps=[(2.5, 5.5)])})
+    figure = signals.plot_tachogram({"x": Beats([0, 1, 2, 6, 7, 8], gaps=[(2.5, 5.5)])})
     y = figure.axes[0].lines[0].get_ydata()
     assert np.isnan(y).tolist() == [False, False, True, False, False]
 
 
 def test_a_figure_becomes_a_picture_inside_the_page(wave) -> None:
-    assert signals.as_data_uri(signals.waves({"a": wave})).startswith("data:image/png;base64,iVBOR")
+    assert signals.as_data_uri(signals.plot_waves({"a": wave})).startswith(
+        "data:image/png;base64,iVBOR"
+    )
 
 
 def test_every_column_is_explained(tmp_path) -> None:

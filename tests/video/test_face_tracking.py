@@ -10,7 +10,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.video.detectors import TYPICAL_LANDMARKS, Face
+from emotion_rppg.video.detectors import TYPICAL_LANDMARKS, DetectedFace
 from emotion_rppg.video.face_tracking import FaceFrame, crop, read_trace, skin_mean, track_face
 from emotion_rppg.video.frames import Frame, read_frames
 
@@ -225,7 +225,7 @@ def test_a_detector_function_may_return_boxes_or_faces_only(write: Write) -> Non
     for given in (
         (50, 40, 30, 30),
         (50, 40, 30, 30, 0.9),
-        Face(box, box[:2] + TYPICAL_LANDMARKS * 30),
+        DetectedFace(box, box[:2] + TYPICAL_LANDMARKS * 30),
     ):
         found = list(track_face(path, detector=lambda _, given=given: [given]))
         np.testing.assert_allclose(boxes(found), np.tile(box, (10, 1)))

@@ -13,7 +13,7 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.video.frames import describe, read_frames
+from emotion_rppg.video.frames import describe_video, read_frames
 
 Ffmpeg = Callable[..., Path]
 
@@ -61,7 +61,7 @@ def test_a_rotated_phone_video_gives_upright_frames(clip: Path, ffmpeg: Ffmpeg, 
     plain = next(iter(read_frames(clip))).image
     turned = next(iter(read_frames(path))).image
     np.testing.assert_array_equal(turned, np.rot90(plain, turn // 90))
-    facts = describe(path)
+    facts = describe_video(path)
     assert (facts.height, facts.width) == turned.shape[:2]
     assert facts.rotation == 360 - turn
 
@@ -182,11 +182,11 @@ def test_a_missing_system_library_is_named(monkeypatch: pytest.MonkeyPatch, clip
     monkeypatch.delitem(sys.modules, "cv2", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(InputError, match="libgl1"):
-        describe(clip)
+        describe_video(clip)
 
 
 def test_describe_states_size_rate_and_duration(clip: Path) -> None:
-    facts = describe(clip)
+    facts = describe_video(clip)
     assert (facts.width, facts.height, facts.frames, facts.rotation) == (160, 120, 90, 0)
     assert facts.rate_hz == pytest.approx(30)
     assert facts.duration_s == pytest.approx(3)

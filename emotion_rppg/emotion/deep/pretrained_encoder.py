@@ -49,9 +49,9 @@ class Pretrained:
     trained_on : dict or "unknown"
         ``{data set: [subjects]}``: evaluation must not test on these people.
     training : dict
-        The fields of `pretraining.Recipe`, and ``losses``: the mean loss of each epoch.
+        The fields of `pretraining.PretrainingConfig`, and ``losses``: the mean loss of each epoch.
     reads, order : str
-        As in `pretraining.pretrain` and `pretraining.Recipe`.
+        As in `pretraining.pretrain` and `pretraining.PretrainingConfig`.
     """
 
     network: Autoencoder

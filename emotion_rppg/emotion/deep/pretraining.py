@@ -35,7 +35,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PretrainingConfig:
     """Settings of the network and of its training with Adam.
 
     Parameters
@@ -116,7 +116,7 @@ def pretrain(
         the file after saving the result.
     progress : function of (epochs done, epochs in all), optional
     **recipe :
-        Fields of `Recipe`.
+        Fields of `PretrainingConfig`.
 
     Raises
     ------
@@ -124,7 +124,7 @@ def pretrain(
         Fewer than two sequences with a token; different numbers of tokens and targets; a checkpoint
         of another training.
     """
-    settings = Recipe(**recipe)
+    settings = PretrainingConfig(**recipe)
     tokens = checked_tokens(tokens)
     targets = tokens if targets is None else checked_tokens(targets)
     if len(targets) != len(tokens):
@@ -196,7 +196,7 @@ class Checkpoint:
 def _train(
     network: Autoencoder,
     data: torch.utils.data.TensorDataset,
-    recipe: Recipe,
+    recipe: PretrainingConfig,
     follows: int | None,
     device: str,
     store: Checkpoint | None,

@@ -368,7 +368,7 @@ def _of_one(beats: Beats, span_s: float) -> dict[str, float]:
         (("hf_ms2", "hf_peak_hz", "ln_hf"), 30, spectra.welch),
         (("lf_ms2", "lf_hf", "lf_nu", "hf_nu", "lf_peak_hz"), 120, spectra.welch),
         (("vlf_ms2", "total_power_ms2"), 300, spectra.welch),
-        (("apen", "sampen", "dfa_alpha1", "higuchi"), 120, nonlinear.features),
+        (("apen", "sampen", "dfa_alpha1", "higuchi"), 120, nonlinear.nonlinear_features),
     ):
         if duration_s >= minimum_s and covers_s >= 0.9 * minimum_s:
             computed = compute(stretch)

@@ -9,7 +9,7 @@ DFA_BEATS = np.arange(4, 12)
 HIGUCHI_K = np.arange(1, 11)
 
 
-def features(nn: np.ndarray) -> dict[str, float]:
+def nonlinear_features(nn: np.ndarray) -> dict[str, float]:
     """Compute ApEn, SampEn, DFA α1 and Higuchi's dimension of intervals (ms), (n,) without NaN.
 
     NaN for fewer than 100 beats or constant intervals. The entropies assume a stationary stretch

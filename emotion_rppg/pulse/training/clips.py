@@ -12,7 +12,7 @@ from torch import Tensor
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference.overlap_add import face_crops
-from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.config import TrainingConfig
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
@@ -37,7 +37,7 @@ class Sources(NamedTuple):
 
 
 def sources(
-    recordings: Sequence[Recording] | None, recipe: Recipe, *, cache: Cache | None = None
+    recordings: Sequence[Recording] | None, recipe: TrainingConfig, *, cache: Cache | None = None
 ) -> Sources:
     """Make training and validation clips from recordings, or synthetic ones (None).
 
@@ -60,7 +60,7 @@ def sources(
 
 
 def split_people(
-    recordings: Sequence[Recording], recipe: Recipe
+    recordings: Sequence[Recording], recipe: TrainingConfig
 ) -> tuple[list[Recording], list[Recording]]:
     """Split recordings by person: those for training, and those of the people held out.
 
@@ -102,7 +102,7 @@ def as_tensors(pair: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
     return pixels.float(), torch.as_tensor(wave, dtype=torch.float32)
 
 
-def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
+def synthetic_clips(recipe: TrainingConfig) -> tuple[ClipSource, dict[str, list[str]]]:
     """Make a source of synthetic clips, and return it with their seeds for ``trained_on``.
 
     With validation, the clips after those of the last step are held out.
@@ -125,7 +125,7 @@ def synthetic_clips(recipe: Recipe) -> tuple[ClipSource, dict[str, list[str]]]:
 
 
 def recording_clips(
-    recordings: Sequence[Recording], recipe: Recipe, *, cache: Cache | None = None
+    recordings: Sequence[Recording], recipe: TrainingConfig, *, cache: Cache | None = None
 ) -> tuple[ClipSource, dict[str, list[str]]]:
     """Make a source of clips from recordings with a video and a contact pulse.
 
@@ -163,7 +163,7 @@ def recording_clips(
 
 
 def _clips_with_pulse(
-    recording: Recording, recipe: Recipe, cache: Cache | None
+    recording: Recording, recipe: TrainingConfig, cache: Cache | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """List stretches of face crops, uint8 (frames, size, size, 3), with their contact pulse."""
     assert recording.video is not None
@@ -176,7 +176,7 @@ def _clips_with_pulse(
     return [(face["crops"][a:b], wave[a:b]) for a, b in covered.runs()]
 
 
-def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.ndarray]:
+def _face(video: Video, recipe: TrainingConfig, cache: Cache | None) -> Mapping[str, np.ndarray]:
     """Crop a video's face, from the cache if it is there.
 
     Returns ``crops``, uint8 (n, size, size, 3); ``covered``, whether each has a face; ``start_s``.
@@ -191,7 +191,7 @@ def _face(video: Video, recipe: Recipe, cache: Cache | None) -> Mapping[str, np.
     return cached
 
 
-def _track(video: Video, recipe: Recipe) -> dict[str, np.ndarray]:
+def _track(video: Video, recipe: TrainingConfig) -> dict[str, np.ndarray]:
     """Track and crop a video's face; returns as `_face`."""
     start, stream = face_crops(track_face(video), size=recipe.size, rate_hz=recipe.rate_hz)
     blank = np.zeros((recipe.size, recipe.size, 3), np.uint8)

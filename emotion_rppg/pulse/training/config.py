@@ -1,4 +1,4 @@
-"""Define the settings of a training of a pulse network (`Recipe`)."""
+"""Define the settings of a training of a pulse network (`PretrainingConfig`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IN_NETWORK = ("temporal", "diff_batchnorm")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """Settings of a training; the defaults are those of the small network of the demo.
 
     Clips have ``size`` pixels a side and ``frames`` frames at ``rate_hz``. Training takes ``steps``

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.config import TrainingConfig
 
 _log = logging.getLogger(__name__)
 # The loss scale of 16-mixed begins at 2**16 and is halved at each overflow: 16 skipped steps can be
@@ -22,7 +22,7 @@ class SkippedSteps:
     total: int = 0
     in_a_row: int = 0
 
-    def usable(self, norm: float, step: int, recipe: Recipe, precision: str) -> bool:
+    def usable(self, norm: float, step: int, recipe: TrainingConfig, precision: str) -> bool:
         """Tell whether a step's gradient, given by its norm, may change the weights.
 
         Raises
@@ -44,7 +44,7 @@ class SkippedSteps:
         return False
 
 
-def _cure(recipe: Recipe, precision: str) -> str:
+def _cure(recipe: TrainingConfig, precision: str) -> str:
     """Return what to do about it, for the error message."""
     if precision == "32-true":
         return (

@@ -34,7 +34,7 @@ from emotion_rppg.pulse.training.clips import (
     sources,
     synthetic_clips,
 )
-from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.config import TrainingConfig
 from emotion_rppg.pulse.training.curves import write_curves
 from emotion_rppg.pulse.training.losses import LOSSES, named_loss, negative_pearson
 from emotion_rppg.pulse.training.skipping import SkippedSteps
@@ -54,7 +54,7 @@ from emotion_rppg.runtime.provenance import identity
 
 __all__ = [  # for scripts that train
     "LOSSES",
-    "Recipe",
+    "TrainingConfig",
     "check_network",
     "initial_network",
     "negative_pearson",
@@ -71,7 +71,7 @@ def train(
     clips: ClipSource,
     out: str | Path,
     *,
-    recipe: Recipe | None = None,
+    recipe: TrainingConfig | None = None,
     validation: ClipSource | None = None,
     trained_on: Mapping[str, Sequence[str]] | str = "unknown",
     init: str | Path | None = None,
@@ -95,7 +95,7 @@ def train(
         from it, with the same recipe, people and ``init``.
     validation : function, optional
         The same for people who are held out: training ends when their loss no longer falls, and the
-        weights with their lowest loss are saved (``Recipe``).
+        weights with their lowest loss are saved (``PretrainingConfig``).
     trained_on : mapping or "unknown"
         ``{data set: [subjects]}`` of ``clips`` and of ``validation``. It is saved with the weights,
         so that `evaluate` can refuse to test the network on these people.
@@ -122,7 +122,7 @@ def train(
         not finite in too many steps in a row (single steps are skipped, logged and counted in
         ``config.json`` as ``skipped_steps``).
     """
-    recipe = recipe or Recipe()
+    recipe = recipe or TrainingConfig()
     out = Path(out)
     checkpoint = checkpoint_beside(out)
     if precision not in PRECISIONS:
@@ -193,7 +193,7 @@ def train(
     return out
 
 
-def initial_network(init: str | Path, recipe: Recipe) -> Path:
+def initial_network(init: str | Path, recipe: TrainingConfig) -> Path:
     """Return the folder of the trained network to start from: ``"bundled"`` or a folder.
 
     A folder named bundled is given as ``./bundled``.
@@ -229,7 +229,7 @@ def initial_network(init: str | Path, recipe: Recipe) -> Path:
     return Path(init)
 
 
-def check_network(recipe: Recipe) -> None:
+def check_network(recipe: TrainingConfig) -> None:
     """Check that the recipe's network and loss can process its clips, before any clip is made.
 
     Raises
@@ -248,7 +248,7 @@ def check_network(recipe: Recipe) -> None:
     named_loss(recipe.loss)(wave, torch.zeros_like(wave), recipe.rate_hz)
 
 
-def _untrained(recipe: Recipe) -> torch.nn.Module:
+def _untrained(recipe: TrainingConfig) -> torch.nn.Module:
     """Make the untrained network of the recipe's seed, without changing the global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(recipe.seed)
@@ -256,7 +256,7 @@ def _untrained(recipe: Recipe) -> torch.nn.Module:
     return module
 
 
-def _finite(loss: Any, step: int, recipe: Recipe) -> float:
+def _finite(loss: Any, step: int, recipe: TrainingConfig) -> float:
     """Return the loss as a number; raise InputError if it is not finite."""
     if not math.isfinite(value := float(loss)):
         raise InputError(
@@ -280,7 +280,7 @@ class _Clips(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _loader(
-    clips: ClipSource, recipe: Recipe, first: int, loaders: int, processes: int
+    clips: ClipSource, recipe: TrainingConfig, first: int, loaders: int, processes: int
 ) -> DataLoader[tuple[Tensor, Tensor]]:
     """Load this process's share of each step; Fabric distributes the clips in turn."""
     n = recipe.batch_size
@@ -294,7 +294,7 @@ def _loader(
     return DataLoader(data, batch_size=n // processes, num_workers=loaders, generator=own)
 
 
-def _training_id(recipe: Recipe, trained_on: People | str, initial: Path | None) -> str:
+def _training_id(recipe: TrainingConfig, trained_on: People | str, initial: Path | None) -> str:
     """Identify the training of a checkpoint by recipe, people and initial weights, as JSON."""
     weights = None if initial is None else identity(initial / WEIGHTS)
     return json.dumps({"recipe": asdict(recipe), "people": trained_on, "init": weights})
@@ -341,7 +341,7 @@ def _restore(
 def _write(
     out: Path,
     module: torch.nn.Module,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     trained_on: Mapping[str, Sequence[str]] | str,
     curve: list[tuple[int, float]],
     validator: Validation | None,

@@ -9,7 +9,7 @@ import torch
 
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.training.clips import HELD_OUT_CLIPS, ClipSource, as_tensors
-from emotion_rppg.pulse.training.config import Recipe
+from emotion_rppg.pulse.training.config import TrainingConfig
 from emotion_rppg.pulse.training.losses import named_loss
 
 
@@ -19,7 +19,7 @@ class Validation:
     ``curve`` has (step, loss).
     """
 
-    def __init__(self, source: ClipSource, recipe: Recipe) -> None:
+    def __init__(self, source: ClipSource, recipe: TrainingConfig) -> None:
         self.recipe = recipe
         self.curve: list[tuple[int, float]] = []
         self.best: dict[str, torch.Tensor] = {}

@@ -42,7 +42,7 @@ def abstained(rows: pd.DataFrame) -> str:
     return f"{len(reasons)} of {len(rows)} windows not predicted: {alike.value_counts().index[0]}"
 
 
-def over_time(rows: pd.DataFrame, model: Model) -> Figure:
+def plot_over_time(rows: pd.DataFrame, model: Model) -> Figure:
     """Draw one line per target over time; the title counts the windows without a prediction."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()

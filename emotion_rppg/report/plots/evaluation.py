@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def people(
+def plot_people(
     scores: pd.DataFrame,
     means: pd.DataFrame,
     *,
@@ -55,7 +55,7 @@ def people(
     return figure
 
 
-def confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
+def plot_confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw one confusion matrix per head; the shade is the share of the row (true class).
 
     ``counts`` maps heads to (classes, classes) numbers of windows.
@@ -118,7 +118,7 @@ def reliability(
     return figure
 
 
-def null(scores_of_null: pd.DataFrame, *, metric: str) -> Figure:
+def plot_null(scores_of_null: pd.DataFrame, *, metric: str) -> Figure:
     """Draw each head's scores on permuted labels (grey dots) and on the true labels (red line)."""
     heads = list(dict.fromkeys(scores_of_null["head"]))
     figure = Figure(figsize=(9, 1.0 + 0.36 * len(heads)), layout="constrained")
@@ -135,7 +135,7 @@ def null(scores_of_null: pd.DataFrame, *, metric: str) -> Figure:
     return figure
 
 
-def importance(drops: pd.DataFrame, *, metric: str) -> Figure:
+def plot_importance(drops: pd.DataFrame, *, metric: str) -> Figure:
     """Draw the drop of people's scores without each group of columns: dots, mean and interval.
 
     ``drops`` has the columns group, subject, drop, of one target and head.
@@ -156,7 +156,7 @@ def importance(drops: pd.DataFrame, *, metric: str) -> Figure:
     return figure
 
 
-def over_time(
+def plot_predictions_over_time(
     predictions: pd.DataFrame, names: Sequence[str], beats: Sequence[Beats] = ()
 ) -> Figure:
     """Draw one person's inter-beat intervals (upper panel) and a head's predictions (lower panel).

@@ -29,7 +29,7 @@ def _standard(samples: np.ndarray) -> np.ndarray:
     return centred / spread if spread > 0 else centred
 
 
-def waves(
+def plot_waves(
     shown: Mapping[str, Signal],
     *,
     beats: Mapping[str, Beats] | None = None,
@@ -65,7 +65,7 @@ def _inside(beats: Beats | None, piece: Signal) -> np.ndarray:
     return np.array([]) if beats is None else beats.crop(piece.start_s, piece.end_s).times_s
 
 
-def tachogram(shown: Mapping[str, Beats]) -> Figure:
+def plot_tachogram(shown: Mapping[str, Beats]) -> Figure:
     """Draw inter-beat intervals, ms, over time, s: one line per signal, interrupted at gaps."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()

@@ -72,7 +72,9 @@ def examples(
         for name, rank in chosen.items():
             windows = _windows(results, table, target, head, name)
             beats = [_on_own_clock(r, w, table) for r, w in read if r.person == name]
-            drawn.append((evaluation.over_time(windows, classes, beats), f"{name}: {rank}."))
+            drawn.append(
+                (evaluation.plot_predictions_over_time(windows, classes, beats), f"{name}: {rank}.")
+            )
         if read:
             drawn.append((_excerpts(read, chosen), _EXCERPTS))
         text = (
@@ -138,4 +140,4 @@ def _excerpts(read: Sequence[tuple[Recording, Signal]], chosen: Mapping[str, str
             piece = wave.crop(start, start + _EXCERPT_S)
             pieces[name] = replace(piece, start_s=piece.start_s - start)
             beats[name] = _shifted(find_beats(wave).crop(start, start + _EXCERPT_S), -start)
-    return signals.waves(pieces, beats=beats, start_s=0.0, seconds=_EXCERPT_S)
+    return signals.plot_waves(pieces, beats=beats, start_s=0.0, seconds=_EXCERPT_S)

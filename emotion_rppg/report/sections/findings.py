@@ -50,7 +50,7 @@ def scores(results: Evaluation, means: pd.DataFrame, names: Names) -> Section:
             "the bar its 95 % bootstrap interval. Grey: dummies and baselines, which use no "
             "feature of the heart." + (_CHANCE if chance else "")
         )
-        drawn.append((evaluation.people(own, rows, metric=metric, chance=chance), caption))
+        drawn.append((evaluation.plot_people(own, rows, metric=metric, chance=chance), caption))
     return Section(
         "Results",
         [*_one_class(results.scores), *_choices(results.predictions)],
@@ -196,7 +196,7 @@ def null(results: Evaluation) -> list[Section]:
         return []
     drawn = [
         (
-            evaluation.null(own, metric=results.metric),
+            evaluation.plot_null(own, metric=results.metric),
             f"{target}: {evaluation.in_words(results.metric)} on permuted labels (grey, one dot "
             "per permutation, at most 300 of them) and on the true labels (red line).",
         )
@@ -228,7 +228,7 @@ def importance(results: Evaluation) -> list[Section]:
     metric = evaluation.in_words(results.metric)
     drawn = [
         (
-            evaluation.importance(own, metric=results.metric),
+            evaluation.plot_importance(own, metric=results.metric),
             f"{target}, {kind_of_head(results)} “{own['head'].iloc[0]}”: drop of each person's "
             f"{metric} (dots; mean over people and 95 % interval) when the values of a group of "
             "columns are exchanged between that person's tested windows. The heads are those of "
@@ -273,7 +273,7 @@ def confusion(results: Evaluation, names: Names) -> list[Section]:
                 f"{target}: number of windows of each true class (row) that were predicted as each "
                 "class (column), summed over people. Percentages are of the row; darker is more."
             )
-            drawn.append((evaluation.confusion(counts, classes), caption))
+            drawn.append((evaluation.plot_confusion(counts, classes), caption))
     return [Section("Confusion matrices", figures=drawn)] if drawn else []
 
 

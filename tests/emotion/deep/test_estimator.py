@@ -17,7 +17,7 @@ from emotion_rppg.emotion.deep.losses import Classes, Numbers
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder
 from emotion_rppg.emotion.deep.pretraining import pretrain
 from emotion_rppg.emotion.ensemble import Average
-from emotion_rppg.emotion.model import load
+from emotion_rppg.emotion.model import load_model
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.heads import chosen_heads
 from emotion_rppg.evaluation.run import Leak
@@ -156,7 +156,7 @@ def test_a_model_lists_its_encoders_people_and_needs_no_encoder_folder(tmp_path)
     model.save(tmp_path / "model")
     for path in (tmp_path / "e").iterdir():
         path.unlink()
-    again = load(tmp_path / "model")
+    again = load_model(tmp_path / "model")
     pd.testing.assert_frame_equal(again.predict(table), model.predict(table))
     assert str(tmp_path) not in (tmp_path / "model" / "arousal.json").read_text()
 
@@ -214,7 +214,7 @@ def test_a_multitask_model_is_fitted_by_name_and_saved(tmp_path):
     model = fit(study(), target=["arousal", "valence"], head="multitask")
     assert {head.n_outputs_ for head in model.heads.values()} == {4}
     model.save(tmp_path / "m")
-    again = load(tmp_path / "m")
+    again = load_model(tmp_path / "m")
     pd.testing.assert_frame_equal(again.predict(study()), model.predict(study()))
 
 

@@ -15,7 +15,7 @@ from emotion_rppg.pulse import NETWORKS
 from emotion_rppg.pulse.estimate import estimate
 from emotion_rppg.pulse.inference.trained_network import load_network
 from emotion_rppg.pulse.training.train import (
-    Recipe,
+    TrainingConfig,
     initial_network,
     negative_pearson,
     synthetic_clips,
@@ -146,7 +146,9 @@ def test_each_trains_from_the_command_line_and_reads_a_video(name, tmp_path, mon
 @pytest.mark.slow
 @every_network
 def test_each_resumes_training_and_starts_only_from_the_same_network(name, tmp_path) -> None:
-    recipe = Recipe(network=name, normalisation="diff_normalised", steps=2, batch_size=2, frames=16)
+    recipe = TrainingConfig(
+        network=name, normalisation="diff_normalised", steps=2, batch_size=2, frames=16
+    )
     clips, _ = synthetic_clips(recipe)
     settings = {"recipe": recipe, "device": "cpu"}
     uninterrupted = train(clips, tmp_path / "whole", **settings)

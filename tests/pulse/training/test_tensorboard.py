@@ -14,9 +14,9 @@ from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.training.tensorboard import event_file
-from emotion_rppg.pulse.training.train import Recipe, sources, train
+from emotion_rppg.pulse.training.train import TrainingConfig, sources, train
 
-RECIPE = Recipe(size=16, frames=32, steps=6, batch_size=2, validation=0.5, validate_every=2)
+RECIPE = TrainingConfig(size=16, frames=32, steps=6, batch_size=2, validation=0.5, validate_every=2)
 CLIPS, HELD_OUT, _ = sources(None, RECIPE)
 
 

@@ -21,7 +21,7 @@ from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.pulse.training import clips as pulse_sources
 from emotion_rppg.pulse.training.skipping import MOST_IN_A_ROW
 from emotion_rppg.pulse.training.train import (
-    Recipe,
+    TrainingConfig,
     _loader,
     negative_pearson,
     recording_clips,
@@ -38,7 +38,7 @@ from emotion_rppg.signals import Signal
 ROOT = Path(__file__).parents[3]
 CLIP = ROOT / "data" / "synthetic_clip.mp4"
 STRESS = MODELS["stress"]  # an emotion model
-SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2)
+SMALL = TrainingConfig(size=16, frames=32, steps=6, batch_size=2)
 
 
 def train(clips, out, **options):
@@ -47,7 +47,7 @@ def train(clips, out, **options):
 
 @pytest.mark.slow
 def test_the_loss_falls(tmp_path) -> None:
-    recipe = Recipe(size=16, frames=64, steps=30, batch_size=4)
+    recipe = TrainingConfig(size=16, frames=64, steps=30, batch_size=4)
     clips, _ = synthetic_clips(recipe)
     out = train(clips, tmp_path / "net", recipe=recipe)
     loss = np.loadtxt(out / "curve.csv", delimiter=",", skiprows=1)[:, 1]
@@ -178,7 +178,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(tmp_path) -> None:
 
 def test_resuming_another_training_is_refused(tmp_path) -> None:
     clips, _ = synthetic_clips(SMALL)
-    other = Recipe(size=16, frames=32, steps=6, batch_size=2, learning_rate=1e-4)
+    other = TrainingConfig(size=16, frames=32, steps=6, batch_size=2, learning_rate=1e-4)
 
     def stop(done: int, total: int) -> None:
         if done == 3:
@@ -209,7 +209,7 @@ def test_the_folder_records_the_subjects_of_training(tmp_path) -> None:
 def test_bf16_runs_on_a_cpu(tmp_path) -> None:
     # oneDNN's bf16 weight gradients read uninitialised memory where a convolution's input is
     # 2×2×2 or smaller; at this size the deepest one's is 4×2×2
-    recipe = Recipe(size=32, frames=16, steps=2, batch_size=1)
+    recipe = TrainingConfig(size=32, frames=16, steps=2, batch_size=1)
     clips, _ = synthetic_clips(recipe)
     out = train(clips, tmp_path / "net", recipe=recipe, precision="bf16-mixed")
     assert all(torch.isfinite(t).all() for t in load_tensors(out).values())
@@ -233,7 +233,7 @@ def loss_without_gradient_at(steps, monkeypatch) -> None:
 def test_a_step_whose_gradient_is_not_finite_is_skipped_and_counted(
     precision, tmp_path, monkeypatch, caplog
 ) -> None:
-    recipe = Recipe(size=32, frames=16, steps=4, batch_size=1)
+    recipe = TrainingConfig(size=32, frames=16, steps=4, batch_size=1)
     clips, _ = synthetic_clips(recipe)
     loss_without_gradient_at({1, 2}, monkeypatch)
     out = train(clips, tmp_path / "net", recipe=recipe, precision=precision)
@@ -251,7 +251,7 @@ def test_a_skipped_step_leaves_the_weights_unchanged(tmp_path, monkeypatch) -> N
     weights = []
     for name, recipe, bad in (("one", one, set()), ("three", three, {1, 2})):
         loss_without_gradient_at(bad, monkeypatch)
-        monkeypatch.setattr(Recipe, "learning_rate_at", lambda self, step: 1e-3)
+        monkeypatch.setattr(TrainingConfig, "learning_rate_at", lambda self, step: 1e-3)
         weights.append(load_tensors(train(clips, tmp_path / name, recipe=recipe)))
     for name, tensor in weights[0].items():
         if name.endswith(("weight", "bias")):
@@ -265,7 +265,7 @@ def test_a_skipped_step_leaves_the_weights_unchanged(tmp_path, monkeypatch) -> N
 def test_many_skipped_steps_in_a_row_end_training_and_name_the_cause(
     precision, cause, tmp_path, monkeypatch
 ) -> None:
-    recipe = Recipe(size=16, frames=16, steps=40, batch_size=1)
+    recipe = TrainingConfig(size=16, frames=16, steps=40, batch_size=1)
     clips, _ = synthetic_clips(recipe)
     loss_without_gradient_at({*range(5), *range(6, 40)}, monkeypatch)
     with pytest.raises(InputError, match=rf"in {MOST_IN_A_ROW} steps in a row, .* 25: .*{cause}"):
@@ -308,7 +308,7 @@ def test_processes_divide_the_clips_of_each_step() -> None:
         requested.append(index)
         return np.zeros((8, 16, 16, 3), np.uint8), np.zeros(8)
 
-    recipe = Recipe(size=16, frames=8, steps=3, batch_size=4)
+    recipe = TrainingConfig(size=16, frames=8, steps=3, batch_size=4)
     loader = _loader(clips, recipe, 1, 0, 2)
     assert loader.batch_size == 2
     assert len(loader.dataset) == 2 * 4  # of the two remaining steps
@@ -325,7 +325,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from emotion_rppg.pulse.training import tensorboard as events
 from emotion_rppg.pulse.networks.physnet import PhysNet
-from emotion_rppg.pulse.training.train import Recipe, negative_pearson, sources, train
+from emotion_rppg.pulse.training.train import TrainingConfig, negative_pearson, sources, train
 
 def same_gradients(k):
     torch.manual_seed(0)
@@ -340,7 +340,8 @@ def same_gradients(k):
 
 def main():
     torch.set_num_threads(1)
-    recipe = Recipe(size=16, frames=16, steps=4, batch_size=2, validation=0.5, validate_every=2)
+    options = {"size": 16, "frames": 16, "steps": 4, "batch_size": 2}
+    recipe = TrainingConfig(**options, validation=0.5, validate_every=2)
     clips, held_out, _ = sources(None, recipe)
     asked, out = [], Path(sys.argv[1])
     how = {"recipe": recipe, "validation": held_out, "device": "cpu", "devices": 2}
@@ -442,9 +443,9 @@ def test_faces_are_cached_until_video_or_crop_settings_change(tmp_path, monkeypa
 
 def test_an_unknown_recipe_is_refused() -> None:
     with pytest.raises(InputError, match="known: raw, standardised"):
-        Recipe(normalisation="z")
+        TrainingConfig(normalisation="z")
     with pytest.raises(InputError, match="seed must be 0 or more"):
-        Recipe(seed=-100)
+        TrainingConfig(seed=-100)
 
 
 def test_the_model_card_lists_subjects_and_input(tmp_path) -> None:

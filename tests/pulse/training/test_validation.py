@@ -10,13 +10,13 @@ import torch
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.training.clips import HELD_OUT_CLIPS, sources, split_people
-from emotion_rppg.pulse.training.train import Recipe, train
+from emotion_rppg.pulse.training.train import TrainingConfig, train
 from emotion_rppg.pulse.training.validation import Validation
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.model_folders import load_tensors
 from emotion_rppg.signals import Signal
 
-SMALL = Recipe(size=16, frames=32, steps=6, batch_size=2, validation=0.3, validate_every=1)
+SMALL = TrainingConfig(size=16, frames=32, steps=6, batch_size=2, validation=0.3, validate_every=1)
 
 
 def recordings(people: int = 10, each: int = 3) -> list[Recording]:
@@ -43,7 +43,7 @@ def test_each_person_is_in_one_part_and_no_part_is_empty(share) -> None:
 
 
 def test_people_held_out_are_not_in_training_and_all_are_recorded(monkeypatch) -> None:
-    def paired(recording: Recording, recipe: Recipe, cache: object):
+    def paired(recording: Recording, recipe: TrainingConfig, cache: object):
         grey = np.full((40, 16, 16, 3), int(recording.subject), np.uint8)
         return [(grey, np.zeros(40))]
 

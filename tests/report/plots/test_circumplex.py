@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emotion_rppg.report.plots.circumplex import over_time, plane, tracks
+from emotion_rppg.report.plots.circumplex import plane, plot_over_time, tracks
 
 ROWS = pd.DataFrame(
     {
@@ -30,7 +30,7 @@ def test_classes_are_drawn_by_their_probability_and_numbers_as_they_are() -> Non
     found = tracks(ROWS, both)
     np.testing.assert_equal(found["p(arousal high)"], [0.2, np.nan, 0.9])
     np.testing.assert_equal(found["valence"], [5.5, np.nan, 3.0])
-    lines = over_time(ROWS, both).axes[0]
+    lines = plot_over_time(ROWS, both).axes[0]
     assert lines.get_title() == "1 of 3 windows not predicted: no clear pulse"
     np.testing.assert_equal(lines.lines[0].get_xdata(), [30, 60, 90])
 
