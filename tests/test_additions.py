@@ -192,7 +192,7 @@ def a_method(folder: Path, add: Callable[..., None]) -> None:
     assert result["method"] == "inverse_green"
     assert result["hr_bpm"] == pytest.approx(72.0, abs=2.0)
     _, report = evaluated(folder, "--heads", "logistic", method="inverse_green", source="rppg")
-    assert "Videos were read with inverse_green: Green, turned over (Nobody 1902)." in report
+    assert "rPPG method inverse_green: Green, turned over (Nobody 1902)." in report
     assert "Nobody 1902. On green. A journal 2, 1–2." in report
 
 
@@ -240,7 +240,7 @@ def a_data_set(folder: Path, add: Callable[..., None]) -> None:
     options = ("--target", "arousal", "--heads", "logistic", "--permutations", 0)
     run("evaluate", *dataset, *options, "--out", folder / "result")
     report = (folder / "result" / "report.html").read_text(encoding="utf-8")
-    assert "Known of these data: nobody took part." in report
+    assert "Known pitfalls of these data: nobody took part." in report
     assert "Waves: Nobody N (1903). Waves of nobody." in report
 
 
