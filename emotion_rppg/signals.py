@@ -75,7 +75,9 @@ class Signal:
                     "give one quality value per sample"
                 )
             unknown = len(quality) > 0 and bool(np.isnan(quality).all())
-            object.__setattr__(self, "quality", None if unknown else np.nan_to_num(quality))
+            object.__setattr__(
+                self, "quality", None if unknown else np.where(np.isnan(quality), 0.0, quality)
+            )
 
     @classmethod
     def from_times(

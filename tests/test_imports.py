@@ -26,7 +26,7 @@ ORDER = (
     ("study",),
     ("evaluation",),
     ("report",),
-    ("live", "app"),
+    ("live", "app", "demo", "doctor"),
     ("cli",),
 )
 LEVEL = {stage: level for level, stages in enumerate(ORDER) for stage in stages}

@@ -36,7 +36,7 @@ DRAWN_S = 30.0  # of its wave
 
 @dataclass(frozen=True, eq=False)
 class PageContent:
-    """What the page shows for one video, and the paths of the files that it offers."""
+    """Hold the text, figures, tables and file paths that the page shows for one video."""
 
     text: str
     wave: Figure

@@ -91,7 +91,7 @@ def demo(
     Example: emotion-rppg demo --out demo
     """
     with user_errors():
-        from emotion_rppg.cli.demo import run_demo
+        from emotion_rppg.demo import run_demo
 
         result = run_demo(out, seed=seed, workers=workers, device=device, progress=progress_bar)
         print_result(result["text"], as_json, result["json"])

@@ -20,7 +20,7 @@ def doctor(as_json: Json = False) -> None:
 
     Example: emotion-rppg doctor
     """
-    from emotion_rppg.cli.doctor import diagnose
+    from emotion_rppg.doctor import diagnose
 
     findings = diagnose()
     if as_json:

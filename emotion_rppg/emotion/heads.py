@@ -36,16 +36,6 @@ from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = [
-    "DUMMIES",
-    "DUMMIES_REGRESSION",
-    "HEADS",
-    "HEADS_REGRESSION",
-    "WITH_ENCODER",
-    "heads_for",
-    "own_classes",
-]
-
 # Classifiers. All weigh classes equally ("balanced"), because the scores are balanced and the rarer
 # class is mostly the one of interest: probabilities refer to equally frequent classes.
 HEADS = {

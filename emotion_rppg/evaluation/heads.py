@@ -1,4 +1,4 @@
-"""Choose the heads of an evaluation: by name, one's own estimators, dummies, ``selected``."""
+"""Choose the heads of an evaluation: by name, user estimators, dummies, ``selected``."""
 
 from __future__ import annotations
 

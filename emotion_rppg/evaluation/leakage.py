@@ -45,7 +45,7 @@ def is_leaky(split: AnySplit) -> bool:
 
 
 def _split(split: AnySplit) -> Split:
-    """Return the split of that name, or one made of a function of one's own and its unit."""
+    """Resolve a name, a record or a user function to a `Split` record."""
     if isinstance(split, Split):
         return split
     if callable(split):
@@ -66,8 +66,8 @@ def make_folds(
 ) -> Folds:
     """Make the folds that have rows to score, and refuse those that leak.
 
-    Training windows that share seconds with tested ones are purged. A function of one's own must
-    keep people apart, or what its attribute ``unit`` names: ``"dataset"``, ``"trial"``,
+    Training windows that share seconds with a tested window are removed. A user function must keep
+    people apart, or the unit that its attribute ``unit`` names: ``"dataset"``, ``"trial"``,
     ``"session"`` or ``"moment"``.
 
     Parameters

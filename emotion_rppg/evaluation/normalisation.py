@@ -1,7 +1,7 @@
 """Normalise features within each person, without labels: NORMALISE, name -> `Normalisation`.
 
-A function of one's own, ``(inputs, table) -> (Matrix, rows not to score)``, can be given in place
-of a name. Every function receives the table without its labels; one that reads them is refused.
+A user function ``(inputs, table) -> (Matrix, rows not to score)`` can be given in place of a name.
+Every function receives the table without its labels; one that reads them is refused.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def normalised(
 
 
 def _normalisation(normalise: Normalise) -> Normalisation:
-    """Return the normalisation of that name, or one made of a function of one's own."""
+    """Resolve a name, a record or a user function to a `Normalisation` record."""
     if isinstance(normalise, Normalisation):
         return normalise
     if callable(normalise):

@@ -317,7 +317,7 @@ def _null_scores(
 def _baselines(table: pd.DataFrame, normalise: Normalise, seconds: float) -> dict[str, Matrix]:
     """Build the features of the baselines, normalised as those of the heads."""
     inputs = baseline_inputs(table)
-    if callable(normalise):  # a function of one's own expects the columns of the heads
+    if callable(normalise):  # a user function expects the feature columns of the heads
         return inputs
     return {
         name: normalised(matrix, table, normalise=normalise, calibration_s=seconds)[0]

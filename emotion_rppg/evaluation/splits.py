@@ -37,7 +37,7 @@ class Split:
         ``(table, *, seed) -> (train rows, test rows)…``, from the table's identities alone.
     unit : str
         What is never in training and test of one fold: one of ``UNITS``. Where it is a session,
-        trial or moment, training windows that share seconds with a tested one are purged.
+        trial or moment, training windows that share seconds with a tested window are removed.
     description : str
         One sentence for reports: who is trained on and who is tested.
     """

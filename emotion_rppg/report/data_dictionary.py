@@ -22,7 +22,7 @@ _FIXED = {
     "source": "kind of the signal: rppg (camera), bvp (contact PPG), ecg",
     "method": "rPPG method that estimated the pulse wave from the video; empty for contact signals",
     "network": "trained network of the method; empty for classical methods",
-    "reader": "reader of a published data set that listed the recording; empty: one's own files",
+    "reader": "reader of a published data set that listed the recording; empty: user files",
     "trained_on": "JSON {data set: [subjects]}: people the network was trained on, or `unknown`",
     "reason": "ok where nothing is withheld, else why features are empty",
     "encoder": "the beat encoder that computed the embeddings",

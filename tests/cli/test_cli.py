@@ -250,7 +250,7 @@ def test_doctor_checks_libraries_devices_codecs_and_extras() -> None:
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:
-    from emotion_rppg.cli import doctor
+    from emotion_rppg import doctor
 
     def missing() -> str:
         raise ImportError("libGL.so.1: cannot open shared object file")

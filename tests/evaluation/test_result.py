@@ -1,7 +1,6 @@
 """An evaluation is a value: shown in a line, saved whole, loaded as it was, refused if damaged."""
 
 import json
-import pickle
 import re
 from contextlib import suppress
 from dataclasses import FrozenInstanceError, fields, replace
@@ -17,6 +16,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import result
 from emotion_rppg.evaluation.statistics import between_heads, summary
 from emotion_rppg.report.evaluation import write_evaluation
+from emotion_rppg.runtime.parallel import map_in_order
 
 from .test_evaluation import study
 
@@ -123,8 +123,10 @@ def test_it_is_shown_with_heads_beside_dummies(results, bare) -> None:
     assert "<b>" not in named._repr_html_()
 
 
-def test_it_goes_to_another_process(results) -> None:
-    assert_same(pickle.loads(pickle.dumps(results)), results)  # noqa: S301 — bytes of our own
+@pytest.mark.slow
+def test_a_worker_process_returns_it_unchanged(results) -> None:
+    for returned in map_in_order(replace, [(results,), (results,)], workers=2):
+        assert_same(returned, results)
 
 
 # ---- on disk -------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def _camera() -> str:
 def _package() -> str:
     from emotion_rppg._version import __version__
 
-    return f"{__version__} in {Path(__file__).parents[1]}"
+    return f"{__version__} in {Path(__file__).parent}"
 
 
 _REINSTALL = "reinstall in a fresh environment: pip install emotion-rppg"

@@ -7,8 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from emotion_rppg import load
-from emotion_rppg.cli import demo
+from emotion_rppg import demo, load
 from emotion_rppg.emotion import DUMMIES
 from emotion_rppg.evaluation.plans import QUALITY_ALONE
 from emotion_rppg.pulse.training import train
