@@ -2,6 +2,7 @@
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +204,10 @@ def test_the_protocol_names_the_seconds_of_the_calibration(table) -> None:
     how = {"heads": [], "normalise": "calibration", "calibration_s": 150.0}
     text = " ".join(protocol(evaluate(table, target="arousal", **how), table).text)
     assert "the mean over each person's first 150 s was subtracted" in text
+
+
+def test_joined_folds_are_stated_only_where_folds_were_joined(results) -> None:
+    for permutations, expected in ((None, True), (20, False)):
+        settings = replace(results.settings, permutations=permutations)
+        (section,) = findings.null(replace(results, settings=settings))
+        assert ("at most five folds" in " ".join(section.text)) is expected

@@ -202,7 +202,16 @@ def null(results: Evaluation) -> list[Section]:
         )
         for target, own in scores_of_null.groupby("target", sort=False)
     ]
-    return [Section("Scores under label permutation", [_tests(scores_of_null)], drawn)]
+    text = [_tests(scores_of_null)]
+    if results.settings.permutations is None:
+        text.append(_JOINED_FOLDS)
+    return [Section("Scores under label permutation", text, drawn)]
+
+
+_JOINED_FOLDS = (
+    "For these tests, people are divided into at most five folds or blocks. The score on the true "
+    "labels can therefore differ from the one in the results."
+)
 
 
 def _tests(scores_of_null: pd.DataFrame) -> str:
