@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks import lifeless
+from benchmarks import real_faces
 from benchmarks.beats import _camera_waves, _people, reference
 from emotion_rppg import Extraction, extract
 from emotion_rppg.features.trust import kind_of
@@ -144,11 +144,6 @@ def print_wrist(windows: list[Window]) -> None:
     print_reasons(windows)
 
 
-def print_lifeless(data: Path) -> None:
-    """Print the results of clips without and with a pulse."""
-    lifeless.print_kinds(list(lifeless.rows(data)))
-
-
 def main(data: Path) -> None:
     """Print all tables."""
     warnings.simplefilter("ignore")  # NeuroKit2's
@@ -162,7 +157,7 @@ def main(data: Path) -> None:
     shares = np.nanmean(np.concatenate(inside)[:, 1:], axis=0)
     print(f"\ntruth within two standard errors, all: SDNN {shares[0]:.0%}, RMSSD {shares[1]:.0%}")
     print_wrist(wrist)
-    print_lifeless(data)
+    real_faces.print_counts(list(real_faces.measure(data, real_faces.READERS, ())))
 
 
 if __name__ == "__main__":

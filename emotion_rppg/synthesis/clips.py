@@ -50,7 +50,7 @@ def training_clip(
     if varied:
         return _varied_clip(np.random.default_rng((seed, 7)), frames, size, rate_hz)
     draw = np.random.default_rng((seed, 6))
-    wave = _pulse(draw, np.arange(frames) / rate_hz)
+    wave = draw_pulse(draw, np.arange(frames) / rate_hz)
     scene = _draw_face(draw, size)
     depth_map = _pulse_depth(draw, scene, 0.0033)
     still = scene.image[None] * (1 - wave[:, None, None, None] * depth_map)
@@ -59,10 +59,10 @@ def training_clip(
     clip += draw.normal(0, draw.uniform(0.2, 2.0), clip.shape).astype(np.float32)
     if draw.uniform() < 0.5:
         _add_block_artefacts(draw, clip)
-    return _eight_bits(clip), _standardised(wave)
+    return eight_bits(clip), _standardised(wave)
 
 
-def _eight_bits(clip: np.ndarray) -> np.ndarray:
+def eight_bits(clip: np.ndarray) -> np.ndarray:
     return np.clip(clip + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -73,7 +73,7 @@ def _standardised(wave: np.ndarray) -> np.ndarray:
 # ---- the heart and the face ------------------------------------------------------------------
 
 
-def _pulse(draw: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def draw_pulse(draw: np.random.Generator, t: np.ndarray) -> np.ndarray:
     """Draw a standardised pulse wave with varying intervals at even times t (n,), seconds."""
     bpm = np.exp(draw.uniform(np.log(42), np.log(160)))
     beat = 60 / bpm
@@ -120,8 +120,8 @@ def _draw_face(draw: np.random.Generator, size: int) -> _Scene:
     skin = head * (1 - 0.9 * np.clip(eyes, 0, 1)) * (1 - 0.6 * mouth)
     tone = draw.uniform(0, 1)
     colour = np.array([225, 180, 155]) * np.exp(-1.6 * tone * MELANIN)
-    shade = draw.uniform(0.6, 1.1) * _patches(draw, size, 0.85, 1.15)
-    behind = draw.uniform(10, 230, 3) * _patches(draw, size, 0.6, 1.4)[..., None]
+    shade = draw.uniform(0.6, 1.1) * patches(draw, size, 0.85, 1.15)
+    behind = draw.uniform(10, 230, 3) * patches(draw, size, 0.6, 1.4)[..., None]
     image = behind * (1 - skin[..., None]) + skin[..., None] * colour * shade[..., None]
     image, skin, head, mouth, eyes = (
         part.astype(np.float32)
@@ -135,11 +135,11 @@ def _pulse_depth(draw: np.random.Generator, scene: _Scene, weakest: float) -> np
     colour = PULSE_COLOUR * np.exp(draw.normal(0, 0.15, 3))
     strength = np.exp(draw.uniform(np.log(weakest), np.log(0.015)))
     strength *= 1 - 0.4 * scene.tone  # melanin hides part of the pulse
-    where = strength * scene.skin * _patches(draw, len(scene.skin), 0.4, 1.6)
+    where = strength * scene.skin * patches(draw, len(scene.skin), 0.4, 1.6)
     return np.asarray(where[..., None] * colour / colour[1], np.float32)
 
 
-def _patches(draw: np.random.Generator, size: int, low: float, high: float) -> np.ndarray:
+def patches(draw: np.random.Generator, size: int, low: float, high: float) -> np.ndarray:
     """Draw a smooth random map (size, size) of values from about ``low`` to ``high``."""
     import cv2
 
@@ -211,7 +211,7 @@ def _varied_clip(
     camera_hz = rate_hz if draw.uniform() < 0.6 else draw.uniform(15, 60)
     n = int(np.ceil((frames - 1) / rate_hz * camera_hz)) + 2
     times = np.arange(n) / camera_hz
-    wave = _pulse(draw, times)
+    wave = draw_pulse(draw, times)
     scene = _with_hair_and_glasses(draw, _draw_face(draw, int(draw.choice(RENDERED_PX))))
     clip = _rendered(draw, scene, wave, camera_hz)
     if draw.uniform() < 0.15:
@@ -227,15 +227,15 @@ def _with_hair_and_glasses(draw: np.random.Generator, scene: _Scene) -> _Scene:
     size = len(scene.skin)
     y = (np.arange(size)[:, None] + 0.5) / size
     image, skin = scene.image.copy(), scene.skin
-    image *= 1 + skin[..., None] * (_patches(draw, size, -0.1, 0.1)[..., None] * MELANIN)
-    image[..., 1:] *= 1 - draw.uniform(0, 0.12) * (skin * _patches(draw, size, 0, 1))[..., None]
+    image *= 1 + skin[..., None] * (patches(draw, size, -0.1, 0.1)[..., None] * MELANIN)
+    image[..., 1:] *= 1 - draw.uniform(0, 0.12) * (skin * patches(draw, size, 0, 1))[..., None]
     covers: list[tuple[np.ndarray, np.ndarray]] = []
     dark = draw.uniform(15, 120) * np.array([1.0, 0.85, 0.7])
     if draw.uniform() < 0.7:
-        line = draw.uniform(0.1, 0.3) + 0.1 * (_patches(draw, size, -1, 1))
+        line = draw.uniform(0.1, 0.3) + 0.1 * (patches(draw, size, -1, 1))
         covers.append((np.clip((line - y) / 0.03, 0, 1), dark))
     if draw.uniform() < 0.25:
-        chin = draw.uniform(0.62, 0.8) + 0.05 * _patches(draw, size, -1, 1)
+        chin = draw.uniform(0.62, 0.8) + 0.05 * patches(draw, size, -1, 1)
         covers.append((draw.uniform(0.3, 0.9) * np.clip((y - chin) / 0.04, 0, 1), dark))
     if draw.uniform() < 0.25:
         rim = np.exp(-(((scene.eyes - 0.4) / 0.12) ** 2))
@@ -256,23 +256,23 @@ def _rendered(
 
     n, px = len(wave), len(scene.skin)
     depth_map = _pulse_depth(draw, scene, 0.002)
-    delay_s = draw.uniform(0, 0.02) * _patches(draw, px, -1, 1)[..., None]  # to either side
+    delay_s = draw.uniform(0, 0.02) * patches(draw, px, -1, 1)[..., None]  # to either side
     pulse, lag = scene.image * depth_map, scene.image * depth_map * delay_s.astype(np.float32)
     slope = np.gradient(wave) * rate_hz
     maps = _motion(draw, scene, n, rate_hz)
     talk = draw.uniform(0, 0.35) * np.maximum(wander(draw, n, rate_hz, 3.0), 0)
     talk *= (wander(draw, n, rate_hz, 0.3) > 0) & (draw.uniform() < 0.5)
     blink = np.convolve(draw.uniform(size=n) < 0.25 / rate_hz, np.hanning(0.3 * rate_hz + 3))[:n]
-    light, side = _light_gain(draw, n, rate_hz), _patches(draw, px, 0.75, 1.25)[..., None]
+    light, side = _light_gain(draw, n, rate_hz), patches(draw, px, 0.75, 1.25)[..., None]
     if draw.uniform() < 0.4:
         light *= _screen_light(draw, n, rate_hz)
-    behind = draw.uniform(10, 230, 3) * _patches(draw, px, 0.4, 1.6)[..., None]
+    behind = draw.uniform(10, 230, 3) * patches(draw, px, 0.4, 1.6)[..., None]
     behind = behind.astype(np.float32)
     mouth, eyes = scene.mouth[..., None], scene.eyes[..., None]
     grains = draw.normal(0, 1, (NOISE_FRAMES, px + 16, px + 16, 3)).astype(np.float32)
     noise, shot = np.float32(draw.uniform(0.5, 5)), np.float32(draw.uniform(0, 1) / 255)
     # ten bits before eight
-    curve = _eight_bits(255 * (np.arange(1024) / 1023) ** draw.uniform(0.8, 1.25))
+    curve = eight_bits(255 * (np.arange(1024) / 1023) ** draw.uniform(0.8, 1.25))
     out = np.empty((n, px, px, 3), np.uint8)
     face, part = np.empty_like(pulse), np.empty_like(pulse)
     for k in range(n):
@@ -321,7 +321,7 @@ def _motion(draw: np.random.Generator, scene: _Scene, n: int, rate_hz: float) ->
     bend = (
         lively * draw.uniform(0, 0.02) * px * wander(draw, n, rate_hz, 2.0) * (draw.uniform() < 0.5)
     )
-    fields = [_patches(draw, px, -1, 1) for _ in "xy"]
+    fields = [patches(draw, px, -1, 1) for _ in "xy"]
     mid = (px - 1) / 2
 
     def maps(k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -385,4 +385,4 @@ def _resampled(clip: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, size: 
     after = np.clip(np.searchsorted(times_s, grid_s), 1, len(times_s) - 1)
     share = (grid_s - times_s[after - 1]) / (times_s[after] - times_s[after - 1])
     share = share[:, None, None, None].astype(np.float32)
-    return _eight_bits((1 - share) * small[after - 1] + share * small[after])
+    return eight_bits((1 - share) * small[after - 1] + share * small[after])
