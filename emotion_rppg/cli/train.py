@@ -256,6 +256,13 @@ def train_pulse(
             help="Share (0–1) of the synthetic clips with motion, changing light and compression."
         ),
     ] = 0.75,
+    heads: Annotated[
+        float,
+        typer.Option(
+            help="Share (0–1) of the synthetic clips with rendered heads; --varied then is a share "
+            "of the rest."
+        ),
+    ] = 0.0,
     validation: Annotated[
         float,
         typer.Option(
@@ -319,6 +326,7 @@ def train_pulse(
             learning_rate=learning_rate,
             loss=loss,
             varied=varied,
+            heads=heads,
             validation=validation,
             patience=patience,
             seed=seed,

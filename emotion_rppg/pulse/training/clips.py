@@ -108,20 +108,25 @@ def synthetic_clips(recipe: TrainingConfig) -> tuple[ClipSource, dict[str, list[
     With validation, the clips after those of the last step are held out.
     """
     from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
+    from emotion_rppg.synthesis.head_clips import head_clip
 
     first = FIRST_TRAINING_SEED + recipe.seed * 10_000_000
 
     def source(index: int) -> tuple[np.ndarray, np.ndarray]:
-        return training_clip(
-            first + index,
-            frames=recipe.frames,
-            size=recipe.size,
-            rate_hz=recipe.rate_hz,
-            varied=math.floor((index + 1) * recipe.varied) > math.floor(index * recipe.varied),
-        )
+        seed, frames, size, rate_hz = first + index, recipe.frames, recipe.size, recipe.rate_hz
+        if _chosen(index, recipe.heads):
+            return head_clip(seed, frames=frames, size=size, rate_hz=rate_hz)
+        others = index - math.floor(index * recipe.heads)  # clips before this one that are no heads
+        varied = _chosen(others, recipe.varied)
+        return training_clip(seed, frames=frames, size=size, rate_hz=rate_hz, varied=varied)
 
     count = recipe.steps * recipe.batch_size + (HELD_OUT_CLIPS if recipe.validation else 0)
     return source, {"synthetic-clips": [f"{first}-{first + count - 1}"]}
+
+
+def _chosen(index: int, share: float) -> bool:
+    """Tell whether an item is one of a share of all, which are evenly spread."""
+    return math.floor((index + 1) * share) > math.floor(index * share)
 
 
 def recording_clips(

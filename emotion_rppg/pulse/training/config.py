@@ -22,7 +22,8 @@ class TrainingConfig:
     steps of ``batch_size`` clips by Adam, with a one-cycle learning rate whose maximum is
     ``learning_rate``. ``loss`` is a name of ``LOSSES`` or several joined by ``+``. ``varied`` is
     the share of synthetic clips with the difficulties of real video (`synthesis.clips`); the others
-    are plain.
+    are plain. ``heads`` is the share of clips of rendered heads (`synthesis.head_clips`);
+    ``varied`` then is a share of the rest.
 
     ``validation`` is the share of people who are held out (synthetic clips: some are held out if it
     is above 0). Every ``validate_every`` steps the loss on them is computed. After ``patience``
@@ -44,6 +45,7 @@ class TrainingConfig:
     learning_rate: float = 3e-3
     loss: str = "pearson"
     varied: float = 0.0
+    heads: float = 0.0
     validation: float = 0.0
     validate_every: int = 50
     patience: int = 10
@@ -59,8 +61,9 @@ class TrainingConfig:
         for name in ("size", "frames", "steps", "batch_size", "validate_every", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        if not 0 <= self.varied <= 1:
-            raise InputError(f"varied is a share of the clips, 0 to 1, got {self.varied}")
+        for name in ("varied", "heads"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise InputError(f"{name} is a share of the clips, 0 to 1, got {share}")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation is a share of the people, below 1, got {self.validation}")
         if self.seed < 0:
