@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emotion_rppg.synthesis.clips import _pulse, _standardised
+from emotion_rppg.synthesis.clips import _standardised, draw_pulse
 from emotion_rppg.synthesis.degradations import (
     cropped,
     draw_codecs,
@@ -56,7 +56,7 @@ def head_clip(
     grid = np.arange(frames) / rate_hz
     times = _frame_times(grid[-1], camera_hz)
     fine = np.arange(0, grid[-1] + 1.0, 1 / FINE_HZ)
-    truth = _pulse(draw, fine)
+    truth = draw_pulse(draw, fine)
     wave = np.interp(times, fine, truth)
     strength = _strength(draw) if pulse else 0.0
     alive = pulse or draw.uniform() < 0.4
