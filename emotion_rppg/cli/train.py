@@ -28,6 +28,7 @@ from emotion_rppg.cli.options import (
     TrainDevice,
 )
 from emotion_rppg.cli.verbs import app, train
+from emotion_rppg.errors import InputError
 
 Resume = Annotated[
     bool,
@@ -263,6 +264,17 @@ def train_pulse(
             "of the rest."
         ),
     ] = 0.0,
+    donors: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="VIDEO",
+            help="Face video without labels whose own pulse is replaced by a drawn one; give the "
+            "option once for each video.",
+        ),
+    ] = None,
+    donor_share: Annotated[
+        float, typer.Option(help="Share (0–1) of the synthetic clips from donors.")
+    ] = 0.5,
     validation: Annotated[
         float,
         typer.Option(
@@ -304,6 +316,7 @@ def train_pulse(
     Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
     """
     with user_errors():
+        from emotion_rppg.pulse.training.donors import read_donors
         from emotion_rppg.pulse.training.tensorboard import check_events
         from emotion_rppg.pulse.training.train import (
             TrainingConfig,
@@ -327,10 +340,16 @@ def train_pulse(
             loss=loss,
             varied=varied,
             heads=heads,
+            donors=donor_share if donors else 0.0,
             validation=validation,
             patience=patience,
             seed=seed,
         )
+        if donors and dataset is not None:
+            raise InputError(
+                f"--donors and --dataset {dataset}: donors replace the faces of synthetic clips; "
+                "leave one of the two out"
+            )
         out = Path(network) if out is None else out
         check_folder(out)  # before faces are tracked in all videos, which can take hours
         check_network(recipe)
@@ -339,7 +358,12 @@ def train_pulse(
             check_events(tensorboard, out)
         recordings = None if dataset is None else find_recordings([], dataset, root)
         folder = chosen_folder(cache)
-        source = sources(recordings, recipe, cache=None if folder is None else Cache(folder))
+        source = sources(
+            recordings,
+            recipe,
+            cache=None if folder is None else Cache(folder),
+            donors=read_donors(donors, rate_hz=recipe.rate_hz, frames=frames) if donors else (),
+        )
         with progress_bar("training") as progress:
             run_training(
                 source.clips,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from torch import Tensor
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference.overlap_add import face_crops
 from emotion_rppg.pulse.training.config import TrainingConfig
+from emotion_rppg.pulse.training.donors import DATASET as DONORS
+from emotion_rppg.pulse.training.donors import Donor, donor_clip
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
@@ -37,17 +40,22 @@ class Sources(NamedTuple):
 
 
 def sources(
-    recordings: Sequence[Recording] | None, recipe: TrainingConfig, *, cache: Cache | None = None
+    recordings: Sequence[Recording] | None,
+    recipe: TrainingConfig,
+    *,
+    cache: Cache | None = None,
+    donors: Sequence[Donor] = (),
 ) -> Sources:
     """Make training and validation clips from recordings, or synthetic ones (None).
 
-    ``cache`` stores the face crops of the recordings' videos for later trainings.
+    ``cache`` stores the face crops of the recordings' videos for later trainings. ``donors`` give a
+    share ``recipe.donors`` of the synthetic clips.
     """
     training, held_out = recordings, None
     if recordings is not None and recipe.validation:
         training, held_out = split_people(recordings, recipe)
     if training is None:
-        clips, people = synthetic_clips(recipe)
+        clips, people = synthetic_clips(recipe, donors)
     else:
         clips, people = recording_clips(training, recipe, cache=cache)
     if not recipe.validation:
@@ -102,26 +110,48 @@ def as_tensors(pair: tuple[np.ndarray, np.ndarray]) -> tuple[Tensor, Tensor]:
     return pixels.float(), torch.as_tensor(wave, dtype=torch.float32)
 
 
-def synthetic_clips(recipe: TrainingConfig) -> tuple[ClipSource, dict[str, list[str]]]:
+def synthetic_clips(
+    recipe: TrainingConfig, donors: Sequence[Donor] = ()
+) -> tuple[ClipSource, dict[str, list[str]]]:
     """Make a source of synthetic clips, and return it with their seeds for ``trained_on``.
 
     With validation, the clips after those of the last step are held out.
+
+    Raises
+    ------
+    InputError
+        A share of clips from donors without donors, or donors without a share.
     """
+    if bool(donors) != (recipe.donors > 0):
+        raise InputError(
+            f"{len(donors)} donor videos and a share of {recipe.donors:g} of the clips from them: "
+            "want both or neither"
+        )
     from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
     from emotion_rppg.synthesis.head_clips import head_clip
 
     first = FIRST_TRAINING_SEED + recipe.seed * 10_000_000
+    shape = {"frames": recipe.frames, "size": recipe.size, "rate_hz": recipe.rate_hz}
+    kinds: list[tuple[float, Callable[..., tuple[np.ndarray, np.ndarray]]]] = [
+        (recipe.donors, partial(donor_clip, donors)),
+        (recipe.heads, head_clip),
+        (recipe.varied, partial(training_clip, varied=True)),
+        (1.0, partial(training_clip, varied=False)),
+    ]
 
     def source(index: int) -> tuple[np.ndarray, np.ndarray]:
-        seed, frames, size, rate_hz = first + index, recipe.frames, recipe.size, recipe.rate_hz
-        if _chosen(index, recipe.heads):
-            return head_clip(seed, frames=frames, size=size, rate_hz=rate_hz)
-        others = index - math.floor(index * recipe.heads)  # clips before this one that are no heads
-        varied = _chosen(others, recipe.varied)
-        return training_clip(seed, frames=frames, size=size, rate_hz=rate_hz, varied=varied)
+        seed = first + index
+        for share, make in kinds:
+            if _chosen(index, share):
+                return make(seed, **shape)
+            index -= math.floor(index * share)  # the number of this clip among the others
+        raise AssertionError("the last kind has all remaining clips")
 
     count = recipe.steps * recipe.batch_size + (HELD_OUT_CLIPS if recipe.validation else 0)
-    return source, {"synthetic-clips": [f"{first}-{first + count - 1}"]}
+    people = {"synthetic-clips": [f"{first}-{first + count - 1}"]}
+    if donors:
+        people[DONORS] = sorted({donor.name for donor in donors})
+    return source, people
 
 
 def _chosen(index: int, share: float) -> bool:

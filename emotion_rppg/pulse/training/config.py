@@ -23,7 +23,8 @@ class TrainingConfig:
     ``learning_rate``. ``loss`` is a name of ``LOSSES`` or several joined by ``+``. ``varied`` is
     the share of synthetic clips with the difficulties of real video (`synthesis.clips`); the others
     are plain. ``heads`` is the share of clips of rendered heads (`synthesis.head_clips`);
-    ``varied`` then is a share of the rest.
+    ``varied`` then is a share of the rest. ``donors`` is the share of clips of real faces with a
+    drawn pulse (`pulse.training.donors`), if there are donors; ``heads`` then is one of the rest.
 
     ``validation`` is the share of people who are held out (synthetic clips: some are held out if it
     is above 0). Every ``validate_every`` steps the loss on them is computed. After ``patience``
@@ -46,6 +47,7 @@ class TrainingConfig:
     loss: str = "pearson"
     varied: float = 0.0
     heads: float = 0.0
+    donors: float = 0.0
     validation: float = 0.0
     validate_every: int = 50
     patience: int = 10
@@ -61,7 +63,7 @@ class TrainingConfig:
         for name in ("size", "frames", "steps", "batch_size", "validate_every", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("varied", "heads"):
+        for name in ("varied", "heads", "donors"):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise InputError(f"{name} is a share of the clips, 0 to 1, got {share}")
         if not 0 <= self.validation < 1:

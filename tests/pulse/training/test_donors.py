@@ -1,10 +1,16 @@
 """Donor clips: the own pulse of a real face goes, a drawn one comes, the rest stays."""
 
+import json
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.methods import pos
+from emotion_rppg.pulse.training.clips import synthetic_clips
+from emotion_rppg.pulse.training.config import TrainingConfig
 from emotion_rppg.pulse.training.donors import (
     DATASET,
     donor_clip,
@@ -85,3 +91,39 @@ def test_videos_without_a_long_enough_stretch_are_refused(tmp_path) -> None:
     (donor,) = read_donors([path], rate_hz=RATE_HZ, frames=40)
     assert donor.name == "short.mp4"
     assert DATASET == "donor-videos"
+
+
+def test_the_requested_share_of_clips_is_from_donors(monkeypatch) -> None:
+    kinds: list[str] = []
+    for place, name in (
+        ("emotion_rppg.pulse.training.clips.donor_clip", "donor"),
+        ("emotion_rppg.synthesis.head_clips.head_clip", "head"),
+        ("emotion_rppg.synthesis.clips.training_clip", "drawn"),
+    ):
+        monkeypatch.setattr(place, lambda *_, kind=name, **__: kinds.append(kind))
+    donors = [donor_of(crops(3.0), RATE_HZ, name="a.mp4")]
+    clips, people = synthetic_clips(TrainingConfig(donors=0.5, heads=0.5), donors)
+    for index in range(8):
+        clips(index)
+    assert [kinds.count(kind) for kind in ("donor", "head", "drawn")] == [4, 2, 2]
+    assert people[DATASET] == ["a.mp4"]
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.5, 0), (0.0, 1)])
+def test_donors_and_their_share_are_given_together(share, count) -> None:
+    donors = [donor_of(crops(3.0), RATE_HZ, name="a.mp4")][:count]
+    with pytest.raises(InputError, match="want both or neither"):
+        synthetic_clips(TrainingConfig(donors=share), donors)
+
+
+@pytest.mark.slow
+def test_a_network_is_trained_on_donors_and_names_them(tmp_path) -> None:
+    wave = np.sin(2 * np.pi * 1.2 * np.arange(150) / RATE_HZ)
+    frames = film(face(0.2, size=160), wave, RATE_HZ, Camera())
+    video = write_video(tmp_path / "person.mp4", frames, RATE_HZ)
+    options = ["--steps", "2", "--size", "16", "--frames", "64", "--donors", str(video)]
+    words = ["train", "pulse", "--out", str(tmp_path / "net"), *options]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    config = json.loads((tmp_path / "net" / "config.json").read_text())
+    assert config["trained_on"][DATASET] == ["person.mp4"]
+    assert config["training"]["donors"] == 0.5
