@@ -70,8 +70,8 @@ _CAPTION = (
     "they do may use movement instead of the heart. withheld: share of windows without a trusted "
     "pulse, whose prediction is the majority class (or mean) of the training people. trusted, good "
     "quality: the same score on windows with a trusted pulse only, and on windows of good quality "
-    f"(at least {LEAST_QUALITY:g}) only; share good: their share. effect: rank-biserial effect of people's scores against "
-    "chance, −1 to 1."
+    f"(at least {LEAST_QUALITY:g}) only; share good: their share. effect: rank-biserial effect of "
+    "people's scores against chance, −1 to 1."
 )
 _P = (
     " p: share of label permutations that scored at least as high as the true labels, "
