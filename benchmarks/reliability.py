@@ -176,7 +176,7 @@ def tables(waves: list[Wave]) -> None:
 
 def rate_errors(waves: list[Wave]) -> None:
     """Print the mean errors of reported rates: of the spectrum and of `estimate_heart_rate`."""
-    print("\nmean error of the reported rate, bpm: windows, the spectrum, `estimate_heart_rate`")
+    print("\nmean error of the reported rates, bpm: windows, the spectrum, `estimate_heart_rate`")
     for length_s in (*LENGTHS_S, 60):
         for source in dict.fromkeys(wave.source for wave in waves):
             own = [wave for wave in waves if wave.source == source]
@@ -189,12 +189,15 @@ def rate_errors(waves: list[Wave]) -> None:
 
 
 def _errors(judged: Wave, length_s: float) -> Iterator[tuple[float, float]]:
-    """Errors of both rates, bpm, of each window with a reported rate."""
+    """Errors of both rates, bpm, of each window in which both are reported."""
     for at in np.arange(*_starts(judged, length_s), 2 * STEP_S):
         true, piece = judged.truth.crop(at, at + length_s), judged.wave.crop(at, at + length_s)
-        bpm, rate = beat_measures(true).hr_bpm, judge(piece).hr_bpm
-        if rate is not None and true.coverage >= LEAST_COVERAGE and np.isfinite(bpm):
-            yield abs(rate - bpm), abs((estimate_heart_rate(piece).hr_bpm or np.nan) - bpm)
+        bpm = beat_measures(true).hr_bpm
+        if true.coverage < LEAST_COVERAGE or not np.isfinite(bpm):
+            continue
+        by_spectrum, estimated = judge(piece).hr_bpm, estimate_heart_rate(piece).hr_bpm
+        if by_spectrum is not None and estimated is not None:
+            yield abs(by_spectrum - bpm), abs(estimated - bpm)
 
 
 def real(data: Path) -> list[Wave]:

@@ -46,7 +46,8 @@ class Judgement:
     ``quality`` is 0–1, fitted as the probability that the rate is within 3 bpm of the rate that the
     same spectrum gives for a contact sensor's wave. Compared with the mean rate of the true beats
     it is too low for weak but steady pulses and too high where the rate changes within the window
-    (docs/quality.md). ``by`` names the estimator of the rate: ``"spectrum"`` or ``"beats"``
+    (docs/quality.md). `estimate_heart_rate` gives the quality of contact sensors that is in feature
+    tables instead. ``by`` names the estimator of the rate: ``"spectrum"`` or ``"beats"``
     (:func:`emotion_rppg.features.beats.heart_rate.estimate_heart_rate`).
     """
 
@@ -139,7 +140,9 @@ def rates_of_windows(
     ]
 
 
-def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
+def judge(
+    signal: Signal, *, least_quality: float = LEAST_QUALITY, quality_name: str = "quality"
+) -> Judgement:
     """Estimate the heart rate, bpm, and withhold it with a reason if it cannot be trusted.
 
     The rate is withheld if the runs of 4 s or more sum up to less than 6 s or to less than a fifth
@@ -154,17 +157,20 @@ def judge(signal: Signal, *, least_quality: float = LEAST_QUALITY) -> Judgement:
     Periodic motion, a flickering lamp and a pulse that a network invented pass as a pulse: they
     cannot be distinguished from the wave alone. `estimate` compares the wave with the images and
     sets ``signal.quality`` to 0 where light or motion explains it; such samples count as missing.
+
+    ``quality_name`` is what ``reason`` calls the quality, for callers that report another one.
     """
-    judgement = _judge_wave(signal, least_quality)
+    judgement = _judge_wave(signal, least_quality, quality_name)
     rejected = _rejected_samples(signal)
     if judgement.hr_bpm is None or not rejected.any():
         return judgement
     samples = np.where(rejected, np.nan, signal.samples)
-    rest = _judge_wave(replace(signal, samples=samples, quality=None), least_quality)
-    if rest.hr_bpm is not None:
-        return rest
+    rest = replace(signal, samples=samples, quality=None)
+    judgement = _judge_wave(rest, least_quality, quality_name)
+    if judgement.hr_bpm is not None:
+        return judgement
     share = float(rejected.sum() / max(np.isfinite(signal.samples).sum(), 1))
-    return Judgement(None, min(rest.quality, LEAST_QUALITY / 2), _explained_by_images(share))
+    return Judgement(None, min(judgement.quality, LEAST_QUALITY / 2), _explained_by_images(share))
 
 
 def _rejected_samples(signal: Signal) -> np.ndarray:
@@ -173,7 +179,7 @@ def _rejected_samples(signal: Signal) -> np.ndarray:
     return np.isfinite(signal.samples) & (quality == 0)
 
 
-def _judge_wave(signal: Signal, least_quality: float) -> Judgement:
+def _judge_wave(signal: Signal, least_quality: float, quality_name: str) -> Judgement:
     """Judge the heart rate by the wave alone, regardless of ``signal.quality``."""
     reduced = _downsampled(signal)
     analysed_s = sum(stop - first for first, stop in _runs(reduced)) / reduced.rate_hz
@@ -187,7 +193,7 @@ def _judge_wave(signal: Signal, least_quality: float) -> Judgement:
         return Judgement(None, quality, _too_little(coverage))
     if quality < least_quality:
         snr = float(np.mean(np.concatenate([run.snr_db for run in runs])))
-        return Judgement(None, quality, _no_pulse(quality, snr, least_quality))
+        return Judgement(None, quality, _no_pulse(quality_name, quality, snr, least_quality))
     difference = np.concatenate([np.abs(run.rate_hz - run.rhythm_hz) for run in runs])
     if not np.mean(difference <= NEAR_HZ) >= 0.5:  # NaN counts as a disagreement
         return Judgement(None, LEAST_QUALITY / 2, _two_rates())
@@ -209,9 +215,9 @@ def _too_little(coverage: float) -> str:
     )
 
 
-def _no_pulse(quality: float, snr: float, least: float) -> str:
+def _no_pulse(name: str, quality: float, snr: float, least: float) -> str:
     return (
-        f"no clear pulse: quality {quality:.2f}, at least {least:g} is wanted "
+        f"no clear pulse: {name} {quality:.2f}, at least {least:g} is wanted "
         f"(signal to noise {snr:.1f} dB)"
     )
 

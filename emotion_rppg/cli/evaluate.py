@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +40,8 @@ from emotion_rppg.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from emotion_rppg.recordings import Recording
 
 
 @app.command()
@@ -146,24 +148,13 @@ def evaluate(
             return
         if stage != "emotion":
             raise InputError(f"unknown stage {stage!r}; known: emotion, pulse")
-        from emotion_rppg.emotion.design_matrix import of_families
-        from emotion_rppg.evaluation import evaluate as run_evaluation
-        from emotion_rppg.evaluation.splits import SPLITS
-        from emotion_rppg.report.evaluation import write_evaluation
-        from emotion_rppg.runtime.cache import cache_beside
-        from emotion_rppg.runtime.tables import read_tables
-        from emotion_rppg.study import extract, waves
-
         targets = [*target, *task]  # --task: the earlier name of --target
         if not targets:
             raise InputError("no target given: name the label to predict, --target arousal")
         if not table and dataset is None:
             raise InputError("no input: give --table FILE, or --dataset NAME with --root DIR")
         recordings = [] if dataset is None else find_recordings([], dataset, root)
-        reading: dict[str, Any] = {"method": method, "source": source, "device": device}
-        windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
         chosen = split_names(families)
-        windows |= {"families": chosen} if chosen else {}
         options: dict[str, Any] = {
             "target": targets,
             "heads": heads.split(",") if heads != "all" else "all",
@@ -179,41 +170,94 @@ def evaluate(
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
-        recorded = {"families": chosen, **options}
-        arguments: dict[str, Any] = {"table": table, **recorded}
-        if dataset is not None:
-            origin = {"dataset": dataset, "root": root, "method": method, "source": source}
-            arguments = {"table": table, **origin, "length": length, "step": step, **recorded}
-        inputs = [*table, *([] if root is None else [root])]
-        run_on: dict[str, Any] = {"workers": workers, "scheduler": scheduler}
-        with (
-            cache_beside(out) as unfinished,  # an interrupted run continues from it
-            progress_bar("evaluating") as bar,
-        ):
-            if table:  # all that is wrong with it is reported before any fold is fitted
-                rows = of_families(read_tables(table), chosen) if chosen else read_tables(table)
-            else:
-                rows = extract(recordings, **reading, **windows, cache=unfinished, progress=bar)
-            results = run_evaluation(
-                rows, **options, **run_on, importance=5, cache=unfinished.folder, progress=bar
-            )
+        origin = {"dataset": dataset, "root": root, "method": method, "source": source}
+        origin |= {"length": length, "step": step}
+        arguments = {
+            "table": table,
+            **(origin if dataset is not None else {}),
+            "families": chosen,
+            **options,
+        }
+        reading: dict[str, Any] = {"method": method, "source": source, "device": device}
+        windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
+        windows |= {"families": chosen} if chosen else {}
+        means = _evaluate_heads(
+            out,
+            table,
+            recordings,
+            families=chosen,
+            reading=reading,
+            windows=windows,
+            options=options,
+            run_on={"workers": workers, "scheduler": scheduler},
+            arguments=arguments,
+            inputs=[*table, *([] if root is None else [root])],
+        )
+        _print_scores(means, out, split, as_json)
 
-            def waves_of(names: Sequence[str]) -> Iterator[Any]:
-                people = [r for r in recordings if r.person in names]
-                return waves(people, **reading, cache=unfinished)
 
-            means = write_evaluation(
-                results,
-                rows,
-                out,
-                arguments=arguments,
-                inputs=inputs,
-                waves=waves_of if recordings else None,
-            )
-        text = f"{_summary_text(means)}\n{out / 'report.html'}"
-        text += f"\n{SPLITS[split].description}" if SPLITS[split].leaky else ""
-        summary = json.loads(means.to_json(orient="records"))
-        print_result(text, as_json, {"out": str(out), "summary": summary})
+def _evaluate_heads(
+    out: Path,
+    tables: Sequence[Path],
+    recordings: Sequence[Recording],
+    *,
+    families: Sequence[str],
+    reading: Mapping[str, Any],
+    windows: Mapping[str, Any],
+    options: Mapping[str, Any],
+    run_on: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path],
+) -> pd.DataFrame:
+    """Read the tables or extract one, score the heads, write the report; return the summary."""
+    from emotion_rppg.evaluation import evaluate as run_evaluation
+    from emotion_rppg.report.evaluation import write_evaluation
+    from emotion_rppg.runtime.cache import cache_beside
+    from emotion_rppg.study import extract, waves
+
+    with (
+        cache_beside(out) as unfinished,  # an interrupted run continues from it
+        progress_bar("evaluating") as bar,
+    ):
+        if tables:  # all that is wrong with them is reported before any fold is fitted
+            rows = _read(tables, families)
+        else:
+            rows = extract(recordings, **reading, **windows, cache=unfinished, progress=bar)
+        results = run_evaluation(
+            rows, **options, **run_on, importance=5, cache=unfinished.folder, progress=bar
+        )
+
+        def waves_of(names: Sequence[str]) -> Iterator[Any]:
+            people = [r for r in recordings if r.person in names]
+            return waves(people, **reading, cache=unfinished)
+
+        return write_evaluation(
+            results,
+            rows,
+            out,
+            arguments=arguments,
+            inputs=inputs,
+            waves=waves_of if recordings else None,
+        )
+
+
+def _read(tables: Sequence[Path], families: Sequence[str]) -> pd.DataFrame:
+    """Read and join feature tables, with the columns of some families or of all."""
+    from emotion_rppg.emotion.design_matrix import of_families
+    from emotion_rppg.runtime.tables import read_tables
+
+    rows = read_tables(tables)
+    return of_families(rows, families) if families else rows
+
+
+def _print_scores(means: pd.DataFrame, out: Path, split: str, as_json: bool) -> None:
+    """Print the summary and where the report is, with a warning if the split leaks."""
+    from emotion_rppg.evaluation.splits import SPLITS
+
+    text = f"{_summary_text(means)}\n{out / 'report.html'}"
+    text += f"\n{SPLITS[split].description}" if SPLITS[split].leaky else ""
+    summary = json.loads(means.to_json(orient="records"))
+    print_result(text, as_json, {"out": str(out), "summary": summary})
 
 
 def _summary_text(means: pd.DataFrame) -> str:

@@ -338,8 +338,10 @@ def predict(
                 found = recordings_like(trained, calibrate, channel=channel)
                 rest, _ = read_all_like(trained, found, **options, progress=progress)
         tables = [path for path in given if is_feature_table(path)]
-        channel, kind = channel_like(trained, given, channel)
-        found = [] if tables else find_recordings(given, None, None, channel=channel, kind=kind)
+        found = []
+        if not tables:
+            channel, kind = channel_like(trained, given, channel)
+            found = find_recordings(given, None, None, channel=channel, kind=kind)
         if len(found) != 1:
             with progress_bar("reading") as progress:
                 result = _predict_many(

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ NEEDS_REST = "Uses a subject baseline: needs a recording of rest from each perso
 FITTED = ("none", "calibration")
 NO_PULSE = "no trusted pulse in this window"
 _MIN_LENGTH = 0.9  # of the length of the training windows: shorter ones are not predicted
+NOT_RECORDED = "not recorded; predicts from feature tables alone"
 _COPIED = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
 
 
@@ -70,11 +71,9 @@ class Model:
         A name of `calibration.PROBABILITIES`.
     ranges : Ranges, optional
         Ranges of the features in the training windows; windows far outside are not predicted.
-    extraction : Extraction
-        How the training table was extracted: new recordings are read in the same way.
-    extraction_known : bool
-        False if the table carried no extraction (old tables, old models) and it was guessed from
-        the columns.
+    extraction : Extraction, optional
+        How the training table was extracted: new recordings are read in the same way. None if the
+        table carried no record of it: the model then predicts from feature tables alone.
     """
 
     heads: dict[str, Any]
@@ -90,8 +89,7 @@ class Model:
     probabilities: str = "own"
     channels: tuple[str, ...] | None = None
     ranges: Ranges | None = None
-    extraction: Extraction = field(default_factory=Extraction)
-    extraction_known: bool = False
+    extraction: Extraction | None = None
 
     def __repr__(self) -> str:
         targets = (
@@ -260,8 +258,7 @@ class Model:
             "longest": self.longest,
             "ranges": None if self.ranges is None else self.ranges.to_dict(),
             "made_from": self.made_from,
-            "extraction": self.extraction.to_dict(),
-            "extraction_known": self.extraction_known,
+            "extraction": None if self.extraction is None else self.extraction.to_dict(),
             "trained_on": self.trained_on,
             "note": self.note,
             "calibration_s": self.calibration_s,
@@ -274,8 +271,8 @@ class Model:
             f"{len(p)} of {d} ({', '.join(p)})" for d, p in self.trained_on.items()
         )
         length = self.made_from["length_s"]
-        origin = "" if self.extraction_known else " (guessed from the columns)"
-        options = ", ".join(f"{name} {value}" for name, value in self.extraction.to_dict().items())
+        extraction = {} if self.extraction is None else self.extraction.to_dict()
+        options = ", ".join(f"{name} {value}" for name, value in extraction.items()) or NOT_RECORDED
         lines = [
             "# Model card",
             "",
@@ -291,7 +288,7 @@ class Model:
             f"- Trained on: {subjects}",
             f"- Input: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
-            f"- Extraction{origin}: {options}",
+            f"- Extraction: {options}",
             *([] if self.calibration_s is None else [f"- {NEEDS_REST}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
@@ -376,10 +373,7 @@ def fit_model(
         encoder=_encoder_of(encoder, extraction) if has_embedding else None,
         calibration_s=baseline_s,
         probabilities=probabilities,
-        extraction=guessed_extraction(_made_from(table), _families_in(table))
-        if extraction is None
-        else extraction,
-        extraction_known=extraction is not None,
+        extraction=extraction,
     )
 
 
@@ -471,29 +465,11 @@ def _made_from(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _families_in(table: pd.DataFrame) -> list[str]:
-    """List the families of a table that carries no extraction, by its columns."""
-    from emotion_rppg.features import FAMILIES
-
-    columns = {str(name) for name in table.columns}
-    return [name for name, family in FAMILIES.items() if columns & set(family.columns)] or ["hrv"]
-
-
-def guessed_extraction(made_from: dict[str, Any], families: Sequence[str]) -> Extraction:
-    """Guess the extraction of a training table that carried none; the step is not known."""
-    length_s = made_from["length_s"]
-    return Extraction(
-        method=made_from["method"] or "pos",
-        length_s=length_s,
-        step_s=None if length_s is None else length_s / 2,
-        families=families,
-    )
-
-
-def _extraction_in(config: dict[str, Any]) -> Extraction:
-    if "extraction" in config:
-        return Extraction.from_dict(config["extraction"])
-    return guessed_extraction(config["made_from"], config["made_from"]["families"])
+def _extraction_in(config: dict[str, Any]) -> Extraction | None:
+    """Read the extraction of a model; None if it has none, or one guessed by an earlier version."""
+    if config.get("extraction") is None or not config.get("extraction_known", True):
+        return None
+    return Extraction.from_dict(config["extraction"])
 
 
 def load_model(folder: str | Path) -> Model:
@@ -526,7 +502,6 @@ def load_model(folder: str | Path) -> Model:
             longest=int(config["longest"]),
             made_from=config["made_from"],
             extraction=_extraction_in(config),
-            extraction_known=config.get("extraction_known", False),
             trained_on=config["trained_on"],
             note=config.get("note", ""),
             calibration_s=config.get("calibration_s"),

@@ -81,11 +81,11 @@ def make_plans(
     usable = {name: _usable(matrix, table) for name, matrix in inputs.items()}
     plans = []
     for task in tasks:
-        y, names = code(table, task), class_names(table, task)
-        labelled = np.isfinite(y)
+        labelled = np.isfinite(y := code(table, task))
+        classes = len(class_names(table, task))
         chosen = chosen_heads(
             heads,
-            bool(names),
+            bool(classes),
             several=len(tasks) > 1,
             encoder=encoder,
             probabilities=probabilities,
@@ -94,36 +94,53 @@ def make_plans(
         folds = make_folds(table, split, seed=seed, labelled=labelled, unscored=unscored)
         for _, test in folds.pairs:
             refuse_scored_calibration(test, unscored)
-        over_people = one_label_per_person(table, y)
-        if names:
+        if classes:
             _refuse_folds_of_one_class(folds, y, usable[""], split, task.target)
+        over_people = one_label_per_person(table, y)
         others = other_targets(table, task, tasks)
-        dummies = DUMMIES if names else DUMMIES_REGRESSION
-        plain = HEADS["logistic"] if names else HEADS_REGRESSION["ridge"]
-        baselines = {name: plain for name in inputs if name and name not in chosen}
-        first_heads = {name: head for name, head in chosen.items() if name in dummies}
         jobs = [
             Job(
                 name=name,
                 head=head,
-                inputs=inputs[name if name in baselines else ""],
+                inputs=inputs[own],
                 y=y,
                 groups=groups,
                 train=train,
                 test=test,
-                usable=usable[name if name in baselines else ""],
-                classes=len(names),
+                usable=usable[own],
+                classes=classes,
                 seed=seed,
                 others=fit_arguments(head, others=others).get("others"),
-                blind=head is dummies.get(name) and not hasattr(head, "knows_people"),
+                blind=_is_blind(name, head, classes),
                 reference=np.flatnonzero(labelled) if over_people else None,
             )
-            for name, head in (first_heads | baselines | chosen).items()
+            for name, head, own in _with_baselines(chosen, inputs, classes)
             for train, test in folds.pairs
         ]
         excluded = _excluded(labelled, unscored, usable[""], folds)
         plans.append(Plan(task, jobs, excluded, unknown, over_people))
     return plans
+
+
+def _with_baselines(
+    chosen: Mapping[str, Any], inputs: Mapping[str, Matrix], classes: int
+) -> list[tuple[str, Any, str]]:
+    """List name, head and name of the inputs: dummies, baselines, then the other heads."""
+    plain = HEADS["logistic"] if classes else HEADS_REGRESSION["ridge"]
+    heads = [(name, head, "") for name, head in chosen.items()]
+    baselines = [(name, plain, name) for name in inputs if name and name not in chosen]
+    dummies = DUMMIES if classes else DUMMIES_REGRESSION
+    return [
+        *(head for head in heads if head[0] in dummies),
+        *baselines,
+        *(head for head in heads if head[0] not in dummies),
+    ]
+
+
+def _is_blind(name: str, head: Any, classes: int) -> bool:
+    """Whether a head is a dummy that ignores the inputs and does not know the people either."""
+    dummies = DUMMIES if classes else DUMMIES_REGRESSION
+    return head is dummies.get(name) and not hasattr(head, "knows_people")
 
 
 def baseline_inputs(table: pd.DataFrame) -> dict[str, Matrix]:

@@ -59,7 +59,7 @@ def predictions(
 
 
 def good_quality(table: pd.DataFrame) -> np.ndarray:
-    """Mark windows whose mean quality is at least `LEAST_QUALITY`, bool (n,); none if unknown."""
+    """Mark windows whose quality is at least `LEAST_QUALITY`, bool (n,); none if unknown."""
     if "quality" not in table:
         return np.zeros(len(table), dtype=bool)
     quality = table["quality"].to_numpy(dtype=float, na_value=np.nan)

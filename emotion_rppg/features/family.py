@@ -180,7 +180,9 @@ class Family:
 OF_EVERY_TABLE: dict[str, Column] = {
     "quality": Column(
         "1",
-        "pulse quality of the window, 0–1; of an ECG the beats' confidence × coverage",
+        "pulse quality of the window, 0–1, which min_quality is compared with: of a camera that of "
+        "the spectrum, of a contact PPG the mean over the samples, of an ECG the beats' "
+        "confidence × coverage",
         role="recording",
         group=QUALITY_GROUP,
         always=True,

@@ -19,9 +19,8 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features import columns, hrv
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
-from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE, quality_of_beats
-from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.features.beats.signal_kind import SignalKind
+from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE
+from emotion_rppg.features.beats.quality import kind_of_window, least_quality_of, quality_of
 from emotion_rppg.features.family import StandardError
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Signal
@@ -53,25 +52,6 @@ def beats_of(wave: Signal) -> Beats:
     return Beats(np.zeros(0), gaps=[span], kind=wave.kind, span_s=span)
 
 
-def quality_of(beats: Beats, signal: Signal | None) -> float:
-    """Compute the quality of a window, 0–1: the mean over the samples of its wave.
-
-    For an ECG, which has no quality per sample, it is the mean confidence of the beats, gaps
-    counting as 0. NaN if neither is known.
-    """
-    if signal is not None and signal.quality is not None and len(signal):
-        return float(np.mean(signal.quality))
-    return quality_of_beats(beats)
-
-
-def kind_of_window(beats: Beats, signal: Signal | None) -> SignalKind | None:
-    """Return the record of the signal kind of a window; unknown kinds count as contact PPG.
-
-    None if the kind is not in ``KINDS``.
-    """
-    return KINDS.get(beats.kind or (signal.kind if signal is not None else None) or "bvp")
-
-
 def untrusted_reason(
     beats: Beats, signal: Signal | None, *, min_quality: float | None = None
 ) -> str:
@@ -85,8 +65,7 @@ def untrusted_reason(
         Minimum quality, 0–1; default: that of the kind in ``KINDS``.
     """
     kind = kind_of_window(beats, signal)
-    default = 0.0 if kind is None else kind.min_quality
-    least = default if min_quality is None else min_quality
+    least = least_quality_of(kind, min_quality)
     if signal is not None and signal.rate_hz < LEAST_RATE_HZ:
         return (
             f"sampled too slowly for beats: {signal.rate_hz:.1f} samples a second, at least "

@@ -17,7 +17,8 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, Extraction
 from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.features.trust import beats_of, check_min_quality, quality_of, withhold
+from emotion_rppg.features.beats.quality import quality_of
+from emotion_rppg.features.trust import beats_of, check_min_quality, withhold
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
@@ -303,12 +304,12 @@ def features_of(
     facts = reading.facts(recording)
     beats = beats_of(wave)
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
-    table, parts = windows.table, zip(windows.beats, windows.signals, strict=True)
+    parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
     measured = pd.concat(
         [
             pd.DataFrame(
                 {
-                    "quality": [quality_of(beats, signal) for beats, signal in parts],
+                    "quality": [quality_of(b, s, min_quality=least) for b, s in parts],
                     "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
                 }
             ),
@@ -316,8 +317,8 @@ def features_of(
         ],
         axis=1,
     )
-    features = withhold(measured, windows.beats, windows.signals, min_quality=options.min_quality)
-    return order_columns(pd.concat([table, features], axis=1))
+    features = withhold(measured, windows.beats, windows.signals, min_quality=least)
+    return order_columns(pd.concat([windows.table, features], axis=1))
 
 
 def _timing_sd_ms(beats: Beats) -> float:

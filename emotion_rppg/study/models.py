@@ -82,7 +82,8 @@ def fit(
     if extraction is None and (extraction := extraction_of(table)) is None:
         _log.warning(
             "the table does not record how it was extracted (an old file, or lost when tables were "
-            "merged): predict can only guess it from the columns; give fit(…, extraction=…)"
+            "merged): the model predicts from feature tables, but not from recordings; for these, "
+            "give fit(…, extraction=…)"
         )
     return fit_model(
         checked_table(table, targets=targets, coding=coding),
@@ -139,8 +140,7 @@ def predict(
     device, weights :
         Device for networks, and the current folder of the pulse network.
     region : str, optional
-        Image region; another one than in the training is refused, unless the model is too old to
-        store its own.
+        Image region; another one than in the training is refused.
     face, channel : int, str, optional
         Number of the face in this video, column or channel of this signal file. Default: as in the
         training.

@@ -109,8 +109,26 @@ def channel_like(
         isinstance(item, str | Path) and (Path(item).is_dir() or is_signal_file(Path(item)))
         for item in given
     ):
-        channel = model.extraction.channel
-    return channel, model.extraction.source
+        channel = recorded_extraction(model).channel
+    return channel, recorded_extraction(model).source
+
+
+def recorded_extraction(model: Model) -> Extraction:
+    """Return how the model's training table was extracted.
+
+    Raises
+    ------
+    InputError
+        The model does not record it.
+    """
+    if model.extraction is None:
+        raise InputError(
+            "the model does not record how its training table was extracted (an old model, or a "
+            "table without that record), so recordings cannot be read as its training data: "
+            "extract a feature table and predict its rows, or fit the model again with "
+            "fit(…, extraction=…)"
+        )
+    return model.extraction
 
 
 def extraction_for(
@@ -131,8 +149,8 @@ def extraction_for(
     options = _locate_network(model, weights)
     faults = [
         *_not_stored(model, options),
-        *_other_region(model, region),
-        *_missing_baseline(model, recordings),
+        *_other_region(options, region),
+        *_missing_baseline(model, options, recordings),
     ]
     if faults:
         raise InputError("; ".join(faults))
@@ -148,7 +166,7 @@ def extraction_for(
 
 def _locate_network(model: Model, weights: str | Path | None) -> Extraction:
     """Set the folder of the network of the training table, wherever it is stored now."""
-    options, network = model.extraction, model.made_from["network"]
+    options, network = recorded_extraction(model), model.made_from["network"]
     if not network:
         return options if weights is None else replace(options, weights=weights)
     method = str(options.method)
@@ -176,9 +194,9 @@ def _not_stored(model: Model, options: Extraction) -> list[str]:
     return faults
 
 
-def _other_region(model: Model, region: str | None) -> list[str]:
-    trained = model.extraction.region
-    if region is None or region == trained or not model.extraction_known:
+def _other_region(options: Extraction, region: str | None) -> list[str]:
+    trained = options.region
+    if region is None or region == trained:
         return []
     return [
         f"the model was trained on the region {trained!r}, got {region!r}: omit the region, or "
@@ -186,9 +204,11 @@ def _other_region(model: Model, region: str | None) -> list[str]:
     ]
 
 
-def _missing_baseline(model: Model, recordings: Sequence[Recording]) -> list[str]:
+def _missing_baseline(
+    model: Model, options: Extraction, recordings: Sequence[Recording]
+) -> list[str]:
     """Report a baseline trial that is not among the recordings."""
-    trial = model.extraction.baseline
+    trial = options.baseline
     compares = any(name.endswith(VS_BASELINE) for name in model.names)
     if not compares or trial in {recording.trial for recording in recordings}:
         return []
@@ -229,7 +249,7 @@ def _with_trained_signals(model: Model, recording: Recording) -> Recording:
     is read by another one (`Model.shift` warns). A source that was chosen by name is never
     replaced.
     """
-    source = model.extraction.source
+    source = recorded_extraction(model).source
     available: list[Any] = [kind for kind in KINDS if kind in recording.signals]
     available += ["rppg"] if recording.video is not None else []
     if source != "auto":

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.trust import kind_of, summary_of_withheld, untrusted_reason, withhold
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Signal
-from emotion_rppg.study import extract
+from emotion_rppg.study import Reading, extract
 from emotion_rppg.windows import OK, trusted
 
 FULL = ("hr_bpm", "sdnn_ms", "rmssd_ms", "hf_ms2", "resp_rate_per_min")
@@ -92,6 +93,43 @@ def test_each_kind_has_a_minimum_quality() -> None:
         good = Beats(heart(), np.full(80, least + 0.05), kind=kind)
         assert "quality" in untrusted_reason(poor, None)
         assert untrusted_reason(good, None) == ""
+
+
+def hidden_pulse(kind: str, *, excluded: float) -> Signal:
+    """Make a pulse beneath noise; the video frames contradict it in a share of the samples."""
+    wave = finger(heart(), noise=0.8)
+    quality = np.where(wave.times_s < excluded * wave.duration_s, 0.0, 0.7)
+    return Signal(wave.samples, 64, kind=kind, quality=None if kind == "bvp" else quality)
+
+
+@pytest.mark.parametrize("kind", ["rppg", "bvp", "ecg"])
+@pytest.mark.parametrize("excluded", [0.0, 0.4, 0.9])
+def test_the_quality_is_one_number_in_table_recording_and_reason(
+    kind: str, excluded: float
+) -> None:
+    recording = Recording("d", "1", signals={kind: hidden_pulse(kind, excluded=excluded)})
+    window = extract([recording], length_s=None).iloc[0]
+    rate = estimate_heart_rate(Reading(source=kind).wave(recording))
+    assert window["quality"] == pytest.approx(rate.quality, abs=1e-12)
+    reasons = [window["reason"], rate.reason or ""]
+    figures = [text.split("pulse: quality ")[1][:4] for text in reasons if "pulse: quality" in text]
+    assert figures == [f"{window['quality']:.2f}"] * len(figures)
+
+
+def test_a_camera_window_of_lower_quality_than_the_minimum_says_its_own_quality() -> None:
+    recording = Recording("d", "1", signals={"rppg": hidden_pulse("rppg", excluded=0.4)})
+    for least in (0.9, 1.0):
+        window = extract([recording], length_s=None, min_quality=least).iloc[0]
+        expected = f"no clear pulse: quality {window['quality']:.2f}, at least {least:g} is wanted"
+        assert window["reason"].startswith(expected)
+
+
+def test_another_quality_than_the_reported_one_has_another_name() -> None:
+    noise = np.random.default_rng(0).normal(size=60 * 64)
+    recording = Recording("d", "1", signals={"bvp": Signal(noise, 64, kind="bvp")})
+    rate = estimate_heart_rate(Reading(source="bvp").wave(recording))
+    assert rate.hr_bpm is None
+    assert "quality of the spectrum" in str(rate.reason)
 
 
 def test_reasons_are_counted_without_their_numbers() -> None:

@@ -195,7 +195,7 @@ def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> 
     text = text_of(out)
     assert "intervals between beats" in text
     assert "Known pitfalls of these data: the label is the task, not a rating" in text
-    assert "p, uncorrected" in text
+    assert "raw p" in text
     assert f"emotion-rppg {words.split(' --target')[0]}" in text
     assert "--source auto --length 10.0 --step 5.0 --target stress" in text
 

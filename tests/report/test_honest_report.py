@@ -79,7 +79,7 @@ def test_the_table_has_the_share_withheld_and_the_scores_without(results) -> Non
     assert row["withheld"] == wanted["withheld"] == pytest.approx(1 / 48)
     assert row["trusted"] == wanted["mean_trusted"]
     assert row["good quality"] == wanted["mean_good"]
-    assert 0 < row["share of good quality"] < 1
+    assert 0 < row["share good"] < 1
 
 
 def test_the_console_shows_scores_and_shares_too(table, tmp_path) -> None:

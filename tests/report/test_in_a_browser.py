@@ -20,9 +20,11 @@ pytestmark = [
 PROBE = """<script>addEventListener("load", () => {
   const pictures = [...document.images].map(i => i.complete && i.naturalWidth > 100);
   const page = document.documentElement;
+  const tables = [...document.querySelectorAll(".scroll")];
   const asked = performance.getEntriesByType("resource").filter(r => r.name.startsWith("http"));
   document.title = ["probe", pictures.length, pictures.filter(x => x).length,
-    page.scrollWidth <= page.clientWidth, asked.length].join(" ");
+    page.scrollWidth <= page.clientWidth, asked.length,
+    tables.filter(x => x.scrollWidth > x.clientWidth).length].join(" ");
 });</script></body>"""
 # what Chromium asks for on its own account: time, updates, sign-in
 ITS_OWN = re.compile(r"(https?://)?[\w.-]*\b(google|gvt1|gstatic|googleapis)\.com\b")
@@ -94,7 +96,7 @@ def test_the_report_loads_nothing_and_shows_every_figure(folder, tmp_path, proxy
     probed = re.sub("<meta http-equiv[^>]*>", "", page).replace("</body>", PROBE)
     (tmp_path / "probed.html").write_text(probed, encoding="utf-8")
     dom, console = opened(tmp_path / "probed.html", tmp_path / "profile", proxy)
-    assert f"<title>probe {figures} {figures} true 0</title>" in dom
+    assert f"<title>probe {figures} {figures} true 0 0</title>" in dom
     assert console == ""
 
 
@@ -103,10 +105,11 @@ def test_a_page_that_loads_something_is_detected(tmp_path, proxy) -> None:
     page = tmp_path / "bad.html"
     page.write_text(
         "<body><img src='http://example.org/x.png'><script>nobody()</script>"
-        f"<p style='width: 2000px'>wide</p>{PROBE}",
+        f"<p style='width: 2000px'>wide</p><div class='scroll' style='overflow: auto; width: 9px'>"
+        f"<p style='width: 99px'>wide</p></div>{PROBE}",
         encoding="utf-8",
     )
     dom, console = opened(page, tmp_path / "profile", proxy)
-    assert "<title>probe 1 0 false 1</title>" in dom
+    assert "<title>probe 1 0 false 1 1</title>" in dom
     assert "nobody is not defined" in console
     assert "http://example.org/x.png" in proxy.requested

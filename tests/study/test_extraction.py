@@ -18,6 +18,7 @@ from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.emotion.model import BUNDLED, Model
 from emotion_rppg.errors import InputError
+from emotion_rppg.features import FAMILIES
 from emotion_rppg.pulse.inference.trained_network import BUNDLED as NETWORK_FOLDERS
 from emotion_rppg.recordings import Recording
 from emotion_rppg.runtime.tables import (
@@ -352,31 +353,49 @@ def test_a_region_other_than_that_of_the_training_is_refused(two_faces, study, t
 # ---- old tables, old models ----------------------------------------------------------------------
 
 
-def test_fit_accepts_an_old_table_with_a_warning(study, table, caplog) -> None:
+def test_a_table_without_its_extraction_makes_a_model_for_tables(study, table, caplog) -> None:
     old = table.copy()
     old.attrs = {}
     with caplog.at_level(logging.WARNING):
         model = fitted(old)
     assert "does not record how it was extracted" in caplog.text
-    assert not model.extraction_known
-    assert model.extraction == replace(Extraction(), **SHORT)
-    pd.testing.assert_frame_equal(predict(study, model), model.predict(table))
+    assert model.extraction is None
+    assert "Extraction: not recorded" in model.card()
+    pd.testing.assert_frame_equal(predict(table, model), model.predict(table))
+    with pytest.raises(InputError, match="does not record how its training table was extracted"):
+        predict(study, model)
 
 
-def test_an_old_model_folder_is_read(study, table, tmp_path) -> None:
+@pytest.mark.parametrize(
+    "old",
+    [{}, {"extraction": None}, {"extraction": Extraction().to_dict(), "extraction_known": False}],
+    ids=["without", "none", "guessed"],
+)
+def test_an_old_model_predicts_from_tables_alone(study, table, tmp_path, old) -> None:
     model = fitted(table)
     model.save(tmp_path / "m")
     config = json.loads((tmp_path / "m" / "config.json").read_text())
-    del config["extraction"], config["extraction_known"]
-    config["made_from"]["families"] = ["hrv", "sequence"]
-    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
-    old = load(tmp_path / "m")
-    assert old.extraction == replace(Extraction(), **SHORT)
-    pd.testing.assert_frame_equal(predict(study, old), model.predict(table))
+    del config["extraction"]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config | old))
+    loaded = load(tmp_path / "m")
+    pd.testing.assert_frame_equal(loaded.predict(table), model.predict(table))
+    with pytest.raises(InputError, match="does not record how its training table was extracted"):
+        predict(study, loaded)
 
 
-def test_the_bundled_model_has_its_extraction() -> None:
-    how = load("stress").extraction
-    assert (how.length_s, how.step_s) == (60.0, 30.0)
-    assert set(how.families) == {"hrv", "sequence", "morphology"}
+def test_the_bundled_model_extracts_as_its_training_did(study, tmp_path) -> None:
     assert set(BUNDLED) == {"stress"}
+    model = replace(load("stress"), ranges=None)  # a synthetic finger is outside of its ranges
+    assert model.extraction is not None
+    assert model.extraction.length_s == model.made_from["length_s"]
+    of_families = {c for name in model.extraction.families for c in FAMILIES[name].columns}
+    assert set(model.names) <= of_families
+    file, rest = tmp_path / "wrist.csv", tmp_path / "rest.csv"
+    for path, arousal in ((file, 8.0), (rest, 2.0)):
+        wave = bvp(heart(Person(3), arousal, 5, 150.0), rate_hz=64.0)
+        pd.DataFrame({"time_s": wave.times_s, "bvp": wave.samples}).to_csv(path, index=False)
+    table = extract(file, model.extraction)
+    expected = model.predict(table, rest=extract(rest, model.extraction))
+    assert len(expected) == 4  # windows of 60 s, one every 30 s
+    assert set(expected["stress"]) <= {"low", "high"}
+    pd.testing.assert_frame_equal(predict(file, model, calibrate=rest), expected)

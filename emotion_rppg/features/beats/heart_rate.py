@@ -10,18 +10,13 @@ from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.acceptance import same_rate
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
 from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.quality import quality_of
+from emotion_rppg.features.beats.signal_kind import SignalKind
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.signal_quality import Judgement, judge
 from emotion_rppg.signals import Beats, Signal
 
 LEAST_COVERAGE = 0.5  # share of the recording outside gaps
-
-
-def quality_of_beats(beats: Beats) -> float:
-    """Compute the mean confidence of beats, 0–1, gaps counting as 0; NaN if unknown."""
-    if beats.confidence is None:
-        return float("nan")
-    return float(beats.confidence.mean() * beats.coverage) if len(beats) else 0.0
 
 
 def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement:
@@ -34,16 +29,21 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
     less than half of its samples, the rate is withheld unless all detections, accepted or rejected,
     have the rate of the spectrum. The rate of an ECG depends on the coverage of its beats alone.
 
+    The quality is that of a window of a feature table
+    (:func:`emotion_rppg.features.beats.quality.quality_of`). The rate of a contact sensor is
+    withheld by the quality of the spectrum, as that of a camera, and ``reason`` names it so.
+
     Parameters
     ----------
     signal : Signal
-        Of a kind in `KINDS`.
+        Of a kind in ``KINDS``; unknown kinds count as contact PPG.
     beats : Beats, optional
         Its beats; default: they are detected.
     """
-    if signal.kind in KINDS and not KINDS[signal.kind].pulse_wave:
-        return _judge_beats(find_beats(signal) if beats is None else beats)
-    by_spectrum = judge(signal)
+    kind = KINDS.get(signal.kind or "bvp")
+    if kind is not None and not kind.pulse_wave:
+        return _judge_beats(signal, find_beats(signal) if beats is None else beats)
+    by_spectrum = _judge_spectrum(signal, kind)
     if by_spectrum.hr_bpm is None or signal.rate_hz < LEAST_RATE_HZ:
         return by_spectrum
     beats = find_beats(signal) if beats is None else beats
@@ -52,6 +52,14 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
     if beats.coverage >= LEAST_COVERAGE * signal.coverage:
         return by_spectrum
     return _confirmed(by_spectrum, beats)
+
+
+def _judge_spectrum(signal: Signal, kind: SignalKind | None) -> Judgement:
+    """Judge a pulse wave by its spectrum; a contact wave keeps the quality of its samples."""
+    if signal.quality is None or kind is None or kind.camera or not len(signal):
+        return judge(signal)
+    judgement = judge(signal, quality_name="quality of the spectrum")
+    return replace(judgement, quality=float(np.mean(signal.quality)))
 
 
 def _confirmed(by_spectrum: Judgement, beats: Beats) -> Judgement:
@@ -70,9 +78,9 @@ def _confirmed(by_spectrum: Judgement, beats: Beats) -> Judgement:
     return replace(by_spectrum, hr_bpm=None, reason=reason)
 
 
-def _judge_beats(beats: Beats) -> Judgement:
+def _judge_beats(signal: Signal, beats: Beats) -> Judgement:
     """The mean rate of beats, bpm, or the reason why it is withheld."""
-    quality = quality_of_beats(beats)
+    quality = quality_of(beats, signal)
     if beats.coverage < LEAST_COVERAGE or not len(beats.intervals_ms):
         reason = (
             f"beats cover {beats.coverage:.0%} of the recording: at least "

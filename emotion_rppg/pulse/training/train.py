@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -124,73 +124,147 @@ def train(
     """
     recipe = recipe or TrainingConfig()
     out = Path(out)
-    checkpoint = checkpoint_beside(out)
+    _check_arguments(recipe, out, precision, tensorboard)
+    initial = None if init is None else initial_network(init, recipe)
+    module = _untrained(recipe)
+    if initial is not None:
+        load_state(module, load_tensors(initial), str(initial))
+        trained_on = merge_people(trained_on, read_config(initial).get("trained_on", "unknown"))
+    fabric = _launched(device, devices, precision)
+    network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
+    validator = None if validation is None else Validation(validation, recipe)
+    run = _Run(recipe, precision, module, optimiser, validator)
+    checkpoint, training_id = checkpoint_beside(out), _training_id(recipe, trained_on, initial)
+    if resume and checkpoint.is_file():
+        run.restore(checkpoint, training_id)
+    batches = fabric.setup_dataloaders(_loader(clips, recipe, run.step, loaders, fabric.world_size))
+    network.train()
+    events = tensorboard if fabric.is_global_zero else None
+    with event_file(events, out.name, recipe.learning_rate_at) as write_events:
+        write_events(run.curve, run.validated)
+        for clip, wave in () if run.finished else batches:
+            run.fit(fabric, network, clip, wave)
+            if run.validates and fabric.is_global_zero:
+                run.validate()
+            write_events(run.curve, run.validated)
+            if run.step % checkpoint_every == 0 and fabric.is_global_zero:
+                run.save(checkpoint, training_id)
+            if progress is not None:
+                progress(run.step, recipe.steps)
+            if run.validates and fabric.broadcast(run.finished):
+                break
+    if fabric.is_global_zero:
+        _write(out, run, trained_on)
+        checkpoint.unlink(missing_ok=True)
+    fabric.barrier()
+    return out
+
+
+def _check_arguments(
+    recipe: TrainingConfig, out: Path, precision: str, tensorboard: str | Path | None
+) -> None:
+    """Check all that can be checked before any clip is made."""
     if precision not in PRECISIONS:
         raise InputError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     check_folder(out)
     if tensorboard is not None:
         check_events(tensorboard, out)
     check_network(recipe)
-    module = _untrained(recipe)
-    initial = None if init is None else initial_network(init, recipe)
-    if initial is not None:
-        load_state(module, load_tensors(initial), str(initial))
-        trained_on = merge_people(trained_on, read_config(initial).get("trained_on", "unknown"))
-    training_id = _training_id(recipe, trained_on, initial)
+
+
+def _launched(device: str, devices: int, precision: str) -> lightning_fabric.Fabric:
+    """Make the Fabric and start its processes, unless `fabric run` has started them already."""
     fabric = lightning_fabric.Fabric(
         **fabric_devices(device, devices), precision=cast(Any, precision)
     )
-    if os.environ.get("LT_CLI_USED") != "1":  # `fabric run` has launched the processes already
+    if os.environ.get("LT_CLI_USED") != "1":
         fabric.launch()
-    network, optimiser = fabric.setup(module, torch.optim.Adam(module.parameters()))
-    first = 0
-    curve: list[tuple[int, float]] = []
-    skipped = SkippedSteps()
-    validator = None if validation is None else Validation(validation, recipe)
-    if resume and checkpoint.is_file():
-        first, curve, skipped = _restore(checkpoint, training_id, module, optimiser, validator)
-    batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
-    prepare, loss_of = NORMALISATIONS[recipe.normalisation], named_loss(recipe.loss)
-    network.train()
-    over, validated = (False, []) if validator is None else (validator.finished, validator.curve)
-    events = tensorboard if fabric.is_global_zero else None
-    with event_file(events, out.name, recipe.learning_rate_at) as write_events:
-        write_events(curve, validated)
-        for step, (clip, wave) in enumerate(() if over else batches, start=first):
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.learning_rate_at(step)
-            loss = loss_of(network(prepare(clip)), wave, recipe.rate_hz)
-            optimiser.zero_grad()
-            fabric.backward(loss)
-            norm = fabric.clip_gradients(network, optimiser, max_norm=1.0, error_if_nonfinite=False)
-            # a gradient that is not finite would make every weight NaN. Only the loss scaler of
-            # 16-mixed skips such a step itself, and it needs the step to lower its scale
-            curve.append((step, _finite(fabric.all_reduce(loss.detach()), step, recipe)))
-            if (
-                skipped.usable(float(cast(Tensor, norm)), step, recipe, precision)
-                or precision == "16-mixed"
-            ):
-                optimiser.step()
-            if validator is not None and validator.due(step) and fabric.is_global_zero:
-                validator.evaluate(module, step)
-            write_events(curve, validated)
-            if (step + 1) % checkpoint_every == 0 and fabric.is_global_zero:
-                _save_checkpoint(
-                    checkpoint, training_id, module, optimiser, step + 1, curve, validator, skipped
-                )
-            if progress is not None:
-                progress(step + 1, recipe.steps)
-            if (
-                validator is not None
-                and validator.due(step)
-                and fabric.broadcast(validator.finished)
-            ):
-                break
-    if fabric.is_global_zero:
-        _write(out, module, recipe, trained_on, curve, validator, skipped)
-        checkpoint.unlink(missing_ok=True)
-    fabric.barrier()
-    return out
+    return fabric
+
+
+@dataclass
+class _Run:
+    """A training in progress: all that changes with its steps, and what its checkpoint holds.
+
+    ``step`` is the number of finished steps; ``curve`` has (index of the step, loss).
+    """
+
+    recipe: TrainingConfig
+    precision: str
+    module: torch.nn.Module
+    optimiser: Any
+    validator: Validation | None
+    step: int = 0
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    skipped: SkippedSteps = field(default_factory=SkippedSteps)
+
+    def fit(
+        self, fabric: lightning_fabric.Fabric, network: torch.nn.Module, clip: Tensor, wave: Tensor
+    ) -> None:
+        """Take one step of the optimiser, unless its gradient is not finite.
+
+        Such a gradient would make every weight NaN. Only the loss scaler of 16-mixed skips the step
+        itself, and it needs the call to lower its scale.
+        """
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.learning_rate_at(self.step)
+        prepare, loss_of = NORMALISATIONS[self.recipe.normalisation], named_loss(self.recipe.loss)
+        loss = loss_of(network(prepare(clip)), wave, self.recipe.rate_hz)
+        self.optimiser.zero_grad()
+        fabric.backward(loss)
+        norm = fabric.clip_gradients(
+            network, self.optimiser, max_norm=1.0, error_if_nonfinite=False
+        )
+        mean = _finite(fabric.all_reduce(loss.detach()), self.step, self.recipe)
+        self.curve.append((self.step, mean))
+        size = float(cast(Tensor, norm))
+        usable = self.skipped.usable(size, self.step, self.recipe, self.precision)
+        if usable or self.precision == "16-mixed":
+            self.optimiser.step()
+        self.step += 1
+
+    @property
+    def validates(self) -> bool:
+        """Whether to validate after the last finished step."""
+        return self.validator is not None and self.validator.due(self.step - 1)
+
+    def validate(self) -> None:
+        """Compute the loss of the clips held out."""
+        assert self.validator is not None
+        self.validator.evaluate(self.module, self.step - 1)
+
+    @property
+    def validated(self) -> list[tuple[int, float]]:
+        """The curve of the validation; empty without one."""
+        return [] if self.validator is None else self.validator.curve
+
+    @property
+    def finished(self) -> bool:
+        """Whether the validation has ended the training."""
+        return self.validator is not None and self.validator.finished
+
+    def save(self, path: Path, training_id: str) -> None:
+        """Write the checkpoint."""
+        state = {
+            "module": self.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "curve": self.curve,
+            "validation": None if self.validator is None else self.validator.state(),
+            "skipped": [self.skipped.total, self.skipped.in_a_row],
+        }
+        save_training_state(path, training_id, state)
+
+    def restore(self, path: Path, training_id: str) -> None:
+        """Continue from the checkpoint."""
+        state = load_training_state(path, training_id)
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.validator is not None and state["validation"] is not None:
+            self.validator.restore(state["validation"])
+        self.step = int(state["step"])
+        self.curve = [(int(i), float(loss)) for i, loss in state["curve"]]
+        self.skipped = SkippedSteps(*(int(n) for n in state.get("skipped", (0, 0))))
 
 
 def initial_network(init: str | Path, recipe: TrainingConfig) -> Path:
@@ -300,64 +374,19 @@ def _training_id(recipe: TrainingConfig, trained_on: People | str, initial: Path
     return json.dumps({"recipe": asdict(recipe), "people": trained_on, "init": weights})
 
 
-def _save_checkpoint(
-    path: Path,
-    training_id: str,
-    module: torch.nn.Module,
-    optimiser: Any,
-    step: int,
-    curve: list[tuple[int, float]],
-    validator: Validation | None,
-    skipped: SkippedSteps,
-) -> None:
-    state = {
-        "module": module.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-        "curve": curve,
-        "validation": None if validator is None else validator.state(),
-        "skipped": [skipped.total, skipped.in_a_row],
-    }
-    save_training_state(path, training_id, state)
-
-
-def _restore(
-    path: Path,
-    training_id: str,
-    module: torch.nn.Module,
-    optimiser: Any,
-    validator: Validation | None,
-) -> tuple[int, list[tuple[int, float]], SkippedSteps]:
-    state = load_training_state(path, training_id)
-    module.load_state_dict(state["module"])
-    optimiser.load_state_dict(state["optimiser"])
-    if validator is not None and state["validation"] is not None:
-        validator.restore(state["validation"])
-    curve = [(int(i), float(loss)) for i, loss in state["curve"]]
-    total, in_a_row = state.get("skipped", (0, 0))
-    return int(state["step"]), curve, SkippedSteps(int(total), int(in_a_row))
-
-
-def _write(
-    out: Path,
-    module: torch.nn.Module,
-    recipe: TrainingConfig,
-    trained_on: Mapping[str, Sequence[str]] | str,
-    curve: list[tuple[int, float]],
-    validator: Validation | None,
-    skipped: SkippedSteps,
-) -> None:
+def _write(out: Path, run: _Run, trained_on: Mapping[str, Sequence[str]] | str) -> None:
     """Write the model folder, with the weights of the lowest validation loss if there is one."""
-    tail = [loss for _, loss in curve[-20:]]
+    recipe, validator = run.recipe, run.validator
+    tail = [loss for _, loss in run.curve[-20:]]
     facts: dict[str, Any] = {**asdict(recipe), "loss_of_last_20_steps": float(np.mean(tail))}
-    facts["skipped_steps"] = skipped.total
+    facts["skipped_steps"] = run.skipped.total
     if validator is not None and validator.best:
-        module.load_state_dict(validator.best)
+        run.module.load_state_dict(validator.best)
         facts["lowest_validation_loss"] = validator.lowest
     with atomic_folder(out) as fresh:
         save_network(
             fresh,
-            module,
+            run.module,
             network=recipe.network,
             options=recipe.options,
             rate_hz=recipe.rate_hz,
@@ -366,4 +395,4 @@ def _write(
             trained_on=trained_on,
             training=facts,
         )
-        write_curves(fresh, curve, [] if validator is None else validator.curve)
+        write_curves(fresh, run.curve, run.validated)

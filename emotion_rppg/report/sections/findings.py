@@ -70,12 +70,12 @@ _CAPTION = (
     "they do may use movement instead of the heart. withheld: share of windows without a trusted "
     "pulse, whose prediction is the majority class (or mean) of the training people. trusted, good "
     "quality: the same score on windows with a trusted pulse only, and on windows of good quality "
-    f"(at least {LEAST_QUALITY:g}) only. effect: rank-biserial effect of people's scores against "
-    "chance, −1 to 1."
+    f"(at least {LEAST_QUALITY:g}) only; share good: their share. effect: rank-biserial effect of "
+    "people's scores against chance, −1 to 1."
 )
 _P = (
     " p: share of label permutations that scored at least as high as the true labels, "
-    "Holm-corrected over the heads; the uncorrected value is beside it."
+    "Holm-corrected over the heads; raw p: uncorrected."
 )
 
 
@@ -87,11 +87,11 @@ def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
     table["effect"] = means["effect"]
     table["p"] = [_p(p) for p in means["p"]]
     if "p_permutation" in means:
-        table["p, uncorrected"] = [_p(p) for p in means["p_permutation"]]
+        table["raw p"] = [_p(p) for p in means["p_permutation"]]
     for column, title in (
         ("withheld", "withheld"),
         ("mean_trusted", "trusted"),
-        ("good_quality", "share of good quality"),
+        ("good_quality", "share good"),
         ("mean_good", "good quality"),
     ):
         if column in means and means[column].notna().any():
