@@ -263,6 +263,13 @@ def train_pulse(
             "of the rest."
         ),
     ] = 0.0,
+    pulseless: Annotated[
+        float,
+        typer.Option(
+            help="Share (0–1) of the clips of rendered heads without any pulse, on which every "
+            "spectral peak is penalised."
+        ),
+    ] = 0.0,
     validation: Annotated[
         float,
         typer.Option(
@@ -327,6 +334,7 @@ def train_pulse(
             loss=loss,
             varied=varied,
             heads=heads,
+            pulseless=pulseless,
             validation=validation,
             patience=patience,
             seed=seed,

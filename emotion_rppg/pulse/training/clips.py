@@ -115,7 +115,9 @@ def synthetic_clips(recipe: TrainingConfig) -> tuple[ClipSource, dict[str, list[
     def source(index: int) -> tuple[np.ndarray, np.ndarray]:
         seed, frames, size, rate_hz = first + index, recipe.frames, recipe.size, recipe.rate_hz
         if _chosen(index, recipe.heads):
-            return head_clip(seed, frames=frames, size=size, rate_hz=rate_hz)
+            heads = math.floor(index * recipe.heads)  # before this one
+            pulse = not _chosen(heads, recipe.pulseless)
+            return head_clip(seed, frames=frames, size=size, rate_hz=rate_hz, pulse=pulse)
         others = index - math.floor(index * recipe.heads)  # clips before this one that are no heads
         varied = _chosen(others, recipe.varied)
         return training_clip(seed, frames=frames, size=size, rate_hz=rate_hz, varied=varied)

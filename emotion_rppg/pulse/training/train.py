@@ -150,7 +150,7 @@ def train(
     if resume and checkpoint.is_file():
         first, curve, skipped = _restore(checkpoint, training_id, module, optimiser, validator)
     batches = fabric.setup_dataloaders(_loader(clips, recipe, first, loaders, fabric.world_size))
-    prepare, loss_of = NORMALISATIONS[recipe.normalisation], named_loss(recipe.loss)
+    prepare, loss_of = NORMALISATIONS[recipe.normalisation], recipe.loss_function
     network.train()
     over, validated = (False, []) if validator is None else (validator.finished, validator.curve)
     events = tensorboard if fabric.is_global_zero else None
