@@ -11,7 +11,7 @@ import numpy as np
 
 from emotion_rppg.synthesis.cameras import write_video
 
-NOISE_FRAMES = 12  # drawn once a clip, used at another offset in each frame
+NOISE_FRAMES = 8  # drawn once a clip, used at another offset in each frame
 NOISE_MARGIN = 16
 
 
@@ -76,7 +76,9 @@ def expose(
             if sensor.smooth_time:
                 before = image if before is None else _mix(image, before, sensor.smooth_time)
                 images[k] = before
-        images = np.stack([_processed(image, sensor) for image in images])
+        if sensor.beauty or sensor.sharpen:
+            for image in images:
+                image[:] = _processed(image, sensor)
         images *= np.float32(255)
         images += np.float32(0.5)
         np.maximum(images, 0, out=images)
@@ -244,9 +246,10 @@ def cropped(frames: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 def _area_weights(start: np.ndarray, extent: np.ndarray, cells: int, length: int) -> np.ndarray:
     """Compute the share of each pixel in each cell of intervals, float32 (n, cells, length)."""
     edges = start[:, None] + extent[:, None] * np.arange(cells + 1) / cells
+    edges = edges.astype(np.float32)
     low, high = (np.clip(part, 0, length) for part in (edges[:, :-1], edges[:, 1:]))
     outside = high - low < 1e-6  # repeat the border
-    low = np.where(outside, np.clip(np.floor(low), 0, length - 1), low)[..., None]
+    low = np.where(outside, np.clip(np.floor(low), 0, np.float32(length - 1)), low)[..., None]
     high = np.where(outside[..., None], low + 1, high[..., None])
     pixel = np.arange(length, dtype=np.float32)
     weights: np.ndarray = np.minimum(high, pixel + 1).astype(np.float32)

@@ -101,7 +101,7 @@ def draw_head(draw: np.random.Generator) -> Head:
     x, y, z = sphere()
     front = step(z, -0.05, 0.2)
     haemoglobin = draw_haemoglobin(draw)
-    mean_melanin = draw.uniform(LEAST_MELANIN, MOST_MELANIN)
+    mean_melanin = LEAST_MELANIN + (MOST_MELANIN - LEAST_MELANIN) * draw.uniform() ** 1.3
     melanin, blood = pigments(draw, face, mean_melanin, (x, y))
     skin_only = skin_albedo(melanin, blood, haemoglobin)
     hair_colour = draw_hair_colour(draw, mean_melanin)
