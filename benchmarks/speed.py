@@ -30,6 +30,7 @@ from emotion_rppg.runtime.model_folders import load_tensors
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.synthesis.faces import face
+from emotion_rppg.synthesis.head_clips import head_clip
 from emotion_rppg.video.frames import opencv
 
 RATE_HZ = 30.0
@@ -139,11 +140,20 @@ def training_rows() -> dict[str, str]:
         for seed in range(DRAWN):
             training_clip(seed, frames=PUBLISHED_FRAMES, size=SIZE, varied=varied)
 
-    work = {"learn": learn, "plain": partial(draw, False), "varied": partial(draw, True)}
+    def draw_heads() -> None:
+        for seed in range(DRAWN):
+            head_clip(seed, frames=PUBLISHED_FRAMES, size=SIZE)
+
+    work = {
+        "learn": learn,
+        "plain": partial(draw, False),
+        "varied": partial(draw, True),
+        "heads": draw_heads,
+    }
     taken = seconds_of(work, 2, lambda: sum(os.times()[:4]))
     per_clip = taken["learn"] / len(clips)
-    shares = (taken[name] / DRAWN / per_clip for name in ("plain", "varied"))
-    text = "plain {:.0%}, varied {:.0%}".format(*shares)
+    shares = (taken[name] / DRAWN / per_clip for name in ("plain", "varied", "heads"))
+    text = "plain {:.0%}, varied {:.0%}, heads {:.0%}".format(*shares)
     return {f"drawing a training clip ({SIZE}×{SIZE}), share of the time to learn from it": text}
 
 

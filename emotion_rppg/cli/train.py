@@ -275,6 +275,13 @@ def train_pulse(
     donor_share: Annotated[
         float, typer.Option(help="Share (0–1) of the synthetic clips from donors.")
     ] = 0.5,
+    pulseless: Annotated[
+        float,
+        typer.Option(
+            help="Share (0–1) of the clips of rendered heads without any pulse, on which every "
+            "spectral peak is penalised."
+        ),
+    ] = 0.0,
     validation: Annotated[
         float,
         typer.Option(
@@ -341,6 +348,7 @@ def train_pulse(
             varied=varied,
             heads=heads,
             donors=donor_share if donors else 0.0,
+            pulseless=pulseless,
             validation=validation,
             patience=patience,
             seed=seed,

@@ -8,14 +8,13 @@ second with repeated frames, 4:2:0 colour, and real H.264 or Motion JPEG.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg.synthesis.cameras import wander, write_video
+from emotion_rppg.synthesis.cameras import wander
+from emotion_rppg.synthesis.degradations import through_jpeg, through_video
 from emotion_rppg.synthesis.faces import MELANIN, PULSE_COLOUR
 
 # Seeds of training clips; those of people in studies are far below (people.py).
@@ -345,34 +344,10 @@ def _compressed(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> 
     """Compress the clip: by H.264 in 45 % of clips, Motion JPEG in 20 %, else not at all."""
     choice = draw.uniform()
     if choice < 0.45:
-        return _through_h264(clip, rate_hz, crf=int(draw.integers(14, 33)))
+        return through_video(clip, rate_hz, crf=int(draw.integers(14, 33)))
     if choice < 0.65:
-        return _through_jpeg(clip, quality=int(draw.integers(40, 96)))
+        return through_jpeg(clip, quality=int(draw.integers(40, 96)))
     return clip
-
-
-def _through_h264(clip: np.ndarray, rate_hz: float, *, crf: int) -> np.ndarray:
-    import cv2
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_video(Path(folder) / "clip.mp4", clip, rate_hz, crf=crf)
-        video = cv2.VideoCapture(str(path))
-        frames = []
-        while (read := video.read())[0]:
-            frames.append(read[1][..., ::-1])
-        video.release()
-    frames += frames[-1:] * (len(clip) - len(frames))
-    return np.stack(frames[: len(clip)])
-
-
-def _through_jpeg(clip: np.ndarray, *, quality: int) -> np.ndarray:
-    import cv2
-
-    def once(frame: np.ndarray) -> np.ndarray:
-        coded = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))
-
-    return np.stack([once(frame) for frame in clip])
 
 
 def _resampled(clip: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, size: int) -> np.ndarray:

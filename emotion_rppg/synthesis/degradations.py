@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from emotion_rppg.synthesis.cameras import write_video
 
-NOISE_FRAMES = 12  # drawn once a clip, used at another offset in each frame
+NOISE_FRAMES = 8  # drawn once a clip, used at another offset in each frame
 NOISE_MARGIN = 16
 
 
@@ -41,7 +41,7 @@ def draw_sensor(draw: np.random.Generator) -> Sensor:
     """Draw a camera: from a good one in good light to a bad one in the dark."""
     dark = draw.beta(1.2, 2.5)
     return Sensor(
-        noise=10 ** draw.uniform(-3.5, -2.5) * (1 + 2 * dark),
+        noise=10 ** draw.uniform(-3.7, -2.6) * (1 + 2 * dark),
         dark_noise=draw.uniform(0, 0.008) * dark**2,
         gamma=draw.uniform(0.75, 1.05),
         contrast=draw.uniform(0, 0.45),
@@ -76,7 +76,9 @@ def expose(
             if sensor.smooth_time:
                 before = image if before is None else _mix(image, before, sensor.smooth_time)
                 images[k] = before
-        images = np.stack([_processed(image, sensor) for image in images])
+        if sensor.beauty or sensor.sharpen:
+            for image in images:
+                image[:] = _processed(image, sensor)
         images *= np.float32(255)
         images += np.float32(0.5)
         np.maximum(images, 0, out=images)
@@ -143,22 +145,27 @@ def _beautified(image: np.ndarray, strength: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Codec:
-    """A video codec (a name of ``CODECS``, or ``jpeg``) and its quality, lower is better."""
+    """A codec: a name of ``CODECS`` and its quality (lower is better), or ``jpeg`` (higher).
+
+    ``scale`` is the size of the encoded picture relative to the rendered one.
+    """
 
     name: str
     quality: int
+    scale: float = 1.0
 
 
-# Probability and range of qualities: from a phone's own recording to a messenger. A face of 450
-# pixels at CRF 24 retains as much of its pulse as one of 96 pixels at CRF 8, as it has twenty times
-# as many blocks; qualities are therefore higher than those of real files.
-CODEC_MIX: tuple[tuple[str, float, int, int], ...] = (
-    ("", 0.22, 0, 1),
-    ("h264", 0.42, 1, 22),
-    ("jpeg", 0.18, 70, 100),
-    ("mpeg4", 0.08, 1, 4),
-    ("hevc", 0.05, 2, 22),
-    ("vp9", 0.05, 4, 34),
+# Name, probability, best and worst quality, and sizes of the encoded picture relative to the
+# rendered one: from a phone's own recording to a messenger. A face of 450 pixels at CRF 24 retains
+# as much of its pulse as one of 96 pixels at CRF 8, as it has twenty times as many blocks; the
+# qualities are therefore higher than those of real files.
+CODEC_MIX: tuple[tuple[str, float, int, int, tuple[float, ...]], ...] = (
+    ("", 0.27, 0, 1, (1.0,)),
+    ("h264", 0.38, 1, 22, (1.5, 1.5, 2.0)),
+    ("jpeg", 0.20, 74, 100, (1.0, 1.5)),
+    ("mpeg4", 0.05, 1, 4, (2.0,)),
+    ("hevc", 0.05, 1, 18, (1.5,)),
+    ("vp9", 0.05, 4, 30, (1.5,)),
 )
 
 
@@ -167,14 +174,23 @@ def draw_codecs(draw: np.random.Generator) -> list[Codec]:
     probabilities = [row[1] for row in CODEC_MIX]
 
     def one() -> list[Codec]:
-        name, _, best, worst = CODEC_MIX[draw.choice(len(CODEC_MIX), p=probabilities)]
-        return [Codec(name, int(draw.integers(best, worst)))] if name else []
+        name, _, best, worst, scales = CODEC_MIX[draw.choice(len(CODEC_MIX), p=probabilities)]
+        share = draw.beta(1.0, 1.8) if name != "jpeg" else 1 - draw.beta(1.0, 1.8)
+        return (
+            [Codec(name, int(best + share * (worst - best)), draw.choice(scales))] if name else []
+        )
 
-    return one() + (one() if draw.uniform() < 0.1 else [])
+    first = one()
+    return first + ([replace(c, scale=1.0) for c in one()] if draw.uniform() < 0.1 else [])
 
 
 def through_codec(frames: np.ndarray, rate_hz: float, codec: Codec) -> np.ndarray:
-    """Compress and decompress frames, uint8 (n, h, w, 3)."""
+    """Enlarge, compress and decompress frames, uint8 (n, h, w, 3)."""
+    import cv2
+
+    if codec.scale != 1:
+        side = 2 * round(codec.scale * frames.shape[1] / 2)
+        frames = np.stack([cv2.resize(frame, (side, side)) for frame in frames])
     if codec.name == "jpeg":
         return through_jpeg(frames, quality=codec.quality)
     return through_video(frames, rate_hz, crf=codec.quality, codec=codec.name)
@@ -230,17 +246,16 @@ def cropped(frames: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 def _area_weights(start: np.ndarray, extent: np.ndarray, cells: int, length: int) -> np.ndarray:
     """Compute the share of each pixel in each cell of intervals, float32 (n, cells, length)."""
     edges = start[:, None] + extent[:, None] * np.arange(cells + 1) / cells
+    edges = edges.astype(np.float32)
     low, high = (np.clip(part, 0, length) for part in (edges[:, :-1], edges[:, 1:]))
     outside = high - low < 1e-6  # repeat the border
-    low = np.where(outside, np.clip(np.floor(low), 0, length - 1), low)
-    high = np.where(outside, low + 1, high)
-    low, high = (part.astype(np.float32)[..., None] for part in (low, high))
+    low = np.where(outside, np.clip(np.floor(low), 0, np.float32(length - 1)), low)[..., None]
+    high = np.where(outside[..., None], low + 1, high[..., None])
     pixel = np.arange(length, dtype=np.float32)
-    weights = np.minimum(high, pixel + 1)
+    weights: np.ndarray = np.minimum(high, pixel + 1).astype(np.float32)
     weights -= np.maximum(low, pixel)
     np.maximum(weights, 0, out=weights)
-    weights /= high - low
-    return weights
+    return np.asarray(weights / (high - low), np.float32)
 
 
 def on_even_grid(clip: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray) -> np.ndarray:

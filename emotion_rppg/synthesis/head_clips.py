@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from emotion_rppg.synthesis.clips import _standardised, draw_pulse
@@ -19,9 +21,8 @@ from emotion_rppg.synthesis.lighting import Lighting, draw_lighting
 from emotion_rppg.synthesis.rendering import FIELD, render
 
 RENDERED_PX = (64, 64, 64, 80)  # a side of the rendered field
-ENCODED_SCALE = (1.0, 1.0, 1.5, 1.5, 2.0)  # of the encoded picture to the rendered one
 WEAKEST, STRONGEST = 0.0005, 0.015  # pulse, relative change of green per SD of the wave
-CALM = 0.3  # share of clips of a still head in constant light
+CALM = 0.35  # share of clips of a still head in constant light
 FINE_HZ = 120.0  # at which the wave is drawn
 
 
@@ -63,6 +64,8 @@ def head_clip(
     head = draw_head(draw)
     unrest = draw.uniform(0, 0.2) if draw.uniform() < CALM else draw.uniform(0.3, 1)
     motion = draw_motion(draw, wave, camera_hz, unrest=unrest, alive=alive)
+    if not alive and draw.uniform() < 0.5:
+        motion = _of_a_photograph(motion)
     lighting = draw_lighting(draw, len(times), camera_hz, unrest=unrest)
     lighting = _exposed(draw, lighting, head.skin_colour)
     px = int(draw.choice(RENDERED_PX))
@@ -109,16 +112,18 @@ def _exposed(draw: np.random.Generator, lighting: Lighting, skin_colour: np.ndar
     )
 
 
-def _encoded(draw: np.random.Generator, video: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Pass the video through its codecs, some at a larger size."""
-    import cv2
+def _of_a_photograph(motion: Motion) -> Motion:
+    """Change the motion to that of a picture of a head: it moves with its background, as a plane.
 
-    codecs = draw_codecs(draw)
-    scale = float(draw.choice(ENCODED_SCALE))
-    if codecs and scale > 1:
-        side = 2 * round(scale * video.shape[1] / 2)
-        video = np.stack([cv2.resize(frame, (side, side)) for frame in video])
-    for codec in codecs:
+    Light on the head then does not change with its pose.
+    """
+    still = {name: np.full_like(motion.yaw, getattr(motion, name)[0]) for name in ("yaw", "pitch")}
+    return replace(motion, **still, camera_x=motion.x, camera_y=motion.y)
+
+
+def _encoded(draw: np.random.Generator, video: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Pass the video through its codecs."""
+    for codec in draw_codecs(draw):
         video = through_codec(video, rate_hz, codec)
     return video
 

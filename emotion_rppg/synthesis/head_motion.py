@@ -36,6 +36,16 @@ class Motion:
     mouth: np.ndarray
     expression: np.ndarray
 
+    @property
+    def body_x(self) -> np.ndarray:
+        """Shift of neck and shoulders: most of the head's, and all of the camera's."""
+        return 0.8 * self.x + 0.2 * self.camera_x
+
+    @property
+    def body_y(self) -> np.ndarray:
+        """As ``body_x``, downwards."""
+        return 0.8 * self.y + 0.2 * self.camera_y
+
 
 def draw_motion(
     draw: np.random.Generator,

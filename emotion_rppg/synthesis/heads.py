@@ -1,8 +1,6 @@
 """Draw a human head at random: an ellipsoid with a relief, its skin, hair, eyes, mouth and pulse.
 
-Maps of the head are textures (TEXELS, TEXELS) in stereographic coordinates: a point (x, y, z) of
-the unit sphere has u = x / (1 + z), v = y / (1 + z). x is to the right of the image, y is down, z
-towards the camera. The texture shows the front and a part of the back, without a seam.
+Its maps are textures in the coordinates of `head_parts`.
 """
 
 from __future__ import annotations
@@ -11,6 +9,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emotion_rppg.synthesis.head_parts import (
+    REACH,
+    TEXELS,
+    FacePlan,
+    Layers,
+    add_beard,
+    add_brows,
+    add_eyes,
+    add_glasses,
+    add_hair,
+    add_lips,
+    add_nostrils,
+    draw_hair_colour,
+    oily,
+    open_mouth,
+    pigments,
+    smooth_map,
+    sphere,
+    spot,
+    step,
+)
 from emotion_rppg.synthesis.skin import (
     LEAST_MELANIN,
     MOST_MELANIN,
@@ -18,8 +37,6 @@ from emotion_rppg.synthesis.skin import (
     draw_haemoglobin,
     skin_albedo,
 )
-
-TEXELS, REACH = 64, 1.4  # u and v are within ±REACH
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,31 +86,10 @@ class Head:
     long_hair: float
 
 
-def sphere() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute x, y, z of each texel on the unit sphere, each (TEXELS, TEXELS)."""
-    at = ((np.arange(TEXELS) + 0.5) / TEXELS * 2 - 1) * REACH
-    u, v = np.meshgrid(at, at)
-    square = u * u + v * v
-    return 2 * u / (1 + square), 2 * v / (1 + square), (1 - square) / (1 + square)
-
-
-@dataclass(frozen=True)
-class _Face:
-    """Where the parts of a face are, in coordinates of the unit sphere."""
-
-    eye_x: float
-    eye_y: float
-    eye_open: float
-    mouth_y: float
-    mouth_width: float
-    nose_y: float
-    nose_width: float
-
-
 def draw_head(draw: np.random.Generator) -> Head:
     """Draw a head: shape, skin tone over the whole Monk scale, hair, beard, glasses, make-up."""
     axes = np.array([draw.normal(0.257, 0.012), draw.normal(0.36, 0.015), draw.normal(0.31, 0.02)])
-    face = _Face(
+    face = FacePlan(
         eye_x=draw.normal(0.46, 0.02),
         eye_y=draw.normal(-0.11, 0.03),
         eye_open=draw.uniform(0.03, 0.065),
@@ -103,46 +99,44 @@ def draw_head(draw: np.random.Generator) -> Head:
         nose_width=draw.uniform(0.09, 0.15),
     )
     x, y, z = sphere()
-    front = _step(z, -0.05, 0.2)
+    front = step(z, -0.05, 0.2)
     haemoglobin = draw_haemoglobin(draw)
-    mean_melanin = draw.uniform(LEAST_MELANIN, MOST_MELANIN)
-    melanin, blood = _pigments(draw, face, mean_melanin, (x, y))
+    mean_melanin = LEAST_MELANIN + (MOST_MELANIN - LEAST_MELANIN) * draw.uniform() ** 1.3
+    melanin, blood = pigments(draw, face, mean_melanin, (x, y))
     skin_only = skin_albedo(melanin, blood, haemoglobin)
-    hair_colour = _hair_colour(draw, mean_melanin)
-    layers = _Layers(skin_only.copy(), np.ones_like(x), draw.uniform(0.0, 0.05) * _oily(x, y))
-    _add_lips(draw, layers, face, x, y)
-    _add_nostrils(layers, face, x, y)
+    hair_colour = draw_hair_colour(draw, mean_melanin)
+    layers = Layers(skin_only.copy(), np.ones_like(x), draw.uniform(0.0, 0.05) * oily(x, y))
+    add_lips(draw, layers, face, x, y)
+    add_nostrils(layers, face, x, y)
     lidded = layers.albedo.copy()
-    _add_eyes(draw, layers, face, x, y)
+    add_eyes(draw, layers, face, x, y)
     lids = lidded - layers.albedo
-    mouth = _open_mouth(layers.albedo, face, x, y)
-    _add_brows(draw, layers, face, hair_colour, x, y)
+    mouth = open_mouth(layers.albedo, face, x, y)
+    add_brows(draw, layers, face, hair_colour, x, y)
     if draw.uniform() < 0.22:
-        _add_beard(draw, layers, face, hair_colour, x, y)
-    long_hair = _add_hair(draw, layers, hair_colour, x, y, z)
+        add_beard(draw, layers, face, hair_colour, x, y)
+    long_hair = add_hair(draw, layers, hair_colour, x, y, z)
     if draw.uniform() < 0.28:
-        _add_glasses(draw, layers, face, x, y)
+        add_glasses(draw, layers, face, x, y)
     relief = _relief(draw, face, x, y) * front
     pulse = _pulse_map(draw, face, x, y) * layers.skin
     delay = draw.uniform(0, 0.04) * (y + 1) / 2
-    delay = delay - np.average(delay, weights=pulse * _step(z, 0.2, 0.6) + 1e-9)
-    maps = (layers.albedo, layers.gloss, _cavity(draw, face, x, y), pulse, delay, layers.skin, lids)
-    albedo, gloss, cavity, pulse, delay, skin, lids = (
-        np.asarray(part, np.float32) for part in maps
-    )
+    delay = delay - np.average(delay, weights=pulse * step(z, 0.2, 0.6) + 1e-9)
+    cavity = _cavity(draw, face, x, y)
+    expression = _expression(draw, face, x, y) * front
     return Head(
         axes=axes,
         taper=draw.uniform(0.1, 0.5),
-        albedo=albedo + np.float32(SURFACE),
-        gloss=gloss,
+        albedo=_single(layers.albedo + SURFACE),
+        gloss=_single(layers.gloss),
         normals=_normals(axes, relief, x, y, z),
-        cavity=cavity,
-        pulse=pulse,
-        delay_s=delay,
-        skin=skin,
-        lids=lids,
-        mouth=mouth,
-        expression=np.asarray(_expression(draw, face, x, y) * front, np.float32),
+        cavity=_single(cavity),
+        pulse=_single(pulse),
+        delay_s=_single(delay),
+        skin=_single(layers.skin),
+        lids=_single(lids),
+        mouth=_single(mouth),
+        expression=_single(expression),
         haemoglobin=haemoglobin,
         melanin=mean_melanin,
         hair_colour=hair_colour,
@@ -151,252 +145,28 @@ def draw_head(draw: np.random.Generator) -> Head:
     )
 
 
-# ---- small shapes ------------------------------------------------------------------------------
-
-
-def _step(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Rise smoothly from 0 at ``low`` to 1 at ``high``; falls if ``high`` is the lower."""
-    share = np.clip((value - low) / (high - low), 0, 1)
-    return share * share * (3 - 2 * share)
-
-
-def _spot(
-    x: np.ndarray, y: np.ndarray, at: tuple[float, float], radii: tuple[float, float]
-) -> np.ndarray:
-    """Compute a Gaussian spot of height 1."""
-    return np.exp(-(((x - at[0]) / radii[0]) ** 2) - ((y - at[1]) / radii[1]) ** 2)
-
-
-def _disc(
-    x: np.ndarray, y: np.ndarray, at: tuple[float, float], radii: tuple[float, float], soft: float
-) -> np.ndarray:
-    """Compute a filled ellipse of height 1 whose edge is ``soft`` of its radius wide."""
-    away = np.sqrt(((x - at[0]) / radii[0]) ** 2 + ((y - at[1]) / radii[1]) ** 2)
-    return np.clip((1 - away) / soft + 0.5, 0, 1)
-
-
-def smooth_map(draw: np.random.Generator, size: int, cells: int) -> np.ndarray:
-    """Draw a smooth map (size, size) of about unit standard deviation with ``cells`` a side."""
-    import cv2
-
-    coarse = draw.normal(0, 1, (cells, cells)).astype(np.float32)
-    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-
-
-# ---- skin and what covers it -------------------------------------------------------------------
-
-
-@dataclass
-class _Layers:
-    """Albedo (3, …), visible skin (…), 0–1, and gloss (…) of the layers drawn so far."""
-
-    albedo: np.ndarray
-    skin: np.ndarray
-    gloss: np.ndarray
-
-    def cover(self, mask: np.ndarray, colour: np.ndarray, gloss: float = 0.0) -> None:
-        """Cover the head where a mask (…) is 1 by a colour, (3,) or (3, …), in linear RGB."""
-        colour = colour if colour.ndim == 3 else colour[:, None, None]
-        self.albedo = self.albedo * (1 - mask) + colour * mask
-        self.skin = self.skin * (1 - mask)
-        self.gloss = self.gloss * (1 - mask) + gloss * mask
-
-
-def _pigments(
-    draw: np.random.Generator, face: _Face, melanin: float, at: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the amounts of melanin and blood of each texel: mottling, freckles, red cheeks."""
-    x, y = at
-    mottled = 1 + draw.uniform(0, 0.12) * smooth_map(draw, TEXELS, 9)
-    mottled += draw.uniform(0, 0.06) * smooth_map(draw, TEXELS, 26)
-    if draw.uniform() < 0.25:
-        spots = np.clip(smooth_map(draw, TEXELS, 40) - 1.2, 0, 1)
-        mottled += draw.uniform(0.1, 0.5) * spots * _spot(x, y, (0, 0.15), (0.7, 0.4))
-    blood = draw.uniform(0.15, 0.45) * (1 + 0.15 * smooth_map(draw, TEXELS, 8))
-    ruddy = _spot(x, y, (-0.5, 0.25), (0.3, 0.25)) + _spot(x, y, (0.5, 0.25), (0.3, 0.25))
-    blood += draw.uniform(0, 0.2) * (ruddy + _spot(x, y, (0, face.nose_y), (0.15, 0.15)))
-    blood += draw.uniform(0, 0.06) * np.clip(smooth_map(draw, TEXELS, 24), 0, 2)
-    return np.clip(melanin * mottled, 0, 5), np.clip(blood, 0.05, 1.2)
-
-
-def _oily(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Compute where skin is oily: forehead, nose and chin."""
-    parts = _spot(x, y, (0, -0.4), (0.5, 0.2)) + _spot(x, y, (0, 0.2), (0.15, 0.25))
-    return 0.4 + parts + 0.4 * _spot(x, y, (0, 0.85), (0.2, 0.1))
-
-
-def _add_lips(
-    draw: np.random.Generator, layers: _Layers, face: _Face, x: np.ndarray, y: np.ndarray
-) -> None:
-    lips = _disc(x, y, (0, face.mouth_y), (face.mouth_width, draw.uniform(0.05, 0.085)), 0.5)
-    red = np.array([0.95, 0.62, 0.66]) ** draw.uniform(0.4, 1.5)
-    layers.albedo = layers.albedo * (1 - lips * (1 - red[:, None, None]))
-    line = _spot(x, y, (0, face.mouth_y), (face.mouth_width, 0.015))
-    layers.albedo = layers.albedo * (1 - 0.5 * line)
-    layers.skin = layers.skin * (1 - 0.4 * lips)
-    if draw.uniform() < 0.15:  # lipstick
-        layers.cover(lips * draw.uniform(0.4, 0.9), np.array([0.35, 0.03, 0.06]), 0.05)
-
-
-def _add_nostrils(layers: _Layers, face: _Face, x: np.ndarray, y: np.ndarray) -> None:
-    for side in (-1, 1):
-        spot = _spot(x, y, (side * 0.6 * face.nose_width, face.nose_y + 0.07), (0.035, 0.025))
-        layers.albedo = layers.albedo * (1 - 0.7 * spot)
-        layers.skin = layers.skin * (1 - 0.7 * spot)
-
-
-def _add_eyes(
-    draw: np.random.Generator, layers: _Layers, face: _Face, x: np.ndarray, y: np.ndarray
-) -> None:
-    white = np.array([0.55, 0.52, 0.5]) * draw.uniform(0.6, 1.1)
-    iris = np.array([[0.05, 0.03, 0.015], [0.12, 0.1, 0.05], [0.1, 0.16, 0.22]])[
-        draw.choice(3, p=[0.7, 0.15, 0.15])
-    ]
-    gaze = draw.normal(0, 0.02)
-    for side in (-1, 1):
-        centre = (side * face.eye_x, face.eye_y)
-        eye = _disc(x, y, centre, (0.135, face.eye_open), 0.5)
-        layers.cover(eye, white, 0.02)
-        pupil = _disc(x, y, (centre[0] + gaze, centre[1]), (0.06, 0.06), 0.4) * eye
-        layers.cover(pupil, iris, 0.1)
-        lash = _spot(x, y, (centre[0], centre[1] - face.eye_open), (0.15, 0.02))
-        layers.cover(0.7 * lash, np.array([0.02, 0.015, 0.01]))
-
-
-def _open_mouth(albedo: np.ndarray, face: _Face, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Compute the albedo of an open mouth minus that of a closed one."""
-    opening = _disc(x, y, (0, face.mouth_y + 0.045), (0.75 * face.mouth_width, 0.085), 0.4)
-    dark = np.array([0.05, 0.015, 0.015])[:, None, None]
-    teeth = _spot(x, y, (0, face.mouth_y + 0.005), (0.5 * face.mouth_width, 0.02))
-    inside = dark + 0.35 * teeth
-    return np.asarray(opening * (inside - albedo), np.float32)
-
-
-def _hair_colour(draw: np.random.Generator, melanin: float) -> np.ndarray:
-    """Draw the colour of hair, in linear RGB: dark hair for dark skin, any for light skin."""
-    if draw.uniform() < 0.15:  # grey to white
-        return np.full(3, draw.uniform(0.15, 0.6)) * np.array([1.0, 0.98, 0.95])
-    light = draw.uniform(0, 1) if melanin < 0.9 else draw.uniform(0, 0.25)
-    return np.array([0.018, 0.014, 0.012]) + light**2 * np.array([0.38, 0.25, 0.12])
-
-
-def _add_brows(
-    draw: np.random.Generator,
-    layers: _Layers,
-    face: _Face,
-    colour: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-) -> None:
-    strength, tilt, height = draw.uniform(0.2, 0.85), draw.normal(0, 0.1), draw.uniform(0.11, 0.17)
-    thick = draw.uniform(0.02, 0.04)
-    for side in (-1, 1):
-        bent = face.eye_y - height + tilt * (np.abs(x) - face.eye_x) + 0.8 * (x - side * 0.44) ** 2
-        brow = np.exp(-(((y - bent) / thick) ** 2) - ((x - side * 0.44) / 0.17) ** 4)
-        layers.cover(strength * brow, colour)
-
-
-def _strands(draw: np.random.Generator, colour: np.ndarray) -> np.ndarray:
-    """Draw a colour (3, TEXELS, TEXELS) with strands of hair, brighter and darker."""
-    fine = draw.normal(0, 1, (6, TEXELS)).astype(np.float32)
-    import cv2
-
-    strands = cv2.resize(fine, (TEXELS, TEXELS), interpolation=cv2.INTER_LINEAR)
-    texture = 1 + 0.25 * strands + 0.2 * smooth_map(draw, TEXELS, 10)
-    return colour[:, None, None] * np.clip(texture, 0.3, 2.5)
-
-
-def _add_beard(
-    draw: np.random.Generator,
-    layers: _Layers,
-    face: _Face,
-    colour: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-) -> None:
-    """Add stubble, a moustache or a beard."""
-    lower = _step(y + 0.35 * x * x, face.nose_y + 0.12, face.nose_y + 0.25)
-    cheeks = 1 - _spot(np.abs(x), y, (0.42, 0.35), (0.22, 0.15))
-    lips = _disc(x, y, (0, face.mouth_y), (face.mouth_width, 0.07), 0.5)
-    beard = lower * cheeks * (1 - lips) * draw.uniform(0.25, 0.95)
-    if draw.uniform() < 0.3:  # a moustache only
-        beard = beard * _step(y, face.mouth_y + 0.06, face.mouth_y - 0.02) * (np.abs(x) < 0.45)
-    grain = np.clip(1 + 0.3 * draw.normal(0, 1, x.shape), 0, 1.5)
-    layers.cover(np.clip(beard * grain, 0, 1), colour)
-
-
-def _add_hair(
-    draw: np.random.Generator,
-    layers: _Layers,
-    colour: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    z: np.ndarray,
-) -> float:
-    """Add hair, a cap or a scarf; return how long it is beside the neck, 0–1."""
-    kind = draw.choice(5, p=[0.1, 0.42, 0.3, 0.12, 0.06])
-    if kind == 0:  # bald: only the back of the head
-        layers.cover(draw.uniform(0, 0.8) * _step(z - 0.3 * y, 0.25, 0.05), colour)
-        return 0.0
-    line = draw.uniform(-0.75, -0.55) + 0.06 * smooth_map(draw, TEXELS, 12)
-    if kind == 3:  # a fringe
-        line = line + draw.uniform(0.1, 0.28) * _step(np.abs(x), 0.9, 0.3)
-    top = _step(y - 0.2 * x * x, 0.02, -0.02) if kind == 4 else 0.0
-    top = _step(y - line - 0.3 * x * x, 0.04, -0.04) if kind != 4 else _step(y, -0.5, -0.58)
-    side_x = draw.uniform(0.86, 0.96) if kind in (1, 4) else draw.uniform(0.74, 0.92)
-    length = draw.uniform(-0.1, 0.25) if kind in (1, 4) else 1.2
-    sides = _step(np.abs(x) + 0.05 * smooth_map(draw, TEXELS, 10), side_x, side_x + 0.06)
-    sides = sides * _step(y, length + 0.1, length - 0.05)
-    behind = _step(z, 0.25, 0.1) * _step(y, length + 0.3, length)
-    cover = np.clip(np.maximum(np.maximum(top, sides), behind), 0, 1)
-    if kind == 4:  # a cap or a scarf
-        cloth = draw.uniform(0.02, 0.6, 3)[:, None, None] * (1 + 0.1 * smooth_map(draw, TEXELS, 8))
-        layers.cover(cover, cloth)
-        return 0.0
-    layers.cover(cover, _strands(draw, colour), 0.02)
-    return 0.0 if kind == 1 else float(draw.uniform(0.2, 1))
-
-
-def _add_glasses(
-    draw: np.random.Generator, layers: _Layers, face: _Face, x: np.ndarray, y: np.ndarray
-) -> None:
-    """Add glasses: frames that hide the skin, and lenses that reflect."""
-    radii = (draw.uniform(0.22, 0.28), draw.uniform(0.14, 0.22))
-    thick, drop = draw.uniform(0.1, 0.3), draw.uniform(0, 0.05)
-    frame = np.zeros_like(x)
-    lens = np.zeros_like(x)
-    for side in (-1, 1):
-        at = (side * face.eye_x, face.eye_y + drop)
-        outer = _disc(x, y, at, radii, 0.15)
-        inner = _disc(x, y, at, (radii[0] * (1 - thick), radii[1] * (1 - thick)), 0.15)
-        frame, lens = np.maximum(frame, outer - inner), np.maximum(lens, inner)
-    bridge = _spot(x, y, (0, face.eye_y + drop - 0.03), (0.16, 0.025))
-    arms = (np.abs(x) > face.eye_x + 0.2) * _spot(x, y, (0, face.eye_y + drop), (9, 0.025))
-    frame = np.clip(np.maximum(frame, np.maximum(0.9 * bridge, 0.9 * arms)), 0, 1)
-    layers.gloss = layers.gloss + lens * draw.uniform(0, 0.6)
-    layers.skin = layers.skin * (1 - 0.15 * lens)
-    colour = draw.uniform(0.01, 0.08, 3) if draw.uniform() < 0.7 else draw.uniform(0.05, 0.5, 3)
-    layers.cover(frame * draw.uniform(0.6, 1), colour, 0.1)
+def _single(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, np.float32)
 
 
 # ---- relief and pulse --------------------------------------------------------------------------
 
 
-def _relief(draw: np.random.Generator, face: _Face, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _relief(draw: np.random.Generator, face: FacePlan, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Draw the height of the face above the ellipsoid, in radii of the unit sphere."""
     size = draw.uniform(0.7, 1.3, 6)
     wide = face.nose_width
-    ridge = np.exp(-((x / (0.7 * wide)) ** 2)) * _step(y, face.eye_y - 0.1, face.nose_y)
-    ridge = ridge * _step(y, face.nose_y + 0.13, face.nose_y + 0.03)
+    ridge = np.exp(-((x / (0.7 * wide)) ** 2)) * step(y, face.eye_y - 0.1, face.nose_y)
+    ridge = ridge * step(y, face.nose_y + 0.13, face.nose_y + 0.03)
     height = 0.16 * size[0] * ridge
     for side in (-1, 1):
-        height -= 0.05 * size[1] * _spot(x, y, (side * face.eye_x, face.eye_y), (0.2, 0.11))
-        height += 0.03 * size[2] * _spot(x, y, (side * 0.4, face.eye_y - 0.18), (0.3, 0.08))
-        height += 0.05 * size[3] * _spot(x, y, (side * 0.52, 0.16), (0.22, 0.16))
-        height -= 0.02 * _spot(x, y, (side * 0.38, 0.42), (0.12, 0.2))
-    height += 0.025 * _spot(x, y, (0, face.mouth_y), (face.mouth_width, 0.1))
-    height -= 0.035 * size[4] * _spot(x, y, (0, face.mouth_y + 0.15), (0.25, 0.05))
-    height += 0.05 * size[5] * _spot(x, y, (0, 0.86), (0.22, 0.12))
+        height -= 0.05 * size[1] * spot(x, y, (side * face.eye_x, face.eye_y), (0.2, 0.11))
+        height += 0.03 * size[2] * spot(x, y, (side * 0.4, face.eye_y - 0.18), (0.3, 0.08))
+        height += 0.05 * size[3] * spot(x, y, (side * 0.52, 0.16), (0.22, 0.16))
+        height -= 0.02 * spot(x, y, (side * 0.38, 0.42), (0.12, 0.2))
+    height += 0.025 * spot(x, y, (0, face.mouth_y), (face.mouth_width, 0.1))
+    height -= 0.035 * size[4] * spot(x, y, (0, face.mouth_y + 0.15), (0.25, 0.05))
+    height += 0.05 * size[5] * spot(x, y, (0, 0.86), (0.22, 0.12))
     return height + 0.004 * smooth_map(draw, TEXELS, 14)
 
 
@@ -415,31 +185,35 @@ def _normals(
     return np.ascontiguousarray(normals.reshape(-1, 3).T, np.float32)
 
 
-def _cavity(draw: np.random.Generator, face: _Face, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _cavity(draw: np.random.Generator, face: FacePlan, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Draw the share of ambient light that arrives: less in the sockets, below nose and lip."""
     open_sky = np.ones_like(x)
     for side in (-1, 1):
-        open_sky -= 0.3 * _spot(x, y, (side * face.eye_x, face.eye_y), (0.2, 0.1))
-    open_sky -= 0.3 * _spot(x, y, (0, face.nose_y + 0.1), (0.15, 0.06))
-    open_sky -= 0.2 * _spot(x, y, (0, face.mouth_y + 0.15), (0.25, 0.05))
+        open_sky -= 0.3 * spot(x, y, (side * face.eye_x, face.eye_y), (0.2, 0.1))
+    open_sky -= 0.3 * spot(x, y, (0, face.nose_y + 0.1), (0.15, 0.06))
+    open_sky -= 0.2 * spot(x, y, (0, face.mouth_y + 0.15), (0.25, 0.05))
     return open_sky * (1 - draw.uniform(0.1, 0.4) * np.clip(y, 0, 1))  # less from below
 
 
-def _pulse_map(draw: np.random.Generator, face: _Face, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _pulse_map(
+    draw: np.random.Generator, face: FacePlan, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
     """Draw the pulse amplitude: strong on forehead and cheeks, weak on nose and chin."""
-    strong = _spot(x, y, (0, -0.42), (0.5, 0.2))
+    strong = spot(x, y, (0, -0.42), (0.5, 0.2))
     for side in (-1, 1):
-        strong = strong + draw.uniform(0.8, 1.2) * _spot(x, y, (side * 0.48, 0.28), (0.3, 0.25))
-    weak = 1 - 0.5 * _spot(x, y, (0, face.nose_y - 0.1), (0.12, 0.25))
-    weak = weak - 0.4 * _spot(x, y, (0, 0.85), (0.3, 0.15))
+        strong = strong + draw.uniform(0.8, 1.2) * spot(x, y, (side * 0.48, 0.28), (0.3, 0.25))
+    weak = 1 - 0.5 * spot(x, y, (0, face.nose_y - 0.1), (0.12, 0.25))
+    weak = weak - 0.4 * spot(x, y, (0, 0.85), (0.3, 0.15))
     uneven = np.clip(1 + draw.uniform(0, 0.35) * smooth_map(draw, TEXELS, 7), 0.3, 2)
     return np.clip((0.45 + 0.6 * strong) * weak * uneven, 0, 2)
 
 
-def _expression(draw: np.random.Generator, face: _Face, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _expression(
+    draw: np.random.Generator, face: FacePlan, x: np.ndarray, y: np.ndarray
+) -> np.ndarray:
     """Draw the relative change of brightness where facial muscles move the skin."""
-    folds = _spot(x, y, (0, face.eye_y - 0.2), (0.4, 0.06)) * draw.normal()
+    folds = spot(x, y, (0, face.eye_y - 0.2), (0.4, 0.06)) * draw.normal()
     for side in (-1, 1):
-        folds += _spot(x, y, (side * 0.33, 0.42), (0.06, 0.2)) * draw.normal()
-        folds += _spot(x, y, (side * 0.5, 0.2), (0.2, 0.15)) * draw.normal() * 0.7
+        folds += spot(x, y, (side * 0.33, 0.42), (0.06, 0.2)) * draw.normal()
+        folds += spot(x, y, (side * 0.5, 0.2), (0.2, 0.15)) * draw.normal() * 0.7
     return folds

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from emotion_rppg.synthesis.head_motion import Motion
-from emotion_rppg.synthesis.heads import REACH, TEXELS, Head, smooth_map
+from emotion_rppg.synthesis.head_parts import REACH, TEXELS, smooth_map
+from emotion_rppg.synthesis.heads import Head
 from emotion_rppg.synthesis.lighting import Lighting
 
 FIELD = 1.2  # width of the rendered field in widths of the crop, so that the crop can move in it
@@ -228,11 +229,11 @@ class Surroundings:
         lit += self.picture
         lit *= self.light[k]
         maps = []
-        for at, head, camera in (
-            (self.x, motion.x[k], motion.camera_x[k]),
-            (self.y, motion.y[k], motion.camera_y[k]),
+        for at, body, camera in (
+            (self.x, motion.body_x[k], motion.camera_x[k]),
+            (self.y, motion.body_y[k], motion.camera_y[k]),
         ):
-            shift = self.opacity * np.float32((camera - 0.8 * head) * to_px)
+            shift = self.opacity * np.float32((camera - body) * to_px)
             shift += at
             shift -= np.float32(camera * to_px)
             maps.append(shift)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -131,19 +130,29 @@ def synthetic_clips(
     from emotion_rppg.synthesis.head_clips import head_clip
 
     first = FIRST_TRAINING_SEED + recipe.seed * 10_000_000
-    shape = {"frames": recipe.frames, "size": recipe.size, "rate_hz": recipe.rate_hz}
-    kinds: list[tuple[float, Callable[..., tuple[np.ndarray, np.ndarray]]]] = [
-        (recipe.donors, partial(donor_clip, donors)),
-        (recipe.heads, head_clip),
-        (recipe.varied, partial(training_clip, varied=True)),
-        (1.0, partial(training_clip, varied=False)),
+    shape: dict[str, Any] = {
+        "frames": recipe.frames,
+        "size": recipe.size,
+        "rate_hz": recipe.rate_hz,
+    }
+
+    def head(index: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        before = math.floor(index * recipe.heads)  # heads before this one
+        return head_clip(seed, pulse=not _chosen(before, recipe.pulseless), **shape)
+
+    # share of the clips that are left, and how one is made from its number and seed
+    kinds: list[tuple[float, Callable[[int, int], tuple[np.ndarray, np.ndarray]]]] = [
+        (recipe.donors, lambda _, seed: donor_clip(donors, seed, **shape)),
+        (recipe.heads, head),
+        (recipe.varied, lambda _, seed: training_clip(seed, varied=True, **shape)),
+        (1.0, lambda _, seed: training_clip(seed, varied=False, **shape)),
     ]
 
     def source(index: int) -> tuple[np.ndarray, np.ndarray]:
         seed = first + index
         for share, make in kinds:
             if _chosen(index, share):
-                return make(seed, **shape)
+                return make(index, seed)
             index -= math.floor(index * share)  # the number of this clip among the others
         raise AssertionError("the last kind has all remaining clips")
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.networks import NETWORKS
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
-from emotion_rppg.pulse.training.losses import named_loss
+from emotion_rppg.pulse.training.losses import named_loss, with_pulseless
 
 _IN_NETWORK = ("temporal", "diff_batchnorm")
 
@@ -23,8 +26,10 @@ class TrainingConfig:
     ``learning_rate``. ``loss`` is a name of ``LOSSES`` or several joined by ``+``. ``varied`` is
     the share of synthetic clips with the difficulties of real video (`synthesis.clips`); the others
     are plain. ``heads`` is the share of clips of rendered heads (`synthesis.head_clips`);
-    ``varied`` then is a share of the rest. ``donors`` is the share of clips of real faces with a
-    drawn pulse (`pulse.training.donors`), if there are donors; ``heads`` then is one of the rest.
+    ``varied`` then is a share of the rest. ``pulseless`` is the share of these clips of heads that
+    have no pulse; their loss is ``pulseless_weight`` times `losses.peakedness`. ``donors`` is the
+    share of clips of real faces with a drawn pulse (`pulse.training.donors`), if there are donors;
+    ``heads`` then is one of the rest.
 
     ``validation`` is the share of people who are held out (synthetic clips: some are held out if it
     is above 0). Every ``validate_every`` steps the loss on them is computed. After ``patience``
@@ -48,6 +53,8 @@ class TrainingConfig:
     varied: float = 0.0
     heads: float = 0.0
     donors: float = 0.0
+    pulseless: float = 0.0
+    pulseless_weight: float = 1.0
     validation: float = 0.0
     validate_every: int = 50
     patience: int = 10
@@ -63,13 +70,20 @@ class TrainingConfig:
         for name in ("size", "frames", "steps", "batch_size", "validate_every", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("varied", "heads", "donors"):
+        for name in ("varied", "heads", "pulseless", "donors"):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise InputError(f"{name} is a share of the clips, 0 to 1, got {share}")
+        if self.pulseless_weight < 0:
+            raise InputError(f"pulseless_weight must be 0 or more, got {self.pulseless_weight}")
         if not 0 <= self.validation < 1:
             raise InputError(f"validation is a share of the people, below 1, got {self.validation}")
         if self.seed < 0:
             raise InputError(f"seed must be 0 or more, got {self.seed}: others belong to people")
+
+    @property
+    def loss_function(self) -> Callable[[Tensor, Tensor, float], Tensor]:
+        """Loss of predicted and true waves (batch, frames) at a rate, clips without pulse too."""
+        return with_pulseless(named_loss(self.loss), self.pulseless_weight)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -208,7 +208,7 @@ class _Run:
         """
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.learning_rate_at(self.step)
-        prepare, loss_of = NORMALISATIONS[self.recipe.normalisation], named_loss(self.recipe.loss)
+        prepare, loss_of = NORMALISATIONS[self.recipe.normalisation], self.recipe.loss_function
         loss = loss_of(network(prepare(clip)), wave, self.recipe.rate_hz)
         self.optimiser.zero_grad()
         fabric.backward(loss)

@@ -10,7 +10,6 @@ import torch
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.training.clips import HELD_OUT_CLIPS, ClipSource, as_tensors
 from emotion_rppg.pulse.training.config import TrainingConfig
-from emotion_rppg.pulse.training.losses import named_loss
 
 
 class Validation:
@@ -49,7 +48,7 @@ class Validation:
         return len(losses) > 0 and len(losses) - 1 - int(np.argmin(losses)) >= self.recipe.patience
 
     def _loss(self, module: torch.nn.Module) -> float:
-        loss, prepare = named_loss(self.recipe.loss), NORMALISATIONS[self.recipe.normalisation]
+        loss, prepare = self.recipe.loss_function, NORMALISATIONS[self.recipe.normalisation]
         where = next(module.parameters()).device
         module.eval()
         with torch.no_grad():

@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.training.losses import LOSSES, named_loss, negative_pearson
+from emotion_rppg.pulse.training.losses import (
+    LOSSES,
+    named_loss,
+    negative_pearson,
+    peakedness,
+    with_pulseless,
+)
 
 RATE_HZ = 30.0
 
@@ -103,3 +109,35 @@ def test_several_losses_are_averaged_and_unknown_names_refused() -> None:
         named_loss("pearson+mse")
     with pytest.raises(InputError, match="too short for lag_tolerant"):
         LOSSES["lag_tolerant"](pulse(frames=18), pulse(frames=18), RATE_HZ)
+
+
+def test_a_line_is_more_peaked_than_noise() -> None:
+    t = torch.arange(300) / 30
+    line = torch.sin(2 * torch.pi * 1.3 * t)[None]
+    noise = torch.randn(8, 300, generator=torch.Generator().manual_seed(0))
+    zero = torch.zeros(1, 300)
+    assert peakedness(line, zero, 30.0) > 0.3
+    assert peakedness(noise, zero, 30.0) < 0.5 * peakedness(line, zero, 30.0)
+
+
+def test_clips_without_a_pulse_are_left_out_of_the_loss_and_have_their_own() -> None:
+    generator = torch.Generator().manual_seed(0)
+    found, truth = (torch.randn(4, 200, generator=generator) for _ in range(2))
+    truth[1] = truth[3] = 0
+    loss = with_pulseless(negative_pearson, 0.5)
+    peaked = peakedness(found[1::2], truth[1::2], 30.0)
+    want = negative_pearson(found[::2], truth[::2]) + 0.5 * peaked
+    assert loss(found, truth, 30.0) == pytest.approx(float(want / 2))
+    only_pulse = loss(found[::2], truth[::2], 30.0)
+    assert only_pulse == negative_pearson(found[::2], truth[::2])
+
+
+def test_the_loss_of_clips_without_a_pulse_flattens_their_spectrum() -> None:
+    t = torch.arange(200) / 30
+    wave = torch.sin(2 * torch.pi * 1.3 * t)[None].requires_grad_()
+    loss = with_pulseless(negative_pearson, 1.0)
+    before = loss(wave, torch.zeros(1, 200), 30.0)
+    (gradient,) = torch.autograd.grad(before, wave)
+    assert torch.isfinite(gradient).all()
+    after = loss(wave - 0.1 * gradient / gradient.abs().max(), torch.zeros(1, 200), 30.0)
+    assert after < before
