@@ -99,7 +99,7 @@ def watch(
     for frame in track_face_live(buffer.counting(frames), delay_s=DELAY_S, region=region):
         face = None
         if isinstance(resolved, Network) and frame.box is not None:
-            face = crop(frame, resolved.size)
+            face = crop(frame, resolved.size, width=resolved.crop_width)
         buffer.add(frame.time_s, skin_mean(frame), face)
         due = frame.time_s + step_s if due is None else due
         if frame.time_s >= due - 1e-6:

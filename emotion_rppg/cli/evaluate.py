@@ -311,7 +311,7 @@ def _evaluate_pulse(
 ) -> None:
     """Compare pulse methods with the contact sensor of a data set."""
     from emotion_rppg.evaluation.pulse_agreement import evaluate_pulse
-    from emotion_rppg.report.pulse import wide, write_pulse_evaluation
+    from emotion_rppg.report.pulse import ranking_text, wide, write_pulse_evaluation
     from emotion_rppg.runtime.atomic_files import check_folder
     from emotion_rppg.runtime.cache import cache_beside
 
@@ -334,7 +334,10 @@ def _evaluate_pulse(
         )
         scores = write_pulse_evaluation(results, out, arguments=arguments, inputs=[root])
     failed = results.failures.to_dict("records")
-    text = f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
+    ranking = results.ranking()
+    text = f"{ranking_text(ranking).to_string(index=False)}\n\n"
+    text += f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
     text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
     summary = json.loads(scores.to_json(orient="records"))
-    print_result(text, as_json, {"out": str(out), "summary": summary, "failures": failed})
+    result = {"out": str(out), "ranking": json.loads(ranking.to_json(orient="records"))}
+    print_result(text, as_json, {**result, "summary": summary, "failures": failed})

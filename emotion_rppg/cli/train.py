@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,9 @@ from emotion_rppg.cli.options import (
 )
 from emotion_rppg.cli.verbs import app, train
 from emotion_rppg.errors import InputError
+
+if TYPE_CHECKING:
+    from emotion_rppg.pulse.conversion_check import Measured
 
 Resume = Annotated[
     bool,
@@ -238,8 +241,8 @@ def train_pulse(
     normalisation: Annotated[
         str,
         typer.Option(
-            help="Normalisation of the input: raw, standardised, diff_normalised, temporal or "
-            "diff_batchnorm."
+            help="Normalisation of the input: raw, standardised, channel_standardised, "
+            "diff_normalised, temporal or diff_batchnorm."
         ),
     ] = "temporal",
     learning_rate: Annotated[
@@ -396,8 +399,13 @@ def train_pulse(
 @app.command()
 def convert(
     checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="CHECKPOINT.pth", help="Public PhysNet checkpoint (a state dict)."),
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Public PhysNet checkpoint: a PyTorch state dict (.pth, .safetensors), the Keras "
+            "weights of open-rppg (.weights.h5, extra files), or one of these on the Hugging Face "
+            "hub, hub:OWNER/REPO@REVISION/FILE (extra hub), with --sha256.",
+        ),
     ],
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder to write.")],
     trained_on: Annotated[
@@ -408,33 +416,93 @@ def convert(
         ),
     ],
     size: Annotated[
-        int, typer.Option(help="Width and height of the face crops in its training, in pixels.")
-    ] = 72,
+        int | None,
+        typer.Option(
+            help="Width and height of the face crops in its training, in pixels. Default: 72, for "
+            "Keras weights 32."
+        ),
+    ] = None,
     rate: Annotated[
         float, typer.Option(help="Frame rate of its training, in frames a second.")
     ] = 30.0,
     normalisation: Annotated[
         str | None,
         typer.Option(
-            help="Normalisation of its input: raw, standardised, diff_normalised, temporal or "
-            "diff_batchnorm. Default: diff_batchnorm if the checkpoint has it, else "
-            "diff_normalised."
+            help="Normalisation of its input: raw, standardised, channel_standardised, "
+            "diff_normalised, temporal or diff_batchnorm. Default: channel_standardised for Keras "
+            "weights, diff_batchnorm if the checkpoint has it, else diff_normalised."
+        ),
+    ] = None,
+    crop_width: Annotated[
+        float | None,
+        typer.Option(
+            help="Width of the face crops in its training, in widths of the face. Default: 1.65, "
+            "for Keras weights 1.05."
+        ),
+    ] = None,
+    check: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="VIDEO",
+            help="Real video of a still face to measure polarity and lag on, by comparison with "
+            "POS (repeatable). Default: synthetic clips, on which networks trained on real people "
+            "may be poor.",
+        ),
+    ] = [],  # noqa: B006
+    no_check: Annotated[
+        bool,
+        typer.Option(
+            "--no-check", help="Measure nothing; assume polarity +1, no lag and the usual output."
+        ),
+    ] = False,
+    sha256: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH",
+            help="SHA-256 that the checkpoint must have; required for a file of the hub.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn a public PhysNet checkpoint into a model folder; measure its polarity and lag.
 
-    Example: emotion-rppg convert UBFC_PhysNet.pth physnet --trained-on unknown
+    Example: emotion-rppg convert UBFC_PhysNet.pth physnet --trained-on unknown --check me.mp4
     """
     with user_errors():
         from emotion_rppg.pulse.convert import convert as convert_checkpoint
+        from emotion_rppg.runtime.hub import is_address
+        from emotion_rppg.runtime.model_folders import read_config
         from emotion_rppg.runtime.provenance import write_run
 
+        if check and no_check:
+            raise InputError(f"{len(check)} videos to check and --no-check: give one or the other")
         options: dict[str, Any] = {"size": size, "rate_hz": rate, "normalisation": normalisation}
+        options |= {"crop_width": crop_width, "sha256": sha256}
         with progress_bar("measuring"):
-            measured = convert_checkpoint(checkpoint, model, trained_on=trained_on, **options)
-        write_run(model, "convert", {"trained_on": trained_on, **options}, [checkpoint])
-        text = f"polarity {measured.polarity:+d} · lag {measured.lag_s:+.3f} s"
-        text += f" · output: {measured.output} · r with POS {measured.r:+.2f}\n{model}"
-        print_result(text, as_json, {**measured._asdict(), "out": str(model)})
+            measured = convert_checkpoint(
+                checkpoint,
+                model,
+                trained_on=trained_on,
+                check=None if no_check else check,
+                **options,
+            )
+        arguments = {"checkpoint": checkpoint, "trained_on": trained_on, **options}
+        arguments |= {"check": check, "no_check": no_check}
+        local = [] if is_address(checkpoint) else [Path(checkpoint)]
+        write_run(model, "convert", arguments, [*local, *check])
+        source = read_config(model)["source"]
+        text = _measured_text(measured)
+        text += f"\nlicence: {source['licence']}" if "licence" in source else ""
+        print_result(
+            f"{text}\n{model}", as_json, {**measured._asdict(), **source, "out": str(model)}
+        )
+
+
+def _measured_text(measured: Measured) -> str:
+    """Format output, polarity and lag of a converted network, and how they were measured."""
+    text = f"polarity {measured.polarity:+d} · lag {measured.lag_s:+.3f} s"
+    text += f" · output: {measured.output}" + (" (assumed)" if measured.assumed else "")
+    if measured.median_r is None:
+        return f"{text} · {measured.on}"
+    compared = f"{measured.used} of {measured.clips} {measured.on}"
+    return f"{text} · median |r| with POS {measured.median_r:.2f} on {compared}"

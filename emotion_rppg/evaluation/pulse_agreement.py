@@ -6,16 +6,19 @@ come from its beats. A spectrum that was filtered like that of the camera would 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emotion_rppg.datasets.manifest import SYNTHETIC
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.leakage import refuse_trained_on
-from emotion_rppg.evaluation.result import FAILURES, PulseEvaluation, table_of
+from emotion_rppg.evaluation.result import FAILURES, ORIGINS, PulseEvaluation, table_of
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.metrics import (
@@ -26,9 +29,11 @@ from emotion_rppg.metrics import (
     rate_errors,
     wave_correlation,
 )
+from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
+from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.runtime.parallel import map_unless_cached
 from emotion_rppg.signal_quality import LEAST_S, heart_rate, snr_db
 from emotion_rppg.signals import Beats, Signal
@@ -96,16 +101,18 @@ def evaluate_pulse(
 
     from emotion_rppg.pulse.estimate import resolve_method
 
-    _check_names([method_name(method) for method in methods])
+    readings = [Reading(method, "rppg", device=device) for method in methods]
+    names = [method_name(reading.method) for reading in readings]
+    _check_names(names)
     for method in methods:
         resolve_method(method, None, device)  # an unknown or missing one is an error before work
-    readings = [Reading(method, "rppg", device=device) for method in methods]
     jobs = [(recording, reading) for recording in as_recordings(recordings) for reading in readings]
+    origins = {name: _Origin.of(r.method) for name, r in zip(names, readings, strict=True)}
     facts = [or_failure_reason(partial(_facts, *job)) for job in jobs]
     known = pd.DataFrame([fact for fact in facts if not isinstance(fact, str)])
-    unknown = bool(len(known)) and refuse_trained_on(
-        known, np.ones(len(known), bool), allow_unknown_training
-    )
+    if len(known):
+        known["trained_on"] = [origins[name].trained_on for name in known["method"]]
+        refuse_trained_on(known, np.ones(len(known), bool), allow_unknown_training)
     results: dict[int, pd.DataFrame | str]
     results = {k: fact for k, fact in enumerate(facts) if isinstance(fact, str)}
     remaining = {k: job for k, job in enumerate(jobs) if k not in results}
@@ -114,7 +121,7 @@ def evaluate_pulse(
         results[number] = rows
         if progress is not None:
             progress(len(results), len(jobs))
-    return _assemble(jobs, results, unknown)
+    return _assemble(jobs, results, origins)
 
 
 def _run_jobs(
@@ -285,7 +292,9 @@ def _agreement(wave: Signal, contact: Signal | None) -> dict[str, float]:
 
 
 def _assemble(
-    jobs: list[tuple[Recording, Reading]], results: dict[int, pd.DataFrame | str], unknown: bool
+    jobs: list[tuple[Recording, Reading]],
+    results: dict[int, pd.DataFrame | str],
+    origins: dict[str, _Origin],
 ) -> PulseEvaluation:
     """Assemble rows of recordings in the order of the jobs, their windows and the failures."""
     import pandas as pd
@@ -299,14 +308,56 @@ def _assemble(
     tables = [_with_window_errors(rows) for rows in in_order if not isinstance(rows, str)]
     if not tables:
         raise InputError(failure_message(failures) if failures else "no recording was given")
-    table = order_columns(pd.concat(tables, ignore_index=True).assign(unknown_training=unknown))
+    table = order_columns(pd.concat(tables, ignore_index=True))
+    table["trained_on"] = [origins[name].trained_on for name in table["method"]]
+    table["unknown_training"] = table["trained_on"] == "unknown"
     table = table.drop(columns=[name for name in table if name.startswith(SCALE)])
     is_recording = table["span"] == "recording"
     return PulseEvaluation(
         scores=table[is_recording].drop(columns="span").reset_index(drop=True),
         windows=table[~is_recording].drop(columns=["span", *WINDOW_ERRORS]).reset_index(drop=True),
         failures=table_of(failures, FAILURES),
+        origins=table_of([origin.row(name) for name, origin in origins.items()], ORIGINS),
     )
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """The weights behind a method: file that they come from, training people (JSON), licence."""
+
+    checkpoint: str = ""
+    trained_on: str = ""
+    licence: str = ""
+
+    @classmethod
+    def of(cls, method: str | Path | Callable[..., np.ndarray]) -> _Origin:
+        """Read the origin from the config.json of a network's folder; empty for other methods."""
+        from emotion_rppg.pulse.inference.trained_network import BUNDLED
+
+        if callable(method):
+            return cls()
+        folder = Path(method) if Path(method).is_dir() else BUNDLED.get(str(canonical(method)))
+        if folder is None:
+            return cls()
+        config = read_config(folder)
+        people, source = config.get("trained_on", "unknown"), config.get("source", {})
+        own = "bundled" if folder in BUNDLED.values() else folder.resolve().name
+        return cls(
+            checkpoint=source.get("file", config.get("training", {}).get("converted_from", own)),
+            trained_on=people if isinstance(people, str) else json.dumps(people),
+            licence=source.get("licence", ""),
+        )
+
+    def row(self, method: str) -> dict[str, str]:
+        """Make the row of a method in ``PulseEvaluation.origins``."""
+        text = self.trained_on or "no training"
+        if text.startswith("{"):
+            text = "; ".join(
+                name if name.startswith(SYNTHETIC) else f"{name} ({len(ids)} people)"
+                for name, ids in json.loads(text).items()
+            )
+        row = {"method": method, "checkpoint": self.checkpoint, "licence": self.licence}
+        return {**row, "trained_on": text}
 
 
 WINDOW_ERRORS = ("window_mae_bpm", "window_rmse_bpm", "window_mape_pct", "window_r")

@@ -92,6 +92,38 @@ def pulse_summary(scores: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+RANKED = (  # scores in the ranking; the methods are sorted by the first that all of them have
+    *("window_mae_bpm", "hr_mae_bpm", "hr_mae_given_bpm", "withheld"),
+    *("beat_jitter_ms", "rmssd_mae_ms"),
+)
+
+
+def pulse_ranking(
+    summary: pd.DataFrame, failures: pd.DataFrame, origins: pd.DataFrame
+) -> pd.DataFrame:
+    """Rank methods by the mean absolute error of their heart rates, the smallest first.
+
+    The error is that of windows of 30 s, or of recordings if not all methods have windows.
+
+    Returns
+    -------
+    DataFrame
+        ``rank, method, checkpoint, trained_on, licence, recordings, failed``, then the scores in
+        ``RANKED``. ``failed`` recordings could not be read and are not in the scores.
+    """
+    own = summary[summary["group"] == "all"]
+    table = own.pivot_table(index="method", columns="score", values="value", sort=False)
+    table = table.reindex(index=own["method"].unique(), columns=list(RANKED))
+    complete = [name for name in RANKED[:2] if table[name].notna().all()]
+    table = table.sort_values((complete or list(RANKED[1:2]))[0], kind="stable").reset_index()
+    counts = own[own["score"] == "coverage"].set_index("method")["n"]
+    table.insert(1, "recordings", table["method"].map(counts).astype(int))
+    table.insert(2, "failed", [int((failures["method"] == m).sum()) for m in table["method"]])
+    table = origins.merge(table, on="method", how="right")
+    table.insert(0, "rank", range(1, len(table) + 1))
+    return table
+
+
 def _groups(
     scores: pd.DataFrame,
 ) -> list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ NULL = ("target", "head", "observed", "score", "p", "test")
 IMPORTANCE = ("target", "head", "subject", "group", "drop")
 EXCLUDED = ("target", "reason", "rows")
 FAILURES = ("recording", "method", "reason")
+ORIGINS = ("method", "checkpoint", "trained_on", "licence")
 _REQUIRED_COLUMNS = {
     "scores": ("target", "coding", "split", "normalise", "head", "subject", "n", "one_class"),
     "predictions": ("target", "head", "subject", "row", "truth", "predicted", "chosen"),
@@ -42,6 +43,7 @@ _TYPES: dict[str, type] = {  # of columns in the CSV files; all others are float
     **dict.fromkeys(("target", "coding", "split", "normalise", "probabilities"), str),
     **dict.fromkeys(("head", "subject", "chosen", "one_class"), str),
     **dict.fromkeys(("test", "group", "reason", "recording", "method"), str),
+    **dict.fromkeys(("checkpoint", "trained_on", "licence"), str),
     **dict.fromkeys(("n", "n_train", "classes", "rows"), int),
     **dict.fromkeys(("unknown_training", "leaky"), bool),
 }
@@ -279,11 +281,23 @@ class PulseEvaluation:
         One row per window of 30 s.
     failures : DataFrame
         ``recording, method, reason``: recordings that could not be read.
+    origins : DataFrame
+        ``method, checkpoint, trained_on, licence``: the weights behind each method, as text.
     """
 
     scores: pd.DataFrame
     windows: pd.DataFrame
     failures: pd.DataFrame
+    origins: pd.DataFrame = field(default_factory=lambda: table_of([], ORIGINS))
+
+    def ranking(self) -> pd.DataFrame:
+        """Rank the methods by the error of their heart rates, with the weights behind each.
+
+        `emotion_rppg.evaluation.pulse_statistics.pulse_ranking` describes the columns.
+        """
+        from emotion_rppg.evaluation.pulse_statistics import pulse_ranking
+
+        return pulse_ranking(self.summary(), self.failures, self.origins)
 
     def summary(self) -> pd.DataFrame:
         """Score each method, with 95 % intervals over people.

@@ -226,7 +226,7 @@ def load_hdf5(
     with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
         available = [name for name in file if not name.startswith("#")]
         selected = [n for n in (available if names is None else names) if n in file]
-        content = {name: _convert_hdf5(file, file[name], 0) for name in selected}
+        content = {name: _convert_hdf5(file, _member(file, name), 0) for name in selected}
     return _require_names(path, content, names)
 
 
@@ -238,13 +238,11 @@ def read_slabs(
     import h5py
 
     with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
-        item = file.get(name)
+        item = _member(file, name) if name in file else None
         if not isinstance(item, h5py.Dataset) or item.ndim <= axis:
             raise InputError(f"{path} has no array {name} of at least {axis + 1} axes")
         if item.is_virtual or item.external:
-            raise InputError(
-                f"{path} refers to other files and was not read: want one complete file"
-            )
+            raise _refers_elsewhere(path)
         for start in range(0, item.shape[axis], step):
             yield item[(slice(None),) * axis + (slice(start, start + step),)]
 
@@ -255,17 +253,28 @@ def _convert_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise RecursionError
     if isinstance(item, h5py.Group):
-        return {name: _convert_hdf5(file, item[name], depth + 1) for name in item}
+        return {name: _convert_hdf5(file, _member(item, name), depth + 1) for name in item}
     if item.is_virtual or item.external:
-        raise InputError(
-            f"{file.filename} refers to other files and was not read: want one complete file"
-        )
+        raise _refers_elsewhere(file.filename)
     if item.attrs.get("MATLAB_class") == b"char":
         return "".join(map(chr, item[()].ravel()))
     if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
         cells = [_convert_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
         return cells[0] if len(cells) == 1 else cells
     return item[()]
+
+
+def _member(group: h5py.Group, name: str) -> Any:
+    """Return a member of a group; raise `InputError` for a link to another file."""
+    import h5py
+
+    if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+        raise _refers_elsewhere(group.file.filename)
+    return group[name]
+
+
+def _refers_elsewhere(path: str | Path) -> InputError:
+    return InputError(f"{path} refers to other files and was not read: want one complete file")
 
 
 def _require_names(

@@ -297,7 +297,9 @@ class _ByNetwork:
 
     def add(self, frame: FaceFrame) -> None:
         """Add the next frame."""
-        for image in self.even.add(frame.time_s, face_crop(frame, self.network.size)):
+        net = self.network
+        face = face_crop(frame, net.size, width=net.crop_width)
+        for image in self.even.add(frame.time_s, face):
             self.refinement.add(image)
 
     def so_far(self) -> Signal:

@@ -57,8 +57,10 @@ def write_pulse_evaluation(
         write_table(results.windows, fresh / "windows.csv")
         write_table(scores, fresh / "summary.csv")
         write_table(results.failures, fresh / "failures.csv")
+        write_table(results.ranking(), fresh / "ranking.csv")
         sections = [
             _protocol(results),
+            _ranking(results),
             *(_scores(scores, group) for group in dict.fromkeys(scores["group"])),
             _agreement(results),
             Section("Methods", _methods(), code=command(arguments)),
@@ -109,6 +111,27 @@ def _protocol(results: PulseEvaluation) -> Section:
     text.append(f"{len(failures)} readings failed and are excluded from all numbers.")
     caption = "Excluded recordings, with the reason."
     return Section("Protocol", text, table=failures, table_caption=caption, warning=warning)
+
+
+def _ranking(results: PulseEvaluation) -> Section:
+    caption = (
+        "Methods by the mean absolute error of their heart rates (windows of 30 s, or recordings "
+        "where these are shorter), with the file of the weights and the people in their training. "
+        "Recordings that failed are not in the errors."
+    )
+    table = ranking_text(results.ranking())
+    return Section("Ranking", table=table, table_caption=caption)
+
+
+def ranking_text(ranking: pd.DataFrame) -> pd.DataFrame:
+    """Format a ranking for people: two decimals, no empty column."""
+    import pandas as pd
+
+    shown = ranking.copy()
+    for name in shown.select_dtypes("float"):
+        shown[name] = shown[name].map(lambda value: "–" if pd.isna(value) else f"{value:.2f}")
+    used = [name for name in shown if (shown[name].astype(str) != "").any()]
+    return shown[used]
 
 
 def _scores(scores: pd.DataFrame, group: str) -> Section:

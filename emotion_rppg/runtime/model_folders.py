@@ -102,16 +102,21 @@ def save_tensors(folder: Path, tensors: Mapping[str, torch.Tensor]) -> None:
 
 def load_tensors(folder: str | Path) -> dict[str, torch.Tensor]:
     """Read the tensors of a model folder, on the CPU."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise InputError(f"no {WEIGHTS} in {str(folder)!r}: the model folder is incomplete")
+    return load_safetensors(path)
+
+
+def load_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read the tensors of a safetensors file, on the CPU."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise InputError(f"{path} is damaged ({error}): copy the model folder again") from error
+        raise InputError(f"{path} is damaged ({error}): copy the file again") from error
 
 
 def load_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:

@@ -156,17 +156,17 @@ def skin_mean_of(cells: np.ndarray, frame: FaceFrame) -> np.ndarray:
     return mean
 
 
-def crop(frame: FaceFrame, size: int) -> np.ndarray:
+def crop(frame: FaceFrame, size: int, *, width: float = WIDEN) -> np.ndarray:
     """Crop the face to a square, uint8 (size, size, 3), by area-weighted means.
 
-    The square is 1.65 times as wide as the face's box (mean of its sides). Where it leaves the
+    The square is ``width`` times as wide as the face's box (mean of its sides). Where it leaves the
     frame, border pixels are repeated. A given region is cropped as it is. Black without a box.
     """
     if frame.box is None:
         return np.zeros((size, size, 3), np.uint8)
     x, y, w, h = frame.box
     if frame.landmarks is not None:
-        side = WIDEN * (w + h) / 2
+        side = width * (w + h) / 2
         x, y, w, h = x + (w - side) / 2, y + (h - side) / 2, side, side
     return np.rint(_cells(frame.image, (x, y, w, h), size)).astype(np.uint8)
 

@@ -17,15 +17,16 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.leakage import Leak
 from emotion_rppg.evaluation.pulse_agreement import compare_recording, compare_waves, evaluate_pulse
 from emotion_rppg.evaluation.pulse_statistics import SCORES, pulse_summary
-from emotion_rppg.evaluation.result import PulseEvaluation
+from emotion_rppg.evaluation.result import FAILURES, ORIGINS, PulseEvaluation, table_of
 from emotion_rppg.evaluation.statistics import clustered_ci
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.metrics import macc, macc_chance
 from emotion_rppg.pulse import estimate
+from emotion_rppg.pulse.inference import trained_network
 from emotion_rppg.pulse.networks import save_network
 from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.report.pulse import wide, write_pulse_evaluation
+from emotion_rppg.report.pulse import ranking_text, wide, write_pulse_evaluation
 from emotion_rppg.signals import Signal
 from emotion_rppg.study import Reading
 
@@ -235,6 +236,23 @@ def test_a_network_that_saw_a_person_of_the_set_is_refused(study, tmp_path, monk
     read_as(monkeypatch, lambda video: study[0].read("bvp"))
     allowed = evaluate_pulse(study, methods=[hidden], allow_unknown_training=True)
     assert allowed.scores["unknown_training"].all()
+    both = evaluate_pulse(study, methods=[hidden, "pos"], allow_unknown_training=True)
+    marked = both.scores.groupby("method")["unknown_training"].all()
+    assert marked.to_dict() == {"hidden": True, "pos": False}
+    assert both.origins.to_dict("records") == [
+        {"method": "hidden", "checkpoint": "hidden", "trained_on": "unknown", "licence": ""},
+        {"method": "pos", "checkpoint": "", "trained_on": "no training", "licence": ""},
+    ]
+
+
+def test_the_training_people_of_the_bundled_network_are_refused_too(
+    study, tmp_path, monkeypatch
+) -> None:
+    read_as(monkeypatch, lambda video: pytest.fail("a video was read"))
+    folder = network(tmp_path / "physnet", {"synthetic": [study[0].subject]})
+    monkeypatch.setitem(trained_network.BUNDLED, "physnet", folder)
+    with pytest.raises(Leak, match=f"trained on synthetic/{study[0].subject}"):
+        evaluate_pulse(study, methods=["PhysNet"])
 
 
 @pytest.mark.slow
@@ -274,9 +292,10 @@ def test_the_command_evaluates_the_requested_methods_and_names_errors(
     assert "--dataset NAME" in bad.stderr
     assert CliRunner().invoke(app, [*words[:2], "heart"]).exit_code == 2
     where = ["--dataset", "synthetic", "--root", str(root), "--methods", "pos, green"]
-    output = json.loads(CliRunner().invoke(app, [*words, *where]).stdout)
+    output = json.loads(CliRunner().invoke(app, [*words, *where]).stdout.splitlines()[-1])
     assert {row["method"] for row in output["summary"]} == {"pos", "green"}
     assert output["failures"] == []
+    assert [row["rank"] for row in output["ranking"]] == [1, 2]
     assert (tmp_path / "out" / "report.html").is_file()
 
 
@@ -310,6 +329,33 @@ def test_scores_are_grouped_by_labels() -> None:
     assert found.loc[("all", "hr_mae_bpm"), "people"] == 6
     assert found.loc[("all", "hr_mae_given_bpm"), "people"] == 5
     assert found.loc[("all", "withheld"), "value"] == pytest.approx(1 / 6)
+
+
+def test_methods_are_ranked_by_error_with_their_weights() -> None:
+    near, far = table(), table()
+    far["method"], far["hr_bpm"] = "net", far["hr_true_bpm"] + 9
+    scores = pd.concat([far, near])
+    failures = table_of([{"recording": "d/9", "method": "pos", "reason": "no face"}], FAILURES)
+    origin = {"method": "net", "checkpoint": "PURE.pth", "trained_on": "pure (10 people)"}
+    pos = {"method": "pos", "checkpoint": "", "trained_on": "no training", "licence": ""}
+    origins = table_of([{**origin, "licence": "MIT"}, pos], ORIGINS)
+    results = PulseEvaluation(scores, scores, failures, origins)
+    ranked = results.ranking()
+    assert list(ranked["method"]) == ["pos", "net"]
+    assert list(ranked["rank"]) == [1, 2]
+    assert list(ranked["window_mae_bpm"]) == pytest.approx([3, 9])
+    assert list(ranked["recordings"]) == [12, 12]
+    assert list(ranked["failed"]) == [1, 0]
+    assert list(ranked["checkpoint"]) == ["", "PURE.pth"]
+    assert list(ranked["trained_on"]) == ["no training", "pure (10 people)"]
+    lines = ranking_text(ranked).to_string(index=False).splitlines()
+    assert "PURE.pth" in lines[2]
+    # without windows in every method, the error of complete recordings is compared
+    windows = near.assign(hr_bpm=near["hr_true_bpm"] + 50)
+    assert list(PulseEvaluation(scores, windows, failures, origins).ranking()["method"]) == [
+        "pos",
+        "net",
+    ]
 
 
 def test_intervals_are_over_people_not_over_their_rows() -> None:

@@ -18,6 +18,7 @@ from emotion_rppg.formats.safe_io import (
     load_xml,
     open_zip,
     read_edf,
+    read_slabs,
 )
 
 
@@ -155,6 +156,20 @@ def test_cells_of_matlab_7_3_are_resolved_and_references_to_other_files_refused(
         file.create_dataset("x", (4,), "f8", external=where)
     with pytest.raises(InputError, match="refers to other files"):
         load_hdf5(tmp_path / "out.mat")
+
+
+def test_a_link_to_another_hdf5_file_is_not_followed(tmp_path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["group/x"] = np.arange(4.0)
+    with h5py.File(tmp_path / "links.h5", "w") as file:
+        file["a/inner"] = h5py.ExternalLink("other.h5", "/group")
+        file["outer"] = h5py.ExternalLink("other.h5", "/group/x")
+    for names in (["a"], ["outer"]):
+        with pytest.raises(InputError, match="refers to other files"):
+            load_hdf5(tmp_path / "links.h5", names)
+    with pytest.raises(InputError, match="refers to other files"):
+        next(read_slabs(tmp_path / "links.h5", "outer", axis=0, step=2))
 
 
 @pytest.mark.parametrize("name", ["x.mat", "x.h5", "x.bdf", "x.zip"])

@@ -8,12 +8,20 @@ import numpy as np
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse.estimate import _by_runs, _on_even_grid, estimate, estimate_each
+from emotion_rppg.pulse.estimate import (
+    _by_runs,
+    _ByNetwork,
+    _on_even_grid,
+    estimate,
+    estimate_each,
+)
 from emotion_rppg.pulse.inference.overlap_add import overlap_add, resample_crops
-from emotion_rppg.pulse.inference.trained_network import load_network, waveform_from_clip
+from emotion_rppg.pulse.inference.trained_network import Network, load_network, waveform_from_clip
 from emotion_rppg.pulse.training.train import TrainingConfig, synthetic_clips, train
 from emotion_rppg.runtime.devices import pick_device
 from emotion_rppg.signal_quality import heart_rate
+from emotion_rppg.video.detectors import TYPICAL_LANDMARKS
+from emotion_rppg.video.face_tracking import FaceFrame
 
 CLIP = Path(__file__).parents[2] / "data" / "synthetic_clip.mp4"
 TRUE_BPM = 72.0
@@ -209,6 +217,23 @@ def test_a_network_name_has_priority_over_a_folder_of_that_name(
     assert np.isfinite(found.samples).all()
 
 
+def test_crops_are_as_wide_as_those_of_the_training() -> None:
+    image = np.zeros((120, 120, 3), np.uint8)
+    image[40:80, 40:80] = 200  # the face's box
+    frame = FaceFrame(0.0, image, (40, 40, 40, 40), TYPICAL_LANDMARKS * 40 + 40)
+    config = {"rate_hz": 30.0, "size": 33, "normalisation": "raw", "polarity": 1, "lag_s": 0.0}
+    bright = {}
+    for width in (1.0, None):
+        own = config if width is None else {**config, "crop_width": width}
+        reader = _ByNetwork(Network(lambda x: x.mean((1, 3, 4)), own, "cpu"))
+        reader.add(frame)
+        image_of_net = reader.even.last()
+        assert image_of_net is not None
+        bright[width] = float((image_of_net > 100).mean())
+    assert bright[1.0] == 1.0
+    assert bright[None] == pytest.approx(1 / 1.65**2, abs=0.05)
+
+
 def test_polarity_inverts_the_wave(network_folder) -> None:
     from dataclasses import replace
 
@@ -228,7 +253,7 @@ def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
         ("lacks", {"size": None}),
         ("cannot be used", {"options": {"depth": 3}}),
         ("cannot be used: could not convert", {"rate_hz": "fast"}),
-        ("want rate_hz and size above 0", {"rate_hz": 0}),
+        ("want rate_hz, size and crop_width above 0", {"rate_hz": 0}),
         ("a polarity of 1 or -1", {"polarity": 0}),
     ):
         folder = tmp_path / name

@@ -207,6 +207,8 @@ def test_a_crop_is_the_area_mean_of_a_wider_square() -> None:
     frame = FaceFrame(0, image, (80, 80, 30, 50), TYPICAL_LANDMARKS * 0)
     wanted = cv2.resize(image[72:138, 62:128], (33, 33), interpolation=cv2.INTER_AREA)
     np.testing.assert_allclose(crop(frame, 33).astype(int), wanted, atol=1)
+    own = cv2.resize(image[85:125, 75:115], (33, 33), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(crop(frame, 33, width=1.0).astype(int), own, atol=1)
     assert crop(frame, 36).shape == (36, 36, 3)
     assert crop(frame, 36).dtype == np.uint8
 

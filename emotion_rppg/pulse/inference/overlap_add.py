@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from emotion_rppg.video.face_tracking import FaceFrame, crop
+from emotion_rppg.video.face_tracking import WIDEN, FaceFrame, crop
 
 CHUNK_S = 10.0  # length of a network's overlapping chunks: about twelve beats, a few MB
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
@@ -25,9 +25,9 @@ def standardise(wave: np.ndarray) -> np.ndarray:
     return centred / spread if spread > 1e-12 else centred
 
 
-def face_crop(frame: FaceFrame, size: int) -> np.ndarray | None:
-    """Crop the face to uint8 (size, size, 3); None without a face."""
-    return None if frame.box is None else crop(frame, size)
+def face_crop(frame: FaceFrame, size: int, *, width: float = WIDEN) -> np.ndarray | None:
+    """Crop the face to uint8 (size, size, 3), ``width`` face boxes wide; None without a face."""
+    return None if frame.box is None else crop(frame, size, width=width)
 
 
 def face_crops(

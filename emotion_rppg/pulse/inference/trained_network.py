@@ -22,6 +22,7 @@ from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.methods import detrend
 from emotion_rppg.runtime.devices import pick_device
 from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config
+from emotion_rppg.video.face_tracking import WIDEN
 
 if TYPE_CHECKING:
     import torch
@@ -53,6 +54,11 @@ class Network:
     def size(self) -> int:
         """Pixels a side of its input."""
         return int(self.config["size"])
+
+    @property
+    def crop_width(self) -> float:
+        """Width of its face crops, in widths of the face's box."""
+        return float(self.config.get("crop_width", WIDEN))
 
     def __call__(self, clip: np.ndarray) -> np.ndarray:
         """Clip (frames, size, size, 3), 0–255, at ``rate_hz`` -> wave (frames,), standardised."""
@@ -101,13 +107,15 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
             )
     try:
         values = {k: float(config[k]) for k in ("rate_hz", "size", "polarity", "lag_s")}
+        values["crop_width"] = float(config.get("crop_width", WIDEN))
         module = NETWORKS[config["network"]](**config["options"])
     except (TypeError, ValueError) as error:
         raise InputError(f"config.json in {str(folder)!r} cannot be used: {error}") from error
-    if not (values["rate_hz"] > 0 and values["size"] >= 1 and abs(values["polarity"]) == 1):
+    positive = min(values["rate_hz"], values["size"], values["crop_width"]) > 0
+    if not (positive and values["size"] >= 1 and abs(values["polarity"]) == 1):
         raise InputError(
-            f"config.json in {str(folder)!r} has {values}: want rate_hz and size above 0, and a "
-            "polarity of 1 or -1"
+            f"config.json in {str(folder)!r} has {values}: want rate_hz, size and crop_width above "
+            "0, and a polarity of 1 or -1"
         )
     load_state(module, load_tensors(folder), str(folder))
     if device == OPENVINO:

@@ -21,6 +21,7 @@ from emotion_rppg.pulse.networks.baselines import (
 from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, write_json
 from emotion_rppg.runtime.model_folders import save_tensors
+from emotion_rppg.video.face_tracking import WIDEN
 
 NETWORKS: dict[str, Any] = {
     "physnet": PhysNet,
@@ -47,6 +48,9 @@ def save_network(
     output: str = "wave",
     polarity: int = 1,
     lag_s: float = 0.0,
+    crop_width: float | None = None,
+    source: Mapping[str, Any] | None = None,
+    check: Mapping[str, Any] | None = None,
 ) -> None:
     """Save a network to a folder for `load_network`: weights, config.json and MODEL_CARD.md.
 
@@ -59,6 +63,9 @@ def save_network(
     output : {"wave", "derivative"}
     polarity : 1, or -1 if less blood is up in its wave
     lag_s : delay of its wave, in seconds
+    crop_width : width of its face crops in widths of the face's box; default: 1.65
+    source : file, hash, repository and licence of converted weights
+    check : how output, polarity and lag of converted weights were measured
     """
     people: Any = trained_on
     if not isinstance(trained_on, str):
@@ -77,6 +84,8 @@ def save_network(
         "training": dict(training),
         "version": __version__,
     }
+    optional = {"crop_width": crop_width, "source": source, "check": check}
+    config |= {key: value for key, value in optional.items() if value is not None}
     save_tensors(folder, module.state_dict())
     write_json(folder / CONFIG, config)
     weights = sum(p.numel() for p in module.parameters())
@@ -90,6 +99,7 @@ def card(config: Mapping[str, Any], weights: int) -> str:
     subjects = [f"- {name}: {', '.join(ids)}" for name, ids in people.items()] if known else []
     facts = [f"- {key}: {value}" for key, value in config["training"].items()]
     late = f"{1e3 * config['lag_s']:+.0f} ms late"
+    width = config.get("crop_width", WIDEN)
     return "\n".join(
         [
             f"# A pulse network: {config['network']}",
@@ -97,8 +107,8 @@ def card(config: Mapping[str, Any], weights: int) -> str:
             "Estimates the blood volume pulse (rPPG) from crops of a face. Not a medical device.",
             "",
             f"- **Input**: RGB crops of {config['size']}×{config['size']} pixels, "
-            f"{config['rate_hz']:g} a second: a square around the face, 1.65 times as wide as the "
-            f"face. Normalisation: {config['normalisation']}.",
+            f"{config['rate_hz']:g} a second: a square around the face, {width:g} times as wide as "
+            f"the face. Normalisation: {config['normalisation']}.",
             f"- **Output**: one number a frame ({config['output']}; polarity "
             f"{config['polarity']:+d}, {late}); `emotion_rppg` orients it so that more blood is "
             "up.",
@@ -114,6 +124,8 @@ def card(config: Mapping[str, Any], weights: int) -> str:
             "",
             *facts,
             "",
+            *_section("Source", config.get("source")),
+            *_section("Check of output, polarity and lag", config.get("check")),
             "## Limits",
             "",
             "A network outputs a pulse for any input: use a wave only where its quality is high. "
@@ -121,3 +133,10 @@ def card(config: Mapping[str, Any], weights: int) -> str:
             "",
         ]
     )
+
+
+def _section(title: str, facts: Mapping[str, Any] | None) -> list[str]:
+    """Write a section of a model card as lines; nothing without facts."""
+    if not facts:
+        return []
+    return [f"## {title}", "", *(f"- {key}: {value}" for key, value in facts.items()), ""]

@@ -22,6 +22,16 @@ def standardised(clip: Tensor) -> Tensor:
     return centred / (centred.square().mean(axes, keepdim=True).sqrt() + 1e-7)
 
 
+def channel_standardised(clip: Tensor) -> Tensor:
+    """Standardise each colour channel over all pixels and frames of the clip (open-rppg).
+
+    The 1e-6 in the denominator is on the scale 0–1, as published.
+    """
+    axes = (2, 3, 4)
+    centred = (clip - clip.mean(axes, keepdim=True)) / 255.0
+    return centred / (centred.square().mean(axes, keepdim=True).sqrt() + 1e-6)
+
+
 def diff_normalised(clip: Tensor) -> Tensor:
     """Compute normalised frame differences (Chen & McDuff 2018).
 
@@ -42,6 +52,7 @@ def inside(clip: Tensor) -> Tensor:
 NORMALISATIONS = {
     "raw": raw,
     "standardised": standardised,
+    "channel_standardised": channel_standardised,
     "diff_normalised": diff_normalised,
     "temporal": inside,
     "diff_batchnorm": inside,

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.networks import keras_weights
 from emotion_rppg.pulse.networks.input_normalisation import detrended
-from emotion_rppg.runtime.model_folders import load_plain, load_state
+from emotion_rppg.runtime.model_folders import load_plain, load_safetensors, load_state
 
 SHORTEST, SMALLEST = 4, 16  # frames; pixels a side
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net")
@@ -128,28 +129,49 @@ def check_clip(x: Tensor, network_name: str) -> int:
 
 
 def load_public(path: str | Path) -> PhysNet:
-    """Load a network (eval mode, CPU) from a public PyTorch checkpoint.
+    """Load a network (eval mode, CPU) from a public PyTorch or Keras checkpoint.
 
-    The checkpoint is a state dict, or has one under a usual key, with or without the ``module.``
-    prefix of DataParallel, with or without ``norm.*``, stored on any device. The caller applies the
-    input normalisation of the checkpoint.
+    A PyTorch checkpoint is a state dict, or has one under a usual key, with or without the
+    ``module.`` prefix of DataParallel, with or without ``norm.*``, stored on any device; also a
+    ``.safetensors`` file. A Keras checkpoint is a ``.weights.h5`` of open-rppg (extra ``files``).
+    The caller applies the input normalisation of the checkpoint.
 
     Raises
     ------
     InputError
         No such file; not a checkpoint of plain tensors (a pickle that would run code is not
-        opened); missing or unexpected tensors, or tensors of another shape, listed by name.
+        opened); missing or unexpected tensors, or tensors of another shape, listed by name; the
+        network of another publication; h5py is not installed.
     """
-    state = _tensors(Path(path))
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no checkpoint {str(path)!r}")
+    state = keras_weights.keras_state(path) if is_keras(path) else _tensors(path)
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    _refuse_contrast_phys(state, path)
     network = PhysNet(normalisation="diff_batchnorm" if "norm.weight" in state else "raw")
     load_state(network, state, str(path))
     return network.eval()
 
 
+def is_keras(path: str | Path) -> bool:
+    """Tell by its name whether a checkpoint has Keras weights."""
+    return Path(path).suffix.lower() in keras_weights.SUFFIXES
+
+
+def _refuse_contrast_phys(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise `InputError` for the network of Contrast-Phys, which shares only its name."""
+    if {"start.0.weight", "end.1.weight"} <= set(state):
+        raise InputError(
+            f"{path} is the network of Contrast-Phys, whose layers are not those of PhysNet (ELU, "
+            "average pooling, interpolation in place of transposed convolutions, 2×2 outputs): it "
+            "cannot be converted; want a checkpoint with the keys ConvBlock1 to ConvBlock10"
+        )
+
+
 def _tensors(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise InputError(f"no checkpoint {str(path)!r}")
+    if path.suffix == ".safetensors":
+        return load_safetensors(path)
     content: Any = load_plain(path)
     while isinstance(content, Mapping):
         inner = next((k for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)

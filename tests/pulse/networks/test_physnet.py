@@ -147,6 +147,16 @@ def test_normalisations_keep_the_shape_and_stay_finite(normalise) -> None:
         assert torch.isfinite(out).all()
 
 
+def test_channels_are_standardised_one_by_one_and_clip_by_clip() -> None:
+    clips = torch.rand(2, 3, 20, 4, 4) * torch.tensor([50, 100, 150]).view(1, 3, 1, 1, 1) + 20
+    found = NORMALISATIONS["channel_standardised"](clips)
+    torch.testing.assert_close(found.mean((2, 3, 4)), torch.zeros(2, 3), atol=1e-4, rtol=0)
+    deviation = found.std((2, 3, 4), unbiased=False)
+    torch.testing.assert_close(deviation, torch.ones(2, 3), atol=1e-3, rtol=0)
+    alone = NORMALISATIONS["channel_standardised"](clips[1:])
+    torch.testing.assert_close(alone, found[1:])
+
+
 def test_differences_ignore_gain_and_detrending_ignores_lines() -> None:
     clip = torch.rand(1, 3, 20, 4, 4) * 100 + 50
     diff = NORMALISATIONS["diff_normalised"]
