@@ -170,7 +170,12 @@ def evaluate(
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
         }
-        origin = {"dataset": dataset, "root": root, "method": method, "source": source}
+        origin: dict[str, Any] = {
+            "dataset": dataset,
+            "root": root,
+            "method": method,
+            "source": source,
+        }
         origin |= {"length": length, "step": step}
         arguments = {
             "table": table,
