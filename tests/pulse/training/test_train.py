@@ -255,7 +255,7 @@ def loss_without_gradient_at(steps, monkeypatch) -> None:
             return value
         return value + (found * 0).abs().sum().sqrt() if next(counted) in steps else value
 
-    monkeypatch.setattr("emotion_rppg.pulse.training.train.named_loss", lambda name: loss)
+    monkeypatch.setattr("emotion_rppg.pulse.training.config.named_loss", lambda name: loss)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
