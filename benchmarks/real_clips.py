@@ -43,20 +43,26 @@ NEAR_BPM, LEAST_AGREE, LEAST_S, CELLS = 3.0, 16, 10.0, 16
 X264 = ("-c:v", "libx264", "-crf")
 CLEAN = (*X264, "18")
 TREMBLE = "crop=iw-40:ih-40:20+15*sin(2*PI*t*0.7):20+10*sin(2*PI*t*1.3)"
-VERSIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "CRF 28": ("a.mp4", (*X264, "28")),
-    "CRF 35": ("b.mp4", (*X264, "35")),
-    "200 kbit/s": ("c.mp4", ("-c:v", "libx264", "-b:v", "200k")),
-    "VP9, 300 kbit/s": ("d.webm", ("-c:v", "libvpx-vp9", "-b:v", "300k", "-cpu-used", "8")),
-    "MJPEG": ("e.avi", ("-c:v", "mjpeg", "-q:v", "8")),
-    "half size": ("f.mp4", ("-vf", "scale=trunc(iw/4)*2:-2", *CLEAN)),
-    "15 frames/s": ("g.mp4", ("-vf", "fps=15", *CLEAN)),
-    "darker": ("h.mp4", ("-vf", "eq=gamma=0.5:brightness=-0.15", *CLEAN)),
-    "brighter": ("i.mp4", ("-vf", "eq=gamma=1.6:brightness=0.1", *CLEAN)),
-    "noise": ("j.mp4", ("-vf", "noise=alls=12:allf=t", *CLEAN)),
-    "no colour": ("k.mp4", ("-vf", "format=gray", *CLEAN)),
-    "trembling": ("l.mp4", ("-vf", TREMBLE, *CLEAN)),
-    "rolling head": ("m.mp4", ("-vf", "rotate=0.2*sin(2*PI*t*0.3)", *CLEAN)),
+EVEN = "scale=trunc(iw/2)*2:trunc(ih/2)*2,format=yuv420p"  # as these codecs want it
+# file, filter, codec
+VERSIONS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "CRF 28": ("a.mp4", "null", (*X264, "28")),
+    "CRF 35": ("b.mp4", "null", (*X264, "35")),
+    "200 kbit/s": ("c.mp4", "null", ("-c:v", "libx264", "-b:v", "200k")),
+    "VP9, 300 kbit/s": (
+        "d.webm",
+        "null",
+        ("-c:v", "libvpx-vp9", "-b:v", "300k", "-cpu-used", "8"),
+    ),
+    "MJPEG": ("e.avi", "null", ("-c:v", "mjpeg", "-q:v", "8")),
+    "half size": ("f.mp4", "scale=iw/2:-2", CLEAN),
+    "15 frames/s": ("g.mp4", "fps=15", CLEAN),
+    "darker": ("h.mp4", "eq=gamma=0.5:brightness=-0.15", CLEAN),
+    "brighter": ("i.mp4", "eq=gamma=1.6:brightness=0.1", CLEAN),
+    "noise": ("j.mp4", "noise=alls=12:allf=t", CLEAN),
+    "no colour": ("k.mp4", "format=gray", CLEAN),
+    "trembling": ("l.mp4", TREMBLE, CLEAN),
+    "rolling head": ("m.mp4", "rotate=0.2*sin(2*PI*t*0.3)", CLEAN),
 }
 
 
@@ -98,11 +104,12 @@ def frozen_rates() -> dict[str, tuple[tuple[float, float], str]]:
 
 def degraded(clip: Clip, version: str, folder: Path) -> Clip:
     """Write a degraded version of a clip into a folder."""
-    name, options = VERSIONS[version]
+    name, change, codec = VERSIONS[version]
     path = folder / name
     source = str(clip.video.path)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", "-i", source]
-    subprocess.run([*command, *options, "-an", str(path)], check=True)
+    command += ["-vf", f"{change},{EVEN}", *codec, "-an", str(path)]
+    subprocess.run(command, check=True)
     return Clip(clip.name, clip.kind, Video(path, region=clip.video.region), clip.range_bpm)
 
 
