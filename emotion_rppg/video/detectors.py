@@ -176,10 +176,10 @@ class FaceSearch:
     """Detect faces with a network, also those that lie on their side and those that are small.
 
     A network detects a lying face, with poor landmarks. It is therefore detected again in the image
-    rotated by 90°. Where no face is detected at all, one further view of the image is tried: rotated
-    to either side, or enlarged to 640 pixels for faces of 3 to 6 % of its width. The views take
-    turns from call to call, the last successful one first, and after 15 calls in vain only every
-    fifth call tries one. An image with upright faces costs nothing more.
+    rotated by 90°. Where no face is detected at all, one further view of the image is tried:
+    rotated to either side, or enlarged to 640 pixels for faces of 3 to 6 % of its width. The views
+    take turns from call to call, the last successful one first, and after 15 calls in vain only
+    every fifth call tries one. An image with upright faces costs nothing more.
     """
 
     def __init__(self, network: CenterFace | YuNet, *, width: int = WIDTH) -> None:
