@@ -191,18 +191,24 @@ class FaceSearch:
 
     def __call__(self, image: np.ndarray) -> list[DetectedFace]:
         """Detect the faces in an RGB image (h, w, 3)."""
-        faces = self._network(image, width=self._width)
+        faces = self._with_lying(image, self._network(image, width=self._width), self._width)
         if not faces:
-            return self._search(image)
-        self._misses = 0
+            faces = self._search(image)
+        self._misses = 0 if faces else self._misses + 1
+        self._turned = [face for face in faces if face.turn]
+        return faces
+
+    def _with_lying(
+        self, image: np.ndarray, faces: list[DetectedFace], width: int
+    ) -> list[DetectedFace]:
+        """Replace lying faces by their detections in the rotated image."""
         turns = [self._turn_of(face) for face in faces]
         for turn in {turn for turn in turns if turn}:
-            upright = self._detect(image, turn, self._width)
+            upright = self._turned_view(image, turn, width)
             faces = [
                 _best_overlap(face, upright) if own == turn else face
                 for face, own in zip(faces, turns, strict=True)
             ]
-        self._turned = [face for face in faces if face.turn]
         return faces
 
     def _turn_of(self, face: DetectedFace) -> int:
@@ -212,23 +218,21 @@ class FaceSearch:
         return 0 if abs(tilt) <= (STILL_LYING if lay else LYING) else -int(np.sign(tilt))
 
     def _search(self, image: np.ndarray) -> list[DetectedFace]:
-        """Detect faces in one other view of an image in which no upright face was detected."""
-        self._misses += 1
+        """Detect faces in one other view of an image in which no face was detected."""
         if self._misses > PATIENCE and self._misses % PATIENT_STEP:
             return []
         turn, width = self._views[0]
-        faces = [f for f in self._detect(image, turn, width) if f.score >= SEARCH_SCORE]
-        if faces:
-            self._misses = 0
+        if turn:
+            faces = self._turned_view(image, turn, width)
         else:
+            faces = self._with_lying(image, self._network(image, width=width), width)
+        faces = [face for face in faces if face.score >= SEARCH_SCORE]
+        if not faces:
             self._views.rotate(-1)
-        self._turned = [face for face in faces if face.turn]
         return faces
 
-    def _detect(self, image: np.ndarray, turn: int, width: int) -> list[DetectedFace]:
+    def _turned_view(self, image: np.ndarray, turn: int, width: int) -> list[DetectedFace]:
         """Detect faces that are upright after some quarter turns; in pixels of the given image."""
-        if not turn:
-            return self._network(image, width=width)
         faces = self._network(np.ascontiguousarray(np.rot90(image, turn)), width=width)
         upright = [face for face in faces if abs(tilt_degrees(face.landmarks)) <= LYING]
         return [_turned_back(face, turn, image.shape[:2]) for face in upright]
