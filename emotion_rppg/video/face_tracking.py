@@ -29,6 +29,7 @@ MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two de
 WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
 CELLS = 32  # a side of the grid over the face's box on which skin is weighted
 
+NO_FACE = "want one that is lit, turned to the camera and at least a twentieth as wide as the frame"
 FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
 
 
@@ -268,6 +269,10 @@ class FaceHistory:
         """Whether the last detection has the face."""
         return bool(self._entries) and self._entries[-1][1] is not None
 
+    def nearest_s(self, time_s: float) -> float:
+        """Return the time of the detection nearest to a time in seconds."""
+        return min((entry[0] for entry in self._entries), key=lambda at: abs(at - time_s))
+
     def at(self, time_s: float) -> DetectedFace | None:
         """Return the smoothed face at a time in seconds, None if it was not detected then."""
         while len(self._entries) > 2 and self._entries[1][0] < time_s - SMOOTH_S:
@@ -346,9 +351,8 @@ class _Tracker:
                 f"{self._most_faces} face(s): want a smaller number"
             )
         return (
-            f"{path}: no face was found in {frames} frames: want one that is lit, turned to the "
-            "camera and at least a twentieth as wide as the frame; for a video that is all skin "
-            "choose region full, or x,y,w,h"
+            f"{path}: no face was found in {frames} frames: {NO_FACE}; for a video that is all "
+            "skin choose region full, or x,y,w,h"
         )
 
 
