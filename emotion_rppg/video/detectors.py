@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -294,7 +295,10 @@ def _input_size(width: int, height: int, wanted: int) -> tuple[int, int]:
     """Choose width and height of a network's input in pixels, multiples of 32."""
     pixels = HEIGHT_SHARE * wanted**2
     scale = min(wanted / width, (pixels / (width * height)) ** 0.5, MOST_ENLARGEMENT)
-    return max(32, 32 * round(width * scale / 32)), max(32, 32 * round(height * scale / 32))
+    rows = height * scale / 32
+    # usual frames are stretched by 1.07 at a width of 320; so are all others at larger widths
+    rows = round(rows) if wanted == WIDTH else math.ceil(rows - 0.2)
+    return max(32, 32 * round(width * scale / 32)), max(32, 32 * rows)
 
 
 def _centerface_file() -> Path:
