@@ -90,6 +90,11 @@ def track_face(
     video = video if isinstance(video, Video) else Video(Path(video))
     if region == "face" and video.region is not None:
         region = video.region
+    if isinstance(face, str):
+        raise InputError(
+            f"face={face!r}: want a number from 1, the largest; estimate_people returns the waves "
+            "of all"
+        )
     if face is not None and face < 1:
         raise InputError(f"face={face}: faces are counted from 1, the largest")
     if region != "face":
