@@ -80,9 +80,10 @@ def true_rate(wave: Signal, people: list[Someone]) -> float:
     """Return the true rate with most power in a wave."""
     known = np.isfinite(wave.samples)
     at, samples = wave.times_s[known], wave.samples[known]
+    samples = (samples - samples.mean()) * np.hanning(len(samples))
     power = [abs(samples @ np.exp(-2j * np.pi * p.bpm / 60 * at)) for p in people]
     strongest = int(np.argmax(power))
-    assert power[strongest] > 3 * max(p for k, p in enumerate(power) if k != strongest)
+    assert power[strongest] > 2 * max(p for k, p in enumerate(power) if k != strongest)
     return people[strongest].bpm
 
 
@@ -93,7 +94,7 @@ def seconds_of(wave: Signal) -> list[float]:
 
 
 LIGHT = Someone(0.1, 66.0, stays(20))
-DARK = Someone(0.7, 93.0, stays(200))
+DARK = Someone(0.5, 93.0, stays(200))
 
 
 @pytest.mark.parametrize("method", ["pos", "physnet"])
@@ -116,7 +117,7 @@ def test_two_people_beside_each_other_have_the_waves_that_they_have_alone(film, 
 def test_people_who_cross_are_never_continued_as_each_other(film) -> None:
     people = [
         Someone(0.1, 66.0, walks(10, 200, 4, 8)),
-        Someone(0.7, 93.0, walks(200, 10, 4, 8)),
+        Someone(0.5, 93.0, walks(200, 10, 4, 8)),
     ]
     waves = estimate_people(film(*people), "pos")
     assert len(waves) >= 2
@@ -143,17 +144,17 @@ def test_a_person_who_returns_is_the_same_or_somebody_new(film) -> None:
 
 
 def test_another_person_at_the_place_of_one_who_left_is_somebody_new(film) -> None:
-    first = Someone(0.1, 66.0, lambda t: 60 if t < 6 else None)
-    for begin_s in (6.0, 6.3, 7.5):  # at once, as in a cut; after a moment; after a pause
-        second = Someone(0.7, 93.0, lambda t, begin_s=begin_s: None if t < begin_s else 64)
+    first = Someone(0.1, 66.0, lambda t: 60 if t < 5 else None)
+    for begin_s in (5.0, 5.3, 6.5):  # at once, as in a cut; after a moment; after a pause
+        second = Someone(0.5, 93.0, lambda t, begin_s=begin_s: None if t < begin_s else 64)
         waves = estimate_people(film(first, second), "pos")
         assert [true_rate(wave, [first, second]) for wave in waves] == [66.0, 93.0]
-        assert seconds_of(waves[0])[1] <= 6.05
+        assert seconds_of(waves[0])[1] <= 5.05
         assert seconds_of(waves[1])[0] >= begin_s - 0.05
 
 
 def test_a_person_who_comes_later_has_a_wave_on_the_clock_of_the_video(film) -> None:
-    late = Someone(0.7, 93.0, lambda t: 200 if t >= 4 else None)
+    late = Someone(0.5, 93.0, lambda t: 200 if t >= 4 else None)
     for method in ("pos", "physnet"):
         waves = estimate_people(film(LIGHT, late), method)
         assert len({len(wave) for wave in waves}) == 1
@@ -173,8 +174,9 @@ def test_a_lying_person_has_a_pulse_and_an_upright_crop(film) -> None:
         assert estimate_heart_rate(estimate(path, "pos")).hr_bpm == pytest.approx(66.0, abs=2)
         lying = next(track_face(path))
         assert lying.turn == -turns
-        pair = [crop(one, 24).mean(axis=2)[6:18, 6:18].ravel() for one in (upright, lying)]
-        assert np.corrcoef(*pair)[0, 1] > 0.9
+        wanted, found = (crop(one, 24).mean(axis=2)[4:20, 4:20] for one in (upright, lying))
+        alike = [np.corrcoef(wanted.ravel(), np.rot90(found, k).ravel())[0, 1] for k in range(4)]
+        assert alike[0] > max(0.6, *(r + 0.3 for r in alike[1:]))
         (wave,) = estimate_people(path, "pos")
         assert rates([wave])[0] == pytest.approx(66.0, abs=2)
 
@@ -204,7 +206,7 @@ def test_faces_are_detected_once_for_everybody_and_the_video_is_decoded_once(
 
 
 def test_nobody_and_regions_without_faces_are_refused(film, tmp_path) -> None:
-    with pytest.raises(InputError, match="no face was found in 50 frames"):
+    with pytest.raises(InputError, match="no face was found in 40 frames"):
         estimate_people(film(seconds=2.0), "pos")
     with pytest.raises(InputError, match="no faces are told apart"):
         track_people(Video(tmp_path / "skin.mp4", region="full"))
