@@ -56,8 +56,8 @@ APPEARANCE_WEIGHT = 0.7
 DOUBT = 0.3  # least difference of cost to the exchange of two people
 
 # A face is replaced by another within one frame, as by a cut
-VIEW = 16  # pixels a side of a face's box
-SUDDEN, SUDDEN_COLOUR = 0.5, 0.25  # correlation with the frame before; logarithm of mean colour
+VIEW, MOVED = 16, 2  # pixels a side of a face's box; by which it may move from frame to frame
+SUDDEN, SUDDEN_COLOUR = 0.65, 0.25  # correlation with the frame before; logarithm of mean colour
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +267,7 @@ class _PeopleTracker:
         """End tracks whose face was replaced; run the detector on a frame if it is due."""
         before_s, self._frame_s = self._frame_s, frame.time_s
         for track in self._tracks:
-            if not track.ended and _is_replaced(track, frame.image):
+            if not track.ended and _is_replaced(track, frame):
                 track.end(frame.time_s)
                 self._due_s, self._detected_s = -np.inf, before_s
         if frame.time_s < self._due_s:
@@ -443,13 +443,16 @@ def _view(image: np.ndarray, face: DetectedFace) -> np.ndarray | None:
     return np.asarray(small, np.float32)
 
 
-def _is_replaced(track: _Track, image: np.ndarray) -> bool:
-    """Tell whether another picture is suddenly where the track's face was in the last frame."""
-    before, track.view = track.view, _view(image, track.face)
+def _is_replaced(track: _Track, frame: Frame) -> bool:
+    """Tell whether another picture is suddenly where a track's face was in the last frame.
+
+    The face may have moved by an eighth of its size more than was predicted.
+    """
+    before, track.view = track.view, _view(frame.image, track.predicted(frame.time_s))
     if before is None or track.view is None:
         return False
-    a, b = before.mean(axis=2).ravel(), track.view.mean(axis=2).ravel()
-    colour = np.abs(np.log((a.mean() + 1) / (b.mean() + 1)))
-    a, b = a - a.mean(), b - b.mean()
-    correlation = (a @ b) / max(float(np.linalg.norm(a) * np.linalg.norm(b)), 1e-6)
-    return bool(correlation < SUDDEN or colour > SUDDEN_COLOUR)
+    cv2 = opencv()
+    inner = before[MOVED:-MOVED, MOVED:-MOVED]
+    alike = cv2.matchTemplate(track.view, inner, cv2.TM_CCOEFF_NORMED).max()
+    colour = np.abs(np.log((before.mean(axis=(0, 1)) + 1) / (track.view.mean(axis=(0, 1)) + 1)))
+    return bool(alike < SUDDEN or colour.max() > SUDDEN_COLOUR)
