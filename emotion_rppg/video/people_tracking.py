@@ -48,6 +48,8 @@ COVERED = 0.25  # of the smaller of two boxes by the other: skin of both may be 
 PATCH = 24  # pixels a side
 ALIGNED = np.array([[0.32, 0.38], [0.68, 0.38], [0.50, 0.60], [0.36, 0.78], [0.64, 0.78]])
 RESEMBLES, RESEMBLES_NEARBY = 0.82, 0.60  # anywhere; at the same place within a second
+# A turning head resembles itself less from one detection to the next, but stays at its place
+MOST_MOVE_UNLIKE, LEAST_ALIKE = 0.35, 0.0  # face sizes; resemblance
 MARGIN = 0.12  # by which one person must resemble more than any other
 LOOKS = 16  # patches stored for each person
 
@@ -206,6 +208,7 @@ class _Track:
     uncertain_s: set[float] = field(default_factory=set)  # detections covered by another face
     person: _Person | None = None
     ended: bool = False
+    alike: float = 1.0  # resemblance of the last detection to those before
     view: np.ndarray | None = None  # the face's box in the last frame
 
     def add(self, time_s: float, face: DetectedFace, look: Look, *, is_certain: bool) -> None:
@@ -215,6 +218,7 @@ class _Track:
             self.speed = (_centre(face) - _centre(self.face)) / (time_s - self.last_s)
         self.history.add(time_s, face, linked=linked)
         self.face, self.last_s, self.view = face, time_s, None
+        self.alike = closest(self.looks[-4:], [look]) if self.looks else 1.0
         if not is_certain:
             self.uncertain_s.add(time_s)
             return
@@ -236,6 +240,8 @@ class _Track:
 
     def at(self, time_s: float) -> DetectedFace | None:
         """Return the smoothed face at a time, None if it is not detected or covered then."""
+        if time_s < self.begin_s - 1e-6:  # where it was before is unknown
+            return None
         if self.uncertain_s:
             nearest = self.history.nearest_s(time_s)
             if nearest in self.uncertain_s:
@@ -306,6 +312,7 @@ class _PeopleTracker:
         tracks = [track for track in self._tracks if not track.ended]
         steady = bool(tracks) and all(
             track.last_s == time_s
+            and track.alike >= RESEMBLES_NEARBY
             and time_s - track.begin_s >= SMOOTH_S
             and np.hypot(*track.speed) * DETECT_S < FAST * track.face.box[2:].mean()
             for track in tracks
@@ -396,9 +403,11 @@ def _cost(track: _Track, face: DetectedFace, look: Look, time_s: float) -> float
         return np.inf
     distance = distance_between(face, track.predicted(time_s))
     nearest = min(distance, distance_between(face, track.face))
-    alike = closest(track.looks[-4:], [look])
-    interrupted = not track.history.is_detected
-    if nearest >= MOST_MOVE or (interrupted and alike < RESEMBLES_NEARBY):
+    alike = closest(track.looks[-4:], [look]) if track.looks else LEAST_ALIKE
+    sure = alike >= RESEMBLES_NEARBY
+    if nearest >= (MOST_MOVE if sure else MOST_MOVE_UNLIKE):
+        return np.inf
+    if not sure and (alike < LEAST_ALIKE or not track.history.is_detected):
         return np.inf
     return distance + APPEARANCE_WEIGHT * (1 - alike)
 
