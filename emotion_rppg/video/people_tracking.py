@@ -58,6 +58,7 @@ APPEARANCE_WEIGHT = 0.7
 DOUBT = 0.3  # least difference of cost to the exchange of two people
 
 # A face is replaced by another within one frame, as by a cut
+SOONEST_S, SAME_VIEW = 0.1, 0.8  # detection where the box correlates less with the last detection
 VIEW, MOVED = 16, 2  # pixels a side of a face's box; by which it may move from frame to frame
 SUDDEN, SUDDEN_COLOUR = 0.65, 0.25  # correlation with the frame before; logarithm of mean colour
 
@@ -76,8 +77,9 @@ def track_people(
     """Track every person in a video; yield a `PeopleFrame` for each frame, in order.
 
     People are numbered from 1 as they appear, the larger face first. The detector runs every 0.5 s,
-    and every 0.2 s while a face is new, missing, fast or near another one. Its input is 640 pixels
-    wide, which shows faces from 3 % of the width of the frame. Boxes are smoothed as by
+    every 0.2 s while a face is new, missing, fast or near another one, and after 0.1 s where a box
+    shows something else than at the last detection. Its input is 640 pixels wide, which shows faces
+    from 3 % of the width of the frame. Boxes are smoothed as by
     :func:`~emotion_rppg.video.face_tracking.track_face`. A frame in which a quarter of a face's box
     is covered by another person's box has no face of either. Up to one second of frames is held in
     memory.
@@ -210,6 +212,7 @@ class _Track:
     ended: bool = False
     alike: float = 1.0  # resemblance of the last detection to those before
     view: np.ndarray | None = None  # the face's box in the last frame
+    anchor: np.ndarray | None = None  # and at the last detection
 
     def add(self, time_s: float, face: DetectedFace, look: Look, *, is_certain: bool) -> None:
         """Add a detection."""
@@ -276,6 +279,8 @@ class _PeopleTracker:
             if not track.ended and _is_replaced(track, frame):
                 track.end(frame.time_s)
                 self._due_s, self._detected_s = -np.inf, before_s
+            elif not track.ended and _has_moved(track):
+                self._due_s = min(self._due_s, self._detected_s + SOONEST_S)
         if frame.time_s < self._due_s:
             return
         faces = _without_parts(self._detect(frame.image))
@@ -296,7 +301,7 @@ class _PeopleTracker:
             others = [*boxes[:k], *boxes[k + 1 :], *missing]
             is_certain = all(_covered(face.box, other) < COVERED for other in others)
             track.add(frame.time_s, face, look, is_certain=is_certain)
-            track.view = _view(frame.image, face)
+            track.view = track.anchor = _view(frame.image, face)
         self._detected_s = frame.time_s
         self._due_s = frame.time_s + self._step_s(frame.time_s) - 1e-3
 
@@ -465,3 +470,11 @@ def _is_replaced(track: _Track, frame: Frame) -> bool:
     alike = cv2.matchTemplate(track.view, inner, cv2.TM_CCOEFF_NORMED).max()
     colour = np.abs(np.log((before.mean(axis=(0, 1)) + 1) / (track.view.mean(axis=(0, 1)) + 1)))
     return bool(alike < SUDDEN or colour.max() > SUDDEN_COLOUR)
+
+
+def _has_moved(track: _Track) -> bool:
+    """Tell whether what is in a track's box differs much from what was there at its detection."""
+    if track.anchor is None or track.view is None:
+        return False
+    alike = opencv().matchTemplate(track.view, track.anchor, opencv().TM_CCOEFF_NORMED)
+    return bool(alike[0, 0] < SAME_VIEW)
