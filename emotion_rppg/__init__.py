@@ -16,6 +16,7 @@ _HOME = {
     "Windows": "windows",
     "Extraction": "extraction",
     "estimate": "pulse.estimate",
+    "estimate_people": "pulse.people",
     "find_beats": "features.beats",
     "extract": "study",
     "extraction_of": "extraction",
@@ -34,6 +35,7 @@ __all__ = [  # noqa: RUF022 — in the order of the data flow
     "Windows",
     "Extraction",
     "estimate",
+    "estimate_people",
     "find_beats",
     "extract",
     "extraction_of",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from emotion_rppg.extraction import Extraction, extraction_of
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.estimate import estimate
+    from emotion_rppg.pulse.people import estimate_people
     from emotion_rppg.recordings import Recording, Video
     from emotion_rppg.runtime.tables import read_table
     from emotion_rppg.signals import Beats, Signal

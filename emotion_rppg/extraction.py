@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ATTRIBUTE = "extraction"  # key in DataFrame.attrs; a list after tables with different ones joined
+EVERYBODY = "all"  # as ``face``: every person in a video
 _NOT_STORED = "not_stored"
 _CAMERA_FIELDS = ("method", "weights", "region", "face")  # without effect where no video is read
 _FILE_FIELDS = ("face", "channel")  # select a person or column of one file, not a processing option
@@ -31,7 +32,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "source": _TEXT,
     "weights": (*_TEXT, *_NONE),
     "region": _TEXT,
-    "face": (int, *_NONE),
+    "face": (int, *_TEXT, *_NONE),
     "channel": (*_TEXT, *_NONE),
     "length_s": (*_NUMBER, *_NONE),
     "step_s": (*_NUMBER, *_NONE),
@@ -77,8 +78,8 @@ class Extraction:
         Folder of a trained pulse network.
     region : str
         Image region: ``"face"``, ``"full"`` or ``"x,y,w,h"`` in pixels.
-    face : int, optional
-        Number of the face, 1 = the largest.
+    face : int or "all", optional
+        Number of the face, 1 = the largest; ``"all"``: every person, with the column ``person``.
     channel : str, optional
         Column or channel to read of a signal file with several.
     length_s, step_s : float or None
@@ -106,7 +107,7 @@ class Extraction:
     source: str = "auto"
     weights: str | Path | None = None
     region: str = "face"
-    face: int | None = None
+    face: int | str | None = None
     channel: str | None = None
     length_s: float | None = 60.0
     step_s: float | None = 30.0
@@ -120,10 +121,14 @@ class Extraction:
             raise InputError(
                 f"families is a list of names, got {self.families!r}: write ({self.families!r},)"
             )
+        if isinstance(self.face, str) and self.face.lower() != EVERYBODY:
+            raise InputError(f"face is a number from 1 or {EVERYBODY!r}, got {self.face!r}")
         normalised: dict[str, Any] = {
             "source": self.source.lower(),
             "families": tuple(name.lower() for name in self.families),
         }
+        if isinstance(self.face, str):
+            normalised["face"] = EVERYBODY
         for field in fields(self):
             value = normalised.setdefault(field.name, getattr(self, field.name))
             if isinstance(value, Path):
@@ -184,6 +189,8 @@ def _plain(value: Any) -> Any:
 def _fits(name: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, _TYPES[name]):
         return False
+    if name == "face" and isinstance(value, str):
+        return value == EVERYBODY
     if isinstance(value, dict):
         return list(value) == [_NOT_STORED] and isinstance(value[_NOT_STORED], str)
     return not isinstance(value, list) or all(isinstance(item, str) for item in value)

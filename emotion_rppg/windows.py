@@ -26,6 +26,7 @@ IDENTITY = (
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
     "reader",  # reader of a published data set that listed the recording; empty: user's files
 )
+PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 

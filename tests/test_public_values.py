@@ -29,6 +29,7 @@ CONTRACT = [
     "Extraction",
     "Evaluation",
     "estimate",
+    "estimate_people",
     "find_beats",
     "extract",
     "fit",

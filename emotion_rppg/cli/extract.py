@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +39,11 @@ from emotion_rppg.cli.options import (
 )
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import EVERYBODY
+
+if TYPE_CHECKING:
+    from emotion_rppg.signals import Signal
+    from emotion_rppg.study import Reading
 
 
 @app.command()
@@ -51,7 +56,12 @@ def pulse(
     ],
     method: Method = "physnet",
     out: Annotated[
-        Path | None, typer.Option("--out", help="CSV file to write: time_s, rppg, quality.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="CSV file to write: time_s, rppg, quality. With --face all one file a person: "
+            "wave_1.csv, wave_2.csv … for wave.csv.",
+        ),
     ] = None,
     region: Region = "face",
     face: Face = None,
@@ -62,49 +72,74 @@ def pulse(
 ) -> None:
     """Estimate the pulse wave of a face video; print heart rate, quality and face coverage.
 
-    A heart rate that cannot be trusted is withheld, with the reason.
+    A heart rate that cannot be trusted is withheld, with the reason. With --face all each person
+    in the video has a line and a wave of their own.
 
     Example: emotion-rppg pulse face.mp4 --method pos --out wave.csv
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
-        from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
+        Reading(region=region, face=face)
         out_checks = [] if out is None else [partial(check_out, out)]
         run_checks(*signal_checks(**options, device=device, paths=[video]), *out_checks)
         recording = _only_one(as_recordings(video, channel=channel), video)
+        reading = Reading(**options, face=face, device=device)
         with progress_bar("reading") as progress:
-            reading = Reading(**options, face=face, device=device)
-            wave = reading.wave(recording, progress)
-        is_camera = recording.video is not None
-        heart_rate = estimate_heart_rate(wave)
-        hr_bpm, reason = heart_rate.hr_bpm, heart_rate.reason
-        result = {
-            "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
-            "hr_by": None if hr_bpm is None else heart_rate.by,
-            "quality": json_number(heart_rate.quality, 3),
-            "face_coverage": json_number(wave.coverage, 3) if is_camera else None,
-            "rate_hz": json_number(wave.rate_hz, 4),
-            "duration_s": json_number(wave.duration_s, 3),
-            "method": reading.method if is_camera else None,
-        }
-        if reason:
-            result["reason"] = reason
-        if out is not None:
-            write_wave(wave, out)
-            arguments = {**options, "face": face, "channel": channel}
-            write_run(out, "pulse", {"video": video, **arguments, "device": device}, [video])
-        rate = "heart rate withheld" if hr_bpm is None else f"{hr_bpm:.1f} bpm"
-        coverage = f"{'face detected' if is_camera else 'signal present'} {wave.coverage:.0%}"
-        length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
-        origin = f"method {Path(method).name}" if is_camera else (wave.kind or "signal")
-        lines = [f"{rate} · quality {heart_rate.quality:.2f} · {coverage} · {length} · {origin}"]
-        lines += [text for text in (reason, out and str(out)) if text]
-        print_result("\n".join(lines), as_json, result)
+            waves = reading.waves(recording, progress)
+        people = reading.reads_people(recording)
+        files = _wave_files(out, len(waves)) if people else [out]
+        results, lines = [], []
+        for wave, file in zip(waves, files, strict=True):
+            result, text = _summary(wave, reading if recording.video is not None else None)
+            results.append(result)
+            lines += [f"person {len(results)}: {text[0]}", *text[1:]] if people else text
+            lines += [] if file is None else [str(file)]
+            if file is not None:
+                write_wave(wave, file)
+                arguments = {**options, "face": face, "channel": channel}
+                write_run(file, "pulse", {"video": video, **arguments, "device": device}, [video])
+        everybody = [{"person": n, **result} for n, result in enumerate(results, 1)]
+        output = {"people": everybody, "method": reading.method} if people else results[0]
+        print_result("\n".join(lines), as_json, output)
+
+
+def _wave_files(out: Path | None, people: int) -> list[Path | None]:
+    """Name the file of each person: wave_1.csv, wave_2.csv … for wave.csv."""
+    numbers = range(1, people + 1)
+    return [None if out is None else out.with_name(f"{out.stem}_{n}{out.suffix}") for n in numbers]
+
+
+def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], list[str]]:
+    """Describe a wave as content for JSON and as lines; ``reading``: how it was estimated."""
+    from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
+
+    heart_rate = estimate_heart_rate(wave)
+    hr_bpm, reason = heart_rate.hr_bpm, heart_rate.reason
+    is_camera = reading is not None
+    result = {
+        "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
+        "hr_by": None if hr_bpm is None else heart_rate.by,
+        "quality": json_number(heart_rate.quality, 3),
+        "face_coverage": json_number(wave.coverage, 3) if is_camera else None,
+        "rate_hz": json_number(wave.rate_hz, 4),
+        "duration_s": json_number(wave.duration_s, 3),
+        "method": None if reading is None else reading.method,
+    }
+    if reason:
+        result["reason"] = reason
+    rate = "heart rate withheld" if hr_bpm is None else f"{hr_bpm:.1f} bpm"
+    coverage = f"{'face detected' if is_camera else 'signal present'} {wave.coverage:.0%}"
+    length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
+    origin = (
+        (wave.kind or "signal") if reading is None else f"method {Path(str(reading.method)).name}"
+    )
+    line = f"{rate} · quality {heart_rate.quality:.2f} · {coverage} · {length} · {origin}"
+    return result, [line, *([reason] if reason else [])]
 
 
 @app.command()
@@ -313,10 +348,17 @@ def predict(
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
-        from emotion_rppg.report.prediction import write_prediction
+        from emotion_rppg.report.prediction import write_people_prediction, write_prediction
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.tables import is_feature_table
-        from emotion_rppg.study import channel_like, load, read_all_like, read_like, recordings_like
+        from emotion_rppg.study import (
+            channel_like,
+            load,
+            read_all_like,
+            read_people_like,
+            recordings_like,
+        )
+        from emotion_rppg.windows import PERSON
 
         options: dict[str, Any] = {"region": region, "weights": weights, "device": device}
         at_rest = [] if calibrate is None else [calibrate]
@@ -334,6 +376,12 @@ def predict(
         inputs = [path for path in (*given, *at_rest, model) if path.exists()]
         rest = None
         if calibrate is not None:
+            read_as = trained.extraction.face if trained.extraction and face is None else face
+            if read_as == EVERYBODY:
+                raise InputError(
+                    "--calibrate compares one person with their own rest, and the people of two "
+                    "videos are not matched: give --face N instead of all"
+                )
             with progress_bar("reading the rest") as progress:
                 found = recordings_like(trained, calibrate, channel=channel)
                 rest, _ = read_all_like(trained, found, **options, progress=progress)
@@ -350,9 +398,13 @@ def predict(
             print_result(result["text"], as_json, result["json"])
             return
         with progress_bar("reading") as progress:
-            table, wave = read_like(trained, found[0], **options, progress=progress)
+            table, waves = read_people_like(trained, found[0], **options, progress=progress)
         rows = trained.predict(table, rest=rest)
-        result = write_prediction(rows, wave, trained, out, arguments=arguments, inputs=inputs)
+        given_to_both: dict[str, Any] = {"arguments": arguments, "inputs": inputs}
+        if PERSON in table:
+            result = write_people_prediction(rows, waves, trained, out, **given_to_both)
+        else:
+            result = write_prediction(rows, waves[0], trained, out, **given_to_both)
         text = f"{result['text']}\n{out / 'prediction.csv'}\n{out / 'report.html'}"
         print_result(text, as_json, result["json"])
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from emotion_rppg.extraction import EVERYBODY
+
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write.")]
 Json = Annotated[
     bool, typer.Option("--json", help="Print the result as one JSON object on the last line.")
@@ -38,9 +40,25 @@ Region = Annotated[
         help="Image region to read: the tracked face, the full frame, or a rectangle in pixels.",
     ),
 ]
+
+
+def _face(text: str) -> int | str:
+    """Parse --face: a number from 1, or all."""
+    if text.lower() == EVERYBODY:
+        return EVERYBODY
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r}: want the number of a face, 1 the largest, or all")
+    return int(text)
+
+
 Face = Annotated[
-    int | None,
-    typer.Option(help="Which of several faces to follow. Default: 1, the largest.", min=1),
+    str | None,
+    typer.Option(
+        metavar="N|all",
+        parser=_face,
+        help="Which of several faces to follow, or all: every person by itself. Default: 1, the "
+        "largest.",
+    ),
 ]
 Weights = Annotated[
     Path | None, typer.Option(help="Model folder with the weights of the network in --method.")

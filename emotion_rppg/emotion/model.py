@@ -24,7 +24,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import read_config
-from emotion_rppg.windows import EMBEDDING, OK, people, trusted
+from emotion_rppg.windows import EMBEDDING, OK, PERSON, people, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,10 @@ FITTED = ("none", "calibration")
 NO_PULSE = "no trusted pulse in this window"
 _MIN_LENGTH = 0.9  # of the length of the training windows: shorter ones are not predicted
 NOT_RECORDED = "not recorded; predicts from feature tables alone"
-_COPIED = ("dataset", "subject", "session", "trial", "start_s", "duration_s", "hr_bpm", "quality")
+_COPIED = (
+    *("dataset", "subject", "session", "trial", PERSON),
+    *("start_s", "duration_s", "hr_bpm", "quality"),
+)
 
 
 @dataclass(frozen=True, eq=False)

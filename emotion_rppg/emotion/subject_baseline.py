@@ -9,7 +9,7 @@ import numpy as np
 
 from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import people
+from emotion_rppg.windows import PERSON, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,9 @@ def minus_first_minutes(
     Raises
     ------
     InputError
-        No window ends within the first ``calibration_s``.
+        No window ends within the first ``calibration_s``, or a video has rows of several people.
     """
+    _require_one_person(table)
     ends = ends_s(table)
     reference = ends <= calibration_s + 1e-6
     if not reference.any():
@@ -42,6 +43,16 @@ def minus_first_minutes(
     # a window that begins within the reference shares heart beats with it
     overlapping = ends - table["duration_s"].to_numpy() < calibration_s - 1e-6
     return minus_subject_baseline(inputs, people(table).to_numpy(), reference), overlapping
+
+
+def _require_one_person(table: pd.DataFrame) -> None:
+    """Refuse rows of several people of one video, who are not matched with those of another."""
+    if PERSON in table and table[PERSON].nunique() > 1:
+        raise InputError(
+            "the table has several people in one video (column person), who are not matched with "
+            "the people of other videos: a calibration with each subject's first minutes needs "
+            "the rows of one person, e.g. table[table.person == 1]"
+        )
 
 
 def minus_subject_baseline(

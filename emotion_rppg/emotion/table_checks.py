@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import LABEL, SCALE, people
+from emotion_rppg.windows import LABEL, PERSON, SCALE, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,10 @@ _log = logging.getLogger(__name__)
 REQUIRED = ("subject", "trial", "start_s", "duration_s")
 DEFAULTS = {"dataset": "table", "session": "1"}  # values of these columns if they are missing
 _CLOCK = ("start_s", "duration_s")
-_ROW_KEY = ("subject", "session", "trial", "start_s", "duration_s", "source", "method", "network")
+_ROW_KEY = (
+    *("subject", "session", "trial", PERSON, "start_s", "duration_s"),
+    *("source", "method", "network"),
+)
 _SHOWN = 4  # names that a message lists
 
 
@@ -187,7 +190,7 @@ def _similar_data_sets(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _second_readings(table: pd.DataFrame) -> Iterator[str]:
-    keys = ["dataset", *(n for n in _ROW_KEY[:5] if n in table)]
+    keys = ["dataset", *(n for n in _ROW_KEY[:6] if n in table)]
     again = int(table.duplicated(keys).sum())
     if again:
         yield (

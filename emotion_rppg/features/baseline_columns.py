@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.windows import PERSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ def add_baseline_columns(
     else:
         in_baseline = _is_trial(table, str(baseline))
     features = list(columns)
-    keys = [*_SESSION, "source", "method", *(["trial"] if by_time else [])]
+    keys = [*_SESSION, "source", "method", *(["trial", *_person(table)] if by_time else [])]
     values = table[features].to_numpy(dtype=float)
     out = np.full(values.shape, np.nan)
     for rows in table.groupby(keys, sort=False, dropna=False).indices.values():
@@ -79,8 +80,14 @@ def _ends_within(table: pd.DataFrame, seconds: float) -> np.ndarray:
 
 def _ends(table: pd.DataFrame) -> np.ndarray:
     """End of each window, s after the start of the first window of its recording."""
-    starts = table.groupby([*_SESSION, "trial", "source", "method"], dropna=False)["start_s"]
+    keys = [*_SESSION, "trial", *_person(table), "source", "method"]
+    starts = table.groupby(keys, dropna=False)["start_s"]
     return np.asarray(table["start_s"] - starts.transform("min") + table["duration_s"], dtype=float)
+
+
+def _person(table: pd.DataFrame) -> list[str]:
+    """Return the column with the people of one video, if the table has it."""
+    return [PERSON] if PERSON in table else []
 
 
 def _is_trial(table: pd.DataFrame, trial: str) -> np.ndarray:

@@ -145,8 +145,10 @@ def _readers(
     # many small arrays would fragment the memory that frames use
     colours = array("d")
     resolved = [resolve_method(method, weights, device) for method in methods]
-    readers = [_ByNetwork(m) if isinstance(m, Network) else _ByColour(m, colours) for m in resolved]
-    networks = [reader for reader in readers if isinstance(reader, _ByNetwork)]
+    readers = [
+        NetworkWave(m) if isinstance(m, Network) else _ByColour(m, colours) for m in resolved
+    ]
+    networks = [reader for reader in readers if isinstance(reader, NetworkWave)]
     evidence, due_s = FrameEvidence(), math.inf
     for frame in frames if progress is None else _with_progress(frames, video, progress):
         cells = None
@@ -161,11 +163,15 @@ def _readers(
         if preview is not None and frame.time_s >= due_s:
             due_s = math.inf
             preview(readers[0].so_far)
-    return [partial(_with_quality, reader, evidence) for reader in readers]
+    return [partial(_wave_of, reader, evidence) for reader in readers]
 
 
-def _with_quality(reader: _ByColour | _ByNetwork, evidence: FrameEvidence) -> Signal:
-    wave = reader.wave()
+def _wave_of(reader: _ByColour | NetworkWave, evidence: FrameEvidence) -> Signal:
+    return with_quality(reader.wave(), evidence)
+
+
+def with_quality(wave: Signal, evidence: FrameEvidence) -> Signal:
+    """Add the quality of each sample to a wave: 0 where the frames contradict a pulse."""
     quality = sample_quality(wave)
     quality[evidence.contradicts(wave)] = 0.0
     return replace(wave, quality=quality)
@@ -228,7 +234,7 @@ class _ByColour:
     def wave(self) -> Signal:
         """Compute the wave of the frames so far."""
         rows = np.reshape(self.colours, (-1, 4))
-        return _wave_of_colours(rows[:, 0], rows[:, 1:], self.method)
+        return wave_of_colours(rows[:, 0], rows[:, 1:], self.method)
 
     so_far = wave
 
@@ -236,10 +242,11 @@ class _ByColour:
 def read_by_colour(colours: Iterable[tuple[float, np.ndarray]], method: Method) -> Signal:
     """Compute the wave of a classic method from mean colours, each (3,) with its time in s."""
     times, rgb = zip(*colours, strict=True)
-    return _wave_of_colours(np.array(times), np.array(rgb), method)
+    return wave_of_colours(np.array(times), np.array(rgb), method)
 
 
-def _wave_of_colours(times_s: np.ndarray, rgb: np.ndarray, method: Method) -> Signal:
+def wave_of_colours(times_s: np.ndarray, rgb: np.ndarray, method: Method) -> Signal:
+    """Compute the wave of a classic method from times in seconds (n,) and mean colours (n, 3)."""
     rate, grid, even = _on_even_grid(times_s, rgb)
     return Signal(_by_runs(even, rate, method), rate, kind="rppg", start_s=grid[0])
 
@@ -286,7 +293,7 @@ def _by_runs(colours: np.ndarray, rate_hz: float, method: Method) -> np.ndarray:
 # ---- networks: crops of the face -------------------------------------------------------------
 
 
-class _ByNetwork:
+class NetworkWave:
     """Apply a network to a stream of frames; a chunk and a half of crops is held in memory."""
 
     def __init__(self, network: Network) -> None:

@@ -13,6 +13,7 @@ contradicts nothing. Whether there is a rhythm at all is decided in `emotion_rpp
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +59,14 @@ class FrameEvidence:
         self.rows = array("f")
         self.start_s, self.due_s = np.nan, -np.inf
 
-    def add(self, frame: FaceFrame, cells: np.ndarray | None = None) -> None:
-        """Add the next frame; ``cells`` are its `face_cells`, 32 a side, if already computed."""
+    def add(
+        self, frame: FaceFrame, cells: np.ndarray | None = None, others: Sequence[FaceFrame] = ()
+    ) -> None:
+        """Add the next frame.
+
+        ``cells`` are its `face_cells`, 32 a side, if already computed; ``others`` are the faces of
+        other people in the frame, which are no background.
+        """
         if frame.time_s < self.due_s:
             return
         if np.isnan(self.start_s):
@@ -68,7 +75,7 @@ class FrameEvidence:
         self.due_s = frame.time_s + 1 / RATE_HZ - 5e-3
         if frame.box is not None:
             zones = _zones(face_cells(frame, CELLS) if cells is None else _halved(cells), frame)
-            row = np.r_[frame.time_s - self.start_s, zones, _background(frame)]
+            row = np.r_[frame.time_s - self.start_s, zones, _background(frame, others)]
             self.rows.frombytes(row.astype(np.float32).tobytes())
 
     def contradicts(self, wave: Signal) -> np.ndarray:
@@ -115,22 +122,34 @@ def _zones(cells: np.ndarray, frame: FaceFrame) -> np.ndarray:
     return np.r_[(sums / np.maximum(skin, 1e-9)[..., None]).ravel(), skin.ravel() / side**2]
 
 
-def _background(frame: FaceFrame) -> np.ndarray:
-    """Compute mean colours of the frame's outer cells, NaN near and below the face."""
+def _background(frame: FaceFrame, others: Sequence[FaceFrame]) -> np.ndarray:
+    """Compute mean colours of the frame's outer cells, NaN near and below each face."""
     import cv2
 
     height, width = frame.image.shape[:2]
     every = max(min(height, width) // SAMPLES, 1)
     sampled = frame.image[::every, ::every].astype(np.float32)
     colours = cv2.resize(sampled, (GRID, GRID), interpolation=cv2.INTER_AREA)
-    assert frame.box is not None
-    x, y, w, h = frame.box
+    for face in (frame, *others):
+        _clear_person(colours, face)
+    return np.concatenate([colours[i, j] for i, j in BACKGROUND])
+
+
+def _clear_person(colours: np.ndarray, face: FaceFrame) -> None:
+    """Set cells of the background (8, 8, 3) near and below a face to NaN, in place."""
+    height, width = face.image.shape[:2]
+    assert face.box is not None
+    x, y, w, h = face.box
+    if face.turn == 1:  # as numpy.rot90 rotates; the views of colours are changed in place
+        x, y, w, h, width, height = y, width - x - w, h, w, height, width
+    elif face.turn == -1:
+        x, y, w, h, width, height = height - y - h, x, h, w, height, width
+    colours = np.rot90(colours, face.turn)
     left, right = (GRID / width * (x + w * (0.5 + side * AROUND)) for side in (-1, 1))
     top = GRID / height * (y + h * (0.5 - ABOVE))
     for i, j in BACKGROUND:
         if i + 1 > top and j + 1 > left and j < right:
             colours[i, j] = np.nan
-    return np.concatenate([colours[i, j] for i, j in BACKGROUND])
 
 
 # ---- one window ------------------------------------------------------------------------------

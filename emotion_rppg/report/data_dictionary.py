@@ -17,6 +17,8 @@ _FIXED = {
     "subject": "person within the data set",
     "session": "session of the person",
     "trial": "trial within the session",
+    "person": "number of the person in the video, from 1; the same number in another video is "
+    "another person",
     "start_s": "start of the window on the recording's clock, s",
     "duration_s": "length of the window, s",
     "source": "kind of the signal: rppg (camera), bvp (contact PPG), ecg",

@@ -16,7 +16,7 @@ from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table, write_wave
 from emotion_rppg.signals import Signal
-from emotion_rppg.windows import OK
+from emotion_rppg.windows import OK, PERSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 
 MOST_LINES = 8  # up to which each window has a line of its own in the text
-_ONE_RECORDING = ("dataset", "subject", "session", "trial", "quality")  # the same in each row
+_ONE_RECORDING = (
+    "dataset",
+    "subject",
+    "session",
+    "trial",
+    PERSON,
+    "quality",
+)  # the same in each row
 
 
 def write_prediction(
@@ -38,6 +45,63 @@ def write_prediction(
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write the folder and return what to print: ``{"text": …, "json": …}``."""
+    (output,) = _write(rows, {"": wave}, model, out, arguments=arguments, inputs=inputs)
+    return output
+
+
+def write_people_prediction(
+    rows: pd.DataFrame,
+    waves: Sequence[Signal],
+    model: Model,
+    out: str | Path,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path] = (),
+) -> dict[str, Any]:
+    """Write the folder for every person in a video and return what to print.
+
+    The n-th wave is that of person n, whose rows have n in the column ``person``: its files are
+    ``wave_n.csv`` and ``wave_n.png``.
+    """
+    named = {str(number): wave for number, wave in enumerate(waves, 1)}
+    outputs = _write(rows, named, model, out, arguments=arguments, inputs=inputs)
+    texts = [f"person {n}: {output['text']}" for n, output in zip(named, outputs, strict=True)]
+    people = [
+        {"person": int(n), **output["json"]} for n, output in zip(named, outputs, strict=True)
+    ]
+    return {"text": "\n".join(texts), "json": {"people": people}}
+
+
+def _write(
+    rows: pd.DataFrame,
+    waves: Mapping[str, Signal],
+    model: Model,
+    out: str | Path,
+    *,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path],
+) -> list[dict[str, Any]]:
+    """Write the folder of one recording: waves by the number of their person, or one by ""."""
+    outputs = []
+    with atomic_folder(out) as fresh:
+        write_table(rows, fresh / "prediction.csv")
+        sections: list[Section] = []
+        for number, wave in waves.items():
+            own = rows[rows[PERSON] == int(number)].reset_index(drop=True) if number else rows
+            output, parts = _write_person(own, wave, model, fresh, number)
+            outputs.append(output)
+            sections += parts
+        lead = "Estimates by a model from one recording. They are not a diagnosis."
+        page = Page("Prediction", lead, sections)
+        write_page(page, fresh / "report.html")
+        write_run(fresh, "predict", arguments, inputs, name=Path(out).name)
+    return outputs
+
+
+def _write_person(
+    rows: pd.DataFrame, wave: Signal, model: Model, folder: Path, number: str
+) -> tuple[dict[str, Any], list[Section]]:
+    """Write wave and figure of one person; return what to print and the report's sections."""
     beats = beats_of(wave)
     rate = estimate_heart_rate(wave, beats)
     notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
@@ -47,48 +111,43 @@ def write_prediction(
     drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
     intervals = signals.plot_tachogram({name: beats})
     on_plane = plane(rows, model)
-    with atomic_folder(out) as fresh:
-        write_table(rows, fresh / "prediction.csv")
-        write_wave(wave, fresh / "wave.csv")
-        drawn.savefig(fresh / "wave.png", dpi=130)
-        sections = [
-            Section(
-                "Pulse",
-                [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, wave)],
-                [
-                    (
-                        drawn,
-                        f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) "
-                        "and its quality (grey, 0–1).",
-                    ),
-                    (
-                        intervals,
-                        "Inter-beat intervals over the recording; the line is interrupted at gaps.",
-                    ),
-                ],
-            ),
-            Section(
-                "Prediction",
-                [text for text in (*model.codings.values(), abstained(rows)) if text],
-                [
-                    (
-                        plot_over_time(rows, model),
-                        "Prediction of each window, at the window's centre: a number, or the "
-                        "probability p of a class.",
-                    ),
-                    *([(on_plane, _ON_PLANE)] if on_plane else []),
-                ],
-                table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
-                table_caption="One row per window; columns “…_p_…” are probabilities of classes. "
-                "An empty prediction is withheld, with its reason.",
-                warning=" ".join(notes),
-            ),
-        ]
-        lead = "Estimates by a model from one recording. They are not a diagnosis."
-        page = Page("Prediction", lead, sections)
-        write_page(page, fresh / "report.html")
-        write_run(fresh, "predict", arguments, inputs, name=Path(out).name)
-    return output
+    suffix, whose = (f"_{number}", f" of person {number}") if number else ("", "")
+    write_wave(wave, folder / f"wave{suffix}.csv")
+    drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
+    sections = [
+        Section(
+            f"Pulse{whose}",
+            [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, wave)],
+            [
+                (
+                    drawn,
+                    f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) "
+                    "and its quality (grey, 0–1).",
+                ),
+                (
+                    intervals,
+                    "Inter-beat intervals over the recording; the line is interrupted at gaps.",
+                ),
+            ],
+        ),
+        Section(
+            f"Prediction{whose}",
+            [text for text in (*model.codings.values(), abstained(rows)) if text],
+            [
+                (
+                    plot_over_time(rows, model),
+                    "Prediction of each window, at the window's centre: a number, or the "
+                    "probability p of a class.",
+                ),
+                *([(on_plane, _ON_PLANE)] if on_plane else []),
+            ],
+            table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
+            table_caption="One row per window; columns “…_p_…” are probabilities of classes. "
+            "An empty prediction is withheld, with its reason.",
+            warning=" ".join(notes),
+        ),
+    ]
+    return output, sections
 
 
 _ON_PLANE = (

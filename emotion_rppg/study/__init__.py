@@ -17,7 +17,13 @@ from emotion_rppg.study.feature_table import (
     order_columns,
 )
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
-from emotion_rppg.study.replay import channel_like, read_all_like, read_like, recordings_like
+from emotion_rppg.study.replay import (
+    channel_like,
+    read_all_like,
+    read_like,
+    read_people_like,
+    recordings_like,
+)
 
 __all__ = [
     "Extraction",
@@ -38,6 +44,7 @@ __all__ = [
     "pretrain_encoder",
     "read_all_like",
     "read_like",
+    "read_people_like",
     "recordings_like",
     "wave_inputs",
     "waves",

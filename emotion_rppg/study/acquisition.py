@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import Extraction
+from emotion_rppg.extraction import EVERYBODY, Extraction
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+_CLOCK = "clock_of_people"  # rate and start of cached waves
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,18 @@ class Reading:
     method: str | Path | Callable[..., np.ndarray] = "pos"
     source: str = "auto"
     region: str = "face"
-    face: int | None = None
+    face: int | str | None = None
     weights: str | Path | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "method", canonical(self.method))
         object.__setattr__(self, "source", self.source.lower())
+        if self.face == EVERYBODY and self.region != "face":
+            raise InputError(
+                f"face {EVERYBODY!r} and region {self.region!r}: people are told apart by their "
+                "faces; omit one of the two"
+            )
 
     @classmethod
     def of(cls, extraction: Extraction, device: str = "auto") -> Reading:
@@ -99,7 +105,7 @@ class Reading:
                 self.method,
                 device=self.device,
                 region=self.region,
-                face=self.face,
+                face=None if self.face is None else int(self.face),
                 weights=self.weights,
                 progress=progress,
                 preview=preview,
@@ -110,6 +116,25 @@ class Reading:
         from emotion_rppg.signal_quality import sample_quality
 
         return replace(signal, quality=sample_quality(signal))
+
+    def reads_people(self, recording: Recording) -> bool:
+        """Tell whether a recording has one wave for each person in its video."""
+        return self.face == EVERYBODY and self.is_camera(recording)
+
+    def waves(self, recording: Recording, progress: Progress | None = None) -> list[Signal]:
+        """Read or estimate the wave, or with ``face="all"`` that of every person in the video."""
+        if not self.reads_people(recording):
+            return [self.wave(recording, progress)]
+        from emotion_rppg.pulse.people import estimate_people
+
+        assert recording.video is not None
+        return estimate_people(
+            recording.video,
+            self.method,
+            device=self.device,
+            weights=self.weights,
+            progress=progress,
+        )
 
     def facts(self, recording: Recording) -> dict[str, object]:
         """Make the identity columns of a feature table, with labels and training provenance."""
@@ -202,13 +227,44 @@ def wave_key(recording: Recording, reading: Reading) -> str | None:
     return fingerprint("wave", wave_inputs(recording, reading))
 
 
-def cached_wave(recording: Recording, reading: Reading, store: Cache | None) -> Signal | None:
-    """Read the camera wave of a recording from the cache; None if it is not there."""
+def cached_waves(
+    recording: Recording, reading: Reading, store: Cache | None
+) -> list[Signal] | None:
+    """Read the camera waves of a recording, one for each person, from the cache; None if absent."""
     try:
-        wave = None if store is None else store.get(wave_key(recording, reading))
+        cached = None if store is None else store.get(wave_key(recording, reading))
     except InputError:
         return None
-    return wave if isinstance(wave, Signal) else None
+    if isinstance(cached, Signal):
+        return [cached]
+    if not isinstance(cached, dict) or _CLOCK not in cached:
+        return None
+    rate_hz, start_s = cached[_CLOCK]
+    pairs = zip(cached["samples"], cached["quality"], strict=True)
+    return [
+        Signal(samples, float(rate_hz), kind="rppg", start_s=float(start_s), quality=quality)
+        for samples, quality in pairs
+    ]
+
+
+def cacheable(
+    recording: Recording, reading: Reading, waves: list[Signal]
+) -> Signal | dict[str, np.ndarray]:
+    """Convert the waves of a recording for the cache; those of people have one clock."""
+    if not reading.reads_people(recording):
+        return waves[0]
+    return {
+        _CLOCK: np.array([waves[0].rate_hz, waves[0].start_s]),
+        "samples": np.array([wave.samples for wave in waves]),
+        "quality": np.array([wave.quality for wave in waves]),
+    }
+
+
+def of_person(recording: Recording, reading: Reading, person: int) -> Recording:
+    """Name the recording of one person in a video: trial ``1`` becomes ``1 person 2``."""
+    if not reading.reads_people(recording):
+        return recording
+    return replace(recording, trial=f"{recording.trial} person {person}")
 
 
 def waves(
@@ -217,7 +273,7 @@ def waves(
     method: str | Path | Callable[..., np.ndarray] = "pos",
     source: str = "auto",
     region: str = "face",
-    face: int | None = None,
+    face: int | str | None = None,
     weights: str | Path | None = None,
     device: str = "auto",
     cache: Cache | str | Path | None = None,
@@ -226,7 +282,8 @@ def waves(
     """Iterate over recordings and the waves that `extract` uses; unreadable ones are skipped.
 
     A warning names each skipped recording. The parameters are those of `extract`; a camera wave in
-    the ``cache`` is not estimated again.
+    the ``cache`` is not estimated again. With ``face="all"`` there is one pair for each person,
+    with the recording's trial ``1`` named ``1 person 2``.
     """
     reading = Reading(
         method=method, source=source, region=region, face=face, weights=weights, device=device
@@ -234,7 +291,9 @@ def waves(
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     for recording in as_recordings(recordings, channel=channel, kind=reading.source):
         try:
-            wave = cached_wave(recording, reading, store)
-            yield recording, reading.wave(recording) if wave is None else wave
+            found = cached_waves(recording, reading, store) or reading.waves(recording)
         except InputError as error:
             _log.warning("%s: %s", recording.name, error)
+            continue
+        for person, wave in enumerate(found, 1):
+            yield of_person(recording, reading, person), wave

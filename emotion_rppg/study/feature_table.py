@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import ATTRIBUTE, Extraction
+from emotion_rppg.extraction import ATTRIBUTE, EVERYBODY, Extraction
 from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.quality import quality_of
@@ -29,11 +29,12 @@ from emotion_rppg.study.acquisition import (
     Progress,
     Reading,
     as_recordings,
-    cached_wave,
+    cacheable,
+    cached_waves,
     wave_inputs,
     wave_key,
 )
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, SCALE, cut, trusted
+from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, PERSON, SCALE, cut, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 P = ParamSpec("P")
-_Outcome: TypeAlias = "tuple[pd.DataFrame, Signal | None] | str"
+_Outcome: TypeAlias = "tuple[pd.DataFrame, list[Signal] | None] | str"
 
 
 def _fields_from_extraction(function: Callable[P, T]) -> Callable[P, T]:
@@ -77,7 +78,7 @@ def extract(
     encoder: Any = None,
     source: str = "auto",
     region: str = "face",
-    face: int | None = None,
+    face: int | str | None = None,
     weights: str | Path | None = None,
     workers: int = 1,
     scheduler: str | None = None,
@@ -120,7 +121,9 @@ def extract(
         the video if there is one.
     region, face :
         Image region (``"face"``, ``"full"`` or ``"x,y,w,h"`` in pixels) and number of the face
-        (1 = the largest) in videos.
+        (1 = the largest) in videos. ``face="all"``: every person in a video has rows of their own,
+        with their number in the column ``person`` (1, 2 …). The numbers of two videos are not of
+        the same people.
     weights : path, optional
         Folder of a trained pulse network.
     workers : int
@@ -170,6 +173,7 @@ def extract(
 
     check_families(options.families)
     check_min_quality(min_quality)
+    _check_people(options)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     finished: dict[int, pd.DataFrame | str] = {}
     for number, outcome in _extract_all(items, options, device, store, workers, scheduler):
@@ -237,10 +241,11 @@ def _extract_all(
         if isinstance(outcome, str):
             yield number, outcome
             continue
-        rows, wave = outcome
+        rows, waves = outcome
         if store is not None and new:
-            if wave is not None:
-                store.put(wave_key(items[number], reading), wave)
+            if waves is not None:
+                item = items[number]
+                store.put(wave_key(item, reading), cacheable(item, reading, waves))
             store.put(keys[number], rows)
         yield number, rows
 
@@ -274,19 +279,43 @@ def or_failure_reason(work: Callable[[], T]) -> T | str:
 def _extract_one(
     recording: Recording, reading: Reading, options: Extraction, store: Cache | None
 ) -> _Outcome:
-    """Extract the rows of a recording, with its wave if that is to be cached, or a reason."""
-    cached = cached_wave(recording, reading, store)
+    """Extract the rows of a recording, with its waves if these are to be cached, or a reason."""
+    cached = cached_waves(recording, reading, store)
 
-    def read() -> tuple[pd.DataFrame, Signal]:
-        wave = reading.wave(recording) if cached is None else cached
-        return features_of(recording, wave, reading, options), wave
+    def read() -> tuple[pd.DataFrame, list[Signal]]:
+        waves = reading.waves(recording) if cached is None else cached
+        return features_of_all(recording, waves, reading, options), waves
 
     outcome = or_failure_reason(read)
     if isinstance(outcome, str):
         return outcome
-    rows, wave = outcome
+    rows, waves = outcome
     camera = reading.is_camera(recording)
-    return rows, wave if camera and store is not None and cached is None else None
+    return rows, waves if camera and store is not None and cached is None else None
+
+
+def _check_people(options: Extraction) -> None:
+    """Refuse a baseline trial with ``face="all"``: nobody knows who is who in two videos."""
+    if options.face == EVERYBODY and isinstance(options.baseline, str):
+        raise InputError(
+            f"baseline {options.baseline!r} with face={EVERYBODY!r}: the people of two videos are "
+            "not matched; give the baseline in seconds, or the face of one person"
+        )
+
+
+def features_of_all(
+    recording: Recording, waves: Sequence[Signal], reading: Reading, options: Extraction
+) -> pd.DataFrame:
+    """Compute the feature rows of a recording: of its wave, or of every person in its video."""
+    import pandas as pd
+
+    if not reading.reads_people(recording):
+        return features_of(recording, waves[0], reading, options)
+    rows = [
+        features_of(recording, wave, reading, options, person=number)
+        for number, wave in enumerate(waves, 1)
+    ]
+    return pd.concat(rows, ignore_index=True)
 
 
 def features_of(
@@ -294,14 +323,21 @@ def features_of(
     wave: Signal,
     reading: Reading,
     options: Extraction,
+    *,
+    person: int | None = None,
 ) -> pd.DataFrame:
-    """Compute the feature rows of a recording from its wave, without baseline and embeddings."""
+    """Compute the feature rows of a recording from its wave, without baseline and embeddings.
+
+    ``person`` is the number of the wave's person in the video, for the column ``person``.
+    """
     import pandas as pd
 
     from emotion_rppg.features import FAMILIES, check_families
 
     check_families(options.families)  # a worker process has only those of the package
     facts = reading.facts(recording)
+    if person is not None:
+        facts[PERSON] = person
     beats = beats_of(wave)
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
     parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
@@ -331,6 +367,8 @@ def _timing_sd_ms(beats: Beats) -> float:
 def order_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Sort columns: identities first, then labels with their scales, then features."""
     first = [c for c in IDENTITY if c in table]
+    if PERSON in table:
+        first.insert(first.index("trial") + 1 if "trial" in first else 0, PERSON)
     labels = [c for c in table if c.startswith((LABEL, SCALE))]
     rest = [c for c in table if c not in first and c not in labels]
     return table[first + labels + rest]

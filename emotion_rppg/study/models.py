@@ -121,7 +121,7 @@ def predict(
     device: str = "auto",
     weights: str | Path | None = None,
     region: str | None = None,
-    face: int | None = None,
+    face: int | str | None = None,
     channel: str | None = None,
 ) -> pd.DataFrame:
     """Predict the targets of a model (arousal, valence …), one row per window.
@@ -141,9 +141,9 @@ def predict(
         Device for networks, and the current folder of the pulse network.
     region : str, optional
         Image region; another one than in the training is refused.
-    face, channel : int, str, optional
-        Number of the face in this video, column or channel of this signal file. Default: as in the
-        training.
+    face, channel : int or str, str, optional
+        Number of the face in this video, or ``"all"`` for every person in it (column ``person``);
+        column or channel of this signal file. Default: as in the training.
 
     Returns
     -------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import Extraction, NotStored
+from emotion_rppg.extraction import EVERYBODY, Extraction, NotStored
 from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.recordings import Recording, Video
@@ -18,7 +18,7 @@ from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
 from emotion_rppg.study.feature_table import (
     complete_table,
     failure_message,
-    features_of,
+    features_of_all,
     or_failure_reason,
 )
 from emotion_rppg.windows import EMBEDDING
@@ -37,7 +37,7 @@ def read_all_like(
     device: str = "auto",
     weights: str | Path | None = None,
     region: str | None = None,
-    face: int | None = None,
+    face: int | str | None = None,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """Extract one feature table of several recordings as the model's training table was extracted.
@@ -76,19 +76,41 @@ def read_like(
     device: str = "auto",
     weights: str | Path | None = None,
     region: str | None = None,
-    face: int | None = None,
+    face: int | str | None = None,
     channel: str | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
 ) -> tuple[pd.DataFrame, Signal]:
     """Extract feature table and wave of one recording as the model's training table was extracted.
 
-    A file shorter than the model's window gives one row, for which nothing is predicted.
+    A file shorter than the model's window gives one row, for which nothing is predicted. For a
+    model of the faces of everybody, the largest face is read.
     """
     recording = given if isinstance(given, Recording) else _single_recording(model, given, channel)
     options = extraction_for(model, [recording], weights=weights, region=region, face=face)
-    rows, wave = _rows(model, recording, options, device, progress, preview)
+    if options.face == EVERYBODY:
+        options = replace(options, face=None)
+    rows, (wave,) = _rows(model, recording, options, device, progress, preview)
     return complete_table([rows], options), wave
+
+
+def read_people_like(
+    model: Model,
+    recording: Recording,
+    *,
+    device: str = "auto",
+    weights: str | Path | None = None,
+    region: str | None = None,
+    face: int | str | None = None,
+    progress: Progress | None = None,
+) -> tuple[pd.DataFrame, list[Signal]]:
+    """Extract features and waves of one recording: several waves with ``face="all"``.
+
+    The rows of the n-th wave have n in their column ``person``.
+    """
+    options = extraction_for(model, [recording], weights=weights, region=region, face=face)
+    rows, waves = _rows(model, recording, options, device, progress, None)
+    return complete_table([rows], options), waves
 
 
 def recordings_like(
@@ -137,7 +159,7 @@ def extraction_for(
     *,
     weights: str | Path | None = None,
     region: str | None = None,
-    face: int | None = None,
+    face: int | str | None = None,
 ) -> Extraction:
     """Prepare the options of the model's training table for new recordings, before any is read.
 
@@ -234,11 +256,14 @@ def _rows(
     device: str,
     progress: Progress | None,
     preview: Preview | None,
-) -> tuple[pd.DataFrame, Signal]:
-    """Extract rows and wave of one recording, without baseline and embeddings."""
+) -> tuple[pd.DataFrame, list[Signal]]:
+    """Extract rows and waves of one recording, without baseline and embeddings."""
     reading, recording = Reading.of(options, device), _with_trained_signals(model, recording)
-    wave = reading.wave(recording, progress, preview)
-    return features_of(recording, wave, reading, options), wave
+    if reading.reads_people(recording):
+        waves = reading.waves(recording, progress)
+    else:
+        waves = [reading.wave(recording, progress, preview)]
+    return features_of_all(recording, waves, reading, options), waves
 
 
 def _with_trained_signals(model: Model, recording: Recording) -> Recording:

@@ -29,6 +29,7 @@ MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two de
 WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
 CELLS = 32  # a side of the grid over the face's box on which skin is weighted
 
+NO_FACE = "want one that is lit, turned to the camera and at least a twentieth as wide as the frame"
 FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
 
 
@@ -38,12 +39,15 @@ class FaceFrame:
 
     ``box`` is (x, y, w, h) in pixels with fractions, None where no face was detected. ``landmarks``
     (5, 2) are eyes, nose and mouth corners; None where the box is a given region, all skin.
+    ``turn`` are the quarter turns of ``numpy.rot90`` after which the face is upright: not 0 for a
+    face that lies on its side.
     """
 
     time_s: float
     image: np.ndarray
     box: tuple[float, float, float, float] | None
     landmarks: np.ndarray | None = None
+    turn: int = 0
 
 
 def track_face(
@@ -86,6 +90,11 @@ def track_face(
     video = video if isinstance(video, Video) else Video(Path(video))
     if region == "face" and video.region is not None:
         region = video.region
+    if isinstance(face, str):
+        raise InputError(
+            f"face={face!r}: want a number from 1, the largest; estimate_people returns the waves "
+            "of all"
+        )
     if face is not None and face < 1:
         raise InputError(f"face={face}: faces are counted from 1, the largest")
     if region != "face":
@@ -160,7 +169,8 @@ def crop(frame: FaceFrame, size: int, *, width: float = WIDEN) -> np.ndarray:
     """Crop the face to a square, uint8 (size, size, 3), by area-weighted means.
 
     The square is ``width`` times as wide as the face's box (mean of its sides). Where it leaves the
-    frame, border pixels are repeated. A given region is cropped as it is. Black without a box.
+    frame, border pixels are repeated. A lying face is rotated upright. A given region is cropped as
+    it is. Black without a box.
     """
     if frame.box is None:
         return np.zeros((size, size, 3), np.uint8)
@@ -168,7 +178,8 @@ def crop(frame: FaceFrame, size: int, *, width: float = WIDEN) -> np.ndarray:
     if frame.landmarks is not None:
         side = width * (w + h) / 2
         x, y, w, h = x + (w - side) / 2, y + (h - side) / 2, side, side
-    return np.rint(_cells(frame.image, (x, y, w, h), size)).astype(np.uint8)
+    square = np.rint(_cells(frame.image, (x, y, w, h), size)).astype(np.uint8)
+    return np.ascontiguousarray(np.rot90(square, frame.turn)) if frame.turn else square
 
 
 def _track_region(frames: Iterable[Frame], region: str) -> Iterator[FaceFrame]:
@@ -223,14 +234,76 @@ def _track(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterat
             if found is None:
                 yield FaceFrame(ready.time_s, ready.image, None)
             else:
-                x, y, w, h = found.box.tolist()
-                yield FaceFrame(ready.time_s, ready.image, (x, y, w, h), found.landmarks)
+                yield face_frame(ready, found)
             del ready
+
+
+def face_frame(frame: Frame, face: DetectedFace) -> FaceFrame:
+    """Make the `FaceFrame` of a frame and a face in it."""
+    x, y, w, h = face.box.tolist()
+    return FaceFrame(frame.time_s, frame.image, (x, y, w, h), face.landmarks, face.turn)
 
 
 def _with_end_marker(frames: Iterable[Frame]) -> Iterator[Frame | None]:
     yield from frames
     yield None
+
+
+class FaceHistory:
+    """Detections of one face in the last seconds; between them its box is smoothed.
+
+    ``uneven``: the times between detections vary, and each detection is weighted by the time about
+    it.
+    """
+
+    def __init__(self, *, uneven: bool = False) -> None:
+        # time, the face's 14 numbers or None, and whether it continues the detection before
+        self._entries: deque[tuple[float, np.ndarray | None, bool]] = deque()
+        self._turns: dict[float, int] = {}  # of the lying faces, by time
+        self._uneven = uneven
+
+    def add(self, time_s: float, face: DetectedFace | None, *, linked: bool) -> None:
+        """Add a detection, None where there is no face; ``linked``: it continues the one before."""
+        numbers = np.r_[face.box, face.landmarks.ravel()] if face else None
+        self._entries.append((time_s, numbers, linked))
+        if face and face.turn:
+            self._turns[time_s] = face.turn
+
+    @property
+    def is_detected(self) -> bool:
+        """Whether the last detection has the face."""
+        return bool(self._entries) and self._entries[-1][1] is not None
+
+    def nearest_s(self, time_s: float) -> float:
+        """Return the time of the detection nearest to a time in seconds."""
+        return min((entry[0] for entry in self._entries), key=lambda at: abs(at - time_s))
+
+    def at(self, time_s: float) -> DetectedFace | None:
+        """Return the smoothed face at a time in seconds, None if it was not detected then."""
+        while len(self._entries) > 2 and self._entries[1][0] < time_s - SMOOTH_S:
+            self._turns.pop(self._entries[0][0], None)
+            self._entries.popleft()
+            self._entries[0] = (*self._entries[0][:2], False)
+        times, numbers, linked = zip(*self._entries, strict=True)
+        distance = (np.array(times) - time_s) / SMOOTH_S
+        nearest = first = last = int(np.abs(distance).argmin())
+        if numbers[first] is None:
+            return None
+        while linked[first]:
+            first -= 1
+        while last + 1 < len(linked) and linked[last + 1]:
+            last += 1
+        if first == last and len(times) > 1:
+            return None
+        distance = distance[first : last + 1]
+        weights = np.cos(np.pi / 2 * np.clip(distance, -1, 1)) ** 2
+        if self._uneven and len(distance) > 1:
+            weights = weights * np.gradient(distance)
+        if weights.sum() < 1e-6:  # frames more than a second apart
+            weights = (np.abs(distance) == np.abs(distance).min()).astype(float)
+        smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
+        turn = self._turns.get(times[nearest], 0)
+        return DetectedFace(smooth[:4], smooth[4:].reshape(5, 2), turn=turn)
 
 
 class _Tracker:
@@ -241,8 +314,7 @@ class _Tracker:
 
     def __init__(self, detector: Detector, rank: int) -> None:
         self._detect, self._rank = detector, rank
-        # time, the face's 14 numbers or None, and whether it continues the detection before
-        self._history: deque[tuple[float, np.ndarray | None, bool]] = deque()
+        self._history = FaceHistory()
         self._due_s = -np.inf
         self._last_face: DetectedFace | None = None  # the last detection of the person
         self._most_faces = 0  # in one frame
@@ -252,10 +324,9 @@ class _Tracker:
         if frame.time_s < self._due_s:
             return
         found = self._choose(self._detect(frame.image))
-        before = self._last_face if self._history and self._history[-1][1] is not None else None
-        linked = bool(found and before and _distance(found, before) < MOST_MOVE)
-        numbers = np.r_[found.box, found.landmarks.ravel()] if found else None
-        self._history.append((frame.time_s, numbers, linked))
+        before = self._last_face if self._history.is_detected else None
+        linked = bool(found and before and continues(found, before))
+        self._history.add(frame.time_s, found, linked=linked)
         self._last_face = found or self._last_face
         # a frame can come slightly before its due time where the rate does not divide the step
         self._due_s = frame.time_s + (DETECT_S if found else SEARCH_S) - 1e-3
@@ -269,32 +340,13 @@ class _Tracker:
         last = self._last_face
         if not found:
             return None
-        nearest = min(found, key=lambda face: _distance(face, last))
+        nearest = min(found, key=lambda face: distance_between(face, last))
         alone = len(found) == 1 and self._most_faces == 1
-        return nearest if alone or _distance(nearest, last) < MOST_MOVE else None
+        return nearest if alone or distance_between(nearest, last) < MOST_MOVE else None
 
     def at(self, time_s: float) -> DetectedFace | None:
         """Return the smoothed face at a time in seconds, None if it was not detected then."""
-        while len(self._history) > 2 and self._history[1][0] < time_s - SMOOTH_S:
-            self._history.popleft()
-            self._history[0] = (*self._history[0][:2], False)
-        times, numbers, linked = zip(*self._history, strict=True)
-        distance = (np.array(times) - time_s) / SMOOTH_S
-        first = last = int(np.abs(distance).argmin())
-        if numbers[first] is None:
-            return None
-        while linked[first]:
-            first -= 1
-        while last + 1 < len(linked) and linked[last + 1]:
-            last += 1
-        if first == last and len(times) > 1:
-            return None
-        distance = distance[first : last + 1]
-        weights = np.cos(np.pi / 2 * np.clip(distance, -1, 1)) ** 2
-        if weights.sum() < 1e-6:  # frames more than a second apart
-            weights = (np.abs(distance) == np.abs(distance).min()).astype(float)
-        smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
-        return DetectedFace(smooth[:4], smooth[4:].reshape(5, 2))
+        return self._history.at(time_s)
 
     def explain(self, path: Path, frames: int) -> str:
         """Return the error message for a video without the requested face."""
@@ -304,13 +356,17 @@ class _Tracker:
                 f"{self._most_faces} face(s): want a smaller number"
             )
         return (
-            f"{path}: no face was found in {frames} frames: want one that is lit, turned to the "
-            "camera and at least a tenth as wide as the frame; for a video that is all skin "
-            "choose region full, or x,y,w,h"
+            f"{path}: no face was found in {frames} frames: {NO_FACE}; for a video that is all "
+            "skin choose region full, or x,y,w,h"
         )
 
 
-def _distance(a: DetectedFace, b: DetectedFace) -> float:
+def continues(face: DetectedFace, before: DetectedFace) -> bool:
+    """Tell whether a detection continues an earlier one: near it and lying on the same side."""
+    return distance_between(face, before) < MOST_MOVE and face.turn == before.turn
+
+
+def distance_between(a: DetectedFace, b: DetectedFace) -> float:
     """Compute the distance between two centres, in mean face sizes."""
     step = (a.box[:2] + a.box[2:] / 2) - (b.box[:2] + b.box[2:] / 2)
     return float(np.hypot(*step) / np.mean([a.box[2:], b.box[2:]]))

@@ -9,8 +9,8 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.estimate import (
+    NetworkWave,
     _by_runs,
-    _ByNetwork,
     _on_even_grid,
     estimate,
     estimate_each,
@@ -225,7 +225,7 @@ def test_crops_are_as_wide_as_those_of_the_training() -> None:
     bright = {}
     for width in (1.0, None):
         own = config if width is None else {**config, "crop_width": width}
-        reader = _ByNetwork(Network(lambda x: x.mean((1, 3, 4)), own, "cpu"))
+        reader = NetworkWave(Network(lambda x: x.mean((1, 3, 4)), own, "cpu"))
         reader.add(frame)
         image_of_net = reader.even.last()
         assert image_of_net is not None

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.video.detectors import CenterFace, YuNet, non_maximum_suppression, overlap
+from emotion_rppg.video.detectors import (
+    CenterFace,
+    DetectedFace,
+    FaceSearch,
+    YuNet,
+    non_maximum_suppression,
+    overlap,
+)
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +123,81 @@ def test_a_wrong_network_file_raises_an_error_that_names_yunet(tmp_path: Path) -
     (tmp_path / "wrong.onnx").write_text("not a network")
     with pytest.raises(InputError, match="cannot be read as a YuNet"):
         YuNet(tmp_path / "wrong.onnx")
+
+
+def small(astronaut: np.ndarray, share: float) -> np.ndarray:
+    """Put the photograph, shrunk to a face of this share of the width, on a grey wall of 1280."""
+    import cv2
+
+    zoom = share * 1280 / 95
+    photo = cv2.resize(astronaut, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+    image = np.full((720, 1280, 3), 110, np.uint8)
+    image[10 : 10 + photo.shape[0], 500 : 500 + photo.shape[1]] = photo
+    return image
+
+
+def test_a_face_of_a_tenth_of_the_width_is_detected_with_confidence(
+    astronaut: np.ndarray,
+) -> None:
+    (face,) = FaceSearch(CenterFace())(small(astronaut, 0.1))
+    assert face.score > 0.7
+    assert 0.08 < face.box[2] / 1280 < 0.12
+
+
+def test_a_face_too_small_for_the_usual_input_is_found_in_a_larger_one(
+    astronaut: np.ndarray,
+) -> None:
+    image = small(astronaut, 0.024)
+    assert CenterFace()(image) == []
+    (face,) = FaceSearch(CenterFace())(image)
+    assert face.score > 0.6
+    np.testing.assert_allclose(face.box[:2], [500 + 0.323 * 175, 10 + 0.323 * 70], atol=12)
+
+
+@pytest.mark.parametrize("turn", [-1, 1])
+def test_a_lying_face_has_the_landmarks_of_the_upright_one(
+    astronaut: np.ndarray, turn: int
+) -> None:
+    (upright,) = CenterFace()(astronaut)
+    (lying,) = FaceSearch(CenterFace())(np.rot90(astronaut, -turn).copy())
+    assert lying.turn == turn
+    for point, wanted in zip(lying.landmarks, upright.landmarks, strict=True):
+        x, y = point  # in the rotated image; 512 is the side of the photograph
+        back = (512 - y, x) if turn == -1 else (y, 512 - x)
+        np.testing.assert_allclose(back, wanted, atol=2)
+
+
+def test_an_upright_face_costs_one_detection_and_an_empty_image_few(
+    astronaut: np.ndarray,
+) -> None:
+    calls: list[tuple[int, ...]] = []
+
+    class Counted(CenterFace):
+        def __call__(self, image: np.ndarray, *, width: int = 320) -> list[DetectedFace]:
+            calls.append((*image.shape[:2], width))
+            return super().__call__(image, width=width)
+
+    search = FaceSearch(Counted())
+    (face,), (same,) = search(astronaut), CenterFace()(astronaut)
+    np.testing.assert_array_equal(face.box, same.box)
+    assert face.turn == 0
+    assert len(calls) == 1
+    wall = np.full((96, 128, 3), 128, np.uint8)
+    calls.clear()
+    assert not any(search(wall) for _ in range(3))
+    extra = [call for call in calls if call != (96, 128, 320)]
+    assert extra == [(96, 128, 640), (128, 96, 320), (128, 96, 320)]
+    assert not any(search(wall) for _ in range(97))
+    assert len(calls) < 140
+
+
+def test_a_face_at_the_border_of_lying_does_not_flip(astronaut: np.ndarray) -> None:
+    import cv2
+
+    def tilted(degrees: float) -> np.ndarray:
+        matrix = cv2.getRotationMatrix2D((222.0, 135.0), degrees, 1.0)
+        return cv2.warpAffine(astronaut, matrix, (512, 512), borderMode=cv2.BORDER_REFLECT)
+
+    search = FaceSearch(CenterFace())
+    turns = [search(tilted(degrees))[0].turn for degrees in (0, 30, 75, 50, 75, 50, 20)]
+    assert turns == [0, 0, -1, -1, -1, -1, 0]

@@ -69,6 +69,20 @@ class EvenGrid:
         self.start_s = math.nan
         self.before: tuple[float, np.ndarray | None] | None = None
 
+    def begin(self, start_s: float, before_s: float) -> int:
+        """Begin a grid from ``start_s`` on with the first crop after ``before_s``, in seconds.
+
+        Returns the number of points of the grid before it, which are never returned by `add`.
+        """
+        self.start_s, self.before = start_s, (before_s, None)
+        self.n = max(math.ceil((before_s - start_s) * self.rate_hz - 1e-9), 0)
+        return self.n
+
+    @property
+    def last_s(self) -> float:
+        """Time of the last crop added, s."""
+        return -math.inf if self.before is None else self.before[0]
+
     def add(self, later: float, image: np.ndarray | None) -> list[np.ndarray | None]:
         """Add the crop at time ``later`` (s); return the crops of the grid that it completes."""
         if self.before is None:
