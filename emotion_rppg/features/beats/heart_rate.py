@@ -27,7 +27,7 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
     :func:`emotion_rppg.signal_quality.judge`. It has the rate of the spectrum instead if less than
     half of it has samples, or if it is sampled too slowly for beats (below 10 Hz). If beats cover
     less than half of its samples, the rate is withheld unless all detections, accepted or rejected,
-    have the rate of the spectrum. The rate of an ECG depends on the coverage of its beats alone.
+    have the rate of the spectrum; so is it if fewer than four beats in a row are accepted. The rate of an ECG depends on the coverage of its beats alone.
 
     The quality is that of a window of a feature table
     (:func:`emotion_rppg.features.beats.quality.quality_of`). The rate of a contact sensor is
@@ -47,9 +47,10 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
     if by_spectrum.hr_bpm is None or signal.rate_hz < LEAST_RATE_HZ:
         return by_spectrum
     beats = find_beats(signal) if beats is None else beats
-    if beats.coverage >= LEAST_COVERAGE:
-        return replace(by_spectrum, hr_bpm=beat_measures(beats).hr_bpm, by="beats")
-    if beats.coverage >= LEAST_COVERAGE * signal.coverage:
+    mean_rate = beat_measures(beats).hr_bpm  # NaN for a handful of beats
+    if beats.coverage >= LEAST_COVERAGE and np.isfinite(mean_rate):
+        return replace(by_spectrum, hr_bpm=mean_rate, by="beats")
+    if LEAST_COVERAGE * signal.coverage <= beats.coverage < LEAST_COVERAGE:
         return by_spectrum
     return _confirmed(by_spectrum, beats)
 

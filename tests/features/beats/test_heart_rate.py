@@ -87,6 +87,23 @@ def test_the_spectrum_rate_is_reported_if_rejected_beats_have_it() -> None:
     assert estimate_heart_rate(wave, others).hr_bpm is None
 
 
+def test_a_few_beats_over_half_of_a_short_clip_give_the_spectrum_rate_or_none() -> None:
+    """A few accepted beats of a slow heart cover half of the time: too few for a mean rate."""
+    times = np.arange(300) / 30
+    wave = Signal(np.cos(2 * np.pi * 0.9 * times), 30, kind="rppg")
+    beats = find_beats(wave)
+    few = replace(
+        beats.crop(0, 3.9), gaps=[(4.5, 10.0)], rejected_s=beats.times_s[4:], span_s=(-2.0, 10.0)
+    )
+    assert few.coverage >= 0.5
+    assert np.isnan(beat_measures(few).hr_bpm)
+    assert estimate_heart_rate(wave, few) == judge(wave)
+    others = replace(few, rejected_s=np.arange(5.6, 10, 0.4))
+    result = estimate_heart_rate(wave, others)
+    assert result.hr_bpm is None
+    assert "two rates" in (result.reason or "")
+
+
 def test_a_spectrum_rate_without_confirming_beats_is_withheld() -> None:
     """A dicrotic wave half-way between the pulses doubles the spectrum's rate, and no beat fits."""
     times = np.arange(60 * 64) / 64
