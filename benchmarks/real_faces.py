@@ -1,6 +1,7 @@
 """Compare pulse readers on real faces, on lifeless clips, and on degraded versions of both.
 
 ``python -m benchmarks.real_faces DATA [--methods a,b,DIR] [--versions none|all|a,b] [--out CSV]``.
+Rows are written to the CSV as they are measured; the same command continues with what is missing.
 Every clip is decoded and its face tracked once for all readers. A reader is a method, ``physnet``,
 or the folder of a network, as of a converted public checkpoint. For each clip and reader: the rate
 of the spectrum and of the beats, whether they agree within 3 bpm, the quality, the share of time
@@ -16,7 +17,7 @@ import argparse
 import itertools
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -110,15 +111,25 @@ def _group(clip: Clip) -> str:
     return "rate unknown" if clip.range_bpm is None else "rate known"
 
 
-def measure(data: Path, readers: tuple[str, ...], versions: tuple[str, ...]) -> Iterator[Row]:
-    """Yield all rows: each clip as it is, and degraded if its right answer is known."""
+def measure(
+    data: Path,
+    readers: tuple[str, ...],
+    versions: tuple[str, ...],
+    done: Collection[tuple[str, str]] = (),
+) -> Iterator[Row]:
+    """Yield all rows: each clip as it is, and degraded if its right answer is known.
+
+    Names and versions of clips in ``done`` are left out.
+    """
     for clip in clips(data):
-        yield from rows_of(clip, AS_IS, readers)
+        if (clip.name, AS_IS) not in done:
+            yield from rows_of(clip, AS_IS, readers)
         if clip.range_bpm is None and clip.kind != "lifeless":
             continue
         for version in versions:
-            with tempfile.TemporaryDirectory() as folder:
-                yield from rows_of(degraded(clip, version, Path(folder)), version, readers)
+            if (clip.name, version) not in done:
+                with tempfile.TemporaryDirectory() as folder:
+                    yield from rows_of(degraded(clip, version, Path(folder)), version, readers)
 
 
 # ---- tables ------------------------------------------------------------------------------------
@@ -193,17 +204,27 @@ def main(arguments: list[str]) -> None:
     readers = tuple(options.methods.split(",")) if options.methods else READERS
     versions = {"all": tuple(VERSIONS), "none": ()}.get(options.versions)
     versions = tuple(options.versions.split(",")) if versions is None else versions
-    rows = []
-    for row in measure(options.data, readers, versions):
+    rows = _read_rows(options.out)
+    done = {(row.clip, row.version) for row in rows}
+    for row in measure(options.data, readers, versions, done):
         rows.append(row)
         if options.out:
-            pd.DataFrame([asdict(row)]).to_csv(
-                options.out, mode="a" if len(rows) > 1 else "w", header=len(rows) == 1, index=False
-            )
+            line = pd.DataFrame([asdict(row)])
+            line.to_csv(options.out, mode="a", header=len(rows) == 1, index=False)
     print_clips(rows)
     print_counts(rows)
     print_versions(rows)
     monkeys.main(options.data)
+
+
+def _read_rows(path: Path | None) -> list[Row]:
+    """Read the rows of an interrupted run; none without a file."""
+    if path is None or not path.exists():
+        return []
+    table = pd.read_csv(
+        path, keep_default_na=False, na_values={"hr_bpm": "", "beats_bpm": "", "spectrum_bpm": ""}
+    )
+    return [Row(**record) for record in table.to_dict("records")]
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:

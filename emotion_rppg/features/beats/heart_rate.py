@@ -26,8 +26,9 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
     mean where a heart changes its rate. A pulse wave first has to pass
     :func:`emotion_rppg.signal_quality.judge`. It has the rate of the spectrum instead if less than
     half of it has samples, or if it is sampled too slowly for beats (below 10 Hz). If beats cover
-    less than half of its samples, the rate is withheld unless all detections, accepted or rejected,
-    have the rate of the spectrum; so is it if fewer than four beats in a row are accepted. The rate of an ECG depends on the coverage of its beats alone.
+    less than half of its samples, or are too few for a mean rate, the rate is withheld unless all
+    detections, accepted or rejected, have the rate of the spectrum, and at least one is accepted.
+    The rate of an ECG depends on the coverage of its beats alone.
 
     The quality is that of a window of a feature table
     (:func:`emotion_rppg.features.beats.quality.quality_of`). The rate of a contact sensor is
@@ -64,19 +65,27 @@ def _judge_spectrum(signal: Signal, kind: SignalKind | None) -> Judgement:
 
 
 def _confirmed(by_spectrum: Judgement, beats: Beats) -> Judgement:
-    """The rate of the spectrum if all detections, accepted or rejected, have it; else withheld."""
+    """The rate of the spectrum if all detections have it and one is accepted; else withheld."""
     assert by_spectrum.hr_bpm is not None
     rejected = beats.times_s[:0] if beats.rejected_s is None else beats.rejected_s
     intervals = np.diff(np.sort(np.r_[beats.times_s, rejected]))
     rate = 60 / float(np.median(intervals)) if len(intervals) else float("nan")
-    if same_rate(by_spectrum.hr_bpm, rate):
+    if len(beats) and same_rate(by_spectrum.hr_bpm, rate):
         return by_spectrum
-    reason = (
-        f"two rates: the spectrum has {by_spectrum.hr_bpm:.0f}/min, "
-        + (f"the detected beats have {rate:.0f}/min" if len(intervals) else "no beat is detected")
-        + ", and too few beats are accepted to decide"
+    return replace(by_spectrum, hr_bpm=None, reason=_unconfirmed(by_spectrum.hr_bpm, rate, beats))
+
+
+def _unconfirmed(spectrum_bpm: float, detected_bpm: float, beats: Beats) -> str:
+    """Why the rate of the spectrum, bpm, is withheld; ``detected_bpm`` is NaN without beats."""
+    found = f"the spectrum has {spectrum_bpm:.0f}/min, "
+    if not np.isfinite(detected_bpm):
+        return f"two rates: {found}no beat is detected, and too few beats are accepted to decide"
+    if same_rate(spectrum_bpm, detected_bpm):
+        return f"no beat has the shape and the rhythm of a pulse, although {found[:-2]}"
+    return (
+        f"two rates: {found}the detected beats have {detected_bpm:.0f}/min, and too few beats are "
+        "accepted to decide"
     )
-    return replace(by_spectrum, hr_bpm=None, reason=reason)
 
 
 def _judge_beats(signal: Signal, beats: Beats) -> Judgement:

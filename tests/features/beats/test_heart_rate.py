@@ -85,6 +85,12 @@ def test_the_spectrum_rate_is_reported_if_rejected_beats_have_it() -> None:
     assert estimate_heart_rate(wave, rejected) == judge(wave)
     others = replace(rejected, rejected_s=np.arange(3, 40, 0.4))
     assert estimate_heart_rate(wave, others).hr_bpm is None
+    none = replace(
+        beats.crop(50, 60), gaps=[(0.0, 40.0)], rejected_s=beats.times_s, span_s=(0.0, 40.0)
+    )
+    result = estimate_heart_rate(wave, none)
+    assert result.hr_bpm is None
+    assert "no beat has the shape and the rhythm of a pulse" in (result.reason or "")
 
 
 def test_a_few_beats_over_half_of_a_short_clip_give_the_spectrum_rate_or_none() -> None:
