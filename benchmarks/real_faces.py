@@ -37,7 +37,7 @@ from emotion_rppg.signal_quality import heart_rate
 READERS = ("physnet", *METHODS)
 AS_IS = "as it is"
 GROUPS = ("rate known", "rate unknown", "lifeless", "no face or short")
-OUTCOMES = ("right", "wrong", "withheld", "reported")
+OUTCOMES = ("right", "wrong", "withheld")
 
 
 @dataclass(frozen=True)
@@ -158,23 +158,35 @@ def _cell(row: Row) -> str:
 
 
 def print_counts(rows: list[Row]) -> None:
-    """Print what each reader reports: of each group of clips, as they are and degraded."""
+    """Print a row per reader: what it reports of each group of clips, as they are and degraded."""
+    groups = {
+        (group, as_is): [r for r in rows if r.group == group and (r.version == AS_IS) == as_is]
+        for group, as_is in itertools.product(GROUPS, (True, False))
+    }
+    groups = {key: own for key, own in groups.items() if own}
+    readers = tuple(dict.fromkeys(row.reader for row in rows))
     print(
-        "\n| clips | version | reader | clips | right | wrong | withheld | reported, rate unknown "
-        "| time with beats |"
+        "\nrate known: right · wrong · withheld; others: reported rates, and the share of time "
+        "with detected beats; in brackets the number of readings\n"
     )
-    print("|---" * 9 + "|")
-    for group, as_is in itertools.product(GROUPS, (True, False)):
-        for reader in dict.fromkeys(row.reader for row in rows):
-            own = [r for r in rows if (r.group, r.reader) == (group, reader)]
-            own = [r for r in own if (r.version == AS_IS) == as_is]
-            if own:
-                counts = [sum(r.outcome == outcome for r in own) for outcome in OUTCOMES]
-                seconds = max(sum(r.seconds for r in own), 1e-9)
-                share = sum(r.seconds * r.beats_share for r in own) / seconds
-                name = AS_IS if as_is else "degraded"
-                cells = (group, name, reader, len(own), *counts, f"{share:.1%}")
-                print("| " + _joined(cells))
+    heads = [
+        f"{group}, {AS_IS if as_is else 'degraded'} ({len(own) // len(readers)})"
+        for (group, as_is), own in groups.items()
+    ]
+    print("| reader | " + _joined(heads))
+    print("|---" * (len(heads) + 1) + "|")
+    for reader in readers:
+        cells = [_count([r for r in own if r.reader == reader]) for own in groups.values()]
+        print(f"| {reader} | " + _joined(cells))
+
+
+def _count(own: list[Row]) -> str:
+    """What one reader reports of one group."""
+    if own[0].group == GROUPS[0]:
+        return " · ".join(str(sum(r.outcome == outcome for r in own)) for outcome in OUTCOMES)
+    seconds = max(sum(r.seconds for r in own), 1e-9)
+    share = sum(r.seconds * r.beats_share for r in own) / seconds
+    return f"{sum(np.isfinite(r.hr_bpm) for r in own)}, {share:.1%}"
 
 
 def print_versions(rows: list[Row]) -> None:
