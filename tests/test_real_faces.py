@@ -57,6 +57,7 @@ def outcome_of(clip: Clip) -> Row:
     return row
 
 
+@pytest.mark.slow
 def test_a_reported_rate_is_right_wrong_or_of_unknown_truth(clip) -> None:
     right = outcome_of(clip)
     assert right.outcome == "right"

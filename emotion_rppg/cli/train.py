@@ -260,7 +260,7 @@ def train_pulse(
             help="Share (0–1) of the synthetic clips with motion, changing light and compression."
         ),
     ] = 0.75,
-    heads: Annotated[
+    rendered: Annotated[
         float,
         typer.Option(
             help="Share (0–1) of the synthetic clips with rendered heads; --varied then is a share "
@@ -349,7 +349,7 @@ def train_pulse(
             learning_rate=learning_rate,
             loss=loss,
             varied=varied,
-            heads=heads,
+            rendered=rendered,
             donors=donor_share if donors else 0.0,
             pulseless=pulseless,
             validation=validation,

@@ -397,6 +397,7 @@ def test_predict_reads_every_recording_of_a_folder_into_one_table(emotion_model,
     assert in_python.attrs["failures"] == printed["failures"]
 
 
+@pytest.mark.slow
 def test_predict_prints_counts_in_place_of_many_windows(emotion_model, tmp_path) -> None:
     model, _ = emotion_model
     long, short = (

@@ -70,6 +70,7 @@ def test_a_damaged_e4_file_is_named(tmp_path) -> None:
             read_e4(path)
 
 
+@pytest.mark.slow
 def test_the_real_pulse_has_the_heart_rate_of_the_device(real_data) -> None:
     """Compared where beats are clear; the device's rate is a mean of about the last 30 s."""
     root = real_data / "stress_predict"

@@ -41,6 +41,7 @@ def phase(times_s, values, bpm: float) -> complex:
     return complex(np.mean((values - values.mean())[complete] * rotation))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", SETS, ids=lambda reader: reader.card.name)
 def test_video_and_contact_pulse_are_in_phase(reader, fake_of) -> None:
     """The skin darkens with the pulse, at its rate and on its clock, in each recording's video."""

@@ -172,6 +172,7 @@ def test_any_scikit_learn_classifier_is_a_head(easy, head, probabilities, tmp_pa
     pd.testing.assert_frame_equal(load(model.save(tmp_path / "m")).predict(easy), predictions)
 
 
+@pytest.mark.slow
 def test_any_scikit_learn_regressor_is_a_head_for_numbers(easy):
     options = {"target": "arousal", "coding": "as_is"}
     assert np.isfinite(fit(easy, head=LinearRegression(), **options).predict(easy)["arousal"]).all()

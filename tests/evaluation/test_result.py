@@ -141,6 +141,7 @@ def test_a_saved_evaluation_loads_unchanged(results, bare, tmp_path) -> None:
     assert_same(Evaluation.load(tmp_path / "1"), results)
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_report_is_loaded_too(results, table, tmp_path) -> None:
     out = tmp_path / "out"
     means = write_evaluation(results, table, out, arguments={})

@@ -270,6 +270,7 @@ def test_folders_and_zips_without_a_session_are_refused(tmp_path) -> None:
         read_session(tmp_path / "c.zip")
 
 
+@pytest.mark.slow
 def test_the_wristbands_own_beats_agree_with_its_pulse(real_data) -> None:
     path = real_data / "stress_predict" / "Raw_data" / "S02"
     session = read_session(path)

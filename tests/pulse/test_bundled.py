@@ -62,6 +62,7 @@ def test_it_is_the_default_of_estimate(real_data) -> None:
     assert 50 <= (judge(wave).hr_bpm or 0) <= 60
 
 
+@pytest.mark.slow
 def test_no_rate_is_reported_for_videos_without_a_pulse(real_data) -> None:
     paths = sorted((real_data / "no_pulse").glob("*.avi"))
     if not paths:
@@ -70,6 +71,7 @@ def test_no_rate_is_reported_for_videos_without_a_pulse(real_data) -> None:
         assert judge(estimate(path, region="full", device="cpu")).hr_bpm is None
 
 
+@pytest.mark.slow
 def test_on_a_talking_face_it_agrees_with_pos_or_is_withheld(real_data) -> None:
     path = real_data / "faces" / "talking_24fps.mp4"
     if not path.is_file():

@@ -97,6 +97,7 @@ LIGHT = Someone(0.1, 66.0, stays(20))
 DARK = Someone(0.5, 93.0, stays(200))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["pos", "physnet"])
 def test_two_people_beside_each_other_have_the_waves_that_they_have_alone(film, method) -> None:
     waves = estimate_people(film(LIGHT, DARK), method)
@@ -114,6 +115,7 @@ def test_two_people_beside_each_other_have_the_waves_that_they_have_alone(film, 
     assert sorted(round(r or 0) for r in rates(waves)) == pytest.approx([66, 93], abs=2)
 
 
+@pytest.mark.slow
 def test_people_who_cross_are_never_continued_as_each_other(film) -> None:
     people = [
         Someone(0.1, 66.0, walks(10, 200, 4, 8)),
@@ -124,6 +126,7 @@ def test_people_who_cross_are_never_continued_as_each_other(film) -> None:
     assert {true_rate(wave, people) for wave in waves} == {66.0, 93.0}
 
 
+@pytest.mark.slow
 def test_people_who_look_alike_and_cross_become_somebody_new(film) -> None:
     people = [
         Someone(0.3, 66.0, walks(10, 200, 4, 8)),
@@ -133,6 +136,7 @@ def test_people_who_look_alike_and_cross_become_somebody_new(film) -> None:
         true_rate(wave, people)  # one of them has most of the power
 
 
+@pytest.mark.slow
 def test_a_person_who_returns_is_the_same_or_somebody_new(film) -> None:
     people = [Someone(0.1, 66.0, away(20, 5, 7, back=50)), DARK]
     waves = estimate_people(film(*people), "pos")
@@ -143,6 +147,7 @@ def test_a_person_who_returns_is_the_same_or_somebody_new(film) -> None:
     assert np.isnan(gap).all()
 
 
+@pytest.mark.slow
 def test_another_person_at_the_place_of_one_who_left_is_somebody_new(film) -> None:
     first = Someone(0.1, 66.0, lambda t: 60 if t < 5 else None)
     for begin_s in (5.0, 5.3, 6.5):  # at once, as in a cut; after a moment; after a pause
@@ -153,6 +158,7 @@ def test_another_person_at_the_place_of_one_who_left_is_somebody_new(film) -> No
         assert seconds_of(waves[1])[0] >= begin_s - 0.05
 
 
+@pytest.mark.slow
 def test_a_person_who_comes_later_has_a_wave_on_the_clock_of_the_video(film) -> None:
     late = Someone(0.5, 93.0, lambda t: 200 if t >= 4 else None)
     for method in ("pos", "physnet"):
@@ -165,6 +171,7 @@ def test_a_person_who_comes_later_has_a_wave_on_the_clock_of_the_video(film) -> 
         assert rates(waves)[1] == pytest.approx(93.0, abs=2)
 
 
+@pytest.mark.slow
 def test_a_lying_person_has_a_pulse_and_an_upright_crop(film) -> None:
     from emotion_rppg.video.face_tracking import crop, track_face
 

@@ -82,6 +82,7 @@ def test_the_table_has_the_share_withheld_and_the_scores_without(results) -> Non
     assert 0 < row["share good"] < 1
 
 
+@pytest.mark.slow
 def test_the_console_shows_scores_and_shares_too(table, tmp_path) -> None:
     path = write_table(table, tmp_path / "t.csv")
     words = f"evaluate --table {path} --target arousal --heads logistic --permutations 0"

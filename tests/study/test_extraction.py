@@ -118,6 +118,7 @@ def test_every_field_has_a_case() -> None:
     assert tuple(CASES) == FIELDS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 def test_predict_extracts_as_the_training_did(name, request, tmp_path) -> None:
     given, how = CASES[name]
@@ -216,6 +217,7 @@ def test_a_method_that_is_a_function_is_not_replayed(two_faces, tmp_path) -> Non
 # ---- in memory and on disk -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("write", "name"),
     [(write_table, "t.csv"), (write_table, "t.parquet"), (write_partitioned, "p.parquet")],
@@ -267,6 +269,7 @@ def test_a_model_contains_the_encoder_of_the_extraction(study, encoder, tmp_path
         predict(study, fitted(table))
 
 
+@pytest.mark.slow
 def test_the_network_may_be_moved(two_faces, network, tmp_path) -> None:
     place = tmp_path / "net"
     for given in ({"method": "physnet", "weights": place}, {"method": place}):

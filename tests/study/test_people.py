@@ -85,6 +85,7 @@ def test_what_would_need_the_same_people_in_two_videos_is_refused(table, room) -
         Extraction(face="both")
 
 
+@pytest.mark.slow
 def test_the_waves_of_all_are_cached_together(room, tmp_path, monkeypatch) -> None:
     options = {**WINDOWS, "face": "all", "cache": tmp_path / "cache"}
     first = extract(room, **options)
@@ -112,6 +113,7 @@ def test_a_contact_signal_has_rows_without_a_person(tmp_path) -> None:
     assert "person" not in rows
 
 
+@pytest.mark.slow
 def test_predict_reads_everybody_as_the_training_did(table, room, tmp_path) -> None:
     labels = np.arange(len(table), dtype=float) % 3
     model = fit(

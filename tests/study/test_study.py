@@ -57,6 +57,7 @@ def test_windows_slide_by_their_step(study) -> None:
     assert whole["duration_s"].tolist() == [pytest.approx(60.0, abs=0.1)]
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_nothing(study, table) -> None:
     pd.testing.assert_frame_equal(extract(Folder(study), workers=2), table)
 

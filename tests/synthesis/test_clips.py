@@ -24,6 +24,7 @@ def test_clips_differ_by_seed_contain_their_wave_and_repeat(varied) -> None:
     assert np.mean(r) < -0.05  # darker with more blood, despite all disturbances
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("varied", [False, True])
 def test_pos_detects_the_pulse_of_most_clips(varied) -> None:
     found = []

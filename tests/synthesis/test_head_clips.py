@@ -21,6 +21,7 @@ def test_clips_differ_by_seed_and_repeat() -> None:
         assert wave.std() == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_pos_detects_the_pulse_of_some_clips() -> None:
     found = []
     for k in range(24):

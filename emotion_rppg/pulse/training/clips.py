@@ -137,13 +137,13 @@ def synthetic_clips(
     }
 
     def head(index: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        before = math.floor(index * recipe.heads)  # heads before this one
+        before = math.floor(index * recipe.rendered)  # heads before this one
         return head_clip(seed, pulse=not _chosen(before, recipe.pulseless), **shape)
 
     # share of the clips that are left, and how one is made from its number and seed
     kinds: list[tuple[float, Callable[[int, int], tuple[np.ndarray, np.ndarray]]]] = [
         (recipe.donors, lambda _, seed: donor_clip(donors, seed, **shape)),
-        (recipe.heads, head),
+        (recipe.rendered, head),
         (recipe.varied, lambda _, seed: training_clip(seed, varied=True, **shape)),
         (1.0, lambda _, seed: training_clip(seed, varied=False, **shape)),
     ]

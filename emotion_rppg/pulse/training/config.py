@@ -25,11 +25,11 @@ class TrainingConfig:
     steps of ``batch_size`` clips by Adam, with a one-cycle learning rate whose maximum is
     ``learning_rate``. ``loss`` is a name of ``LOSSES`` or several joined by ``+``. ``varied`` is
     the share of synthetic clips with the difficulties of real video (`synthesis.clips`); the others
-    are plain. ``heads`` is the share of clips of rendered heads (`synthesis.head_clips`);
+    are plain. ``rendered`` is the share of clips of rendered heads (`synthesis.head_clips`);
     ``varied`` then is a share of the rest. ``pulseless`` is the share of these clips of heads that
     have no pulse; their loss is ``pulseless_weight`` times `losses.peakedness`. ``donors`` is the
     share of clips of real faces with a drawn pulse (`pulse.training.donors`), if there are donors;
-    ``heads`` then is one of the rest.
+    ``rendered`` then is one of the rest.
 
     ``validation`` is the share of people who are held out (synthetic clips: some are held out if it
     is above 0). Every ``validate_every`` steps the loss on them is computed. After ``patience``
@@ -51,7 +51,7 @@ class TrainingConfig:
     learning_rate: float = 3e-3
     loss: str = "pearson"
     varied: float = 0.0
-    heads: float = 0.0
+    rendered: float = 0.0
     donors: float = 0.0
     pulseless: float = 0.0
     pulseless_weight: float = 1.0
@@ -70,7 +70,7 @@ class TrainingConfig:
         for name in ("size", "frames", "steps", "batch_size", "validate_every", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("varied", "heads", "pulseless", "donors"):
+        for name in ("varied", "rendered", "pulseless", "donors"):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise InputError(f"{name} is a share of the clips, 0 to 1, got {share}")
         if self.pulseless_weight < 0:

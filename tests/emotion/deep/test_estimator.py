@@ -127,6 +127,7 @@ def test_an_encoder_of_others_is_scored_beside_the_head_from_scratch(tmp_path):
     assert (predictions["lstm"].to_numpy() != predictions["lstm_pretrained"].to_numpy()).any()
 
 
+@pytest.mark.slow
 def test_folds_cached_with_another_encoder_are_not_reused(tmp_path):
     others = study()[lambda t: t["subject"].isin(["s1", "s2"])]
     results = []

@@ -153,6 +153,7 @@ def test_an_unknown_part_lists_the_known_ones():
         Encoder(2, pooling="max")
 
 
+@pytest.mark.slow
 def test_new_sequences_are_reconstructed_from_their_vector(pretrained):
     tokens, _ = hearts(60, np.random.default_rng(1))
     decoded = pretrained.reconstruct(tokens)[..., 0]
@@ -162,6 +163,7 @@ def test_new_sequences_are_reconstructed_from_their_vector(pretrained):
     assert error < 0.1 * np.nanvar(truth)  # well below the one mean of everybody
 
 
+@pytest.mark.slow
 def test_variation_within_a_sequence_is_reconstructed():
     """The loss weighs the variation within a sequence as much as its mean."""
     tokens, _ = hearts(200, np.random.default_rng(3), longest=20, shortest=20)

@@ -360,6 +360,7 @@ def test_finger_and_chest_agree_on_one_heart(real_data) -> None:
     )
 
 
+@pytest.mark.slow
 def test_camera_waves_agree_with_the_finger(real_data) -> None:
     waves = np.load(real_data / "rppg_waveforms" / "ubfc_11_people.npz")
     errors, accepted = [], []

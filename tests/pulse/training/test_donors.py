@@ -102,7 +102,7 @@ def test_the_requested_share_of_clips_is_from_donors(monkeypatch) -> None:
     ):
         monkeypatch.setattr(place, lambda *_, kind=name, **__: kinds.append(kind))
     donors = [donor_of(crops(3.0), RATE_HZ, name="a.mp4")]
-    clips, people = synthetic_clips(TrainingConfig(donors=0.5, heads=0.5), donors)
+    clips, people = synthetic_clips(TrainingConfig(donors=0.5, rendered=0.5), donors)
     for index in range(8):
         clips(index)
     assert [kinds.count(kind) for kind in ("donor", "head", "drawn")] == [4, 2, 2]

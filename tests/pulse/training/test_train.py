@@ -154,18 +154,18 @@ def test_the_requested_shares_of_clips_are_heads_and_without_a_pulse(monkeypatch
         "emotion_rppg.synthesis.head_clips.head_clip",
         lambda seed, **options: made.append("head" if options["pulse"] else "pulseless"),
     )
-    clips, _ = synthetic_clips(replace(SMALL, heads=0.5, pulseless=0.25, varied=0.5))
+    clips, _ = synthetic_clips(replace(SMALL, rendered=0.5, pulseless=0.25, varied=0.5))
     for index in range(32):
         clips(index)
     counts = {kind: made.count(kind) for kind in set(made)}
     assert counts == {"head": 12, "pulseless": 4, "varied": 8, "plain": 8}
-    for name in ("heads", "pulseless"):
+    for name in ("rendered", "pulseless"):
         with pytest.raises(InputError, match=f"{name} is a share"):
             replace(SMALL, **{name: -0.1})
 
 
 def test_training_on_clips_without_a_pulse_has_a_finite_loss(tmp_path) -> None:
-    recipe = replace(SMALL, steps=2, heads=1.0, pulseless=0.5)
+    recipe = replace(SMALL, steps=2, rendered=1.0, pulseless=0.5)
     clips, people = synthetic_clips(recipe)
     out = train(clips, tmp_path / "net", recipe=recipe, trained_on=people)
     facts = json.loads((out / "config.json").read_text())["training"]
