@@ -3,6 +3,7 @@
 from dataclasses import asdict, replace
 
 import numpy as np
+import pytest
 
 from benchmarks.presets_of_clips import FIRST_SEED, PRESETS, write_clip
 from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED
@@ -29,6 +30,7 @@ def test_the_moderate_preset_is_frozen() -> None:
     assert FIRST_SEED + 24 <= LAST_PERSON_SEED < FIRST_TRAINING_SEED
 
 
+@pytest.mark.slow
 def test_a_clip_is_reproducible_and_its_beats_are_in_its_wave(tmp_path) -> None:
     preset = replace(PRESETS["moderate"], seconds=4.0, size=96)
     for number, (codec, _) in enumerate(preset.codecs):

@@ -163,6 +163,7 @@ def test_rest_without_a_pulse_is_no_rest(tmp_path, bpm) -> None:
     assert "pulse" in predictions["reason"].iloc[0]
 
 
+@pytest.mark.slow
 def test_the_stress_model_accepts_real_wrists_and_rejects_real_fingers(real_data) -> None:
     from emotion_rppg import extract
     from emotion_rppg.recordings import Recording

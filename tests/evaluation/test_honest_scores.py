@@ -176,6 +176,7 @@ def test_random_draws_of_one_person_do_not_depend_on_other_people() -> None:
     )
 
 
+@pytest.mark.slow
 def test_quality_that_follows_the_label_is_detected_by_the_quality_baseline() -> None:
     table = within(8)
     table["quality"] = 0.5 + 0.3 * table["label_state"]

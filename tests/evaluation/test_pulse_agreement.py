@@ -321,6 +321,7 @@ def table(people: int = 6) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_scores_are_grouped_by_labels() -> None:
     found = pulse_summary(table(), windows=table()).set_index(["group", "score"])
     assert found.loc[("all", "hr_mae_bpm"), "value"] == pytest.approx(3)
@@ -331,6 +332,7 @@ def test_scores_are_grouped_by_labels() -> None:
     assert found.loc[("all", "withheld"), "value"] == pytest.approx(1 / 6)
 
 
+@pytest.mark.slow
 def test_methods_are_ranked_by_error_with_their_weights() -> None:
     near, far = table(), table()
     far["method"], far["hr_bpm"] = "net", far["hr_true_bpm"] + 9

@@ -242,6 +242,7 @@ def test_settings_that_are_no_json_are_refused(results, tmp_path) -> None:
             Evaluation.load(folder)
 
 
+@pytest.mark.slow
 def test_damaged_bytes_in_the_predictions_raise_an_input_error_or_load(results, tmp_path) -> None:
     folder = results.save(tmp_path / "out")
     path = Path(folder / "predictions.parquet")

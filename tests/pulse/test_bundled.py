@@ -53,6 +53,7 @@ def test_crops_of_another_size_are_refused() -> None:
         waveform_from_clip(np.zeros((90, SIZE + 4, SIZE + 4, 3), np.uint8), rate_hz=30.0)
 
 
+@pytest.mark.slow
 def test_it_is_the_default_of_estimate(real_data) -> None:
     path = real_data / "faces" / "known_rate" / "evm_face.mp4"
     if not path.is_file():

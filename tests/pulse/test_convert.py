@@ -111,6 +111,7 @@ def test_a_derivative_is_integrated_when_it_is_read() -> None:
     assert np.corrcoef(a, b)[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_a_network_whose_output_has_no_pulse_is_refused(tmp_path) -> None:
     torch.manual_seed(0)
     network = PhysNet()
@@ -260,6 +261,7 @@ def test_a_weak_result_on_synthetic_clips_assumes_conventional_values(
         convert(public, tmp_path / "n", trained_on="unknown")
 
 
+@pytest.mark.slow
 def test_real_videos_measure_sign_and_delay() -> None:
     config = {"rate_hz": RATE, "size": 32, "normalisation": "raw", "polarity": 1}
     network = Network(ReadsGreen(sign=1, late=4), config, "cpu")
@@ -272,6 +274,7 @@ def test_real_videos_measure_sign_and_delay() -> None:
     assert abs(found.r) > 0.5
 
 
+@pytest.mark.slow
 def test_a_video_without_a_common_rate_of_two_methods_is_no_reference(monkeypatch) -> None:
     rates = iter([60.0, 70.0])
     monkeypatch.setattr(conversion_check, "heart_rate", lambda wave: next(rates))

@@ -47,6 +47,7 @@ def z(x: np.ndarray) -> np.ndarray:
     return (x - x.mean()) / x.std()
 
 
+@pytest.mark.slow
 def test_a_classic_method_estimates_the_rate_of_the_clip() -> None:
     wave = estimate(CLIP, "pos")
     assert wave.kind == "rppg"
@@ -56,6 +57,7 @@ def test_a_classic_method_estimates_the_rate_of_the_clip() -> None:
     assert wave.quality.mean() > 0.5
 
 
+@pytest.mark.slow
 def test_progress_counts_the_frames() -> None:
     reported: list[tuple[int, int]] = []
     estimate(CLIP, "green", progress=lambda done, total: reported.append((done, total)))
@@ -205,6 +207,7 @@ def test_a_clip_that_cannot_be_read_is_refused_with_the_reason(network_folder) -
             waveform_from_clip(clip[:frames], rate_hz=rate_hz, network=network_folder)
 
 
+@pytest.mark.slow
 def test_a_network_name_has_priority_over_a_folder_of_that_name(
     network_folder, tmp_path, monkeypatch
 ) -> None:
@@ -289,6 +292,7 @@ def test_inference_loads_no_more_than_it_needs(method, forbidden, network_folder
     assert not set(run.stdout.split()) & forbidden
 
 
+@pytest.mark.slow
 def test_a_real_face_of_known_rate(real_data) -> None:
     path = real_data / "faces" / "known_rate" / "evm_face.mp4"
     if not path.is_file():

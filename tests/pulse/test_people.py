@@ -188,6 +188,7 @@ def test_a_lying_person_has_a_pulse_and_an_upright_crop(film) -> None:
         assert rates([wave])[0] == pytest.approx(66.0, abs=2)
 
 
+@pytest.mark.slow
 def test_faces_are_detected_once_for_everybody_and_the_video_is_decoded_once(
     film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +213,7 @@ def test_faces_are_detected_once_for_everybody_and_the_video_is_decoded_once(
     assert 8 <= calls["detected"] <= 14  # as for one person; new faces more often for a second
 
 
+@pytest.mark.slow
 def test_nobody_and_regions_without_faces_are_refused(film, tmp_path) -> None:
     with pytest.raises(InputError, match="no face was found in 40 frames"):
         estimate_people(film(seconds=2.0), "pos")

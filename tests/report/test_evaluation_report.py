@@ -143,6 +143,7 @@ def beating(bpm: float, seconds: float) -> Signal:
     return Signal(np.sin(2 * np.pi * bpm / 60 * t), 64.0, kind="bvp")
 
 
+@pytest.mark.slow
 def test_examples_are_the_best_the_median_and_the_worst(results, table) -> None:
     requested = []
 
@@ -183,6 +184,7 @@ def test_numbers_and_many_classes_are_drawn_over_time() -> None:
         assert list(below.lines[1].get_ydata()) == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_the_command_line_draws_examples_and_says_how_to_repeat_it(tmp_path) -> None:
     root = tmp_path / "fake"
     FAKES["stress-predict"](root)

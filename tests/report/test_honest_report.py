@@ -33,6 +33,7 @@ def text_of(page) -> str:
     return html.unescape(re.sub(r"<[^>]+>", " ", page.read_text(encoding="utf-8")))
 
 
+@pytest.mark.slow
 def test_people_of_one_class_are_marked_on_the_page(table, tmp_path) -> None:
     marked = table.copy()
     marked.loc[marked["subject"] == "s2", "label_arousal"] = 7.0
@@ -47,6 +48,7 @@ def test_people_of_one_class_are_marked_on_the_page(table, tmp_path) -> None:
     assert set(pd.read_csv(tmp_path / "out" / "summary.csv")["one_class"]) == {1}
 
 
+@pytest.mark.slow
 def test_a_label_of_people_is_scored_over_people_on_the_page(table, tmp_path) -> None:
     pooled = table.assign(label_arousal=np.where(table["subject"] > "s2", 7.0, 3.0))
     results = score(pooled)

@@ -150,6 +150,7 @@ def with_default(model: Model, name: str) -> Model:
     return replace(model, extraction=how, made_from=made_from, encoder=encoder)
 
 
+@pytest.mark.slow
 def test_a_baseline_trial_is_taken_from_the_recordings(study, tmp_path) -> None:
     table = extract(study, **SHORT, baseline="1")
     fitted(table).save(tmp_path / "m")
@@ -258,6 +259,7 @@ def test_operations_of_pandas_preserve_the_extraction(table) -> None:
         assert extraction_of(same) == extraction_of(table)
 
 
+@pytest.mark.slow
 def test_a_model_contains_the_encoder_of_the_extraction(study, encoder, tmp_path) -> None:
     elsewhere = Path(shutil.copytree(encoder, tmp_path / "moved"))
     table = extract(study, encoder=elsewhere, **SHORT)
@@ -299,6 +301,7 @@ def test_tables_of_one_extraction_join_to_one(table, tmp_path) -> None:
     assert extraction_of(pd.concat([table, table])) == extraction_of(table)
 
 
+@pytest.mark.slow
 def test_fit_refuses_tables_of_different_extractions(study, table, tmp_path) -> None:
     other = extract(study, source="ecg", length_s=30.0, step_s=10.0)
     both = joined([table, other], tmp_path)
@@ -333,6 +336,7 @@ def pulses() -> Callable[[int], dict[str, Signal]]:
     return signals
 
 
+@pytest.mark.slow
 def test_the_signal_kind_of_the_training_is_read_if_available(pulses) -> None:
     both = [Recording("d", str(k), signals=pulses(k)) for k in (1, 2)]
     training = [replace(r, signals={"bvp": r.signals["bvp"]}) for r in both]
@@ -386,6 +390,7 @@ def test_an_old_model_predicts_from_tables_alone(study, table, tmp_path, old) ->
         predict(study, loaded)
 
 
+@pytest.mark.slow
 def test_the_bundled_model_extracts_as_its_training_did(study, tmp_path) -> None:
     assert set(BUNDLED) == {"stress"}
     model = replace(load("stress"), ranges=None)  # a synthetic finger is outside of its ranges

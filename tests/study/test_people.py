@@ -138,6 +138,7 @@ def test_predict_reads_everybody_as_the_training_did(table, room, tmp_path) -> N
     assert "people" not in one
 
 
+@pytest.mark.slow
 def test_pulse_writes_one_file_for_each_person(room, tmp_path) -> None:
     out = tmp_path / "wave.csv"
     printed = run("pulse", room, "--method", "pos", "--face", "all", "--out", out, "--json")

@@ -136,6 +136,7 @@ def test_a_model_of_synthetic_people_has_a_note(table, tmp_path) -> None:
     assert fit(table.assign(dataset="mine"), target="arousal").note == ""
 
 
+@pytest.mark.slow
 def test_a_short_video_has_a_rate_but_no_prediction(table) -> None:
     row = predict(CLIP, fit(table.assign(method="pos"), target="arousal")).iloc[0]
     assert row["hr_bpm"] == pytest.approx(72, abs=2)

@@ -8,6 +8,7 @@ from emotion_rppg.signals import Signal
 from emotion_rppg.synthesis.clips import _screen_light, training_clip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("varied", [False, True])
 def test_clips_differ_by_seed_contain_their_wave_and_repeat(varied) -> None:
     made = [training_clip(k, frames=90, size=16, varied=varied) for k in range(12)]
@@ -44,6 +45,7 @@ def test_clips_come_at_any_rate(rate_hz) -> None:
     assert len(wave) == 50
 
 
+@pytest.mark.slow
 def test_clips_of_dark_skin_show_less_pulse() -> None:
     tones, slopes = [], []
     for k in range(600):

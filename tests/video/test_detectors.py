@@ -167,6 +167,7 @@ def test_a_lying_face_has_the_landmarks_of_the_upright_one(
         np.testing.assert_allclose(back, wanted, atol=2)
 
 
+@pytest.mark.slow
 def test_an_upright_face_costs_one_detection_and_an_empty_image_few(
     astronaut: np.ndarray,
 ) -> None:

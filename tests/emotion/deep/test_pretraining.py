@@ -75,6 +75,7 @@ def test_only_a_decoder_with_feedback_uses_the_previous_value():
     )
 
 
+@pytest.mark.slow
 def test_scheduled_sampling_learns_to_decode_without_the_truth(tmp_path):
     values = lines(64, longest=8, shortest=5)
     made = pretrain(values, scheduled_sampling=True, epochs=30, learning_rate=0.02, **SMALL)

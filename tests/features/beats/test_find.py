@@ -349,6 +349,7 @@ def test_no_beat_of_an_altogether_irregular_heart_is_ectopic() -> None:
 # ---- real recordings -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_finger_and_chest_agree_on_one_heart(real_data) -> None:
     table = pd.read_csv(real_data / "contact" / "neurokit" / "bio_resting_5min_100hz.csv")
     pulse_beats = find_beats(Signal(table["PPG"].to_numpy(), 100, kind="bvp"))

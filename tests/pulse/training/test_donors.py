@@ -70,6 +70,7 @@ def test_a_clip_has_the_drawn_pulse_in_its_skin_and_repeats_by_seed() -> None:
     np.testing.assert_array_equal(clip, again)
 
 
+@pytest.mark.slow
 def test_more_blood_darkens_green_most() -> None:
     donors = [donor_of(crops(strength=0.0), RATE_HZ, name="a.mp4")]
     slopes = []

@@ -133,6 +133,7 @@ def test_a_folder_that_cannot_take_events_is_refused(tmp_path) -> None:
 ENDS = "the event file of TensorBoard ends here: [Errno 28] No space left on device"
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_event_file_and_not_the_training(
     tmp_path, monkeypatch, caplog
 ) -> None:

@@ -54,6 +54,7 @@ def test_the_loss_falls(tmp_path) -> None:
     assert loss[-10:].mean() < 0.7 * loss[:5].mean()
 
 
+@pytest.mark.slow
 def test_training_starts_from_a_given_network_and_adds_its_subjects(tmp_path) -> None:
     clips, people = synthetic_clips(SMALL)
     first = train(clips, tmp_path / "first", recipe=SMALL, trained_on=people)
@@ -287,6 +288,7 @@ def test_a_skipped_step_leaves_the_weights_unchanged(tmp_path, monkeypatch) -> N
             assert torch.equal(tensor, weights[1][name]), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("precision", "cause"),
     [("32-true", "lower the learning rate"), ("bf16-mixed", "train with precision 32-true; bf16")],

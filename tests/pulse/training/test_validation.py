@@ -104,6 +104,7 @@ def test_training_stops_early_and_saves_the_best_weights(monkeypatch, tmp_path) 
     assert facts["lowest_validation_loss"] == 0.5
 
 
+@pytest.mark.slow
 def test_validation_does_not_change_training(tmp_path) -> None:
     recipe = replace(SMALL, steps=3, validate_every=2)
     clips, held_out, _ = sources(None, recipe)
