@@ -84,18 +84,6 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-@contextmanager
-def warnings_silenced(name: str) -> Iterator[None]:
-    """Silence the warnings of one logger while the block runs."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
 def print_result(text: str, as_json: bool, result: dict[str, Any]) -> None:
     """Print the result as text, or as one JSON object."""
     typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)

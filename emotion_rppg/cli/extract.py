@@ -16,7 +16,6 @@ from emotion_rppg.cli.console import (
     progress_bar,
     split_names,
     user_errors,
-    warnings_silenced,
 )
 from emotion_rppg.cli.options import (
     CacheFolder,
@@ -40,6 +39,7 @@ from emotion_rppg.cli.options import (
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import EVERYBODY
+from emotion_rppg.runtime.quiet import warnings_silenced
 
 if TYPE_CHECKING:
     from emotion_rppg.signals import Signal

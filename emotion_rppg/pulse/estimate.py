@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -44,6 +44,7 @@ SHORTEST_RUN_S = 1.6  # of an uninterrupted face track; the window of POS
 
 Method = Callable[[np.ndarray, float], np.ndarray]
 Preview = Callable[[Callable[[], Signal]], None]
+AnyFrame = TypeVar("AnyFrame")
 
 
 def estimate(
@@ -150,7 +151,7 @@ def _readers(
     ]
     networks = [reader for reader in readers if isinstance(reader, NetworkWave)]
     evidence, due_s = FrameEvidence(), math.inf
-    for frame in frames if progress is None else _with_progress(frames, video, progress):
+    for frame in with_progress(frames, video, progress):
         cells = None
         if len(networks) < len(readers):
             cells = None if frame.landmarks is None else face_cells(frame, CELLS)
@@ -211,10 +212,13 @@ def resolve_method(
     return load_network(weights or BUNDLED[str(method)], device=device)
 
 
-def _with_progress(
-    frames: Iterator[FaceFrame], video: Video, progress: Callable[[int, int], None]
-) -> Iterator[FaceFrame]:
+def with_progress(
+    frames: Iterator[AnyFrame], video: Video, progress: Callable[[int, int], None] | None
+) -> Iterator[AnyFrame]:
     """Yield the same frames and report progress, unless the container states no frame count."""
+    if progress is None:
+        yield from frames
+        return
     total = None if video.frames is not None else describe_video(video.path).frames
     for n, frame in enumerate(frames, 1):
         if total and n % 30 == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from emotion_rppg.pulse.estimate import (
     NetworkWave,
     resolve_method,
     wave_of_colours,
+    with_progress,
     with_quality,
 )
 from emotion_rppg.pulse.evidence import FrameEvidence
@@ -26,8 +27,7 @@ from emotion_rppg.recordings import Video
 from emotion_rppg.runtime.parallel import prefetch
 from emotion_rppg.signals import Signal
 from emotion_rppg.video.face_tracking import CELLS, FaceFrame, face_cells, skin_mean_of
-from emotion_rppg.video.frames import describe_video
-from emotion_rppg.video.people_tracking import PeopleFrame, track_people
+from emotion_rppg.video.people_tracking import track_people
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def estimate_people(
     resolved = resolve_method(method, weights, device)
     times = array("d")
     people: dict[int, _PersonWave] = {}
-    for frame in frames if progress is None else _with_progress(frames, video, progress):
+    for frame in with_progress(frames, video, progress):
         times.append(frame.time_s)
         for number, face in frame.people.items():
             others = [other for n, other in frame.people.items() if n != number]
@@ -85,17 +85,6 @@ def estimate_people(
             "%s: %d people are visible too briefly", video.path, len(people) - len(long_enough)
         )
     return [person.wave() for person in long_enough or people.values()]
-
-
-def _with_progress(
-    frames: Iterator[PeopleFrame], video: Video, progress: Callable[[int, int], None]
-) -> Iterator[PeopleFrame]:
-    """Yield the same frames and report progress, unless the container states no frame count."""
-    total = None if video.frames is not None else describe_video(video.path).frames
-    for n, frame in enumerate(frames, 1):
-        if total and n % 30 == 0:
-            progress(min(n, total), total)
-        yield frame
 
 
 class _PersonWave:

@@ -7,7 +7,6 @@ temporary folder and is deleted after use, whatever happens.
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.quiet import warnings_silenced
 
 PREFIX = "hub:"
 FORM = "hub:OWNER/REPO@REVISION/FILE"
@@ -88,7 +88,7 @@ def downloaded(address: str, *, sha256: str | None) -> Iterator[SourceFile]:
     library = _library()
     with tempfile.TemporaryDirectory(prefix="emotion-rppg-") as folder:
         try:
-            with _errors_only(library.__name__):  # its retries are not news
+            with warnings_silenced(library.__name__):  # its retries are not news
                 path = library.hf_hub_download(
                     repo_id=repository, filename=name, revision=revision, cache_dir=folder
                 )
@@ -102,18 +102,6 @@ def downloaded(address: str, *, sha256: str | None) -> Iterator[SourceFile]:
         file = checked_file(path, sha256=sha256)
         origin = {"repository": repository, "revision": revision, "licence": licence}
         yield SourceFile(file.path, {**file.facts, "file": name, **origin})
-
-
-@contextmanager
-def _errors_only(name: str) -> Iterator[None]:
-    """Silence the warnings of a library's logger."""
-    logger = logging.getLogger(name)
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _normal_hash(text: str) -> str:

@@ -46,8 +46,8 @@ class Reading:
         object.__setattr__(self, "source", self.source.lower())
         if self.face == EVERYBODY and self.region != "face":
             raise InputError(
-                f"face {EVERYBODY!r} and region {self.region!r}: people are told apart by their "
-                "faces; omit one of the two"
+                f"face {EVERYBODY!r} detects the faces of the whole frame, and region "
+                f"{self.region!r} was given, too: omit one of the two"
             )
 
     @classmethod

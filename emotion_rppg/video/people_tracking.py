@@ -98,8 +98,8 @@ def track_people(
     video = video if isinstance(video, Video) else Video(Path(video))
     if video.region not in (None, "face"):
         raise InputError(
-            f"{video.path}: its region is {video.region!r}, in which no faces are told apart: "
-            "omit face='all'"
+            f"{video.path}: face 'all' detects the faces of the whole frame, and this video "
+            f"has the region {video.region!r}: omit one of the two"
         )
     return _track(read_frames(video), video.path, as_detector(detector, width=LARGE_WIDTH))
 

@@ -217,7 +217,7 @@ def test_faces_are_detected_once_for_everybody_and_the_video_is_decoded_once(
 def test_nobody_and_regions_without_faces_are_refused(film, tmp_path) -> None:
     with pytest.raises(InputError, match="no face was found in 40 frames"):
         estimate_people(film(seconds=2.0), "pos")
-    with pytest.raises(InputError, match="no faces are told apart"):
+    with pytest.raises(InputError, match="has the region 'full': omit one of the two"):
         track_people(Video(tmp_path / "skin.mp4", region="full"))
     with pytest.raises(InputError, match="estimate_people returns the waves of all"):
         estimate(film(LIGHT, seconds=1.0), "pos", face="all")

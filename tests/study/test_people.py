@@ -79,7 +79,7 @@ def test_what_would_need_the_same_people_in_two_videos_is_refused(table, room) -
         extract(room, face="all", baseline="rest", method="pos")
     with pytest.raises(InputError, match="several people in one video"):
         minus_first_minutes(None, table)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="told apart by their faces"):
+    with pytest.raises(InputError, match="was given, too: omit one of the two"):
         extract(room, face="all", region="full", method="pos")
     with pytest.raises(InputError, match="face is a number from 1 or 'all'"):
         Extraction(face="both")
