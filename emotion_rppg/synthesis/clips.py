@@ -14,7 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emotion_rppg.synthesis.cameras import wander
-from emotion_rppg.synthesis.degradations import through_jpeg, through_video
+from emotion_rppg.synthesis.degradations import (
+    on_even_grid,
+    through_jpeg,
+    through_video,
+    with_repeated_frames,
+)
 from emotion_rppg.synthesis.faces import MELANIN, PULSE_COLOUR
 
 # Seeds of training clips; those of people in studies are far below (people.py).
@@ -58,14 +63,16 @@ def training_clip(
     clip += draw.normal(0, draw.uniform(0.2, 2.0), clip.shape).astype(np.float32)
     if draw.uniform() < 0.5:
         _add_block_artefacts(draw, clip)
-    return eight_bits(clip), _standardised(wave)
+    return eight_bits(clip), standardised(wave)
 
 
 def eight_bits(clip: np.ndarray) -> np.ndarray:
+    """Round images to uint8, 0–255."""
     return np.clip(clip + 0.5, 0, 255).astype(np.uint8)
 
 
-def _standardised(wave: np.ndarray) -> np.ndarray:
+def standardised(wave: np.ndarray) -> np.ndarray:
+    """Scale a wave to mean 0 and standard deviation 1."""
     return (wave - wave.mean()) / wave.std()
 
 
@@ -214,9 +221,9 @@ def _varied_clip(
     scene = _with_hair_and_glasses(draw, _draw_face(draw, int(draw.choice(RENDERED_PX))))
     clip = _rendered(draw, scene, wave, camera_hz)
     if draw.uniform() < 0.15:
-        clip = _with_repeated_frames(draw, clip)
+        clip = with_repeated_frames(draw, clip, most=0.1)
     clip = _compressed(draw, clip, camera_hz)
-    return _resampled(clip, times, np.arange(frames) / rate_hz, size), _standardised(
+    return _resampled(clip, times, np.arange(frames) / rate_hz, size), standardised(
         np.interp(np.arange(frames) / rate_hz, times, wave)
     )
 
@@ -333,13 +340,6 @@ def _motion(draw: np.random.Generator, scene: _Scene, n: int, rate_hz: float) ->
     return maps
 
 
-def _with_repeated_frames(draw: np.random.Generator, clip: np.ndarray) -> np.ndarray:
-    """Replace some frames by the one before, as a busy camera does."""
-    late = np.flatnonzero(draw.uniform(size=len(clip)) < draw.uniform(0, 0.1))
-    clip[late[late > 0]] = clip[late[late > 0] - 1]
-    return clip
-
-
 def _compressed(draw: np.random.Generator, clip: np.ndarray, rate_hz: float) -> np.ndarray:
     """Compress the clip: by H.264 in 45 % of clips, Motion JPEG in 20 %, else not at all."""
     choice = draw.uniform()
@@ -357,7 +357,4 @@ def _resampled(clip: np.ndarray, times_s: np.ndarray, grid_s: np.ndarray, size: 
     small = np.stack(
         [cv2.resize(f, (size, size), interpolation=cv2.INTER_AREA) for f in clip.astype(np.float32)]
     )
-    after = np.clip(np.searchsorted(times_s, grid_s), 1, len(times_s) - 1)
-    share = (grid_s - times_s[after - 1]) / (times_s[after] - times_s[after - 1])
-    share = share[:, None, None, None].astype(np.float32)
-    return eight_bits((1 - share) * small[after - 1] + share * small[after])
+    return eight_bits(on_even_grid(small, times_s, grid_s))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from emotion_rppg.synthesis.clips import _standardised, draw_pulse
+from emotion_rppg.synthesis.clips import draw_pulse, eight_bits, standardised
 from emotion_rppg.synthesis.degradations import (
     cropped,
     draw_codecs,
@@ -14,6 +14,7 @@ from emotion_rppg.synthesis.degradations import (
     expose,
     on_even_grid,
     through_codec,
+    with_repeated_frames,
 )
 from emotion_rppg.synthesis.head_motion import Motion, draw_motion
 from emotion_rppg.synthesis.heads import draw_head
@@ -23,6 +24,7 @@ from emotion_rppg.synthesis.rendering import FIELD, render
 RENDERED_PX = (64, 64, 64, 80)  # a side of the rendered field
 WEAKEST, STRONGEST = 0.0005, 0.015  # pulse, relative change of green per SD of the wave
 CALM = 0.35  # share of clips of a still head in constant light
+REPEATING = 0.12  # share of clips with repeated frames
 FINE_HZ = 120.0  # at which the wave is drawn
 
 
@@ -72,12 +74,13 @@ def head_clip(
     linear = render(draw, head, motion, lighting, wave, camera_hz, strength=strength, size=px)
     video = np.stack(list(expose(draw, linear, draw_sensor(draw))))
     video = _encoded(draw, video, camera_hz)
-    video = _with_repeats(draw, video)
+    if draw.uniform() < REPEATING:
+        video = with_repeated_frames(draw, video, most=0.12)
     crops = cropped(video, _boxes(motion, video.shape[1]), size)
-    clip = on_even_grid(crops, times, grid)
+    clip = eight_bits(on_even_grid(crops, times, grid))
     if not pulse:
         return clip, np.zeros(frames)
-    return clip, _standardised(np.interp(grid, fine, truth))
+    return clip, standardised(np.interp(grid, fine, truth))
 
 
 def _camera_rate(draw: np.random.Generator, rate_hz: float) -> float:
@@ -90,8 +93,7 @@ def _camera_rate(draw: np.random.Generator, rate_hz: float) -> float:
 
 def _frame_times(end_s: float, camera_hz: float) -> np.ndarray:
     """Compute the times of a camera's frames in seconds, from 0 to past the end."""
-    times = np.arange(int(np.ceil(end_s * camera_hz)) + 2) / camera_hz
-    return times
+    return np.arange(int(np.ceil(end_s * camera_hz)) + 2) / camera_hz
 
 
 def _strength(draw: np.random.Generator) -> float:
@@ -125,15 +127,6 @@ def _encoded(draw: np.random.Generator, video: np.ndarray, rate_hz: float) -> np
     """Pass the video through its codecs."""
     for codec in draw_codecs(draw):
         video = through_codec(video, rate_hz, codec)
-    return video
-
-
-def _with_repeats(draw: np.random.Generator, video: np.ndarray) -> np.ndarray:
-    """Replace some frames by the one before in some videos, as a busy camera does."""
-    if draw.uniform() < 0.12:
-        late = np.flatnonzero(draw.uniform(size=len(video)) < draw.uniform(0, 0.12))
-        for k in late[late > 0]:
-            video[k] = video[k - 1]
     return video
 
 
