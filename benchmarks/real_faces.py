@@ -30,12 +30,14 @@ from emotion_rppg import Signal, find_beats
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.metrics import beat_measures
-from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse import DONORS, METHODS
 from emotion_rppg.pulse.estimate import estimate_each
+from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.signal_quality import heart_rate
 
 READERS = ("physnet", *METHODS)
 AS_IS = "as it is"
+TRAINED_ON = "in the training of this network"
 GROUPS = ("rate known", "rate unknown", "lifeless", "no face or short")
 OUTCOMES = ("right", "wrong", "withheld")
 
@@ -80,6 +82,9 @@ def _row(clip: Clip, version: str, reader: str, wave: Signal | InputError) -> Ro
     if isinstance(wave, InputError):
         nan = float("nan")
         return Row(*named, 0.0, nan, nan, False, 0.0, 0.0, nan, str(wave), "withheld")
+    if clip.video.path.name in _donors(reader):
+        nan = float("nan")
+        return Row(*named, 0.0, nan, nan, False, 0.0, 0.0, nan, TRAINED_ON, "withheld")
     beats = find_beats(wave)
     judged = estimate_heart_rate(wave, beats)
     spectrum, of_beats = heart_rate(wave), beat_measures(beats).hr_bpm
@@ -95,6 +100,14 @@ def _row(clip: Clip, version: str, reader: str, wave: Signal | InputError) -> Ro
         judged.reason or "",
         _outcome(clip, judged.hr_bpm),
     )
+
+
+def _donors(reader: str) -> list[str]:
+    """File names of the videos that a network was trained on without labels."""
+    if reader in READERS:
+        return []
+    people = read_config(reader).get("trained_on", {})
+    return [] if isinstance(people, str) else list(people.get(DONORS, ()))
 
 
 def _outcome(clip: Clip, bpm: float | None) -> str:
@@ -151,7 +164,7 @@ def print_clips(rows: list[Row]) -> None:
 def _cell(row: Row) -> str:
     """The cell of a reader and clip."""
     if not row.seconds:
-        return "refused"
+        return "trained on" if row.reason == TRAINED_ON else "refused"
     mark = "**" if np.isfinite(row.hr_bpm) else ""
     rates = f"{mark}{row.spectrum_bpm:.0f} / {row.beats_bpm:.0f}{mark}".replace("nan", "–")
     return f"{rates} ({row.quality:.2f}, {row.beats_share:.0%})"

@@ -1,13 +1,17 @@
 """The benchmark on real faces: its consensus rule, its outcomes and its degraded versions."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.real_clips import LEAST_AGREE, VERSIONS, Clip, agreed_range, degraded, frozen_rates
-from benchmarks.real_faces import Row, rows_of
+from benchmarks.real_faces import TRAINED_ON, Row, rows_of
 from emotion_rppg import Video
+from emotion_rppg.pulse import DONORS
+from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.faces import face
 
@@ -85,3 +89,15 @@ def test_each_degraded_version_is_readable(clip, version, tmp_path) -> None:
     assert changed.range_bpm == clip.range_bpm
     assert changed.video.path.parent == tmp_path
     assert outcome_of(changed).seconds == pytest.approx(10, abs=0.3)
+
+
+def test_a_reader_has_no_result_on_a_video_of_its_training(clip, tmp_path) -> None:
+    folder = tmp_path / "network"
+    shutil.copytree(BUNDLED["physnet"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["trained_on"] = {DONORS: [clip.video.path.name]}
+    (folder / "config.json").write_text(json.dumps(config))
+    own, other = rows_of(clip, "as it is", (str(folder), "pos"))
+    assert own.reason == TRAINED_ON
+    assert own.outcome == "withheld"
+    assert other.outcome == "right"

@@ -11,9 +11,12 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.splits import OWN, SPLITS, Fold, Split, overlapping, unit_names
+from emotion_rppg.pulse import DONORS
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
 
 AnySplit = str | Split | Callable[..., Iterator[Fold]]
@@ -160,6 +163,22 @@ def refuse_trained_on(
                 "scores on them would be too high; train it on other people"
             )
     return unknown
+
+
+def refuse_donors(videos: Iterable[Path], trained_on: str) -> None:
+    """Raise `Leak` if a network was trained on one of these videos as a donor, by its file name.
+
+    ``trained_on`` is JSON as in feature tables; "unknown" and "" name no donors.
+    """
+    if trained_on in ("", "unknown"):
+        return
+    donors = set(json.loads(trained_on).get(DONORS, ()))
+    shared = sorted(donors & {video.name for video in videos})
+    if shared:
+        raise Leak(
+            f"the network was trained on {', '.join(shared[:4])} as donor: it learned to ignore "
+            "the pulse of these videos; test it on others"
+        )
 
 
 def _training_records(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from emotion_rppg.datasets.manifest import SYNTHETIC
 from emotion_rppg.errors import InputError
-from emotion_rppg.evaluation.leakage import refuse_trained_on
+from emotion_rppg.evaluation.leakage import refuse_donors, refuse_trained_on
 from emotion_rppg.evaluation.result import FAILURES, ORIGINS, PulseEvaluation, table_of
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
@@ -113,6 +113,9 @@ def evaluate_pulse(
     if len(known):
         known["trained_on"] = [origins[name].trained_on for name in known["method"]]
         refuse_trained_on(known, np.ones(len(known), bool), allow_unknown_training)
+    videos = {recording.video.path for recording, _ in jobs if recording.video is not None}
+    for origin in origins.values():
+        refuse_donors(videos, origin.trained_on)
     results: dict[int, pd.DataFrame | str]
     results = {k: fact for k, fact in enumerate(facts) if isinstance(fact, str)}
     remaining = {k: job for k, job in enumerate(jobs) if k not in results}

@@ -7,6 +7,7 @@ from emotion_rppg.pulse import methods
 
 T = TypeVar("T")
 KIND = "pulse"  # "kind" in the config.json of a pulse network
+DONORS = "donor-videos"  # in ``trained_on``: file names of videos without labels
 METHODS = {
     "green": methods.green,
     "ica": methods.ica,

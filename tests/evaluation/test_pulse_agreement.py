@@ -255,6 +255,14 @@ def test_the_training_people_of_the_bundled_network_are_refused_too(
         evaluate_pulse(study, methods=["PhysNet"])
 
 
+def test_a_network_is_not_tested_on_its_donor_videos(study, tmp_path, monkeypatch) -> None:
+    read_as(monkeypatch, lambda video: pytest.fail("a video was read"))
+    name = study[0].video.path.name
+    folder = network(tmp_path / "donors", {"donor-videos": [name, "another.mp4"]})
+    with pytest.raises(Leak, match=f"trained on {name} as donor"):
+        evaluate_pulse(study, methods=["pos", folder])
+
+
 @pytest.mark.slow
 def test_a_video_is_decoded_once_for_all_methods_and_cached_results_are_reused(
     study, results, tmp_path, monkeypatch

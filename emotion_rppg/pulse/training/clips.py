@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import DONORS
 from emotion_rppg.pulse.inference.overlap_add import face_crops
 from emotion_rppg.pulse.training.config import TrainingConfig
-from emotion_rppg.pulse.training.donors import DATASET as DONORS
 from emotion_rppg.pulse.training.donors import Donor, donor_clip
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache

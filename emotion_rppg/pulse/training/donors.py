@@ -30,7 +30,6 @@ SKIN_SPREAD = 0.035  # of chromaticity, within which a pixel is skin
 # where forehead and cheeks are in a crop, as shares of its side: top, bottom, left, right
 CENTRE = (0.3, 0.65, 0.36, 0.64)
 STRENGTH = (0.0012, 0.01)  # relative change of green for one standard deviation of the wave
-DATASET = "donor-videos"
 
 
 @dataclass(frozen=True, eq=False)

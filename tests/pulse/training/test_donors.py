@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import DONORS
 from emotion_rppg.pulse.methods import pos
 from emotion_rppg.pulse.training.clips import synthetic_clips
 from emotion_rppg.pulse.training.config import TrainingConfig
 from emotion_rppg.pulse.training.donors import (
-    DATASET,
     donor_clip,
     donor_of,
     read_donors,
@@ -91,7 +91,6 @@ def test_videos_without_a_long_enough_stretch_are_refused(tmp_path) -> None:
         read_donors([path], rate_hz=RATE_HZ, frames=128)
     (donor,) = read_donors([path], rate_hz=RATE_HZ, frames=40)
     assert donor.name == "short.mp4"
-    assert DATASET == "donor-videos"
 
 
 def test_the_requested_share_of_clips_is_from_donors(monkeypatch) -> None:
@@ -107,7 +106,7 @@ def test_the_requested_share_of_clips_is_from_donors(monkeypatch) -> None:
     for index in range(8):
         clips(index)
     assert [kinds.count(kind) for kind in ("donor", "head", "drawn")] == [4, 2, 2]
-    assert people[DATASET] == ["a.mp4"]
+    assert people[DONORS] == ["a.mp4"]
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.5, 0), (0.0, 1)])
@@ -126,5 +125,5 @@ def test_a_network_is_trained_on_donors_and_names_them(tmp_path) -> None:
     words = ["train", "pulse", "--out", str(tmp_path / "net"), *options]
     assert CliRunner().invoke(app, words).exit_code == 0
     config = json.loads((tmp_path / "net" / "config.json").read_text())
-    assert config["trained_on"][DATASET] == ["person.mp4"]
+    assert config["trained_on"][DONORS] == ["person.mp4"]
     assert config["training"]["donors"] == 0.5
