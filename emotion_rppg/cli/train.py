@@ -441,14 +441,14 @@ def convert(
         ),
     ] = None,
     check: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Option(
             metavar="VIDEO",
             help="Real video of a still face to measure polarity and lag on, by comparison with "
             "POS (repeatable). Default: synthetic clips, on which networks trained on real people "
             "may be poor.",
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     no_check: Annotated[
         bool,
         typer.Option(
@@ -483,13 +483,13 @@ def convert(
                 checkpoint,
                 model,
                 trained_on=trained_on,
-                check=None if no_check else check,
+                check=None if no_check else check or [],
                 **options,
             )
         arguments = {"checkpoint": checkpoint, "trained_on": trained_on, **options}
         arguments |= {"check": check, "no_check": no_check}
         local = [] if is_address(checkpoint) else [Path(checkpoint)]
-        write_run(model, "convert", arguments, [*local, *check])
+        write_run(model, "convert", arguments, [*local, *(check or [])])
         source = read_config(model)["source"]
         text = _measured_text(measured)
         text += f"\nlicence: {source['licence']}" if "licence" in source else ""

@@ -172,6 +172,7 @@ def add_brows(
     x: np.ndarray,
     y: np.ndarray,
 ) -> None:
+    """Add eyebrows."""
     strength, tilt, height = draw.uniform(0.2, 0.85), draw.normal(0, 0.1), draw.uniform(0.11, 0.17)
     thick = draw.uniform(0.02, 0.04)
     for side in (-1, 1):

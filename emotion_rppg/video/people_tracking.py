@@ -1,10 +1,10 @@
 """Track every person in a video; a person is never continued as somebody else.
 
 Faces are detected once for all people. The detections of a face that moves without interruption
-form a track. A track begins a new person, unless its face resembles one person who has left, and
-nobody else who was in the video, closely. Where it is not certain who a face is (two faces meet and
-look alike, a cut, a face replaced by another), the track ends, and a new one begins. So one person
-may be counted twice, but two people are not counted as one.
+form a track. A track begins a new person, unless its face closely resembles one person who has
+left, and nobody else who was in the video. Where it is not certain who a face is (two similar faces
+meet, a cut, a face replaced by another), the track ends, and a new one begins. So one person may be
+counted twice, but two people are not counted as one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.video.detectors import LARGE_WIDTH, DetectedFace, Detector, as_detector
+from emotion_rppg.video.face_appearance import Appearance, add_appearance, appearance_of, closest
 from emotion_rppg.video.face_tracking import (
     DETECT_S,
     MOST_MOVE,
@@ -42,16 +43,11 @@ MOST_GROWTH = 1.5  # of a face's size between two detections
 NEAR, FAST = 1.2, 0.25  # in face sizes: of two faces, and moved in one step: detections every 0.2 s
 COVERED = 0.25  # of the smaller of two boxes by the other: skin of both may be in either
 
-# Appearance: an aligned patch of the face; resemblance is the correlation of two patches less the
-# difference of their mean colours (largest absolute logarithm). Of one person 0.8–0.95 seconds
-# later in a similar pose; of two people at most 0.7 over all poses of 16 real ones.
-PATCH = 24  # pixels a side
-ALIGNED = np.array([[0.32, 0.38], [0.68, 0.38], [0.50, 0.60], [0.36, 0.78], [0.64, 0.78]])
-RESEMBLES, RESEMBLES_NEARBY = 0.82, 0.60  # anywhere; at the same place within a second
+# Least resemblance (`face_appearance`) to one person: anywhere; at the same place within a second
+RESEMBLES, RESEMBLES_NEARBY = 0.82, 0.60
 # A turning head resembles itself less from one detection to the next, but stays at its place
 MOST_MOVE_UNLIKE, LEAST_ALIKE = 0.35, 0.0  # face sizes; resemblance
 MARGIN = 0.12  # by which one person must resemble more than any other
-LOOKS = 16  # patches stored for each person
 
 # Assignment of detections: distance in face sizes plus this times what is missing to resemblance 1
 APPEARANCE_WEIGHT = 0.7
@@ -123,77 +119,13 @@ def _track(frames: Iterable[Frame], path: Path, detector: Detector) -> Iterator[
     log.info("%s: %d people", path, len(tracker.people))
 
 
-# ---- appearance ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """Appearance of a face: standardised grey patch (n,) and logarithm of its mean colour (3,)."""
-
-    patch: np.ndarray
-    colour: np.ndarray
-
-
-def look_of(image: np.ndarray, face: DetectedFace) -> Look:
-    """Cut the aligned patch of a face from an image (h, w, 3)."""
-    cv2 = opencv()
-    scale, rotation, shift = _alignment(face.landmarks)
-    shrink = max(int(1 / (1.5 * scale)), 1)  # averages before it samples
-    x, y, w, h = face.box
-    side = max(w, h)
-    left, top = (max(int(v - side / 2), 0) for v in (x, y))
-    part = image[top : int(y + h + side / 2) + 1, left : int(x + w + side / 2) + 1]
-    size = (max(part.shape[1] // shrink, 1), max(part.shape[0] // shrink, 1))
-    small = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    zoom = np.array([part.shape[1] / size[0], part.shape[0] / size[1]])
-    to_patch = np.column_stack([rotation * zoom, shift + rotation @ np.array([left, top])])
-    pixels = cv2.warpAffine(small, to_patch, (PATCH, PATCH), borderMode=cv2.BORDER_REPLICATE)
-    pixels = pixels.astype(np.float32)
-    grey = pixels.mean(axis=2).ravel()
-    grey -= grey.mean()
-    skin = pixels[PATCH // 4 : -PATCH // 6, PATCH // 6 : -PATCH // 6].reshape(-1, 3)
-    return Look(grey / max(float(np.linalg.norm(grey)), 1e-6), np.log(skin.mean(axis=0) + 1))
-
-
-def _alignment(landmarks: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Fit scale, scaled rotation (2, 2) and shift (2,) from landmarks to the patch (least squares).
-
-    Umeyama (1991), in complex numbers.
-    """
-    given, wanted = (points @ np.array([1, 1j]) for points in (landmarks, PATCH * ALIGNED))
-    centred = given - given.mean()
-    factor = np.vdot(centred, wanted - wanted.mean()) / max(np.vdot(centred, centred).real, 1e-9)
-    rotation = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    shift = wanted.mean() - factor * given.mean()
-    return max(abs(factor), 1e-3), rotation, np.array([shift.real, shift.imag])
-
-
-def resemblance(a: Look, b: Look) -> float:
-    """Compute how much two faces resemble: correlation less difference of colour; 1: equal."""
-    return float(a.patch @ b.patch - np.abs(a.colour - b.colour).max())
-
-
-def closest(looks: Sequence[Look], others: Sequence[Look]) -> float:
-    """Compute the largest resemblance between two groups of looks; -9 if one is empty."""
-    return max((resemblance(a, b) for a in looks for b in others), default=-9.0)
-
-
-def _add_look(looks: list[Look], new: Look) -> None:
-    """Store a look; of more than 16, the one that resembles another most is dropped."""
-    looks.append(new)
-    if len(looks) > LOOKS:
-        patches = np.array([look.patch for look in looks])
-        alike = patches @ patches.T - 2 * np.eye(len(looks))
-        del looks[int(alike.max(axis=1).argmax())]
-
-
 # ---- tracks and people -----------------------------------------------------------------------
 
 
 @dataclass(eq=False)
 class _Person:
     number: int
-    looks: list[Look] = field(default_factory=list)
+    appearances: list[Appearance] = field(default_factory=list)
     met: set[int] = field(default_factory=set)  # numbers of people visible at the same time
 
 
@@ -206,7 +138,7 @@ class _Track:
     last_s: float
     history: FaceHistory = field(default_factory=lambda: FaceHistory(uneven=True))
     speed: np.ndarray = field(default_factory=lambda: np.zeros(2))  # pixels a second
-    looks: list[Look] = field(default_factory=list)
+    appearances: list[Appearance] = field(default_factory=list)
     uncertain_s: set[float] = field(default_factory=set)  # detections covered by another face
     person: _Person | None = None
     ended: bool = False
@@ -214,20 +146,22 @@ class _Track:
     view: np.ndarray | None = None  # the face's box in the last frame
     anchor: np.ndarray | None = None  # and at the last detection
 
-    def add(self, time_s: float, face: DetectedFace, look: Look, *, is_certain: bool) -> None:
+    def add(
+        self, time_s: float, face: DetectedFace, appearance: Appearance, *, is_certain: bool
+    ) -> None:
         """Add a detection."""
         linked = self.history.is_detected and continues_moving(self, face, time_s)
         if linked and time_s > self.last_s:
             self.speed = (_centre(face) - _centre(self.face)) / (time_s - self.last_s)
         self.history.add(time_s, face, linked=linked)
         self.face, self.last_s, self.view = face, time_s, None
-        self.alike = closest(self.looks[-4:], [look]) if self.looks else 1.0
+        self.alike = closest(self.appearances[-4:], [appearance]) if self.appearances else 1.0
         if not is_certain:
             self.uncertain_s.add(time_s)
             return
-        _add_look(self.looks, look)
+        add_appearance(self.appearances, appearance)
         if self.person is not None:
-            _add_look(self.person.looks, look)
+            add_appearance(self.person.appearances, appearance)
 
     def predicted(self, time_s: float) -> DetectedFace:
         """Return the face where it is at a time if it moved on."""
@@ -284,9 +218,9 @@ class _PeopleTracker:
         if frame.time_s < self._due_s:
             return
         faces = _without_parts(self._detect(frame.image))
-        looks = [look_of(frame.image, face) for face in faces]
+        appearances = [appearance_of(frame.image, face) for face in faces]
         open_tracks = [track for track in self._tracks if not track.ended]
-        chosen = _assign(open_tracks, faces, looks, frame.time_s)
+        chosen = _assign(open_tracks, faces, appearances, frame.time_s)
         for track in open_tracks:
             if track not in chosen.values() and not track.ended:
                 self._miss(track, frame.time_s)
@@ -297,10 +231,12 @@ class _PeopleTracker:
         self._tracks += [track for track in current if track not in open_tracks]
         boxes = [face.box for face in faces]
         missing = [t.predicted(frame.time_s).box for t in open_tracks if t not in current]
-        for k, (track, face, look) in enumerate(zip(current, faces, looks, strict=True)):
+        for k, (track, face, appearance) in enumerate(
+            zip(current, faces, appearances, strict=True)
+        ):
             others = [*boxes[:k], *boxes[k + 1 :], *missing]
             is_certain = all(_covered(face.box, other) < COVERED for other in others)
-            track.add(frame.time_s, face, look, is_certain=is_certain)
+            track.add(frame.time_s, face, appearance, is_certain=is_certain)
             track.view = track.anchor = _view(frame.image, face)
         self._detected_s = frame.time_s
         self._due_s = frame.time_s + self._step_s(frame.time_s) - 1e-3
@@ -357,9 +293,11 @@ class _PeopleTracker:
         present = [other for other in self._tracks if other is not track and _meet(other, track)]
         present_people = [other.person for other in present if other.person is not None]
         away = [person for person in self.people if person not in present_people]
-        scores = {person.number: closest(track.looks, person.looks) for person in self.people}
+        scores = {
+            person.number: closest(track.appearances, person.appearances) for person in self.people
+        }
         best = max(away, key=lambda person: scores[person.number], default=None)
-        rivals = [closest(track.looks, other.looks) for other in present]
+        rivals = [closest(track.appearances, other.appearances) for other in present]
         rivals += [scores[person.number] for person in present_people]
         rivals += [] if best is None else [scores[number] for number in best.met]
         needed = max(RESEMBLES, MARGIN + max(rivals, default=-9.0))
@@ -367,8 +305,8 @@ class _PeopleTracker:
             best = _Person(len(self.people) + 1)
             self.people.append(best)
         track.person = best
-        for look in track.looks:
-            _add_look(best.looks, look)
+        for appearance in track.appearances:
+            add_appearance(best.appearances, appearance)
 
 
 def _meet(a: _Track, b: _Track) -> bool:
@@ -377,14 +315,17 @@ def _meet(a: _Track, b: _Track) -> bool:
 
 
 def _assign(
-    tracks: Sequence[_Track], faces: Sequence[DetectedFace], looks: Sequence[Look], time_s: float
+    tracks: Sequence[_Track],
+    faces: Sequence[DetectedFace],
+    appearances: Sequence[Appearance],
+    time_s: float,
 ) -> dict[int, _Track]:
     """Assign detections to tracks at the least cost; return the track of a detection's number.
 
     Tracks between which it is in doubt to whom a detection belongs are ended.
     """
     cost = np.array(
-        [[_cost(t, f, k, time_s) for f, k in zip(faces, looks, strict=True)] for t in tracks]
+        [[_cost(t, f, k, time_s) for f, k in zip(faces, appearances, strict=True)] for t in tracks]
     ).reshape(len(tracks), len(faces))
     pairs = _least_cost(cost)
     chosen = {column: tracks[row] for row, column in pairs}
@@ -401,14 +342,14 @@ def _assign(
     return {column: track for column, track in chosen.items() if not track.ended}
 
 
-def _cost(track: _Track, face: DetectedFace, look: Look, time_s: float) -> float:
+def _cost(track: _Track, face: DetectedFace, appearance: Appearance, time_s: float) -> float:
     """Compute the cost of continuing a track with a detection; infinite where it cannot."""
     growth = np.sqrt(np.prod(face.box[2:]) / np.prod(track.face.box[2:]))
     if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
         return np.inf
     distance = distance_between(face, track.predicted(time_s))
     nearest = min(distance, distance_between(face, track.face))
-    alike = closest(track.looks[-4:], [look]) if track.looks else LEAST_ALIKE
+    alike = closest(track.appearances[-4:], [appearance]) if track.appearances else LEAST_ALIKE
     sure = alike >= RESEMBLES_NEARBY
     if nearest >= (MOST_MOVE if sure else MOST_MOVE_UNLIKE):
         return np.inf
