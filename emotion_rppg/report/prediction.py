@@ -15,11 +15,12 @@ from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_tim
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table, write_wave
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.windows import OK, PERSON
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from emotion_rppg.emotion.model import Model
 
@@ -109,8 +110,6 @@ def _write_person(
     name = wave.kind or "pulse"
     shown_s = min(wave.duration_s, 30.0)
     drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
-    intervals = signals.plot_tachogram({name: beats})
-    on_plane = plane(rows, model)
     suffix, whose = (f"_{number}", f" of person {number}") if number else ("", "")
     write_wave(wave, folder / f"wave{suffix}.csv")
     drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
@@ -124,23 +123,13 @@ def _write_person(
                     f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) "
                     "and its quality (grey, 0–1).",
                 ),
-                (
-                    intervals,
-                    "Inter-beat intervals over the recording; the line is interrupted at gaps.",
-                ),
+                *_intervals(name, beats),
             ],
         ),
         Section(
             f"Prediction{whose}",
             [text for text in (*model.codings.values(), abstained(rows)) if text],
-            [
-                (
-                    plot_over_time(rows, model),
-                    "Prediction of each window, at the window's centre: a number, or the "
-                    "probability p of a class.",
-                ),
-                *([(on_plane, _ON_PLANE)] if on_plane else []),
-            ],
+            _predictions(rows, model),
             table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
             table_caption="One row per window; columns “…_p_…” are probabilities of classes. "
             "An empty prediction is withheld, with its reason.",
@@ -148,6 +137,27 @@ def _write_person(
         ),
     ]
     return output, sections
+
+
+def _intervals(name: str, beats: Beats) -> list[tuple[Figure, str]]:
+    """Draw the intervals of a wave with their caption; nothing without intervals."""
+    if not len(beats.intervals_ms):
+        return []
+    caption = "Inter-beat intervals over the recording; the line is interrupted at gaps."
+    return [(signals.plot_tachogram({name: beats}), caption)]
+
+
+def _predictions(rows: pd.DataFrame, model: Model) -> list[tuple[Figure, str]]:
+    """Draw the predictions with their captions; nothing if all are withheld."""
+    if not (rows["reason"] == OK).any():
+        return []
+    caption = (
+        "Prediction of each window, at the window's centre: a number, or the probability p of a "
+        "class."
+    )
+    on_plane = plane(rows, model)
+    figures = [(plot_over_time(rows, model), caption)]
+    return [*figures, (on_plane, _ON_PLANE)] if on_plane else figures
 
 
 _ON_PLANE = (

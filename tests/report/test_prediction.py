@@ -1,0 +1,51 @@
+"""The report of a prediction has figures only of what there is."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emotion_rppg import load
+from emotion_rppg.report.prediction import write_prediction
+from emotion_rppg.signals import Signal
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load("stress")
+
+
+def written(tmp_path, model, wave: Signal, reason: str) -> str:
+    rows = pd.DataFrame(
+        {
+            "dataset": "study",
+            "subject": "1",
+            "session": "1",
+            "trial": "1",
+            "start_s": [0.0],
+            "duration_s": [60.0],
+            "hr_bpm": [72.0],
+            "quality": [0.9],
+            "stress": ["high" if reason == "ok" else None],
+            "stress_p_low": [0.2 if reason == "ok" else np.nan],
+            "stress_p_high": [0.8 if reason == "ok" else np.nan],
+            "reason": [reason],
+        }
+    )
+    write_prediction(rows, wave, model, tmp_path / "out", arguments={})
+    return (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_prediction_is_drawn_with_wave_and_intervals(tmp_path, model) -> None:
+    times = np.arange(60 * 64) / 64
+    page = written(tmp_path, model, Signal(np.cos(2 * np.pi * 1.2 * times), 64, kind="bvp"), "ok")
+    assert "pulse wave, its detected beats" in page
+    assert "Inter-beat intervals" in page
+    assert "Prediction of each window" in page
+
+
+def test_nothing_is_drawn_of_intervals_and_predictions_that_do_not_exist(tmp_path, model) -> None:
+    noise = np.random.default_rng(0).normal(size=10 * 64)
+    page = written(tmp_path, model, Signal(noise, 64, kind="bvp"), "no trusted pulse")
+    assert "pulse wave, its detected beats" in page
+    assert "Inter-beat intervals" not in page
+    assert "Prediction of each window" not in page
