@@ -295,7 +295,7 @@ def _extract_one(
 
 
 def _check_people(options: Extraction) -> None:
-    """Refuse a baseline trial with ``face="all"``: nobody knows who is who in two videos."""
+    """Refuse a baseline trial with ``face="all"``: people of two videos are not matched."""
     if options.face == EVERYBODY and isinstance(options.baseline, str):
         raise InputError(
             f"baseline {options.baseline!r} with face={EVERYBODY!r}: the people of two videos are "
