@@ -1,4 +1,4 @@
-"""Define the settings of a training of a pulse network (`PretrainingConfig`)."""
+"""Define the settings of a training of a pulse network (`TrainingConfig`)."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def train(
         from it, with the same recipe, people and ``init``.
     validation : function, optional
         The same for people who are held out: training ends when their loss no longer falls, and the
-        weights with their lowest loss are saved (``PretrainingConfig``).
+        weights with their lowest loss are saved (``TrainingConfig``).
     trained_on : mapping or "unknown"
         ``{data set: [subjects]}`` of ``clips`` and of ``validation``. It is saved with the weights,
         so that `evaluate` can refuse to test the network on these people.
