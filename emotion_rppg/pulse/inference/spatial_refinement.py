@@ -115,8 +115,8 @@ def refine(wave: np.ndarray, cells: np.ndarray, rate_hz: float) -> np.ndarray:
 
 def _refine_minute(wave: np.ndarray, cells: np.ndarray, rate_hz: float) -> np.ndarray:
     """Refine one minute (and its margins) with the penalty that predicts the wave best."""
-    target = standardise(_banded(wave, rate_hz))
-    shares = _banded(cells / np.maximum(cells.mean(axis=0), 1.0), rate_hz)
+    target = standardise(band_passed(wave, rate_hz))
+    shares = band_passed(cells / np.maximum(cells.mean(axis=0), 1.0), rate_hz)
     shares = shares / np.maximum(shares.std(axis=0), 1e-9)
     predictions = [standardise(row) for row in _predict_left_out(shares, target, rate_hz)]
     r = [float(target @ prediction) / len(target) for prediction in predictions]
@@ -125,12 +125,14 @@ def _refine_minute(wave: np.ndarray, cells: np.ndarray, rate_hz: float) -> np.nd
     return standardise(weight * predictions[best] + (1 - weight) * target)
 
 
-def _banded(x: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Filter x (n, …) to 0.5–8 Hz in double precision, without delay."""
+def band_passed(
+    x: np.ndarray, rate_hz: float, band_hz: tuple[float, float] = BAND_HZ
+) -> np.ndarray:
+    """Filter x (n, …) to a band, by default 0.5–8 Hz, in double precision, without delay."""
     from scipy.signal import butter, sosfiltfilt
 
-    high = min(BAND_HZ[1], 0.45 * rate_hz)
-    sos = butter(2, (BAND_HZ[0], high), "bandpass", fs=rate_hz, output="sos")
+    high = min(band_hz[1], 0.45 * rate_hz)
+    sos = butter(2, (band_hz[0], high), "bandpass", fs=rate_hz, output="sos")
     return np.asarray(sosfiltfilt(sos, x.astype(float), axis=0))
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference.overlap_add import face_crops, standardise
+from emotion_rppg.pulse.inference.spatial_refinement import band_passed
 from emotion_rppg.pulse.methods import pos
 from emotion_rppg.recordings import Video
 from emotion_rppg.signals import Signal
@@ -100,9 +101,10 @@ def _without_pulse(crops: np.ndarray, skin: np.ndarray, rate_hz: float) -> np.nd
     import cv2
 
     weights = skin / max(float(skin.sum()), 1e-6)
-    wave = _banded(pos(np.einsum("nijk,ij->nk", crops, weights).astype(float), rate_hz), rate_hz)
+    colours = np.einsum("nijk,ij->nk", crops, weights).astype(float)
+    wave = band_passed(pos(colours, rate_hz), rate_hz, BAND_HZ)
     parts = np.stack([cv2.resize(c, (CELLS, CELLS), interpolation=cv2.INTER_AREA) for c in crops])
-    changes = _banded(parts / np.maximum(parts.mean(axis=0), 1.0), rate_hz)
+    changes = band_passed(parts / np.maximum(parts.mean(axis=0), 1.0), rate_hz, BAND_HZ)
     slopes = np.tensordot(wave, changes, axes=(0, 0)) / max(float(wave @ wave), 1e-12)
     per_pixel = cv2.resize(
         slopes.astype(np.float32), crops.shape[1:3], interpolation=cv2.INTER_CUBIC
@@ -111,14 +113,6 @@ def _without_pulse(crops: np.ndarray, skin: np.ndarray, rate_hz: float) -> np.nd
     for frame, value in zip(out, wave, strict=True):
         frame *= 1 - np.float32(value) * per_pixel
     return out
-
-
-def _banded(x: np.ndarray, rate_hz: float) -> np.ndarray:
-    from scipy.signal import butter, sosfiltfilt
-
-    high = min(BAND_HZ[1], 0.45 * rate_hz)
-    sos = butter(2, (BAND_HZ[0], high), "bandpass", fs=rate_hz, output="sos")
-    return np.asarray(sosfiltfilt(sos, x.astype(float), axis=0))
 
 
 def donor_clip(
