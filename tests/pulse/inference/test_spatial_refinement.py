@@ -51,8 +51,8 @@ def test_cells_without_a_pulse_do_not_reproduce_an_invented_wave() -> None:
     draw = np.random.default_rng(2)
     invented = draw.normal(0, 1, 900)
     cells = cells_with(np.zeros(900), seed=3)
-    own = spatial_refinement.standardise(spatial_refinement._banded(invented, RATE_HZ))
-    shares = spatial_refinement._banded(cells / cells.mean(axis=0), RATE_HZ)
+    own = spatial_refinement.standardise(spatial_refinement.band_passed(invented, RATE_HZ))
+    shares = spatial_refinement.band_passed(cells / cells.mean(axis=0), RATE_HZ)
     within = shares @ np.linalg.lstsq(shares, own, rcond=None)[0]
     assert correlation(within, own) > 0.4  # by chance, if a block were in its own fit
     for found in spatial_refinement._predict_left_out(shares, own, RATE_HZ):
