@@ -55,6 +55,7 @@ def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
     assert all(r.face == 1 and r.wave.duration_s == pytest.approx(1, abs=0.1) for r in readings)
 
 
+@pytest.mark.slow
 def test_rmssd_needs_a_minute_and_dropped_frames_are_counted() -> None:
     frames = [f for f in skin(70, breath=0.06) if f.index % 50]  # every fiftieth is missing
     readings = list(watch(frames, region="full", step_s=5.0))
@@ -67,6 +68,7 @@ def test_rmssd_needs_a_minute_and_dropped_frames_are_counted() -> None:
     assert readings[-1].hr_bpm == pytest.approx(66, abs=1)
 
 
+@pytest.mark.slow
 def test_an_rmssd_that_its_error_outweighs_is_withheld() -> None:
     steady = list(watch(skin(70), region="full", step_s=5.0))[-1]  # its true RMSSD is zero
     assert steady.hr_bpm == pytest.approx(66, abs=1)

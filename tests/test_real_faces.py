@@ -91,6 +91,7 @@ def test_each_degraded_version_is_readable(clip, version, tmp_path) -> None:
     assert outcome_of(changed).seconds == pytest.approx(10, abs=0.3)
 
 
+@pytest.mark.slow
 def test_a_reader_has_no_result_on_a_video_of_its_training(clip, tmp_path) -> None:
     folder = tmp_path / "network"
     shutil.copytree(BUNDLED["physnet"], folder)

@@ -29,6 +29,7 @@ def test_the_wheel_contains_every_file_that_the_package_reads() -> None:
     assert "exclude" not in settings
 
 
+@pytest.mark.slow
 def test_the_wheel_contains_no_fake_data() -> None:
     """Code that writes fake data sets has "fake" in its name and is in tests."""
     defined = (ast.FunctionDef, ast.ClassDef)

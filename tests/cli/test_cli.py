@@ -134,6 +134,7 @@ def test_the_earlier_name_of_target_is_accepted_and_not_shown(tmp_path) -> None:
     assert "--task" not in run("evaluate", "--help").output
 
 
+@pytest.mark.slow
 def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
     out = tmp_path / "wave.csv"
     result = run("pulse", CLIP, "--method", "pos", "--out", out, "--json")

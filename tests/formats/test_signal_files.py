@@ -360,6 +360,7 @@ def test_a_json_beside_a_csv_gives_it_a_clock_and_names(tmp_path) -> None:
         signals_in(tmp_path / "bare.csv")
 
 
+@pytest.mark.slow
 def test_column_names_of_other_tools_are_recognised(real_data) -> None:
     path = real_data / "contact" / "bidmc" / "bidmc_01_Signals.csv"
     found = signals_in(path)

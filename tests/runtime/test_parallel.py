@@ -32,6 +32,7 @@ def blocks_sigint(pause_s: float) -> bool:
 JOBS = [(3, 0.5), (4, 0.0), (5, 0.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_have_the_order_of_the_jobs(workers) -> None:
     assert list(map_in_order(slow_square, JOBS, workers=workers)) == [9, 16, 25]

@@ -48,6 +48,7 @@ def run(*words: object) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_each_person_has_rows_of_their_own(table: pd.DataFrame, tmp_path: Path) -> None:
     from emotion_rppg.runtime.tables import write_table
 
