@@ -314,10 +314,11 @@ def predict(
     ],
     out: OutFolder = Path("prediction"),
     calibrate: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="Recording of the same person at rest, for a model that compares people with "
-            "their own rest."
+            metavar="REST[@START-END]",
+            help="Recording of the same person at rest, or a segment of one in seconds, for a "
+            "model that compares people with their own rest.",
         ),
     ] = None,
     region: Annotated[
@@ -354,14 +355,14 @@ def predict(
         from emotion_rppg.study import (
             channel_like,
             load,
-            read_all_like,
             read_people_like,
-            recordings_like,
         )
+        from emotion_rppg.study.rest import Rest
         from emotion_rppg.windows import PERSON
 
         options: dict[str, Any] = {"region": region, "weights": weights, "device": device}
-        at_rest = [] if calibrate is None else [calibrate]
+        resting = None if calibrate is None else Rest.parse(calibrate)
+        at_rest = [] if resting is None else [resting.path]
         run_checks(
             *signal_checks(
                 region=region or "face", weights=weights, device=device, paths=[*given, *at_rest]
@@ -375,7 +376,7 @@ def predict(
         arguments |= {"face": face, "channel": channel}
         inputs = [path for path in (*given, *at_rest, model) if path.exists()]
         rest = None
-        if calibrate is not None:
+        if resting is not None:
             read_as = trained.extraction.face if trained.extraction and face is None else face
             if read_as == EVERYBODY:
                 raise InputError(
@@ -383,8 +384,7 @@ def predict(
                     "videos are not matched: give --face N instead of all"
                 )
             with progress_bar("reading the rest") as progress:
-                found = recordings_like(trained, calibrate, channel=channel)
-                rest, _ = read_all_like(trained, found, **options, progress=progress)
+                rest = resting.table(trained, channel=channel, progress=progress, **options)
         tables = [path for path in given if is_feature_table(path)]
         found = []
         if not tables:

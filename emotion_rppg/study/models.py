@@ -11,6 +11,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, extraction_of
 from emotion_rppg.recordings import Video
 from emotion_rppg.study.replay import read_all_like, recordings_like
+from emotion_rppg.study.rest import Rest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,8 @@ def predict(
     model : Model, folder or name
         The package contains the model ``"stress"``; see its card.
     calibrate : file, Video or table, optional
-        The same person at rest, for a model fitted with ``normalise="calibration"``.
+        The same person at rest, for a model fitted with ``normalise="calibration"``;
+        ``"FILE@START-END"`` is a segment of a recording, s.
     device, weights :
         Device for networks, and the current folder of the pulse network.
     region : str, optional
@@ -164,7 +166,9 @@ def predict(
     else:
         table = checked_table(video_or_table)
     rest = calibrate
-    if isinstance(calibrate, str | Path | Video):
+    if isinstance(calibrate, str | Path):
+        rest = Rest.parse(calibrate).table(trained, channel=channel, **options)
+    elif isinstance(calibrate, Video):
         recordings = recordings_like(trained, calibrate, channel=channel)
         rest, _ = read_all_like(trained, recordings, **options)
     for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
