@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.channels import Reader
 from emotion_rppg.formats.empatica import is_e4
 from emotion_rppg.formats.missing_values import is_missing
-from emotion_rppg.formats.signal_files import Reader, signals_in
+from emotion_rppg.formats.signal_files import signals_in
 from emotion_rppg.recordings import DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Signal
