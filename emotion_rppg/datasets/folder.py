@@ -25,9 +25,10 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import identity_in_physio
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
-from emotion_rppg.formats.empatica import FILES, is_e4
+from emotion_rppg.formats.embraceplus import AVRO
+from emotion_rppg.formats.empatica import FILES
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
-from emotion_rppg.formats.signal_files import OPENERS, is_signal_file, signals_in
+from emotion_rppg.formats.signal_files import OPENERS, is_session, is_signal_file, signals_in
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.formats.wfdb_records import WFDB_SAMPLES
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
@@ -91,7 +92,7 @@ class Folder:
                 "(`emotion-rppg init FOLDER` writes one), or of videos and signal CSVs"
             )
         manifest = self.root / MANIFEST
-        if is_e4(self.root):
+        if is_session(self.root):
             self._recordings = [recording_of(self.root, **self._selection)]
         elif manifest.is_file():
             self._recordings = read_manifest(self.root, **self._selection)
@@ -194,10 +195,10 @@ def _raise(path: Path, reason: str) -> Signal:
 
 
 def _entries(root: Path) -> list[Path]:
-    """List the files under a folder, with each E4 session in place of its files."""
+    """List the files under a folder, with each session's folder in place of its files."""
     files = _files(root)
-    folders = {p.parent for p in files if p.name in FILES}
-    sessions = {folder for folder in folders if is_e4(folder)}
+    folders = {p.parent for p in files if p.name in FILES or p.suffix.lower() == AVRO}
+    sessions = {folder for folder in folders if is_session(folder)}
     entries = {p.parent if p.parent in sessions else p for p in files}
     # the samples of a WFDB record are listed by its header
     return sorted(p for p in entries if not p.name.lower().endswith(WFDB_SAMPLES))

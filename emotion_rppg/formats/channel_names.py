@@ -21,7 +21,9 @@ OTHER_NAMES = {
     "acc": ("acc", "accel", "acceleration", "accelerometer"),
 }
 # names of ECG leads, which recorders write without "ECG"; compared in lower case
-ECG_LEADS = frozenset("i ii iii avr avl avf v v1 v2 v3 v4 v5 v6 mli mlii mliii mcl1".split())
+ECG_LEADS = frozenset(
+    ("i", "ii", "iii", "avr", "avl", "avf", "v", "v1", "v2", "v3", "v4", "v5", "v6", "mli", "mlii")
+)
 # words in names of numbers derived from a pulse, which are not its wave
 _TRENDS = ("rate", "pulse ox", "quality", "sqi", "amplitude")
 

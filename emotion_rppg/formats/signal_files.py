@@ -12,6 +12,7 @@ from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
 from emotion_rppg.formats.channel_names import NAME_PREFIXES, find_channel, kind_of_choice
 from emotion_rppg.formats.channels import Container, Contents, Reader, make_channel
 from emotion_rppg.formats.edf import read_header
+from emotion_rppg.formats.embraceplus import AVRO, embrace_contents, is_embrace_folder
 from emotion_rppg.formats.empatica import is_e4, read_session
 from emotion_rppg.formats.safe_io import read_edf
 from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
@@ -58,7 +59,7 @@ def signals_in(
 def opener(path: Path) -> Opener:
     """Return the opener of a file or folder by its name, without opening it."""
     if path.is_dir():
-        return _e4_signals
+        return _EMBRACE if is_embrace_folder(path) else _e4_signals
     for ending, open_file in OPENERS.items():
         if path.name.lower().endswith(ending):
             return open_file
@@ -66,8 +67,13 @@ def opener(path: Path) -> Opener:
 
 
 def is_signal_file(path: Path) -> bool:
-    """Return whether a path is named like a signal file, or is the folder of an E4 session."""
-    return is_e4(path) if path.is_dir() else path.name.lower().endswith(tuple(OPENERS))
+    """Return whether a path is named like a signal file, or is the folder of a session."""
+    return is_session(path) if path.is_dir() else path.name.lower().endswith(tuple(OPENERS))
+
+
+def is_session(path: Path) -> bool:
+    """Return whether a folder or zip is one recording: of an E4 or an EmbracePlus wristband."""
+    return is_e4(path) or is_embrace_folder(path)
 
 
 def _csv_signals(path: Path) -> Mapping[str, Reader]:
@@ -109,6 +115,7 @@ def _edf_channel(path: Path, label: str) -> Signal:
     return read_edf(path, {label: None})[label]
 
 
+_EMBRACE = Container(embrace_contents)
 OPENERS: dict[str, Opener] = {
     PHYSIO: _physio_signals,
     **dict.fromkeys(TEXT_ENDINGS, _csv_signals),
@@ -116,6 +123,7 @@ OPENERS: dict[str, Opener] = {
     ".edf": Container(edf_contents),
     ".bdf": Container(edf_contents),
     **dict.fromkeys(WFDB_ENDINGS, Container(wfdb_contents)),
+    AVRO: _EMBRACE,
 }
 _CHANNEL_OPENERS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
     _physio_signals: _physio_channel,

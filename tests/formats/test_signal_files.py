@@ -103,6 +103,12 @@ def write_wfdb(folder: Path, bpm: float, ending: str) -> Path:
     return write_record(folder, ending=ending, bpm=bpm)
 
 
+def write_avro_file(folder: Path, bpm: float) -> Path:
+    from tests.formats.test_embraceplus import write_avro
+
+    return write_avro(folder, bpm)
+
+
 WRITERS = {
     ".csv": write_csv,
     ".tsv": partial(write_text, ending=".tsv", delimiter="\t"),
@@ -118,6 +124,7 @@ WRITERS = {
     ".hea": partial(write_wfdb, ending="hea"),
     ".dat": partial(write_wfdb, ending="dat"),
     ".mat": partial(write_wfdb, ending="mat"),
+    ".avro": write_avro_file,
     "": write_e4,
 }
 
