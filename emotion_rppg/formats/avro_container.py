@@ -105,18 +105,20 @@ def _unpack(path: Path, block: bytes, codec: bytes) -> bytes:
 def check_schema(schema: Any, inside: tuple[str, ...] = (), known: set[str] | None = None) -> None:
     """Refuse a schema with values of no byte, of unknown types, or that contain themselves.
 
-    ``inside`` has the names of the enclosing records, ``known`` those of all finished types.
+    ``inside`` has the names of the enclosing types, ``known`` those of all finished ones, both
+    without name space: a type that two name spaces have is refused within one of them.
     """
     known = set() if known is None else known
     if len(inside) > _MAX_DEPTH:
         raise ValueError("a schema of more than 20 levels")
     if isinstance(schema, str):
-        if schema not in _PLAIN and schema not in known:
+        name = schema.rpartition(".")[2]
+        if schema not in _PLAIN and (name not in known or name in inside):
             raise ValueError(f"a schema with the type {schema[:40]!r}")
         return
     if not isinstance(schema, dict):
         raise ValueError("a schema with alternatives")
-    kind, name = schema.get("type"), str(schema.get("name", ""))
+    kind, name = schema.get("type"), str(schema.get("name", "")).rpartition(".")[2]
     if kind == "record":
         if not schema.get("fields"):
             raise ValueError(f"a record {name!r} without fields")
