@@ -81,8 +81,10 @@ class Container:
     def __call__(self, path: Path) -> Mapping[str, Reader]:
         contents = self.contents(path)
         waves = waves_by_kind(contents, path, warn=True)
-        if not waves.keys() & NAME_PREFIXES.keys():
+        if not waves:
             raise NoSignal(no_wave_message(path, contents))
+        if not waves.keys() & NAME_PREFIXES.keys():
+            _log.warning("%s", no_wave_message(path, contents))
         return {kind: self._reader(path, kind, found) for kind, found in waves.items()}
 
     def _reader(self, path: Path, kind: str, waves: list[Channel]) -> Reader:

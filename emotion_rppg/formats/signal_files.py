@@ -18,6 +18,7 @@ from emotion_rppg.formats.safe_io import read_edf
 from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
 from emotion_rppg.formats.text_files import TEXT_ENDINGS
 from emotion_rppg.formats.wfdb_records import WFDB_ENDINGS, wfdb_contents
+from emotion_rppg.formats.xdf import xdf_contents
 from emotion_rppg.signals import Signal
 
 Opener = Callable[[Path], Mapping[str, Reader]]
@@ -124,6 +125,7 @@ OPENERS: dict[str, Opener] = {
     ".bdf": Container(edf_contents),
     **dict.fromkeys(WFDB_ENDINGS, Container(wfdb_contents)),
     AVRO: _EMBRACE,
+    ".xdf": Container(xdf_contents),
 }
 _CHANNEL_OPENERS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
     _physio_signals: _physio_channel,

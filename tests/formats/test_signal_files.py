@@ -109,6 +109,12 @@ def write_avro_file(folder: Path, bpm: float) -> Path:
     return write_avro(folder, bpm)
 
 
+def write_xdf_file(folder: Path, bpm: float) -> Path:
+    from tests.formats.test_xdf import write_streams
+
+    return write_streams(folder, bpm)
+
+
 WRITERS = {
     ".csv": write_csv,
     ".tsv": partial(write_text, ending=".tsv", delimiter="\t"),
@@ -125,6 +131,7 @@ WRITERS = {
     ".dat": partial(write_wfdb, ending="dat"),
     ".mat": partial(write_wfdb, ending="mat"),
     ".avro": write_avro_file,
+    ".xdf": write_xdf_file,
     "": write_e4,
 }
 
