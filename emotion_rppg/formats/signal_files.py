@@ -11,6 +11,7 @@ from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
 from emotion_rppg.formats.channel_names import NAME_PREFIXES, find_channel, kind_of_choice
 from emotion_rppg.formats.channels import Container, Contents, Reader, make_channel
+from emotion_rppg.formats.device_logs import find_log, log_contents
 from emotion_rppg.formats.edf import read_header
 from emotion_rppg.formats.embraceplus import AVRO, embrace_contents, is_embrace_folder
 from emotion_rppg.formats.empatica import is_e4, read_session
@@ -77,11 +78,18 @@ def is_session(path: Path) -> bool:
     return is_e4(path) or is_embrace_folder(path)
 
 
+_LOG = Container(log_contents)
+
+
 def _csv_signals(path: Path) -> Mapping[str, Reader]:
+    if find_log(path) is not None:
+        return _LOG(path)
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
 def _csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    if find_log(path) is not None:
+        return _LOG.channel(path, channel, kind)
     name = find_channel(channel, columns_in(path), str(path))
     kind = kind_of_choice(name, kind, str(path))
     return {kind: partial(read_signal, path, kind, channel=name)}

@@ -10,6 +10,8 @@ from emotion_rppg.errors import InputError
 
 UNITS = {"eda": "µS", "temp": "°C", "acc": "g"}  # kind -> unit of its Signal
 _STANDARD_GRAVITY = 9.80665  # m/s²
+# units of rates, intervals, shares and states, which no wave has; in lower case
+_OF_DERIVED = frozenset(("bpm", "beats/min", "1/min", "/min", "ms", "%", "no_units"))
 # kind -> unit as files write it -> factor and offset to the kind's unit
 _TO_UNIT: dict[str, dict[str, tuple[float, float]]] = {
     "eda": {
@@ -39,8 +41,11 @@ def _plain(unit: str) -> str:
 def is_unit_of(kind: str | None, unit: str) -> bool:
     """Return whether values in a unit can be converted to the unit of the kind; True if not stated.
 
-    Kinds without a unit of their own (pulse waves, ECG, respiration) accept any.
+    Kinds without a unit of their own (pulse waves, ECG, respiration) accept any but those of
+    numbers that are derived from a wave.
     """
+    if _plain(unit) in _OF_DERIVED:
+        return False
     return kind not in _TO_UNIT or not _plain(unit) or _plain(unit) in _TO_UNIT[kind]
 
 
