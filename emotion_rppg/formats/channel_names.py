@@ -25,7 +25,7 @@ ECG_LEADS = frozenset(
     ("i", "ii", "iii", "avr", "avl", "avf", "v", "v1", "v2", "v3", "v4", "v5", "v6", "mli", "mlii")
 )
 # words in names of numbers derived from a pulse, which are not its wave
-_TRENDS = ("rate", "pulse ox", "quality", "sqi", "amplitude", "ambient")
+_TRENDS = ("rate", "pulse ox", "quality", "sqi", "amplitude", "ambient", "differentiated")
 
 
 def kind_by_name(name: str) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
+from emotion_rppg.formats.biopac import acq_contents
 from emotion_rppg.formats.channel_names import NAME_PREFIXES, find_channel, kind_of_choice
 from emotion_rppg.formats.channels import Container, Contents, Reader, make_channel
 from emotion_rppg.formats.device_logs import find_log, log_contents
@@ -134,6 +135,7 @@ OPENERS: dict[str, Opener] = {
     **dict.fromkeys(WFDB_ENDINGS, Container(wfdb_contents)),
     AVRO: _EMBRACE,
     ".xdf": Container(xdf_contents),
+    ".acq": Container(acq_contents),
 }
 _CHANNEL_OPENERS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
     _physio_signals: _physio_channel,

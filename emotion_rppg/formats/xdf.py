@@ -8,11 +8,8 @@ than it has bytes. Times count from the first sample of any stream.
 
 from __future__ import annotations
 
-import logging
 import math
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,6 +22,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.channel_names import kind_by_name
 from emotion_rppg.formats.channels import Channel, Contents, make_channel, missing_library
 from emotion_rppg.formats.safe_io import MB, as_input_error, check_file
+from emotion_rppg.runtime.quiet import log_silenced
 from emotion_rppg.signals import Signal
 
 _WHAT = "an XDF recording"
@@ -102,7 +100,7 @@ def _load(path: Path, changed_ns: int, size: int) -> _Recorded:
     except ImportError as error:
         raise missing_library(path, "XDF recordings", "pyxdf", error) from error
     _check_chunks(path, size)
-    with as_input_error(path, _WHAT), _quiet("pyxdf"):
+    with as_input_error(path, _WHAT), log_silenced("pyxdf"):
         raw, _ = pyxdf.load_xdf(
             str(path),
             jitter_break_threshold_seconds=_BREAK_S,
@@ -120,18 +118,6 @@ def _load(path: Path, changed_ns: int, size: int) -> _Recorded:
         streams = [_stream(s, name, origin_s) for s, name in zip(numbers, names, strict=True)]
         markers = sorted(m for s in texts for m in _markers(s, origin_s))
     return _Recorded(tuple(streams), tuple(markers))
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Silence a library's notes on segments and clocks, which are handled here."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _field(stream: dict[str, Any], name: str) -> str:

@@ -115,6 +115,12 @@ def write_xdf_file(folder: Path, bpm: float) -> Path:
     return write_streams(folder, bpm)
 
 
+def write_acq_file(folder: Path, bpm: float) -> Path:
+    from tests.formats.test_biopac import write_acq
+
+    return write_acq(folder, bpm)
+
+
 WRITERS = {
     ".csv": write_csv,
     ".tsv": partial(write_text, ending=".tsv", delimiter="\t"),
@@ -132,6 +138,7 @@ WRITERS = {
     ".mat": partial(write_wfdb, ending="mat"),
     ".avro": write_avro_file,
     ".xdf": write_xdf_file,
+    ".acq": write_acq_file,
     "": write_e4,
 }
 
