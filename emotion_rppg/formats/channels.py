@@ -59,7 +59,8 @@ class Contents:
     """A file: its format, its channels, the function that reads one by name, and its markers.
 
     ``markers`` are times (s, on the clock of the signals) with their text; ``note`` is a sentence
-    on how the channels were chosen or timed.
+    on how the channels were chosen or timed. ``preferred`` is the channel to read of several of one
+    kind, if it is not the first.
     """
 
     format: str
@@ -67,6 +68,7 @@ class Contents:
     read: Callable[[str], Signal]
     markers: tuple[tuple[float, str], ...] = ()
     note: str = ""
+    preferred: str = ""
 
     def channel(self, name: str) -> Channel:
         return next(channel for channel in self.channels if channel.name == name)
@@ -123,9 +125,14 @@ def waves_by_kind(
     out: dict[str, list[Channel]] = {}
     for kind in (*NAME_PREFIXES, *OTHER_NAMES):
         waves = [c for c in contents.channels if c.kind == kind and c.is_wave]
+        waves.sort(key=lambda wave: wave.name != contents.preferred)  # stable
         if waves:
             out[kind] = waves
-        if len(waves) > 1 and warn and kind in NAME_PREFIXES:
+        if not (len(waves) > 1 and warn and kind in NAME_PREFIXES):
+            continue
+        if waves[0].name == contents.preferred:
+            _log.warning("%s: %s", path.name, contents.note)
+        else:
             _log.warning(
                 "%s has the channels %s: %s is read; choose another with --channel (channel=…)",
                 path.name,

@@ -125,15 +125,16 @@ def read_column(
     delimiter: str,
     skip: int,
     rate_hz: float | None,
+    kind: str | None = None,
 ) -> Signal:
-    """Read a column of a table whose layout the caller knows, without a kind.
+    """Read a column of a table whose layout the caller knows.
 
     ``header`` names all columns, among them one of ``CLOCKS`` unless ``rate_hz`` is given; ``skip``
     is the number of lines before the first row.
     """
     layout = _Layout(list(header), delimiter, skip, rate_hz)
     read = _read_by_row if rate_hz else _read_by_time
-    return read(path, layout, [column], None)
+    return read(path, layout, [column], kind)
 
 
 def _column(path: Path, layout: _Layout, kind: str | None, channel: str | None) -> tuple[str, str]:

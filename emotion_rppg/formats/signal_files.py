@@ -16,6 +16,7 @@ from emotion_rppg.formats.device_logs import find_log, log_contents
 from emotion_rppg.formats.edf import read_header
 from emotion_rppg.formats.embraceplus import AVRO, embrace_contents, is_embrace_folder
 from emotion_rppg.formats.empatica import is_e4, read_session
+from emotion_rppg.formats.finger_trace import finger_contents, is_finger_trace
 from emotion_rppg.formats.safe_io import read_edf
 from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
 from emotion_rppg.formats.text_files import TEXT_ENDINGS
@@ -79,18 +80,27 @@ def is_session(path: Path) -> bool:
     return is_e4(path) or is_embrace_folder(path)
 
 
-_LOG = Container(log_contents)
+_LOG, _FINGER = Container(log_contents), Container(finger_contents)
+
+
+def _of_known_layout(path: Path) -> Container | None:
+    """Return the opener of a text file whose first lines are those of a known recorder."""
+    if is_finger_trace(path):
+        return _FINGER
+    return _LOG if find_log(path) is not None else None
 
 
 def _csv_signals(path: Path) -> Mapping[str, Reader]:
-    if find_log(path) is not None:
-        return _LOG(path)
+    known = _of_known_layout(path)
+    if known is not None:
+        return known(path)
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
 def _csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
-    if find_log(path) is not None:
-        return _LOG.channel(path, channel, kind)
+    known = _of_known_layout(path)
+    if known is not None:
+        return known.channel(path, channel, kind)
     name = find_channel(channel, columns_in(path), str(path))
     kind = kind_of_choice(name, kind, str(path))
     return {kind: partial(read_signal, path, kind, channel=name)}
