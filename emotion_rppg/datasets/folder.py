@@ -204,6 +204,11 @@ def _entries(root: Path) -> list[Path]:
     return sorted(p for p in entries if not p.name.lower().endswith(WFDB_SAMPLES))
 
 
+def paths_in(root: Path) -> list[Path]:
+    """List the videos, signal files and sessions under a folder, in the order of their paths."""
+    return [p for p in _entries(root) if p.suffix.lower() in VIDEOS or is_signal_file(p)]
+
+
 def _is_own_table(path: Path) -> bool:
     """Return whether a file is a table of this package, such as features stored beside the data."""
     try:

@@ -70,6 +70,11 @@ def columns_in(path: str | Path) -> list[str]:
     return [name for name in header if name and name not in (*CLOCKS, "quality")]
 
 
+def kind_of_column(name: str) -> str | None:
+    """Return the kind of a column that is read by its name, None for any other column."""
+    return SIGNAL_COLUMNS.get(name)
+
+
 @dataclass(frozen=True)
 class _Layout:
     """Column names, delimiter, lines before the first row, and rate and start of an even clock."""

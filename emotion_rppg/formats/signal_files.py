@@ -83,7 +83,7 @@ def is_session(path: Path) -> bool:
 _LOG, _FINGER = Container(log_contents), Container(finger_contents)
 
 
-def _of_known_layout(path: Path) -> Container | None:
+def of_known_layout(path: Path) -> Container | None:
     """Return the opener of a text file whose first lines are those of a known recorder."""
     if is_finger_trace(path):
         return _FINGER
@@ -91,14 +91,14 @@ def _of_known_layout(path: Path) -> Container | None:
 
 
 def _csv_signals(path: Path) -> Mapping[str, Reader]:
-    known = _of_known_layout(path)
+    known = of_known_layout(path)
     if known is not None:
         return known(path)
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
 def _csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
-    known = _of_known_layout(path)
+    known = of_known_layout(path)
     if known is not None:
         return known.channel(path, channel, kind)
     name = find_channel(channel, columns_in(path), str(path))
