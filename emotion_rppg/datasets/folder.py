@@ -45,8 +45,8 @@ __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 class Folder:
     """List the recordings of a folder, in the order of the manifest or of the file names.
 
-    Without a manifest each video and each signal file (a CSV, text or Excel table, an E4 session's
-    folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is one recording. Files in a sub-folder
+    Without a manifest each video and each signal file (a table, a recorder's file, the folder of an
+    E4 or EmbracePlus; see ``OPENERS``) is one recording. Files in a sub-folder
     are trials of one person, named after the sub-folder; folders within it are sessions. A damaged
     file is listed as a recording that raises an error when read, so that it counts as a failure.
 
