@@ -15,11 +15,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from emotion_rppg import Signal, find_beats
+from emotion_rppg import Beats, Signal, find_beats
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.formats.empatica import read_session
@@ -120,7 +121,28 @@ def sample_numbers(path: Path, wave: Signal) -> float | None:
 
 
 def chest_band(path: Path, wave: Signal) -> float | None:
-    return mean_rate(np.array((path.parent / "RR.txt").read_text().split(), dtype=float))
+    """Return the rate of a chest band's intervals in the seconds of the wave's own intervals.
+
+    The two were started by hand: their lag is that of the best correlation.
+    """
+    true_ms = np.array((path.parent / "RR.txt").read_text().split(), dtype=float)
+    ends_s = np.cumsum(true_ms) / 1000 + wave.start_s
+    ends, own_ms = _intervals(find_beats(wave))
+    if len(own_ms) < 10:
+        return mean_rate(true_ms)
+    lags = np.arange(-30, 30, 0.05)
+    shifted = [np.interp(ends + lag, ends_s, true_ms) for lag in lags]
+    agree = [np.corrcoef(own_ms, true)[0, 1] if np.ptp(true) else -1.0 for true in shifted]
+    return mean_rate(shifted[int(np.argmax(agree))])
+
+
+def _intervals(beats: Beats) -> tuple[np.ndarray, np.ndarray]:
+    """Return end (s) and length (ms) of the intervals that no gap interrupts."""
+    times = beats.times_s
+    whole = [
+        not any(begin < b and end > a for begin, end in beats.gaps) for a, b in pairwise(times)
+    ]
+    return times[1:][whole], 1000 * np.diff(times)[whole]
 
 
 def same_recording(name: str) -> Truth:

@@ -40,7 +40,7 @@ SENSORS = {
     "steps": ("steps", "values", ""),
 }
 _SAME_RATE, _MAX_OVERLAP_S = 1e-4, 2.0
-_MAX_SPAN_S = 40 * 86400.0  # of the files of one folder
+_MAX_SAMPLES = 2**28  # of a channel: the files of one folder may span 48 days at 64 Hz
 _MAX_INTERVAL_S = 2.0  # between two peaks of the device; a longer one is a gap
 
 
@@ -245,8 +245,11 @@ def _check_order(path: Path, name: str, parts: list[Part]) -> None:
             raise InputError(
                 f"{path}: two files overlap by {overlap_s:.0f} s of {name}: remove the copy of one"
             )
-    if parts[-1].start_s - parts[0].start_s > _MAX_SPAN_S:
-        raise InputError(f"{path}: its files are more than 40 days apart: split the folder")
+    span_s = parts[-1].start_s - parts[0].start_s
+    if span_s * _joint_rate(parts) > _MAX_SAMPLES:
+        raise InputError(
+            f"{path}: its files are {span_s / 86400:.0f} days apart: give each month a folder"
+        )
 
 
 def _place(parts: list[Part], rate_hz: float) -> np.ndarray:

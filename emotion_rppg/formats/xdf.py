@@ -33,6 +33,7 @@ _FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK_OFFSET, _FOOTER = 1, 2, 3, 4, 6
 # bytes of a value; a text has at least the byte of its length
 _VALUE_BYTES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "double64": 8}
 _TEXT = "string"
+_MAX_FILL = 100  # samples on the even clock, per sample present
 _BREAK_S = 1.0  # time stamps further apart begin a new segment with a clock of its own
 
 
@@ -80,6 +81,12 @@ def _as_signal(path: Path, stream: _Stream, name: str, samples: np.ndarray) -> S
     if stream.regular and stream.segments == 1:
         return Signal(samples, stream.rate_hz, start_s=float(stream.times_s[0]))
     order = np.argsort(stream.times_s, kind="stable")
+    span_s = float(np.ptp(stream.times_s))
+    if not span_s * stream.rate_hz <= _MAX_FILL * len(samples) + 10**6:
+        raise InputError(
+            f"{path}: {len(samples)} samples of {name} are spread over {span_s:.3g} s: its time "
+            "stamps are damaged; record it again"
+        )
     try:
         rate_hz = stream.rate_hz if stream.regular else None
         return Signal.from_times(stream.times_s[order], samples[order], rate_hz=rate_hz)

@@ -159,6 +159,13 @@ def test_a_copy_of_a_file_is_refused(tmp_path) -> None:
         signals_in(tmp_path)["bvp"]()
 
 
+def test_files_that_are_years_apart_are_refused(tmp_path) -> None:
+    write_avro(tmp_path)
+    write_avro(tmp_path, start_s=START_S - 10 * 365 * 86400)
+    with pytest.raises(InputError, match="its files are 3650 days apart"):
+        signals_in(tmp_path)["bvp"]()
+
+
 SELF = _record("A", values=_array("float"))
 SELF["fields"].append({"name": "a", "type": "A"})
 

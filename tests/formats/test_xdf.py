@@ -90,6 +90,16 @@ def test_a_stream_without_a_rate_is_timed_by_its_stamps(tmp_path) -> None:
     assert rate_of(wave) == pytest.approx(72, abs=0.5)
 
 
+def test_time_stamps_that_ask_for_an_endless_clock_are_refused(tmp_path) -> None:
+    for rate_hz in (50.0, 0.0):
+        stream = regular("Band", "PPG", 72, 50)
+        stream.rate_hz = rate_hz
+        stream.times_s[1000:] += 1e12
+        path = write_xdf(tmp_path / "lab.xdf", [stream])
+        with pytest.raises(InputError, match="its time stamps are damaged"):
+            signals_in(path)["bvp"]()
+
+
 def test_a_stream_of_another_kind_is_refused_with_the_available_ones(tmp_path) -> None:
     path = write_xdf(tmp_path / "lab.xdf", [regular("Cap", "EEG", 60, 100)])
     with pytest.raises(InputError, match=r"its channels: Cap \(100 Hz\): choose one"):
