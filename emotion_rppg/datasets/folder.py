@@ -30,7 +30,7 @@ from emotion_rppg.formats.empatica import FILES
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.formats.signal_files import OPENERS, is_session, is_signal_file, signals_in
 from emotion_rppg.formats.text_files import NoSignal
-from emotion_rppg.formats.wfdb_records import WFDB_SAMPLES
+from emotion_rppg.formats.wfdb_records import parts_of_records
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.signals import Signal
@@ -200,8 +200,7 @@ def _entries(root: Path) -> list[Path]:
     folders = {p.parent for p in files if p.name in FILES or p.suffix.lower() == AVRO}
     sessions = {folder for folder in folders if is_session(folder)}
     entries = {p.parent if p.parent in sessions else p for p in files}
-    # the samples of a WFDB record are listed by its header
-    return sorted(p for p in entries if not p.name.lower().endswith(WFDB_SAMPLES))
+    return sorted(entries - parts_of_records(entries))
 
 
 def paths_in(root: Path) -> list[Path]:

@@ -61,7 +61,8 @@ def _table_contents(path: Path) -> tuple[Contents, Chosen]:
     except NoSignal:
         kinds = []
     chosen = {
-        kind: tuple(name for name in names if kind_of_column(name) == kind)[:1] for kind in kinds
+        kind: tuple(name for name in names if (kind_of_column(name) or name.lower()) == kind)[:1]
+        for kind in kinds
     }
     return Contents("table", channels, partial(_read_column, path)), chosen
 
@@ -102,14 +103,15 @@ def _read_physio(path: Path, name: str) -> Signal:
     return read_physio(path, kind_by_name(name) or "bvp", channel=name)
 
 
-_E4_UNITS = {"eda": "µS", "temp": "°C", "acc": "g", "hr": "1/min"}
+_E4_UNITS = {"bvp": "", "eda": "µS", "temp": "°C", "acc": "g", "hr": "1/min"}
 
 
 def _e4_contents(path: Path) -> tuple[Contents, Chosen]:
     session = read_session(path)
     channels = tuple(
-        Channel(name, None, _E4_UNITS.get(name, ""), None if name == "hr" else name)
+        Channel(name, None, _E4_UNITS[name], None if name == "hr" else name)
         for name in session.signals
+        if name in _E4_UNITS
     )
     markers = tuple((time, "tag") for time in session.tags_s)
     beats = session.beats

@@ -8,6 +8,7 @@ only files of its own folder, and each must be as long as the header says.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,25 @@ def _header_of(path: Path) -> Path:
         f"{path} has no header {header_path.name} beside it, which gives rate and channels of a "
         "WFDB record: copy the .hea file too; for a table of samples use CSV"
     )
+
+
+def parts_of_records(paths: Iterable[Path]) -> set[Path]:
+    """Return the files that are found through a header: samples, and segments of a record."""
+    parts = {path for path in paths if path.name.lower().endswith(WFDB_SAMPLES)}
+    for path in paths:
+        if path.suffix.lower() == ".hea":
+            parts |= {path.with_name(f"{name}.hea") for name in _segments(path)}
+    return parts
+
+
+def _segments(path: Path) -> list[str]:
+    """Return the names of the segments that a header joins, none for any other header."""
+    if path.stat().st_size > _MAX_HEADER_BYTES:
+        return []
+    lines = path.read_text("ascii", "ignore").splitlines()
+    words = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+    joined = bool(words) and "/" in words[0][0]
+    return [word[0] for word in words[1:] if "/" not in word[0]] if joined else []
 
 
 def _words(path: Path) -> set[str]:

@@ -122,6 +122,19 @@ def test_a_packed_channel_unpacks_to_no_more_than_it_announces(tmp_path) -> None
         signals_in(path)["bvp"]()
 
 
+def test_a_packed_channel_is_unpacked_within_a_limit(tmp_path, monkeypatch) -> None:
+    limits = []
+
+    class Unpacker:
+        def decompress(self, raw: bytes, limit: int = 0) -> bytes:
+            limits.append(limit)
+            return zlib.decompress(raw)
+
+    monkeypatch.setattr("emotion_rppg.formats.biopac.zlib.decompressobj", Unpacker)
+    signals_in(write_acq(tmp_path, packed=True))["bvp"]()
+    assert limits == [16_000]
+
+
 def test_dividers_whose_order_never_repeats_are_refused(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("emotion_rppg.formats.biopac._MAX_PATTERN", 4)
     with pytest.raises(InputError, match=r"its channels divide the rate by \[1, 4\]"):

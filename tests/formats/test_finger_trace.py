@@ -67,6 +67,7 @@ def test_another_table_with_colours_is_no_finger_trace(tmp_path) -> None:
         signals_in(path)
 
 
+@pytest.mark.slow
 def test_phones_have_the_heart_rate_of_a_chest_band(real_data) -> None:
     from emotion_rppg import find_beats
 

@@ -80,7 +80,8 @@ def test_the_segments_of_a_record_are_joined_with_the_gap_between_them(tmp_path)
     write_record(tmp_path, "s2")
     n = 40 * RATE_HZ
     (tmp_path / "rec.hea").write_text(f"rec/3 3 {RATE_HZ} {2 * n + 250}\ns1 {n}\n~ 250\ns2 {n}\n")
-    wave = signals_in(tmp_path / "rec.hea")["bvp"]()
+    (recording,) = Folder(tmp_path)
+    wave = recording.read("bvp")
     assert len(wave) == 2 * n + 250
     assert np.isnan(wave.samples[n : n + 250]).all()
     assert wave.coverage == pytest.approx(2 * n / (2 * n + 250))

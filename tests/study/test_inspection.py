@@ -81,6 +81,7 @@ def test_what_is_not_known_is_refused_with_what_is(tmp_path) -> None:
         inspect_path(tmp_path / "none.csv")
 
 
+@pytest.mark.slow
 def test_the_verb_prints_text_or_json_and_draws_a_picture(tmp_path) -> None:
     path, picture = write_trace(tmp_path, "R"), tmp_path / "i.png"
     run = CliRunner().invoke(app, ["inspect", str(path), "--out", str(picture)])
