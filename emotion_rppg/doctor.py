@@ -200,6 +200,6 @@ _EXTRAS = (
     ("fast", "openvino", "for --device openvino, faster on a CPU"),
     ("cluster", "distributed", "for --scheduler (Dask)"),
     ("app", "gradio", "for the web page, `emotion-rppg app`"),
-    ("files", "openpyxl", "for Excel, MATLAB 7.3 and HDF5 files"),
+    ("files", "openpyxl", "for Excel, MATLAB 7.3, HDF5, WFDB, XDF, Avro and BIOPAC files"),
     ("curves", "tensorboardX", "for training curves in TensorBoard"),
 )

@@ -96,6 +96,7 @@ KINDS = (
     "split",
     "normalisation",
     "data set reader",
+    "file format of recorders",
     "signal kind with beats",
 )
 

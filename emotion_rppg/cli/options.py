@@ -72,7 +72,10 @@ Method = Annotated[
 ]
 Channel = Annotated[
     str | None,
-    typer.Option(help="Column or channel to read from signal files that have several."),
+    typer.Option(
+        help="Column or channel to read from signal files that have several; `emotion-rppg "
+        "inspect FILE` lists them."
+    ),
 ]
 Source = Annotated[
     str,

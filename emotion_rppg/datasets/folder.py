@@ -25,10 +25,12 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import identity_in_physio
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
-from emotion_rppg.formats.empatica import FILES, is_e4
+from emotion_rppg.formats.embraceplus import AVRO
+from emotion_rppg.formats.empatica import FILES
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
-from emotion_rppg.formats.signal_files import OPENERS, is_signal_file, signals_in
+from emotion_rppg.formats.signal_files import OPENERS, is_session, is_signal_file, signals_in
 from emotion_rppg.formats.text_files import NoSignal
+from emotion_rppg.formats.wfdb_records import parts_of_records
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.signals import Signal
@@ -43,8 +45,8 @@ __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 class Folder:
     """List the recordings of a folder, in the order of the manifest or of the file names.
 
-    Without a manifest each video and each signal file (a CSV, text or Excel table, an E4 session's
-    folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is one recording. Files in a sub-folder
+    Without a manifest each video and each signal file (a table, a recorder's file, the folder of an
+    E4 or EmbracePlus; see ``OPENERS``) is one recording. Files in a sub-folder
     are trials of one person, named after the sub-folder; folders within it are sessions. A damaged
     file is listed as a recording that raises an error when read, so that it counts as a failure.
 
@@ -90,7 +92,7 @@ class Folder:
                 "(`emotion-rppg init FOLDER` writes one), or of videos and signal CSVs"
             )
         manifest = self.root / MANIFEST
-        if is_e4(self.root):
+        if is_session(self.root):
             self._recordings = [recording_of(self.root, **self._selection)]
         elif manifest.is_file():
             self._recordings = read_manifest(self.root, **self._selection)
@@ -193,11 +195,17 @@ def _raise(path: Path, reason: str) -> Signal:
 
 
 def _entries(root: Path) -> list[Path]:
-    """List the files under a folder, with each E4 session in place of its files."""
+    """List the files under a folder, with each session's folder in place of its files."""
     files = _files(root)
-    folders = {p.parent for p in files if p.name in FILES}
-    sessions = {folder for folder in folders if is_e4(folder)}
-    return sorted({p.parent if p.parent in sessions else p for p in files})
+    folders = {p.parent for p in files if p.name in FILES or p.suffix.lower() == AVRO}
+    sessions = {folder for folder in folders if is_session(folder)}
+    entries = {p.parent if p.parent in sessions else p for p in files}
+    return sorted(entries - parts_of_records(entries))
+
+
+def paths_in(root: Path) -> list[Path]:
+    """List the videos, signal files and sessions under a folder, in the order of their paths."""
+    return [p for p in _entries(root) if p.suffix.lower() in VIDEOS or is_signal_file(p)]
 
 
 def _is_own_table(path: Path) -> bool:

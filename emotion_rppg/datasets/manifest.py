@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import is_e4
+from emotion_rppg.formats.channels import Reader
 from emotion_rppg.formats.missing_values import is_missing
-from emotion_rppg.formats.signal_files import Reader, signals_in
+from emotion_rppg.formats.signal_files import is_session, signals_in
 from emotion_rppg.recordings import DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Signal
@@ -120,7 +120,7 @@ def _file_in_study(root: Path, name: str, where: str) -> Path:
     """Return the file that a manifest names; refuse one outside the study's folder."""
     try:
         path = (root / name).resolve()
-        exists = path.is_file() or is_e4(path)
+        exists = path.is_file() or is_session(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{where}: {name[:60]!r} is not a file name: {error}") from error
     if not path.is_relative_to(root.resolve()):

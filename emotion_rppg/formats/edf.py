@@ -18,7 +18,7 @@ from emotion_rppg.errors import InputError
 
 _BLOCK, _MAX_CHANNELS = 256, 4096
 _FIELD_BYTES = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of each field
-_LABEL, _LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH, _SAMPLES = 0, 3, 4, 5, 6, 8
+_LABEL, _UNIT, _LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 _ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15\d*(?:\.\d*)?)?\x14")
 _MAX_FILL = 100  # samples filled in, per sample present; more means that the onsets are wrong
@@ -26,7 +26,7 @@ _MAX_FILL = 100  # samples filled in, per sample present; more means that the on
 
 @dataclass(frozen=True)
 class Channel:
-    """A channel: name, position and number of its samples in a record, rate (Hz) and ranges."""
+    """A channel: name, position and number of its samples in a record, rate (Hz), ranges, unit."""
 
     label: str
     first: int
@@ -34,6 +34,7 @@ class Channel:
     rate_hz: float
     digital: tuple[float, float]
     physical: tuple[float, float]
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,9 @@ def _channels(rest: bytes, count: int, record_s: float) -> tuple[Channel, ...]:
             _number(fields[name][k]) for name in (_LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH)
         )
         rate = samples / record_s if record_s > 0 else 0.0
-        out.append(Channel(label, first, samples, rate, (digital_low, digital_high), (low, high)))
+        ranges = (digital_low, digital_high), (low, high)
+        unit = fields[_UNIT][k].decode("latin1").strip("\0 ")
+        out.append(Channel(label, first, samples, rate, *ranges, unit))
         first += samples
     return tuple(out)
 

@@ -47,7 +47,7 @@ _CONTAINER_NAMES |= {"collections.OrderedDict", "_codecs.encode"}
 
 
 @contextmanager
-def _as_input_error(path: Path, what: str) -> Iterator[None]:
+def as_input_error(path: Path, what: str) -> Iterator[None]:
     """Convert any error that a damaged file raises to an `InputError` that names the file."""
     try:
         yield
@@ -138,7 +138,7 @@ def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
     path = check_file(path, limit_bytes)
     with path.open("rb") as file:
         try:
-            with _as_input_error(path, "a pickle of arrays"):
+            with as_input_error(path, "a pickle of arrays"):
                 return _ArrayUnpickler(file, encoding="latin1").load()
         except InputError as error:
             raise InputError(f"{path}: {error}") if str(path) not in str(error) else error from None
@@ -147,7 +147,7 @@ def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
 def load_json(path: str | Path, *, limit_bytes: int = 500 * MB) -> Any:
     """Load a JSON file, UTF-8."""
     path = check_file(path, limit_bytes)
-    with _as_input_error(path, "JSON"):
+    with as_input_error(path, "JSON"):
         return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
@@ -156,7 +156,7 @@ def load_xml(path: str | Path, *, limit_bytes: int = 50 * MB) -> ElementTree.Ele
     path = check_file(path, limit_bytes)
     builder = _NoEntities(path, MAX_DEPTH)
     parser = ElementTree.XMLParser(target=builder)
-    with _as_input_error(path, "XML"):
+    with as_input_error(path, "XML"):
         parser.feed(path.read_bytes())
         return parser.close()
 
@@ -201,7 +201,7 @@ def load_mat(
     path = check_file(path, limit_bytes)
     if _is_hdf5(path):
         return load_hdf5(path, names, limit_bytes=limit_bytes)
-    with _as_input_error(path, "a MATLAB file"):
+    with as_input_error(path, "a MATLAB file"):
         content = read_mat(path, names)
     return _require_names(path, content, names)
 
@@ -223,7 +223,7 @@ def load_hdf5(
     path = check_file(path, limit_bytes)
     import h5py
 
-    with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
+    with as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
         available = [name for name in file if not name.startswith("#")]
         selected = [n for n in (available if names is None else names) if n in file]
         content = {name: _convert_hdf5(file, _member(file, name), 0) for name in selected}
@@ -237,7 +237,7 @@ def read_slabs(
     path = check_file(path, limit_bytes)
     import h5py
 
-    with _as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
+    with as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
         item = _member(file, name) if name in file else None
         if not isinstance(item, h5py.Dataset) or item.ndim <= axis:
             raise InputError(f"{path} has no array {name} of at least {axis + 1} axes")
@@ -310,7 +310,7 @@ def read_edf(
         A requested channel is missing (the message lists the available ones), or a damaged file.
     """
     path = check_file(path, limit_bytes)
-    with _as_input_error(path, "EDF or BDF"):
+    with as_input_error(path, "EDF or BDF"):
         header = read_header(path)
         by_label = {channel.label: channel for channel in reversed(header.signals)}
         requested = dict.fromkeys(by_label) if kinds is None else dict(kinds)
@@ -330,7 +330,7 @@ def read_edf(
 def open_zip(path: str | Path, *, limit_bytes: int = 50 * GB) -> Iterator[Archive]:
     """Open a zip archive whose members are read in place and never unpacked."""
     path = check_file(path, limit_bytes)
-    with _as_input_error(path, "a zip archive"):
+    with as_input_error(path, "a zip archive"):
         archive = zipfile.ZipFile(path)
     with archive:
         members = archive.infolist()
@@ -362,7 +362,7 @@ class Archive:
         """Read one member's bytes; refuse more than the limit once unpacked."""
         if name not in self._archive.NameToInfo:
             raise InputError(f"{self.path} has no member {name!r}")
-        with _as_input_error(self.path, "a zip archive"), self._archive.open(name) as member:
+        with as_input_error(self.path, "a zip archive"), self._archive.open(name) as member:
             content = member.read(limit_bytes + 1)
         if len(content) > limit_bytes:
             raise InputError(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.formats.shared_timestamps import even_clock, repeated_share
 from emotion_rppg.formats.text_files import NoSignal, blank_lines_at_end, open_text, sidecar_of
+from emotion_rppg.formats.time_columns import DATE, clock_of, dates_to_seconds, order_late_rows
 from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import SHORTEST_STEP_S, Signal
 
@@ -35,6 +37,7 @@ _log = logging.getLogger(__name__)
 SIGNAL_COLUMNS = {"rppg": "rppg", "bvp": "bvp", "ppg": "bvp", "ecg": "ecg"}
 # name of a time column -> seconds per unit
 CLOCKS = {"time_s": 1.0, "time_ms": 1e-3, "time_us": 1e-6, "time_ns": 1e-9, "time_min": 60.0}
+CLOCKS |= {DATE: 1.0}
 _UNITS = {"s": "s", "sec": "s", "seconds": "s", "ms": "ms", "us": "us", "µs": "us", "ns": "ns"}
 _UNITS |= {"min": "min", "minutes": "min"}
 _ALIASES = {  # names in PhysioNet's exports and other tools; compared in lower case
@@ -65,6 +68,11 @@ def columns_in(path: str | Path) -> list[str]:
     """List the columns of a table except time and quality, reading only its header."""
     header = _layout(Path(path), any_signal=True).header
     return [name for name in header if name and name not in (*CLOCKS, "quality")]
+
+
+def kind_of_column(name: str) -> str | None:
+    """Return the kind of a column that is read by its name, None for any other column."""
+    return SIGNAL_COLUMNS.get(name)
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,26 @@ def read_signal(path: str | Path, kind: str | None = None, *, channel: str | Non
     return _read_by_time(path, layout, names, kind)
 
 
+def read_column(
+    path: Path,
+    column: str,
+    *,
+    header: Sequence[str],
+    delimiter: str,
+    skip: int,
+    rate_hz: float | None,
+    kind: str | None = None,
+) -> Signal:
+    """Read a column of a table whose layout the caller knows.
+
+    ``header`` names all columns, among them one of ``CLOCKS`` unless ``rate_hz`` is given; ``skip``
+    is the number of lines before the first row.
+    """
+    layout = _Layout(list(header), delimiter, skip, rate_hz)
+    read = _read_by_row if rate_hz else _read_by_time
+    return read(path, layout, [column], kind)
+
+
 def _column(path: Path, layout: _Layout, kind: str | None, channel: str | None) -> tuple[str, str]:
     """Return the name of the column to read, and its kind."""
     if channel is not None:
@@ -141,7 +169,7 @@ def _duplicates_message(path: Path, header: list[str]) -> str:
     )
 
 
-def _read_by_row(path: Path, layout: _Layout, names: list[str], kind: str) -> Signal:
+def _read_by_row(path: Path, layout: _Layout, names: list[str], kind: str | None) -> Signal:
     """Read a signal whose clock is the row number; empty cells are missing samples."""
     table = _read_cells(path, layout, names)
     table = table.iloc[: max(0, len(table) - blank_lines_at_end(path))]
@@ -154,7 +182,7 @@ def _read_by_row(path: Path, layout: _Layout, names: list[str], kind: str) -> Si
     return Signal(samples, rate or 0.0, kind=kind, start_s=start, quality=quality)
 
 
-def _read_by_time(path: Path, layout: _Layout, names: list[str], kind: str) -> Signal:
+def _read_by_time(path: Path, layout: _Layout, names: list[str], kind: str | None) -> Signal:
     """Read a signal with a time in each row; skip blank rows."""
     clock = str(layout.clock)
     table = _read_cells(path, layout, [clock, *names])
@@ -162,6 +190,10 @@ def _read_by_time(path: Path, layout: _Layout, names: list[str], kind: str) -> S
     lines = table.index.to_numpy() + layout.skip + 1  # lines count from 1
     stamps, values, *rest = _columns(path, layout, table, [clock, *names])
     values = codes_to_nan(values, path.name)
+    order = order_late_rows(stamps * CLOCKS[clock], path.name)
+    if order is not None:
+        stamps, values, lines = stamps[order], values[order], lines[order]
+        rest = [column[order] for column in rest]
     times, values = _even_times(path, clock, stamps * CLOCKS[clock], values, kind)
     _check_clock(path, clock, times, lines)
     try:
@@ -185,6 +217,8 @@ def _layout(path: Path, *, any_signal: bool = False) -> _Layout:
     names_in_json = "Columns" in facts
     cells = facts["Columns"] if names_in_json else _split(first.strip("\r\n"), delimiter)
     header = [_column_name(str(cell)) for cell in cells]
+    if not set(CLOCKS) & set(header) and "SamplingFrequency" not in facts:
+        header = _with_clock(header, _split(second.strip("\r\n"), delimiter))
     even = "SamplingFrequency" in facts and not set(CLOCKS) & set(header)
     has_clock = even or bool(set(CLOCKS) & set(header))
     has_signal = any_signal or any(name in SIGNAL_COLUMNS for name in header)
@@ -227,6 +261,15 @@ def _column_name(cell: str) -> str:
     if name.lower() in SIGNAL_COLUMNS or name.lower() in CLOCKS:
         return name.lower()
     return _ALIASES.get(name.lower(), name)
+
+
+def _with_clock(header: list[str], first_row: list[str]) -> list[str]:
+    """Rename the first time column whose unit its first cell shows."""
+    for k, (name, cell) in enumerate(zip(header, first_row, strict=False)):
+        clock = clock_of(name, cell)
+        if clock:
+            return [*header[:k], clock, *header[k + 1 :]]
+    return header
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -307,6 +350,8 @@ def _to_floats(column: pd.Series, path: Path, delimiter: str, lines: np.ndarray)
     """Convert cells to finite floats or NaN; accept decimal commas if the delimiter is another."""
     if column.dtype == float:
         numbers = column.to_numpy()
+    elif column.name == DATE:
+        numbers = dates_to_seconds(column.fillna("").tolist(), str(path), lines)
     else:
         numbers = np.full(len(column), np.nan)
         for row, cell in enumerate(column.fillna("").str.strip()):
@@ -323,7 +368,7 @@ def _to_floats(column: pd.Series, path: Path, delimiter: str, lines: np.ndarray)
 
 
 def _even_times(
-    path: Path, clock: str, times: np.ndarray, values: np.ndarray, kind: str
+    path: Path, clock: str, times: np.ndarray, values: np.ndarray, kind: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return times (s) and values; reconstruct the even clock where timestamps repeat.
 

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
-from emotion_rppg.formats.channel_names import (
-    NAME_PREFIXES,
-    find_channel,
-    kind_by_name,
-    kind_of_choice,
-)
+from emotion_rppg.formats.biopac import acq_contents
+from emotion_rppg.formats.channel_names import NAME_PREFIXES, find_channel, kind_of_choice
+from emotion_rppg.formats.channels import Container, Contents, Reader, make_channel
+from emotion_rppg.formats.device_logs import find_log, log_contents
 from emotion_rppg.formats.edf import read_header
+from emotion_rppg.formats.embraceplus import AVRO, embrace_contents, is_embrace_folder
 from emotion_rppg.formats.empatica import is_e4, read_session
-from emotion_rppg.formats.missing_values import codes_to_nan
+from emotion_rppg.formats.finger_trace import finger_contents, is_finger_trace
 from emotion_rppg.formats.safe_io import read_edf
 from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
-from emotion_rppg.formats.text_files import TEXT_ENDINGS, NoSignal
+from emotion_rppg.formats.text_files import TEXT_ENDINGS
+from emotion_rppg.formats.wfdb_records import WFDB_ENDINGS, wfdb_contents
+from emotion_rppg.formats.xdf import xdf_contents
 from emotion_rppg.signals import Signal
 
-_log = logging.getLogger(__name__)
-Reader = Callable[[], Signal]
 Opener = Callable[[Path], Mapping[str, Reader]]
-MIN_WAVE_HZ = 10.0  # minimum rate of a pulse wave; monitors write heart rates at 0.1 to 4 Hz
 
 
 def signals_in(
@@ -55,6 +51,8 @@ def signals_in(
         channel = kind
     if channel is None:
         return open_file(path)
+    if isinstance(open_file, Container):
+        return open_file.channel(path, channel, kind)
     if open_file not in _CHANNEL_OPENERS:
         raise InputError(
             f"{path} is of a format whose signals have fixed names: omit --channel {channel}"
@@ -65,7 +63,7 @@ def signals_in(
 def opener(path: Path) -> Opener:
     """Return the opener of a file or folder by its name, without opening it."""
     if path.is_dir():
-        return _e4_signals
+        return _EMBRACE if is_embrace_folder(path) else _e4_signals
     for ending, open_file in OPENERS.items():
         if path.name.lower().endswith(ending):
             return open_file
@@ -73,15 +71,36 @@ def opener(path: Path) -> Opener:
 
 
 def is_signal_file(path: Path) -> bool:
-    """Return whether a path is named like a signal file, or is the folder of an E4 session."""
-    return is_e4(path) if path.is_dir() else path.name.lower().endswith(tuple(OPENERS))
+    """Return whether a path is named like a signal file, or is the folder of a session."""
+    return is_session(path) if path.is_dir() else path.name.lower().endswith(tuple(OPENERS))
+
+
+def is_session(path: Path) -> bool:
+    """Return whether a folder or zip is one recording: of an E4 or an EmbracePlus wristband."""
+    return is_e4(path) or is_embrace_folder(path)
+
+
+_LOG, _FINGER = Container(log_contents), Container(finger_contents)
+
+
+def of_known_layout(path: Path) -> Container | None:
+    """Return the opener of a text file whose first lines are those of a known recorder."""
+    if is_finger_trace(path):
+        return _FINGER
+    return _LOG if find_log(path) is not None else None
 
 
 def _csv_signals(path: Path) -> Mapping[str, Reader]:
+    known = of_known_layout(path)
+    if known is not None:
+        return known(path)
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
 def _csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+    known = of_known_layout(path)
+    if known is not None:
+        return known.channel(path, channel, kind)
     name = find_channel(channel, columns_in(path), str(path))
     kind = kind_of_choice(name, kind, str(path))
     return {kind: partial(read_signal, path, kind, channel=name)}
@@ -101,60 +120,34 @@ def _e4_signals(path: Path) -> Mapping[str, Reader]:
     return read_session(path).signals
 
 
-def _edf_signals(path: Path) -> Mapping[str, Reader]:
-    """Map each kind to its first channel that is fast enough to be a wave, not a trend."""
-    channels = read_header(path).signals
-    out: dict[str, Reader] = {}
-    for kind in NAME_PREFIXES:
-        candidates = [c for c in channels if kind_by_name(c.label) == kind]
-        waves = [c.label for c in candidates if c.rate_hz >= MIN_WAVE_HZ]
-        if waves:
-            out[kind] = partial(read_edf_channel, path, waves[0], kind)
-        if len(waves) > 1:
-            _log.warning(
-                "%s has the channels %s: %s is read; choose another with --channel (channel=…)",
-                path.name,
-                ", ".join(waves),
-                waves[0],
-            )
-    if not out:
-        available = ", ".join(f"{c.label} ({c.rate_hz:g} Hz)" for c in channels)
-        raise NoSignal(
-            f"{path} has no channel named as a pulse or ECG with at least {MIN_WAVE_HZ:g} samples "
-            f"per second; its channels: {available or 'none'}: choose one with --channel "
-            "(channel=… in Python)"
-        )
-    return out
-
-
-def _edf_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
+def edf_contents(path: Path) -> Contents:
+    """List the channels of an EDF or BDF file."""
     header = read_header(path)
-    name = find_channel(channel, [c.label for c in header.signals], str(path))
-    rate = next(c.rate_hz for c in header.signals if c.label == name)
-    if rate < MIN_WAVE_HZ:
-        raise InputError(
-            f"{path}: the channel {name} has {rate:g} samples per second: too few for a pulse "
-            f"wave, want at least {MIN_WAVE_HZ:g}"
-        )
-    kind = kind_of_choice(name, kind, str(path))
-    return {kind: partial(read_edf_channel, path, name, kind)}
+    channels = [
+        make_channel(c.label, c.rate_hz, unit=c.unit, samples=c.samples * header.records)
+        for c in header.signals
+    ]
+    return Contents("EDF", tuple(channels), partial(_edf_channel, path))
 
 
-def read_edf_channel(path: Path, label: str, kind: str) -> Signal:
+def _edf_channel(path: Path, label: str) -> Signal:
     """Read one channel of an EDF or BDF file; 0 s is the start of the file."""
-    signal = read_edf(path, {label: kind})[label]
-    return replace(signal, samples=codes_to_nan(signal.samples, path.name))
+    return read_edf(path, {label: None})[label]
 
 
+_EMBRACE = Container(embrace_contents)
 OPENERS: dict[str, Opener] = {
     PHYSIO: _physio_signals,
     **dict.fromkeys(TEXT_ENDINGS, _csv_signals),
     ".zip": _e4_signals,
-    ".edf": _edf_signals,
-    ".bdf": _edf_signals,
+    ".edf": Container(edf_contents),
+    ".bdf": Container(edf_contents),
+    **dict.fromkeys(WFDB_ENDINGS, Container(wfdb_contents)),
+    AVRO: _EMBRACE,
+    ".xdf": Container(xdf_contents),
+    ".acq": Container(acq_contents),
 }
 _CHANNEL_OPENERS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
     _physio_signals: _physio_channel,
     _csv_signals: _csv_channel,
-    _edf_signals: _edf_channel,
 }

@@ -17,3 +17,15 @@ def warnings_silenced(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+@contextmanager
+def log_silenced(name: str) -> Iterator[None]:
+    """Silence all messages of one logger, whose errors are raised as exceptions, for a while."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -32,6 +32,7 @@ VERBS = (
     "demo",
     "doctor",
     "init",
+    "inspect",
     "datasets",
     "pulse",
     "features",

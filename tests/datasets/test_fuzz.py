@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import read_physio
 from emotion_rppg.formats.empatica import is_e4, read_e4, read_session
+from emotion_rppg.formats.file_contents import file_contents
 from emotion_rppg.formats.safe_io import (
     load_hdf5,
     load_json,
@@ -42,6 +44,18 @@ from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import TRUTH
+from tests.formats.test_biopac import write_acq
+from tests.formats.test_device_logs import (
+    write_bio_sppy,
+    write_open_signals,
+    write_polar,
+    write_samsung,
+    write_shimmer,
+)
+from tests.formats.test_embraceplus import write_avro
+from tests.formats.test_finger_trace import write_trace
+from tests.formats.test_wfdb_records import write_record
+from tests.formats.test_xdf import write_streams
 
 INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
 
@@ -196,6 +210,26 @@ def _study(path: Path) -> object:
     return [r.read(kind) for r in Folder(path.parent) for kind in r.signals]
 
 
+def _container(write: Callable[..., Path]) -> Callable[[Path], bytes]:
+    """Return a function that writes a recorder's file with a test's writer."""
+    return lambda folder: write(folder).read_bytes()
+
+
+def _record(ending: str) -> Callable[[Path], bytes]:
+    """Return a function that writes a WFDB record, of which one file is damaged."""
+    return lambda folder: write_record(folder, ending=ending).read_bytes()
+
+
+def _log(write: Callable[..., Path]) -> Callable[[Path], bytes]:
+    return lambda folder: write(folder, np.sin(np.arange(300) / 9)).read_bytes()
+
+
+def _all_signals(path: Path) -> object:
+    """Read every channel of a file, as `inspect` does."""
+    contents, _ = file_contents(path)
+    return [contents.read(channel.name) for channel in contents.channels]
+
+
 BESIDE = {
     "a.csv": WAVE,
     "b.csv": WAVE,
@@ -224,6 +258,18 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "hdf5": ("x.hdf5", _hdf5, load_hdf5),
     "edf": ("x.bdf", _edf, read_edf),
     "zip": ("x.zip", _zip, _zipped),
+    "wfdb header": ("rec.hea", _record("hea"), _all_signals),
+    "wfdb samples": ("rec.dat", _record("dat"), _all_signals),
+    "avro": ("x.avro", _container(write_avro), _all_signals),
+    "xdf": ("x.xdf", _container(write_streams), _all_signals),
+    "acq": ("x.acq", _container(write_acq), _all_signals),
+    "acq packed": ("x.acq", _container(partial(write_acq, packed=True)), _all_signals),
+    "opensignals": ("x.txt", _log(write_open_signals), _all_signals),
+    "biosppy": ("x.txt", _log(write_bio_sppy), _all_signals),
+    "polar": ("x.txt", _log(write_polar), _all_signals),
+    "shimmer": ("x.csv", _log(write_shimmer), _all_signals),
+    "samsung": ("x.csv", _log(write_samsung), _all_signals),
+    "finger": ("x.csv", _container(partial(write_trace, with_pulse="G")), _all_signals),
 }
 
 

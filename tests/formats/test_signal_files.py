@@ -15,13 +15,9 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.empatica import is_e4, read_session
 from emotion_rppg.formats.signal_files import OPENERS, signals_in
 from emotion_rppg.recordings import DatasetNotFound
+from tests.formats.waves import pulse
 
 START = 1_644_227_574
-
-
-def pulse(bpm: float, rate_hz: float, seconds: float = 40.0) -> np.ndarray:
-    t = np.arange(int(seconds * rate_hz)) / rate_hz
-    return 30 * np.sin(2 * np.pi * bpm / 60 * t) + 8 * np.sin(4 * np.pi * bpm / 60 * t)
 
 
 def write_csv(folder: Path, bpm: float) -> Path:
@@ -101,6 +97,30 @@ def write_bdf(folder: Path, bpm: float) -> Path:
     return write_edf(folder, bpm, "bdf")
 
 
+def write_wfdb(folder: Path, bpm: float, ending: str) -> Path:
+    from tests.formats.test_wfdb_records import write_record
+
+    return write_record(folder, ending=ending, bpm=bpm)
+
+
+def write_avro_file(folder: Path, bpm: float) -> Path:
+    from tests.formats.test_embraceplus import write_avro
+
+    return write_avro(folder, bpm)
+
+
+def write_xdf_file(folder: Path, bpm: float) -> Path:
+    from tests.formats.test_xdf import write_streams
+
+    return write_streams(folder, bpm)
+
+
+def write_acq_file(folder: Path, bpm: float) -> Path:
+    from tests.formats.test_biopac import write_acq
+
+    return write_acq(folder, bpm)
+
+
 WRITERS = {
     ".csv": write_csv,
     ".tsv": partial(write_text, ending=".tsv", delimiter="\t"),
@@ -113,6 +133,12 @@ WRITERS = {
     ".zip": write_zip,
     ".edf": write_edf,
     ".bdf": write_bdf,
+    ".hea": partial(write_wfdb, ending="hea"),
+    ".dat": partial(write_wfdb, ending="dat"),
+    ".mat": partial(write_wfdb, ending="mat"),
+    ".avro": write_avro_file,
+    ".xdf": write_xdf_file,
+    ".acq": write_acq_file,
     "": write_e4,
 }
 
