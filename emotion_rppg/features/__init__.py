@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import eda, hrv, morphology, sequences
+from emotion_rppg.features import eda, hrv, morphology, motion, respiration, sequences, temperature
 from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.family import OF_EVERY_TABLE, PULSE, Column, Family
 from emotion_rppg.features.sensors import SENSORS
@@ -24,6 +24,9 @@ FAMILIES: dict[str, Family] = {
     "sequence": sequences.FAMILY,
     "morphology": morphology.FAMILY,
     "eda": eda.FAMILY,
+    "resp": respiration.FAMILY,
+    "temp": temperature.FAMILY,
+    "acc": motion.FAMILY,
 }
 
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.features.family import QUALITY_GROUP, Column, Family
-from emotion_rppg.features.sensors import measured
+from emotion_rppg.features.family import Column, Family
+from emotion_rppg.features.sensors import measured, quality_column
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -63,13 +63,7 @@ COLUMNS: dict[str, Column] = {
         "µS²", "power of skin conductance at 0.045–0.25 Hz (sympathetic)", _PO, 120
     ),
     "eda_sympathetic_nu": Column("1", "eda_sympathetic_us2 / power up to 1 Hz", _PO, 120),
-    "eda_quality": Column(
-        "1",
-        "share of the window in which the EDA can be used, 0–1",
-        role="recording",
-        group=QUALITY_GROUP,
-        always=True,
-    ),
+    "eda_quality": quality_column("EDA"),
 }
 
 

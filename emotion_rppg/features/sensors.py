@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.features.family import Column
+from emotion_rppg.features.family import QUALITY_GROUP, Column
 from emotion_rppg.signals import UNITS, Beats, Signal
 
 if TYPE_CHECKING:
@@ -160,6 +160,17 @@ def _filled(edges: np.ndarray, length: int) -> np.ndarray:
     np.add.at(change, edges[:, 0], 1)
     np.add.at(change, edges[:, 1], -1)
     return np.asarray(np.cumsum(change[:-1]) > 0)
+
+
+def quality_column(name: str) -> Column:
+    """Describe the column ``KIND_quality`` of a sensor: a column on the recording, no feature."""
+    return Column(
+        "1",
+        f"share of the window in which the {name} can be used, 0–1",
+        role="recording",
+        group=QUALITY_GROUP,
+        always=True,
+    )
 
 
 def measured(

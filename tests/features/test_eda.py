@@ -35,7 +35,7 @@ def test_planted_responses_are_found_with_their_shape(per_min, rate_hz) -> None:
     assert row["eda_scr_amplitude_us"] == pytest.approx(0.2, abs=0.03)  # ten a minute overlap
     assert row["eda_scr_sum_us_per_min"] == pytest.approx(0.1 * planted, rel=0.15)
     assert row["eda_scr_rise_s"] == pytest.approx(RISE_S, abs=0.45)
-    assert row["eda_scr_recovery_s"] == pytest.approx(HALF_S, abs=0.4)
+    assert row["eda_scr_recovery_s"] == pytest.approx(HALF_S, abs=0.6)
     assert row["eda_quality"] == 1.0
 
 
