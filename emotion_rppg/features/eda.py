@@ -134,10 +134,11 @@ def responses(part: np.ndarray, rate_hz: float) -> np.ndarray:
         Skin conductance without missing samples, µS, smoothed.
     """
     import neurokit2
+    from scipy.signal import find_peaks
 
     none = np.zeros((0, 3))
-    if np.ptp(part) < LEAST_SCR_US:
-        return none
+    if not len(find_peaks(part, prominence=LEAST_SCR_US / 2)[0]):
+        return none  # NeuroKit2 fails without a peak
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, found = neurokit2.eda_peaks(

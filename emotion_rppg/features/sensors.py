@@ -206,7 +206,7 @@ def measured(
             if signal is None or not supports(column, span_s, good_s, signal.rate_hz):
                 row[name] = float("nan")
             if name.endswith(QUALITY):
-                row[name] = min(1.0, good_s / span_s) if span_s > 0 else 0.0
+                row[name] = min(1.0, round(good_s / span_s, 6)) if span_s > 0 else 0.0
         rows.append(row)
     return pd.DataFrame(rows, columns=list(columns), dtype=float)
 

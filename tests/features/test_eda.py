@@ -81,3 +81,14 @@ def test_each_column_needs_its_duration_of_usable_signal() -> None:
     assert np.isfinite(short["eda_tonic_us"])
     assert np.isnan(short["eda_scr_per_min"])
     assert np.isnan(features(signal.crop(0, 8))["eda_tonic_us"])
+
+
+def test_any_wave_has_features() -> None:
+    rng = np.random.default_rng(0)
+    t = np.arange(60)
+    waves = [t * 0.01, -t * 0.01, np.ones(60), np.r_[np.ones(59), 2], np.sin(t / 9)]
+    waves += [np.cumsum(rng.normal(0, s, 60)) for s in (1e-4, 1e-2, 1) for _ in range(5)]
+    for wave in waves:
+        found = eda.responses(2 + wave, 4.0)
+        assert found.shape[1] == 3
+        assert (found[:, 0] >= eda.LEAST_SCR_US).all()
