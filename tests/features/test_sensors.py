@@ -101,3 +101,16 @@ def test_a_fault_does_not_extend_over_the_ends() -> None:
     assert isinstance(judged, Judged)
     assert np.isnan(judged.signal.samples[:24]).all()
     assert np.isfinite(judged.signal.samples[26:]).all()
+
+
+def test_a_lost_contact_is_removed_and_a_large_response_stays() -> None:
+    signal = usual("eda")
+    t = signal.times_s - 60
+    response = np.where(t > 0, np.exp(-t / 3) - np.exp(-t / 0.75), 0)
+    large = Signal(signal.samples + 1.5 * response / response.max(), 4.0, kind="eda")
+    assert judge(large).signal.coverage == 1.0
+    samples = signal.samples.copy()
+    samples[200:202] -= 0.4
+    judged = judge(Signal(samples, 4.0, kind="eda"))
+    assert np.isnan(judged.signal.samples[180:220]).all()
+    assert judged.signal.coverage > 0.85
