@@ -97,6 +97,7 @@ KINDS = (
     "normalisation",
     "data set reader",
     "signal kind with beats",
+    "signal kind without beats",
 )
 
 

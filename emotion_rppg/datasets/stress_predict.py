@@ -15,7 +15,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import FILE_OF, e4_clock, kinds_in_session, read_e4, read_session
+from emotion_rppg.formats.empatica import FILE_OF, e4_clock, kinds_in_session, read_e4, read_kind
 from emotion_rppg.formats.text_tables import load_rows, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
@@ -49,7 +49,7 @@ class StressPredict(DatasetReader):
             "the label is the task, not a rating: stress tasks also differ in speech and motion",
             "the E4's own IBI.csv lacks most of the stress tasks",
         ),
-        verified="verified on real files (people 1–18)",
+        verified="verified on real files (pulse of people 1–18)",
         bibtex="""@article{iqbal2022stresspredict,
   author = {Iqbal, Talha and Simpkin, Andrew J. and Roshan, Davood and others},
   title = {Stress Monitoring Using Wearable Sensors: A Pilot Study and Stress-Predict Dataset},
@@ -100,7 +100,7 @@ def _read_part(path: Path, kind: str, start_s: float, end_s: float) -> Signal:
     if kind == "bvp":
         signal, _ = read_e4(path, kind)
     else:
-        signal = read_session(path.parent).signals[kind]()
+        signal = read_kind(path.parent, kind)
     part = signal.crop(max(start_s, signal.start_s), min(end_s, signal.end_s))
     if not len(part):
         raise InputError(

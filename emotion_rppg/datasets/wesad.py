@@ -19,7 +19,7 @@ import numpy as np
 from emotion_rppg.datasets.base import DatasetReader, crop_complete, load_cached
 from emotion_rppg.datasets.respiban import RATES_HZ, channel, read_body
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import FILE_OF, kinds_in_session, read_session
+from emotion_rppg.formats.empatica import FILE_OF, kinds_in_session, read_kind
 from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.formats.text_tables import load_text, number
 from emotion_rppg.recordings import Card, Recording
@@ -204,7 +204,7 @@ def _read_e4(path: Path, person: str, condition: Condition, kind: str) -> Signal
     begin, end = condition.start_s + offset_s, condition.end_s + offset_s - _TRIMMED_S
     if end <= begin:
         raise InputError(f"{path}: {condition.name} is too short: want more than {_TRIMMED_S:g} s")
-    return crop_complete(path / FILE_OF[kind], read_session(path).signals[kind](), begin, end)
+    return crop_complete(path / FILE_OF[kind], read_kind(path, kind), begin, end)
 
 
 def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:

@@ -47,9 +47,8 @@ def families_by_kind() -> str:
     of: dict[str, list[str]] = {}
     for family in FAMILIES.values():
         of.setdefault(family.kind, []).append(family.name)
-    return "; ".join(
-        f"{', '.join(names)} from the "
-        + ("pulse" if kind == PULSE else f"{SENSORS[kind].name} (signal {kind})")
+    return ", ".join(
+        f"{', '.join(names)} (from {'the pulse' if kind == PULSE else SENSORS[kind].name})"
         for kind, names in of.items()
     )
 

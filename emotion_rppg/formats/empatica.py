@@ -97,6 +97,18 @@ def read_session(path: str | Path) -> Session:
     return Session(start_s, signals, presses or (), beats)
 
 
+def read_kind(path: str | Path, kind: str) -> Signal:
+    """Read one of ``FILE_OF`` of a session's folder or zip, on the clock of its pulse.
+
+    Raises
+    ------
+    InputError
+        No such file, or a damaged one; also a damaged BVP.csv, which has the clock.
+    """
+    path = Path(path)
+    return _read_on_pulse_clock(path, FILE_OF[kind], kind, _clock(path, PULSE)[0])
+
+
 def _read_optional(read: Callable[[], T]) -> T | None:
     """Read an optional file of a session; warn and return None if it is damaged."""
     try:

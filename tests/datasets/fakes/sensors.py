@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-MAKE_HZ = 2.0  # frequency of the waves, which are zero on average over half seconds
+WAVE_HZ = 1.7
 
 
 def level_of(recording: int) -> float:
@@ -22,28 +22,30 @@ def truth_of(level: float, kinds: Iterable[str]) -> dict[str, float]:
     return {kind: of[kind] for kind in kinds}
 
 
-def _wave(duration_s: float, rate_hz: float) -> np.ndarray:
-    return np.sin(2 * np.pi * MAKE_HZ * (np.arange(round(duration_s * rate_hz)) + 0.5) / rate_hz)
+def _wave(level: float, duration_s: float, rate_hz: float) -> np.ndarray:
+    """Make a wave whose phase is that of the level: no two recordings have the same samples."""
+    t = np.arange(round(duration_s * rate_hz)) / rate_hz
+    return np.sin(2 * np.pi * WAVE_HZ * t + 10 * level)
 
 
 def eda(level: float, duration_s: float, rate_hz: float) -> np.ndarray:
     """Make skin conductance (n,), µS."""
-    return level + 0.01 * _wave(duration_s, rate_hz)
+    return level + 0.01 * _wave(level, duration_s, rate_hz)
 
 
 def temperature(level: float, duration_s: float, rate_hz: float) -> np.ndarray:
     """Make skin temperature (n,), °C."""
-    return 30.0 + level + 0.01 * _wave(duration_s, rate_hz)
+    return 30.0 + level + 0.01 * _wave(level, duration_s, rate_hz)
 
 
 def breathing(level: float, duration_s: float, rate_hz: float) -> np.ndarray:
     """Make the signal of a respiration belt (n,), in an arbitrary unit."""
-    return 100.0 * level + _wave(duration_s, rate_hz)
+    return 100.0 * level + 0.1 * _wave(level, duration_s, rate_hz)
 
 
 def axes(level: float, duration_s: float, rate_hz: float) -> np.ndarray:
     """Make three axes (n, 3), g: gravity, and a movement along it of a tenth of the level."""
-    size = 1.0 + 0.1 * level * _wave(duration_s, rate_hz)
+    size = 1.0 + 0.1 * level * _wave(level, duration_s, rate_hz)
     return size[:, None] * np.array([0.6, 0.0, 0.8])
 
 
