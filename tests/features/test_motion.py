@@ -37,7 +37,8 @@ def test_rest_typing_and_single_movements_are_no_steps() -> None:
     rest = 1.0 + rng.normal(0, 0.01, len(t))
     typing = rest + rng.normal(0, 0.05, len(t))
     gestures = rest + 0.6 * np.exp(-0.5 * ((t[:, None] - [5, 14, 31, 50]) / 0.15) ** 2).sum(axis=1)
-    for wave in (rest, typing, gestures):
+    claps = rest + 0.6 * np.exp(-0.5 * ((t[:, None] - [10, 10.5, 11]) / 0.07) ** 2).sum(axis=1)
+    for wave in (rest, typing, gestures, claps):
         assert features(wave)["acc_steps_per_min"] == 0.0
     assert features(rest)["acc_active_share"] == 0.0
     assert features(gestures)["acc_active_share"] == pytest.approx(4 / 60, abs=4 / 60)

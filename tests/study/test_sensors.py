@@ -7,8 +7,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from emotion_rppg import Signal, extract, extraction_of, fit, load, predict
+from emotion_rppg import Signal, evaluate, extract, extraction_of, fit, load, predict
+from emotion_rppg.cli import app
 from emotion_rppg.datasets.folder import Folder
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import FAMILIES, kinds_of_columns
@@ -316,3 +318,41 @@ def test_predict_replays_the_families(tmp_path) -> None:
     again = extract(tmp_path, model.extraction)
     pd.testing.assert_frame_equal(rows, model.predict(again))
     assert set(rows["reason"]) == {OK}
+
+
+@pytest.mark.slow
+def test_heads_on_eda_are_scored_beside_movement_alone() -> None:
+    def noisy(one: Recording) -> Recording:
+        still = replace(sensor("acc"), samples=1 + 0.001 * sensor("acc").samples)
+        moving = sensor("acc", 1.0 if one.trial == "task" else 0.5)
+        return replace(one, signals={**one.signals, "acc": moving if one.subject == "1" else still})
+
+    recordings = [noisy(one) for one in study(pulses=False)]
+    table = extract(recordings, families=("eda", "acc"), **WINDOWS)
+    found = evaluate(table, target="arousal", heads=["lda"], permutations=0, probabilities="own")
+    by_head = found.scores.groupby("head")["balanced_accuracy"].mean()
+    assert by_head["lda"] > 0.8
+    assert {"movement_alone", "quality_alone"} <= set(by_head.index)
+    assert found.predictions["has_features"].all()
+
+
+@pytest.mark.slow
+def test_the_command_predicts_from_a_file_without_a_pulse(tmp_path) -> None:
+    fitted(extract(study(pulses=False), families=("eda",), **WINDOWS)).save(tmp_path / "m")
+    wave = sensor("eda", 1.2 + 2)
+    file = tmp_path / "one.csv"
+    pd.DataFrame({"time_s": wave.times_s, "eda": wave.samples}).to_csv(file, index=False)
+    words = ["predict", file, "--model", tmp_path / "m", "--out", tmp_path / "p", "--json"]
+    run = CliRunner().invoke(app, [str(word) for word in words])
+    assert run.exit_code == 0, run.output
+    rows = read_table(next((tmp_path / "p").glob("*.csv")))
+    assert set(rows["arousal"]) == {"high"}
+    out = tmp_path / "t.csv"
+    run = CliRunner().invoke(app, ["features", str(file), "--families", "eda", "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    assert "| eda_reason | | ok where" in (tmp_path / "t.columns.md").read_text(encoding="utf-8")
+    run = CliRunner().invoke(
+        app, ["features", str(file), "--families", "hrv,temp", "--out", str(out)]
+    )
+    assert run.exit_code == 2
+    assert "no recording has the signal 'temp'" in run.output
