@@ -306,7 +306,7 @@ class Model:
             f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
             f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
             f"- Features: {', '.join(self.names)}",
-            f"- Withholds the prediction of a window without trusted {_listed_kinds(self.kinds)}"
+            f"- Withholds the prediction of a window without {_listed_kinds(self.kinds)}"
             + (
                 "" if self.ranges is None else ", or far outside the training range of the features"
             ),
@@ -411,8 +411,9 @@ def _recorded(table: pd.DataFrame, column: str) -> pd.Series:
 
 
 def _listed_kinds(kinds: Sequence[str]) -> str:
-    """List kinds of signal as words: "pulse and EDA"."""
-    return " and ".join(kind if kind == PULSE else SENSORS[kind].name for kind in kinds)
+    """List kinds of signal as words: "a trusted pulse and trusted EDA"."""
+    words = ["a trusted pulse" if k == PULSE else f"trusted {SENSORS[k].name}" for k in kinds]
+    return " and ".join(words)
 
 
 def _encoder_of(encoder: Any, extraction: Extraction | None) -> Pretrained | None:
