@@ -11,6 +11,9 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.frame_timestamps import frame_times
 
+# Unit of each kind of signal without beats, as a Signal of that kind must have it. A respiration
+# belt has an arbitrary unit; acceleration is the magnitude of its axes (`Signal.from_axes`).
+UNITS = {"eda": "µS", "resp": "a.u.", "temp": "°C", "acc": "g"}
 LONGEST_HOLE_S = 0.5  # longest gap of missing samples that interpolation may bridge
 _PER_BEAT = {  # optional fields of Beats with one value per beat
     "confidence": float,
@@ -34,7 +37,9 @@ class Signal:
     rate_hz : float
         Sampling rate, Hz, > 0.
     kind : str, optional
-        ``"rppg"`` (camera), ``"bvp"`` (contact PPG), ``"ecg"``, or the name of a rating.
+        ``"rppg"`` (camera), ``"bvp"`` (contact PPG), ``"ecg"``; ``"eda"`` (electrodermal
+        activity, µS), ``"resp"`` (respiration, arbitrary unit, inspiration is up), ``"temp"``
+        (skin temperature, °C), ``"acc"`` (magnitude of the acceleration, g); or a rating's name.
     start_s : float
         Time of the first sample on the recording's clock.
     quality : array (n,), optional
@@ -149,6 +154,30 @@ class Signal:
             samples[gap & inside] = np.nan
         samples[(grid < times[0] - step) | (grid > times[-1] + step)] = np.nan
         return cls(samples, rate, kind=kind, start_s=unique[0])
+
+    @classmethod
+    def from_axes(
+        cls, axes: np.ndarray, rate_hz: float, *, kind: str = "acc", start_s: float = 0.0
+    ) -> Signal:
+        """Compute the magnitude of a signal with several axes: (n, axes) -> (n,), same unit.
+
+        The magnitude does not depend on how the sensor is worn: at rest it is 1 g, whatever the
+        direction of gravity. A sample with a missing axis is missing.
+
+        Raises
+        ------
+        InputError
+            Not one row per sample and one column per axis.
+
+        Examples
+        --------
+        >>> Signal.from_axes(np.array([[0.6, 0.0, 0.8]]), 32).samples.round(3).tolist()
+        [1.0]
+        """
+        axes = np.asarray(axes, dtype=float)
+        if axes.ndim != 2 or axes.shape[1] < 2:
+            raise InputError(f"want one column per axis, (n, 3), got the shape {axes.shape}")
+        return cls(np.sqrt((axes**2).sum(axis=1)), rate_hz, kind=kind, start_s=start_s)
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -98,6 +98,7 @@ KINDS = (
     "data set reader",
     "file format of recorders",
     "signal kind with beats",
+    "signal kind without beats",
 )
 
 

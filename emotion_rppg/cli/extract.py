@@ -39,6 +39,8 @@ from emotion_rppg.cli.options import (
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import EVERYBODY
+from emotion_rppg.features import families_by_kind, kinds_of
+from emotion_rppg.features.family import PULSE
 from emotion_rppg.runtime.quiet import warnings_silenced
 
 if TYPE_CHECKING:
@@ -171,7 +173,7 @@ def features(
         str,
         typer.Option(
             metavar="NAME,…",
-            help="Feature families to compute, such as hrv, sequence or morphology.",
+            help=f"Feature families to compute: {families_by_kind()}.",
         ),
     ] = "hrv,sequence",
     min_quality: MinQuality = None,
@@ -360,6 +362,9 @@ def predict(
         from emotion_rppg.study.rest import Rest
         from emotion_rppg.windows import PERSON
 
+        def needs_pulse(model: Any) -> bool:
+            return PULSE in kinds_of(model.extraction.families if model.extraction else ["hrv"])
+
         options: dict[str, Any] = {"region": region, "weights": weights, "device": device}
         resting = None if calibrate is None else Rest.parse(calibrate)
         at_rest = [] if resting is None else [resting.path]
@@ -390,7 +395,7 @@ def predict(
         if not tables:
             channel, kind = channel_like(trained, given, channel)
             found = find_recordings(given, None, None, channel=channel, kind=kind)
-        if len(found) != 1:
+        if len(found) != 1 or not needs_pulse(trained):
             with progress_bar("reading") as progress:
                 result = _predict_many(
                     trained, given, tables, found, rest, out, options, arguments, inputs, progress

@@ -114,7 +114,7 @@ Families = Annotated[
     typer.Option(
         metavar="NAME,…",
         help="Use only the columns of these feature families, such as hrv, sequence or "
-        "morphology. Default: all in the table.",
+        "eda. Default: all in the table.",
     ),
 ]
 CalibrationS = Annotated[

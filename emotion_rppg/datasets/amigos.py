@@ -53,6 +53,7 @@ class Amigos(DatasetReader):
             "people 8, 24 and 28 did not watch the long films",
             "some people watched the long films alone, others in groups of four",
             "the face videos come in separate archives and are not read",
+            "the unit of the skin conductance (channel 17) is not documented: it is not read",
         ),
         bibtex="""@article{mirandacorrea2021amigos,
   author = {Miranda-Correa, Juan Abdon and Abadi, Mojtaba Khomami and Sebe, Nicu and Patras,

@@ -26,6 +26,8 @@ from emotion_rppg.signals import Signal
 CLIPS = range(1, 9)  # 10, 11 and 12 are the start, the end and the blue screens between
 SCALE = (0.5, 9.5)
 RATE_HZ, RATING_HZ = 1000.0, 20.0
+# kind of signal -> column: skin conductance in µS, respiration in %, temperature in °C
+COLUMNS = {"bvp": "bvp", "ecg": "ecg", "eda": "gsr", "resp": "rsp", "temp": "skt"}
 HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
 
 
@@ -36,8 +38,8 @@ class Case(DatasetReader):
         name="case",
         title="CASE",
         people=30,
-        modalities=("bvp", "ecg"),
-        rates_hz={"bvp": RATE_HZ, "ecg": RATE_HZ, "valence": RATING_HZ, "arousal": RATING_HZ},
+        modalities=tuple(COLUMNS),
+        rates_hz={**dict.fromkeys(COLUMNS, RATE_HZ), "valence": RATING_HZ, "arousal": RATING_HZ},
         scales={"valence": SCALE, "arousal": SCALE},
         access="open",
         licence="CC BY 4.0",
@@ -71,7 +73,7 @@ class Case(DatasetReader):
         for person, ratings in files:
             pulses = self.root / "data/interpolated/physiological" / ratings.name
             for clip, span_s in _find_clips(ratings).items():
-                signals = {k: partial(_read_wave, pulses, k, clip, span_s) for k in ("bvp", "ecg")}
+                signals = {k: partial(_read_wave, pulses, k, clip, span_s) for k in COLUMNS}
                 signals |= {k: partial(_read_rating, ratings, k, span_s) for k in self.card.scales}
                 yield Recording(
                     self.card.name,
@@ -105,7 +107,8 @@ def _find_clips(path: Path) -> dict[int, tuple[float, float]]:
 
 
 def _read_wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) -> Signal:
-    table = read_columns(path, ("daqtime", kind, "video"))
+    column = COLUMNS[kind]
+    table = read_columns(path, ("daqtime", column, "video"))
     times = table["daqtime"] / 1e3
     inside = (times >= span_s[0]) & (times < span_s[1])
     clips = table["video"][inside]
@@ -115,7 +118,7 @@ def _read_wave(path: Path, kind: str, clip: int, span_s: tuple[float, float]) ->
             "annotations have: the file is cut off, or of another person"
         )
     return signal_from_times(
-        path, times[inside], table[kind][inside], kind, rate_hz=RATE_HZ, span_s=span_s
+        path, times[inside], table[column][inside], kind, rate_hz=RATE_HZ, span_s=span_s
     )
 
 

@@ -29,7 +29,9 @@ from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
 
 SCALE = (1, 9)
-RATE_HZ, RATING_HZ = 64.0, 25.0
+RATING_HZ = 25.0
+# kind of signal -> name in the raw file, rate (Hz): EDA in µS, temperature in °C
+PARTS = {"bvp": ("BVP", 64.0), "eda": ("EDA", 4.0), "temp": ("SKT", 4.0)}
 QUESTIONNAIRES = "2_QuestionnaireData/P{0}_Questionnaire_Data.json"
 RATINGS = "3_AnnotationData/Frame/P{0}_Annotation_FrameData.json"
 PHYSIOLOGY = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
@@ -47,8 +49,12 @@ class Ceap360VR(DatasetReader):
         name="ceap-360vr",
         title="CEAP-360VR",
         people=32,
-        modalities=("bvp",),
-        rates_hz={"bvp": RATE_HZ, "valence": RATING_HZ, "arousal": RATING_HZ},
+        modalities=tuple(PARTS),
+        rates_hz={
+            **{kind: rate_hz for kind, (_, rate_hz) in PARTS.items()},
+            "valence": RATING_HZ,
+            "arousal": RATING_HZ,
+        },
         scales={"valence": SCALE, "arousal": SCALE},
         access="open, in the authors' repository",
         licence="CC BY-NC 4.0",
@@ -61,6 +67,7 @@ class Ceap360VR(DatasetReader):
             "the pulse in Transformed and Frame is filtered (2 Hz or less) and scaled: Raw is read",
             "the E4's own intervals (IBI) are missing for people 2 and 12",
             "the headset covers the face: there is no face video",
+            "the layout of the acceleration is not documented: it is not read",
             "the joystick rating during a video and the rating after it are two different things",
         ),
         bibtex="""@article{xue2021ceap,
@@ -85,7 +92,7 @@ class Ceap360VR(DatasetReader):
             videos = _person_part(load_json(path), path)
             for video, facts in _by_video(videos, "Video_SAMRating_VideoTime_Data", path).items():
                 ratings = {k: facts.get(k.title() + "Value") for k in self.card.scales}
-                signals = {"bvp": partial(_read_pulse, signals_path, video)}
+                signals = {k: partial(_read_wave, signals_path, video, k) for k in PARTS}
                 signals |= {
                     k: partial(_read_rating, ratings_path, video, k) for k in self.card.scales
                 }
@@ -142,9 +149,10 @@ def _read_samples(path: Path, name: str, video: str, part: str, column: str) -> 
     return times, values
 
 
-def _read_pulse(path: Path, video: str) -> Signal:
-    samples = _read_samples(path, "Video_Physio_RawData", video, "BVP_RawData", "BVP")
-    return signal_from_times(path, *samples, "bvp", rate_hz=RATE_HZ)
+def _read_wave(path: Path, video: str, kind: str) -> Signal:
+    name, rate_hz = PARTS[kind]
+    samples = _read_samples(path, "Video_Physio_RawData", video, f"{name}_RawData", name)
+    return signal_from_times(path, *samples, kind, rate_hz=rate_hz)
 
 
 def _read_rating(path: Path, video: str, kind: str) -> Signal:

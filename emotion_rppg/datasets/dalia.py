@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, files_by_number, load_cached
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, read_heart
+from emotion_rppg.datasets.respiban import RATES_HZ, channel, read_body
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.recordings import Card, Recording
@@ -36,8 +36,8 @@ class PpgDalia(DatasetReader):
         name="ppg-dalia",
         title="PPG-DaLiA",
         people=15,
-        modalities=("bvp", "ecg"),
-        rates_hz={"bvp": BVP_HZ, "ecg": ECG_HZ, "hr": 1 / _STEP_S},
+        modalities=tuple(RATES_HZ),
+        rates_hz={**RATES_HZ, "hr": 1 / _STEP_S},
         scales={},
         access="open, in the UCI repository",
         licence="CC BY 4.0",
@@ -73,7 +73,7 @@ class PpgDalia(DatasetReader):
                     trial=activity,
                     labels={"activity": activity},
                     signals={
-                        k: partial(_read_signal, path, activity, k) for k in ("bvp", "ecg", "hr")
+                        k: partial(_read_signal, path, activity, k) for k in (*RATES_HZ, "hr")
                     },
                 )
 
@@ -104,12 +104,12 @@ def _find_span(path: Path, codes: np.ndarray, activity: str) -> tuple[float, flo
 
 
 def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
-    """Read activity codes, heart signals and heart rates of a person; drop the rest."""
+    """Read activity codes, signals and heart rates of a person; drop the rest."""
     content = load_pickle(path)
     codes = channel(path, content, "activity")
     rates = channel(path, content, "label")
     duration_s = len(codes) / _ACTIVITY_HZ
-    signals = read_heart(path, content, duration_s)
+    signals = read_body(path, content, duration_s)
     windows = (duration_s - _WINDOW_S) / _STEP_S + 1
     if abs(len(rates) - windows) > 2:
         raise InputError(

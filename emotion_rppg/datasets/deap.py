@@ -17,6 +17,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, load_cached
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.edf import read_header
 from emotion_rppg.formats.safe_io import load_pickle, read_edf
 from emotion_rppg.formats.text_tables import load_rows, number, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
@@ -25,7 +26,9 @@ from emotion_rppg.signals import Signal
 RATINGS = "participant_ratings.csv"
 LABELS = ("valence", "arousal", "dominance", "liking")  # the order of the columns of `labels`
 COLUMNS = ("Participant_id", "Trial", "Experiment_id", *(name.capitalize() for name in LABELS))
-CHANNELS, PLETHYSMOGRAPH = 40, 38  # 36 is skin conductance, 37 breath, 39 temperature
+CHANNELS = 40
+# kind of signal -> channel of the arrays, label in the original file; 36 is skin conductance
+PLACES = {"bvp": (38, "Plet"), "resp": (37, "Resp"), "temp": (39, "Temp")}
 _RATE_HZ, _BASELINE_S = 128.0, 3.0
 _STIMULUS, _STIMULUS_S = 4, 60.0  # status of the BDF when a video begins, and how long it lasts
 
@@ -41,8 +44,8 @@ class Deap(DatasetReader):
         name="deap",
         title="DEAP",
         people=32,
-        modalities=("video", "bvp"),
-        rates_hz={"video": 50.0, "bvp": _RATE_HZ},
+        modalities=("video", *PLACES),
+        rates_hz={"video": 50.0, **dict.fromkeys(PLACES, _RATE_HZ)},
         scales=dict.fromkeys(LABELS, (1, 9)),
         access="on request, Queen Mary University of London",
         licence="end user licence agreement",
@@ -53,6 +56,7 @@ class Deap(DatasetReader):
         url="https://doi.org/10.1109/T-AFFC.2011.15",
         traps=(
             "channel 38 is the pulse; 39 is temperature",
+            "skin conductance is not read: its unit differs between the two places of recording",
             "videos are numbered in the order shown, arrays by Experiment_id",
             "the preprocessed pulse is filtered like the EEG: its shape is not that of the finger "
             "pulse",
@@ -100,7 +104,9 @@ class Deap(DatasetReader):
         for trial in trials:
             video = videos.get(f"{name}_trial{trial.shown:02d}")
             signals = (
-                {} if source is None else {"bvp": partial(source[1], source[0], trial, len(trials))}
+                {}
+                if source is None
+                else {k: partial(source[1], source[0], k, trial, len(trials)) for k in PLACES}
             )
             if video is None and not signals:
                 continue
@@ -155,8 +161,8 @@ def read_ratings(path: Path) -> dict[int, list[Trial]]:
     return {person: sorted(trials, key=lambda t: t.shown) for person, trials in out.items()}
 
 
-def _read_dat(path: Path, trial: Trial, trials: int) -> Signal:
-    """Read a trial's pulse from the preprocessed arrays, without the time before the stimulus."""
+def _read_dat(path: Path, kind: str, trial: Trial, trials: int) -> Signal:
+    """Read a trial's signal from the preprocessed arrays, without the time before the stimulus."""
     waves, labels = load_cached(_read_arrays, path)
     index = trial.experiment - 1
     if len(waves) != trials or index >= trials:
@@ -170,11 +176,12 @@ def _read_dat(path: Path, trial: Trial, trials: int) -> Signal:
             f"{trial.experiment}, {RATINGS} has {list(trial.ratings)} (valence, arousal, "
             "dominance, liking): want both from one release"
         )
-    return Signal(waves[index, round(_BASELINE_S * _RATE_HZ) :], _RATE_HZ, kind="bvp")
+    wave = waves[index, list(PLACES).index(kind), round(_BASELINE_S * _RATE_HZ) :]
+    return Signal(wave, _RATE_HZ, kind=kind)
 
 
 def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read pulse (trials, n) and ratings (trials, 4)."""
+    """Read the signals of ``PLACES`` (trials, 3, n) and ratings (trials, 4)."""
     content = load_pickle(path)
     if not isinstance(content, dict) or not {"data", "labels"} <= content.keys():
         raise InputError(f"{path} has no data and labels: want DEAP's preprocessed Python file")
@@ -189,28 +196,34 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(
             f"{path}: {data.shape[2]} samples per trial end before the stimulus begins"
         )
-    return data[:, PLETHYSMOGRAPH].astype(float), labels.astype(float)
+    channels = [channel for channel, _ in PLACES.values()]
+    return data[:, channels].astype(float), labels.astype(float)
 
 
-def _read_bdf(path: Path, trial: Trial, trials: int) -> Signal:
-    """Read a trial's pulse from the original recording, whose trials are in the order shown."""
-    wave, starts = load_cached(_read_original, path)
+def _read_bdf(path: Path, kind: str, trial: Trial, trials: int) -> Signal:
+    """Read a trial's signal from the original recording, whose trials are in the order shown."""
+    waves, starts = load_cached(_read_original, path)
     if len(starts) != trials or trial.shown > trials:
         raise InputError(
             f"{path}: the status channel marks {len(starts)} stimuli (code {_STIMULUS}), {RATINGS} "
             f"{trials}: trial {trial.shown} cannot be located"
         )
     begin = starts[trial.shown - 1]
-    part = wave.crop(begin, begin + _STIMULUS_S)
+    if kind not in waves:
+        raise InputError(f"{path} has no channel {PLACES[kind][1]}")
+    part = waves[kind].crop(begin, begin + _STIMULUS_S)
     if not len(part):
         raise InputError(f"{path} ends before trial {trial.shown} begins: it may be cut off")
-    return Signal(part.samples, part.rate_hz, kind="bvp", start_s=part.start_s - begin)
+    return Signal(part.samples, part.rate_hz, kind=kind, start_s=part.start_s - begin)
 
 
-def _read_original(path: Path) -> tuple[Signal, tuple[float, ...]]:
-    """Read the complete pulse and the start (s) of each stimulus."""
-    channels = read_edf(path, {"Plet": "bvp", "Status": None})
+def _read_original(path: Path) -> tuple[dict[str, Signal], tuple[float, ...]]:
+    """Read the complete signals and the start (s) of each stimulus."""
+    available = {channel.label for channel in read_header(path).signals}
+    labels = {label: kind for kind, (_, label) in PLACES.items() if label in available}
+    channels = read_edf(path, {**labels, "Plet": "bvp", "Status": None})
     status = channels["Status"]
     code = np.rint(status.samples).astype(np.int64) & 0xFF
     begins = np.flatnonzero((code == _STIMULUS) & (np.r_[0, code[:-1]] != _STIMULUS))
-    return channels["Plet"], tuple(float(k) / status.rate_hz for k in begins)
+    waves = {kind: channels[label] for label, kind in labels.items()}
+    return waves, tuple(float(k) / status.rate_hz for k in begins)

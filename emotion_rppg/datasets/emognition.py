@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from emotion_rppg.datasets.base import (
     signal_from_times,
 )
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.empatica import e4_acceleration
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.signals import Signal
@@ -33,6 +34,7 @@ BANDS = {  # file ending -> signal and its rate; the first available one is read
     "EMPATICA": ("BVP", 64.0),
     "SAMSUNG_WATCH": ("BVPProcessed", 20.0),
 }
+SENSORS_HZ = {"eda": 4.0, "temp": 4.0, "acc": 32.0}  # of the Empatica: µS, °C, 1/64 g
 SAM = ("valence", "arousal", "motivation")
 EMOTIONS = (
     "amusement",
@@ -57,8 +59,8 @@ class Emognition(DatasetReader):
         name="emognition",
         title="Emognition Wearable Dataset 2020",
         people=43,
-        modalities=("bvp",),
-        rates_hz={"bvp": 64.0},
+        modalities=("bvp", *SENSORS_HZ),
+        rates_hz={"bvp": 64.0, **SENSORS_HZ},
         scales=dict.fromkeys(SAM, (1, 9)) | dict.fromkeys(EMOTIONS, (1, 5)),
         access="on request, signed agreement",
         licence="the authors' terms, research alone",
@@ -100,7 +102,10 @@ class Emognition(DatasetReader):
                     trial=film.lower(),
                     labels=parse_labels(ratings, dict(self.card.scales), f"{path}, {film}"),
                     scales=dict(self.card.scales),
-                    signals={"bvp": partial(_read_pulse, *pulse_file)},
+                    signals={
+                        "bvp": partial(_read_pulse, *pulse_file),
+                        **_sensors(pulse_file[0]),
+                    },
                 )
 
 
@@ -130,19 +135,44 @@ def _pulse_file(folder: Path, person: int, film: str) -> tuple[Path, str, float]
     return None
 
 
+def _sensors(path: Path) -> dict[str, Callable[[], Signal]]:
+    """List the other signals of an Empatica's file, on the clock of its pulse."""
+    if not path.stem.endswith("_EMPATICA"):
+        return {}
+    return {kind: partial(_read_sensor, path, kind) for kind in SENSORS_HZ}
+
+
 def _read_pulse(path: Path, name: str, rate_hz: float) -> Signal:
+    times, columns = _read_samples(path, name)
+    seconds = (times - times[0]) / np.timedelta64(1, "s")
+    return signal_from_times(path, seconds, columns[:, 0], "bvp", rate_hz=rate_hz)
+
+
+def _read_sensor(path: Path, kind: str) -> Signal:
+    times, columns = _read_samples(path, kind.upper())
+    origin = _read_samples(path, BANDS["EMPATICA"][0])[0][0]
+    seconds = (times - origin) / np.timedelta64(1, "s")
+    rate_hz = SENSORS_HZ[kind]
+    values = e4_acceleration(columns, rate_hz).samples if kind == "acc" else columns[:, 0]
+    return signal_from_times(path, seconds, values, kind, rate_hz=rate_hz)
+
+
+def _read_samples(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read times (n,) and values (n, columns) of one sensor: a list of [time, value, …]."""
     content = load_cached(load_json, path)
     rows = content.get(name) if isinstance(content, dict) else None
     try:
-        stamps = [_iso(stamp) for stamp, _ in rows or ()]
+        stamps = [_iso(row[0]) for row in rows or ()]
         times = np.array(stamps, dtype="datetime64[us]")
-        values = np.array([value for _, value in rows or ()], dtype=float)
-    except (TypeError, ValueError, AttributeError) as error:
+        columns = np.array([row[1:] for row in rows or ()], dtype=float)
+        wanted = 3 if name == "ACC" else 1
+        if len(times) and columns.shape != (len(times), wanted):
+            raise ValueError(f"want {wanted} values beside each time")
+    except (TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
         raise InputError(f"{path}: {name} is not a list of [time, value] ({error})") from error
     if len(times) < 2:
         raise InputError(f"{path} has no {name}: exclude the film")
-    seconds = (times - times[0]) / np.timedelta64(1, "s")
-    return signal_from_times(path, seconds, values, "bvp", rate_hz=rate_hz)
+    return times, columns
 
 
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:[:.](\d+))?", re.ASCII)

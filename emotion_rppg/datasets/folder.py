@@ -33,7 +33,7 @@ from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.formats.wfdb_records import parts_of_records
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import atomic_file
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import UNITS, Signal
 from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _signal_recording(
 ) -> Recording:
     """Return a signal file's recording; the JSON of a BIDS file gives its identity."""
     signals = dict(signals_in(path, channel=channel, kind=kind))
-    if not signals.keys() & {*NAME_PREFIXES, kind}:
+    if not signals.keys() & {*NAME_PREFIXES, *UNITS, kind}:
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
         fields = identity_in_physio(path)

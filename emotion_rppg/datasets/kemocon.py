@@ -21,15 +21,17 @@ from emotion_rppg.datasets.base import (
     signal_from_times,
 )
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.empatica import e4_acceleration
 from emotion_rppg.recordings import Card, Recording
 from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import Signal
 
 _log = logging.getLogger(__name__)
 SCALE = (1, 5)
-RATE_HZ, RATING_S = 64.0, 5.0
+RATING_S = 5.0
+RATES_HZ = {"bvp": 64.0, "eda": 4.0, "temp": 4.0, "acc": 32.0}  # µS, °C, 1/64 g
 PEOPLE = Path("metadata") / "subjects.csv"
-BVP = "raw/e4_data/{0}/E4_BVP.csv"
+BAND = "raw/e4_data/{0}/E4_{1}.csv"
 RATERS = {  # prefix of the signal's name -> file
     "": "raw/emotion_annotations/self_annotations/P{0}.self.csv",
     "partner_": "raw/emotion_annotations/partner_annotations/P{0}.partner.csv",
@@ -50,8 +52,8 @@ class KEmoCon(DatasetReader):
         name="k-emocon",
         title="K-EmoCon",
         people=32,
-        modalities=("bvp",),
-        rates_hz={"bvp": RATE_HZ, "valence": 1 / RATING_S, "arousal": 1 / RATING_S},
+        modalities=tuple(RATES_HZ),
+        rates_hz={**RATES_HZ, "valence": 1 / RATING_S, "arousal": 1 / RATING_S},
         scales={"valence": SCALE, "arousal": SCALE},
         access="on request, at Zenodo; the videos apart, under their own agreement",
         licence="the authors' terms",
@@ -89,11 +91,16 @@ class KEmoCon(DatasetReader):
             zip(table["pid"].astype(int), table["startTime"], table["endTime"], strict=True)
         ):
             _check_times(self.root / PEOPLE, pid, start_ms, end_ms)
-            path = self.root / BVP.format(pid)
+            path = self.root / BAND.format(pid, "BVP")
             if not path.parent.is_dir():
                 without_band.append(str(pid))
                 continue
-            signals = {"bvp": partial(_read_pulse, path, pid, start_ms, end_ms)}
+            files = {kind: self.root / BAND.format(pid, kind.upper()) for kind in RATES_HZ}
+            signals = {
+                kind: partial(_read_band, file, kind, pid, start_ms, end_ms)
+                for kind, file in files.items()
+                if kind == "bvp" or file.is_file()
+            }
             for prefix, name in RATERS.items():
                 file = self.root / name.format(pid)
                 if file.is_file():
@@ -122,14 +129,23 @@ def _check_times(path: Path, pid: int, start_ms: float, end_ms: float) -> None:
         )
 
 
-def _read_pulse(path: Path, pid: int, start_ms: float, end_ms: float) -> Signal:
-    table = read_columns(path, ("timestamp", "value"))
-    times, values = (table["timestamp"] - start_ms) / 1e3, table["value"]
+def _read_band(path: Path, kind: str, pid: int, start_ms: float, end_ms: float) -> Signal:
+    columns = ("x", "y", "z") if kind == "acc" else ("value",)
+    table = read_columns(path, ("timestamp", *columns))
+    times, values = (table["timestamp"] - start_ms) / 1e3, table[columns[0]]
+    if kind == "acc":
+        axes = np.column_stack([table[name] for name in columns])
+        values = e4_acceleration(axes, RATES_HZ[kind]).samples
     selected = _rows_of_one_band(path, pid)
     order = np.argsort(times[selected], kind="stable")  # late samples were written out of order
     span_s = (0.0, (end_ms - start_ms) / 1e3)
     return signal_from_times(
-        path, times[selected][order], values[selected][order], "bvp", rate_hz=RATE_HZ, span_s=span_s
+        path,
+        times[selected][order],
+        values[selected][order],
+        kind,
+        rate_hz=RATES_HZ[kind],
+        span_s=span_s,
     )
 
 

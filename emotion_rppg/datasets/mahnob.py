@@ -43,7 +43,8 @@ EMOTIONS = {  # by the number of the key pressed
     11: "amusement",
     12: "anxiety",
 }
-LEAD = "EXG2"  # on the upper left of the chest
+# kind of signal -> label in the BDF: the lead on the upper left of the chest, belt, finger (°C)
+LABELS = {"ecg": "EXG2", "resp": "Resp", "temp": "Temp"}
 GAZE = ("Timestamp", "Event", "AudioSampleNumber")
 CLOCKS = ("vidRate", "vidBeginSmp", "vidEndSmp", "audRate", "audBeginSmp", "audEndSmp")
 BASELINE_S, VIDEO_HZ = 30.0, (55.0, 65.0)
@@ -61,8 +62,8 @@ class MahnobHci(DatasetReader):
         name="mahnob-hci",
         title="MAHNOB-HCI",
         people=27,
-        modalities=("video", "ecg"),
-        rates_hz={"video": 60.97, "ecg": 256.0},
+        modalities=("video", *LABELS),
+        rates_hz={"video": 60.97, **dict.fromkeys(LABELS, 256.0)},
         scales=dict.fromkeys(RATINGS, (1, 9)),
         access="signed agreement, mahnob-db.eu",
         licence="end user licence agreement, research alone",
@@ -75,6 +76,7 @@ class MahnobHci(DatasetReader):
             "the BDF begins 30 s before the film, the video does not: their first samples differ",
             "the frame rate is 60.97 Hz: assuming 25 or 60 Hz shifts every beat",
             "sessions of implicit tagging have no ratings and are not read",
+            "the unit of the skin conductance is not documented: it is not read",
             "a film's number is not its place in the order in which a person watched them",
         ),
         bibtex="""@article{soleymani2012mahnob,
@@ -94,6 +96,7 @@ class MahnobHci(DatasetReader):
                 continue
             subject = whole_number(_fact(path, root.find("subject"), "id"), str(path), "subject")
             video, film_part = _find_video(path, root)
+            body = _file(path, root, "type", "Physiological")
             yield Recording(
                 self.card.name,
                 f"{subject:02d}",
@@ -101,9 +104,7 @@ class MahnobHci(DatasetReader):
                 labels=_read_labels(path, root),
                 scales=dict(self.card.scales),
                 video=video,
-                signals={
-                    "ecg": partial(_read_ecg, _file(path, root, "type", "Physiological"), film_part)
-                },
+                signals={kind: partial(_read_wave, body, kind, film_part) for kind in LABELS},
             )
 
 
@@ -218,11 +219,13 @@ def _film_times(path: Path, audio_hz: float) -> tuple[float, float]:
     return event_times[0][0] + offset_s, event_times[1][0] + offset_s
 
 
-def _read_ecg(path: Path | None, film_part: tuple[float, float, float] | None) -> Signal:
-    """Read the ECG during the film, or during the part of it that the video shows."""
+def _read_wave(
+    path: Path | None, kind: str, film_part: tuple[float, float, float] | None
+) -> Signal:
+    """Read a signal during the film, or during the part of it that the video shows."""
     if path is None:
         raise InputError("the session.xml names no physiological file: exclude the session")
-    channels = read_edf(path, {LEAD: "ecg", "Status": None})
+    channels = read_edf(path, {LABELS[kind]: kind, "Status": None})
     begin, end = _find_events(path, channels["Status"])
     film_s, first, stop = film_part or (end - begin, 0.0, end - begin)
     if abs(end - begin - film_s) > _CLOCK_TOLERANCE_S:
@@ -230,8 +233,8 @@ def _read_ecg(path: Path | None, film_part: tuple[float, float, float] | None) -
             f"{path}: the status events are {end - begin:.1f} s apart, the eye tracker's "
             f"{film_s:.1f} s: they do not belong to one film"
         )
-    part = channels[LEAD].crop(begin + first, begin + stop)
-    return Signal(part.samples, part.rate_hz, kind="ecg", start_s=part.start_s - begin - first)
+    part = channels[LABELS[kind]].crop(begin + first, begin + stop)
+    return Signal(part.samples, part.rate_hz, kind=kind, start_s=part.start_s - begin - first)
 
 
 def _find_events(path: Path, status: Signal) -> tuple[float, float]:

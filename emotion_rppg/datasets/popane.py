@@ -33,8 +33,8 @@ class Popane(DatasetReader):
         name="popane",
         title="POPANE",
         people=1157,
-        modalities=("ecg",),
-        rates_hz={"ecg": RATE_HZ, "valence": RATE_HZ},
+        modalities=("ecg", "eda"),
+        rates_hz={"ecg": RATE_HZ, "eda": RATE_HZ, "valence": RATE_HZ},
         scales={"valence": SCALE},
         access="open",
         licence="CC BY",
@@ -64,12 +64,16 @@ class Popane(DatasetReader):
     def recordings(self) -> Iterator[Recording]:
         for path in sorted(self.root.glob(self.expected), key=_who):
             study, person, condition = _who(path)
+            channels = {"ecg", *(name.lower() for name in _header(path))}
             yield Recording(
                 self.card.name,
                 f"S{study}P{person}",
                 trial=condition,
                 scales=dict(self.card.scales),
-                signals={"ecg": partial(_read_ecg, path), "valence": partial(_read_valence, path)},
+                signals={
+                    **{k: partial(_read_wave, path, k) for k in ("ecg", "eda") if k in channels},
+                    "valence": partial(_read_valence, path),
+                },
             )
 
 
@@ -87,8 +91,17 @@ def _read_column(path: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     return table["timestamp"], table[name]
 
 
-def _check_facts(path: Path) -> None:
-    """Check that the facts and the header have the same channels in the same columns."""
+def _header(path: Path) -> list[str]:
+    """Return the names of a file's columns; none if it cannot be read, which reading reports."""
+    try:
+        lines = _first_lines(path)
+    except InputError:
+        return []
+    return lines[-1].split(",") if lines else []
+
+
+def _first_lines(path: Path) -> list[str]:
+    """Read the lines of facts and the header."""
     lines: list[str] = []
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -98,6 +111,12 @@ def _check_facts(path: Path) -> None:
                     break
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read ({error}): download it again") from error
+    return lines
+
+
+def _check_facts(path: Path) -> None:
+    """Check that the facts and the header have the same channels in the same columns."""
+    lines = _first_lines(path)
     channels = next(
         (line.split(",")[1:] for line in lines if line.startswith("#Channel_Name,")), []
     )
@@ -111,8 +130,9 @@ def _check_facts(path: Path) -> None:
         )
 
 
-def _read_ecg(path: Path) -> Signal:
-    return signal_from_times(path, *_read_column(path, "ECG"), "ecg", rate_hz=RATE_HZ)
+def _read_wave(path: Path, kind: str) -> Signal:
+    """Read ECG, or skin conductance in µS."""
+    return signal_from_times(path, *_read_column(path, kind.upper()), kind, rate_hz=RATE_HZ)
 
 
 def _read_valence(path: Path) -> Signal:

@@ -1,13 +1,13 @@
-"""Stress-Predict (Iqbal et al. 2022): an hour of wrist pulse with three stress tasks between rests.
+"""Stress-Predict (Iqbal et al. 2022): an hour at the wrist, three stress tasks between rests.
 
-`Raw_data/SNN/BVP.csv` is the Empatica E4's pulse at 64 Hz; the label of each second is in
-`Processed_data/Improved_All_Combined_hr_rsp_binary.csv`: 0 rest, 1 Stroop test, interview or
-hyperventilation.
+`Raw_data/SNN/` is a session of the Empatica E4 (BVP.csv at 64 Hz, EDA.csv, TEMP.csv, ACC.csv); the
+label of each second is in `Processed_data/Improved_All_Combined_hr_rsp_binary.csv`: 0 rest, 1
+Stroop test, interview or hyperventilation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import e4_clock, read_e4
+from emotion_rppg.formats.empatica import FILE_OF, e4_clock, kinds_in_session, read_e4, read_kind
 from emotion_rppg.formats.text_tables import load_rows, whole_number
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording
 from emotion_rppg.signals import Signal
@@ -35,8 +35,8 @@ class StressPredict(DatasetReader):
         name="stress-predict",
         title="Stress-Predict",
         people=35,
-        modalities=("bvp",),
-        rates_hz={"bvp": 64.0},
+        modalities=("bvp", "eda", "temp", "acc"),
+        rates_hz={"bvp": 64.0, "eda": 4.0, "temp": 4.0, "acc": 32.0},
         scales={"stress": (0, 1)},
         access="open, in the authors' repository",
         licence="MIT",
@@ -49,7 +49,7 @@ class StressPredict(DatasetReader):
             "the label is the task, not a rating: stress tasks also differ in speech and motion",
             "the E4's own IBI.csv lacks most of the stress tasks",
         ),
-        verified="verified on real files (people 1–18)",
+        verified="verified on real files (pulse of people 1–18)",
         bibtex="""@article{iqbal2022stresspredict,
   author = {Iqbal, Talha and Simpkin, Andrew J. and Roshan, Davood and others},
   title = {Stress Monitoring Using Wearable Sensors: A Pilot Study and Stress-Predict Dataset},
@@ -72,9 +72,15 @@ def _person_recordings(path: Path, runs: dict[int, list[tuple[int, int, int]]]) 
     if not name[1:].isdigit():
         raise InputError(f"{path.parent} is not named as expected: want S01, S02 …")
     subject, own_runs = name[1:], runs.get(int(name[1:]), [])
+    kinds = kinds_in_session(path.parent)
+
+    def signals(start_s: float, end_s: float) -> dict[str, Callable[[], Signal]]:
+        return {kind: partial(_read_part, path, kind, start_s, end_s) for kind in kinds}
+
     if not own_runs:
-        read = partial(_read_part, path, 0.0, np.inf)
-        return [Recording(StressPredict.card.name, subject, trial="1", signals={"bvp": read})]
+        return [
+            Recording(StressPredict.card.name, subject, trial="1", signals=signals(-np.inf, np.inf))
+        ]
     start_s, _ = e4_clock(path)
     return [
         Recording(
@@ -83,20 +89,24 @@ def _person_recordings(path: Path, runs: dict[int, list[tuple[int, int, int]]]) 
             trial=str(k),
             labels={"stress": float(label)},
             scales=dict(StressPredict.card.scales),
-            signals={"bvp": partial(_read_part, path, first - start_s, stop - start_s)},
+            signals=signals(first - start_s, stop - start_s),
         )
         for k, (first, stop, label) in enumerate(own_runs, 1)
     ]
 
 
-def _read_part(path: Path, start_s: float, end_s: float) -> Signal:
-    """Read a part of the hour's pulse, on the hour's clock."""
-    signal, _ = read_e4(path, "bvp")
-    part = signal.crop(start_s, end_s)
+def _read_part(path: Path, kind: str, start_s: float, end_s: float) -> Signal:
+    """Read a part of the hour's signal, on the clock of the hour's pulse."""
+    if kind == "bvp":
+        signal, _ = read_e4(path, kind)
+    else:
+        signal = read_kind(path.parent, kind)
+    part = signal.crop(max(start_s, signal.start_s), min(end_s, signal.end_s))
     if not len(part):
         raise InputError(
-            f"{path} has no sample from {start_s:g} to {end_s:g} s, where labels are: "
-            "the pulse and the labels are not from the same recording"
+            f"{path.with_name(FILE_OF[kind])} has no sample from {start_s:g} to {end_s:g} s, where "
+            "labels are: "
+            f"the {kind} and the labels are not from the same recording"
         )
     return part
 

@@ -42,8 +42,8 @@ class UbfcPhys(DatasetReader):
         name="ubfc-phys",
         title="UBFC-Phys",
         people=56,
-        modalities=("video", "bvp"),
-        rates_hz={"video": 35.0, "bvp": RATE_HZ},
+        modalities=("video", "bvp", "eda"),
+        rates_hz={"video": 35.0, "bvp": RATE_HZ, "eda": SKIN_HZ},
         scales={"stress": (0, 1)} | dict.fromkeys(ANXIETY, _SCALE),
         access="IEEE DataPort, or dat@UBFC",
         licence="the authors' terms, research alone",
@@ -83,6 +83,9 @@ class UbfcPhys(DatasetReader):
                 if not (pulse.is_file() or video.is_file()):
                     _log.warning("%s: neither %s nor its video, excluded", info.parent, pulse.name)
                     continue
+                skin = info.with_name(f"eda_s{person}_{task}.csv")
+                signals = {"bvp": partial(_read_bvp, pulse)}
+                signals |= {"eda": partial(_read_eda, skin)} if skin.is_file() else {}
                 stress = float(condition != "rest")
                 yield Recording(
                     self.card.name,
@@ -91,7 +94,7 @@ class UbfcPhys(DatasetReader):
                     labels={"condition": condition, "stress": stress, "group": group, **scores},
                     scales=dict(self.card.scales),
                     video=Video(video) if video.is_file() else None,
-                    signals={"bvp": partial(_read_bvp, pulse)},
+                    signals=signals,
                 )
 
 
@@ -119,6 +122,14 @@ def _read_anxiety(path: Path) -> dict[str, float]:
         _log.warning("%s: scores beyond %d–%d, excluded: report to %s", path, *_SCALE, report_to)
         return {}
     return dict(zip(ANXIETY, map(float, table.ravel()), strict=True))
+
+
+def _read_eda(path: Path) -> Signal:
+    """Read skin conductance at 4 Hz, µS."""
+    table = load_numbers(path, delimiter=",")
+    if table.shape[1] != 1:
+        raise InputError(f"{path} has {table.shape[1]} columns, want one: EDA at 4 Hz")
+    return Signal(table[:, 0], SKIN_HZ, kind="eda")
 
 
 def _read_bvp(path: Path) -> Signal:

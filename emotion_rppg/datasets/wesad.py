@@ -1,9 +1,9 @@
-"""WESAD (Schmidt et al. 2018): wrist pulse and chest ECG at rest, stress, amusement and meditation.
+"""WESAD (Schmidt et al. 2018): signals of wrist and chest at rest, stress, amusement, meditation.
 
 `SX/SX.pkl` holds all signals on one clock with the protocol's labels at 700 Hz; `SX/SX_quest.csv`
 has the order of the conditions, their times and the ratings. Its times are *minutes.seconds*:
-``2.5`` is 2 min 50 s. For a person without a pickle only the wrist's pulse is read, from the raw E4
-session `SX/SX_E4_Data.zip` (or the folder of that name).
+``2.5`` is 2 min 50 s. For a person without a pickle only the wrist's signals are read, from the raw
+E4 session `SX/SX_E4_Data.zip` (or the folder of that name).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader, crop_complete, load_cached
-from emotion_rppg.datasets.respiban import BVP_HZ, ECG_HZ, channel, read_heart
+from emotion_rppg.datasets.respiban import RATES_HZ, channel, read_body
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import PULSE, read_member
+from emotion_rppg.formats.empatica import FILE_OF, kinds_in_session, read_kind
 from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.formats.text_tables import load_text, number
 from emotion_rppg.recordings import Card, Recording
@@ -51,8 +51,8 @@ class Wesad(DatasetReader):
         name="wesad",
         title="WESAD",
         people=15,
-        modalities=("bvp", "ecg"),
-        rates_hz={"bvp": BVP_HZ, "ecg": ECG_HZ},
+        modalities=tuple(RATES_HZ),
+        rates_hz=RATES_HZ,
         scales={"arousal": (1, 9), "valence": (1, 9), "stress": (0, 1)},
         access="open",
         licence="for research, see the authors' readme",
@@ -109,6 +109,7 @@ def _person_recordings(path: Path) -> list[Recording]:
             "incomplete, unpack it again"
         )
     out = []
+    e4_kinds = [] if path.is_file() else kinds_in_session(e4_paths[0])
     for condition in read_quest(quest):
         code = CODES[condition.name]
         labels: dict[str, float | str] = {
@@ -126,12 +127,11 @@ def _person_recordings(path: Path) -> list[Recording]:
                 labels=labels,
                 scales={k: v for k, v in Wesad.card.scales.items() if k in labels},
                 signals=(
-                    {
-                        k: partial(_read_signal, path, quest, condition.name, k)
-                        for k in ("bvp", "ecg")
-                    }
+                    {k: partial(_read_signal, path, quest, condition.name, k) for k in RATES_HZ}
                     if path.is_file()
-                    else {"bvp": partial(_read_e4, e4_paths[0], path.stem, condition)}
+                    else {
+                        k: partial(_read_e4, e4_paths[0], path.stem, condition, k) for k in e4_kinds
+                    }
                 ),
             )
         )
@@ -193,8 +193,8 @@ def _read_signal(path: Path, quest: Path, condition: str, kind: str) -> Signal:
     return signals[kind].crop(*_find_blocks(path, label, read_quest(quest))[condition])
 
 
-def _read_e4(path: Path, person: str, condition: Condition) -> Signal:
-    """Read the raw E4's pulse during a condition, where the released labels place it."""
+def _read_e4(path: Path, person: str, condition: Condition, kind: str) -> Signal:
+    """Read a signal of the raw E4 during a condition, where the released labels place it."""
     offset_s = E4_OFFSET_S.get(int(person[1:]))
     if offset_s is None:
         raise InputError(
@@ -204,14 +204,14 @@ def _read_e4(path: Path, person: str, condition: Condition) -> Signal:
     begin, end = condition.start_s + offset_s, condition.end_s + offset_s - _TRIMMED_S
     if end <= begin:
         raise InputError(f"{path}: {condition.name} is too short: want more than {_TRIMMED_S:g} s")
-    return crop_complete(path / PULSE, read_member(path, PULSE, "bvp"), begin, end)
+    return crop_complete(path / FILE_OF[kind], read_kind(path, kind), begin, end)
 
 
 def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:
-    """Read labels and heart signals of a person; drop the other gigabyte."""
+    """Read labels and signals of a person; drop the chest's other channels, a gigabyte."""
     content = load_pickle(path)
     label = channel(path, content, "label")
-    return label, read_heart(path, content, len(label) / _LABEL_HZ)
+    return label, read_body(path, content, len(label) / _LABEL_HZ)
 
 
 def _find_blocks(

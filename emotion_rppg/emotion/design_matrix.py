@@ -229,6 +229,31 @@ def matrix(
     )
 
 
+def trusted_rows(table: pd.DataFrame, inputs: Matrix) -> np.ndarray:
+    """Tell which windows can be trained on, (n,): those in which all signals are trusted.
+
+    A signal that no window has is not counted: its columns are empty and no head uses them.
+    """
+    from emotion_rppg.features import kinds_of_columns
+    from emotion_rppg.features.family import PULSE
+    from emotion_rppg.features.trust import kind_trusted
+
+    columns = inputs.names if inputs.longest == 0 else (*inputs.names, CONFIDENCE)
+    by_kind = {kind: kind_trusted(table, kind) for kind in kinds_of_columns(columns) or (PULSE,)}
+    present = {kind: rows for kind, rows in by_kind.items() if rows.any()} or by_kind
+    together = np.all(list(present.values()), axis=0)
+    if len(present) > 1 and 2 * together.sum() < max(rows.sum() for rows in present.values()):
+        shares = ", ".join(f"{kind} {rows.mean():.0%}" for kind, rows in present.items())
+        _log.warning(
+            "only %d of %d windows have all signals of the features (trusted: %s), and the head is "
+            "fitted to these: choose families of fewer signals (--families) to use more windows",
+            together.sum(),
+            len(table),
+            shares,
+        )
+    return np.asarray(together)
+
+
 def _channels(*, confidence: bool) -> tuple[str, ...]:
     from emotion_rppg.features.sequences import CHANNELS
 

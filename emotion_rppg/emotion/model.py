@@ -16,15 +16,19 @@ from emotion_rppg._version import __version__
 from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.complete_cases import as_input_error, complete_cases, fit_head
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
-from emotion_rppg.emotion.design_matrix import Matrix, matrix
+from emotion_rppg.emotion.design_matrix import CONFIDENCE, Matrix, matrix, trusted_rows
 from emotion_rppg.emotion.feature_ranges import Ranges
 from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
 from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
+from emotion_rppg.features import kinds_of_columns
+from emotion_rppg.features.family import PULSE
+from emotion_rppg.features.sensors import REASON, SENSORS
+from emotion_rppg.features.trust import kind_trusted
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import read_config
-from emotion_rppg.windows import EMBEDDING, OK, PERSON, people, trusted
+from emotion_rppg.windows import EMBEDDING, OK, PERSON, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,8 +116,9 @@ class Model:
     def predict(self, table: pd.DataFrame, *, rest: pd.DataFrame | None = None) -> pd.DataFrame:
         """Predict classes and probabilities for each row; empty, with a reason, where withheld.
 
-        The prediction is withheld for a window without a trusted pulse, a window shorter than those
-        of the training, one with fewer than half of the features, and one far outside their ranges.
+        The prediction is withheld for a window in which a signal that the features need (the pulse,
+        EDA …) is not trusted, a window shorter than those of the training, one with fewer than half
+        of the features, and one far outside their ranges.
 
         Parameters
         ----------
@@ -160,7 +165,7 @@ class Model:
     def shift(self, source: str) -> str:
         """Return a warning if the source differs from that of the training, else an empty text."""
         trained = self.made_from["source"]
-        if not trained or source in trained.split(", "):
+        if not trained or not source or source in trained.split(", "):
             return ""
         return (
             f"The model was trained on {trained} and the input is {source}: its accuracy on "
@@ -205,28 +210,25 @@ class Model:
 
     def _reasons(self, table: pd.DataFrame) -> list[str]:
         """Explain why the prediction of each row is withheld; ``"ok"`` if it is not."""
-        import pandas as pd
-
         trained_s = self.made_from["length_s"]
-        recorded = table["reason"] if "reason" in table else pd.Series("", index=table.index)
+        recorded = _recorded(table, "reason")
         features = self._inputs(table).X[:, : len(self.names)]
         measured = np.isfinite(features).sum(axis=1)
         outside = [""] * len(table)
         if self.ranges is not None:
             outside = self.ranges.reasons(features, self.names)
         reasons = []
-        for row, pulse, length_s in zip(
-            range(len(table)), trusted(table), table["duration_s"], strict=True
-        ):
+        untrusted = self._untrusted(table)
+        for row, length_s in zip(range(len(table)), table["duration_s"], strict=True):
             cause = recorded.iloc[row]
             cause = "" if not isinstance(cause, str) or cause == OK else cause
             if trained_s is not None and length_s < _MIN_LENGTH * trained_s:
                 reasons.append(
-                    f"too short for HRV: {length_s:.1f} s, the model was trained on windows of "
-                    f"{trained_s:g} s"
+                    f"too short{' for HRV' if PULSE in self.kinds else ''}: {length_s:.1f} s, the "
+                    f"model was trained on windows of {trained_s:g} s"
                 )
-            elif not pulse:
-                reasons.append(cause or NO_PULSE)
+            elif untrusted[row]:
+                reasons.append(untrusted[row])
             elif 2 * measured[row] < len(self.names):
                 reasons.append(
                     f"only {measured[row]} of the {len(self.names)} features of the model could be "
@@ -235,6 +237,26 @@ class Model:
             else:
                 reasons.append(outside[row] or OK)
         return reasons
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of signal that its features need: a window needs all of them for a prediction."""
+        tokens = (CONFIDENCE,) if self.longest else ()
+        return kinds_of_columns([*self.names, *tokens]) or (PULSE,)
+
+    def _untrusted(self, table: pd.DataFrame) -> list[str]:
+        """Say for each row which signals are not trusted and why; an empty text if all are."""
+        parts = []
+        for kind in self.kinds:
+            column = "reason" if kind == PULSE else kind + REASON
+            usual = NO_PULSE if kind == PULSE else f"no trusted {SENSORS[kind].name} in this window"
+            about = f"{SENSORS[kind].name}: " if kind != PULSE and len(self.kinds) > 1 else ""
+            texts = [
+                about + text if isinstance(text, str) and text not in ("", OK) else usual
+                for text in _recorded(table, column)
+            ]
+            parts.append(np.where(kind_trusted(table, kind), "", texts))
+        return ["; ".join(filter(None, row)) for row in zip(*parts, strict=True)]
 
     def save(self, folder: str | Path) -> Path:
         """Write the model folder: config.json, the files of each head, MODEL_CARD.md."""
@@ -284,7 +306,7 @@ class Model:
             f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
             f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
             f"- Features: {', '.join(self.names)}",
-            "- Withholds the prediction of a window without a trusted pulse"
+            f"- Withholds the prediction of a window without {_listed_kinds(self.kinds)}"
             + (
                 "" if self.ranges is None else ", or far outside the training range of the features"
             ),
@@ -336,7 +358,8 @@ def fit_model(
     baseline_s = calibration_s if normalise == "calibration" else None
     full = matrix(table, extra_features=extra_features)
     inputs, reference = _minus_baseline(full, table, baseline_s)
-    usable = trusted(table) & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
+    trusted = trusted_rows(table, full)
+    usable = trusted & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
     usable &= ~reference
     for name, y in labels.items():
         _check_labels(y[usable & np.isfinite(y)], classes[name], name)
@@ -359,7 +382,7 @@ def fit_model(
             seed=seed,
             name=head if isinstance(head, str) else type(head).__name__,
         )
-    in_range = training | (reference & trusted(table))
+    in_range = training | (reference & trusted)
     trained_on = _training_people(table, heads.values())
     has_embedding = any(str(column).startswith(EMBEDDING) for column in table)
     return Model(
@@ -378,6 +401,19 @@ def fit_model(
         probabilities=probabilities,
         extraction=extraction,
     )
+
+
+def _recorded(table: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column of reasons; empty texts if the table has none."""
+    import pandas as pd
+
+    return table[column] if column in table else pd.Series("", index=table.index)
+
+
+def _listed_kinds(kinds: Sequence[str]) -> str:
+    """List kinds of signal as words: "a trusted pulse and trusted EDA"."""
+    words = ["a trusted pulse" if k == PULSE else f"trusted {SENSORS[k].name}" for k in kinds]
+    return " and ".join(words)
 
 
 def _encoder_of(encoder: Any, extraction: Extraction | None) -> Pretrained | None:

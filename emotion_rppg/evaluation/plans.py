@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
-from emotion_rppg.emotion.design_matrix import Matrix
+from emotion_rppg.emotion.design_matrix import Matrix, trusted_rows
 from emotion_rppg.emotion.ensemble import fit_arguments
 from emotion_rppg.emotion.table_checks import one_label_per_person
 from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
@@ -25,7 +25,8 @@ from emotion_rppg.evaluation.leakage import (
     refuse_trained_on,
     split_name,
 )
-from emotion_rppg.windows import people, trusted
+from emotion_rppg.features.sensors import QUALITY, SENSORS
+from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 QUALITY_ALONE, MOVEMENT_ALONE = "quality_alone", "movement_alone"
 # Columns on the recording's quality that do not depend on the heart. Others do: standard errors
 # grow with their features, the number of beats grows with the heart rate.
-_QUALITY_COLUMNS = ("quality", "timing_sd_ms", "coverage", "corrected_share")
+_QUALITY_COLUMNS = (
+    *("quality", "timing_sd_ms", "coverage", "corrected_share"),
+    *(kind + QUALITY for kind in SENSORS),
+)
 _MOVEMENT_PREFIXES = ("acc_", "motion_")  # prefixes of accelerometer features
 
 
@@ -174,7 +178,9 @@ def _finite(table: pd.DataFrame) -> np.ndarray:
 
 
 def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
-    """Mark the rows with a trusted pulse and at least one measured feature, bool (n,).
+    """Mark the rows with trusted signals and at least one measured feature, bool (n,).
+
+    The signals are those that the features need and that at least one window has.
 
     Columns on the recording (missing values, quality) do not count as measured features.
     """
@@ -184,7 +190,7 @@ def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
     of_heart = np.array([record is None or record.role != "recording" for record in records])
     of_heart |= not of_heart.any()  # a baseline that has no other columns
     measured = np.isfinite(inputs.X[:, : inputs.n_features][:, of_heart]).any(axis=1)
-    return np.asarray(measured & trusted(table))
+    return np.asarray(measured & trusted_rows(table, inputs))
 
 
 def _refuse_folds_of_one_class(
@@ -194,7 +200,7 @@ def _refuse_folds_of_one_class(
     if all(len(np.unique(y[train[usable[train]]])) < 2 for train, _ in folds.pairs):
         raise InputError(
             f"no fold of the split {split_name(split)!r} has two classes of {target!r} among the "
-            "training windows with a trusted pulse, so no head can be fitted: use a split over "
+            "training windows with trusted signals, so no head can be fitted: use a split over "
             "people (loso), or add rows of another class"
         )
 

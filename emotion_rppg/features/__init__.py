@@ -1,18 +1,20 @@
 """Features of windows of beats and waves.
 
 ``FAMILIES``: name -> `Family`, a function ``(list[Beats], list[Signal | None]) -> DataFrame`` with
-a record of each of its columns.
+a record of each of its columns, and the kind of signal that it is computed from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import hrv, morphology, sequences
+from emotion_rppg.features import eda, hrv, morphology, motion, respiration, sequences, temperature
 from emotion_rppg.features.baseline_columns import VS_BASELINE
-from emotion_rppg.features.family import OF_EVERY_TABLE, Column, Family
+from emotion_rppg.features.family import OF_EVERY_TABLE, PULSE, Column, Family
+from emotion_rppg.features.sensors import SENSORS
+from emotion_rppg.windows import EMBEDDING, SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,10 @@ FAMILIES: dict[str, Family] = {
     "hrv": hrv.FAMILY,
     "sequence": sequences.FAMILY,
     "morphology": morphology.FAMILY,
+    "eda": eda.FAMILY,
+    "resp": respiration.FAMILY,
+    "temp": temperature.FAMILY,
+    "acc": motion.FAMILY,
 }
 
 
@@ -29,6 +35,55 @@ def check_families(names: Sequence[str]) -> None:
     for name in names:
         if name not in FAMILIES:
             raise InputError(f"unknown feature family {name!r}; known: {', '.join(FAMILIES)}")
+        if FAMILIES[name].kind not in (PULSE, *SENSORS):
+            raise InputError(
+                f"the feature family {name!r} is computed from {FAMILIES[name].kind!r}, which has "
+                f"no rules in SENSORS; known: {', '.join((PULSE, *SENSORS))}"
+            )
+
+
+def families_by_kind() -> str:
+    """List the families and the signals that they are computed from, for help texts."""
+    of: dict[str, list[str]] = {}
+    for family in FAMILIES.values():
+        of.setdefault(family.kind, []).append(family.name)
+    return ", ".join(
+        f"{', '.join(names)} (from {'the pulse' if kind == PULSE else SENSORS[kind].name})"
+        for kind, names in of.items()
+    )
+
+
+def kinds_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the kinds of signal that families are computed from: ``("pulse", "eda")``."""
+    return tuple(dict.fromkeys(FAMILIES[name].kind for name in names))
+
+
+def needs_pulse(names: Sequence[str]) -> bool:
+    """Whether one of the families, or one of their columns, needs the pulse."""
+    return any(PULSE in c.kinds for name in names for c in FAMILIES[name].columns.values())
+
+
+def kinds_of_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the kinds of signal that must be trusted for these feature columns to have values.
+
+    Columns of no family (an age) and columns on the recording need none.
+
+    Examples
+    --------
+    >>> kinds_of_columns(["eda_tonic_us", "age"])
+    ('eda',)
+    >>> kinds_of_columns(["rmssd_ms", "eda_tonic_us_vs_baseline"])
+    ('pulse', 'eda')
+    """
+    known = columns()
+    kinds: dict[str, None] = {}
+    for name in map(str, names):
+        record = known.get(name.removesuffix(VS_BASELINE))
+        if name.startswith((EMBEDDING, SEQUENCE)):
+            kinds[PULSE] = None
+        elif record is not None and record.role != "recording":
+            kinds |= dict.fromkeys(record.kinds)
+    return tuple(kinds)
 
 
 def columns() -> dict[str, Column]:
@@ -55,9 +110,9 @@ def column(name: str) -> Column | None:
 
 
 def describes_recording(name: str) -> bool:
-    """Return whether a column describes the recording (quality, length, errors), not the heart.
+    """Return whether a column describes the recording (quality, length, errors), not the person.
 
-    True also for a column that measures the heart but reveals the window's length (see `Column`).
+    True also for a feature that reveals the window's length (see `Column`).
 
     Examples
     --------
@@ -71,10 +126,10 @@ def describes_recording(name: str) -> bool:
 
 
 def compared(table: pd.DataFrame) -> list[str]:
-    """Return the columns to compare with a baseline: numbers that describe the heart."""
+    """Return the columns to compare with a baseline: numbers that describe the person."""
     records = columns()
     return [
         str(name)
         for name in table.columns
-        if name in records and records[name].role == "heart" and table[name].dtype.kind == "f"
+        if name in records and records[name].role == "feature" and table[name].dtype.kind == "f"
     ]

@@ -17,8 +17,9 @@ from emotion_rppg.windows import SEQUENCE
 if TYPE_CHECKING:
     import pandas as pd
 
-Role = Literal["heart", "recording", "sequence"]
+Role = Literal["feature", "recording", "sequence"]
 QUALITY_GROUP = "signal quality"
+PULSE = "pulse"  # kind of the families that are computed from beats and the pulse wave
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ class Column:
         Shortest window that supports it, s; in shorter windows it is NaN.
     error : str
         Column of the standard error that withholds it: its own, or that of a feature it depends on.
-    role : {"heart", "recording", "sequence"}
-        ``"heart"``: a feature. ``"recording"``: length, quality, counts and standard errors; a
-        feature only when named in ``extra_features``. ``"sequence"``: numbers as text, in a column
-        named ``seq_…``.
+    role : {"feature", "recording", "sequence"}
+        ``"feature"``: used by heads. ``"recording"``: length, quality, counts, standard errors;
+        a feature only when named in ``extra_features``. ``"sequence"``: numbers as text, in a
+        column named ``seq_…``.
     group : str
         Columns that are permuted together for feature importance; default: the family's name.
     step : float, optional
@@ -71,7 +72,13 @@ class Column:
         Whether it needs the shape of the arterial pulse (`SignalKind.shape`) and is withheld
         otherwise.
     always : bool
-        Whether it also has a value in a window without a trusted pulse.
+        Whether it also has a value in a window whose signal is not trusted.
+    needs_pulse : bool
+        Whether it needs a trusted pulse; always true in a family of kind ``"pulse"``.
+    minimum_hz : float
+        Lowest sampling rate that supports it, Hz.
+    kind : str
+        Kind of the signal that it is computed from; set by its family.
     withholds : StandardError, optional
         Only for a standard error: the limits above which it withholds features.
     """
@@ -82,18 +89,26 @@ class Column:
     minimum_s: float = 0.0
     error: str = ""
     _: KW_ONLY
-    role: Role = "heart"
+    role: Role = "feature"
     group: str = ""
     step: float | None = None
     reveals_length: bool = False
     needs_shape: bool = False
     always: bool = False
     withholds: StandardError | None = None
+    needs_pulse: bool = False
+    minimum_hz: float = 0.0
+    kind: str = PULSE
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of signal that must be trusted in a window for it to have a value."""
+        return (self.kind, PULSE) if self.needs_pulse and self.kind != PULSE else (self.kind,)
 
     @property
     def is_feature(self) -> bool:
         """Whether heads use it by default."""
-        return self.role == "heart" and not self.reveals_length
+        return self.role == "feature" and not self.reveals_length
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +121,13 @@ class Family:
         Its key in ``FAMILIES``.
     compute : function
         ``(list of Beats, list of Signal or None) -> DataFrame``: one row each, and always the same
-        columns.
+        columns. The signals are the pulse waves, or those of ``kind``.
     columns : mapping of str to Column
         Every column of that table, in order.
+    kind : str
+        Kind of the signal that it is computed from: ``"pulse"`` (beats, and the wave that they were
+        detected in), or a name in ``SENSORS`` (``"eda"``). In a recording without that signal its
+        columns are empty.
 
     Examples
     --------
@@ -122,6 +141,7 @@ class Family:
     name: str
     compute: Callable[[list[Beats], Sequence[Signal | None]], pd.DataFrame]
     columns: Mapping[str, Column]
+    kind: str = PULSE
 
     def __post_init__(self) -> None:
         faults = [
@@ -144,7 +164,10 @@ class Family:
         ]
         if faults:
             raise InputError(f"feature family {self.name!r}: {'; '.join(faults)}")
-        grouped = {n: replace(c, group=c.group or self.name) for n, c in self.columns.items()}
+        grouped = {
+            n: replace(c, group=c.group or self.name, kind=self.kind)
+            for n, c in self.columns.items()
+        }
         object.__setattr__(self, "columns", grouped)
 
     def __repr__(self) -> str:

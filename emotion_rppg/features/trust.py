@@ -1,30 +1,34 @@
-"""Withhold the features that the pulse of a window does not support, and give the reason.
+"""Withhold the features that the signals of a window do not support, and give the reason.
 
 The same rules hold for a camera, a contact sensor and an ECG. A window without a trusted pulse has
 no features. In a trusted window, a feature is withheld if its standard error is too large
 (`Column.error`; features that depend on it are withheld, too) or if the kind of signal does not
 support it (`Column.needs_shape`).
+
+Features of other signals (EDA, respiration …) do not depend on the pulse and are judged by the
+rules of their sensor (`sensors.SENSORS`), with a reason of their own (``eda_reason``).
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import columns, hrv
+from emotion_rppg.features import columns, hrv, kinds_of_columns
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
 from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE
 from emotion_rppg.features.beats.quality import kind_of_window, least_quality_of, quality_of
-from emotion_rppg.features.family import StandardError
+from emotion_rppg.features.family import PULSE, StandardError
+from emotion_rppg.features.sensors import REASON, SENSORS, SensorWindows, unsupported_reason
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Signal
-from emotion_rppg.windows import OK
+from emotion_rppg.windows import OK, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,10 +109,11 @@ def withhold(
     signals: Sequence[Signal | None],
     *,
     min_quality: float | None = None,
+    reasons: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Set unsupported values of a feature table to NaN, and add the column ``reason``.
+    """Set what the pulse does not support to NaN in a feature table, and add the column ``reason``.
 
-    ``reason`` is ``"ok"`` if nothing is withheld.
+    ``reason`` is ``"ok"`` if nothing is withheld. Columns that do not need the pulse stay.
 
     Parameters
     ----------
@@ -118,6 +123,8 @@ def withhold(
         The beats and the wave of each window.
     min_quality : float, optional
         Minimum quality, 0–1; default: that of each kind in ``KINDS``.
+    reasons : sequence of str, optional
+        Why the pulse of each window is not trusted, where that is known already.
 
     Raises
     ------
@@ -125,22 +132,87 @@ def withhold(
         ``min_quality`` is not between 0 and 1.
     """
     check_min_quality(min_quality)
-    reasons = [
-        untrusted_reason(b, s, min_quality=min_quality) for b, s in zip(beats, signals, strict=True)
-    ]
-    always = [name for name, column in columns().items() if column.always]
-    table = _emptied(table, np.array([reason != "" for reason in reasons]), except_for=always)
+    if reasons is None:
+        pairs = zip(beats, signals, strict=True)
+        reasons = [untrusted_reason(b, s, min_quality=min_quality) for b, s in pairs]
+    table = _without_untrusted(table, PULSE, reasons)
     table = _without_shape(table, beats, signals)
+    table, texts = _without_errors(table, PULSE, reasons)
+    return table.assign(reason=texts)
+
+
+def withhold_sensor(table: pd.DataFrame, windows: SensorWindows) -> pd.DataFrame:
+    """Set what a sensor's signal does not support to NaN, and add the column ``KIND_reason``.
+
+    It is ``"ok"`` if nothing is withheld. Columns of other signals stay.
+    """
+    own = {name: c for name, c in columns().items() if name in table and c.kind == windows.kind}
+    reasons = [
+        reason or unsupported_reason(own, signal, duration_s)
+        for reason, signal, duration_s in zip(
+            windows.reasons, windows.signals, windows.durations_s, strict=True
+        )
+    ]
+    table = _without_untrusted(table, windows.kind, windows.reasons)
+    table, texts = _without_errors(table, windows.kind, reasons)
+    return table.assign(**{windows.kind + REASON: texts})
+
+
+def _without_untrusted(table: pd.DataFrame, kind: str, reasons: Sequence[str]) -> pd.DataFrame:
+    """Empty the columns that need a kind of signal in the windows where it is not trusted."""
+    records = columns()
+
+    def stays(name: str) -> bool:
+        column = records.get(name)
+        return kind != PULSE if column is None else column.always or kind not in column.kinds
+
+    others = [name for name in map(str, table.columns) if stays(name)]
+    return _emptied(table, np.array([reason != "" for reason in reasons], bool), except_for=others)
+
+
+def _without_errors(
+    table: pd.DataFrame, kind: str, reasons: Sequence[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Empty features whose standard error is too large; return the table and its reasons."""
+    texts = list(reasons)
     for error, dependants in _dependants(table).items():
-        rule = columns()[error].withholds
-        assert rule is not None
+        record = columns()[error]
+        rule = record.withholds
+        if rule is None or record.kind != kind:
+            continue
         unit = columns()[rule.of].unit
         rejected = _rejected(table, error, rule)
         for row in np.flatnonzero(rejected):
             reason = _reason(table.iloc[row], error, rule, unit)
-            reasons[row] = "; ".join(filter(None, [reasons[row], reason]))
+            texts[row] = "; ".join(filter(None, [texts[row], reason]))
         table.loc[rejected, dependants] = np.nan
-    return table.assign(reason=[reason or OK for reason in reasons])
+    return table, [text or OK for text in texts]
+
+
+def trusted_for(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
+    """Tell in which windows all signals are trusted that some columns need, bool (n,).
+
+    The pulse is trusted where `windows.trusted` says so, another signal where at least one of its
+    features has a value. Columns that need no signal (an age alone) need the pulse, as no window
+    is used about which nothing is known.
+    """
+    kinds = kinds_of_columns(names) or (PULSE,)
+    return np.all([kind_trusted(table, kind) for kind in kinds], axis=0)
+
+
+def kind_trusted(table: pd.DataFrame, kind: str) -> np.ndarray:
+    """Tell in which windows one kind of signal is trusted, bool (n,)."""
+    if kind == PULSE:
+        return trusted(table)
+    records = columns()
+    own = [
+        name
+        for name in map(str, table.columns)
+        if (c := records.get(name)) and c.kind == kind and c.role == "feature" and not c.needs_pulse
+    ]
+    if not own:
+        return np.zeros(len(table), dtype=bool)
+    return np.isfinite(table[own].to_numpy(dtype=float, na_value=np.nan)).any(axis=1)
 
 
 def _emptied(
@@ -201,13 +273,15 @@ def _reason(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
 def summary_of_withheld(table: pd.DataFrame) -> list[str]:
     """Summarise an extraction: counts of reasons, and the features that need longer windows."""
     lines = []
-    reasons = Counter(kind_of(str(reason)) for reason in table["reason"] if reason != OK)
-    for reason, count in reasons.most_common():
-        lines.append(f"{count} of {len(table)} windows: {reason}")
+    for column in (name for name in table if name == "reason" or str(name).endswith(REASON)):
+        about = "" if column == "reason" else f"{SENSORS[column.removesuffix(REASON)].name}: "
+        reasons = Counter(kind_of(str(reason)) for reason in table[column] if reason != OK)
+        for reason, count in reasons.most_common():
+            lines.append(f"{count} of {len(table)} windows: {about}{reason}")
     longest = float(table["duration_s"].max()) / (1 - hrv.TOLERANCE) if len(table) else 0.0
     too_short: dict[float, list[str]] = {}
     for name, column in columns().items():
-        if name in table and column.minimum_s > longest and column.role == "heart":
+        if name in table and column.minimum_s > longest and column.role == "feature":
             too_short.setdefault(column.minimum_s, []).append(name)
     for minimum_s, names in sorted(too_short.items()):
         lines.append(f"empty, need windows of {minimum_s:g} s: {', '.join(names)}")

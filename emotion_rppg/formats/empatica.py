@@ -1,16 +1,16 @@
 """Read sessions of the Empatica E4 wristband: one CSV file per sensor.
 
 A session is a folder, or the zip that the manufacturer's site provides, with BVP.csv and possibly
-HR.csv, IBI.csv and tags.csv. The first two lines of a sensor's file are its start (Unix s, UTC) and
-rate (Hz). Each file has its own clock; the times that these functions return count from the first
-sample of the pulse.
+EDA.csv (µS), TEMP.csv (°C), ACC.csv (three axes, 1/64 g), HR.csv, IBI.csv and tags.csv. The first
+two lines of a sensor's file are its start (Unix s, UTC) and rate (Hz). Each file has its own clock;
+the times that these functions return count from the first sample of the pulse.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +25,9 @@ from emotion_rppg.signals import Beats, Signal
 _log = logging.getLogger(__name__)
 PULSE = "BVP.csv"
 FILES = frozenset((PULSE, "ACC.csv", "EDA.csv", "HR.csv", "IBI.csv", "TEMP.csv", "tags.csv"))
+SENSOR_FILES = {"eda": "EDA.csv", "temp": "TEMP.csv", "acc": "ACC.csv"}
+FILE_OF = {"bvp": PULSE, **SENSOR_FILES}
+ACC_COUNTS_PER_G = 64.0
 _MIN_OTHER_FILES = 2  # with so many of the other files a folder is a session, even without a pulse
 _MAX_BYTES = 1 << 30  # of one file in a zip: about three months of pulse
 T = TypeVar("T")
@@ -63,6 +66,12 @@ def is_e4(path: str | Path) -> bool:
         return False
 
 
+def kinds_in_session(path: str | Path) -> list[str]:
+    """List the kinds of signal of a session by its file names; the pulse is always listed."""
+    names = _names(Path(path))
+    return [kind for kind, name in FILE_OF.items() if name in names or name == PULSE]
+
+
 def read_session(path: str | Path) -> Session:
     """Read a session's folder or zip; its waves are read lazily.
 
@@ -79,10 +88,25 @@ def read_session(path: str | Path) -> Session:
     names = _names(path)
     if "HR.csv" in names and _read_optional(lambda: _clock(path, "HR.csv")) is not None:
         signals["hr"] = partial(_read_on_pulse_clock, path, "HR.csv", "hr", start_s)
+    for kind, name in SENSOR_FILES.items():
+        if name in names and _read_optional(partial(_clock, path, name)) is not None:
+            signals[kind] = partial(_read_on_pulse_clock, path, name, kind, start_s)
     tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
     beats = _read_optional(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
     presses = _read_optional(lambda: _tags(path, tags[0], start_s)) if tags else None
     return Session(start_s, signals, presses or (), beats)
+
+
+def read_kind(path: str | Path, kind: str) -> Signal:
+    """Read one of ``FILE_OF`` of a session's folder or zip, on the clock of its pulse.
+
+    Raises
+    ------
+    InputError
+        No such file, or a damaged one; also a damaged BVP.csv, which has the clock.
+    """
+    path = Path(path)
+    return _read_on_pulse_clock(path, FILE_OF[kind], kind, _clock(path, PULSE)[0])
 
 
 def _read_optional(read: Callable[[], T]) -> T | None:
@@ -103,7 +127,7 @@ def _read_on_pulse_clock(path: Path, name: str, kind: str, origin_s: float) -> S
     """Read a sensor's file on the pulse's clock; the heart rate starts 10 s after the pulse."""
     text = _text(path, name)
     (signal, start_s) = _parse(text, path / name, kind)
-    return Signal(signal.samples, signal.rate_hz, kind=kind, start_s=start_s - origin_s)
+    return replace(signal, start_s=start_s - origin_s)
 
 
 def _beats(path: Path, origin_s: float) -> Beats | None:
@@ -138,6 +162,18 @@ def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
         return tuple(float(line) - origin_s for line in _text(path, name).split())
     except ValueError as error:
         raise InputError(f"{path / name}: {error}: want one Unix time per line") from None
+
+
+def e4_acceleration(axes: np.ndarray, rate_hz: float, *, start_s: float = 0.0) -> Signal:
+    """Convert the three axes of a wristband, (n, 3), to the magnitude in g.
+
+    Data sets hold them in g or in the counts of the device, 64 per g. At rest the magnitude is 1 g,
+    so its median shows the unit.
+    """
+    signal = Signal.from_axes(axes, rate_hz, start_s=start_s)
+    finite = signal.samples[np.isfinite(signal.samples)]
+    counts = len(finite) > 0 and float(np.median(finite)) > ACC_COUNTS_PER_G / 8
+    return replace(signal, samples=signal.samples / (ACC_COUNTS_PER_G if counts else 1.0))
 
 
 def _names(path: Path) -> dict[str, str]:
@@ -207,19 +243,36 @@ def _parse(text: str, where: Path, kind: str | None) -> tuple[Signal, float]:
     lines = text.splitlines()[2:]
     while lines and not lines[-1].strip():
         lines.pop()
-    samples = codes_to_nan(_numbers(lines, where), where.name)
-    if not len(samples):
+    if not lines:
         raise InputError(f"{where} has no samples after start and rate: the recording failed")
+    if kind == "acc":
+        axes = _axes(lines, where) / ACC_COUNTS_PER_G
+        return Signal.from_axes(axes, rate_hz, kind=kind), start_s
+    samples = codes_to_nan(_numbers(lines, where), where.name)
     return Signal(samples, rate_hz, kind=kind), start_s
 
 
-def _numbers(lines: list[str], where: Path) -> np.ndarray:
-    """Parse one number per line, (n,); an empty line or a word such as n/a is a missing sample."""
+def _axes(lines: list[str], where: Path) -> np.ndarray:
+    """Parse the three axes of each line of ACC.csv, (n, 3), in counts."""
+    cells = [line.split(",") for line in lines]
+    if any(len(row) != 3 for row in cells):
+        row = next(k for k, row in enumerate(cells) if len(row) != 3)
+        raise InputError(
+            f"{where}, line {row + 3}: {len(cells[row])} cells, want three axes: the file is "
+            "damaged, copy it again"
+        )
+    flat = _numbers([cell for row in cells for cell in row], where, per_line=3)
+    return flat.reshape(-1, 3)
+
+
+def _numbers(lines: list[str], where: Path, *, per_line: int = 1) -> np.ndarray:
+    """Parse one number per line or cell, (n,); an empty one or n/a is a missing sample."""
     try:
         return np.array(lines, dtype=float)
     except ValueError:  # some line is not a plain number
         pass
     out = np.full(len(lines), np.nan)
+    wanted = "one number per line" if per_line == 1 else f"{per_line} numbers per line"
     for row, line in enumerate(lines):
         if is_missing(line):
             continue
@@ -227,7 +280,7 @@ def _numbers(lines: list[str], where: Path) -> np.ndarray:
             out[row] = float(line)
         except ValueError as error:
             raise InputError(
-                f"{where}, line {row + 3}: {line[:40]!r}, want one number per line after start "
+                f"{where}, line {row // per_line + 3}: {line[:40]!r}, want {wanted} after start "
                 "and rate: the file is damaged, copy it again"
             ) from error
     return out

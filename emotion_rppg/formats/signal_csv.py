@@ -1,5 +1,8 @@
 """Read signal tables: a time and one or more of ``rppg``, ``bvp`` (or ``ppg``), ``ecg``.
 
+Columns ``eda`` (µS), ``resp``, ``temp`` (°C) and ``acc`` (magnitude in g) are read, too; an empty
+cell is a missing sample, so that slower signals can stand beside a pulse.
+
 Tables are CSV, TSV or text files, also compressed by gzip, or the first sheet of an Excel workbook.
 ``time_s`` is in seconds; ``time_ms``, ``time_us``, ``time_ns`` and ``time_min`` are in those units.
 
@@ -28,13 +31,16 @@ from emotion_rppg.formats.shared_timestamps import even_clock, repeated_share
 from emotion_rppg.formats.text_files import NoSignal, blank_lines_at_end, open_text, sidecar_of
 from emotion_rppg.formats.time_columns import DATE, clock_of, dates_to_seconds, order_late_rows
 from emotion_rppg.runtime.tables import AS_WRITTEN
-from emotion_rppg.signals import SHORTEST_STEP_S, Signal
+from emotion_rppg.signals import SHORTEST_STEP_S, UNITS, Signal
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
 SIGNAL_COLUMNS = {"rppg": "rppg", "bvp": "bvp", "ppg": "bvp", "ecg": "ecg"}
+# columns beside the pulse, which alone do not make a file a recording of a pulse
+SENSOR_COLUMNS = {kind: kind for kind in UNITS}
+_COLUMNS = SIGNAL_COLUMNS | SENSOR_COLUMNS
 # name of a time column -> seconds per unit
 CLOCKS = {"time_s": 1.0, "time_ms": 1e-3, "time_us": 1e-6, "time_ns": 1e-9, "time_min": 60.0}
 CLOCKS |= {DATE: 1.0}
@@ -61,7 +67,7 @@ _MAX_FAST_RATIO = 50.0  # power above 2400 bpm to power of heart rates: more is 
 def kinds_in(path: str | Path) -> list[str]:
     """List the kinds of signal in a table, reading only its header."""
     header = _layout(Path(path)).header
-    return list(dict.fromkeys(SIGNAL_COLUMNS[name] for name in header if name in SIGNAL_COLUMNS))
+    return list(dict.fromkeys(_COLUMNS[name] for name in header if name in _COLUMNS))
 
 
 def columns_in(path: str | Path) -> list[str]:
@@ -100,8 +106,9 @@ def read_signal(path: str | Path, kind: str | None = None, *, channel: str | Non
 
     Parameters
     ----------
-    kind : {"rppg", "bvp", "ecg"}, optional
-        Kind to read; needed only if the file has several.
+    kind : str, optional
+        Kind to read; needed only if the file has several of ``"rppg"``, ``"bvp"`` and ``"ecg"``, or
+        for ``"eda"``, ``"resp"``, ``"temp"``, ``"acc"`` beside one of these.
     channel : str, optional
         Name of its column, if it is not one of the usual names.
 
@@ -114,7 +121,8 @@ def read_signal(path: str | Path, kind: str | None = None, *, channel: str | Non
     path = Path(path)
     layout = _layout(path, any_signal=channel is not None)
     column, kind = _column(path, layout, kind, channel)
-    names = [column, *(["quality"] if "quality" in layout.header else [])]
+    of_pulse = "quality" in layout.header and kind not in SENSOR_COLUMNS
+    names = [column, *(["quality"] if of_pulse else [])]
     if any(layout.header.count(name) > 1 for name in names):
         raise InputError(_duplicates_message(path, layout.header))
     if layout.clock is None:
@@ -148,13 +156,12 @@ def _column(path: Path, layout: _Layout, kind: str | None, channel: str | None) 
         if channel not in layout.header:
             raise InputError(f"{path} has no column {channel!r}; it has: {layout.header}")
         return channel, kind or "bvp"
-    kinds = list(
-        dict.fromkeys(SIGNAL_COLUMNS[name] for name in layout.header if name in SIGNAL_COLUMNS)
-    )
-    if kind is None and len(kinds) > 1:
-        raise InputError(f"{path} has several signals ({', '.join(kinds)}): choose one")
-    kind = kinds[0] if kind is None else kind
-    columns = [name for name in layout.header if SIGNAL_COLUMNS.get(name) == kind]
+    kinds = list(dict.fromkeys(_COLUMNS[name] for name in layout.header if name in _COLUMNS))
+    pulses = [kind for kind in kinds if kind not in SENSOR_COLUMNS] or kinds
+    if kind is None and len(pulses) > 1:
+        raise InputError(f"{path} has several signals ({', '.join(pulses)}): choose one")
+    kind = pulses[0] if kind is None else kind
+    columns = [name for name in layout.header if _COLUMNS.get(name) == kind]
     if not columns:
         raise InputError(f"{path} has no {kind}; it has: {', '.join(kinds)}")
     if len(columns) > 1:
@@ -221,7 +228,7 @@ def _layout(path: Path, *, any_signal: bool = False) -> _Layout:
         header = _with_clock(header, _split(second.strip("\r\n"), delimiter))
     even = "SamplingFrequency" in facts and not set(CLOCKS) & set(header)
     has_clock = even or bool(set(CLOCKS) & set(header))
-    has_signal = any_signal or any(name in SIGNAL_COLUMNS for name in header)
+    has_signal = any_signal or any(name in _COLUMNS for name in header)
     if not (has_clock and has_signal):
         start = ", ".join(str(cell).strip() for cell in cells[:6]) or "nothing"
         raise NoSignal(
@@ -258,7 +265,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 def _column_name(cell: str) -> str:
     """Return a column's name; convert other tools' names for time and pulse to the usual ones."""
     name = cell.strip().strip('"').strip()
-    if name.lower() in SIGNAL_COLUMNS or name.lower() in CLOCKS:
+    if name.lower() in _COLUMNS or name.lower() in CLOCKS:
         return name.lower()
     return _ALIASES.get(name.lower(), name)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.features.sensors import REASON, SENSORS
 from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
 
@@ -21,12 +22,17 @@ _FIXED = {
     "another person",
     "start_s": "start of the window on the recording's clock, s",
     "duration_s": "length of the window, s",
-    "source": "kind of the signal: rppg (camera), bvp (contact PPG), ecg",
+    "source": "kind of the pulse signal: rppg (camera), bvp (contact PPG), ecg; empty without one",
     "method": "rPPG method that estimated the pulse wave from the video; empty for contact signals",
     "network": "trained network of the method; empty for classical methods",
     "reader": "reader of a published data set that listed the recording; empty: user files",
     "trained_on": "JSON {data set: [subjects]}: people the network was trained on, or `unknown`",
-    "reason": "ok where nothing is withheld, else why features are empty",
+    "reason": "ok where nothing of the pulse is withheld, else why its features are empty",
+    **{
+        kind + REASON: f"ok where nothing of the {sensor.name} ({kind}) is withheld, else why its "
+        "features are empty; the pulse has its own reason"
+        for kind, sensor in SENSORS.items()
+    },
     "encoder": "the beat encoder that computed the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]}: people the encoder was trained on",
 }

@@ -20,7 +20,7 @@ from emotion_rppg.runtime.atomic_files import (
     check_folder,
     write_json,
 )
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import UNITS, Signal
 from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
@@ -306,7 +306,8 @@ def _warn_of_shared_names(names: Sequence[set[str]]) -> None:
 
 
 def _text_in(names: Iterable[str]) -> list[str]:
-    return [name for name in names if name in _TEXT or name.startswith((SEQUENCE, SCALE))]
+    reasons = tuple(f"{kind}_reason" for kind in UNITS)
+    return [n for n in names if n in (*_TEXT, *reasons) or n.startswith((SEQUENCE, SCALE))]
 
 
 def write_wave(signal: Signal, path: str | Path) -> Path:

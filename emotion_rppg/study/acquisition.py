@@ -88,6 +88,16 @@ class Reading:
             )
         return self.source
 
+    def available(self, recording: Recording) -> bool:
+        """Tell whether the recording has a pulse signal to read; an unknown source is an error."""
+        try:
+            self.kind(recording)
+        except InputError:
+            if self.source not in ("auto", *KINDS):
+                raise
+            return False
+        return True
+
     def is_camera(self, recording: Recording) -> bool:
         """Tell whether the wave is estimated from the video, not read from a signal."""
         return recording.video is not None and self.kind(recording) == "rppg"
@@ -136,10 +146,13 @@ class Reading:
             progress=progress,
         )
 
-    def facts(self, recording: Recording) -> dict[str, object]:
-        """Make the identity columns of a feature table, with labels and training provenance."""
-        kind = self.kind(recording)
-        camera = self.is_camera(recording)
+    def facts(self, recording: Recording, *, pulse: bool = True) -> dict[str, object]:
+        """Make the identity columns of a feature table, with labels and training provenance.
+
+        Without a pulse (``pulse=False``) the columns on its source and method are empty.
+        """
+        kind = self.kind(recording) if pulse else ""
+        camera = pulse and self.is_camera(recording)
         network, trained_on = _provenance(self.method, self.weights) if camera else ("", "")
         columns: dict[str, object] = {
             "dataset": recording.dataset,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
@@ -18,7 +18,9 @@ from emotion_rppg.extraction import ATTRIBUTE, EVERYBODY, Extraction
 from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.quality import quality_of
-from emotion_rppg.features.trust import beats_of, check_min_quality, withhold
+from emotion_rppg.features.family import PULSE
+from emotion_rppg.features.sensors import SENSORS, Judged, cut_sensor, judge
+from emotion_rppg.features.trust import beats_of, check_min_quality, withhold, withhold_sensor
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
@@ -38,6 +40,8 @@ from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, PERSON, SCALE, cut,
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from emotion_rppg.pulse.estimate import Preview
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -92,6 +96,11 @@ def extract(
     Beats are detected once per recording, so no window has filter edges. A window of any source
     without a trusted pulse has a row with empty features and a reason. Single features whose
     standard error is too large are withheld as well.
+
+    Families of other signals than the pulse (``"eda"``) are computed in the same windows, whether
+    or not the pulse is trusted, and have a reason of their own (``eda_reason``). A recording
+    without a pulse has rows, too, if it has one of these signals; the pulse is not read if no
+    family needs it.
 
     Parameters
     ----------
@@ -174,6 +183,7 @@ def extract(
     check_families(options.families)
     check_min_quality(min_quality)
     _check_people(options)
+    check_signals(items, options, Reading.of(options, device))
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     finished: dict[int, pd.DataFrame | str] = {}
     for number, outcome in _extract_all(items, options, device, store, workers, scheduler):
@@ -252,14 +262,18 @@ def _extract_all(
 
 def _rows_key(recording: Recording, reading: Reading, options: Extraction) -> str | None:
     """Compute the cache key of a recording's rows; None if it has no fingerprint."""
-    from emotion_rppg.features import FAMILIES
+    from emotion_rppg.features import FAMILIES, needs_pulse
 
     window = (options.length_s, options.step_s, options.families, options.min_quality)
+    records: list[Any] = [FAMILIES[name] for name in options.families]
+    sensors = {kind: recording.signals.get(kind) for kind in _sensors_of(options)}
     try:
-        inputs, facts = wave_inputs(recording, reading), reading.facts(recording)
+        pulse = needs_pulse(options.families) and (not sensors or reading.available(recording))
+        inputs = wave_inputs(recording, reading) if pulse else []
+        facts = reading.facts(recording, pulse=pulse)
         # a family or a kind from outside the package may change unnoticed: it has no fingerprint
-        records = [KINDS[reading.kind(recording)], *(FAMILIES[name] for name in options.families)]
-        return fingerprint("rows", inputs, facts, window, records)
+        records += [KINDS[reading.kind(recording)]] if pulse else []
+        return fingerprint("rows", inputs, facts, window, records, sensors)
     except InputError:
         return None  # the error is reported when the recording is read
 
@@ -283,15 +297,85 @@ def _extract_one(
     cached = cached_waves(recording, reading, store)
 
     def read() -> tuple[pd.DataFrame, list[Signal]]:
-        waves = reading.waves(recording) if cached is None else cached
-        return features_of_all(recording, waves, reading, options), waves
+        waves, reason = read_pulse(recording, reading, options, cached=cached)
+        return features_of_all(recording, waves, reading, options, no_pulse=reason), waves
 
     outcome = or_failure_reason(read)
     if isinstance(outcome, str):
         return outcome
     rows, waves = outcome
-    camera = reading.is_camera(recording)
-    return rows, waves if camera and store is not None and cached is None else None
+    new_camera_wave = cached is None and bool(waves) and reading.is_camera(recording)
+    return rows, waves if new_camera_wave and store is not None else None
+
+
+def read_pulse(
+    recording: Recording,
+    reading: Reading,
+    options: Extraction,
+    *,
+    cached: list[Signal] | None = None,
+    progress: Progress | None = None,
+    preview: Preview | None = None,
+) -> tuple[list[Signal], str]:
+    """Read the pulse waves that the families need; none if none needs it, or with the reason.
+
+    Raises
+    ------
+    InputError
+        The pulse cannot be read, and no family of another signal is requested.
+    """
+    from emotion_rppg.features import needs_pulse
+
+    if not needs_pulse(options.families):
+        return [], ""
+    others = _sensors_of(options)
+    if others and not reading.available(recording):
+        wanted = "video or pulse signal" if reading.source == "auto" else reading.source
+        return [], f"no pulse: the recording has no {wanted}"
+    try:
+        if cached is not None:
+            return cached, ""
+        if reading.reads_people(recording):
+            return reading.waves(recording, progress), ""
+        return [reading.wave(recording, progress, preview)], ""
+    except InputError as error:
+        if not others:
+            raise
+        return [], f"no pulse: {error}"
+
+
+def _sensors_of(options: Extraction) -> tuple[str, ...]:
+    """Kinds of signal besides the pulse from which the families are computed."""
+    from emotion_rppg.features import kinds_of
+
+    return tuple(kind for kind in kinds_of(options.families) if kind != PULSE)
+
+
+def check_signals(items: Sequence[Recording], options: Extraction, reading: Reading) -> None:
+    """Refuse families of signals that no recording has, before any is read.
+
+    Raises
+    ------
+    InputError
+        All such signals, in one message.
+    """
+    from emotion_rppg.features import kinds_of
+
+    sensors = _sensors_of(options)
+    faults = [
+        f"no recording has the signal {kind!r} ({SENSORS[kind].name}, {SENSORS[kind].unit})"
+        for kind in sensors
+        if not any(kind in recording.signals for recording in items)
+    ]
+    wants_pulse = bool(sensors) and PULSE in kinds_of(options.families)
+    if wants_pulse and not any(reading.available(recording) for recording in items):
+        faults.append(f"no recording has a pulse ({', '.join(KINDS)} or a video)")
+    if faults:
+        available = sorted({kind for recording in items for kind in recording.signals})
+        raise InputError(
+            f"{'; '.join(faults)}; the signals are: {', '.join(available) or 'none'}. Omit the "
+            "families that need what is missing (families=…, --families)"
+        )
 
 
 def _check_people(options: Extraction) -> None:
@@ -301,16 +385,30 @@ def _check_people(options: Extraction) -> None:
             f"baseline {options.baseline!r} with face={EVERYBODY!r}: the people of two videos are "
             "not matched; give the baseline in seconds, or the face of one person"
         )
+    if options.face == EVERYBODY and _sensors_of(options):
+        raise InputError(
+            f"families of {', '.join(_sensors_of(options))} with face={EVERYBODY!r}: the sensors "
+            "are of one person in the video; give the face of that person"
+        )
 
 
 def features_of_all(
-    recording: Recording, waves: Sequence[Signal], reading: Reading, options: Extraction
+    recording: Recording,
+    waves: Sequence[Signal],
+    reading: Reading,
+    options: Extraction,
+    *,
+    no_pulse: str = "",
 ) -> pd.DataFrame:
-    """Compute the feature rows of a recording: of its wave, or of every person in its video."""
+    """Compute the feature rows of a recording: of its wave, or of every person in its video.
+
+    Without a wave, ``no_pulse`` is the reason.
+    """
     import pandas as pd
 
-    if not reading.reads_people(recording):
-        return features_of(recording, waves[0], reading, options)
+    if not waves or not reading.reads_people(recording):
+        wave = waves[0] if waves else None
+        return features_of(recording, wave, reading, options, no_pulse=no_pulse)
     rows = [
         features_of(recording, wave, reading, options, person=number)
         for number, wave in enumerate(waves, 1)
@@ -320,27 +418,44 @@ def features_of_all(
 
 def features_of(
     recording: Recording,
-    wave: Signal,
+    wave: Signal | None,
     reading: Reading,
     options: Extraction,
     *,
     person: int | None = None,
+    no_pulse: str = "",
 ) -> pd.DataFrame:
     """Compute the feature rows of a recording from its wave, without baseline and embeddings.
 
-    ``person`` is the number of the wave's person in the video, for the column ``person``.
+    The windows are those of the wave, or without a wave those of the other signals.
+
+    Parameters
+    ----------
+    person : int, optional
+        Number of the wave's person in the video, for the column ``person``.
+    no_pulse : str
+        Why there is no wave, for the column ``reason``.
+
+    Raises
+    ------
+    InputError
+        Neither a wave nor another signal of the families could be read.
     """
     import pandas as pd
 
     from emotion_rppg.features import FAMILIES, check_families
 
     check_families(options.families)  # a worker process has only those of the package
-    facts = reading.facts(recording)
+    facts = reading.facts(recording, pulse=wave is not None)
     if person is not None:
         facts[PERSON] = person
-    beats = beats_of(wave)
+    sensors = {kind: _read_sensor(recording, kind) for kind in _sensors_of(options)}
+    beats = _no_beats(recording, sensors, no_pulse) if wave is None else beats_of(wave)
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
+    spans = list(zip(windows.table["start_s"], windows.table["duration_s"], strict=True))
+    sensed = {kind: cut_sensor(kind, judged, spans) for kind, judged in sensors.items()}
     parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
+    families = [FAMILIES[name] for name in options.families]
     measured = pd.concat(
         [
             pd.DataFrame(
@@ -349,12 +464,43 @@ def features_of(
                     "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
                 }
             ),
-            *(FAMILIES[name](windows.beats, windows.signals) for name in options.families),
+            *(
+                family(
+                    windows.beats,
+                    windows.signals if family.kind == PULSE else sensed[family.kind].signals,
+                )
+                for family in families
+            ),
         ],
         axis=1,
     )
-    features = withhold(measured, windows.beats, windows.signals, min_quality=least)
+    reasons = None if wave is not None else [no_pulse] * len(windows)
+    features = withhold(
+        measured, windows.beats, windows.signals, min_quality=least, reasons=reasons
+    )
+    for one in sensed.values():
+        features = withhold_sensor(features, one)
     return order_columns(pd.concat([windows.table, features], axis=1))
+
+
+def _read_sensor(recording: Recording, kind: str) -> Judged | str:
+    """Read and judge a signal without beats, or say in a sentence why there is none."""
+    if kind not in recording.signals:
+        return f"no signal: the recording has no {kind}"
+    try:
+        return judge(replace(recording.read(kind), kind=kind))
+    except InputError as error:
+        return f"not read: {error}"
+
+
+def _no_beats(recording: Recording, sensors: Mapping[str, Judged | str], no_pulse: str) -> Beats:
+    """Return no beats over the span of the other signals of a recording without a wave."""
+    signals = [judged.signal for judged in sensors.values() if isinstance(judged, Judged)]
+    if not signals:
+        texts = [no_pulse, *(text for text in sensors.values() if isinstance(text, str))]
+        raise InputError(f"{recording.name}: {'; '.join(filter(None, texts))}")
+    span = (min(s.start_s for s in signals), max(s.end_s for s in signals))
+    return Beats(np.zeros(0), gaps=[span], span_s=span)
 
 
 def _timing_sd_ms(beats: Beats) -> float:

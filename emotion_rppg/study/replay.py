@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import EVERYBODY, Extraction, NotStored
+from emotion_rppg.features import kinds_of
 from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.family import PULSE
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Signal
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
@@ -20,6 +22,7 @@ from emotion_rppg.study.feature_table import (
     failure_message,
     features_of_all,
     or_failure_reason,
+    read_pulse,
 )
 from emotion_rppg.windows import EMBEDDING
 
@@ -90,8 +93,13 @@ def read_like(
     options = extraction_for(model, [recording], weights=weights, region=region, face=face)
     if options.face == EVERYBODY:
         options = replace(options, face=None)
-    rows, (wave,) = _rows(model, recording, options, device, progress, preview)
-    return complete_table([rows], options), wave
+    rows, waves = _rows(model, recording, options, device, progress, preview)
+    if not waves:
+        raise InputError(
+            f"{recording.name} has no pulse, which is drawn beside the prediction: extract a "
+            "feature table and predict its rows"
+        )
+    return complete_table([rows], options), waves[0]
 
 
 def read_people_like(
@@ -259,11 +267,8 @@ def _rows(
 ) -> tuple[pd.DataFrame, list[Signal]]:
     """Extract rows and waves of one recording, without baseline and embeddings."""
     reading, recording = Reading.of(options, device), _with_trained_signals(model, recording)
-    if reading.reads_people(recording):
-        waves = reading.waves(recording, progress)
-    else:
-        waves = [reading.wave(recording, progress, preview)]
-    return features_of_all(recording, waves, reading, options), waves
+    waves, reason = read_pulse(recording, reading, options, progress=progress, preview=preview)
+    return features_of_all(recording, waves, reading, options, no_pulse=reason), waves
 
 
 def _with_trained_signals(model: Model, recording: Recording) -> Recording:
@@ -274,12 +279,17 @@ def _with_trained_signals(model: Model, recording: Recording) -> Recording:
     is read by another one (`Model.shift` warns). A source that was chosen by name is never
     replaced.
     """
-    source = recorded_extraction(model).source
+    extraction = recorded_extraction(model)
+    source = extraction.source
+    if PULSE not in kinds_of(extraction.families):  # a pulse is used if there is one
+        return recording
     available: list[Any] = [kind for kind in KINDS if kind in recording.signals]
     available += ["rppg"] if recording.video is not None else []
     if source != "auto":
         if source in available:
             return recording
+        if len(kinds_of(extraction.families)) > 1:
+            return recording  # its other signals are used; what needs the pulse is withheld
         raise InputError(
             f"{recording.name} has no {source}, which the model was trained on; it has: "
             f"{', '.join(dict.fromkeys(available)) or 'nothing'}; to try the model on that, "

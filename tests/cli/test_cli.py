@@ -288,7 +288,11 @@ def test_datasets_checks_a_download(tmp_path) -> None:
 
     root = FAKES["stress-predict"](tmp_path / "sp")
     found = json.loads(run("datasets", "stress-predict", "--root", root, "--json").stdout)["found"]
-    assert (found["people"], found["recordings"], found["views"]) == (2, 4, {"bvp": 4})
+    assert (found["people"], found["recordings"], found["views"]) == (
+        2,
+        4,
+        dict.fromkeys(("bvp", "eda", "temp", "acc"), 4),
+    )
     assert found["problems"] == ["2 people, the card says 35"]
     shown = run("datasets", "stress-predict", "--root", root).output
     assert "problems: 1" in shown

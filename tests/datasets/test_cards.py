@@ -22,6 +22,6 @@ def test_a_description_has_one_fact_per_line_and_lists_problems(fakes) -> None:
     lines = text.splitlines()
     assert "found people      2" in lines
     assert "found recordings per person 2" in lines
-    assert "found recordings with bvp: 4" in lines
+    assert "found recordings with bvp: 4, eda: 4, temp: 4, acc: 4" in lines
     assert lines[-2:] == ["problems: 1", "  2 people, the card says 35"]
     assert "found" not in cards.description_as_text(cards.describe("stress-predict", None))

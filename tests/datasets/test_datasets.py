@@ -23,9 +23,10 @@ from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.formats.signal_csv import kinds_in, read_signal
 from emotion_rppg.recordings import Card, DatasetNotFound
+from emotion_rppg.signals import UNITS
 from emotion_rppg.video.frames import read_frames
 from tests.datasets.fakes import FAKES
-from tests.datasets.fakes.shared import TRUTH, read_truth
+from tests.datasets.fakes.shared import TRUTH, read_sensors, read_truth
 
 EACH_DATASET = pytest.mark.parametrize("name", DATASETS)
 
@@ -78,6 +79,24 @@ def test_the_planted_rate_is_found_in_each_recording_and_no_other(name, fakes) -
             assert wave.kind == kind
             bpm = 60e3 / np.median(find_beats(wave).intervals_ms)
             assert bpm == pytest.approx(truth[recording.name][kind], abs=1.9), recording.name
+
+
+@EACH_DATASET
+def test_signals_without_beats_have_the_planted_level_in_their_unit(name, fakes) -> None:
+    """Another person's, trial's or channel's signal has another level; another unit, too."""
+    truth = read_sensors(fakes[name])
+    for recording in DATASETS[name](fakes[name]):
+        levels = truth.get(recording.name, {})
+        assert {kind for kind in recording.signals if kind in UNITS} == set(levels)
+        others = [recording.read(kind).start_s for kind in recording.signals if kind in KINDS]
+        for kind, level in levels.items():
+            signal = recording.read(kind)
+            assert (signal.kind, signal.rate_hz) == (kind, DATASETS[name].card.rates_hz[kind])
+            assert all(abs(signal.start_s - start_s) < 1 for start_s in others)
+            samples = signal.samples[np.isfinite(signal.samples)]
+            low, middle, high = np.quantile(samples, (0.1, 0.5, 0.9))
+            found = (high - low) / 2 / 0.951 if kind == "acc" else middle  # of a sine's amplitude
+            assert found == pytest.approx(level, rel=1e-3, abs=0.02), (recording.name, kind)
 
 
 @pytest.fixture(scope="module")

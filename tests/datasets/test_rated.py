@@ -9,7 +9,7 @@ import pytest
 from emotion_rppg.datasets.case import Case
 from emotion_rppg.datasets.ceap import PHYSIOLOGY, Ceap360VR
 from emotion_rppg.datasets.emognition import Emognition
-from emotion_rppg.datasets.kemocon import BVP, PEOPLE, RATERS, KEmoCon
+from emotion_rppg.datasets.kemocon import BAND, PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats import find_beats
@@ -66,7 +66,7 @@ def test_k_emocon_reads_one_of_two_bands_on_the_debates_clock(tmp_path) -> None:
     wave = found["31"].read("bvp")  # the other band beats at the decoy's rate
     assert (wave.start_s, wave.end_s) == pytest.approx((0.0, 20.0), abs=0.05)
     assert bpm(wave) < 100
-    path = fake / BVP.format(31)
+    path = fake / BAND.format(31, "BVP")
     changed(path, ("A013E1", "A00002"))
     with pytest.raises(InputError, match=r"E4_BVP\.csv has several devices \(A00002, A01525\)"):
         found["31"].read("bvp")

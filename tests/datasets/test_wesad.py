@@ -104,7 +104,7 @@ def test_a_questionnaire_of_another_session_is_refused(fake) -> None:
 
 def test_without_a_pickle_the_raw_e4_is_read_on_its_own_clock(fake) -> None:
     raw = [r for r in Wesad(fake) if r.subject == "9"]
-    assert [sorted(r.signals) for r in raw] == [["bvp"]] * 5
+    assert [sorted(r.signals) for r in raw] == [["acc", "bvp", "eda", "temp"]] * 5
     wave = raw[1].read("bvp")
     assert (wave.start_s, wave.end_s) == pytest.approx(
         (928.8 + 158 + 32, 928.8 + 158 + 40), abs=0.05

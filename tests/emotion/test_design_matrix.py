@@ -16,6 +16,7 @@ from emotion_rppg.emotion.design_matrix import (
 )
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import columns
+from emotion_rppg.features.sensors import SENSORS
 from emotion_rppg.windows import IDENTITY
 
 
@@ -67,6 +68,8 @@ def test_columns_that_describe_the_recording_are_no_features():
     counts = {"n_beats", "n_pulses", "quality", "coverage", "corrected_share", "ectopic_share"}
     errors = {"timing_sd_ms", "hr_se_bpm", "mean_nn_se_ms", "sdnn_se_ms", "rmssd_se_ms"}
     length = "sdsd_ms sd1_ms sd2_ms sd1_sd2 csi cvi lf_peak_hz hf_peak_hz"
+    counts |= {"n_breaths", *(f"{kind}_quality" for kind in SENSORS)}
+    errors |= {"breath_rate_se_per_min"}
     assert left == counts | errors | set(length.split())
 
 

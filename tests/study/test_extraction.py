@@ -41,9 +41,14 @@ SHORT = {"length_s": 20.0, "step_s": 10.0}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    """Two people, two trials, BVP and ECG in one file each."""
+    """Two people, two trials, BVP, ECG and EDA in one file each."""
     folder = tmp_path_factory.mktemp("extraction") / "study"
-    return write_study(folder, people=2, trials=2, duration_s=60.0, video=False)
+    write_study(folder, people=2, trials=2, duration_s=60.0, video=False)
+    for k, path in enumerate(sorted((folder / "signals").glob("*.csv"))):
+        signals = pd.read_csv(path)
+        eda = 2 + k / 3 + 0.2 * np.sin(signals["time_s"] / 9)
+        signals.assign(eda=eda.round(6)).to_csv(path, index=False)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "channel": ("two_fingers", {**SHORT, "channel": "ppg_b"}),
     "length_s": ("study", {**SHORT, "length_s": 25.0}),
     "step_s": ("study", {**SHORT, "step_s": 7.0}),
-    "families": ("study", {**SHORT, "families": ("hrv", "morphology")}),
+    "families": ("study", {**SHORT, "families": ("hrv", "morphology", "eda")}),
     "baseline": ("study", {**SHORT, "baseline": 30.0}),
     "encoder": ("study", {**SHORT, "encoder": "encoder"}),
     "min_quality": ("study", {**SHORT, "min_quality": 0.9}),
@@ -134,6 +139,7 @@ def test_predict_extracts_as_the_training_did(name, request, tmp_path) -> None:
     assert model.extraction == extraction_of(table)
     expected = model.predict(table)
     assert expected["state"].notna().any()
+    assert name != "families" or set(model.kinds) == {"pulse", "eda"}
     pd.testing.assert_frame_equal(predict(path, model), expected)
     try:  # without this field the features differ or cannot be extracted
         without_field = predict(path, with_default(model, name))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.datasets.fakes.sensors import MAKE, level_of, truth_of
 from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_truth
 
 RATE_HZ = 1000.0
@@ -12,7 +13,7 @@ HEADER = "daqtime,ecg,bvp,gsr,rsp,skt,emg_zygo,emg_coru,emg_trap,video"
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
     """Write two people, two clips in different orders after a start screen, ratings at 20 Hz."""
-    folder, truth = Path(folder), {}
+    folder, truth, sensors = Path(folder), {}, {}
     place = folder / "data" / "interpolated"
     (place / "physiological").mkdir(parents=True)
     (place / "annotations").mkdir()
@@ -22,7 +23,12 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
         bvp = np.concatenate([pulse(b, seconds, RATE_HZ) for b in bpms])
         ecg = np.concatenate([ecg_wave(b, seconds, RATE_HZ) for b in bpms])
         decoy = pulse(DECOY_BPM, 3 * seconds, RATE_HZ)
-        columns = [np.arange(len(video)), ecg, bvp, *[decoy] * 6, video]
+        levels = [9.0, *(level_of(2 * person + clip % 2) for clip in order[1:])]
+        body = [
+            np.concatenate([MAKE[kind](level, seconds, RATE_HZ) for level in levels])
+            for kind in ("eda", "resp", "temp")  # gsr, rsp, skt
+        ]
+        columns = [np.arange(len(video)), ecg, bvp, *body, *[decoy] * 3, video]
         path = place / "physiological" / f"sub_{person}.csv"
         shape = ["%d", *["%.2f"] * 8, "%d"]
         np.savetxt(path, np.stack(columns, 1), shape, delimiter=",", header=HEADER, comments="")
@@ -32,6 +38,7 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
         np.savetxt(
             path, rows, "%g", delimiter=",", header="jstime,valence,arousal,video", comments=""
         )
-        for clip, bpm in zip(order[1:], bpms[1:], strict=True):
+        for clip, bpm, level in zip(order[1:], bpms[1:], levels[1:], strict=True):
             truth[f"case/{person}/1/{clip}"] = {"bvp": bpm, "ecg": bpm}
-    return write_truth(folder, truth)
+            sensors[f"case/{person}/1/{clip}"] = truth_of(level, ("eda", "resp", "temp"))
+    return write_truth(folder, truth, sensors)

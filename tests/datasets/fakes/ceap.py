@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.datasets.fakes.sensors import eda, level_of, temperature, truth_of
 from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_truth
 
 RATE_HZ = 64.0
@@ -13,9 +14,10 @@ PHYSIOLOGY = "5_PhysioData/Raw/P{0}_Physio_RawData.json"
 
 
 def write(folder: str | Path, *, seconds: int = 12) -> Path:
-    """Write two people with two videos; the temperature has the decoy's rate."""
+    """Write two people with two videos."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
+    sensors: dict[str, dict[str, float]] = {}
     for person in (2, 10):
         questionnaires: list[Any] = []
         ratings: list[Any] = []
@@ -29,15 +31,22 @@ def write(folder: str | Path, *, seconds: int = 12) -> Path:
                 for k in range(25 * seconds)
             ]
             ratings.append({"VideoID": video, "TimeStamp_Valence_Arousal": samples})
-            waves = {"BVP": (bpm, RATE_HZ), "SKT": (DECOY_BPM, 8.0), "EDA": (DECOY_BPM, 8.0)}
+            level = level_of(len(truth))
+            sensors[f"ceap-360vr/{person}/1/{video}"] = truth_of(level, ("eda", "temp"))
+            waves = {
+                "BVP": (pulse(bpm, seconds, RATE_HZ), RATE_HZ),
+                "HR": (pulse(DECOY_BPM, seconds, 1.0), 1.0),
+                "SKT": (temperature(level, seconds, 4.0), 4.0),
+                "EDA": (eda(level, seconds, 4.0), 4.0),
+            }
             signals.append(
                 {"VideoID": video}
                 | {
                     f"{name}_RawData": [
                         {"TimeStamp": round(k / rate_hz, 4), name: round(float(v), 3)}
-                        for k, v in enumerate(pulse(rate_bpm, seconds, rate_hz))
+                        for k, v in enumerate(wave)
                     ]
-                    for name, (rate_bpm, rate_hz) in waves.items()
+                    for name, (wave, rate_hz) in waves.items()
                 }
             )
         for name, top, inner, content in (
@@ -49,4 +58,4 @@ def write(folder: str | Path, *, seconds: int = 12) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             document = {top: [{"ParticipantID": f"P{person}", inner: content}]}
             path.write_text(json.dumps(document), encoding="utf-8")
-    return write_truth(folder, truth)
+    return write_truth(folder, truth, sensors)

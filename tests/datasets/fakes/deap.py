@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.datasets.fakes.sensors import breathing, level_of, temperature, truth_of
 from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_truth
 
 RATE_HZ, BASELINE_S, CHANNELS = 128.0, 3.0, 40
@@ -21,6 +22,7 @@ def write(folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
 
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
+    sensors: dict[str, dict[str, float]] = {}
     for name in ("data_preprocessed_python", "metadata", "face_video/s01"):
         (folder / name).mkdir(parents=True)
     rows = [HEADER]
@@ -32,6 +34,10 @@ def write(folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
             experiment = (2 * k + person) % trials  # counted from 0
             bpm = rate_of(trials * (person - 1) + k)
             data[experiment, 38] = pulse(bpm, BASELINE_S + seconds, RATE_HZ)
+            level = level_of(trials * (person - 1) + k)
+            data[experiment, 37] = breathing(level, BASELINE_S + seconds, RATE_HZ)
+            data[experiment, 39] = temperature(level, BASELINE_S + seconds, RATE_HZ)
+            sensors[f"deap/{person:02d}/1/{k + 1:02d}"] = truth_of(level, ("resp", "temp"))
             labels[experiment] = [2 + experiment, 8 - experiment, 5, 1.5 + person]
             cells = ",".join(f"{value:g}" for value in labels[experiment])
             rows.append(f"{person},{k + 1},{experiment + 1},{cells}")
@@ -45,4 +51,4 @@ def write(folder: str | Path, *, seconds: int = 8, trials: int = 3) -> Path:
     (folder / "metadata" / "participant_ratings.csv").write_text(
         "\n".join(rows) + "\n", encoding="utf-8"
     )
-    return write_truth(folder, truth)
+    return write_truth(folder, truth, sensors)

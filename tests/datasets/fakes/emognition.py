@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tests.datasets.fakes.sensors import MAKE, level_of, truth_of
 from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_truth
 
 BANDS = {"EMPATICA": ("BVP", 64.0), "SAMSUNG_WATCH": ("BVPProcessed", 20.0)}
@@ -26,6 +27,7 @@ def write(folder: str | Path, *, seconds: int = 12) -> Path:
     """Write two people with two films and washouts; the second person has no Empatica."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
+    sensors: dict[str, dict[str, float]] = {}
     for person, band in ((22, "EMPATICA"), (48, "SAMSUNG_WATCH")):
         name, rate_hz = BANDS[band]
         place = folder / str(person)
@@ -34,11 +36,16 @@ def write(folder: str | Path, *, seconds: int = 12) -> Path:
         for film in ("BASELINE", "FEAR"):
             bpm = rate_of(len(truth))
             truth[f"emognition/{person}/1/{film.lower()}"] = {"bvp": bpm}
+            if band == "EMPATICA":
+                sensors[f"emognition/{person}/1/{film.lower()}"] = truth_of(
+                    level_of(len(truth)), ("eda", "temp", "acc")
+                )
             for phase, rate_bpm in (("STIMULUS", bpm), ("WASHOUT", DECOY_BPM)):
-                content = {
-                    name: _stamped(pulse(rate_bpm, seconds, rate_hz), rate_hz),
-                    "TEMP": _stamped(pulse(DECOY_BPM, seconds, 4), 4),
-                }
+                level = level_of(len(truth)) if phase == "STIMULUS" else 9.0
+                content = {name: _stamped(pulse(rate_bpm, seconds, rate_hz), rate_hz)}
+                for kind, hz in (("eda", 4), ("temp", 4), ("acc", 32)):
+                    per_unit = 64.0 if kind == "acc" else 1.0
+                    content[kind.upper()] = _stamped(per_unit * MAKE[kind](level, seconds, hz), hz)
                 path = place / f"{person}_{film}_{phase}_{band}.json"
                 path.write_text(json.dumps(content), encoding="utf-8")
             questionnaires.append(
@@ -55,7 +62,7 @@ def write(folder: str | Path, *, seconds: int = 12) -> Path:
         document = {"metadata": {"id": person}, "questionnaires": questionnaires}
         path = place / f"{person}_QUESTIONNAIRES.json"
         path.write_text(json.dumps(document), encoding="utf-8")
-    return write_truth(folder, truth)
+    return write_truth(folder, truth, sensors)
 
 
 def _stamped(wave: np.ndarray, rate_hz: float) -> list[list[Any]]:
@@ -63,5 +70,6 @@ def _stamped(wave: np.ndarray, rate_hz: float) -> list[list[Any]]:
     begin = np.datetime64("2020-07-16T23:59:55.000000")
     stamps = begin + (np.arange(len(wave)) / rate_hz * 1e6).astype("timedelta64[us]")
     return [
-        [str(s).replace(".", ":"), round(float(v), 3)] for s, v in zip(stamps, wave, strict=True)
+        [str(s).replace(".", ":"), *(round(float(x), 3) for x in np.atleast_1d(v))]
+        for s, v in zip(stamps, wave, strict=True)
     ]

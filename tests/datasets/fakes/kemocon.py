@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.datasets.fakes.sensors import MAKE, level_of, truth_of
 from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_truth
 
 RATE_HZ = 64.0
 PEOPLE = "metadata/subjects.csv"
-BVP = "raw/e4_data/{0}/E4_BVP.csv"
+BVP, SENSOR = "raw/e4_data/{0}/E4_BVP.csv", "raw/e4_data/{0}/E4_{1}.csv"
 RATINGS = "raw/emotion_annotations"
 RATERS = (
     f"{RATINGS}/self_annotations/P{{0}}.self.csv",
@@ -20,7 +21,7 @@ BAND_OF_31, OTHER_BAND = "A013E1", "A01525"  # both in one file
 
 def write(folder: str | Path, *, seconds: int = 20) -> Path:
     """Write three people, of whom one has no wristband; person 31's file has two wristbands."""
-    folder, truth = Path(folder), {}
+    folder, truth, sensors = Path(folder), {}, {}
     (folder / "metadata").mkdir(parents=True)
     rows = ["pid,initTime,startTime,endTime"]
     for number, pid in enumerate((1, 2, 31)):
@@ -40,8 +41,28 @@ def write(folder: str | Path, *, seconds: int = 20) -> Path:
         path.parent.mkdir(parents=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         truth[f"k-emocon/{pid}/1/debate"] = {"bvp": bpm}
+        levels = dict(zip(bands, (level_of(number), 9.0), strict=False))
+        for kind, hz in (("eda", 4), ("temp", 4), ("acc", 32)):
+            _write_sensor(
+                folder / SENSOR.format(pid, kind.upper()), kind, hz, start, seconds, levels
+            )
+        sensors[f"k-emocon/{pid}/1/debate"] = truth_of(level_of(number), ("eda", "temp", "acc"))
     (folder / PEOPLE).write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return write_truth(folder, truth)
+    return write_truth(folder, truth, sensors)
+
+
+def _write_sensor(
+    path: Path, kind: str, hz: int, start_ms: int, seconds: int, levels: dict[str, float]
+) -> None:
+    """Write a table of samples by all wristbands of a person; acceleration in 1/64 g."""
+    scale = 64.0 if kind == "acc" else 1.0
+    waves = {band: scale * MAKE[kind](x, seconds + 20, hz) for band, x in levels.items()}
+    lines = [f"timestamp,{'x,y,z' if kind == 'acc' else 'value'},device_serial"]
+    for k in range(hz * (seconds + 20)):
+        for band, wave in waves.items():
+            cells = ",".join(f"{value:.4f}" for value in np.atleast_1d(wave[k]))
+            lines.append(f"{start_ms - 10_000 + k * 1e3 / hz:.0f},{cells},{band}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _write_rating(path: Path, seconds: int, arousal: int) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.datasets.fakes.sensors import breathing, level_of, temperature, truth_of
 from tests.datasets.fakes.shared import DECOY_BPM, ecg_wave, pulse, rate_of, write_face, write_truth
 
 
@@ -11,19 +12,24 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
     """Write two people with rated sessions and one session without ratings."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
+    sensors: dict[str, dict[str, float]] = {}
     for session, person in ((2, 1), (10, 1), (132, 2)):
         bpm = rate_of(len(truth))
         truth[f"mahnob-hci/{person:02d}/1/{session}"] = {"ecg": bpm}
         place = folder / "Sessions" / str(session)
         place.mkdir(parents=True)
-        _write_session(place, session, person, bpm, seconds)
+        level = level_of(len(truth))
+        sensors[f"mahnob-hci/{person:02d}/1/{session}"] = truth_of(level, ("resp", "temp"))
+        _write_session(place, session, person, bpm, level, seconds)
     place = folder / "Sessions" / "5"
     place.mkdir()
     (place / "session.xml").write_text('<session sessionId="5"><subject id="1"/></session>')
-    return write_truth(folder, truth)
+    return write_truth(folder, truth, sensors)
 
 
-def _write_session(place: Path, session: int, person: int, bpm: float, seconds: int) -> None:
+def _write_session(
+    place: Path, session: int, person: int, bpm: float, level: float, seconds: int
+) -> None:
     """Write a session whose video begins 2.5 s before the film and 100 s after the audio.
 
     All names are literals: the reader's constants would repeat its mistakes.
@@ -58,13 +64,16 @@ def _write_session(place: Path, session: int, person: int, bpm: float, seconds: 
     status[256 * 30 : 256 * 30 + 9] += 16
     status[256 * (30 + seconds) : 256 * (30 + seconds) + 9] += 32
     decoy = pulse(DECOY_BPM, 35 + seconds, 256)
-    waves = dict.fromkeys(("Fp1", "EXG1", "EXG2", "EXG3", "GSR1", "Resp", "Status"), decoy)
+    waves = dict.fromkeys(("Fp1", "EXG1", "EXG2", "EXG3", "GSR1", "Resp", "Temp", "Status"), decoy)
+    for label, make in (("Resp", breathing), ("Temp", temperature)):
+        parts_of = [(9.0, 30), (level, seconds), (9.0, 5)]
+        waves[label] = np.concatenate([make(*p, 256) for p in parts_of])
     waves |= {"EXG2": np.concatenate([ecg_wave(*p, 256) for p in parts]), "Status": status}
     with pyedflib.EdfWriter(
         str(place / names["body"]), len(waves), file_type=pyedflib.FILETYPE_BDF
     ) as file:
         for k, label in enumerate(waves):
-            top = 8388607 if label == "Status" else 10
+            top = {"Status": 8388607, "Resp": 1000, "Temp": 100}.get(label, 10)
             header: dict[str, str | int | float | None] = {"label": label, "dimension": ""}
             header |= {"physical_max": top, "physical_min": -top - (label == "Status")}
             header |= {"digital_max": 8388607, "digital_min": -8388608, "sample_frequency": 256}

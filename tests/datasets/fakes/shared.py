@@ -66,13 +66,27 @@ def encode_image(image: np.ndarray, ending: str) -> bytes:
     return bytes(cv2.imencode(ending, np.ascontiguousarray(image[..., ::-1]))[1])
 
 
-def write_truth(folder: str | Path, rates: Mapping[str, Mapping[str, float]]) -> Path:
-    """Write truth.json (recording -> kind of signal -> heart rate, bpm); return the folder."""
+def write_truth(
+    folder: str | Path,
+    rates: Mapping[str, Mapping[str, float]],
+    sensors: Mapping[str, Mapping[str, float]] | None = None,
+) -> Path:
+    """Write truth.json: recording -> kind -> heart rate (bpm), or mean level; return the folder.
+
+    ``sensors`` has the mean of each signal without beats, in the unit of its kind; of acceleration,
+    the amplitude of its movement.
+    """
     path = Path(folder) / TRUTH
-    path.write_text(json.dumps(rates, indent=1) + "\n", encoding="utf-8")
+    truth = {"rates": rates, "sensors": sensors or {}}
+    path.write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
     return Path(folder)
 
 
 def read_truth(folder: str | Path) -> dict[str, dict[str, float]]:
     """Read the heart rates (bpm) that `write_truth` wrote."""
-    return json.loads((Path(folder) / TRUTH).read_text(encoding="utf-8"))
+    return json.loads((Path(folder) / TRUTH).read_text(encoding="utf-8"))["rates"]
+
+
+def read_sensors(folder: str | Path) -> dict[str, dict[str, float]]:
+    """Read the levels of signals without beats that `write_truth` wrote."""
+    return json.loads((Path(folder) / TRUTH).read_text(encoding="utf-8"))["sensors"]

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.datasets.fakes.shared import DECOY_BPM, pulse, rate_of, write_face, write_truth
+from tests.datasets.fakes.sensors import eda, level_of, truth_of
+from tests.datasets.fakes.shared import pulse, rate_of, write_face, write_truth
 
 
 def write(folder: str | Path, *, seconds: int = 8) -> Path:
-    """Write two people, of whom the second has no videos; EDA has the decoy's rate."""
+    """Write two people, of whom the second has no videos."""
     folder = Path(folder)
     truth: dict[str, dict[str, float]] = {}
+    sensors: dict[str, dict[str, float]] = {}
     for person, group in ((2, "test"), (10, "ctrl")):
         place = folder / f"s{person}"
         place.mkdir(parents=True)
@@ -22,9 +24,10 @@ def write(folder: str | Path, *, seconds: int = 8) -> Path:
             bpm = rate_of(len(truth))
             truth[f"ubfc-phys/{person}/1/{task}"] = {"bvp": bpm}
             np.savetxt(place / f"bvp_s{person}_{task}.csv", pulse(bpm, seconds, 64), "%.3f")
-            decoy = pulse(DECOY_BPM, seconds, 4)
-            np.savetxt(place / f"eda_s{person}_{task}.csv", decoy, "%.3f")
+            level = level_of(len(truth))
+            sensors[f"ubfc-phys/{person}/1/{task}"] = truth_of(level, ("eda",))
+            np.savetxt(place / f"eda_s{person}_{task}.csv", eda(level, seconds, 4), "%.3f")
             if person == 2:
                 path = place / f"vid_s{person}_{task}.avi"
                 write_face(path, pulse(bpm, seconds, 35), 35)
-    return write_truth(folder, truth)
+    return write_truth(folder, truth, sensors)
