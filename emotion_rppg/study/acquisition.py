@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.runtime.model_folders import read_config
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.windows import LABEL, SCALE
 
 if TYPE_CHECKING:
@@ -117,6 +117,16 @@ class Reading:
 
         return replace(signal, quality=sample_quality(signal))
 
+    def pulse(
+        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
+    ) -> Pulse:
+        """Read or estimate what features are computed from: the wave, or beats without a wave."""
+        if not self.is_camera(recording):
+            pulse = recording.read_pulse(self.kind(recording))
+            if isinstance(pulse, Beats):
+                return pulse
+        return self.wave(recording, progress, preview)
+
     def reads_people(self, recording: Recording) -> bool:
         """Tell whether a recording has one wave for each person in its video."""
         return self.face == EVERYBODY and self.is_camera(recording)
@@ -135,6 +145,12 @@ class Reading:
             weights=self.weights,
             progress=progress,
         )
+
+    def pulses(self, recording: Recording, progress: Progress | None = None) -> Sequence[Pulse]:
+        """Read or estimate `pulse`, or with ``face="all"`` the waves of all people in the video."""
+        if self.reads_people(recording):
+            return self.waves(recording, progress)
+        return [self.pulse(recording, progress)]
 
     def facts(self, recording: Recording) -> dict[str, object]:
         """Make the identity columns of a feature table, with labels and training provenance."""
@@ -281,9 +297,10 @@ def waves(
 ) -> Iterator[tuple[Recording, Signal]]:
     """Iterate over recordings and the waves that `extract` uses; unreadable ones are skipped.
 
-    A warning names each skipped recording. The parameters are those of `extract`; a camera wave in
-    the ``cache`` is not estimated again. With ``face="all"`` there is one pair for each person,
-    with the recording's trial ``1`` named ``1 person 2``.
+    A warning names each skipped recording, such as one that has intervals in place of a wave. The
+    parameters are those of `extract`; a camera wave in the ``cache`` is not estimated again. With
+    ``face="all"`` there is one pair for each person, with the recording's trial ``1`` named
+    ``1 person 2``.
     """
     reading = Reading(
         method=method, source=source, region=region, face=face, weights=weights, device=device

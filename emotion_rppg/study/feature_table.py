@@ -18,13 +18,13 @@ from emotion_rppg.extraction import ATTRIBUTE, EVERYBODY, Extraction
 from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.quality import quality_of
-from emotion_rppg.features.trust import beats_of, check_min_quality, withhold
+from emotion_rppg.features.trust import beats_of, check_min_quality, wave_of, withhold
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.runtime.parallel import map_unless_cached
-from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import (
     Progress,
     Reading,
@@ -109,7 +109,7 @@ def extract(
         Names in ``FAMILIES``.
     min_quality : float, optional
         Windows of lower quality are withheld (empty features and a reason). Default: 0.6 for a
-        camera, 0.3 for a contact PPG, 0.5 for an ECG.
+        camera, 0.3 for a contact PPG, 0.5 for an ECG or intervals.
     baseline : str or float, optional
         Name of a trial, or a duration in s at the start of each recording. For every feature a
         column with its difference from that baseline is added, ``rmssd_ms_vs_baseline``
@@ -117,8 +117,9 @@ def extract(
     encoder : folder or Pretrained, optional
         Trained beat encoder; its embeddings become the columns ``emb_000`` …
     source : str
-        Signal to read: ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in ``KINDS``; ``"auto"``:
-        the video if there is one.
+        Signal to read: ``"rppg"``, ``"bvp"``, ``"ecg"``, ``"rr"`` (the intervals that a device
+        measured) or another name in ``KINDS``; ``"auto"``: the video if there is one, and a wave
+        before intervals.
     region, face :
         Image region (``"face"``, ``"full"`` or ``"x,y,w,h"`` in pixels) and number of the face
         (1 = the largest) in videos. ``face="all"``: every person in a video has rows of their own,
@@ -282,16 +283,16 @@ def _extract_one(
     """Extract the rows of a recording, with its waves if these are to be cached, or a reason."""
     cached = cached_waves(recording, reading, store)
 
-    def read() -> tuple[pd.DataFrame, list[Signal]]:
-        waves = reading.waves(recording) if cached is None else cached
-        return features_of_all(recording, waves, reading, options), waves
+    def read() -> tuple[pd.DataFrame, Sequence[Pulse]]:
+        pulses = reading.pulses(recording) if cached is None else cached
+        return features_of_all(recording, pulses, reading, options), pulses
 
     outcome = or_failure_reason(read)
     if isinstance(outcome, str):
         return outcome
-    rows, waves = outcome
-    camera = reading.is_camera(recording)
-    return rows, waves if camera and store is not None and cached is None else None
+    rows, pulses = outcome
+    new = reading.is_camera(recording) and store is not None and cached is None
+    return rows, [p for p in pulses if isinstance(p, Signal)] if new else None
 
 
 def _check_people(options: Extraction) -> None:
@@ -304,31 +305,32 @@ def _check_people(options: Extraction) -> None:
 
 
 def features_of_all(
-    recording: Recording, waves: Sequence[Signal], reading: Reading, options: Extraction
+    recording: Recording, pulses: Sequence[Pulse], reading: Reading, options: Extraction
 ) -> pd.DataFrame:
-    """Compute the feature rows of a recording: of its wave, or of every person in its video."""
+    """Compute the feature rows of a recording: of its pulse, or of every person in its video."""
     import pandas as pd
 
     if not reading.reads_people(recording):
-        return features_of(recording, waves[0], reading, options)
+        return features_of(recording, pulses[0], reading, options)
     rows = [
-        features_of(recording, wave, reading, options, person=number)
-        for number, wave in enumerate(waves, 1)
+        features_of(recording, pulse, reading, options, person=number)
+        for number, pulse in enumerate(pulses, 1)
     ]
     return pd.concat(rows, ignore_index=True)
 
 
 def features_of(
     recording: Recording,
-    wave: Signal,
+    pulse: Pulse,
     reading: Reading,
     options: Extraction,
     *,
     person: int | None = None,
 ) -> pd.DataFrame:
-    """Compute the feature rows of a recording from its wave, without baseline and embeddings.
+    """Compute the feature rows of a recording, without baseline and embeddings.
 
-    ``person`` is the number of the wave's person in the video, for the column ``person``.
+    ``pulse`` is its wave, or the beats of a device without a wave. ``person`` is the number of the
+    wave's person in the video, for the column ``person``.
     """
     import pandas as pd
 
@@ -338,7 +340,7 @@ def features_of(
     facts = reading.facts(recording)
     if person is not None:
         facts[PERSON] = person
-    beats = beats_of(wave)
+    beats, wave = beats_of(pulse), wave_of(pulse)
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
     parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
     measured = pd.concat(

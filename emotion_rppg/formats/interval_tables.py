@@ -1,0 +1,419 @@
+"""Read lists and tables of intervals as text, whatever device or program wrote them.
+
+A list has a number per line or all in one line; a table has a header in which a column is named as
+intervals (RR, NN, IBI, PPI), below any other text. Beats may have labels (N, V …). Polar's .hrm and
+Garmin's rows of name and value are recognised by their words.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from emotion_rppg.errors import InputError
+from emotion_rppg.formats.beat_labels import ECTOPIC, NO_BEAT, beats_of_list, is_label
+from emotion_rppg.formats.interval_clock import IntervalRows, beats_of_rows
+from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
+from emotion_rppg.formats.safe_io import MB, check_file
+from emotion_rppg.formats.text_files import NoSignal, is_workbook, open_text
+from emotion_rppg.interval_timeline import possible
+from emotion_rppg.signals import Beats
+
+_MAX_BYTES = 100 * MB
+_HEAD_LINES = 600  # within which a header is searched; reports have many lines before their data
+# Words that name intervals, the words that may follow, and the units
+_NAMES = frozenset(("rr", "rri", "rrs", "nn", "nni", "ibi", "ibis", "pp", "ppi", "r r", "p p"))
+_NAMES |= {"n n", "heart rate variability", "inter beat", "interbeat", "beat to beat"}
+_FOLLOWING = frozenset(
+    ("interval", "intervals", "int", "list", "data", "raw", "series", "duration")
+)
+_UNITS = {"ms": 1.0, "msec": 1.0, "milliseconds": 1.0, "s": 1e3, "sec": 1e3, "seconds": 1e3}
+_OPTICAL = frozenset(("pp", "ppi", "p p"))
+_LABELS = frozenset(
+    ("label", "labels", "type", "beat", "beat type", "annotation", "symbol", "class")
+)
+_DATES = ("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
+_UNIX_S = 1e8  # a larger number in E4's header is its start
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_TIME_OF_DAY = re.compile(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,]\d+)?)")
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Cells of a text file's lines, its comment lines apart."""
+
+    rows: list[list[str]]
+    comments: list[str]
+    path: Path
+
+
+def read_interval_text(path: Path, *, column: str | None = None) -> Beats:
+    """Read the intervals of a text file as beats, s; ``column`` names that of a table.
+
+    Raises
+    ------
+    NoSignal
+        Nothing in the file can be intervals.
+    InputError
+        Intervals whose unit or column cannot be decided, or that cannot be used; the message says
+        why.
+    """
+    if path.suffix.lower() == ".hrm":
+        return beats_of_rows(_hrm(path), path)
+    text = _text(path)
+    if column is None:
+        named = _Named.find(text.rows)
+        for read in (_labelled, _name_and_value):
+            found = read(text) if named is None or named.values is None else None
+            if found is not None:
+                return found if isinstance(found, Beats) else beats_of_rows(found, path)
+        if named is not None:
+            return named.beats(text)
+        return beats_of_rows(_unnamed(text), path)
+    named = _Named.find(text.rows, column)
+    if named is None:
+        raise InputError(f"{path} has no column {column!r} with numbers below it")
+    return named.beats(text)
+
+
+def names_intervals(path: Path) -> bool:
+    """Return whether a header, a label or the structure of a text file says it has intervals."""
+    text = _text(path, head=True)
+    if any(unit_of_name(part) is not None for line in text.comments for part in line.split(":=")):
+        return True
+    named = _Named.find(text.rows)
+    return named is not None or _labelled(text) is not None or _name_and_value(text) is not None
+
+
+def unit_of_name(cell: str) -> tuple[float | None, bool] | None:
+    """Return the unit (ms per unit, None if not named) of a column of intervals, and if optical.
+
+    None if the name is not that of intervals: ``mean RR`` is a result.
+    """
+    words = re.findall(r"[a-zµ]+", cell.lower())
+    unit = None
+    while words and (words[-1] in _UNITS or words[-1] in _FOLLOWING):
+        unit = _UNITS.get(words.pop(), unit)
+    name = " ".join(words)
+    return (unit, name in _OPTICAL) if name in _NAMES else None
+
+
+def _text(path: Path, *, head: bool = False) -> _Text:
+    """Split a text file into cells by the delimiter that most lines have."""
+    lines = _lines(path)[: _HEAD_LINES if head else None]
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    body = [line for line in lines if line and not line.startswith("#")]
+    sample = body[:_HEAD_LINES]
+    usual = [d for d in ";\t," if sum(d in line for line in sample) > len(sample) / 2]
+    delimiter = usual[0] if usual else None
+    if delimiter == "," and _has_decimal_commas(sample):
+        delimiter = None
+    rows = [[cell.strip().strip('"').strip() for cell in line.split(delimiter)] for line in body]
+    if delimiter != ",":
+        rows = [[_with_point(cell) for cell in row] for row in rows]
+    return _Text(rows, comments, path)
+
+
+def _lines(path: Path) -> list[str]:
+    """Read the stripped lines of a file in UTF-8, UTF-16 or Latin-1."""
+    check_file(path, _MAX_BYTES)
+    if is_workbook(path):
+        with open_text(path) as file:
+            return [line.strip() for line in file]
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if b"\0" in raw and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise NoSignal(f"{path} is not text: want a list or table of intervals")
+    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
+        try:
+            return [line.strip() for line in raw.decode(encoding).splitlines()]
+        except UnicodeDecodeError:
+            pass
+    return [line.strip() for line in raw.decode("latin-1").splitlines()]
+
+
+def _has_decimal_commas(lines: Sequence[str]) -> bool:
+    """Return whether every line is one number with a decimal comma, not two columns.
+
+    Of two columns, one would be a row number or a time, which only increases.
+    """
+    numbers = [line for line in lines if re.search(r"\d", line)]
+    if len(numbers) < 2 or not all(_DECIMAL_COMMA.fullmatch(line) for line in numbers[1:]):
+        return False
+    parts = np.array([line.split(",") for line in numbers[1:]], dtype=float)
+    increases = np.all(np.diff(parts, axis=0) > 0, axis=0) if len(parts) > 2 else [False]
+    both = possible(parts[:, 1]).all() and parts[:, 0].max() > 2  # a time and an interval
+    return not (np.any(increases) or both)
+
+
+def _with_point(cell: str) -> str:
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
+
+
+def _number(cell: str) -> float:
+    """Parse a number; NaN for any other text."""
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
+
+
+def _numbers(cells: Sequence[str], path: Path) -> np.ndarray:
+    return codes_to_nan(np.array([_number(cell) for cell in cells]), path.name)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The header of a table: its cells, the row below it, the columns of intervals and labels."""
+
+    header: list[str]
+    first: int
+    values: int | None
+    label: int | None = None
+
+    @classmethod
+    def find(cls, rows: list[list[str]], column: str | None = None) -> _Named | None:
+        """Find the first header that names intervals, or the column, above numbers."""
+        for at, row in enumerate(rows[:_HEAD_LINES]):
+            label = next((k for k, c in enumerate(row) if c.lower() in _LABELS), None)
+            for k, cell in enumerate(row):
+                wanted = unit_of_name(cell) is not None if column is None else _same(cell, column)
+                if wanted and _has_numbers(rows[at + 1 : at + 8], k):
+                    return cls(row, at + 1, k, label)
+            if label is not None and len(row) > 1 and column is None:
+                other = next(k for k in range(len(row)) if k != label)
+                if _has_numbers(rows[at + 1 : at + 8], other) and all(
+                    is_label(r[label]) for r in rows[at + 1 : at + 8] if len(r) > label
+                ):
+                    return cls(row, at + 1, None, label)
+        return None
+
+    def beats(self, text: _Text) -> Beats:
+        """Read the table below the header."""
+        rows, path = self._body(text.rows), text.path
+        if self.values is None:  # times of beats, and their labels
+            assert self.label is not None
+            time = next(k for k in range(len(self.header)) if k != self.label)
+            labels = [row[self.label] for row in rows]
+            return beats_of_list(_numbers([row[time] for row in rows], path), labels, path)
+        named = unit_of_name(self.header[self.values])
+        unit, optical = named if named is not None else (None, False)
+        optical = optical or _number(self.header[0]) > _UNIX_S  # a session of the E4
+        values = _numbers([row[self.values] for row in rows], path)
+        labels = [row[self.label] for row in rows] if self.label is not None else []
+        return beats_of_rows(
+            IntervalRows(
+                values,
+                unit_ms=unit,
+                clocks=self._clocks(rows),
+                flagged=self._flagged(rows) | _are(labels, NO_BEAT, len(rows)),
+                error_ms=self._errors(rows),
+                ectopic=_are(labels, ECTOPIC, len(rows)) if labels else None,
+                optical=optical,
+            ),
+            path,
+        )
+
+    def _body(self, rows: list[list[str]]) -> list[list[str]]:
+        """Rows below the header, until the table ends; short ones are filled with empty cells."""
+        assert self.values is not None or self.label is not None
+        key = self.values if self.values is not None else self.label
+        width = len(self.header)
+        body: list[list[str]] = []
+        for row in rows[self.first :]:
+            filled = [*row, *[""] * (width - len(row))]
+            value = filled[key or 0]
+            if not (is_missing(value) or is_label(value) or _number(value) == _number(value)):
+                if body:
+                    break
+                continue  # units below the names
+            body.append(filled)
+        while body and is_missing(body[-1][key or 0]):
+            body.pop()
+        return body
+
+    def _clocks(self, rows: list[list[str]]) -> list[np.ndarray]:
+        """Columns before and after the intervals that can be read as times, seconds first."""
+        columns = [k for k in range(len(self.header)) if k not in (self.values, self.label)]
+        columns.sort(key=lambda k: "since" not in self.header[k].lower())
+        clocks = [clock_of([row[k] for row in rows]) for k in columns]
+        return [clock for clock in clocks if clock is not None]
+
+    def _column(self, rows: list[list[str]], word: str) -> list[np.ndarray]:
+        """Columns whose name contains a word, as numbers."""
+        return [
+            np.array([_number(row[k]) for row in rows])
+            for k, name in enumerate(self.header)
+            if word in name.lower()
+        ]
+
+    def _errors(self, rows: list[list[str]]) -> np.ndarray | None:
+        columns = self._column(rows, "error estimate") or self._column(rows, "errorestimate")
+        return columns[0] if columns else None
+
+    def _flagged(self, rows: list[list[str]]) -> np.ndarray:
+        """Rows with the flags of Polar's optical sensors: movement (blocker), no skin contact.
+
+        The second column of contact says whether the sensor can detect contact at all.
+        """
+        out = np.zeros(len(rows), dtype=bool)
+        for blocker in self._column(rows, "blocker")[:1]:
+            out |= blocker > 0
+        contact = self._column(rows, "contact")
+        if contact:
+            supported = contact[1] > 0 if len(contact) > 1 else np.ones(len(rows), dtype=bool)
+            out |= (contact[0] == 0) & supported
+        return out
+
+
+def _same(cell: str, column: str) -> bool:
+    return cell.strip().lower() == column.strip().lower()
+
+
+def _has_numbers(rows: list[list[str]], column: int) -> bool:
+    """Return whether most of the first rows have a number in a column."""
+    numbers = [column < len(row) and _number(row[column]) == _number(row[column]) for row in rows]
+    return sum(numbers) > len(numbers) / 2
+
+
+def _are(labels: Sequence[str], kind: frozenset[str], count: int) -> np.ndarray:
+    if not labels:
+        return np.zeros(count, dtype=bool)
+    return np.array([label in kind for label in labels], dtype=bool)
+
+
+def _labelled(text: _Text) -> Beats | IntervalRows | None:
+    """Read rows of a number and a label, in either order: times of beats, or intervals."""
+    rows = [row for row in text.rows if len(row) >= 2]
+    if len(rows) < 3 or len(rows) < 0.9 * len(text.rows):
+        return None
+    for number, label in ((0, 1), (1, 0)):
+        if all(is_label(row[label]) and _number(row[number]) >= 0 for row in rows):
+            labels = [row[label] for row in rows]
+            values = np.array([_number(row[number]) for row in rows])
+            if np.all(np.diff(values) >= 0):
+                return beats_of_list(values, labels, text.path)
+            return IntervalRows(
+                values,
+                flagged=_are(labels, NO_BEAT, len(rows)),
+                ectopic=_are(labels, ECTOPIC, len(rows)),
+            )
+    return None
+
+
+def _name_and_value(text: _Text) -> IntervalRows | None:
+    """Read rows of a time, the name of a measure and its value, as Garmin's exports have them."""
+    named = [
+        (row, k)
+        for row in text.rows
+        for k, cell in enumerate(row)
+        if 0 < k < len(row) - 1 and unit_of_name(cell.replace("_", " ")) is not None
+    ]
+    if len(named) < 3:
+        return None
+    values = np.array([_number(row[k + 1]) for row, k in named])
+    clock = clock_of([row[0] for row, _ in named])
+    return IntervalRows(values, clocks=() if clock is None else (clock,), optical=True)
+
+
+def _unnamed(text: _Text) -> IntervalRows:
+    """Read a list without a header: a column, a line, or times beside intervals."""
+    rows = [row for row in text.rows if any(_number(cell) == _number(cell) for cell in row)]
+    if not rows:
+        raise NoSignal(f"{text.path} has no numbers: want a list or table of intervals")
+    cells = [cell for row in rows for cell in row if cell]
+    width = max(len(row) for row in rows)
+    if width == 1 or len(rows) == 1:
+        return IntervalRows(_numbers(cells, text.path))
+    columns = [[row[k] if k < len(row) else "" for row in rows] for k in range(width)]
+    numbers = [_numbers(column, text.path) for column in columns]
+    fitting = [k for k, column in enumerate(numbers) if _may_be_intervals(column)]
+    if len(fitting) == width:  # a list that was wrapped
+        return IntervalRows(_numbers(cells, text.path))
+    if len(fitting) != 1:
+        raise InputError(
+            f"{text.path} has {width} columns without names, {len(fitting)} of them like "
+            "intervals: want a header that names one rr_ms"
+        )
+    clocks = [clock_of(column) for k, column in enumerate(columns) if k not in fitting]
+    return IntervalRows(numbers[fitting[0]], clocks=[c for c in clocks if c is not None])
+
+
+def _may_be_intervals(values: np.ndarray) -> bool:
+    """Return whether most values are intervals, in ms or s, and are not times."""
+    steady = len(values) > 2 and bool(np.all(np.diff(values[np.isfinite(values)]) > 0))
+    return not steady and any(possible(values * unit).mean() > 0.8 for unit in (1.0, 1e3))
+
+
+def clock_of(cells: Sequence[str]) -> np.ndarray | None:
+    """Read a column as times: numbers, dates or times of day, as s (or the numbers' own unit).
+
+    None if a cell is something else, or times decrease other than at midnight.
+    """
+    for parse in (_number, _iso_s, _time_of_day_s, *(_by_format(f) for f in _DATES)):
+        times = np.array([parse(cell) for cell in cells])
+        if len(times) and np.isfinite(times).all():
+            if parse is _time_of_day_s:
+                times = times + 86400 * np.r_[0, np.cumsum(np.diff(times) < -43200)]
+            if times[-1] > times[0]:
+                return times
+    return None
+
+
+def _iso_s(cell: str) -> float:
+    if not re.match(r"\d{4}-\d\d", cell):
+        return float("nan")
+    cell = re.sub(r" ([+-]\d{2}:?\d{2})$", r"\1", cell.strip())
+    try:
+        return datetime.fromisoformat(cell).timestamp()
+    except ValueError:
+        return float("nan")
+
+
+def _time_of_day_s(cell: str) -> float:
+    match = _TIME_OF_DAY.fullmatch(cell)
+    if match is None:
+        return float("nan")
+    hours, minutes, seconds = match.groups()
+    return 3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(",", "."))
+
+
+def _by_format(form: str) -> Callable[[str], float]:
+    def parse(cell: str) -> float:
+        try:
+            return datetime.strptime(cell, form).timestamp()
+        except ValueError:
+            return float("nan")
+
+    return parse
+
+
+def _hrm(path: Path) -> IntervalRows:
+    """Read Polar's .hrm: the values below [HRData], if its parameters say that they are intervals.
+
+    238 and 204 seconds are the codes of beat-to-beat recording.
+    """
+    lines = _lines(path)
+    facts = dict(line.split("=", 1) for line in lines if re.fullmatch(r"\w+=.*", line))
+    if "[HRData]" not in lines:
+        raise NoSignal(f"{path} has no section [HRData]: it is not a Polar .hrm with intervals")
+    if facts.get("Interval", "").strip() != _HRM_BEATS:
+        raise InputError(
+            f"{path} has a heart rate every {facts.get('Interval', '?')} s, no intervals (Interval="
+            f"{_HRM_BEATS}): record with R-R intervals switched on"
+        )
+    values = lines[lines.index("[HRData]") + 1 :]
+    body = [line.split()[0] for line in values if line and not line.startswith("[")]
+    return IntervalRows(_numbers(body, path), unit_ms=1.0)
+
+
+_HRM_BEATS = "238"
