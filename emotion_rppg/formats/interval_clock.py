@@ -216,9 +216,14 @@ def lost_before(
         Time lost before each interval, s, and the begin of the first. None if the clock does not
         fit the intervals: it has other steps, or is a row number.
     """
-    if len(clock) < 3 or not np.isfinite(clock).all():
+    if not len(clock) or not np.isfinite(clock).all():
         return None
     times = clock * _unit_s(clock, durations_s)
+    if len(clock) < 3:
+        gained = np.diff(times) - durations_s[1:]
+        return np.r_[0.0, np.where(gained > _LEAST_LOST_S, gained, 0.0)], _start(
+            times[0] - durations_s[0]
+        )
     ahead = _least_varying(times, durations_s)
     step = np.diff(ahead)
     # the clock can only gain on the intervals where some are missing: a loss is its jitter
@@ -230,13 +235,17 @@ def lost_before(
     offset = np.array([np.median(ahead[run == k]) for k in range(run[-1] + 1)])
     lost = np.zeros(len(clock))
     lost[apart] = np.maximum(np.diff(offset), _LEAST_LOST_S)
-    start = float(offset[0]) if 0 <= offset[0] < _LATEST_START_S else 0.0
-    return lost, start
+    return lost, _start(float(offset[0]))
+
+
+def _start(first_s: float) -> float:
+    """Return the begin of the first interval, s; 0 if the clock has dates."""
+    return first_s if 0 <= first_s < _LATEST_START_S else 0.0
 
 
 def _unit_s(clock: np.ndarray, durations_s: np.ndarray) -> float:
     """Return the seconds of a clock's unit (s, ms, µs, ns) by its typical step."""
-    step = float(np.median(np.diff(clock)))
+    step = float(np.median(np.diff(clock))) if len(clock) > 1 else 0.0
     if not step > 0:
         return 1.0
     off = {

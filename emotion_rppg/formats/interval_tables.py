@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ from emotion_rppg.interval_timeline import possible
 from emotion_rppg.signals import Beats
 
 _MAX_BYTES = 100 * MB
+_HEAD_BYTES = 1 << 18
 _HEAD_LINES = 600  # within which a header is searched; reports have many lines before their data
 # Words that name intervals, the words that may follow, and the units
 _NAMES = frozenset(("rr", "rri", "rrs", "nn", "nni", "ibi", "ibis", "pp", "ppi", "r r", "p p"))
@@ -39,6 +41,7 @@ _LABELS = frozenset(
     ("label", "labels", "type", "beat", "beat type", "annotation", "symbol", "class")
 )
 _DATES = ("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
+_HRM_BEATS = "238"  # code of Polar's .hrm for beat-to-beat recording
 _UNIX_S = 1e8  # a larger number in E4's header is its start
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _TIME_OF_DAY = re.compile(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,]\d+)?)")
@@ -88,7 +91,9 @@ def names_intervals(path: Path) -> bool:
     if any(unit_of_name(part) is not None for line in text.comments for part in line.split(":=")):
         return True
     named = _Named.find(text.rows)
-    return named is not None or _labelled(text) is not None or _name_and_value(text) is not None
+    if named is not None and (named.values is None or named.names_unit or named.plausible(text)):
+        return True
+    return _label_columns(text) is not None or _name_and_value(text) is not None
 
 
 def unit_of_name(cell: str) -> tuple[float | None, bool] | None:
@@ -106,7 +111,7 @@ def unit_of_name(cell: str) -> tuple[float | None, bool] | None:
 
 def _text(path: Path, *, head: bool = False) -> _Text:
     """Split a text file into cells by the delimiter that most lines have."""
-    lines = _lines(path)[: _HEAD_LINES if head else None]
+    lines = _lines(path, _HEAD_BYTES)[:_HEAD_LINES] if head else _lines(path)
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
     body = [line for line in lines if line and not line.startswith("#")]
     sample = body[:_HEAD_LINES]
@@ -120,25 +125,26 @@ def _text(path: Path, *, head: bool = False) -> _Text:
     return _Text(rows, comments, path)
 
 
-def _lines(path: Path) -> list[str]:
-    """Read the stripped lines of a file in UTF-8, UTF-16 or Latin-1."""
+def _lines(path: Path, size: int = -1) -> list[str]:
+    """Read the stripped lines of a file, or of its first bytes, in UTF-8, UTF-16 or Latin-1."""
     check_file(path, _MAX_BYTES)
     if is_workbook(path):
         with open_text(path) as file:
             return [line.strip() for line in file]
     try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix.lower() == ".gz" else raw
-    except (OSError, EOFError) as error:
+        open_file = gzip.open if path.suffix.lower() == ".gz" else open
+        with open_file(path, "rb") as binary:
+            raw = binary.read(size if size >= 0 else _MAX_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if b"\0" in raw and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise NoSignal(f"{path} is not text: want a list or table of intervals")
-    for encoding in ("utf-16",) if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig",):
-        try:
-            return [line.strip() for line in raw.decode(encoding).splitlines()]
-        except UnicodeDecodeError:
-            pass
-    return [line.strip() for line in raw.decode("latin-1").splitlines()]
+    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:  # an older program's notes; the numbers are the same
+        text = raw.decode("latin-1")
+    return [line.strip() for line in text.splitlines()]
 
 
 def _has_decimal_commas(lines: Sequence[str]) -> bool:
@@ -196,6 +202,19 @@ class _Named:
                 ):
                     return cls(row, at + 1, None, label)
         return None
+
+    @property
+    def names_unit(self) -> bool:
+        """Whether the header names the unit of the intervals: a column of breaths does not."""
+        named = unit_of_name(self.header[self.values]) if self.values is not None else None
+        return named is not None and named[0] is not None
+
+    def plausible(self, text: _Text) -> bool:
+        """Return whether the column's median is an interval, not the rate of breathing."""
+        assert self.values is not None
+        values = np.array([_number(row[self.values]) for row in self._body(text.rows)])
+        middle = np.median(values[np.isfinite(values)]) if np.isfinite(values).any() else np.nan
+        return bool(possible(middle * np.array([1.0, 1e3])).any())
 
     def beats(self, text: _Text) -> Beats:
         """Read the table below the header."""
@@ -291,23 +310,33 @@ def _are(labels: Sequence[str], kind: frozenset[str], count: int) -> np.ndarray:
     return np.array([label in kind for label in labels], dtype=bool)
 
 
-def _labelled(text: _Text) -> Beats | IntervalRows | None:
-    """Read rows of a number and a label, in either order: times of beats, or intervals."""
+def _label_columns(text: _Text) -> tuple[int, int] | None:
+    """Find the columns of numbers and labels in rows without a header; None if there are none."""
     rows = [row for row in text.rows if len(row) >= 2]
     if len(rows) < 3 or len(rows) < 0.9 * len(text.rows):
         return None
     for number, label in ((0, 1), (1, 0)):
         if all(is_label(row[label]) and _number(row[number]) >= 0 for row in rows):
-            labels = [row[label] for row in rows]
-            values = np.array([_number(row[number]) for row in rows])
-            if np.all(np.diff(values) >= 0):
-                return beats_of_list(values, labels, text.path)
-            return IntervalRows(
-                values,
-                flagged=_are(labels, NO_BEAT, len(rows)),
-                ectopic=_are(labels, ECTOPIC, len(rows)),
-            )
+            return number, label
     return None
+
+
+def _labelled(text: _Text) -> Beats | IntervalRows | None:
+    """Read rows of a number and a label, in either order: times of beats, or intervals."""
+    columns = _label_columns(text)
+    if columns is None:
+        return None
+    number, label = columns
+    rows = [row for row in text.rows if len(row) >= 2]
+    labels = [row[label] for row in rows]
+    values = np.array([_number(row[number]) for row in rows])
+    if np.all(np.diff(values) >= 0):
+        return beats_of_list(values, labels, text.path)
+    return IntervalRows(
+        values,
+        flagged=_are(labels, NO_BEAT, len(rows)),
+        ectopic=_are(labels, ECTOPIC, len(rows)),
+    )
 
 
 def _name_and_value(text: _Text) -> IntervalRows | None:
@@ -316,7 +345,9 @@ def _name_and_value(text: _Text) -> IntervalRows | None:
         (row, k)
         for row in text.rows
         for k, cell in enumerate(row)
-        if 0 < k < len(row) - 1 and unit_of_name(cell.replace("_", " ")) is not None
+        if 0 < k < len(row) - 1
+        and unit_of_name(cell.replace("_", " ")) is not None
+        and _number(row[k + 1]) == _number(row[k + 1])
     ]
     if len(named) < 3:
         return None
@@ -330,6 +361,12 @@ def _unnamed(text: _Text) -> IntervalRows:
     rows = [row for row in text.rows if any(_number(cell) == _number(cell) for cell in row)]
     if not rows:
         raise NoSignal(f"{text.path} has no numbers: want a list or table of intervals")
+    header = text.rows[0]
+    if len(header) > 1 and all(_number(cell) != _number(cell) for cell in header):
+        raise NoSignal(
+            f"{text.path} has the columns {', '.join(header[:8])}: none is named as intervals (rr, "
+            "nn, ibi, ppi); choose one with --channel (channel=… in Python)"
+        )
     cells = [cell for row in rows for cell in row if cell]
     width = max(len(row) for row in rows)
     if width == 1 or len(rows) == 1:
@@ -398,10 +435,7 @@ def _by_format(form: str) -> Callable[[str], float]:
 
 
 def _hrm(path: Path) -> IntervalRows:
-    """Read Polar's .hrm: the values below [HRData], if its parameters say that they are intervals.
-
-    238 and 204 seconds are the codes of beat-to-beat recording.
-    """
+    """Read Polar's .hrm: the values below [HRData], if its parameters say they are intervals."""
     lines = _lines(path)
     facts = dict(line.split("=", 1) for line in lines if re.fullmatch(r"\w+=.*", line))
     if "[HRData]" not in lines:
@@ -414,6 +448,3 @@ def _hrm(path: Path) -> IntervalRows:
     values = lines[lines.index("[HRData]") + 1 :]
     body = [line.split()[0] for line in values if line and not line.startswith("[")]
     return IntervalRows(_numbers(body, path), unit_ms=1.0)
-
-
-_HRM_BEATS = "238"
