@@ -51,9 +51,10 @@ class Folder:
 
     Without a manifest each video and each signal file (a CSV, text or Excel table, a list of
     intervals, an E4 session's folder or zip, a BIDS ``_physio.tsv.gz``, an EDF or BDF) is one
-    recording. Intervals beside a wave or a video are read only with ``kind="rr"``. Files in a sub-folder
-    are trials of one person, named after the sub-folder; folders within it are sessions. A damaged
-    file is listed as a recording that raises an error when read, so that it counts as a failure.
+    recording. Intervals beside a wave or a video are read only with ``kind="rr"``. Files in a
+    sub-folder are trials of one person, named after the sub-folder; folders within it are sessions.
+    A damaged file is listed as a recording that raises an error when read, so that it counts as a
+    failure.
 
     Parameters
     ----------

@@ -127,7 +127,8 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
     complete = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
     if not complete or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
         raise InputError(f"{where}: want two columns, an increasing time and its interval")
-    intervals = IntervalRows(rows[:, 1], unit_ms=1e3, clocks=(rows[:, 0],), optical=True)
+    clocks = (rows[:, 0],)
+    intervals = IntervalRows(rows[:, 1], unit_ms=1e3, clocks=clocks, optical=True, certain=True)
     return beats_of_rows(intervals, where).shifted(start_s - origin_s)
 
 

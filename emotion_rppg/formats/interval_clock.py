@@ -49,6 +49,8 @@ class IntervalRows:
         Whether the beat that ends each interval is labelled as ectopic.
     optical : bool
         Whether the device measures the pulse, not the ECG.
+    certain : bool
+        Whether the clock is known to be the device's own: it is then not checked.
     """
 
     values: np.ndarray
@@ -58,6 +60,7 @@ class IntervalRows:
     error_ms: np.ndarray | None = None
     ectopic: np.ndarray | None = None
     optical: bool = False
+    certain: bool = False
 
 
 def beats_of_rows(rows: IntervalRows, path: Path) -> Beats:
@@ -91,7 +94,7 @@ def beats_of_rows(rows: IntervalRows, path: Path) -> Beats:
             int((~plausible).sum()),
         )
     taken = durations(intervals)
-    lost, start_s = _lost_time(rows.clocks, taken, path)
+    lost, start_s = _lost_time(rows, taken, path)
     timeline = lay_out(taken, usable, lost_s=lost, start_s=start_s)
     ectopic = _of_ends(rows.ectopic, timeline.ends, len(timeline.times_s))
     return Beats(
@@ -183,14 +186,14 @@ def resolution_ms(intervals_ms: np.ndarray) -> float:
 
 
 def _lost_time(
-    clocks: Sequence[np.ndarray], durations_s: np.ndarray, path: Path
+    rows: IntervalRows, durations_s: np.ndarray, path: Path
 ) -> tuple[np.ndarray | None, float]:
     """Return the time lost before each interval, s, and the start of the first, by the clock."""
-    for clock in clocks:
-        found = lost_before(clock, durations_s)
+    for clock in rows.clocks:
+        found = lost_before(clock, durations_s, certain=rows.certain)
         if found is not None:
             return found
-    if len(clocks):
+    if len(rows.clocks):
         _log.info(
             "%s: no column of times agrees with the intervals: they are placed one after another",
             path.name,
@@ -199,7 +202,7 @@ def _lost_time(
 
 
 def lost_before(
-    clock: np.ndarray, durations_s: np.ndarray
+    clock: np.ndarray, durations_s: np.ndarray, *, certain: bool = False
 ) -> tuple[np.ndarray | None, float] | None:
     """Find lost time by a clock that has a time for each interval.
 
@@ -209,6 +212,8 @@ def lost_before(
         Time of each row, at the begin or the end of its interval, in any unit.
     durations_s : array (n,)
         Duration of each interval, s.
+    certain : bool
+        The clock is the device's own, at the end of each interval, in seconds.
 
     Returns
     -------
@@ -218,7 +223,7 @@ def lost_before(
     """
     if not len(clock) or not np.isfinite(clock).all():
         return None
-    times = clock * _unit_s(clock, durations_s)
+    times = clock if certain else clock * _unit_s(clock, durations_s)
     if len(clock) < 3:
         gained = np.diff(times) - durations_s[1:]
         return np.r_[0.0, np.where(gained > _LEAST_LOST_S, gained, 0.0)], _start(
@@ -228,7 +233,9 @@ def lost_before(
     step = np.diff(ahead)
     # the clock can only gain on the intervals where some are missing: a loss is its jitter
     jitter = float(np.quantile(np.maximum(-step, 0), 0.99))
-    if np.median(np.abs(step)) > max(_OFF * float(np.median(durations_s)), jitter):
+    if not certain and ahead[-1] - ahead[0] < -_OFF * float(np.sum(durations_s)) - jitter:
+        return None  # it stands still
+    if not certain and np.median(np.abs(step)) > max(_OFF * float(np.median(durations_s)), jitter):
         return None
     apart = _stays_ahead(ahead, max(_LEAST_LOST_S, jitter))
     run = np.cumsum(apart)

@@ -8,6 +8,7 @@ Garmin's rows of name and value are recognised by their words.
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -173,6 +174,10 @@ def _number(cell: str) -> float:
         return float("nan")
 
 
+def _is_number(cell: str) -> bool:
+    return not math.isnan(_number(cell))
+
+
 def _numbers(cells: Sequence[str], path: Path) -> np.ndarray:
     return codes_to_nan(np.array([_number(cell) for cell in cells]), path.name)
 
@@ -226,7 +231,7 @@ class _Named:
             return beats_of_list(_numbers([row[time] for row in rows], path), labels, path)
         named = unit_of_name(self.header[self.values])
         unit, optical = named if named is not None else (None, False)
-        optical = optical or _number(self.header[0]) > _UNIX_S  # a session of the E4
+        e4 = _number(self.header[0]) > _UNIX_S
         values = _numbers([row[self.values] for row in rows], path)
         labels = [row[self.label] for row in rows] if self.label is not None else []
         return beats_of_rows(
@@ -237,7 +242,8 @@ class _Named:
                 flagged=self._flagged(rows) | _are(labels, NO_BEAT, len(rows)),
                 error_ms=self._errors(rows),
                 ectopic=_are(labels, ECTOPIC, len(rows)) if labels else None,
-                optical=optical,
+                optical=optical or e4,
+                certain=e4,
             ),
             path,
         )
@@ -251,7 +257,7 @@ class _Named:
         for row in rows[self.first :]:
             filled = [*row, *[""] * (width - len(row))]
             value = filled[key or 0]
-            if not (is_missing(value) or is_label(value) or _number(value) == _number(value)):
+            if not (is_missing(value) or is_label(value) or _is_number(value)):
                 if body:
                     break
                 continue  # units below the names
@@ -300,7 +306,7 @@ def _same(cell: str, column: str) -> bool:
 
 def _has_numbers(rows: list[list[str]], column: int) -> bool:
     """Return whether most of the first rows have a number in a column."""
-    numbers = [column < len(row) and _number(row[column]) == _number(row[column]) for row in rows]
+    numbers = [column < len(row) and _is_number(row[column]) for row in rows]
     return sum(numbers) > len(numbers) / 2
 
 
@@ -347,7 +353,7 @@ def _name_and_value(text: _Text) -> IntervalRows | None:
         for k, cell in enumerate(row)
         if 0 < k < len(row) - 1
         and unit_of_name(cell.replace("_", " ")) is not None
-        and _number(row[k + 1]) == _number(row[k + 1])
+        and _is_number(row[k + 1])
     ]
     if len(named) < 3:
         return None
@@ -358,23 +364,23 @@ def _name_and_value(text: _Text) -> IntervalRows | None:
 
 def _unnamed(text: _Text) -> IntervalRows:
     """Read a list without a header: a column, a line, or times beside intervals."""
-    rows = [row for row in text.rows if any(_number(cell) == _number(cell) for cell in row)]
+    rows = [row for row in text.rows if any(_is_number(cell) for cell in row)]
     if not rows:
         raise NoSignal(f"{text.path} has no numbers: want a list or table of intervals")
     header = text.rows[0]
-    if len(header) > 1 and all(_number(cell) != _number(cell) for cell in header):
+    if len(header) > 1 and not any(_is_number(cell) for cell in header):
         raise NoSignal(
             f"{text.path} has the columns {', '.join(header[:8])}: none is named as intervals (rr, "
             "nn, ibi, ppi); choose one with --channel (channel=… in Python)"
         )
-    cells = [cell for row in rows for cell in row if cell]
     width = max(len(row) for row in rows)
-    if width == 1 or len(rows) == 1:
-        return IntervalRows(_numbers(cells, text.path))
     columns = [[row[k] if k < len(row) else "" for row in rows] for k in range(width)]
     numbers = [_numbers(column, text.path) for column in columns]
-    fitting = [k for k, column in enumerate(numbers) if _may_be_intervals(column)]
-    if len(fitting) == width:  # a list that was wrapped
+    by_unit = [[k for k, c in enumerate(numbers) if _may_be_intervals(c, u)] for u in (1.0, 1e3)]
+    fitting = max(by_unit, key=len)
+    if width == 1 or len(rows) == 1 or len(fitting) == width:  # a list, perhaps wrapped
+        listed = text.rows if width == 1 else rows
+        cells = [c for row in listed for c in row if c and (_is_number(c) or is_missing(c))]
         return IntervalRows(_numbers(cells, text.path))
     if len(fitting) != 1:
         raise InputError(
@@ -385,10 +391,10 @@ def _unnamed(text: _Text) -> IntervalRows:
     return IntervalRows(numbers[fitting[0]], clocks=[c for c in clocks if c is not None])
 
 
-def _may_be_intervals(values: np.ndarray) -> bool:
-    """Return whether most values are intervals, in ms or s, and are not times."""
+def _may_be_intervals(values: np.ndarray, unit_ms: float) -> bool:
+    """Return whether most values are intervals in a unit, and are not times."""
     steady = len(values) > 2 and bool(np.all(np.diff(values[np.isfinite(values)]) > 0))
-    return not steady and any(possible(values * unit).mean() > 0.8 for unit in (1.0, 1e3))
+    return not steady and bool(possible(values * unit_ms).mean() > 0.8)
 
 
 def clock_of(cells: Sequence[str]) -> np.ndarray | None:

@@ -50,16 +50,18 @@ def read_intervals(path: str | Path, *, column: str | None = None) -> Beats:
 
 def has_intervals(path: Path) -> bool:
     """Return whether a file is named like a list of intervals, or has a header that says so."""
-    return is_named(path) or names_intervals(path)
+    try:
+        return is_named(path) or names_intervals(path)
+    except InputError:  # not text
+        return False
 
 
 def is_named(path: Path) -> bool:
     """Return whether ending, file name or folder name say that a file has intervals."""
-    if path.name.lower().endswith((*ENDINGS, *(f"{ending}.gz" for ending in ENDINGS))):
+    if path.name.lower().endswith(ENDINGS):
         return True
-    parts = re.findall(r"[a-z]+", f"{path.name.split('.')[0]} {path.parent.name}".lower())
-    in_name = re.findall(r"[a-z]+", path.name.split(".")[0].lower())
-    return bool(_WORDS & set(in_name)) or path.parent.name.lower() in _WORDS & set(parts)
+    words = {*re.findall(r"[a-z]+", path.name.split(".")[0].lower()), path.parent.name.lower()}
+    return bool(_WORDS & words)
 
 
 def _array(path: Path) -> np.ndarray:

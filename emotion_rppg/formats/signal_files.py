@@ -90,10 +90,12 @@ def _text_signals(path: Path) -> Mapping[str, Reader]:
     """Map the waves of a table to their readers, or a list or table of intervals to ``rr``."""
     try:
         return _csv_signals(path)
-    except NoSignal as error:
+    except InputError as error:
         if has_intervals(path):
             return _interval_signals(path)
-        raise NoSignal(f"{error}; for a list of RR intervals add --source {RR}") from error
+        if isinstance(error, NoSignal):
+            raise NoSignal(f"{error}; for a list of RR intervals add --source {RR}") from error
+        raise
 
 
 def may_be_intervals(path: Path) -> bool:
