@@ -153,10 +153,10 @@ def _has_decimal_commas(lines: Sequence[str]) -> bool:
 
     Of two columns, one would be a row number or a time, which only increases.
     """
-    numbers = [line for line in lines if re.search(r"\d", line)]
-    if len(numbers) < 2 or not all(_DECIMAL_COMMA.fullmatch(line) for line in numbers[1:]):
+    numbers = [line for line in lines if "," in line]
+    if len(numbers) < 2 or not all(_DECIMAL_COMMA.fullmatch(line) for line in numbers):
         return False
-    parts = np.array([line.split(",") for line in numbers[1:]], dtype=float)
+    parts = np.array([line.split(",") for line in numbers], dtype=float)
     increases = np.all(np.diff(parts, axis=0) > 0, axis=0) if len(parts) > 2 else [False]
     both = possible(parts[:, 1]).all() and parts[:, 0].max() > 2  # a time and an interval
     return not (np.any(increases) or both)
