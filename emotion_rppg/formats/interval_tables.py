@@ -44,6 +44,7 @@ _LABELS = frozenset(
 _DATES = ("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
 _HRM_BEATS = "238"  # code of Polar's .hrm for beat-to-beat recording
 _UNIX_S = 1e8  # a larger number in E4's header is its start
+_SMOOTH = 0.7  # correlation of successive steps, from which numbers are a wave
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _TIME_OF_DAY = re.compile(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,]\d+)?)")
 
@@ -95,6 +96,23 @@ def names_intervals(path: Path) -> bool:
     if named is not None and (named.values is None or named.names_unit or named.plausible(text)):
         return True
     return _label_columns(text) is not None or _name_and_value(text) is not None
+
+
+def lists_intervals(path: Path) -> bool:
+    """Return whether a text has one list of numbers that vary as intervals do, not as a wave.
+
+    The steps of a wave are similar to the steps before them; those of a heart are not.
+    """
+    rows = _text(path, head=True).rows
+    if not rows or (len(rows) > 1 and max(len(row) for row in rows) > 1):
+        return False
+    values = np.array([_number(cell) for row in rows for cell in row if cell])
+    values = values[np.isfinite(values)]
+    listed = any(possible(values * unit).mean() > 0.9 for unit in (1.0, 1e3)) if len(values) else 0
+    steps = np.diff(values)
+    if not listed or len(steps) < 10 or not np.std(steps) > 0:
+        return False
+    return bool(np.corrcoef(steps[1:], steps[:-1])[0, 1] < _SMOOTH)
 
 
 def unit_of_name(cell: str) -> tuple[float | None, bool] | None:

@@ -1,7 +1,7 @@
 """Read the intervals between heart beats from any supported file, as `Beats`.
 
 `docs/intervals.md` lists the formats. A file is recognised by its ending, its name (rr, nn, ibi,
-ppi) or its header; any other list is read only on request (``--source rr``), because one column of
+ppi), its header, or the name of a belt with values that are intervals; any other list is read only on request (``--source rr``), because one column of
 numbers may as well be a wave.
 """
 
@@ -15,7 +15,11 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.beat_labels import read_annotations
 from emotion_rppg.formats.interval_clock import IntervalRows, beats_of_rows
-from emotion_rppg.formats.interval_tables import names_intervals, read_interval_text
+from emotion_rppg.formats.interval_tables import (
+    lists_intervals,
+    names_intervals,
+    read_interval_text,
+)
 from emotion_rppg.formats.safe_io import MB, check_file
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.signals import Beats
@@ -24,6 +28,8 @@ RR = "rr"  # the kind of signal, as in KINDS
 ANNOTATIONS = (".atr", ".qrs")
 # endings that only interval files have
 ENDINGS = (".rr", ".rri", ".ibi", ".nn", ".hrm", *ANNOTATIONS)
+# words of devices and programs: such a file may have a wave, so its values must be intervals, too
+_DEVICES = frozenset(("belt", "strap", "polar", "hrv", "elitehrv", "kubios", "holter", "heartrate"))
 _WORDS = frozenset(("rr", "rri", "rrs", "nn", "nni", "ibi", "ibis", "ppi", "hrm"))
 
 
@@ -51,7 +57,9 @@ def read_intervals(path: str | Path, *, column: str | None = None) -> Beats:
 def has_intervals(path: Path) -> bool:
     """Return whether a file is named like a list of intervals, or has a header that says so."""
     try:
-        return is_named(path) or names_intervals(path)
+        if is_named(path) or names_intervals(path):
+            return True
+        return bool(_DEVICES & _words_in(path)) and lists_intervals(path)
     except InputError:  # not text
         return False
 
@@ -60,8 +68,11 @@ def is_named(path: Path) -> bool:
     """Return whether ending, file name or folder name say that a file has intervals."""
     if path.name.lower().endswith(ENDINGS):
         return True
-    words = {*re.findall(r"[a-z]+", path.name.split(".")[0].lower()), path.parent.name.lower()}
-    return bool(_WORDS & words)
+    return bool(_WORDS & {*_words_in(path), path.parent.name.lower()})
+
+
+def _words_in(path: Path) -> set[str]:
+    return set(re.findall(r"[a-z]+", path.name.split(".")[0].lower()))
 
 
 def _array(path: Path) -> np.ndarray:

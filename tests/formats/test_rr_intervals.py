@@ -112,6 +112,7 @@ CASES: dict[str, Case] = {
     "wrapped lines": Case(
         "nn.txt", lines(IBI[:5], IBI[5:], sep=" "), ibi=np.ravel(np.reshape(IBI, (2, 5)).T)
     ),
+    "a belt's list": Case("belt.txt", lines([*IBI, *IBI[::-1]]), ibi=[*IBI, *IBI[::-1]]),
     "ending .ibi": Case("s01.ibi", lines(IBI)),
     "compressed": Case("s01_rr.txt.gz", gzip.compress(lines(IBI).encode())),
     "folder IBI": Case("IBI/0_77.csv", lines([v / 1e3 for v in IBI])),
@@ -237,6 +238,7 @@ WAVE = lines([f"{np.sin(t / 9):.4f}" for t in range(400)])
 NOT_INTERVALS: dict[str, tuple[str, str]] = {
     "one column of a wave": ("data.csv", WAVE),
     "one column of numbers that could be intervals": ("data.csv", lines(IBI)),
+    "a wave of a belt": ("belt.txt", lines(800 + (300 * np.sin(np.arange(400) / 9)).round())),
     "the rate of breathing": ("vitals.csv", lines(range(10), [14] * 10, header="time_s,rr")),
     "results": ("result.csv", "Mean RR (ms),819.7\nRMSSD (ms),44.1\nSDNN (ms),50\nHR,73\n"),
     "prose": ("README.txt", "# Data\nThe RR intervals are from a belt.\nRR and NN are the same.\n"),

@@ -53,7 +53,7 @@ def run(*words: object) -> str:
 def test_a_belt_gives_a_table_by_the_first_command(tmp_path) -> None:
     values = ibi(66, 122)
     assert 120 < values.sum() / 1e3 < 130
-    belt = write_list(tmp_path / "rr.txt", values)
+    belt = write_list(tmp_path / "belt.txt", values)
     run("features", belt, "--out", tmp_path / "t.csv")
     run("features", belt, "--source", "rr", "--out", tmp_path / "same.csv")
     table = read_table(tmp_path / "t.csv")
