@@ -77,9 +77,9 @@ Channel = Annotated[
 Source = Annotated[
     str,
     typer.Option(
-        help="Signal to read: rppg (from the video), bvp, ecg, rr (intervals between beats that a "
-        "device measured: a belt's list, IBI.csv, beat annotations), or auto (what a recording has, "
-        "a wave before intervals)."
+        help="Signal to read: rppg (from the video), bvp, ecg, rr (intervals between beats that "
+        "a device measured: a belt's list, IBI.csv, beat annotations), or auto (what a recording "
+        "has, a wave before intervals)."
     ),
 ]
 Length = Annotated[float, typer.Option(help="Window length in seconds.")]

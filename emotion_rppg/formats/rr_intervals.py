@@ -1,8 +1,8 @@
 """Read the intervals between heart beats from any supported file, as `Beats`.
 
 `docs/intervals.md` lists the formats. A file is recognised by its ending, its name (rr, nn, ibi,
-ppi), its header, or the name of a belt with values that are intervals; any other list is read only on request (``--source rr``), because one column of
-numbers may as well be a wave.
+ppi), its header, or the name of a belt with values that vary as intervals do. Any other list is
+read only on request (``--source rr``), because one column of numbers may as well be a wave.
 """
 
 from __future__ import annotations
