@@ -12,6 +12,7 @@ import numpy as np
 
 # A heart has intervals between these limits, ms (24 to 240 beats per minute)
 SHORTEST_MS, LONGEST_MS = 250.0, 2500.0
+_LONGEST_PAUSE_MS = 86.4e6  # a day; a longer "interval" is no time but a code or a damaged number
 
 
 class Timeline(NamedTuple):
@@ -29,13 +30,14 @@ def possible(intervals_ms: np.ndarray) -> np.ndarray:
 
 
 def durations(intervals_ms: np.ndarray) -> np.ndarray:
-    """Return the time that each interval takes, s, (n,): the median where it is no positive number.
+    """Return the time that each interval takes, s, (n,).
 
-    At least one value must be possible.
+    A value that cannot be a time (missing, negative, more than a day) takes the median interval. At
+    least one value must be possible.
     """
     usual = float(np.median(intervals_ms[possible(intervals_ms)]))
     with np.errstate(invalid="ignore"):
-        takes_time = np.isfinite(intervals_ms) & (intervals_ms > 0)
+        takes_time = (intervals_ms > 0) & (intervals_ms <= _LONGEST_PAUSE_MS)
     return np.where(takes_time, intervals_ms, usual) / 1e3
 
 

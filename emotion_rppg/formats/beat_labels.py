@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.interval_clock import unit_of
+from emotion_rppg.formats.interval_clock import check_pause, unit_of
 from emotion_rppg.formats.safe_io import MB, check_file
 from emotion_rppg.interval_timeline import possible, stretches
 from emotion_rppg.signals import Beats
@@ -52,6 +52,7 @@ def beats_of_labels(times_s: np.ndarray, labels: Sequence[str], path: Path) -> B
             + (" whose times do not increase" if len(times) >= _FEWEST else "")
             + f": want at least {_FEWEST}, each with an increasing time and a label such as N or V"
         )
+    check_pause(np.diff(times), path)
     intervals = 1e3 * np.diff(times)
     unusable = ~possible(intervals)
     lost = times_s[np.array([label in _UNKNOWN for label in labels], dtype=bool)]

@@ -26,6 +26,7 @@ _OPTICAL_MS = 4.0  # standard deviation of the pulse transit time to a wrist or 
 _LEAST_LOST_S = 0.1  # a lost interval takes at least 0.25 s
 _AROUND = 5  # rows before and after a row that must agree that time was lost there
 _OFF = 0.1  # share of an interval by which a clock may typically differ from the intervals
+LONGEST_PAUSE_S = 7 * 86400.0  # between two intervals of one recording
 _LATEST_START_S = 1e6  # a larger first time is a date, not seconds from the start
 
 
@@ -95,6 +96,8 @@ def beats_of_rows(rows: IntervalRows, path: Path) -> Beats:
         )
     taken = durations(intervals)
     lost, start_s = _lost_time(rows, taken, path)
+    if lost is not None:
+        check_pause(lost, path)
     timeline = lay_out(taken, usable, lost_s=lost, start_s=start_s)
     ectopic = _of_ends(rows.ectopic, timeline.ends, len(timeline.times_s))
     return Beats(
@@ -104,6 +107,22 @@ def beats_of_rows(rows: IntervalRows, path: Path) -> Beats:
         ectopic=ectopic,
         timing_sd_s=_timing_sd_s(rows, intervals, usable, timeline.ends, len(timeline.times_s)),
     )
+
+
+def check_pause(pauses_s: np.ndarray, path: Path) -> None:
+    """Refuse a recording with a pause of more than a week, s: a clock that was set, or two files.
+
+    Raises
+    ------
+    InputError
+        The message says where the pause is.
+    """
+    row = int(np.argmax(pauses_s))
+    if pauses_s[row] > LONGEST_PAUSE_S:
+        raise InputError(
+            f"{path}: the times jump by {pauses_s[row] / 86400:.0f} days before interval {row + 1}: "
+            "want one recording; split the file there"
+        )
 
 
 def unit_of(values: np.ndarray, path: Path) -> float:

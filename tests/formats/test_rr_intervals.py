@@ -289,6 +289,12 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
         "3 columns without names, 2 of them",
     ),
     "columns with other names": ("a.csv", lines(IBI, IBI, header="x,y"), "columns x, y: none is"),
+    "a clock that was set": (
+        "a.csv",
+        lines(clock(np.where(np.arange(10) < 5, ENDS, ENDS + 9e6)), IBI, header="time,rri"),
+        "jump by 104 days before interval 6",
+    ),
+    "labels of two years": ("a.txt", lines([*BEATS[:9], 6e7], "NNNNNNNNNN", sep=" "), "694 days"),
     "beats that go back": ("a.txt", lines([1, 2, 2, 3], "NNNN", sep=" "), "do not increase"),
     "beats too far apart": ("a.txt", lines([0, 9, 18, 27], "NNNN", sep=" "), "median value is 9"),
 }

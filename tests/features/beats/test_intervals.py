@@ -49,6 +49,7 @@ IMPOSSIBLE = {
     "infinite": (np.inf, 0.8),
     "zero": (0.0, 0.8),
     "negative": (-700.0, 0.8),
+    "more than a day": (1e15, 0.8),
 }
 
 
