@@ -368,7 +368,7 @@ class Beats:
         """Place RR, NN, PP or inter-beat intervals, ms, one after another: n give n + 1 beats.
 
         A value that is no interval of a heart (below 250 ms, above 2500 ms, NaN) becomes a gap. It
-        takes its own time, or the median interval if it is not a positive number. A beat between
+        takes its own time, or the median interval if it cannot be a time. A beat between
         two such values counts as rejected. Nothing is corrected: `extract` marks ectopic beats and
         excludes artefacts
         (:func:`emotion_rppg.features.beats.intervals.accept_intervals`).

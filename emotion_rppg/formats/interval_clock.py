@@ -118,9 +118,10 @@ def check_pause(pauses_s: np.ndarray, path: Path) -> None:
         The message says where the pause is.
     """
     row = int(np.argmax(pauses_s))
+    days = float(pauses_s[row]) / 86400
     if pauses_s[row] > LONGEST_PAUSE_S:
         raise InputError(
-            f"{path}: the times jump by {pauses_s[row] / 86400:.0f} days before interval {row + 1}: "
+            f"{path}: the times jump by {days:.0f} days before interval {row + 1}: "
             "want one recording; split the file there"
         )
 

@@ -279,8 +279,8 @@ def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
 
 def _length(pulse: Pulse, *, digits: int) -> str:
     """State the duration of a pulse, s, with the rate of a wave or the number of beats."""
-    rate = f"{len(pulse)} beats" if isinstance(pulse, Beats) else f"at {pulse.rate_hz:g} Hz"
-    return f"{pulse.duration_s:.{digits}f} s {rate}"
+    rate = f", {len(pulse)} beats" if isinstance(pulse, Beats) else f" at {pulse.rate_hz:g} Hz"
+    return f"{pulse.duration_s:.{digits}f} s{rate}"
 
 
 def _pulse_in_words(hr_bpm: float | None, quality: float, reason: str | None, pulse: Pulse) -> str:
