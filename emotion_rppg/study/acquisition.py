@@ -297,7 +297,7 @@ def waves(
 ) -> Iterator[tuple[Recording, Signal]]:
     """Iterate over recordings and the waves that `extract` uses; unreadable ones are skipped.
 
-    A warning names each skipped recording, such as one that has intervals in place of a wave. The
+    A warning names each skipped recording, and counts those with intervals in place of a wave. The
     parameters are those of `extract`; a camera wave in the ``cache`` is not estimated again. With
     ``face="all"`` there is one pair for each person, with the recording's trial ``1`` named
     ``1 person 2``.
@@ -306,11 +306,17 @@ def waves(
         method=method, source=source, region=region, face=face, weights=weights, device=device
     )
     store = Cache(cache) if isinstance(cache, str | Path) else cache
+    without = 0
     for recording in as_recordings(recordings, channel=channel, kind=reading.source):
         try:
+            if KINDS[reading.kind(recording)].detect is None:
+                without += 1
+                continue
             found = cached_waves(recording, reading, store) or reading.waves(recording)
         except InputError as error:
             _log.warning("%s: %s", recording.name, error)
             continue
         for person, wave in enumerate(found, 1):
             yield of_person(recording, reading, person), wave
+    if without:
+        _log.warning("%d recordings have intervals between beats and no wave", without)

@@ -123,7 +123,7 @@ def test_reading_intervals_as_a_wave_is_an_error_that_says_what_reads_them(caplo
         recording.read("rr")
     assert isinstance(recording.read_pulse("rr"), Beats)
     assert list(waves([recording])) == []
-    assert "no wave" in caplog.text
+    assert "1 recordings have intervals between beats and no wave" in caplog.text
 
 
 # ---- folders and manifests ---------------------------------------------------------------------
@@ -262,3 +262,22 @@ def test_a_model_that_needs_the_shape_of_the_pulse_does_not_predict_from_interva
     assert isinstance(beats, Beats)
     with pytest.raises(InputError, match="features of the model could be measured"):
         model.predict(rows, rest=rows)
+
+
+@pytest.mark.slow
+def test_a_study_folder_is_evaluated_by_its_intervals(tmp_path) -> None:
+    rows = ["subject,trial,signal,label_arousal"]
+    for person in range(4):
+        for trial, bpm, label in (("calm", 58, 2), ("run", 95, 8)):
+            name = f"{person}_{trial}.txt"
+            write_list(tmp_path / "s" / name, ibi(bpm + person, 70, seed=person))
+            rows.append(f"{person},{trial},{name},{label}")
+    (tmp_path / "s" / "manifest.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "s" / "manifest.json").write_text('{"scales": {"arousal": [1, 9]}}')
+    options = ["--target", "arousal", "--heads", "logistic", "--permutations", 0]
+    study = ["--dataset", "folder", "--root", tmp_path / "s", "--source", "rr"]
+    run("evaluate", *study, *options, "--out", tmp_path / "out")
+    results = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert (results[results["head"] == "logistic"]["balanced_accuracy"] == 1).all()
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Inter-beat intervals were measured by a device" in page
