@@ -416,7 +416,7 @@ def _may_be_intervals(values: np.ndarray, unit_ms: float) -> bool:
 
 
 def clock_of(cells: Sequence[str]) -> np.ndarray | None:
-    """Read a column as times: numbers, dates or times of day, as s (or the numbers' own unit).
+    """Read a column as times: numbers in their own unit, dates and times of day from the first, s.
 
     None if a cell is something else, or times decrease other than at midnight.
     """
@@ -426,7 +426,7 @@ def clock_of(cells: Sequence[str]) -> np.ndarray | None:
             if parse is _time_of_day_s:
                 times = times + 86400 * np.r_[0, np.cumsum(np.diff(times) < -43200)]
             if times[-1] > times[0]:
-                return times
+                return times if parse is _number else times - times[0]
     return None
 
 

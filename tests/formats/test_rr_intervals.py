@@ -158,7 +158,7 @@ CASES: dict[str, Case] = {
     "Polar Sensor Logger, belt, drop-out over midnight": Case(
         "Polar_H10_RR.txt",
         lines(
-            clock(np.where(LATER > 4.5, LATER, LATER)),
+            clock(LATER),
             IBI,
             sep=";",
             header="Phone timestamp;RR-interval [ms]",
@@ -168,6 +168,12 @@ CASES: dict[str, Case] = {
     ),
     "Polar Sensor Logger, optical, flags": Case(
         "Polar_Sense_PPI.txt", FLAGS, ibi=[812, 790, 901, 833, 765, 822], gaps=FLAGGED
+    ),
+    "times of day over midnight, drop-out": Case(
+        "a.csv",
+        lines(clock(LATER, "%H:%M:%S.%f"), IBI, header="Time,RR"),
+        gaps=OFF,
+        within_s=2e-3,
     ),
     "Kubios report": Case("belt_hrv.txt", KUBIOS, within_s=1e-3),
     "HRV Logger": Case("2024-04-25_RR.csv", HRV_LOGGER, gaps=OFF, within_s=2e-3),

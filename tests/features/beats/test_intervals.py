@@ -169,6 +169,15 @@ def test_labels_of_the_file_count_and_nothing_is_guessed() -> None:
     np.testing.assert_allclose(beats.intervals_ms, ibi)
 
 
+def test_a_labelled_beat_is_not_removed_as_an_extra_one() -> None:
+    ibi = steady()
+    whole = Beats.from_intervals(np.r_[ibi[:60], 0.45 * ibi[60], 0.55 * ibi[60], ibi[61:]])
+    label = np.arange(len(whole)) == 61  # an interpolated ectopic beat
+    beats = accept_intervals(Beats(whole.times_s, kind="rr", ectopic=label))
+    assert len(beats) == len(whole)
+    assert len(beats.nn_ms) == 119
+
+
 def test_a_beat_without_an_accepted_interval_is_rejected() -> None:
     ibi = steady()
     ibi[60], ibi[61] = 2000, 2100  # two missed beats in a row
