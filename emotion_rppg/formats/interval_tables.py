@@ -7,13 +7,9 @@ Garmin's rows of name and value are recognised by their words.
 
 from __future__ import annotations
 
-import gzip
-import math
 import re
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +17,21 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.beat_labels import ECTOPIC, NO_BEAT, beats_of_list, is_label
 from emotion_rppg.formats.interval_clock import IntervalRows, beats_of_rows
-from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
-from emotion_rppg.formats.safe_io import MB, check_file
-from emotion_rppg.formats.text_files import NoSignal, is_workbook, open_text
+from emotion_rppg.formats.interval_text import (
+    HEAD_LINES,
+    Text,
+    clock_of,
+    is_number,
+    number_of,
+    numbers_of,
+    read_lines,
+    read_text,
+)
+from emotion_rppg.formats.missing_values import is_missing
+from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.interval_timeline import possible
 from emotion_rppg.signals import Beats
 
-_MAX_BYTES = 100 * MB
-_HEAD_BYTES = 1 << 18
-_HEAD_LINES = 600  # within which a header is searched; reports have many lines before their data
 # Words that name intervals, the words that may follow, and the units
 _NAMES = frozenset(("rr", "rri", "rrs", "nn", "nni", "ibi", "ibis", "pp", "ppi", "r r", "p p"))
 _NAMES |= {"n n", "heart rate variability", "inter beat", "interbeat", "beat to beat"}
@@ -41,21 +43,9 @@ _OPTICAL = frozenset(("pp", "ppi", "p p"))
 _LABELS = frozenset(
     ("label", "labels", "type", "beat", "beat type", "annotation", "symbol", "class")
 )
-_DATES = ("%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S")
 _HRM_BEATS = "238"  # code of Polar's .hrm for beat-to-beat recording
 _UNIX_S = 1e8  # a larger number in E4's header is its start
 _SMOOTH = 0.7  # correlation of successive steps, from which numbers are a wave
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-_TIME_OF_DAY = re.compile(r"(\d{1,3}):(\d{2}):(\d{2}(?:[.,]\d+)?)")
-
-
-@dataclass(frozen=True)
-class _Text:
-    """Cells of a text file's lines, its comment lines apart."""
-
-    rows: list[list[str]]
-    comments: list[str]
-    path: Path
 
 
 def read_interval_text(path: Path, *, column: str | None = None) -> Beats:
@@ -71,7 +61,7 @@ def read_interval_text(path: Path, *, column: str | None = None) -> Beats:
     """
     if path.suffix.lower() == ".hrm":
         return beats_of_rows(_hrm(path), path)
-    text = _text(path)
+    text = read_text(path)
     if column is None:
         named = _Named.find(text.rows)
         for read in (_labelled, _name_and_value):
@@ -89,7 +79,7 @@ def read_interval_text(path: Path, *, column: str | None = None) -> Beats:
 
 def names_intervals(path: Path) -> bool:
     """Return whether a header, a label or the structure of a text file says it has intervals."""
-    text = _text(path, head=True)
+    text = read_text(path, head=True)
     if any(unit_of_name(part) is not None for line in text.comments for part in line.split(":=")):
         return True
     named = _Named.find(text.rows)
@@ -103,10 +93,10 @@ def lists_intervals(path: Path) -> bool:
 
     The steps of a wave are similar to the steps before them; those of a heart are not.
     """
-    rows = _text(path, head=True).rows
+    rows = read_text(path, head=True).rows
     if not rows or (len(rows) > 1 and max(len(row) for row in rows) > 1):
         return False
-    values = np.array([_number(cell) for row in rows for cell in row if cell])
+    values = np.array([number_of(cell) for row in rows for cell in row if cell])
     values = values[np.isfinite(values)]
     listed = any(possible(values * unit).mean() > 0.9 for unit in (1.0, 1e3)) if len(values) else 0
     steps = np.diff(values)
@@ -128,78 +118,6 @@ def unit_of_name(cell: str) -> tuple[float | None, bool] | None:
     return (unit, name in _OPTICAL) if name in _NAMES else None
 
 
-def _text(path: Path, *, head: bool = False) -> _Text:
-    """Split a text file into cells by the delimiter that most lines have."""
-    lines = _lines(path, _HEAD_BYTES)[:_HEAD_LINES] if head else _lines(path)
-    comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    body = [line for line in lines if line and not line.startswith("#")]
-    sample = body[:_HEAD_LINES]
-    usual = [d for d in ";\t," if sum(d in line for line in sample) > len(sample) / 2]
-    delimiter = usual[0] if usual else None
-    if delimiter == "," and _has_decimal_commas(sample):
-        delimiter = None
-    rows = [[cell.strip().strip('"').strip() for cell in line.split(delimiter)] for line in body]
-    if delimiter != ",":
-        rows = [[_with_point(cell) for cell in row] for row in rows]
-    return _Text(rows, comments, path)
-
-
-def _lines(path: Path, size: int = -1) -> list[str]:
-    """Read the stripped lines of a file, or of its first bytes, in UTF-8, UTF-16 or Latin-1."""
-    check_file(path, _MAX_BYTES)
-    if is_workbook(path):
-        with open_text(path) as file:
-            return [line.strip() for line in file]
-    try:
-        open_file = gzip.open if path.suffix.lower() == ".gz" else open
-        with open_file(path, "rb") as binary:
-            raw = binary.read(size if size >= 0 else _MAX_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    if b"\0" in raw and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise NoSignal(f"{path} is not text: want a list or table of intervals")
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:  # an older program's notes; the numbers are the same
-        text = raw.decode("latin-1")
-    return [line.strip() for line in text.splitlines()]
-
-
-def _has_decimal_commas(lines: Sequence[str]) -> bool:
-    """Return whether every line is one number with a decimal comma, not two columns.
-
-    Of two columns, one would be a row number or a time, which only increases.
-    """
-    numbers = [line for line in lines if "," in line]
-    if len(numbers) < 2 or not all(_DECIMAL_COMMA.fullmatch(line) for line in numbers):
-        return False
-    parts = np.array([line.split(",") for line in numbers], dtype=float)
-    increases = np.all(np.diff(parts, axis=0) > 0, axis=0) if len(parts) > 2 else [False]
-    both = possible(parts[:, 1]).all() and parts[:, 0].max() > 2  # a time and an interval
-    return not (np.any(increases) or both)
-
-
-def _with_point(cell: str) -> str:
-    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
-
-
-def _number(cell: str) -> float:
-    """Parse a number; NaN for any other text."""
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
-def _is_number(cell: str) -> bool:
-    return not math.isnan(_number(cell))
-
-
-def _numbers(cells: Sequence[str], path: Path) -> np.ndarray:
-    return codes_to_nan(np.array([_number(cell) for cell in cells]), path.name)
-
-
 @dataclass(frozen=True)
 class _Named:
     """The header of a table: its cells, the row below it, the columns of intervals and labels."""
@@ -212,7 +130,7 @@ class _Named:
     @classmethod
     def find(cls, rows: list[list[str]], column: str | None = None) -> _Named | None:
         """Find the first header that names intervals, or the column, above numbers."""
-        for at, row in enumerate(rows[:_HEAD_LINES]):
+        for at, row in enumerate(rows[:HEAD_LINES]):
             label = next((k for k, c in enumerate(row) if c.lower() in _LABELS), None)
             for k, cell in enumerate(row):
                 wanted = unit_of_name(cell) is not None if column is None else _same(cell, column)
@@ -232,25 +150,25 @@ class _Named:
         named = unit_of_name(self.header[self.values]) if self.values is not None else None
         return named is not None and named[0] is not None
 
-    def plausible(self, text: _Text) -> bool:
+    def plausible(self, text: Text) -> bool:
         """Return whether the column's median is an interval, not the rate of breathing."""
         assert self.values is not None
-        values = np.array([_number(row[self.values]) for row in self._body(text.rows)])
+        values = np.array([number_of(row[self.values]) for row in self._body(text.rows)])
         middle = np.median(values[np.isfinite(values)]) if np.isfinite(values).any() else np.nan
         return bool(possible(middle * np.array([1.0, 1e3])).any())
 
-    def beats(self, text: _Text) -> Beats:
+    def beats(self, text: Text) -> Beats:
         """Read the table below the header."""
         rows, path = self._body(text.rows), text.path
         if self.values is None:  # times of beats, and their labels
             assert self.label is not None
             time = next(k for k in range(len(self.header)) if k != self.label)
             labels = [row[self.label] for row in rows]
-            return beats_of_list(_numbers([row[time] for row in rows], path), labels, path)
+            return beats_of_list(numbers_of([row[time] for row in rows], path), labels, path)
         named = unit_of_name(self.header[self.values])
         unit, optical = named if named is not None else (None, False)
-        e4 = _number(self.header[0]) > _UNIX_S
-        values = _numbers([row[self.values] for row in rows], path)
+        e4 = number_of(self.header[0]) > _UNIX_S
+        values = numbers_of([row[self.values] for row in rows], path)
         labels = [row[self.label] for row in rows] if self.label is not None else []
         return beats_of_rows(
             IntervalRows(
@@ -275,7 +193,7 @@ class _Named:
         for row in rows[self.first :]:
             filled = [*row, *[""] * (width - len(row))]
             value = filled[key or 0]
-            if not (is_missing(value) or is_label(value) or _is_number(value)):
+            if not (is_missing(value) or is_label(value) or is_number(value)):
                 if body:
                     break
                 continue  # units below the names
@@ -294,7 +212,7 @@ class _Named:
     def _column(self, rows: list[list[str]], word: str) -> list[np.ndarray]:
         """Columns whose name contains a word, as numbers."""
         return [
-            np.array([_number(row[k]) for row in rows])
+            np.array([number_of(row[k]) for row in rows])
             for k, name in enumerate(self.header)
             if word in name.lower()
         ]
@@ -324,7 +242,7 @@ def _same(cell: str, column: str) -> bool:
 
 def _has_numbers(rows: list[list[str]], column: int) -> bool:
     """Return whether most of the first rows have a number in a column."""
-    numbers = [column < len(row) and _is_number(row[column]) for row in rows]
+    numbers = [column < len(row) and is_number(row[column]) for row in rows]
     return sum(numbers) > len(numbers) / 2
 
 
@@ -334,18 +252,18 @@ def _are(labels: Sequence[str], kind: frozenset[str], count: int) -> np.ndarray:
     return np.array([label in kind for label in labels], dtype=bool)
 
 
-def _label_columns(text: _Text) -> tuple[int, int] | None:
+def _label_columns(text: Text) -> tuple[int, int] | None:
     """Find the columns of numbers and labels in rows without a header; None if there are none."""
     rows = [row for row in text.rows if len(row) >= 2]
     if len(rows) < 3 or len(rows) < 0.9 * len(text.rows):
         return None
     for number, label in ((0, 1), (1, 0)):
-        if all(is_label(row[label]) and _number(row[number]) >= 0 for row in rows):
+        if all(is_label(row[label]) and number_of(row[number]) >= 0 for row in rows):
             return number, label
     return None
 
 
-def _labelled(text: _Text) -> Beats | IntervalRows | None:
+def _labelled(text: Text) -> Beats | IntervalRows | None:
     """Read rows of a number and a label, in either order: times of beats, or intervals."""
     columns = _label_columns(text)
     if columns is None:
@@ -353,7 +271,7 @@ def _labelled(text: _Text) -> Beats | IntervalRows | None:
     number, label = columns
     rows = [row for row in text.rows if len(row) >= 2]
     labels = [row[label] for row in rows]
-    values = np.array([_number(row[number]) for row in rows])
+    values = np.array([number_of(row[number]) for row in rows])
     if np.all(np.diff(values) >= 0):
         return beats_of_list(values, labels, text.path)
     return IntervalRows(
@@ -363,7 +281,7 @@ def _labelled(text: _Text) -> Beats | IntervalRows | None:
     )
 
 
-def _name_and_value(text: _Text) -> IntervalRows | None:
+def _name_and_value(text: Text) -> IntervalRows | None:
     """Read rows of a time, the name of a measure and its value, as Garmin's exports have them."""
     named = [
         (row, k)
@@ -371,35 +289,35 @@ def _name_and_value(text: _Text) -> IntervalRows | None:
         for k, cell in enumerate(row)
         if 0 < k < len(row) - 1
         and unit_of_name(cell.replace("_", " ")) is not None
-        and _is_number(row[k + 1])
+        and is_number(row[k + 1])
     ]
     if len(named) < 3:
         return None
-    values = np.array([_number(row[k + 1]) for row, k in named])
+    values = np.array([number_of(row[k + 1]) for row, k in named])
     clock = clock_of([row[0] for row, _ in named])
     return IntervalRows(values, clocks=() if clock is None else (clock,), optical=True)
 
 
-def _unnamed(text: _Text) -> IntervalRows:
+def _unnamed(text: Text) -> IntervalRows:
     """Read a list without a header: a column, a line, or times beside intervals."""
-    rows = [row for row in text.rows if any(_is_number(cell) for cell in row)]
+    rows = [row for row in text.rows if any(is_number(cell) for cell in row)]
     if not rows:
         raise NoSignal(f"{text.path} has no numbers: want a list or table of intervals")
     header = text.rows[0]
-    if len(header) > 1 and not any(_is_number(cell) for cell in header):
+    if len(header) > 1 and not any(is_number(cell) for cell in header):
         raise NoSignal(
             f"{text.path} has the columns {', '.join(header[:8])}: none is named as intervals (rr, "
             "nn, ibi, ppi); choose one with --channel (channel=… in Python)"
         )
     width = max(len(row) for row in rows)
     columns = [[row[k] if k < len(row) else "" for row in rows] for k in range(width)]
-    numbers = [_numbers(column, text.path) for column in columns]
+    numbers = [numbers_of(column, text.path) for column in columns]
     by_unit = [[k for k, c in enumerate(numbers) if _may_be_intervals(c, u)] for u in (1.0, 1e3)]
     fitting = max(by_unit, key=len)
     if width == 1 or len(rows) == 1 or len(fitting) == width:  # a list, perhaps wrapped
         listed = text.rows if width == 1 else rows
-        cells = [c for row in listed for c in row if c and (_is_number(c) or is_missing(c))]
-        return IntervalRows(_numbers(cells, text.path))
+        cells = [c for row in listed for c in row if c and (is_number(c) or is_missing(c))]
+        return IntervalRows(numbers_of(cells, text.path))
     if len(fitting) != 1:
         raise InputError(
             f"{text.path} has {width} columns without names, {len(fitting)} of them like "
@@ -415,52 +333,9 @@ def _may_be_intervals(values: np.ndarray, unit_ms: float) -> bool:
     return not steady and bool(possible(values * unit_ms).mean() > 0.8)
 
 
-def clock_of(cells: Sequence[str]) -> np.ndarray | None:
-    """Read a column as times: numbers in their own unit, dates and times of day from the first, s.
-
-    None if a cell is something else, or times decrease other than at midnight.
-    """
-    for parse in (_number, _iso_s, _time_of_day_s, *(_by_format(f) for f in _DATES)):
-        times = np.array([parse(cell) for cell in cells])
-        if len(times) and np.isfinite(times).all():
-            if parse is _time_of_day_s:
-                times = times + 86400 * np.r_[0, np.cumsum(np.diff(times) < -43200)]
-            if times[-1] > times[0]:
-                return times if parse is _number else times - times[0]
-    return None
-
-
-def _iso_s(cell: str) -> float:
-    if not re.match(r"\d{4}-\d\d", cell):
-        return float("nan")
-    cell = re.sub(r" ([+-]\d{2}:?\d{2})$", r"\1", cell.strip())
-    try:
-        return datetime.fromisoformat(cell).timestamp()
-    except ValueError:
-        return float("nan")
-
-
-def _time_of_day_s(cell: str) -> float:
-    match = _TIME_OF_DAY.fullmatch(cell)
-    if match is None:
-        return float("nan")
-    hours, minutes, seconds = match.groups()
-    return 3600 * int(hours) + 60 * int(minutes) + float(seconds.replace(",", "."))
-
-
-def _by_format(form: str) -> Callable[[str], float]:
-    def parse(cell: str) -> float:
-        try:
-            return datetime.strptime(cell, form).timestamp()
-        except ValueError:
-            return float("nan")
-
-    return parse
-
-
 def _hrm(path: Path) -> IntervalRows:
     """Read Polar's .hrm: the values below [HRData], if its parameters say they are intervals."""
-    lines = _lines(path)
+    lines = read_lines(path)
     facts = dict(line.split("=", 1) for line in lines if re.fullmatch(r"\w+=.*", line))
     if "[HRData]" not in lines:
         raise NoSignal(f"{path} has no section [HRData]: it is not a Polar .hrm with intervals")
@@ -471,4 +346,4 @@ def _hrm(path: Path) -> IntervalRows:
         )
     values = lines[lines.index("[HRData]") + 1 :]
     body = [line.split()[0] for line in values if line and not line.startswith("[")]
-    return IntervalRows(_numbers(body, path), unit_ms=1.0)
+    return IntervalRows(numbers_of(body, path), unit_ms=1.0)

@@ -355,6 +355,7 @@ def write_atr(folder: Path, *, header: bool = True) -> Path:
     return folder / "101.atr"
 
 
+@pytest.mark.slow  # imports wfdb
 def test_annotations_of_wfdb_are_read_with_their_labels(tmp_path) -> None:
     beats = signals_in(write_atr(tmp_path))[RR]()
     np.testing.assert_allclose(beats.intervals_ms, IBI, atol=3)

@@ -50,6 +50,7 @@ def run(*words: object) -> str:
 # ---- from the file to the table ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_belt_gives_a_table_by_the_first_command(tmp_path) -> None:
     values = ibi(66, 122)
     assert 120 < values.sum() / 1e3 < 130
@@ -98,6 +99,7 @@ def test_shapes_of_the_pulse_are_withheld_without_a_wave(tmp_path) -> None:
     assert table[shapes].isna().all().all()
 
 
+@pytest.mark.slow
 def test_a_wave_is_read_before_intervals_unless_asked() -> None:
     from emotion_rppg.signals import Signal
 
