@@ -73,7 +73,8 @@ class Extraction:
     method : str, path or function
         rPPG method for videos.
     source : str
-        Signal to read: ``"auto"``, ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in ``KINDS``.
+        Signal to read: ``"auto"``, ``"rppg"``, ``"bvp"``, ``"ecg"``, ``"rr"`` or another name in
+        ``KINDS``.
     weights : path, optional
         Folder of a trained pulse network.
     region : str

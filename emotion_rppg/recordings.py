@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 
 
 class DatasetNotFound(InputError):
@@ -100,7 +100,8 @@ class Recording:
     video : Video, optional
     signals : mapping
         Kind (``"bvp"``, ``"ecg"``, ``"rppg"`` or the name of a rating) to a Signal, or to a
-        function without arguments that reads it.
+        function without arguments that reads it. ``"rr"`` has the `Beats` of a device that measures
+        intervals, such as a chest belt.
     reader : str
         Name in ``DATASETS`` of the reader that listed the recording; empty for a file or folder of
         the user. Facts of a data set are looked up by this name, never by ``dataset``, which may be
@@ -114,7 +115,7 @@ class Recording:
     labels: Mapping[str, float | str] = field(default_factory=dict)
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     video: Video | None = None
-    signals: Mapping[str, Signal | Callable[[], Signal]] = field(default_factory=dict)
+    signals: Mapping[str, Pulse | Callable[[], Pulse]] = field(default_factory=dict)
     reader: str = ""
 
     @property
@@ -128,18 +129,29 @@ class Recording:
         return f"{self.dataset}/{self.subject}/{self.session}/{self.trial}"
 
     def read(self, kind: str) -> Signal:
-        """Read the signal of that kind.
+        """Read the wave of that kind.
 
         Raises
         ------
         InputError
-            The recording has no such signal, or its file cannot be read.
+            The recording has no such signal, or intervals in place of a wave, or its file cannot be
+            read.
         """
+        pulse = self.read_pulse(kind)
+        if isinstance(pulse, Beats):
+            raise InputError(
+                f"{self.name}: {kind!r} has intervals between beats, no wave: `features` and "
+                "`predict` read it"
+            )
+        return pulse
+
+    def read_pulse(self, kind: str) -> Pulse:
+        """Read the wave of that kind, or the beats of a device that measures intervals."""
         if kind not in self.signals:
             available = ", ".join(sorted(self.signals)) or "none"
             raise InputError(f"{self.name} has no signal {kind!r}; it has: {available}")
         signal = self.signals[kind]
-        return signal if isinstance(signal, Signal) else signal()
+        return signal if isinstance(signal, Signal | Beats) else signal()
 
     def __repr__(self) -> str:
         contents = (["video"] if self.video is not None else []) + list(self.signals)

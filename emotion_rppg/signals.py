@@ -10,6 +10,14 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.frame_timestamps import frame_times
+from emotion_rppg.interval_timeline import (
+    LONGEST_MS,
+    SHORTEST_MS,
+    beside_interval,
+    durations,
+    lay_out,
+    possible,
+)
 
 # Unit of each kind of signal without beats, as a Signal of that kind must have it. A respiration
 # belt has an arbitrary unit; acceleration is the magnitude of its axes (`Signal.from_axes`).
@@ -304,7 +312,8 @@ class Beats:
     gaps : sequence of (start_s, end_s)
         Segments in which beats could not be detected; no interval bridges one.
     kind : str, optional
-        Kind of the signal in which they were detected (``"rppg"``, ``"bvp"``, ``"ecg"``).
+        Kind of the signal in which they were detected (``"rppg"``, ``"bvp"``, ``"ecg"``), or
+        ``"rr"``: they are the ends of intervals that a device measured.
     span_s : (start_s, end_s), optional
         The analysed span; default: first to last beat.
     corrected : bool array (n,), optional
@@ -353,7 +362,8 @@ class Beats:
         steps = np.diff(times)
         if np.any(steps <= 0):
             raise InputError(
-                "beat times must increase; if these are intervals: Beats(np.cumsum(intervals_s))"
+                "beat times must increase; if these are intervals, "
+                "Beats.from_intervals(intervals_ms)"
             )
         if len(times) > 2 and np.median(steps) > 20 and not len(self.gaps):
             raise InputError(
@@ -381,6 +391,48 @@ class Beats:
         for a, b in gaps:  # an interval never bridges a gap
             joined &= ~((times[:-1] < b) & (times[1:] > a))
         object.__setattr__(self, "_joined", joined)
+
+    @classmethod
+    def from_intervals(cls, ms: Any, *, start_s: float = 0.0) -> Beats:
+        """Place RR, NN, PP or inter-beat intervals, ms, one after another: n give n + 1 beats.
+
+        A value that is no interval of a heart (below 250 ms, above 2500 ms, NaN) becomes a gap. It
+        takes its own time, or the median interval if it cannot be a time. A beat between
+        two such values counts as rejected. Nothing is corrected: `extract` marks ectopic beats and
+        excludes artefacts
+        (:func:`emotion_rppg.features.beats.intervals.accept_intervals`).
+
+        Parameters
+        ----------
+        ms : array (n,)
+            Intervals in milliseconds; those of ``intervals_ms`` give the same features again.
+        start_s : float
+            Time at which the first interval begins, s.
+
+        Raises
+        ------
+        InputError
+            No value is an interval of a heart in milliseconds.
+
+        Examples
+        --------
+        >>> beats = Beats.from_intervals([800, 810, 9000, 790], start_s=5)
+        >>> beats.times_s.round(2).tolist(), beats.gaps
+        ([5.0, 5.8, 6.61, 15.61, 16.4], ((6.61, 15.61),))
+        """
+        intervals = np.asarray(ms, dtype=float)
+        usable = possible(intervals)
+        if intervals.ndim != 1 or not usable.any() or not np.isfinite(start_s):
+            raise InputError(_no_intervals(intervals, start_s))
+        times, gaps, _ = lay_out(durations(intervals), usable, start_s=float(start_s))
+        sound = beside_interval(usable)
+        return cls(
+            times[sound],
+            gaps=gaps,
+            kind="rr",
+            span_s=(float(times[0]), float(times[-1])),
+            rejected_s=times[~sound],
+        )
 
     def __len__(self) -> int:
         return len(self.times_s)
@@ -431,6 +483,11 @@ class Beats:
         return 1e3 * np.diff(self.times_s, n=2)[both]
 
     @property
+    def duration_s(self) -> float:
+        """Length of the span, s; 0 without one."""
+        return self.span_s[1] - self.span_s[0] if self.span_s else 0.0
+
+    @property
     def coverage(self) -> float:
         """Share of the span outside gaps, 0–1."""
         if self.span_s is None or self.span_s[1] <= self.span_s[0]:
@@ -442,17 +499,28 @@ class Beats:
             end = max(end, min(stop, b))
         return (covered + max(b - end, 0.0)) / (b - a)
 
-    def crop(self, start_s: float, end_s: float) -> Beats:
-        """Select the beats with ``start_s <= time < end_s``; gaps are cut alike, same clock."""
-        inside = (self.times_s >= start_s) & (self.times_s < end_s)
-        a, b = self.span_s or (start_s, end_s)
+    def select(self, rows: np.ndarray) -> Beats:
+        """Select beats by a mask or an index; gaps and span stay."""
         columns = ((name, getattr(self, name)) for name in _PER_BEAT)
-        cropped: dict[str, Any] = {n: None if v is None else v[inside] for n, v in columns}
-        rejected = self.rejected_s
+        selected: dict[str, Any] = {n: None if v is None else v[rows] for n, v in columns}
+        return replace(self, times_s=self.times_s[rows], **selected)
+
+    def shifted(self, offset_s: float) -> Beats:
+        """Move the beats to another clock: every time ``offset_s`` later."""
         return replace(
             self,
-            times_s=self.times_s[inside],
-            **cropped,
+            times_s=self.times_s + offset_s,
+            gaps=[(a + offset_s, b + offset_s) for a, b in self.gaps],
+            span_s=self.span_s and (self.span_s[0] + offset_s, self.span_s[1] + offset_s),
+            rejected_s=None if self.rejected_s is None else self.rejected_s + offset_s,
+        )
+
+    def crop(self, start_s: float, end_s: float) -> Beats:
+        """Select the beats with ``start_s <= time < end_s``; gaps are cut alike, same clock."""
+        a, b = self.span_s or (start_s, end_s)
+        rejected = self.rejected_s
+        return replace(
+            self.select((self.times_s >= start_s) & (self.times_s < end_s)),
             rejected_s=None
             if rejected is None
             else rejected[(rejected >= start_s) & (rejected < end_s)],
@@ -461,3 +529,23 @@ class Beats:
             ],
             span_s=(max(a, start_s), max(min(b, end_s), max(a, start_s))),
         )
+
+
+def _no_intervals(intervals: np.ndarray, start_s: float) -> str:
+    """Explain why values are no list of intervals."""
+    if intervals.ndim != 1:
+        return f"intervals are a flat list of milliseconds, got shape {intervals.shape}"
+    if not np.isfinite(start_s):
+        return f"start_s must be a number of seconds, got {start_s!r}"
+    finite = intervals[np.isfinite(intervals)]
+    given = f"a median of {np.median(finite):g}" if len(finite) else "no number"
+    seconds = len(finite) and possible(1e3 * finite).any()
+    return (
+        f"no interval of a heart among {len(intervals)} values ({given}): want milliseconds from "
+        f"{SHORTEST_MS:g} to {LONGEST_MS:g}"
+        + ("; these look like seconds: multiply them by 1000" if seconds else "")
+    )
+
+
+# What features are computed from: a wave, in which beats are detected, or beats without a wave
+Pulse = Signal | Beats

@@ -20,7 +20,7 @@ IDENTITY = (
     "trial",
     "start_s",
     "duration_s",
-    "source",  # kind of the signal: rppg, bvp, ecg
+    "source",  # kind of the signal: rppg, bvp, ecg, rr
     "method",  # rPPG method of a video: pos, physnet …; empty for contact signals
     "network",  # folder of the network that estimated the wave; empty for classical methods
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody

@@ -83,7 +83,9 @@ def analyse(
         needed = model.calibration_s is not None
         if needed and rest_video is None:
             raise InputError("the model compares people with their own rest: give a video of it")
-        table, wave = read_like(model, video, progress=progress, preview=preview)
+        table, pulse = read_like(model, video, progress=progress, preview=preview)
+        assert isinstance(pulse, Signal)  # of a video
+        wave = pulse
         at_rest = read_like(model, rest_video)[0] if needed and rest_video is not None else None
         predicted = model.predict(table, rest=at_rest)
     one_row = Extraction(length_s=None, families=("hrv",))

@@ -144,4 +144,7 @@ def find_recordings(
         )
     if root is None:
         raise InputError(f"--dataset {dataset} needs --root DIR, the folder of the data set")
-    return list(datasets.find(dataset)(root))
+    reader = datasets.find(dataset)
+    if reader is datasets.DATASETS["folder"] and root.is_dir():
+        return as_recordings(root, kind=kind)  # the user's own files, whose kind --source may say
+    return list(reader(root))

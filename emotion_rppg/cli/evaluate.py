@@ -153,7 +153,9 @@ def evaluate(
             raise InputError("no target given: name the label to predict, --target arousal")
         if not table and dataset is None:
             raise InputError("no input: give --table FILE, or --dataset NAME with --root DIR")
-        recordings = [] if dataset is None else find_recordings([], dataset, root)
+        recordings = (
+            [] if dataset is None else find_recordings([], dataset, root, kind=source.lower())
+        )
         chosen = split_names(families)
         options: dict[str, Any] = {
             "target": targets,

@@ -150,8 +150,8 @@ def features(
         list[Path] | None,
         typer.Argument(
             metavar="PATH…",
-            help="Videos, signal files (CSV, TSV, Excel, EDF, BIDS), Empatica sessions, or folders "
-            "of these.",
+            help="Videos, signal files (CSV, TSV, Excel, EDF, BIDS), lists of RR intervals, "
+            "Empatica sessions, or folders of these.",
         ),
     ] = None,
     out: Annotated[

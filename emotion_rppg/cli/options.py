@@ -80,7 +80,9 @@ Channel = Annotated[
 Source = Annotated[
     str,
     typer.Option(
-        help="Signal to read: rppg (from the video), bvp, ecg, or auto (what a recording has)."
+        help="Signal to read: rppg (from the video), bvp, ecg, rr (intervals between beats that "
+        "a device measured: a belt's list, IBI.csv, beat annotations), or auto (what a recording "
+        "has, a wave before intervals)."
     ),
 ]
 Length = Annotated[float, typer.Option(help="Window length in seconds.")]
@@ -92,7 +94,7 @@ MinQuality = Annotated[
     typer.Option(
         "--min-quality",
         help="Withhold windows whose quality (0–1) is lower. Default: 0.6 for video, 0.3 for "
-        "PPG, 0.5 for ECG.",
+        "PPG, 0.5 for ECG and for intervals.",
     ),
 ]
 Dataset = Annotated[

@@ -27,8 +27,15 @@ from emotion_rppg.formats.bids import identity_in_physio
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.embraceplus import AVRO
 from emotion_rppg.formats.empatica import FILES
+from emotion_rppg.formats.rr_intervals import RR
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
-from emotion_rppg.formats.signal_files import OPENERS, is_session, is_signal_file, signals_in
+from emotion_rppg.formats.signal_files import (
+    OPENERS,
+    is_session,
+    is_signal_file,
+    may_be_intervals,
+    signals_in,
+)
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.formats.wfdb_records import parts_of_records
 from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
@@ -45,17 +52,19 @@ __all__ = ["Folder", "read_signal", "recording_of", "write_template"]
 class Folder:
     """List the recordings of a folder, in the order of the manifest or of the file names.
 
-    Without a manifest each video and each signal file (a table, a recorder's file, the folder of an
-    E4 or EmbracePlus; see ``OPENERS``) is one recording. Files in a sub-folder
-    are trials of one person, named after the sub-folder; folders within it are sessions. A damaged
-    file is listed as a recording that raises an error when read, so that it counts as a failure.
+    Without a manifest each video and each signal file (a table, a list of intervals, a recorder's
+    file, the folder of an E4 or EmbracePlus; see ``OPENERS``) is one recording. Intervals beside a
+    wave or a video are read only with ``kind="rr"``. Files in a sub-folder are trials of one
+    person, named after the sub-folder; folders within it are sessions. A damaged file is listed as
+    a recording that raises an error when read, so that it counts as a failure.
 
     Parameters
     ----------
     channel : str, optional
         Name of the column or channel to read, for signal files with several.
     kind : str, optional
-        Kind of that channel (``"rppg"``, ``"bvp"``, ``"ecg"``), if its name does not show it.
+        Kind of that channel (``"rppg"``, ``"bvp"``, ``"ecg"``), if its name does not show it;
+        ``"rr"``: only intervals are read.
 
     Raises
     ------
@@ -70,7 +79,7 @@ class Folder:
         name="folder",
         title="Your own study",
         people=None,
-        modalities=("video", "bvp", "ecg"),
+        modalities=("video", "bvp", "ecg", "rr"),
         rates_hz={},
         scales={},
         access="yours",
@@ -115,7 +124,7 @@ class Folder:
             if path.suffix.lower() in VIDEOS:
                 out.append(Recording(self._name, *identity, video=Video(path)))
                 continue
-            if not is_signal_file(path):
+            if not is_signal_file(path) or (self._for_rr and not may_be_intervals(path)):
                 continue
             try:
                 out.append(_signal_recording(path, self._name, identity, **self._selection))
@@ -133,10 +142,16 @@ class Folder:
             raise DatasetNotFound(
                 f"no recording under {str(self.root)!r}: expected a {MANIFEST}, videos "
                 f"({', '.join(VIDEOS)}), CSVs with time_s and one of "
-                f"{', '.join(SIGNAL_COLUMNS)}, E4 sessions or other signal files "
+                f"{', '.join(SIGNAL_COLUMNS)}, lists of RR intervals, E4 sessions or other signal "
+                "files "
                 f"({', '.join(OPENERS)})" + (f". Not read: {reasons[0]}" if reasons else "")
             )
-        return _make_trials_unique(_join_bids_files(out))
+        chosen = _with_intervals(out) if self._for_rr else _without_second_reading(out)
+        return _make_trials_unique(_join_bids_files(chosen))
+
+    @property
+    def _for_rr(self) -> bool:
+        return self._selection["kind"] == RR
 
     @property
     def _name(self) -> str:
@@ -174,7 +189,7 @@ def _signal_recording(
 ) -> Recording:
     """Return a signal file's recording; the JSON of a BIDS file gives its identity."""
     signals = dict(signals_in(path, channel=channel, kind=kind))
-    if not signals.keys() & {*NAME_PREFIXES, *UNITS, kind}:
+    if not signals.keys() & {*NAME_PREFIXES, *UNITS, RR, kind}:
         raise InputError(f"{path} has no pulse: want one of {', '.join(SIGNAL_COLUMNS)}")
     if path.name.endswith(PHYSIO):
         fields = identity_in_physio(path)
@@ -188,6 +203,33 @@ def _unreadable_recording(
 ) -> Recording:
     """Return the recording of a damaged file; reading it raises an error with the reason."""
     return Recording(dataset, *identity, signals={"bvp": partial(_raise, path, reason)})
+
+
+def _with_intervals(recordings: list[Recording]) -> list[Recording]:
+    """Select the recordings with intervals, if there are any."""
+    return [r for r in recordings if RR in r.signals] or recordings
+
+
+def _without_second_reading(recordings: list[Recording]) -> list[Recording]:
+    """Leave out interval files beside a wave or a video, which are of the same heart."""
+    alone = [set(r.signals) == {RR} and r.video is None for r in recordings]
+    with_wave = {_place(r) for r, only in zip(recordings, alone, strict=True) if not only}
+    second = [only and _place(r) in with_wave for r, only in zip(recordings, alone, strict=True)]
+    if any(second):
+        _log.warning(
+            "%d files of intervals are in the folder of a wave or video and are not read beside "
+            "it: add --source %s (source=… in Python) to read the intervals",
+            sum(second),
+            RR,
+        )
+    return [r for r, left_out in zip(recordings, second, strict=True) if not left_out]
+
+
+def _place(recording: Recording) -> Path | None:
+    """Return the folder of the file of a recording."""
+    if recording.video is not None:
+        return recording.video.path.parent
+    return next((a.parent for a in _arguments(recording) if isinstance(a, Path)), None)
 
 
 def _raise(path: Path, reason: str) -> Signal:

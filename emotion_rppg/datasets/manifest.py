@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.channels import Reader
 from emotion_rppg.formats.missing_values import is_missing
-from emotion_rppg.formats.signal_files import is_session, signals_in
+from emotion_rppg.formats.signal_files import Reader, is_session, signals_in
 from emotion_rppg.recordings import DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Pulse
 from emotion_rppg.windows import LABEL
 
 _log = logging.getLogger(__name__)
@@ -139,7 +138,7 @@ def _warn_of_similar_subjects(subjects: set[str]) -> None:
             _log.warning("subjects %r and %r count as two people: are they one?", other, subject)
 
 
-def _read_part(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Signal:
+def _read_part(path: Path, read: Reader, start_s: float | None, end_s: float | None) -> Pulse:
     """Read a trial's part of a signal file; 0 s is the start of the trial."""
     signal = read()
     if start_s is None and end_s is None:
@@ -147,9 +146,12 @@ def _read_part(path: Path, read: Reader, start_s: float | None, end_s: float | N
     begin = 0.0 if start_s is None else start_s
     part = signal.crop(begin, math.inf if end_s is None else end_s)
     if not len(part):
+        what = "beat" if isinstance(part, Beats) else "sample"
         raise InputError(
-            f"{path} has no sample between {begin:g} and {end_s} s: correct start_s and end_s"
+            f"{path} has no {what} between {begin:g} and {end_s} s: correct start_s and end_s"
         )
+    if isinstance(part, Beats):
+        return part.shifted(-begin)
     return replace(part, start_s=part.start_s - begin)
 
 

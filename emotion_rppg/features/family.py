@@ -205,7 +205,7 @@ OF_EVERY_TABLE: dict[str, Column] = {
         "1",
         "pulse quality of the window, 0–1, which min_quality is compared with: of a camera that of "
         "the spectrum, of a contact PPG the mean over the samples, of an ECG the beats' "
-        "confidence × coverage",
+        "confidence × coverage, of a device's intervals the share of time that they cover",
         role="recording",
         group=QUALITY_GROUP,
         always=True,
@@ -213,7 +213,8 @@ OF_EVERY_TABLE: dict[str, Column] = {
     "timing_sd_ms": Column(
         "ms",
         "standard error of beat times by the noise of the wave, root mean square; without delays "
-        "between heart and sensor; empty for an ECG",
+        "between heart and sensor; empty for an ECG; of a device's intervals by its resolution and "
+        "its own estimate",
         role="recording",
         group=QUALITY_GROUP,
     ),

@@ -23,11 +23,12 @@ from emotion_rppg.features import columns, hrv, kinds_of_columns
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
 from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE
+from emotion_rppg.features.beats.intervals import accept_intervals
 from emotion_rppg.features.beats.quality import kind_of_window, least_quality_of, quality_of
 from emotion_rppg.features.family import PULSE, StandardError
 from emotion_rppg.features.sensors import REASON, SENSORS, SensorWindows, unsupported_reason
 from emotion_rppg.signal_quality import judge
-from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.windows import OK, trusted
 
 if TYPE_CHECKING:
@@ -48,12 +49,22 @@ def check_min_quality(min_quality: float | None) -> None:
         raise InputError(f"min_quality is a number from 0 to 1, or None; got {min_quality!r}")
 
 
-def beats_of(wave: Signal) -> Beats:
-    """Detect the beats of a wave, s; one gap and no beats if its sampling rate is too low."""
+def beats_of(wave: Pulse) -> Beats:
+    """Detect the beats of a wave, s, or accept those of a device, which come without a wave.
+
+    A wave whose sampling rate is too low has one gap and no beats.
+    """
+    if isinstance(wave, Beats):
+        return accept_intervals(wave)
     if wave.rate_hz >= LEAST_RATE_HZ:
         return find_beats(wave)
     span = (wave.start_s, wave.end_s)
     return Beats(np.zeros(0), gaps=[span], kind=wave.kind, span_s=span)
+
+
+def wave_of(pulse: Pulse) -> Signal | None:
+    """Return the wave; None for the beats of a device."""
+    return None if isinstance(pulse, Beats) else pulse
 
 
 def untrusted_reason(
@@ -80,7 +91,8 @@ def untrusted_reason(
         if reason and not (min_quality is None and _evident(beats, signal)):
             return reason
     elif (quality := quality_of(beats, signal)) < least:
-        return f"no clear pulse: quality {quality:.2f}, at least {least:g} is wanted"
+        what = "no clear pulse" if kind is None or kind.detect else "too few accepted intervals"
+        return f"{what}: quality {quality:.2f}, at least {least:g} is wanted"
     if len(beats) < LEAST_BEATS:
         return f"too few beats: {len(beats)} in the window, at least {LEAST_BEATS} are wanted"
     if beats.coverage < LEAST_COVERAGE:

@@ -18,9 +18,10 @@ from typing import TypeVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.interval_clock import IntervalRows, beats_of_rows
 from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
 from emotion_rppg.formats.safe_io import open_zip
-from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 
 _log = logging.getLogger(__name__)
 PULSE = "BVP.csv"
@@ -31,7 +32,6 @@ ACC_COUNTS_PER_G = 64.0
 _MIN_OTHER_FILES = 2  # with so many of the other files a folder is a session, even without a pulse
 _MAX_BYTES = 1 << 30  # of one file in a zip: about three months of pulse
 T = TypeVar("T")
-_ADJACENT_S = 0.02  # intervals closer than this are adjacent; IBI.csv has a resolution of 1/64 s
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Session:
     """
 
     start_s: float
-    signals: dict[str, Callable[[], Signal]] = field(default_factory=dict)
+    signals: dict[str, Callable[[], Pulse]] = field(default_factory=dict)
     tags_s: tuple[float, ...] = ()
     beats: Beats | None = None
 
@@ -84,13 +84,15 @@ def read_session(path: str | Path) -> Session:
     """
     path = Path(path)
     start_s, _ = _clock(path, PULSE)
-    signals: dict[str, Callable[[], Signal]] = {"bvp": partial(read_member, path, PULSE, "bvp")}
+    signals: dict[str, Callable[[], Pulse]] = {"bvp": partial(read_member, path, PULSE, "bvp")}
     names = _names(path)
     if "HR.csv" in names and _read_optional(lambda: _clock(path, "HR.csv")) is not None:
         signals["hr"] = partial(_read_on_pulse_clock, path, "HR.csv", "hr", start_s)
     for kind, name in SENSOR_FILES.items():
         if name in names and _read_optional(partial(_clock, path, name)) is not None:
             signals[kind] = partial(_read_on_pulse_clock, path, name, kind, start_s)
+    if "IBI.csv" in names:
+        signals["rr"] = partial(_intervals, path, start_s)
     tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
     beats = _read_optional(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
     presses = _read_optional(lambda: _tags(path, tags[0], start_s)) if tags else None
@@ -135,8 +137,8 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
     text = _text(path, "IBI.csv")
     if not text.strip():
         raise InputError(f"{path / 'IBI.csv'} is empty")
-    head, _, rest = text.partition("\n")
     where = path / "IBI.csv"
+    head, _, rest = text.partition("\n")
     try:
         start_s = float(head.split(",")[0])
         rows = np.loadtxt(rest.splitlines(), delimiter=",", ndmin=2) if rest.strip() else None
@@ -149,12 +151,20 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
     complete = rows.shape[1] == 2 and np.isfinite(start_s) and np.isfinite(rows).all()
     if not complete or np.any(np.diff(rows[:, 0]) <= 0) or np.any(rows[:, 1] <= 0):
         raise InputError(f"{where}: want two columns, an increasing time and its interval")
-    offset_s = start_s - origin_s
-    ends, begins = rows[:, 0] + offset_s, rows[:, 0] - rows[:, 1] + offset_s
-    isolated = np.r_[True, begins[1:] - ends[:-1] > _ADJACENT_S]
-    times = np.sort(np.r_[ends, begins[isolated]])
-    times = times[np.r_[True, np.diff(times) > 1e-6]]
-    return Beats(times, gaps=[(ends[k - 1], begins[k]) for k in np.flatnonzero(isolated) if k])
+    clocks = (rows[:, 0],)
+    intervals = IntervalRows(rows[:, 1], unit_ms=1e3, clocks=clocks, optical=True, certain=True)
+    return beats_of_rows(intervals, where).shifted(start_s - origin_s)
+
+
+def _intervals(path: Path, origin_s: float) -> Beats:
+    """Read IBI.csv for a feature table, s: the time before the first beat is a gap."""
+    beats = _beats(path, origin_s)
+    if beats is None:
+        raise InputError(f"{path / 'IBI.csv'}: the wristband detected no interval")
+    first, last = beats.span_s or (0.0, 0.0)
+    if first <= 0:
+        return beats
+    return replace(beats, gaps=[(0.0, first), *beats.gaps], span_s=(0.0, last))
 
 
 def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
 from emotion_rppg.formats.channel_names import kind_by_name
@@ -16,12 +18,14 @@ from emotion_rppg.formats.channels import (
     make_channel,
     waves_by_kind,
 )
-from emotion_rppg.formats.empatica import read_session
+from emotion_rppg.formats.empatica import Session, read_session
+from emotion_rppg.formats.rr_intervals import RR, read_intervals
 from emotion_rppg.formats.signal_csv import columns_in, kind_of_column, kinds_in, read_signal
 from emotion_rppg.formats.signal_files import of_known_layout, opener
 from emotion_rppg.formats.text_files import TEXT_ENDINGS, NoSignal
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Signal
 
+_TACHOGRAM_HZ = 4.0
 Chosen = dict[str, tuple[str, ...]]  # kind -> the channels that are read for it
 
 
@@ -34,6 +38,8 @@ def file_contents(path: Path) -> tuple[Contents, Chosen]:
         Not a signal file, or one that cannot be read.
     """
     open_file = opener(path)
+    if _is_of_intervals(path):
+        return _interval_contents(path)
     if path.name.lower().endswith(TEXT_ENDINGS) and not path.name.endswith(PHYSIO):
         open_file = of_known_layout(path) or open_file
     if isinstance(open_file, Container):
@@ -45,6 +51,35 @@ def file_contents(path: Path) -> tuple[Contents, Chosen]:
     if path.is_dir() or path.suffix.lower() == ".zip":
         return _e4_contents(path)
     return _table_contents(path)
+
+
+def _is_of_intervals(path: Path) -> bool:
+    """Return whether a file has nothing but intervals; an E4 session has them beside its pulse."""
+    try:
+        return opener(path)(path).keys() == {RR}
+    except NoSignal:
+        return False
+
+
+def _interval_contents(path: Path) -> tuple[Contents, Chosen]:
+    """List the intervals of a device as one channel, which is drawn as a tachogram."""
+    beats = read_intervals(path)
+    rate_bpm = 60e3 / float(np.mean(beats.intervals_ms)) if len(beats.intervals_ms) else np.nan
+    note = (
+        f"{len(beats)} beats in {beats.duration_s:.0f} s, {rate_bpm:.1f} bpm on average, "
+        f"{len(beats.gaps)} gaps; drawn at {_TACHOGRAM_HZ:g} Hz"
+    )
+    channels = (Channel(RR, None, "ms", RR, beats.duration_s),)
+    return Contents("intervals", channels, partial(_tachogram, beats), note=note), {RR: (RR,)}
+
+
+def _tachogram(beats: Beats, name: str) -> Signal:
+    """Interpolate the intervals of beats, ms, on an even clock; NaN in gaps."""
+    start_s, end_s = beats.span_s or (0.0, 0.0)
+    times_s = np.arange(start_s, end_s, 1 / _TACHOGRAM_HZ)
+    intervals = np.where(beats.joined, 1e3 * np.diff(beats.times_s), np.nan)
+    after = np.clip(np.searchsorted(beats.times_s, times_s), 1, len(beats) - 1)
+    return Signal(intervals[after - 1], _TACHOGRAM_HZ, kind=name, start_s=start_s)
 
 
 def _names(kind: str, waves: list[Channel]) -> tuple[str, ...]:
@@ -106,6 +141,12 @@ def _read_physio(path: Path, name: str) -> Signal:
 _E4_UNITS = {"bvp": "", "eda": "µS", "temp": "°C", "acc": "g", "hr": "1/min"}
 
 
+def _read_sensor(session: Session, name: str) -> Signal:
+    signal = session.signals[name]()
+    assert isinstance(signal, Signal)  # its intervals are no channel
+    return signal
+
+
 def _e4_contents(path: Path) -> tuple[Contents, Chosen]:
     session = read_session(path)
     channels = tuple(
@@ -116,5 +157,5 @@ def _e4_contents(path: Path) -> tuple[Contents, Chosen]:
     markers = tuple((time, "tag") for time in session.tags_s)
     beats = session.beats
     note = "" if beats is None else f"{len(beats.times_s)} beats detected by the device"
-    contents = Contents("E4", channels, lambda name: session.signals[name](), markers, note)
+    contents = Contents("E4", channels, partial(_read_sensor, session), markers, note)
     return contents, {c.name: (c.name,) for c in channels if c.kind}

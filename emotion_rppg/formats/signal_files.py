@@ -11,19 +11,22 @@ from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
 from emotion_rppg.formats.biopac import acq_contents
 from emotion_rppg.formats.channel_names import NAME_PREFIXES, find_channel, kind_of_choice
-from emotion_rppg.formats.channels import Container, Contents, Reader, make_channel
+from emotion_rppg.formats.channels import Container, Contents, make_channel
 from emotion_rppg.formats.device_logs import find_log, log_contents
 from emotion_rppg.formats.edf import read_header
 from emotion_rppg.formats.embraceplus import AVRO, embrace_contents, is_embrace_folder
 from emotion_rppg.formats.empatica import is_e4, read_session
 from emotion_rppg.formats.finger_trace import finger_contents, is_finger_trace
+from emotion_rppg.formats.rr_intervals import ENDINGS as RR_ENDINGS
+from emotion_rppg.formats.rr_intervals import RR, has_intervals, is_named, read_intervals
 from emotion_rppg.formats.safe_io import read_edf
 from emotion_rppg.formats.signal_csv import columns_in, kinds_in, read_signal
-from emotion_rppg.formats.text_files import TEXT_ENDINGS
+from emotion_rppg.formats.text_files import TEXT_ENDINGS, NoSignal
 from emotion_rppg.formats.wfdb_records import WFDB_ENDINGS, wfdb_contents
 from emotion_rppg.formats.xdf import xdf_contents
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Pulse, Signal
 
+Reader = Callable[[], Pulse]
 Opener = Callable[[Path], Mapping[str, Reader]]
 
 
@@ -37,8 +40,9 @@ def signals_in(
     channel : str, optional
         Name of the column or channel to read, if the file has several.
     kind : str, optional
-        Kind of that channel (``"rppg"``, ``"bvp"``, ``"ecg"``), if its name does not show it. For
-        any other kind the column or channel of that name is read.
+        Kind of that channel (``"rppg"``, ``"bvp"``, ``"ecg"``), if its name does not show it.
+        ``"rr"``: a text file is read as intervals. For any other kind the column or channel of that
+        name is read.
 
     Raises
     ------
@@ -47,6 +51,8 @@ def signals_in(
     """
     path = Path(path)
     open_file = opener(path)
+    if kind == RR:
+        return _interval_signals(path, channel) if open_file in _OF_LISTS else open_file(path)
     if channel is None and kind is not None and kind not in NAME_PREFIXES:
         channel = kind
     if channel is None:
@@ -97,6 +103,46 @@ def _csv_signals(path: Path) -> Mapping[str, Reader]:
     return {kind: partial(read_signal, path, kind) for kind in kinds_in(path)}
 
 
+def _text_signals(path: Path) -> Mapping[str, Reader]:
+    """Map the waves of a table to their readers, or a list or table of intervals to ``rr``."""
+    try:
+        return _csv_signals(path)
+    except InputError as error:
+        if has_intervals(path):
+            return _interval_signals(path)
+        if isinstance(error, NoSignal):
+            raise NoSignal(f"{error}; for a list of RR intervals add --source {RR}") from error
+        raise
+
+
+def may_be_intervals(path: Path) -> bool:
+    """Return whether a file of a folder is read with ``--source rr``.
+
+    A table of waves is not, nor is a text that is neither named as intervals nor a list of them.
+    """
+    open_file = opener(path)
+    if open_file not in _OF_LISTS or is_named(path):
+        return True
+    try:
+        return RR in open_file(path)
+    except NoSignal:
+        pass
+    try:
+        return len(read_intervals(path)) > 0
+    except InputError:
+        return False
+
+
+def _array_signals(path: Path) -> Mapping[str, Reader]:
+    if is_named(path):
+        return _interval_signals(path)
+    raise NoSignal(f"{path} is an array without a name: if it has intervals, add --source {RR}")
+
+
+def _interval_signals(path: Path, column: str | None = None) -> Mapping[str, Reader]:
+    return {RR: partial(read_intervals, path, column=column)}
+
+
 def _csv_channel(path: Path, channel: str, kind: str | None) -> Mapping[str, Reader]:
     known = of_known_layout(path)
     if known is not None:
@@ -138,7 +184,9 @@ def _edf_channel(path: Path, label: str) -> Signal:
 _EMBRACE = Container(embrace_contents)
 OPENERS: dict[str, Opener] = {
     PHYSIO: _physio_signals,
-    **dict.fromkeys(TEXT_ENDINGS, _csv_signals),
+    **dict.fromkeys(TEXT_ENDINGS, _text_signals),
+    **dict.fromkeys(RR_ENDINGS, _interval_signals),
+    ".npy": _array_signals,
     ".zip": _e4_signals,
     ".edf": Container(edf_contents),
     ".bdf": Container(edf_contents),
@@ -149,5 +197,7 @@ OPENERS: dict[str, Opener] = {
 }
 _CHANNEL_OPENERS: dict[Opener, Callable[[Path, str, str | None], Mapping[str, Reader]]] = {
     _physio_signals: _physio_channel,
-    _csv_signals: _csv_channel,
+    _text_signals: _csv_channel,
 }
+# openers of files that are read as intervals on request, whatever their name
+_OF_LISTS = (_text_signals, _interval_signals, _array_signals)

@@ -22,7 +22,8 @@ _FIXED = {
     "another person",
     "start_s": "start of the window on the recording's clock, s",
     "duration_s": "length of the window, s",
-    "source": "kind of the pulse signal: rppg (camera), bvp (contact PPG), ecg; empty without one",
+    "source": "kind of the pulse: rppg (camera), bvp (contact PPG), ecg, rr (intervals of a "
+    "device); empty without one",
     "method": "rPPG method that estimated the pulse wave from the video; empty for contact signals",
     "network": "trained network of the method; empty for classical methods",
     "reader": "reader of a published data set that listed the recording; empty: user files",

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
-from emotion_rppg.features.trust import beats_of, kind_of
+from emotion_rppg.features.trust import beats_of, kind_of, wave_of
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
 from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_time
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
-from emotion_rppg.runtime.tables import write_table, write_wave
-from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.runtime.tables import write_intervals, write_table, write_wave
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.windows import OK, PERSON
 
 if TYPE_CHECKING:
@@ -38,21 +38,25 @@ _ONE_RECORDING = (
 
 def write_prediction(
     rows: pd.DataFrame,
-    wave: Signal,
+    pulse: Pulse,
     model: Model,
     out: str | Path,
     *,
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Write the folder and return what to print: ``{"text": …, "json": …}``."""
-    (output,) = _write(rows, {"": wave}, model, out, arguments=arguments, inputs=inputs)
+    """Write the folder and return what to print: ``{"text": …, "json": …}``.
+
+    ``pulse`` is the wave, or the beats of a device, whose folder has intervals.csv in place of a
+    wave.
+    """
+    (output,) = _write(rows, {"": pulse}, model, out, arguments=arguments, inputs=inputs)
     return output
 
 
 def write_people_prediction(
     rows: pd.DataFrame,
-    waves: Sequence[Signal],
+    waves: Sequence[Pulse],
     model: Model,
     out: str | Path,
     *,
@@ -75,7 +79,7 @@ def write_people_prediction(
 
 def _write(
     rows: pd.DataFrame,
-    waves: Mapping[str, Signal],
+    waves: Mapping[str, Pulse],
     model: Model,
     out: str | Path,
     *,
@@ -100,29 +104,24 @@ def _write(
 
 
 def _write_person(
-    rows: pd.DataFrame, wave: Signal, model: Model, folder: Path, number: str
+    rows: pd.DataFrame, pulse: Pulse, model: Model, folder: Path, number: str
 ) -> tuple[dict[str, Any], list[Section]]:
     """Write wave and figure of one person; return what to print and the report's sections."""
-    beats = beats_of(wave)
-    rate = estimate_heart_rate(wave, beats)
-    notes = [text for text in (model.note, model.shift(wave.kind or "")) if text]
-    output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, wave, model, notes)
-    name = wave.kind or "pulse"
-    shown_s = min(wave.duration_s, 30.0)
-    drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
+    beats = beats_of(pulse)
+    rate = estimate_heart_rate(pulse, beats)
+    notes = [text for text in (model.note, model.shift(pulse.kind or "")) if text]
+    output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, pulse, model, notes)
+    name = pulse.kind or "pulse"
     suffix, whose = (f"_{number}", f" of person {number}") if number else ("", "")
-    write_wave(wave, folder / f"wave{suffix}.csv")
-    drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
+    wave = wave_of(pulse)
+    if wave is None:
+        write_intervals(beats, folder / f"intervals{suffix}.csv")
     sections = [
         Section(
             f"Pulse{whose}",
-            [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, wave)],
+            [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, pulse)],
             [
-                (
-                    drawn,
-                    f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) "
-                    "and its quality (grey, 0–1).",
-                ),
+                *([] if wave is None else [_write_wave(wave, beats, folder, suffix)]),
                 *_intervals(name, beats),
             ],
         ),
@@ -137,6 +136,19 @@ def _write_person(
         ),
     ]
     return output, sections
+
+
+def _write_wave(wave: Signal, beats: Beats, folder: Path, suffix: str) -> tuple[Figure, str]:
+    """Write the wave and its figure; return the figure with its caption."""
+    name, shown_s = wave.kind or "pulse", min(wave.duration_s, 30.0)
+    drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
+    write_wave(wave, folder / f"wave{suffix}.csv")
+    drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
+    caption = (
+        f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) and its quality "
+        "(grey, 0–1)."
+    )
+    return drawn, caption
 
 
 def _intervals(name: str, beats: Beats) -> list[tuple[Figure, str]]:
@@ -214,21 +226,21 @@ def _output(
     hr_bpm: float | None,
     quality: float,
     reason: str | None,
-    wave: Signal,
+    pulse: Pulse,
     model: Model,
     notes: list[str],
 ) -> dict[str, Any]:
     """Compose what the command prints: text lines, and the content of its JSON."""
     rate = f"{hr_bpm:.1f} bpm" if hr_bpm is not None else f"heart rate withheld ({reason})"
-    length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
-    lines = [f"{rate} · quality {quality:.2f} · {length} · {wave.kind or 'pulse'}"]
+    length = _length(pulse, digits=1)
+    lines = [f"{rate} · quality {quality:.2f} · {length} · {pulse.kind or 'pulse'}"]
     few = len(rows) <= MOST_LINES
     lines += [*_each_window(rows, model), abstained(rows)] if few else _summary(rows, model)
     lines = [text for text in (*lines, *notes) if text]
     content: dict[str, Any] = {
         "hr_bpm": None if hr_bpm is None else round(hr_bpm, 2),
         "quality": None if quality != quality else round(quality, 3),
-        "face_coverage": round(wave.coverage, 3) if wave.kind == "rppg" else None,
+        "face_coverage": round(pulse.coverage, 3) if pulse.kind == "rppg" else None,
         "predicted": int((rows["reason"] == OK).sum()),
         "windows": json.loads(rows.to_json(orient="records")),
         "note": " ".join(notes),
@@ -265,11 +277,17 @@ def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
     return lines + [f"not predicted, {n}: {text}" for text, n in reasons.value_counts().items()]
 
 
-def _pulse_in_words(hr_bpm: float | None, quality: float, reason: str | None, wave: Signal) -> str:
+def _length(pulse: Pulse, *, digits: int) -> str:
+    """State the duration of a pulse, s, with the rate of a wave or the number of beats."""
+    rate = f", {len(pulse)} beats" if isinstance(pulse, Beats) else f" at {pulse.rate_hz:g} Hz"
+    return f"{pulse.duration_s:.{digits}f} s{rate}"
+
+
+def _pulse_in_words(hr_bpm: float | None, quality: float, reason: str | None, pulse: Pulse) -> str:
     rate = f"Heart rate withheld: {reason}" if hr_bpm is None else f"Heart rate {hr_bpm:.1f} bpm"
     return (
-        f"{rate}; quality {quality:.2f} (0–1). Signal: {wave.kind or 'pulse'}, "
-        f"{wave.duration_s:.0f} s at {wave.rate_hz:g} Hz."
+        f"{rate}; quality {quality:.2f} (0–1). Signal: {pulse.kind or 'pulse'}, "
+        f"{_length(pulse, digits=0)}."
     )
 
 

@@ -20,10 +20,11 @@ from emotion_rppg.runtime.atomic_files import (
     check_folder,
     write_json,
 )
-from emotion_rppg.signals import UNITS, Signal
+from emotion_rppg.signals import UNITS, Beats, Signal
 from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 _log = logging.getLogger(__name__)
@@ -317,13 +318,24 @@ def write_wave(signal: Signal, path: str | Path) -> Path:
     """
     import numpy as np
 
-    path = check_ending(path)
     quality = np.full(len(signal), np.nan) if signal.quality is None else signal.quality
     columns = {
         "time_s": signal.times_s.round(6),
         signal.kind or "rppg": signal.samples,
         "quality": quality.round(4),
     }
+    return _write_columns(columns, path)
+
+
+def write_intervals(beats: Beats, path: str | Path) -> Path:
+    """Write intervals: ``time_s`` of the beat that ends each, and ``rr_ms``, none across a gap."""
+    columns = {"time_s": beats.interval_times_s.round(6), "rr_ms": beats.intervals_ms.round(3)}
+    return _write_columns(columns, path)
+
+
+def _write_columns(columns: dict[str, np.ndarray], path: str | Path) -> Path:
+    """Write columns of numbers; NaN is an empty cell."""
+    path = check_ending(path)
     if path.suffix.lower() == ".parquet":
         import pandas as pd
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.runtime.model_folders import read_config
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.windows import LABEL, SCALE
 
 if TYPE_CHECKING:
@@ -120,12 +120,17 @@ class Reading:
                 progress=progress,
                 preview=preview,
             )
-        signal = recording.read(kind)
-        if not KINDS[kind].pulse_wave or signal.quality is not None:
-            return signal
-        from emotion_rppg.signal_quality import sample_quality
+        return _with_sample_quality(recording.read(kind), kind)
 
-        return replace(signal, quality=sample_quality(signal))
+    def pulse(
+        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
+    ) -> Pulse:
+        """Read or estimate what features are computed from: the wave, or beats without a wave."""
+        if self.is_camera(recording):
+            return self.wave(recording, progress, preview)
+        kind = self.kind(recording)
+        pulse = recording.read_pulse(kind)
+        return pulse if isinstance(pulse, Beats) else _with_sample_quality(pulse, kind)
 
     def reads_people(self, recording: Recording) -> bool:
         """Tell whether a recording has one wave for each person in its video."""
@@ -145,6 +150,14 @@ class Reading:
             weights=self.weights,
             progress=progress,
         )
+
+    def pulses(
+        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
+    ) -> Sequence[Pulse]:
+        """Read or estimate `pulse`, or with ``face="all"`` the waves of all people in the video."""
+        if self.reads_people(recording):
+            return self.waves(recording, progress)
+        return [self.pulse(recording, progress, preview)]
 
     def facts(self, recording: Recording, *, pulse: bool = True) -> dict[str, object]:
         """Make the identity columns of a feature table, with labels and training provenance.
@@ -168,6 +181,15 @@ class Reading:
         columns |= {LABEL + name: value for name, value in recording.labels.items()}
         columns |= {SCALE + name: f"{a:g}..{b:g}" for name, (a, b) in recording.scales.items()}
         return columns
+
+
+def _with_sample_quality(signal: Signal, kind: str) -> Signal:
+    """Add the quality of each sample to a pulse wave that has none."""
+    if not KINDS[kind].pulse_wave or signal.quality is not None:
+        return signal
+    from emotion_rppg.signal_quality import sample_quality
+
+    return replace(signal, quality=sample_quality(signal))
 
 
 def method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
@@ -294,19 +316,26 @@ def waves(
 ) -> Iterator[tuple[Recording, Signal]]:
     """Iterate over recordings and the waves that `extract` uses; unreadable ones are skipped.
 
-    A warning names each skipped recording. The parameters are those of `extract`; a camera wave in
-    the ``cache`` is not estimated again. With ``face="all"`` there is one pair for each person,
-    with the recording's trial ``1`` named ``1 person 2``.
+    A warning names each skipped recording, and counts those with intervals in place of a wave. The
+    parameters are those of `extract`; a camera wave in the ``cache`` is not estimated again. With
+    ``face="all"`` there is one pair for each person, with the recording's trial ``1`` named
+    ``1 person 2``.
     """
     reading = Reading(
         method=method, source=source, region=region, face=face, weights=weights, device=device
     )
     store = Cache(cache) if isinstance(cache, str | Path) else cache
+    without = 0
     for recording in as_recordings(recordings, channel=channel, kind=reading.source):
         try:
+            if KINDS[reading.kind(recording)].detect is None:
+                without += 1
+                continue
             found = cached_waves(recording, reading, store) or reading.waves(recording)
         except InputError as error:
             _log.warning("%s: %s", recording.name, error)
             continue
         for person, wave in enumerate(found, 1):
             yield of_person(recording, reading, person), wave
+    if without:
+        _log.warning("%d recordings have intervals between beats and no wave", without)

@@ -20,13 +20,19 @@ from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.quality import quality_of
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import SENSORS, Judged, cut_sensor, judge
-from emotion_rppg.features.trust import beats_of, check_min_quality, withhold, withhold_sensor
+from emotion_rppg.features.trust import (
+    beats_of,
+    check_min_quality,
+    wave_of,
+    withhold,
+    withhold_sensor,
+)
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.runtime.parallel import map_unless_cached
-from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import (
     Progress,
     Reading,
@@ -118,7 +124,7 @@ def extract(
         Names in ``FAMILIES``.
     min_quality : float, optional
         Windows of lower quality are withheld (empty features and a reason). Default: 0.6 for a
-        camera, 0.3 for a contact PPG, 0.5 for an ECG.
+        camera, 0.3 for a contact PPG, 0.5 for an ECG or intervals.
     baseline : str or float, optional
         Name of a trial, or a duration in s at the start of each recording. For every feature a
         column with its difference from that baseline is added, ``rmssd_ms_vs_baseline``
@@ -126,8 +132,9 @@ def extract(
     encoder : folder or Pretrained, optional
         Trained beat encoder; its embeddings become the columns ``emb_000`` …
     source : str
-        Signal to read: ``"rppg"``, ``"bvp"``, ``"ecg"`` or another name in ``KINDS``; ``"auto"``:
-        the video if there is one.
+        Signal to read: ``"rppg"``, ``"bvp"``, ``"ecg"``, ``"rr"`` (the intervals that a device
+        measured) or another name in ``KINDS``; ``"auto"``: the video if there is one, and a wave
+        before intervals.
     region, face :
         Image region (``"face"``, ``"full"`` or ``"x,y,w,h"`` in pixels) and number of the face
         (1 = the largest) in videos. ``face="all"``: every person in a video has rows of their own,
@@ -296,16 +303,16 @@ def _extract_one(
     """Extract the rows of a recording, with its waves if these are to be cached, or a reason."""
     cached = cached_waves(recording, reading, store)
 
-    def read() -> tuple[pd.DataFrame, list[Signal]]:
-        waves, reason = read_pulse(recording, reading, options, cached=cached)
-        return features_of_all(recording, waves, reading, options, no_pulse=reason), waves
+    def read() -> tuple[pd.DataFrame, Sequence[Pulse]]:
+        pulses, reason = read_pulse(recording, reading, options, cached=cached)
+        return features_of_all(recording, pulses, reading, options, no_pulse=reason), pulses
 
     outcome = or_failure_reason(read)
     if isinstance(outcome, str):
         return outcome
-    rows, waves = outcome
-    new_camera_wave = cached is None and bool(waves) and reading.is_camera(recording)
-    return rows, waves if new_camera_wave and store is not None else None
+    rows, pulses = outcome
+    new = cached is None and bool(pulses) and reading.is_camera(recording) and store is not None
+    return rows, [p for p in pulses if isinstance(p, Signal)] if new else None
 
 
 def read_pulse(
@@ -316,8 +323,8 @@ def read_pulse(
     cached: list[Signal] | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
-) -> tuple[list[Signal], str]:
-    """Read the pulse waves that the families need; none if none needs it, or with the reason.
+) -> tuple[Sequence[Pulse], str]:
+    """Read the pulses that the families need; none if none needs one, or with the reason.
 
     Raises
     ------
@@ -335,9 +342,7 @@ def read_pulse(
     try:
         if cached is not None:
             return cached, ""
-        if reading.reads_people(recording):
-            return reading.waves(recording, progress), ""
-        return [reading.wave(recording, progress, preview)], ""
+        return reading.pulses(recording, progress, preview), ""
     except InputError as error:
         if not others:
             raise
@@ -394,63 +399,66 @@ def _check_people(options: Extraction) -> None:
 
 def features_of_all(
     recording: Recording,
-    waves: Sequence[Signal],
+    pulses: Sequence[Pulse],
     reading: Reading,
     options: Extraction,
     *,
     no_pulse: str = "",
 ) -> pd.DataFrame:
-    """Compute the feature rows of a recording: of its wave, or of every person in its video.
+    """Compute the feature rows of a recording: of its pulse, or of every person in its video.
 
-    Without a wave, ``no_pulse`` is the reason.
+    Without a pulse, ``no_pulse`` is the reason.
     """
     import pandas as pd
 
-    if not waves or not reading.reads_people(recording):
-        wave = waves[0] if waves else None
-        return features_of(recording, wave, reading, options, no_pulse=no_pulse)
+    if not pulses or not reading.reads_people(recording):
+        pulse = pulses[0] if pulses else None
+        return features_of(recording, pulse, reading, options, no_pulse=no_pulse)
     rows = [
-        features_of(recording, wave, reading, options, person=number)
-        for number, wave in enumerate(waves, 1)
+        features_of(recording, pulse, reading, options, person=number)
+        for number, pulse in enumerate(pulses, 1)
     ]
     return pd.concat(rows, ignore_index=True)
 
 
 def features_of(
     recording: Recording,
-    wave: Signal | None,
+    pulse: Pulse | None,
     reading: Reading,
     options: Extraction,
     *,
     person: int | None = None,
     no_pulse: str = "",
 ) -> pd.DataFrame:
-    """Compute the feature rows of a recording from its wave, without baseline and embeddings.
+    """Compute the feature rows of a recording, without baseline and embeddings.
 
-    The windows are those of the wave, or without a wave those of the other signals.
+    The windows are those of the pulse, or without one those of the other signals.
 
     Parameters
     ----------
+    pulse : Signal, Beats or None
+        The pulse wave, or the beats of a device without a wave.
     person : int, optional
         Number of the wave's person in the video, for the column ``person``.
     no_pulse : str
-        Why there is no wave, for the column ``reason``.
+        Why there is no pulse, for the column ``reason``.
 
     Raises
     ------
     InputError
-        Neither a wave nor another signal of the families could be read.
+        Neither a pulse nor another signal of the families could be read.
     """
     import pandas as pd
 
     from emotion_rppg.features import FAMILIES, check_families
 
     check_families(options.families)  # a worker process has only those of the package
-    facts = reading.facts(recording, pulse=wave is not None)
+    facts = reading.facts(recording, pulse=pulse is not None)
     if person is not None:
         facts[PERSON] = person
     sensors = {kind: _read_sensor(recording, kind) for kind in _sensors_of(options)}
-    beats = _no_beats(recording, sensors, no_pulse) if wave is None else beats_of(wave)
+    beats = _no_beats(recording, sensors, no_pulse) if pulse is None else beats_of(pulse)
+    wave = None if pulse is None else wave_of(pulse)
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
     spans = list(zip(windows.table["start_s"], windows.table["duration_s"], strict=True))
     sensed = {kind: cut_sensor(kind, judged, spans) for kind, judged in sensors.items()}
@@ -474,7 +482,7 @@ def features_of(
         ],
         axis=1,
     )
-    reasons = None if wave is not None else [no_pulse] * len(windows)
+    reasons = None if pulse is not None else [no_pulse] * len(windows)
     features = withhold(
         measured, windows.beats, windows.signals, min_quality=least, reasons=reasons
     )

@@ -12,6 +12,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.channels import MIN_WAVE_HZ, Contents
 from emotion_rppg.formats.file_contents import Chosen, file_contents
+from emotion_rppg.formats.rr_intervals import RR
 from emotion_rppg.formats.signal_files import OPENERS, is_session, is_signal_file
 from emotion_rppg.signals import Signal
 
@@ -168,7 +169,7 @@ def _reasons(contents: Contents, chosen: Chosen) -> list[str]:
             why = f"the first of {len(alike)} of this kind" if others else "the only one"
         more = f"; --channel chooses {', '.join(others)}" if others else ""
         out.append(f"reads {kind} from {', '.join(names)}: {why}{more}")
-    if not chosen.keys() & NAME_PREFIXES.keys():
+    if not chosen.keys() & {*NAME_PREFIXES, RR}:
         available = ", ".join(channel.name for channel in contents.channels) or "none"
         out.append(
             "reads no pulse or ECG: no channel is named as one with at least "

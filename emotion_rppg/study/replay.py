@@ -15,7 +15,7 @@ from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.recordings import Recording, Video
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Pulse
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
 from emotion_rppg.study.feature_table import (
     complete_table,
@@ -83,8 +83,8 @@ def read_like(
     channel: str | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
-) -> tuple[pd.DataFrame, Signal]:
-    """Extract feature table and wave of one recording as the model's training table was extracted.
+) -> tuple[pd.DataFrame, Pulse]:
+    """Extract feature table and pulse of one recording as the model's training table was extracted.
 
     A file shorter than the model's window gives one row, for which nothing is predicted. For a
     model of the faces of everybody, the largest face is read.
@@ -93,13 +93,13 @@ def read_like(
     options = extraction_for(model, [recording], weights=weights, region=region, face=face)
     if options.face == EVERYBODY:
         options = replace(options, face=None)
-    rows, waves = _rows(model, recording, options, device, progress, preview)
-    if not waves:
+    rows, pulses = _rows(model, recording, options, device, progress, preview)
+    if not pulses:
         raise InputError(
             f"{recording.name} has no pulse, which is drawn beside the prediction: extract a "
             "feature table and predict its rows"
         )
-    return complete_table([rows], options), waves[0]
+    return complete_table([rows], options), pulses[0]
 
 
 def read_people_like(
@@ -111,14 +111,14 @@ def read_people_like(
     region: str | None = None,
     face: int | str | None = None,
     progress: Progress | None = None,
-) -> tuple[pd.DataFrame, list[Signal]]:
-    """Extract features and waves of one recording: several waves with ``face="all"``.
+) -> tuple[pd.DataFrame, Sequence[Pulse]]:
+    """Extract features and pulses of one recording: several waves with ``face="all"``.
 
     The rows of the n-th wave have n in their column ``person``.
     """
     options = extraction_for(model, [recording], weights=weights, region=region, face=face)
-    rows, waves = _rows(model, recording, options, device, progress, None)
-    return complete_table([rows], options), waves
+    rows, pulses = _rows(model, recording, options, device, progress, None)
+    return complete_table([rows], options), pulses
 
 
 def recordings_like(
@@ -264,11 +264,11 @@ def _rows(
     device: str,
     progress: Progress | None,
     preview: Preview | None,
-) -> tuple[pd.DataFrame, list[Signal]]:
-    """Extract rows and waves of one recording, without baseline and embeddings."""
+) -> tuple[pd.DataFrame, Sequence[Pulse]]:
+    """Extract rows and pulses of one recording, without baseline and embeddings."""
     reading, recording = Reading.of(options, device), _with_trained_signals(model, recording)
-    waves, reason = read_pulse(recording, reading, options, progress=progress, preview=preview)
-    return features_of_all(recording, waves, reading, options, no_pulse=reason), waves
+    pulses, reason = read_pulse(recording, reading, options, progress=progress, preview=preview)
+    return features_of_all(recording, pulses, reading, options, no_pulse=reason), pulses
 
 
 def _with_trained_signals(model: Model, recording: Recording) -> Recording:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Recording
 from emotion_rppg.runtime.tables import is_feature_table, read_table
-from emotion_rppg.signals import Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress
 from emotion_rppg.study.replay import read_all_like, recordings_like
 
@@ -114,20 +114,19 @@ def _segment(recording: Recording, start_s: float, end_s: float) -> Recording:
         last_s = end_s if video.end_s is None else min(end_s, video.end_s)
         video = replace(video, start_s=max(start_s, video.start_s), end_s=last_s)
     signals = {
-        kind: partial(_cropped, signal, recording.name, start_s, end_s)
-        for kind, signal in recording.signals.items()
+        kind: partial(_cropped, pulse, recording.name, start_s, end_s)
+        for kind, pulse in recording.signals.items()
     }
     return replace(recording, video=video, signals=signals)
 
 
-def _cropped(
-    signal: Signal | Callable[[], Signal], name: str, start_s: float, end_s: float
-) -> Signal:
-    whole = signal if isinstance(signal, Signal) else signal()
+def _cropped(pulse: Pulse | Callable[[], Pulse], name: str, start_s: float, end_s: float) -> Pulse:
+    whole = pulse if isinstance(pulse, Signal | Beats) else pulse()
     part = whole.crop(start_s, end_s)
     if not len(part):
+        first_s, last_s = whole.times_s[[0, -1]]
         raise InputError(
-            f"{name} has no samples at {start_s:g}-{end_s:g} s: its times are "
-            f"{whole.start_s:g}-{whole.end_s:g} s"
+            f"{name} has nothing at {start_s:g}-{end_s:g} s: its times are "
+            f"{first_s:.0f}-{last_s:.0f} s"
         )
     return part

@@ -321,5 +321,5 @@ def test_its_timing_error_is_part_of_the_standard_errors(kind, monkeypatch) -> N
 def test_the_command_line_takes_it_as_a_source(kind) -> None:
     options = {"length": 60.0, "step": 30.0, "families": ["hrv"], "encoder": None}
     run_checks(*window_checks(source=kind, **options))
-    with pytest.raises(InputError, match="known: auto, rppg, bvp, ecg, thump"):
+    with pytest.raises(InputError, match="known: auto, rppg, bvp, ecg, rr, thump"):
         run_checks(*window_checks(source="eeg", **options))

@@ -83,7 +83,7 @@ def test_a_name_with_an_at_sign_is_a_file(tmp_path) -> None:
     [
         ("60-60", "60-60 s of .* has no duration"),
         ("first minute", "'first minute' is no segment of .*want FILE@START-END in seconds"),
-        ("400-500", "no samples at 400-500 s: its times are 0-60 s"),
+        ("400-500", "nothing at 400-500 s: its times are 0-60 s"),
     ],
 )
 def test_a_wrong_segment_is_explained(segment, message, model, tmp_path) -> None:

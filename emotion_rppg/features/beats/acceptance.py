@@ -14,7 +14,7 @@ import numpy as np
 from emotion_rppg.features.beats.artefacts import (
     ectopic_beats,
     extra_beats,
-    local_rhythm,
+    rhythm_along,
     too_long,
     unusual,
 )
@@ -157,13 +157,7 @@ def _rhythm(times_s: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, np.n
 
     Estimated from the intervals between two accepted beats; interpolated elsewhere.
     """
-    intervals = np.diff(times_s)
-    usable = np.flatnonzero(accepted[1:] & accepted[:-1])
-    if not len(usable):
-        return np.full(len(intervals), np.nan), np.zeros(len(intervals))
-    rhythm, spread = local_rhythm(intervals[usable])
-    index = np.arange(len(intervals))
-    return np.interp(index, usable, rhythm), np.interp(index, usable, spread)
+    return rhythm_along(np.diff(times_s), accepted[1:] & accepted[:-1])
 
 
 def _fits_rhythm(detected: Detected) -> np.ndarray:

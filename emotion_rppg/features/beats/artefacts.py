@@ -42,6 +42,19 @@ def local_rhythm(intervals_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rhythm, np.min([_spread(share, lag) for lag in LAGS if lag < len(share)], axis=0)
 
 
+def rhythm_along(intervals_s: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate rhythm (s) and irregularity (a share of it) at each interval of a series, (n,) each.
+
+    Only the ``usable`` intervals, bool (n,), are used; in between, both are interpolated.
+    """
+    at = np.flatnonzero(usable)
+    if not len(at):
+        return np.full(len(intervals_s), np.nan), np.zeros(len(intervals_s))
+    rhythm, spread = local_rhythm(intervals_s[at])
+    index = np.arange(len(intervals_s))
+    return np.interp(index, at, rhythm), np.interp(index, at, spread)
+
+
 def _spread(share: np.ndarray, lag: int) -> np.ndarray:
     """Robust standard deviation of one interval, from differences at a lag, (n,)."""
     difference = np.abs(share[lag:] - share[:-lag])

@@ -13,7 +13,7 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.acceptance import Judged, judge_beats
 from emotion_rppg.features.beats.detect import detect, without_false_ends
-from emotion_rppg.features.beats.kinds import KINDS
+from emotion_rppg.features.beats.kinds import KINDS, wave_kinds
 from emotion_rppg.features.beats.signal_kind import Detected, no_beats
 from emotion_rppg.signals import LONGEST_HOLE_S, Beats, Signal
 
@@ -48,9 +48,9 @@ def find_beats(signal: Signal, *, fiducial: str = "peak") -> Beats:
     InputError
         The kind has no beats, the fiducial is unknown, or the rate is below 10 Hz.
     """
-    if signal.kind not in KINDS:
+    if signal.kind not in wave_kinds():
         raise InputError(
-            f"beats are detected in signals of kind {', '.join(KINDS)}; this one is "
+            f"beats are detected in signals of kind {', '.join(wave_kinds())}; this one is "
             f"{signal.kind!r}: set the kind, such as Signal(…, kind={next(iter(KINDS))!r})"
         )
     if fiducial not in FIDUCIALS:
@@ -68,7 +68,9 @@ def _beats_of_run(signal: Signal, first: int, stop: int, fiducial: str) -> Judge
     """Accepted beats and gaps of one stretch of samples, on the recording's clock, s."""
     kind = signal.kind or ""
     run = Signal(_filled(signal.samples[first:stop]), signal.rate_hz, kind=kind)
-    detected = without_false_ends(detect(run, KINDS[kind].detect, fiducial), run.duration_s)
+    detector = KINDS[kind].detect
+    assert detector is not None
+    detected = without_false_ends(detect(run, detector, fiducial), run.duration_s)
     judged = judge_beats(detected, run, signal, first)
     start_s = signal.start_s + first / signal.rate_hz
     return Judged(

@@ -9,17 +9,18 @@ import numpy as np
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.acceptance import same_rate
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
+from emotion_rppg.features.beats.intervals import accept_intervals
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.quality import quality_of
 from emotion_rppg.features.beats.signal_kind import SignalKind
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.signal_quality import Judgement, judge
-from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.signals import Beats, Pulse, Signal
 
 LEAST_COVERAGE = 0.5  # share of the recording outside gaps
 
 
-def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement:
+def estimate_heart_rate(signal: Pulse, beats: Beats | None = None) -> Judgement:
     """Estimate the heart rate of a recording, bpm, or withhold it with the reason.
 
     The rate is the mean rate of the beats, because the highest peak of a spectrum is not at the
@@ -28,7 +29,8 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
     half of it has samples, or if it is sampled too slowly for beats (below 10 Hz). If beats cover
     less than half of its samples, or are too few for a mean rate, the rate is withheld unless all
     detections, accepted or rejected, have the rate of the spectrum, and at least one is accepted.
-    The rate of an ECG depends on the coverage of its beats alone.
+    The rate of an ECG, and of a device's beats without a wave, depends on the coverage of the beats
+    alone.
 
     The quality is that of a window of a feature table
     (:func:`emotion_rppg.features.beats.quality.quality_of`). The rate of a contact sensor is
@@ -36,11 +38,13 @@ def estimate_heart_rate(signal: Signal, beats: Beats | None = None) -> Judgement
 
     Parameters
     ----------
-    signal : Signal
-        Of a kind in ``KINDS``; unknown kinds count as contact PPG.
+    signal : Signal or Beats
+        A wave of a kind in ``KINDS``; unknown kinds count as contact PPG. Or a device's beats.
     beats : Beats, optional
         Its beats; default: they are detected.
     """
+    if isinstance(signal, Beats):
+        return _judge_beats(None, accept_intervals(signal) if beats is None else beats)
     kind = KINDS.get(signal.kind or "bvp")
     if kind is not None and not kind.pulse_wave:
         return _judge_beats(signal, find_beats(signal) if beats is None else beats)
@@ -88,7 +92,7 @@ def _unconfirmed(spectrum_bpm: float, detected_bpm: float, beats: Beats) -> str:
     )
 
 
-def _judge_beats(signal: Signal, beats: Beats) -> Judgement:
+def _judge_beats(signal: Signal | None, beats: Beats) -> Judgement:
     """The mean rate of beats, bpm, or the reason why it is withheld."""
     quality = quality_of(beats, signal)
     if beats.coverage < LEAST_COVERAGE or not len(beats.intervals_ms):

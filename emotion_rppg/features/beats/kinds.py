@@ -45,4 +45,20 @@ KINDS: dict[str, SignalKind] = {
         description="Beats of ECGs are R peaks on which two of three detectors agree, two of them "
         "from NeuroKit2 (Makowski et al. 2021).",
     ),
+    # intervals of a device, without a wave: their quality is the share of time that they cover
+    "rr": SignalKind(
+        detect=None,
+        min_quality=0.5,
+        least_confidence=0.0,
+        least_ms=1.5,
+        shares=(0.001, 0.01, 0.01),
+        pulse_wave=False,
+        description="Inter-beat intervals were measured by a device and read from its file; "
+        "artefacts were excluded and ectopic beats marked by the rhythm, or by the file's labels.",
+    ),
 }
+
+
+def wave_kinds() -> list[str]:
+    """List the kinds that are waves, in which beats are detected."""
+    return [name for name, kind in KINDS.items() if kind.detect is not None]

@@ -37,7 +37,8 @@ def quality_of(beats: Beats, signal: Signal | None, *, min_quality: float | None
 
     Of a camera wave it is the quality that `judge` gives with its heart rate, of another wave with
     a quality per sample the mean over the samples. Otherwise (an ECG, beats without a wave) it is
-    the mean confidence of the beats, gaps counting as 0; NaN if unknown.
+    the mean confidence of the beats, gaps counting as 0; NaN if unknown. For the intervals of a
+    device, whose confidence is 1, that is the share of time that accepted intervals cover.
     """
     kind = kind_of_window(beats, signal)
     if signal is not None and kind is not None and kind.camera:

@@ -45,7 +45,7 @@ class SignalKind:
     detect : function
         ``(block, fiducial) -> Detected``: beats of a stretch of up to ten minutes without missing
         samples, s from its start; ``fiducial`` is ``"peak"``, ``"foot"`` or ``"slope"``. Standard
-        errors that the wave cannot provide are NaN.
+        errors that the wave cannot provide are NaN. None: there is no wave, a file has intervals.
     min_quality : float
         Minimum mean quality of a window, 0–1; below it the window is withheld.
     least_confidence, least_of_three : float
@@ -72,7 +72,7 @@ class SignalKind:
         One sentence for reports: how its beats are detected and timed, with references.
     """
 
-    detect: Callable[[Signal, str], Detected]
+    detect: Callable[[Signal, str], Detected] | None
     min_quality: float
     least_confidence: float
     least_of_three: float = 0.0

@@ -232,7 +232,7 @@ def table(
     for rows, intervals, nn in _blocks(list_of_beats):
         for name, column in _time_domain(intervals, nn).items():
             values[name][rows] = column
-    spans = np.array([_span(beats) for beats in list_of_beats])
+    spans = np.array([beats.duration_s for beats in list_of_beats])
     for i, beats in enumerate(list_of_beats):
         if len(beats) >= LEAST_BEATS:
             errors = standard_errors(beats)._asdict()
@@ -246,11 +246,6 @@ def table(
     values["corrected_share"] = np.array([_rejected(beats) for beats in list_of_beats], float)
     values["ectopic_share"] = np.array([_ectopic(beats) for beats in list_of_beats], float)
     return pd.DataFrame({name: values[name] for name in COLUMNS}, dtype=float)
-
-
-def _span(beats: Beats) -> float:
-    """Duration of a window, s."""
-    return beats.span_s[1] - beats.span_s[0] if beats.span_s else 0.0
 
 
 def _rejected(beats: Beats) -> float:
