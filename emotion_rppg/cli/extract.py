@@ -38,7 +38,7 @@ from emotion_rppg.cli.options import (
 )
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import EVERYBODY
+from emotion_rppg.extraction import DEFAULT_METHOD, EVERYBODY
 from emotion_rppg.runtime.quiet import warnings_silenced
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def pulse(
             metavar="VIDEO", help="Face video; or a signal file, whose wave is read as it is."
         ),
     ],
-    method: Method = "physnet",
+    method: Method = DEFAULT_METHOD,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -157,7 +157,7 @@ def features(
     ] = Path("table.csv"),
     dataset: Dataset = None,
     root: Root = None,
-    method: Method = "pos",
+    method: Method = DEFAULT_METHOD,
     weights: Weights = None,
     source: Source = "auto",
     channel: Channel = None,

@@ -23,7 +23,7 @@ _FIXED = {
     "duration_s": "length of the window, s",
     "source": "kind of the signal: rppg (camera), bvp (contact PPG), ecg",
     "method": "rPPG method that estimated the pulse wave from the video; empty for contact signals",
-    "network": "trained network of the method; empty for classical methods",
+    "network": "trained network: its folder, or `bundled`; empty for classical methods",
     "reader": "reader of a published data set that listed the recording; empty: user files",
     "trained_on": "JSON {data set: [subjects]}: people the network was trained on, or `unknown`",
     "reason": "ok where nothing is withheld, else why features are empty",

@@ -188,8 +188,11 @@ def extraction_for(
 
 def _locate_network(model: Model, weights: str | Path | None) -> Extraction:
     """Set the folder of the network of the training table, wherever it is stored now."""
+    from emotion_rppg.pulse.inference.trained_network import BUNDLED
+
     options, network = recorded_extraction(model), model.made_from["network"]
-    if not network:
+    bundled = options.weights is None and str(options.method) in BUNDLED
+    if bundled or not network:
         return options if weights is None else replace(options, weights=weights)
     method = str(options.method)
     is_folder = options.weights is None and (Path(method).is_dir() or Path(method).name == network)
