@@ -209,7 +209,8 @@ def _relative_changes(rows: np.ndarray, times_s: np.ndarray, wave: np.ndarray) -
     skin = skin[used] / max(float(skin[used].sum()), 1e-12)
     moves = basis.T @ _tapered(rows[:, 1:2].astype(float), times_s)[:, 0]
     moved = float(wave_phase @ moves)
-    return RelativeChanges(*parts[:2], skin, *parts[2:], moved, moves - wave_phase * moved)
+    others = moves - wave_phase * moved
+    return RelativeChanges(parts[0], parts[1], skin, parts[2], parts[3], moved, others)
 
 
 def _tapered(x: np.ndarray, times_s: np.ndarray) -> np.ndarray:
