@@ -32,6 +32,7 @@ from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.metrics import beat_measures
 from emotion_rppg.pulse import DONORS, METHODS
 from emotion_rppg.pulse.estimate import estimate_each
+from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.signal_quality import heart_rate
 
@@ -104,9 +105,9 @@ def _row(clip: Clip, version: str, reader: str, wave: Signal | InputError) -> Ro
 
 def _donors(reader: str) -> list[str]:
     """File names of the videos that a network was trained on without labels."""
-    if reader in READERS:
+    if reader in METHODS:
         return []
-    people = read_config(reader).get("trained_on", {})
+    people = read_config(BUNDLED.get(reader, reader)).get("trained_on", {})
     return [] if isinstance(people, str) else list(people.get(DONORS, ()))
 
 

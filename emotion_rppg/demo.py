@@ -78,7 +78,6 @@ def run_demo(
         with progress("4/6 pulse and features") as bar:
             table = extract(
                 study,
-                method="pos",
                 length_s=_WINDOW_S,
                 step_s=_STEP_S,
                 encoder=encoder,

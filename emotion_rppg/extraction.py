@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ATTRIBUTE = "extraction"  # key in DataFrame.attrs; a list after tables with different ones joined
+DEFAULT_METHOD = "physnet"  # of videos, everywhere; chosen by docs/real_faces.md
 EVERYBODY = "all"  # as ``face``: every person in a video
 _NOT_STORED = "not_stored"
 _CAMERA_FIELDS = ("method", "weights", "region", "face")  # without effect where no video is read
@@ -104,7 +105,7 @@ class Extraction:
     True
     """
 
-    method: str | Path | Callable[..., np.ndarray] = "pos"
+    method: str | Path | Callable[..., np.ndarray] = DEFAULT_METHOD
     source: str = "auto"
     weights: str | Path | None = None
     region: str = "face"

@@ -1,7 +1,7 @@
 """Estimate the pulse of a running camera, with a delay of less than one second.
 
-Memory does not grow: the last minute of colours is buffered, and for a network the last 10 s of
-face crops.
+Memory does not grow: the last minute of colours is buffered; for a network the last minute of its
+wave, and the last 10 s of face crops.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
+from emotion_rppg.extraction import DEFAULT_METHOD
 from emotion_rppg.features.beats import find_beats
 from emotion_rppg.features.beats.find import LEAST_RATE_HZ
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.hrv import table
 from emotion_rppg.features.trust import withhold
 from emotion_rppg.pulse.estimate import SHORTEST_RUN_S, Method, read_by_colour, resolve_method
-from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, crops_at_times
-from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
+from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, SHORTEST_FRAMES, EvenGrid
+from emotion_rppg.pulse.inference.spatial_refinement import VALUES, cells_of, delayed, refine
 from emotion_rppg.pulse.inference.trained_network import Network
 from emotion_rppg.signal_quality import judge, sample_quality
 from emotion_rppg.signals import Signal
@@ -28,7 +29,7 @@ from emotion_rppg.video.face_tracking import crop, skin_mean, track_face_live
 from emotion_rppg.video.frames import Frame
 
 DELAY_S = 0.5  # of a frame, to wait for the next face detection
-BUFFER_S = 60.0  # of colours, as RMSSD needs
+BUFFER_S = 60.0  # of colours or of a network's wave, as RMSSD needs
 RATE_S = 20.0  # of the wave, for the heart rate
 
 
@@ -77,7 +78,7 @@ class LiveReading:
 
 def watch(
     frames: Iterable[Frame],
-    method: str | Path | Method = "pos",
+    method: str | Path | Method = DEFAULT_METHOD,
     *,
     region: str = "face",
     step_s: float = 1.0,
@@ -110,11 +111,11 @@ def watch(
 
 @dataclass(eq=False)
 class _Buffer:
-    """Buffer of the last minute of colours and the last crops; it counts dropped frames."""
+    """Buffer of the last minute of colours or of a network's wave; it counts dropped frames."""
 
     method: Method | Network
     colours: deque[tuple[float, np.ndarray]] = field(default_factory=deque)
-    crops: deque[tuple[float, np.ndarray | None]] = field(default_factory=deque)
+    network: _NetworkMinute | None = None
     newest_s: float = 0.0
     index: int = -1
     dropped: int = 0
@@ -137,9 +138,8 @@ class _Buffer:
         while self.seconds > BUFFER_S:
             self.colours.popleft()
         if isinstance(self.method, Network):
-            self.crops.append((time_s, face))
-            while self.crops[-1][0] - self.crops[0][0] > CHUNK_S:
-                self.crops.popleft()
+            self.network = self.network or _NetworkMinute(self.method)
+            self.network.add(time_s, face)
 
     def reading(self, step_s: float) -> LiveReading:
         """Compute wave, heart rate and RMSSD from the buffer."""
@@ -166,12 +166,62 @@ class _Buffer:
         )
 
     def _wave(self) -> Signal:
-        if not isinstance(self.method, Network):
-            wave = read_by_colour(self.colours, self.method)
+        if isinstance(self.method, Network):
+            assert self.network is not None
+            wave = self.network.wave()
         else:
-            net = self.method
-            start, crops = crops_at_times(self.crops, rate_hz=net.rate_hz)
-            lag = float(net.config["lag_s"])
-            samples = wave_of_crops(crops, net, rate_hz=net.rate_hz, lag_s=lag)
-            wave = Signal(samples, net.rate_hz, kind="rppg", start_s=start - lag)
+            wave = read_by_colour(self.colours, self.method)
         return replace(wave, quality=sample_quality(wave))
+
+
+class _NetworkMinute:
+    """The last minute of a network's wave over a stream of face crops.
+
+    Each call of `wave` runs the network on the last ten seconds and adds its wave to those of the
+    calls before under a Hann window, as `OverlapAdd` does with fewer chunks.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network, self.even = network, EvenGrid(network.rate_hz)
+        self.crops: deque[np.ndarray | None] = deque(maxlen=round(CHUNK_S * network.rate_hz))
+        size = round(BUFFER_S * network.rate_hz)
+        self.cells: deque[np.ndarray] = deque(maxlen=size)
+        self.sums, self.weights = np.zeros(size), np.zeros(size)  # the newest sample is the last
+        self.count, self.added = 0, 0  # samples of the grid; those among the sums
+
+    def add(self, time_s: float, face: np.ndarray | None) -> None:
+        """Add the crop of a frame, None without a face."""
+        for image in self.even.add(time_s, face):
+            self.crops.append(image)
+            self.cells.append(
+                np.full(VALUES, np.nan, np.float32) if image is None else cells_of(image)
+            )
+            self.count += 1
+
+    def wave(self) -> Signal:
+        """Compute the refined wave of the last minute, NaN where there is no face."""
+        new = min(self.count - self.added, len(self.sums))
+        for sums in (self.sums, self.weights):
+            sums[:] = np.r_[sums[new:], np.zeros(new)]
+        self.added = self.count
+        self._add_chunks(new)
+        covered = self.weights > 0
+        raw = np.where(covered, self.sums / np.where(covered, self.weights, 1.0), np.nan)
+        rate_hz, lag_s = self.network.rate_hz, float(self.network.config["lag_s"])
+        cells = delayed(np.reshape(self.cells, (-1, VALUES)), lag_s * rate_hz)
+        start_s = self.even.start_s + (self.count - len(cells)) / rate_hz - lag_s
+        samples = refine(raw[len(raw) - len(cells) :], cells, rate_hz)
+        return Signal(samples, rate_hz, kind="rppg", start_s=start_s)
+
+    def _add_chunks(self, new: int) -> None:
+        """Add the network's wave of each stretch of crops that has some of the ``new`` samples."""
+        images = [*self.crops, None]
+        ends = [k for k, image in enumerate(images) if image is None]
+        for first, stop in zip([0, *(k + 1 for k in ends)], ends, strict=False):
+            chunk = [image for image in images[first:stop] if image is not None]
+            if stop <= len(self.crops) - new or len(chunk) < SHORTEST_FRAMES:
+                continue
+            window = np.hanning(len(chunk) + 2)[1:-1]
+            at = slice(len(self.sums) - len(self.crops) + first, None)
+            self.sums[at][: len(chunk)] += window * self.network(np.stack(chunk))
+            self.weights[at][: len(chunk)] += window

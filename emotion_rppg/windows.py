@@ -22,7 +22,7 @@ IDENTITY = (
     "duration_s",
     "source",  # kind of the signal: rppg, bvp, ecg, rr
     "method",  # rPPG method of a video: pos, physnet …; empty for contact signals
-    "network",  # folder of the network that estimated the wave; empty for classical methods
+    "network",  # folder of the network behind the wave, or bundled; empty for classical methods
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
     "reader",  # reader of a published data set that listed the recording; empty: user's files
 )

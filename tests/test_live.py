@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
-from emotion_rppg.live import BUFFER_S, _Buffer, watch
+from emotion_rppg.live import BUFFER_S, _Buffer, _NetworkMinute, watch
 from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse.inference.trained_network import Network
 from emotion_rppg.video import live_capture
 from emotion_rppg.video.frames import Frame
 from emotion_rppg.video.live_capture import QUEUE_SIZE, camera_frames, replayed
@@ -56,9 +57,10 @@ def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
 
 
 @pytest.mark.slow
-def test_rmssd_needs_a_minute_and_dropped_frames_are_counted() -> None:
+@pytest.mark.parametrize("method", ["pos", "physnet"])
+def test_rmssd_needs_a_minute_and_dropped_frames_are_counted(method) -> None:
     frames = [f for f in skin(70, breath=0.06) if f.index % 50]  # every fiftieth is missing
-    readings = list(watch(frames, region="full", step_s=5.0))
+    readings = list(watch(frames, method, region="full", step_s=5.0))
     rmssd = np.array([r.rmssd_ms for r in readings])
     assert np.isnan(rmssd[0])
     beats = np.interp(np.arange(70.0), *_turns(0.06))
@@ -70,7 +72,7 @@ def test_rmssd_needs_a_minute_and_dropped_frames_are_counted() -> None:
 
 @pytest.mark.slow
 def test_an_rmssd_that_its_error_outweighs_is_withheld() -> None:
-    steady = list(watch(skin(70), region="full", step_s=5.0))[-1]  # its true RMSSD is zero
+    steady = list(watch(skin(70), "pos", region="full", step_s=5.0))[-1]  # its true RMSSD is zero
     assert steady.hr_bpm == pytest.approx(66, abs=1)
     assert np.isnan(steady.rmssd_ms)
 
@@ -82,7 +84,8 @@ def _turns(breath: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_rate_of_a_changing_heart_rate_is_that_of_its_beats() -> None:
-    judgement = list(watch(skin(31, bpm=60, later=20), region="full", step_s=5.0))[-1]
+    frames = skin(31, bpm=60, later=20)
+    judgement = list(watch(frames, "pos", region="full", step_s=5.0))[-1]
     assert judgement.hr_bpm == pytest.approx(60 + 20 * (judgement.time_s - 20) / 20, abs=1.5)
 
 
@@ -92,6 +95,34 @@ def test_memory_does_not_grow() -> None:
         buffer.add(frame.time_s, frame.image.mean((0, 1)), None)
     assert buffer.seconds <= BUFFER_S
     assert len(buffer.colours) <= BUFFER_S * 5 + 1
+
+
+def test_a_network_holds_a_minute_of_its_wave_with_gaps_where_there_is_no_face(
+    monkeypatch,
+) -> None:
+    calls: list[int] = []
+
+    def brightness(clip: np.ndarray) -> np.ndarray:
+        calls.append(len(clip))
+        return np.asarray(clip.mean(axis=(1, 2, 3)) - 100)
+
+    config = {"lag_s": 0.0, "rate_hz": 10.0, "size": 8}
+    network = Network(lambda x: x, config, "cpu")
+    monkeypatch.setattr(Network, "__call__", lambda self, clip: brightness(clip))
+    minute = _NetworkMinute(network)
+    for k in range(900):  # 90 s
+        value = 100 + 10 * np.sin(2 * np.pi * k / 10)
+        lost = 400 <= k < 430
+        minute.add(k / 10, None if lost else np.full((8, 8, 3), value, np.float32))
+        if k % 20 == 19:
+            wave = minute.wave()
+    assert len(wave) == BUFFER_S * 10
+    assert wave.end_s == pytest.approx(89.8, abs=0.11)
+    assert max(calls) == 100  # ten seconds
+    missing = ~np.isfinite(wave.samples)
+    assert wave.times_s[missing] == pytest.approx(np.arange(40.0, 43.0, 0.1), abs=0.11)
+    true = np.sin(2 * np.pi * wave.times_s)
+    assert np.corrcoef(wave.samples[~missing], true[~missing])[0, 1] > 0.95
 
 
 @pytest.mark.slow
@@ -110,6 +141,7 @@ def test_after_the_face_leaves_no_number_is_reported() -> None:
 
 def test_each_line_is_one_json_object() -> None:
     arguments = ["live", "--camera", str(CLIP), "--no-paced", "--json", "--seconds", "8"]
+    arguments += ["--method", "pos"]
     run = CliRunner().invoke(app, arguments)
     assert run.exit_code == 0, run.output
     lines = [json.loads(line) for line in run.stdout.splitlines()]

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.real_clips import LEAST_AGREE, VERSIONS, Clip, agreed_range, degraded, frozen_rates
+from benchmarks.real_clips import (
+    LEAST_AGREE,
+    VERSIONS,
+    Clip,
+    agreed_range,
+    clips,
+    degraded,
+    frozen_rates,
+)
 from benchmarks.real_faces import TRAINED_ON, Row, rows_of
 from emotion_rppg import Video
 from emotion_rppg.pulse import DONORS
@@ -102,3 +110,22 @@ def test_a_reader_has_no_result_on_a_video_of_its_training(clip, tmp_path) -> No
     assert own.reason == TRAINED_ON
     assert own.outcome == "withheld"
     assert other.outcome == "right"
+
+
+@pytest.mark.slow
+def test_a_shaken_crop_of_skin_without_a_pulse_has_no_rate(real_data, tmp_path) -> None:
+    (still,) = [clip for clip in clips(real_data) if clip.name == "video37_rightcheek"]
+    (row,) = rows_of(degraded(still, "trembling", tmp_path), "trembling", ("physnet",))
+    assert row.spectrum_bpm == pytest.approx(78, abs=1)  # the wave has the rhythm of the hand
+    assert row.outcome == "withheld"
+    assert "in the images the wave follows light or motion" in row.reason
+
+
+def test_donors_of_the_bundled_network_have_no_result_either(clip, tmp_path, monkeypatch) -> None:
+    shutil.copytree(BUNDLED["physnet"], tmp_path / "network")
+    config = json.loads((tmp_path / "network" / "config.json").read_text())
+    config["trained_on"] = {DONORS: [clip.video.path.name]}
+    (tmp_path / "network" / "config.json").write_text(json.dumps(config))
+    monkeypatch.setitem(BUNDLED, "physnet", tmp_path / "network")
+    (row,) = rows_of(clip, "as it is", ("physnet",))
+    assert row.reason == TRAINED_ON

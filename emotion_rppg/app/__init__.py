@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse, preview_content
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse import METHODS
+from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
 from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.signals import Signal
 from emotion_rppg.study import load
@@ -121,7 +121,7 @@ def _blocks(model: Model | None) -> Any:
                 sources=sources, label="The same person at rest", height=340, visible=needs_rest
             )
         method = gr.Dropdown(
-            [*METHODS, *BUNDLED], value="pos", label="Method", visible=model is None
+            [*METHODS, *BUNDLED], value=DEFAULT_METHOD, label="Method", visible=model is None
         )
         button = gr.Button("Read the pulse", variant="primary", elem_id="go")
         outputs = [  # in the order of the fields of PageContent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import Extraction
+from emotion_rppg.extraction import DEFAULT_METHOD, Extraction
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.hrv.measures import COLUMNS
 from emotion_rppg.features.trust import beats_of
@@ -58,7 +58,7 @@ def analyse(
     path: str | Path,
     folder: Path,
     *,
-    method: str = "pos",
+    method: str = DEFAULT_METHOD,
     model: Model | None = None,
     rest: str | Path | None = None,
     progress: Progress | None = None,

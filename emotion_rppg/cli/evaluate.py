@@ -37,6 +37,7 @@ from emotion_rppg.cli.options import (
 )
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import DEFAULT_METHOD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +106,7 @@ def evaluate(
     probabilities: Probabilities = "temperature",
     families: Families = "",
     extra_features: ExtraFeatures = "",
-    method: Method = "pos",
+    method: Method = DEFAULT_METHOD,
     source: Source = "auto",
     length: Length = 60.0,
     step: Step = 30.0,

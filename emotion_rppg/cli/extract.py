@@ -38,7 +38,7 @@ from emotion_rppg.cli.options import (
 )
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import EVERYBODY
+from emotion_rppg.extraction import DEFAULT_METHOD, EVERYBODY
 from emotion_rppg.features import families_by_kind, kinds_of
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.runtime.quiet import warnings_silenced
@@ -56,7 +56,7 @@ def pulse(
             metavar="VIDEO", help="Face video; or a signal file, whose wave is read as it is."
         ),
     ],
-    method: Method = "physnet",
+    method: Method = DEFAULT_METHOD,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -159,7 +159,7 @@ def features(
     ] = Path("table.csv"),
     dataset: Dataset = None,
     root: Root = None,
-    method: Method = "pos",
+    method: Method = DEFAULT_METHOD,
     weights: Weights = None,
     source: Source = "auto",
     channel: Channel = None,

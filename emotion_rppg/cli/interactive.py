@@ -11,6 +11,7 @@ import typer
 from emotion_rppg.cli.console import print_result, progress_bar, user_errors
 from emotion_rppg.cli.options import Device, Json, Method, OutFolder, Region, Seed, TrainDevice
 from emotion_rppg.cli.verbs import app
+from emotion_rppg.extraction import DEFAULT_METHOD
 
 
 @app.command()
@@ -18,7 +19,7 @@ def live(
     camera: Annotated[
         str, typer.Option(metavar="N|FILE", help="Number of the camera, or a video file to replay.")
     ] = "0",
-    method: Method = "pos",
+    method: Method = DEFAULT_METHOD,
     region: Region = "face",
     seconds: Annotated[
         float | None,

@@ -335,7 +335,7 @@ class _Origin:
     @classmethod
     def of(cls, method: str | Path | Callable[..., np.ndarray]) -> _Origin:
         """Read the origin from the config.json of a network's folder; empty for other methods."""
-        from emotion_rppg.pulse.inference.trained_network import BUNDLED
+        from emotion_rppg.pulse.inference.trained_network import BUNDLED, BUNDLED_NAME
 
         if callable(method):
             return cls()
@@ -344,7 +344,7 @@ class _Origin:
             return cls()
         config = read_config(folder)
         people, source = config.get("trained_on", "unknown"), config.get("source", {})
-        own = "bundled" if folder in BUNDLED.values() else folder.resolve().name
+        own = BUNDLED_NAME if folder in BUNDLED.values() else folder.resolve().name
         return cls(
             checkpoint=source.get("file", config.get("training", {}).get("converted_from", own)),
             trained_on=people if isinstance(people, str) else json.dumps(people),

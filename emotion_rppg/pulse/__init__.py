@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from emotion_rppg.extraction import DEFAULT_METHOD
 from emotion_rppg.pulse import methods
+
+__all__ = ["DEFAULT_METHOD", "DONORS", "KIND", "METHODS", "NETWORKS", "canonical", "methods"]
 
 T = TypeVar("T")
 KIND = "pulse"  # "kind" in the config.json of a pulse network

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.pulse import METHODS, canonical
+from emotion_rppg.pulse import DEFAULT_METHOD, METHODS, canonical
 from emotion_rppg.pulse.evidence import FrameEvidence
 from emotion_rppg.pulse.inference.overlap_add import (
     LONGEST_HOLE_S,
@@ -49,7 +49,7 @@ AnyFrame = TypeVar("AnyFrame")
 
 def estimate(
     video: Video | str | Path,
-    method: str | Path | Method = "physnet",
+    method: str | Path | Method = DEFAULT_METHOD,
     *,
     device: str = "auto",
     region: str = "face",

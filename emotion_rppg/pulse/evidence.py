@@ -3,7 +3,8 @@
 A wave alone does not show whether it is a pulse: a flickering lamp, a trembling hand and a film in
 a loop have a rhythm, too. The frames show it. Blood darkens all parts of the face in the same
 phase, green more than red, and nothing outside of the face. Light also changes the background, or
-all colours alike. Motion darkens one side of each edge and lightens the other.
+all colours alike. Motion darkens one side of each edge and lightens the other; its displacement,
+times the slope of the brightness, explains the change.
 
 Each window of ten seconds is tested at the wave's own rate. A test contradicts the wave only where
 it is significant compared with other phases of the same rate in the same cells, so that noise alone
@@ -18,8 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emotion_rppg.pulse.displacement import Displacement, explained_change
 from emotion_rppg.signal_quality import FASTEST_HZ, SLOWEST_HZ
 from emotion_rppg.signals import Signal
+from emotion_rppg.video.face_tracking import CELLS as FINE_CELLS
 from emotion_rppg.video.face_tracking import FaceFrame, face_cells, skin_of
 
 RATE_HZ = 15.0  # at most so many frames a second are used: a heart rate is at most 3.5 Hz
@@ -43,12 +46,15 @@ LEAST_SKIN = 0.25  # of that of the zone with most skin; a zone with less is not
 LEAST_ZONES, LEAST_CELLS = 4, 3
 MOST_APART = 1.2  # variance between zones over their squared mean; blood: up to 1.0
 MOST_BACKGROUND = 0.5  # of the relative change of the face
+# Change of green that the displacement explains, over the change: motion about 1, blood about 0
+EXPLAINED = (0.5, 1.5)
 GREY = 1e-3  # a smaller difference of red and green: a frame without colours
 MOST_RED = 0.7  # of green's relative change; blood: 0.2 to 0.6, light: about 1
 LEAST_LEVEL = 8.0  # of 255; relative changes of darker cells come from the codec
 
 _ZONES, _CELLS = ZONES * ZONES, len(BACKGROUND)
-_ROW = 1 + 4 * _ZONES + 3 * _CELLS  # time; colours and skin of zones; colours of background
+# time; change that motion explains; colours and skin of zones; colours of background
+_ROW = 2 + 4 * _ZONES + 3 * _CELLS
 
 
 class FrameEvidence:
@@ -58,6 +64,7 @@ class FrameEvidence:
         # in one block of memory: many small arrays would fragment the memory that frames use
         self.rows = array("f")
         self.start_s, self.due_s = np.nan, -np.inf
+        self.displacement = Displacement()
 
     def add(
         self, frame: FaceFrame, cells: np.ndarray | None = None, others: Sequence[FaceFrame] = ()
@@ -73,10 +80,16 @@ class FrameEvidence:
             self.start_s = frame.time_s
         # a frame can come slightly before its due time where the rate does not divide the step
         self.due_s = frame.time_s + 1 / RATE_HZ - 5e-3
-        if frame.box is not None:
-            zones = _zones(face_cells(frame, CELLS) if cells is None else _halved(cells), frame)
-            row = np.r_[frame.time_s - self.start_s, zones, _background(frame, others)]
-            self.rows.frombytes(row.astype(np.float32).tobytes())
+        if frame.box is None:
+            self.displacement.lose()
+            return
+        fine = face_cells(frame, FINE_CELLS) if cells is None else cells
+        cells, skin = _halved(fine), skin_of(frame, CELLS)
+        shift = self.displacement.add(fine.mean(axis=2))
+        moved = explained_change(shift, cells[..., 1], skin)
+        colours = np.r_[_zones(cells, skin), _background(frame, others)]
+        row = np.r_[frame.time_s - self.start_s, moved, colours]
+        self.rows.frombytes(row.astype(np.float32).tobytes())
 
     def contradicts(self, wave: Signal) -> np.ndarray:
         """Tell for each sample of a wave whether the frames contradict a pulse, bool (n,)."""
@@ -114,9 +127,9 @@ def _halved(cells: np.ndarray) -> np.ndarray:
     return np.asarray(cells.reshape(CELLS, 2, CELLS, 2, 3).mean(axis=(1, 3)))
 
 
-def _zones(cells: np.ndarray, frame: FaceFrame) -> np.ndarray:
+def _zones(cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Compute mean colours and skin shares of the zones of a face, (4 · 16,)."""
-    side, weights = CELLS // ZONES, skin_of(frame, CELLS)
+    side = CELLS // ZONES
     skin = weights.reshape(ZONES, side, ZONES, side).sum(axis=(1, 3))
     sums = (cells * weights[..., None]).reshape(ZONES, side, ZONES, side, 3).sum(axis=(1, 3))
     return np.r_[(sums / np.maximum(skin, 1e-9)[..., None]).ravel(), skin.ravel() / side**2]
@@ -161,7 +174,8 @@ class RelativeChanges:
 
     ``zones`` (k, 3) are those of the face in phase, with their share of the ``skin`` (k,), which
     sums to 1; ``cells`` (m, 3) those of the background. ``other_zones`` (5, k, 3) and
-    ``other_cells`` (5, m, 3) are the same in the other phases.
+    ``other_cells`` (5, m, 3) are the same in the other phases. ``moved`` is the change of green
+    that the displacement of the face explains, in phase, and ``other_moved`` (5,) in the others.
     """
 
     zones: np.ndarray
@@ -169,11 +183,13 @@ class RelativeChanges:
     skin: np.ndarray
     cells: np.ndarray
     other_cells: np.ndarray
+    moved: float
+    other_moved: np.ndarray
 
 
 def _relative_changes(rows: np.ndarray, times_s: np.ndarray, wave: np.ndarray) -> RelativeChanges:
     """Compute the relative changes of one window from rows of zones and background."""
-    zones, skin, cells = np.split(rows[:, 1:].astype(float), [3 * _ZONES, 4 * _ZONES], axis=1)
+    zones, skin, cells = np.split(rows[:, 2:].astype(float), [3 * _ZONES, 4 * _ZONES], axis=1)
     skin = skin.mean(axis=0)
     used = skin >= LEAST_SKIN * max(float(skin.max()), 1e-9)
     basis = _phases(times_s, wave)
@@ -191,7 +207,10 @@ def _relative_changes(rows: np.ndarray, times_s: np.ndarray, wave: np.ndarray) -
         with_wave = np.einsum("p,pkc->kc", wave_phase, change)
         parts += [with_wave, change - wave_phase[:, None, None] * with_wave]
     skin = skin[used] / max(float(skin[used].sum()), 1e-12)
-    return RelativeChanges(parts[0], parts[1], skin, parts[2], parts[3])
+    moves = basis.T @ _tapered(rows[:, 1:2].astype(float), times_s)[:, 0]
+    moved = float(wave_phase @ moves)
+    others = moves - wave_phase * moved
+    return RelativeChanges(parts[0], parts[1], skin, parts[2], parts[3], moved, others)
 
 
 def _tapered(x: np.ndarray, times_s: np.ndarray) -> np.ndarray:
@@ -228,6 +247,8 @@ def contradiction(changes: RelativeChanges) -> str | None:
         return "nothing"
     if len(changes.skin) >= LEAST_ZONES and _is_motion(changes, mean, other):
         return "motion"
+    if _is_displacement(changes, mean):
+        return "motion"
     if len(changes.cells) >= LEAST_CELLS and _is_light(changes, mean):
         return "light"
     return "colour" if _is_no_blood(mean, other) else None
@@ -238,6 +259,13 @@ def _is_motion(changes: RelativeChanges, mean: np.ndarray, other: np.ndarray) ->
     apart = float(changes.skin @ (changes.zones[:, 1] - mean[1]) ** 2)
     spread = (changes.other_zones[..., 1] - other[:, 1:2]) ** 2 @ changes.skin
     return apart > MOST_APART * mean[1] ** 2 and apart > APART_SIGNIFICANT * spread.sum() / PHASES
+
+
+def _is_displacement(changes: RelativeChanges, mean: np.ndarray) -> bool:
+    """Tell whether the displacement of the face explains its change of green, in the same phase."""
+    share = changes.moved * mean[1] / max(mean[1] ** 2, 1e-24)
+    low, high = EXPLAINED
+    return low < share < high and _significant(changes.moved**2, (changes.other_moved**2).sum())
 
 
 def _is_light(changes: RelativeChanges, mean: np.ndarray) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from emotion_rppg.pulse import DEFAULT_METHOD
 from emotion_rppg.pulse.estimate import (
     SHORTEST_RUN_S,
     Method,
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def estimate_people(
     video: Video | str | Path,
-    method: str | Path | Method = "physnet",
+    method: str | Path | Method = DEFAULT_METHOD,
     *,
     device: str = "auto",
     weights: str | Path | None = None,

@@ -25,7 +25,7 @@ _FIXED = {
     "source": "kind of the pulse: rppg (camera), bvp (contact PPG), ecg, rr (intervals of a "
     "device); empty without one",
     "method": "rPPG method that estimated the pulse wave from the video; empty for contact signals",
-    "network": "trained network of the method; empty for classical methods",
+    "network": "trained network: its folder, or `bundled`; empty for classical methods",
     "reader": "reader of a published data set that listed the recording; empty: user files",
     "trained_on": "JSON {data set: [subjects]}: people the network was trained on, or `unknown`",
     "reason": "ok where nothing of the pulse is withheld, else why its features are empty",

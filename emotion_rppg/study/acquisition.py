@@ -14,7 +14,7 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import EVERYBODY, Extraction
 from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.pulse import canonical
+from emotion_rppg.pulse import DEFAULT_METHOD, canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
@@ -34,7 +34,7 @@ _CLOCK = "clock_of_people"  # rate and start of cached waves
 class Reading:
     """Options for reading a pulse wave: some of those of an `Extraction`, and the device."""
 
-    method: str | Path | Callable[..., np.ndarray] = "pos"
+    method: str | Path | Callable[..., np.ndarray] = DEFAULT_METHOD
     source: str = "auto"
     region: str = "face"
     face: int | str | None = None
@@ -200,12 +200,21 @@ def method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
 
 
 def _provenance(method: object, weights: object) -> tuple[str, str]:
-    """Look up the network's folder name and training people; empty for a classical method."""
-    for folder in (weights, method):
-        if isinstance(folder, str | Path) and Path(folder).is_dir():
+    """Look up the network's name and training people; both empty for a classical method.
+
+    The name is that of the network's folder, or ``"bundled"``.
+    """
+    from emotion_rppg.pulse.inference.trained_network import BUNDLED, BUNDLED_NAME
+
+    for given in (weights, method):
+        if not isinstance(given, str | Path):
+            continue
+        bundled = None if Path(given).is_dir() else BUNDLED.get(str(given))
+        folder = Path(given) if bundled is None else bundled
+        if folder.is_dir():
             trained_on = read_config(folder).get("trained_on", "unknown")
             text = trained_on if isinstance(trained_on, str) else json.dumps(trained_on)
-            return Path(folder).resolve().name, text
+            return BUNDLED_NAME if bundled else folder.resolve().name, text
     return "", ""
 
 
@@ -305,7 +314,7 @@ def of_person(recording: Recording, reading: Reading, person: int) -> Recording:
 def waves(
     recordings: Iterable[Recording] | str | Path | Video,
     *,
-    method: str | Path | Callable[..., np.ndarray] = "pos",
+    method: str | Path | Callable[..., np.ndarray] = DEFAULT_METHOD,
     source: str = "auto",
     region: str = "face",
     face: int | str | None = None,

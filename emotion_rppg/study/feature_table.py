@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.extraction import ATTRIBUTE, EVERYBODY, Extraction
+from emotion_rppg.extraction import ATTRIBUTE, DEFAULT_METHOD, EVERYBODY, Extraction
 from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.beats.quality import quality_of
@@ -79,7 +79,7 @@ def extract(
     recordings: Iterable[Recording] | str | Path | Video,
     extraction: Extraction | None = None,
     *,
-    method: str | Path | Callable[..., np.ndarray] = "pos",
+    method: str | Path | Callable[..., np.ndarray] = DEFAULT_METHOD,
     length_s: float | None = 60.0,
     step_s: float | None = 30.0,
     families: Sequence[str] = ("hrv", "sequence"),
@@ -116,8 +116,8 @@ def extract(
         All options as one value, for example those of another table (`extraction_of`) or of a
         model; a keyword replaces its field.
     method : str, path or function
-        rPPG method for videos: a name in ``METHODS``, the folder of a network, or a function
-        ``(rgb (n, 3), rate_hz) -> (n,)``.
+        rPPG method for videos: ``"physnet"``, a name in ``METHODS``, the folder of a network, or a
+        function ``(rgb (n, 3), rate_hz) -> (n,)``.
     length_s, step_s : float or None
         Window length and step, s; ``length_s=None``: one window, the whole recording.
     families : sequence of str

@@ -196,8 +196,11 @@ def extraction_for(
 
 def _locate_network(model: Model, weights: str | Path | None) -> Extraction:
     """Set the folder of the network of the training table, wherever it is stored now."""
+    from emotion_rppg.pulse.inference.trained_network import BUNDLED_NAME
+
     options, network = recorded_extraction(model), model.made_from["network"]
-    if not network:
+    own_folder = Path(str(options.method)).name == network or options.weights is not None
+    if not network or (network == BUNDLED_NAME and not own_folder):
         return options if weights is None else replace(options, weights=weights)
     method = str(options.method)
     is_folder = options.weights is None and (Path(method).is_dir() or Path(method).name == network)

@@ -70,7 +70,7 @@ class SpatialRefinement:
         wave = self.overlap_add.finish()
         if not len(wave):
             return wave
-        cells = _delayed(np.reshape(self.cells, (-1, VALUES)), self.lag_s * self.rate_hz)
+        cells = delayed(np.reshape(self.cells, (-1, VALUES)), self.lag_s * self.rate_hz)
         return refine(wave, cells, self.rate_hz)
 
 
@@ -158,7 +158,7 @@ def _predict_left_out(x: np.ndarray, y: np.ndarray, rate_hz: float) -> np.ndarra
     return predictions
 
 
-def _delayed(cells: np.ndarray, frames: float) -> np.ndarray:
+def delayed(cells: np.ndarray, frames: float) -> np.ndarray:
     """Delay the columns of cells (n, m) by a number of frames, which may be a fraction."""
     if frames == 0:
         return cells

@@ -32,6 +32,7 @@ SIZE = 32  # pixels a side of the default network's crops
 
 
 BUNDLED = {"physnet": Path(__file__).parents[1] / "weights" / "physnet"}  # trained networks
+BUNDLED_NAME = "bundled"  # of their weights, in tables and as ``--init``
 
 
 OPENVINO = "openvino"

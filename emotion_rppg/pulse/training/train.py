@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import KIND
-from emotion_rppg.pulse.inference.trained_network import BUNDLED
+from emotion_rppg.pulse.inference.trained_network import BUNDLED, BUNDLED_NAME
 from emotion_rppg.pulse.networks import NETWORKS, save_network
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.training.clips import (
@@ -63,7 +63,6 @@ __all__ = [  # for scripts that train
     "synthetic_clips",
     "train",
 ]
-BUNDLED_NAME = "bundled"
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
