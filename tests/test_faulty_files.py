@@ -24,9 +24,9 @@ READ = {
     "ten_bits.mp4": ("-pix_fmt", "yuv420p10le", *H264),
     "variable_rate.mp4": ("-vf", "select=not(eq(mod(n\\,7)\\,3))", "-fps_mode", "vfr", *H264),
     "half_range.mov": ("-color_range", "pc", "-c:v", "mjpeg", "-q:v", "2"),
+    "grey.mp4": ("-vf", "format=gray", "-pix_fmt", "gray", *H264),
 }
 WITHHELD = {
-    "grey.mp4": ("-vf", "format=gray", "-pix_fmt", "gray", *H264),
     "one_frame_a_second.mp4": ("-r", "1", *H264),
     "four_k.mp4": ("-frames:v", "6", "-vf", "scale=3840:2160", *H264),
 }

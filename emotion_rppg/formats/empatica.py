@@ -91,10 +91,10 @@ def read_session(path: str | Path) -> Session:
     for kind, name in SENSOR_FILES.items():
         if name in names and _read_optional(partial(_clock, path, name)) is not None:
             signals[kind] = partial(_read_on_pulse_clock, path, name, kind, start_s)
-    if "IBI.csv" in names:
-        signals["rr"] = partial(_intervals, path, start_s)
     tags = [name for name in names if name.startswith("tags") and name.endswith(".csv")]
     beats = _read_optional(lambda: _beats(path, start_s)) if "IBI.csv" in names else None
+    if beats is not None:
+        signals["rr"] = partial(_intervals, path, start_s)
     presses = _read_optional(lambda: _tags(path, tags[0], start_s)) if tags else None
     return Session(start_s, signals, presses or (), beats)
 

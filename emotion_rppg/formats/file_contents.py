@@ -55,10 +55,15 @@ def file_contents(path: Path) -> tuple[Contents, Chosen]:
 
 def _is_of_intervals(path: Path) -> bool:
     """Return whether a file has nothing but intervals; an E4 session has them beside its pulse."""
-    try:
-        return opener(path)(path).keys() == {RR}
-    except NoSignal:
+    open_file = opener(path)
+    if isinstance(open_file, Container):
         return False
+    try:
+        return open_file(path).keys() == {RR}
+    except NoSignal:
+        if path.name.lower().endswith((*TEXT_ENDINGS, PHYSIO)):
+            return False  # its columns can be listed all the same
+        raise
 
 
 def _interval_contents(path: Path) -> tuple[Contents, Chosen]:
@@ -138,13 +143,12 @@ def _read_physio(path: Path, name: str) -> Signal:
     return read_physio(path, kind_by_name(name) or "bvp", channel=name)
 
 
-_E4_UNITS = {"bvp": "", "eda": "µS", "temp": "°C", "acc": "g", "hr": "1/min"}
+_E4_UNITS = {"bvp": "", "eda": "µS", "temp": "°C", "acc": "g", "hr": "1/min", RR: "ms"}
 
 
 def _read_sensor(session: Session, name: str) -> Signal:
-    signal = session.signals[name]()
-    assert isinstance(signal, Signal)  # its intervals are no channel
-    return signal
+    pulse = session.signals[name]()
+    return _tachogram(pulse, name) if isinstance(pulse, Beats) else pulse
 
 
 def _e4_contents(path: Path) -> tuple[Contents, Chosen]:

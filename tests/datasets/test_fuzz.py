@@ -207,7 +207,7 @@ def _zipped(path: Path) -> object:
 
 
 def _study(path: Path) -> object:
-    return [r.read(kind) for r in Folder(path.parent) for kind in r.signals]
+    return [r.read_pulse(kind) for r in Folder(path.parent) for kind in r.signals]
 
 
 def _container(write: Callable[..., Path]) -> Callable[[Path], bytes]:

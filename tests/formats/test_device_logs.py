@@ -152,7 +152,6 @@ def test_raw_counts_are_no_microsiemens(tmp_path) -> None:
         (write_open_signals, '"sampling rate": 100', '"sampling rate": 0', "want one sampling"),
         (write_open_signals, '"column"', '"columns"', "header of OpenSignals is damaged"),
         (write_bio_sppy, "100.00", "fast", "no sampling rate or no labels"),
-        (write_bio_sppy, "ECG\tResp", "RRI", "has intervals between beats"),
         (write_polar, "sensor timestamp", "HR", "without a wave"),
         (write_shimmer, "Timestamp_Unix", "Time", "without the column Timestamp_Unix_CAL"),
         (write_everion, "", "", "is a table of an Everion: values that the device derived"),
@@ -163,6 +162,15 @@ def test_a_log_without_a_rate_or_a_wave_is_refused(write, before, after, message
     path.write_text(path.read_text().replace(before, after))
     with pytest.raises(InputError, match=message):
         signals_in(path)
+
+
+def test_a_log_of_intervals_is_read_as_intervals(tmp_path) -> None:
+    path = write_bio_sppy(tmp_path, pulse(72, 100))
+    rows = "\n".join(["0.8"] * 30)
+    head = path.read_text().replace("ECG\tResp", "RRI").split("\n# End")[0]
+    path.write_text("\n".join([*(x for x in head.splitlines() if x.startswith("#")), rows]))
+    assert list(signals_in(path)) == ["rr"]
+    assert len(signals_in(path)["rr"]()) == 31
 
 
 def test_a_rate_of_a_faros_that_is_no_number_is_refused(tmp_path) -> None:

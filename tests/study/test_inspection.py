@@ -72,9 +72,9 @@ def test_a_folder_lists_each_recording_and_those_that_cannot_be_read(tmp_path) -
 
 
 def test_what_is_not_known_is_refused_with_what_is(tmp_path) -> None:
-    (tmp_path / "a.npy").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"a\.npy is not known: want videos \(\.mp4"):
-        inspect_path(tmp_path / "a.npy")
+    (tmp_path / "a.dat7").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"a\.dat7 is not known: want videos \(\.mp4"):
+        inspect_path(tmp_path / "a.dat7")
     with pytest.raises(InputError, match="has no known file: want videos"):
         inspect_path(tmp_path)
     with pytest.raises(InputError, match="no file"):
