@@ -10,6 +10,7 @@ import pytest
 from emotion_rppg import demo, load
 from emotion_rppg.emotion import DUMMIES
 from emotion_rppg.evaluation.plans import QUALITY_ALONE
+from emotion_rppg.pulse import DEFAULT_METHOD
 from emotion_rppg.pulse.training import train
 
 
@@ -33,7 +34,8 @@ def test_the_demo_writes_all_its_outputs(tmp_path, monkeypatch) -> None:
     assert "no evidence about real people" in html
     table = pd.read_csv(out / "table.csv")
     assert {"hr_bpm", "rmssd_ms", "seq_ibi_ms", "emb_000", "label_arousal"} <= set(table)
-    assert set(table["method"]) == {"pos"}
+    assert set(table["method"]) == {DEFAULT_METHOD}
+    assert set(table["network"]) == {"bundled"}
     results = pd.read_csv(out / "results.csv")
     assert set(results["target"]) == {"arousal", "valence"}
     assert set(results["head"]) == {*DUMMIES, QUALITY_ALONE, *demo.HEADS}

@@ -66,8 +66,8 @@ Weights = Annotated[
 Method = Annotated[
     str,
     typer.Option(
-        help="rPPG method for videos, such as physnet (the bundled network), green, ica, chrom, pos, "
-        "lgi, pbv or omit. Also the model folder of a network."
+        help="rPPG method for videos, such as physnet, green, ica, chrom, pos, lgi, pbv or omit; "
+        "or the model folder of a network."
     ),
 ]
 Channel = Annotated[
