@@ -12,6 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from emotion_rppg.runtime.threads import (
+    measured_load,
+    opencv_threads,
+    planned_threads,
+    threads_set_by_user,
+    usable_cores,
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -64,7 +72,16 @@ def _python() -> str:
 
 
 def _cores() -> str:
-    return f"{os.cpu_count()} cores"
+    usable, present = usable_cores(), os.cpu_count() or 1
+    limit = "" if usable == present else f", {usable:g} usable (CPU affinity or quota)"
+    return f"{present} cores{limit}; other processes use {measured_load():.1f}"
+
+
+def _threads() -> str:
+    threads = planned_threads()
+    by_user = threads_set_by_user() is not None
+    reason = "set in the environment" if by_user else "planned from the free cores"
+    return f"{threads} for networks, {opencv_threads(threads)} for OpenCV: {reason}"
 
 
 def _library(name: str) -> Callable[[], str]:
@@ -174,6 +191,7 @@ _REQUIRED: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("emotion-rppg", _package, ""),
     ("python", _python, "use Python 3.11–3.13"),
     ("cores", _cores, ""),
+    ("threads", _threads, ""),
     ("numpy", _library("numpy"), _REINSTALL),
     ("scipy", _library("scipy"), _REINSTALL),
     ("pandas", _library("pandas"), "pip install 'pandas>=2.2,<3'"),
