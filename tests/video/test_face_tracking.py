@@ -135,8 +135,8 @@ def detections(picture: Callable[[float], np.ndarray], seconds: float = 6.0) -> 
     ("picture", "expected"),
     [
         (lambda t: PATTERN, [0, 0.5, 2.5, 4.5]),
-        # the light changes, and the pulse
-        (lambda t: PATTERN + 4 * np.sin(9 * t) + 6 * (t > 3), [0, 0.5, 2.5, 4.5]),
+        # the colour of the light changes, as by a screen
+        (lambda t: PATTERN + np.array([10, 0, 0]) * np.sin(9 * t), [0, 0.5, 2.5, 4.5]),
         # moved by one of 80 pixels, once
         (lambda t: PATTERN if t < 1.2 else np.roll(PATTERN, 1, 1), [0, 0.5, 1.5, 3.5, 5.5]),
         # moves slowly all the time
