@@ -14,7 +14,6 @@ from pathlib import Path
 
 from emotion_rppg.runtime.threads import (
     measured_load,
-    opencv_threads,
     planned_threads,
     threads_set_by_user,
     usable_cores,
@@ -78,10 +77,9 @@ def _cores() -> str:
 
 
 def _threads() -> str:
-    threads = planned_threads()
     by_user = threads_set_by_user() is not None
     reason = "set in the environment" if by_user else "planned from the free cores"
-    return f"{threads} for networks, {opencv_threads(threads)} for OpenCV: {reason}"
+    return f"{planned_threads()} ({reason})"
 
 
 def _library(name: str) -> Callable[[], str]:

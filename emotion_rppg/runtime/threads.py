@@ -185,11 +185,6 @@ def planned_threads(*, workers: int = 1) -> int:
     return min(free, threads_for(usable_cores(), workers=workers))
 
 
-def opencv_threads(planned: int) -> int:
-    """Plan the threads of OpenCV: half, since it decodes and detects while a network computes."""
-    return max(1, planned // 2)
-
-
 def measured_load(seconds: float = SHORTEST_S) -> float:
     """Measure how many cores other processes use, over a short time or since the last plan."""
     _load.busy_cores()

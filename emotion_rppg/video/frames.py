@@ -22,7 +22,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
-from emotion_rppg.runtime.threads import opencv_threads, planned_threads
+from emotion_rppg.runtime.threads import planned_threads
 from emotion_rppg.video.deinterlace import deinterlaced_frames, is_interlaced
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def opencv() -> ModuleType:
                 ) from error
         raise
     if not is_loaded and "OPENCV_FOR_THREADS_NUM" not in os.environ:
-        cv2.setNumThreads(opencv_threads(planned_threads()))
+        cv2.setNumThreads(planned_threads())
     return cv2
 
 

@@ -1,5 +1,6 @@
 """Numerical libraries get as many threads as there are free cores, unless the user chose."""
 
+import builtins
 import math
 import os
 import subprocess
@@ -13,7 +14,6 @@ from emotion_rppg.runtime import threads
 from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.runtime.threads import (
     cgroup_quota,
-    opencv_threads,
     planned_threads,
     planned_torch_threads,
     threads_for,
@@ -89,11 +89,6 @@ def test_the_plan_of_a_machine(monkeypatch, cpus, busy, quota, workers, environ,
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     assert planned_threads(workers=workers) == expected
-
-
-@pytest.mark.parametrize(("planned", "expected"), [(1, 1), (2, 1), (4, 2), (9, 4)])
-def test_opencv_shares_the_cores_with_a_network(planned, expected) -> None:
-    assert opencv_threads(planned) == expected
 
 
 # ---- what the system tells -------------------------------------------------------------------
@@ -329,6 +324,27 @@ def threads_clip():
     import numpy as np
 
     return np.random.default_rng(0).integers(0, 255, (32, 2, 2, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [({}, 3), ({"OPENCV_FOR_THREADS_NUM": "5"}, 0)])
+def test_opencv_starts_with_the_planned_threads(monkeypatch, chosen, expected) -> None:
+    from emotion_rppg.video import frames
+
+    a_machine(monkeypatch, cpus=8, busy=5.0)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    given = [0]
+    fake = SimpleNamespace(setNumThreads=given.append, __spec__=None)
+    monkeypatch.delitem(sys.modules, "cv2", raising=False)
+    monkeypatch.setattr("builtins.__import__", importing("cv2", fake))
+    frames.opencv()
+    assert given[-1] == expected
+
+
+def importing(module: str, instead: object):
+    """Return an import function that gives an object in place of one module."""
+    original = builtins.__import__
+    return lambda name, *rest: instead if name == module else original(name, *rest)
 
 
 # ---- workers -------------------------------------------------------------------------------------
