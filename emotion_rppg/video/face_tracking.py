@@ -349,12 +349,13 @@ class _Tracker:
         if frame.time_s > self._detected_s + STILL_S - 1e-3 or not self._history.is_detected:
             return False
         before, face = self._view, self._last_face
-        view = face and face_view(frame.image, face, VIEW)
-        if view is None or before is None:
+        after = None if face is None else face_view(frame.image, face, VIEW)
+        if before is None or after is None:
             return False
-        before, view = (each - each.mean(axis=(0, 1)) for each in (before, view))
-        contrast = float(before.std())
-        return contrast >= LEAST_CONTRAST and float((view - before).std()) < STILL * contrast
+        contrast = float((before - before.mean(axis=(0, 1))).std())
+        change = after - before
+        change -= change.mean(axis=(0, 1))  # of the light
+        return contrast >= LEAST_CONTRAST and float(change.std()) < STILL * contrast
 
     def _choose(self, faces: Sequence[DetectedFace]) -> DetectedFace | None:
         """Select the tracked person among the detected faces, None if not among them."""
