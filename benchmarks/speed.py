@@ -1,7 +1,8 @@
-"""Measure speed and memory from video to wave: ``python -m benchmarks.speed [VIDEO]``.
+"""Measure speed and memory from video to wave: ``python -m benchmarks.speed [VIDEO | loaded]``.
 
 Absolute times depend on the machine; ratios, measured in turn in one run, do so less. ``VIDEO`` is
-the file of the cold start; default: a synthetic one of 10 s. It takes about five minutes.
+the file of the cold start; default: a synthetic one of 10 s. ``loaded``: only the verb beside other
+busy processes, with and without planned threads. All takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import torch
@@ -27,6 +30,7 @@ from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.pulse.training.clips import as_tensors
 from emotion_rppg.pulse.training.losses import negative_pearson
 from emotion_rppg.runtime.model_folders import load_tensors
+from emotion_rppg.runtime.threads import COUNTS, WAITING, threads_for, usable_cores
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.synthesis.faces import face
@@ -37,6 +41,7 @@ RATE_HZ = 30.0
 FRAMES = 300  # of a forward pass: a chunk of ten seconds
 PUBLISHED_PX, PUBLISHED_FRAMES = 72, 128
 ROUNDS = 5
+LIBRARY_SPINS = "300000"  # rounds in which a thread of GNU OpenMP waits by default
 DRAWN = 8  # clips with different codec, motion and camera
 Forward = Callable[[], torch.Tensor]
 # Peak MB of this process alone (Linux); ru_maxrss would include the memory of its parent
@@ -186,6 +191,65 @@ def file_rows(folder: Path, arguments: Sequence[str]) -> dict[str, str]:
     return rows
 
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+LIBRARY = dict.fromkeys((*COUNTS, *WAITING, *ONE_THREAD), "")  # nothing chosen
+
+
+@contextmanager
+def busy_processes(number: int) -> Iterator[None]:
+    """Keep some cores busy with other processes while the block runs."""
+    run = [sys.executable, "-c", "while True: pass"]
+    others = [subprocess.Popen(run) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+def verb_seconds(video: Path, method: str, chosen: Mapping[str, str]) -> tuple[float, float]:
+    """Measure wall time and processor time of the verb `pulse` with some variables set, seconds."""
+    environ = {k: v for k, v in os.environ.items() if k not in LIBRARY} | chosen
+    with tempfile.TemporaryDirectory() as folder:
+        run = [sys.executable, "-m", "emotion_rppg.cli", "pulse", str(video), "--method", method]
+        before, begun = sum(os.times()[2:4]), time.perf_counter()
+        out = ["--out", str(Path(folder) / "wave.csv")]
+        subprocess.run([*run, *out], env=environ, capture_output=True, check=True)
+        return time.perf_counter() - begun, sum(os.times()[2:4]) - before
+
+
+def loaded_rows(folder: Path) -> dict[str, str]:
+    """Compare the planned threads with one thread and with those that the libraries would choose.
+
+    The cases run in turn: alone, with one other process, and with one on each core but one.
+    """
+    minute = write_clip(folder / "minute.mp4", 60)
+    cores = threads_for(usable_cores())
+    defaults = {name: str(cores) for name in ONE_THREAD} | {"GOMP_SPINCOUNT": LIBRARY_SPINS}
+    cases = {"planned": {}, "one thread": dict.fromkeys(ONE_THREAD, "1"), "not planned": defaults}
+    rows = {}
+    for others in sorted({0, 1, cores - 1}):
+        runs: dict[str, list[tuple[float, float]]] = {name: [] for name in cases}
+        for _ in range(ROUNDS):
+            for name, chosen in cases.items():
+                with busy_processes(others):
+                    runs[name].append(verb_seconds(minute, "physnet", chosen))
+        wall, used = (
+            {name: median(pair[k] for pair in pairs) for name, pairs in runs.items()}
+            for k in (0, 1)
+        )
+        texts = (
+            f"{name} {wall[name]:.1f} s ({wall[name] / wall['one thread']:.2f}×), "
+            f"{used[name]:.1f} s of processor time"
+            for name in cases
+        )
+        rows[f"`pulse --method physnet`, a minute of 640×480; {others} other processes"] = (
+            "; ".join(texts)
+        )
+    return rows
+
+
 def core_rows(folder: Path) -> dict[str, str]:
     """Measure the processor time of a minute of video on one core, with one thread."""
     torch.set_num_threads(1)
@@ -200,8 +264,11 @@ def core_rows(folder: Path) -> dict[str, str]:
 def main(arguments: Sequence[str] = ()) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = file_rows(Path(folder), arguments) | core_rows(Path(folder))
-        rows |= network_rows() | training_rows()
+        if arguments == ["loaded"]:
+            rows = loaded_rows(Path(folder))
+        else:
+            rows = file_rows(Path(folder), arguments) | loaded_rows(Path(folder))
+            rows |= core_rows(Path(folder)) | network_rows() | training_rows()
     print("| what | measured |\n|---|---|")
     for what, measured in rows.items():
         print(f"| {what} | {measured} |")

@@ -6,7 +6,6 @@ heart rates follow the ratings by construction.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,6 +19,7 @@ from emotion_rppg.report.plots import signals
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.parallel import map_in_order
 from emotion_rppg.runtime.provenance import write_run
+from emotion_rppg.runtime.threads import threads_for, usable_cores
 from emotion_rppg.signals import Beats, Signal
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run_demo(
     from emotion_rppg.runtime.tables import write_table
     from emotion_rppg.study import extract, fit
 
-    workers = workers or os.cpu_count() or 1
+    workers = workers or threads_for(usable_cores())
     started_s = time.monotonic()
     with atomic_folder(out) as fresh:
         with progress("1/6 synthetic people and their videos") as bar:

@@ -12,6 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from emotion_rppg.runtime.threads import (
+    measured_load,
+    planned_threads,
+    threads_set_by_user,
+    usable_cores,
+)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -64,7 +71,15 @@ def _python() -> str:
 
 
 def _cores() -> str:
-    return f"{os.cpu_count()} cores"
+    usable, present = usable_cores(), os.cpu_count() or 1
+    limit = "" if usable == present else f", {usable:g} usable (CPU affinity or quota)"
+    return f"{present} cores{limit}; other processes use {measured_load():.1f}"
+
+
+def _threads() -> str:
+    by_user = threads_set_by_user() is not None
+    reason = "set in the environment" if by_user else "planned from the free cores"
+    return f"{planned_threads()} ({reason})"
 
 
 def _library(name: str) -> Callable[[], str]:
@@ -174,6 +189,7 @@ _REQUIRED: tuple[tuple[str, Callable[[], str], str], ...] = (
     ("emotion-rppg", _package, ""),
     ("python", _python, "use Python 3.11–3.13"),
     ("cores", _cores, ""),
+    ("threads", _threads, ""),
     ("numpy", _library("numpy"), _REINSTALL),
     ("scipy", _library("scipy"), _REINSTALL),
     ("pandas", _library("pandas"), "pip install 'pandas>=2.2,<3'"),

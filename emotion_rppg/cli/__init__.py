@@ -5,12 +5,14 @@ Heavy libraries are imported inside the verbs, so that `--help` answers at once.
 
 from emotion_rppg.cli import system, inspect, extract, evaluate, train, interactive  # noqa: F401, I001 (order of --help)
 from emotion_rppg.cli.verbs import app
+from emotion_rppg.runtime.threads import prepare_process
 
 
 def main() -> None:
     """Run the verb that the command line names."""
     import gc
 
+    prepare_process()
     # torch and SciPy create a million long-lived objects at import. Collecting garbage after every
     # 700 new objects would scan them again and again, a twentieth of the time of a short verb.
     gc.set_threshold(50_000, 20, 50)

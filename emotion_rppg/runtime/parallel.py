@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.threads import limit_worker, planned_threads, threads_set_by_user
 
 _TIMEOUT_S = 20.0  # to reach a scheduler
 _AHEAD = 4  # items prefetched; images may be large
@@ -93,12 +95,15 @@ def _run(
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    if workers > 1:
-        # inherited by the workers; OpenCV's threads would compete with them for the same cores
-        os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    config: dict[str, Any]
     with _without_joblib_warnings(), _cluster(scheduler) as client:
         remote = client is not None
-        with parallel_config(backend="dask", client=client) if remote else nullcontext():
+        if remote:
+            config = {"backend": "dask", "client": client}
+            function = partial(_on_cluster, _slots_of(client), os.getpid(), function)
+        else:
+            config = _plan_workers(workers)
+        with parallel_config(**config) if config else nullcontext():
             run = Parallel(n_jobs=-1 if remote else workers, return_as=order)
         try:
             with _sigint_blocked_in_children() if workers > 1 and not remote else nullcontext():
@@ -114,6 +119,37 @@ def _run(
                 "a worker process died, most often for lack of memory: finished results are "
                 "cached; run the same command again with fewer --workers"
             ) from error
+
+
+def _plan_workers(workers: int) -> dict[str, Any]:
+    """Share the cores among worker processes; return joblib's configuration that does so."""
+    if workers == 1:
+        return {}
+    threads = planned_threads(workers=workers)
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", str(threads))  # inherited by the workers
+    # what the user set in the environment is inherited, too
+    limit = {} if threads_set_by_user() else {"inner_max_num_threads": threads}
+    return {"backend": "loky", **limit}
+
+
+def _slots_of(client: Any) -> dict[str, int]:
+    """Count the jobs that run at a time on the machine of each worker of a cluster, by address."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    slots = Counter[str]()
+    for worker in workers.values():
+        slots[worker["host"]] += worker["nthreads"]
+    return {address: slots[worker["host"]] for address, worker in workers.items()}
+
+
+def _on_cluster(
+    slots: dict[str, int], client_pid: int, function: Callable[..., Any], *job: Any
+) -> Any:
+    """Run a job after its process has limited its threads to its share of the machine's cores."""
+    from distributed import get_worker
+
+    if os.getpid() != client_pid:  # else the worker is a thread of the user's process
+        limit_worker(slots.get(get_worker().address, 1))
+    return function(*job)
 
 
 @contextmanager

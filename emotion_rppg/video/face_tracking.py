@@ -24,10 +24,15 @@ log = logging.getLogger(__name__)
 
 DETECT_S = 0.5  # between detections while a face is detected: 10–20 ms each
 SEARCH_S = 0.2  # while none is detected, so that the start and end of a loss are known this well
+STILL_S = 2.0  # while the image of the face does not change
+# Change of that image, as a share of its contrast: 0.04 by the noise of a real camera, 0.15 where a
+# face has moved by 1 % of its width; a detection itself errs by 0.5 %
+STILL, VIEW, LEAST_CONTRAST = 0.06, 32, 4.0
 SMOOTH_S = 1.0  # half the width of the Hann weights; twice DETECT_S or more, so they sum evenly
 MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two detections
 WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
 CELLS = 32  # a side of the grid over the face's box on which skin is weighted
+MOST_EXACT = (2**31 - 1) // 255  # pixels whose sum 32-bit integers hold
 
 NO_FACE = "want one that is lit, turned to the camera and at least a twentieth as wide as the frame"
 FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
@@ -59,15 +64,16 @@ def track_face(
 ) -> Iterator[FaceFrame]:
     """Track one face through a video; yield a `FaceFrame` for each frame, in order.
 
-    The detector runs every 0.5 s, and every 0.2 s while it detects no face. Tracking starts with
-    the largest face of the first detection that has any. From then on it selects the face whose
-    centre is nearest, if that moved by less than 0.7 face sizes. A face farther away counts as the
-    same person only when it is alone in the frame and no frame has shown two. A frame has a box
-    when the detection nearest to it in time has the face; one detection between two without a face
-    is rejected. Boxes and landmarks are Hann-weighted means (1 s to either side) of the detections
-    of the same uninterrupted stretch. Those weights have zeros at 1, 1.5, 2 … Hz, so little noise
-    of the detector reaches the band of the heart rate. Up to one second of frames is held in
-    memory, whatever the duration of the video.
+    The detector runs every 0.5 s, every 2 s while the image of the face does not change, and every
+    0.2 s while it detects no face. Tracking starts with the largest face of the first detection
+    that has any. From then on it selects the face whose centre is nearest, if that moved by less
+    than 0.7 face sizes. A face farther away counts as the same person only when it is alone in the
+    frame and no frame has shown two. A frame has a box when the detection nearest to it in time has
+    the face; one detection between two without a face is rejected. Boxes and landmarks are
+    Hann-weighted means (1 s to either side) of the detections of the same uninterrupted stretch.
+    Those weights have zeros at 1, 1.5, 2 … Hz, so little noise of the detector reaches the band of
+    the heart rate. Up to one second of frames is held in memory, whatever the duration of the
+    video.
 
     Parameters
     ----------
@@ -318,18 +324,38 @@ class _Tracker:
         self._due_s = -np.inf
         self._last_face: DetectedFace | None = None  # the last detection of the person
         self._most_faces = 0  # in one frame
+        self._detected_s = -np.inf
+        self._view: np.ndarray | None = None  # the face's box at the last detection
 
     def update(self, frame: Frame) -> None:
-        """Run the detector on a frame if a detection is due."""
+        """Run the detector on a frame if a detection is due and the face has changed."""
         if frame.time_s < self._due_s:
             return
-        found = self._choose(self._detect(frame.image))
+        still = self._is_still(frame)
+        found = self._last_face if still else self._choose(self._detect(frame.image))
         before = self._last_face if self._history.is_detected else None
         linked = bool(found and before and continues(found, before))
         self._history.add(frame.time_s, found, linked=linked)
+        if not still:
+            self._detected_s = frame.time_s
+            # a detection that the one before does not confirm may be false
+            self._view = face_view(frame.image, found, VIEW) if found and linked else None
         self._last_face = found or self._last_face
         # a frame can come slightly before its due time where the rate does not divide the step
         self._due_s = frame.time_s + (DETECT_S if found else SEARCH_S) - 1e-3
+
+    def _is_still(self, frame: Frame) -> bool:
+        """Tell whether the image of the face is that of the last detection, up to its light."""
+        if frame.time_s > self._detected_s + STILL_S - 1e-3 or not self._history.is_detected:
+            return False
+        before, face = self._view, self._last_face
+        after = None if face is None else face_view(frame.image, face, VIEW)
+        if before is None or after is None:
+            return False
+        contrast = float((before - before.mean(axis=(0, 1))).std())
+        change = after - before
+        change -= change.mean(axis=(0, 1))  # of the light
+        return contrast >= LEAST_CONTRAST and float(change.std()) < STILL * contrast
 
     def _choose(self, faces: Sequence[DetectedFace]) -> DetectedFace | None:
         """Select the tracked person among the detected faces, None if not among them."""
@@ -361,6 +387,18 @@ class _Tracker:
         )
 
 
+def face_view(image: np.ndarray, face: DetectedFace, size: int) -> np.ndarray | None:
+    """Shrink the part of an image in a face's box to float32 (size, size, 3); None if outside."""
+    x, y, w, h = face.box
+    rows, columns = slice(max(int(y), 0), int(y + h) + 1), slice(max(int(x), 0), int(x + w) + 1)
+    part = image[rows, columns]
+    if not part.size:
+        return None
+    cv2 = opencv()
+    small = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
+
+
 def continues(face: DetectedFace, before: DetectedFace) -> bool:
     """Tell whether a detection continues an earlier one: near it and lying on the same side."""
     return distance_between(face, before) < MOST_MOVE and face.turn == before.turn
@@ -379,13 +417,12 @@ def _skin_weights(frame: FaceFrame, size: int) -> np.ndarray:
     x, y, w, h = frame.box
     middle = (np.arange(size) + 0.5) / size
     height, width = frame.image.shape[:2]
-    px, py = np.meshgrid(x + w * middle, y + h * middle)
+    px, py = x + w * middle, (y + h * middle)[:, None]
     eyes, mouth = frame.landmarks[:2].mean(0), frame.landmarks[3:].mean(0)
     axes = np.stack([frame.landmarks[1] - frame.landmarks[0], mouth - eyes], axis=1)
     # across: eyes at ±0.5; down: eyes at 0, mouth at 1
-    across, down = np.einsum(
-        "ij,jkl->ikl", np.linalg.pinv(axes), np.stack([px, py]) - eyes[:, None, None]
-    )
+    inverse = np.linalg.pinv(axes)
+    across, down = (row[0] * (px - eyes[0]) + row[1] * (py - eyes[1]) for row in inverse)
     forehead = _inside(across, -0.65, 0.65) * _inside(down, -0.8, -0.28)
     cheeks = _inside(np.abs(across), 0.2, 0.85) * _inside(down, 0.25, 0.8)
     in_frame = (px > 0) & (px < width) & (py > 0) & (py < height)
@@ -408,11 +445,10 @@ def _cells(image: np.ndarray, box: tuple[float, float, float, float], size: int)
     x, y, w, h = box
     low_y, high_y, top, bottom = _edges(y, h, size, image.shape[0])
     low_x, high_x, left, right = _edges(x, w, size, image.shape[1])
-    cv2 = opencv()
-    integral = cv2.integral(image[top:bottom, left:right], sdepth=cv2.CV_64F)
-    rows = _between(integral, high_y) - _between(integral, low_y)
-    columns = np.ascontiguousarray(rows.transpose(1, 0, 2))
-    sums = (_between(columns, high_x) - _between(columns, low_x)).transpose(1, 0, 2)
+    part, cv2 = image[top:bottom, left:right], opencv()
+    depth = cv2.CV_32S if part.shape[0] * part.shape[1] <= MOST_EXACT else cv2.CV_64F
+    integral = cv2.integral(part, sdepth=depth)
+    sums = _sums(_sums(integral, low_y, high_y, 0), low_x, high_x, 1)
     mean: np.ndarray = sums / ((high_y - low_y)[:, None] * (high_x - low_x))[:, :, None]
     return mean
 
@@ -433,8 +469,16 @@ def _edges(
     return low - first, high - first, first, stop
 
 
-def _between(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Interpolate values along the first axis linearly at fractional indices."""
-    below = np.minimum(where.astype(int), len(values) - 2)
-    part = (where - below)[:, None, None]
-    return (1 - part) * values[below] + part * values[below + 1]
+def _sums(integral: np.ndarray, low: np.ndarray, high: np.ndarray, axis: int) -> np.ndarray:
+    """Subtract the integral at the low edge of each cell from that at its high edge."""
+    if np.array_equal(low[1:], high[:-1]):  # each cell begins where the one before ends
+        return np.diff(_between(integral, np.append(low, high[-1]), axis), axis=axis)
+    return _between(integral, high, axis) - _between(integral, low, axis)
+
+
+def _between(values: np.ndarray, where: np.ndarray, axis: int) -> np.ndarray:
+    """Interpolate values (rows, columns, 3) linearly at fractional indices of rows or columns."""
+    below = np.minimum(where.astype(int), values.shape[axis] - 2)
+    part = (where - below)[:, None] if axis else (where - below)[:, None, None]
+    at = (slice(None),) * axis
+    return np.asarray((1 - part) * values[(*at, below)] + part * values[(*at, below + 1)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
+from emotion_rppg.runtime.threads import planned_threads
 from emotion_rppg.video.deinterlace import deinterlaced_frames, is_interlaced
 
 log = logging.getLogger(__name__)
@@ -59,13 +61,14 @@ class VideoFacts:
 
 
 def opencv() -> ModuleType:
-    """Import cv2 with the log output of its decoder switched off.
+    """Import cv2 with the log output of its decoder switched off and a planned number of threads.
 
     Raises
     ------
     InputError
         A system library that OpenCV needs is missing.
     """
+    is_loaded = "cv2" in sys.modules
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's AV_LOG_QUIET
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")  # both are read once, when cv2 loads
     try:
@@ -78,6 +81,8 @@ def opencv() -> ModuleType:
                     f"run 'apt-get install {package}' (Debian, Ubuntu)"
                 ) from error
         raise
+    if not is_loaded and "OPENCV_FOR_THREADS_NUM" not in os.environ:
+        cv2.setNumThreads(planned_threads())
     return cv2
 
 

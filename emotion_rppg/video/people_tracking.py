@@ -33,6 +33,7 @@ from emotion_rppg.video.face_tracking import (
     continues,
     distance_between,
     face_frame,
+    face_view,
 )
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 
@@ -237,7 +238,7 @@ class _PeopleTracker:
             others = [*boxes[:k], *boxes[k + 1 :], *missing]
             is_certain = all(_covered(face.box, other) < COVERED for other in others)
             track.add(frame.time_s, face, appearance, is_certain=is_certain)
-            track.view = track.anchor = _view(frame.image, face)
+            track.view = track.anchor = face_view(frame.image, face, VIEW)
         self._detected_s = frame.time_s
         self._due_s = frame.time_s + self._step_s(frame.time_s) - 1e-3
 
@@ -386,24 +387,12 @@ def _covered(a: np.ndarray, b: np.ndarray) -> float:
     return shared / max(float(min(np.prod(a[2:]), np.prod(b[2:]))), 1e-9)
 
 
-def _view(image: np.ndarray, face: DetectedFace) -> np.ndarray | None:
-    """Shrink the part of an image inside a face's box to float32 (16, 16, 3); None if outside."""
-    x, y, w, h = face.box
-    rows, columns = slice(max(int(y), 0), int(y + h) + 1), slice(max(int(x), 0), int(x + w) + 1)
-    part = image[rows, columns]
-    if not part.size:
-        return None
-    cv2 = opencv()
-    small = cv2.resize(part, (VIEW, VIEW), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32)
-
-
 def _is_replaced(track: _Track, frame: Frame) -> bool:
     """Tell whether another picture is suddenly where a track's face was in the last frame.
 
     The face may have moved by an eighth of its size more than was predicted.
     """
-    before, track.view = track.view, _view(frame.image, track.predicted(frame.time_s))
+    before, track.view = track.view, face_view(frame.image, track.predicted(frame.time_s), VIEW)
     if before is None or track.view is None:
         return False
     cv2 = opencv()

@@ -10,8 +10,17 @@ import pytest
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
+from emotion_rppg.video import face_tracking
 from emotion_rppg.video.detectors import TYPICAL_LANDMARKS, DetectedFace
-from emotion_rppg.video.face_tracking import FaceFrame, crop, read_trace, skin_mean, track_face
+from emotion_rppg.video.face_tracking import (
+    FaceFrame,
+    crop,
+    face_cells,
+    read_trace,
+    skin_mean,
+    track_face,
+    track_face_live,
+)
 from emotion_rppg.video.frames import Frame, read_frames
 
 RATE = 30
@@ -95,6 +104,50 @@ def test_one_detection_between_two_without_a_face_is_rejected(write: Write) -> N
 
     with pytest.raises(InputError, match="no face was found in 120 frames"):
         list(track_face(Video(path), detector=once))
+
+
+PATTERN = np.repeat(np.repeat(np.random.default_rng(1).integers(60, 200, (8, 8, 3)), 10, 0), 10, 1)
+NOISE = np.random.default_rng(2)
+
+
+def detections(picture: Callable[[float], np.ndarray], seconds: float = 6.0) -> list[float]:
+    """Return the times of the frames that a detector was called with, s."""
+    calls: list[float] = []
+    image = np.full((120, 160, 3), 30, np.uint8)
+    frames = []
+    for k in range(round(seconds * RATE)):
+        face = picture(k / RATE) + NOISE.normal(0, 1.5, PATTERN.shape)
+        image = image.copy()
+        image[20:100, 40:120] = np.clip(face, 0, 255)
+        frames.append(Frame(k, k / RATE, image))
+    times = {id(frame.image): frame.time_s for frame in frames}
+
+    def detector(image: np.ndarray) -> list[tuple[float, float, float, float]]:
+        calls.append(times[id(image)])
+        return [(40, 20, 80, 80)]
+
+    found = boxes(list(track_face_live(frames, delay_s=1.0, detector=detector)))
+    np.testing.assert_allclose(found, np.tile([40, 20, 80, 80], (len(found), 1)))
+    return calls
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (lambda t: PATTERN, [0, 0.5, 2.5, 4.5]),
+        # the colour of the light changes, as by a screen
+        (lambda t: PATTERN + np.array([10, 0, 0]) * np.sin(9 * t), [0, 0.5, 2.5, 4.5]),
+        # moved by one of 80 pixels, once
+        (lambda t: PATTERN if t < 1.2 else np.roll(PATTERN, 1, 1), [0, 0.5, 1.5, 3.5, 5.5]),
+        # moves slowly all the time
+        (lambda t: np.roll(PATTERN, round(2 * t), 0), list(np.arange(0, 6, 0.5))),
+        # nothing to compare
+        (lambda t: np.full_like(PATTERN, 90), list(np.arange(0, 6, 0.5))),
+    ],
+    ids=["still", "light", "moved", "slow", "plain"],
+)
+def test_a_face_that_does_not_move_is_detected_less_often(picture, expected) -> None:
+    np.testing.assert_allclose(detections(picture), expected, atol=0.04)
 
 
 def test_a_very_short_video_has_the_box_of_its_one_detection(write: Write) -> None:
@@ -192,6 +245,32 @@ def test_a_face_is_averaged_over_skin_not_eyes_mouth_or_surroundings() -> None:
         image[y - 4 : y + 4, x - 6 : x + 6] = 0
     mean = skin_mean(FaceFrame(0, image, (30, 20, 60, 80), marks))
     np.testing.assert_allclose(mean, (180, 120, 90), atol=1)
+
+
+def exact_cells(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
+    """Average cells by the share of each pixel in each of them."""
+    weights = []
+    for start, extent, n in ((box[1], box[3], image.shape[0]), (box[0], box[2], image.shape[1])):
+        edges = start + extent * np.arange(size + 1) / size
+        low, high = (np.clip(e[:, None] - np.arange(n), 0, 1) for e in (edges[:-1], edges[1:]))
+        weights.append((high - low) / (high - low).sum(axis=1, keepdims=True))
+    return np.einsum("yj,xi,jik->yxk", *weights, image.astype(float))
+
+
+@pytest.mark.parametrize("most", [face_tracking.MOST_EXACT, 100], ids=["32 bits", "64 bits"])
+def test_cells_are_exact_means_however_large_the_sums(monkeypatch, most: int) -> None:
+    monkeypatch.setattr(face_tracking, "MOST_EXACT", most)
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3)).astype(np.uint8)
+    for box in ((10.3, 5.7, 61.9, 70.2), (30.0, 20.0, 32.0, 32.0), (3.25, 4.5, 20.1, 11.3)):
+        cells = face_cells(FaceFrame(0.0, image, box), 32)
+        np.testing.assert_allclose(cells, exact_cells(image, box, 32), atol=1e-7)
+
+
+@pytest.mark.slow
+def test_sums_over_many_white_pixels_do_not_overflow() -> None:
+    white = np.full((2, face_tracking.MOST_EXACT // 2 + 99, 3), 255, np.uint8)
+    box = (0.0, 0.0, float(white.shape[1]), 2.0)
+    np.testing.assert_allclose(face_cells(FaceFrame(0.0, white, box), 1), 255)
 
 
 def test_without_a_box_the_colour_is_nan_and_the_crop_black() -> None:

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse.inference import winograd
+from emotion_rppg.runtime.threads import torch_threads
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose3d)
 
@@ -96,6 +97,6 @@ class OpenVino:
             warnings.simplefilter("ignore")
             model = self._library.convert_model(self._module, example_input=torch.zeros_like(x))
         model.reshape(list(x.shape))
-        threads = str(torch.get_num_threads())
+        threads = str(torch_threads())
         options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
         return self._library.Core().compile_model(model, "CPU", options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.methods import detrend
 from emotion_rppg.runtime.devices import pick_device
 from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config
+from emotion_rppg.runtime.threads import planned_torch_threads
 from emotion_rppg.video.face_tracking import WIDEN
 
 if TYPE_CHECKING:
@@ -68,7 +70,8 @@ class Network:
         from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 
         x = torch.as_tensor(np.ascontiguousarray(clip), dtype=torch.float32)
-        with torch.inference_mode():
+        planned = planned_torch_threads() if self.device == "cpu" else nullcontext()
+        with torch.inference_mode(), planned:
             x = x.permute(3, 0, 1, 2)[None].to(self.device)
             wave = self.module(NORMALISATIONS[self.config["normalisation"]](x))
         found = wave[0].float().cpu().numpy().astype(float)
