@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FASTEST_HZ = 25.0  # the signal is reduced to this rate
+SLOWEST_HZ = 8.0  # slower signals are interpolated to it: the filters of NeuroKit2 reach 3 Hz
 LEAST_RUN_S = 10.0
 BREATHS_HZ = (0.07, 0.75)  # search range of the spectrum: 4–45 breaths a minute
 LEAST_BREATHS = 3
@@ -110,7 +111,8 @@ def table(
 
 def _of_window(signal: Signal, beats: Beats) -> dict[str, float]:
     """The features of a window, as far as it has breaths."""
-    reduced = signal.resample(FASTEST_HZ) if signal.rate_hz > FASTEST_HZ else signal
+    rate_hz = min(max(signal.rate_hz, SLOWEST_HZ), FASTEST_HZ)
+    reduced = signal if rate_hz == signal.rate_hz else signal.resample(rate_hz)
     least = LEAST_RUN_S * reduced.rate_hz
     runs = [_part(reduced, a, b) for a, b in reduced.runs() if b - a >= least]
     stretches = [find_breaths(run) for run in runs]

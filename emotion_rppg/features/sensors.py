@@ -351,7 +351,7 @@ SENSORS: dict[str, Sensor] = {
         "respiration",
         UNITS["resp"],
         _respiration,
-        8.0,
+        3.0,
         "One value for 15 s, and the lowest or highest value for 1 s (saturated).",
     ),
     "temp": Sensor(

@@ -38,7 +38,7 @@ def features(signal: Signal, beats: Beats | None = None) -> dict[str, float]:
     return dict(respiration.FAMILY([beats or Beats([], span_s=SPAN)], [signal]).iloc[0])
 
 
-@pytest.mark.parametrize("rate_hz", [10.0, 25.0, 700.0])
+@pytest.mark.parametrize("rate_hz", [3.9, 10.0, 25.0, 700.0])
 @pytest.mark.parametrize("per_min", [8.0, 15.0, 24.0])
 def test_planted_breaths_are_counted_at_any_rate(per_min, rate_hz) -> None:
     row = features(belt(per_min, rate_hz))

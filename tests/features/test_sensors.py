@@ -93,7 +93,7 @@ def test_missing_samples_and_slow_signals_have_their_reason() -> None:
     assert cut_sensor("eda", judge(holed), [(300, 60)]).reasons[0].startswith("missing samples")
     slow = judge(Signal(np.ones(50), 1.0, kind="resp"))
     (reason,) = cut_sensor("resp", slow, [(0, 50)]).reasons
-    assert reason == "sampled too slowly: 1 samples a second, at least 8 are wanted"
+    assert reason == "sampled too slowly: 1 samples a second, at least 3 are wanted"
 
 
 def test_a_fault_does_not_extend_over_the_ends() -> None:
