@@ -39,8 +39,6 @@ from emotion_rppg.cli.options import (
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import DEFAULT_METHOD, EVERYBODY
-from emotion_rppg.features import families_by_kind, kinds_of
-from emotion_rppg.features.family import PULSE
 from emotion_rppg.runtime.quiet import warnings_silenced
 
 if TYPE_CHECKING:
@@ -173,7 +171,9 @@ def features(
         str,
         typer.Option(
             metavar="NAME,…",
-            help=f"Feature families to compute: {families_by_kind()}.",
+            help="Feature families to compute: hrv, sequence, morphology (from the pulse), eda "
+            "(from EDA), resp (from respiration), temp (from skin temperature), acc (from "
+            "acceleration).",
         ),
     ] = "hrv,sequence",
     min_quality: MinQuality = None,
@@ -351,6 +351,7 @@ def predict(
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
+        from emotion_rppg.features import needs_pulse
         from emotion_rppg.report.prediction import write_people_prediction, write_prediction
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.tables import is_feature_table
@@ -362,8 +363,8 @@ def predict(
         from emotion_rppg.study.rest import Rest
         from emotion_rppg.windows import PERSON
 
-        def needs_pulse(model: Any) -> bool:
-            return PULSE in kinds_of(model.extraction.families if model.extraction else ["hrv"])
+        def reads_pulse(model: Any) -> bool:
+            return needs_pulse(model.extraction.families if model.extraction else ["hrv"])
 
         options: dict[str, Any] = {"region": region, "weights": weights, "device": device}
         resting = None if calibrate is None else Rest.parse(calibrate)
@@ -395,7 +396,7 @@ def predict(
         if not tables:
             channel, kind = channel_like(trained, given, channel)
             found = find_recordings(given, None, None, channel=channel, kind=kind)
-        if len(found) != 1 or not needs_pulse(trained):
+        if len(found) != 1 or not reads_pulse(trained):
             with progress_bar("reading") as progress:
                 result = _predict_many(
                     trained, given, tables, found, rest, out, options, arguments, inputs, progress

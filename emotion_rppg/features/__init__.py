@@ -42,17 +42,6 @@ def check_families(names: Sequence[str]) -> None:
             )
 
 
-def families_by_kind() -> str:
-    """List the families and the signals that they are computed from, for help texts."""
-    of: dict[str, list[str]] = {}
-    for family in FAMILIES.values():
-        of.setdefault(family.kind, []).append(family.name)
-    return ", ".join(
-        f"{', '.join(names)} (from {'the pulse' if kind == PULSE else SENSORS[kind].name})"
-        for kind, names in of.items()
-    )
-
-
 def kinds_of(names: Sequence[str]) -> tuple[str, ...]:
     """Return the kinds of signal that families are computed from: ``("pulse", "eda")``."""
     return tuple(dict.fromkeys(FAMILIES[name].kind for name in names))

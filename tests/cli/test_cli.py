@@ -21,6 +21,7 @@ from emotion_rppg.emotion.tasks import CODINGS
 from emotion_rppg.evaluation import SPLITS
 from emotion_rppg.evaluation.normalisation import NORMALISE
 from emotion_rppg.features import FAMILIES
+from emotion_rppg.features.sensors import SENSORS
 from emotion_rppg.pulse import METHODS, NETWORKS
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.training.losses import LOSSES
@@ -117,6 +118,14 @@ def names_in_help(text: str) -> set[str]:
     listed = plain.partition("such as ")[2] or plain.partition(": ")[2]
     clause = re.split(r"[;.](?: |$)", listed)[0]
     return set(re.split(r", | or ", clause))
+
+
+def test_the_help_of_features_lists_every_family_with_its_signal() -> None:
+    (option,) = (o for o in options_of(["features"]) if "--families" in o.opts)
+    listed = names_in_help(option.help)
+    assert listed == set(FAMILIES)
+    for sensor in SENSORS.values():
+        assert f"(from {sensor.name})" in option.help
 
 
 @pytest.mark.parametrize("words", list(each_verb()), ids=" ".join)

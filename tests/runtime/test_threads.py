@@ -29,7 +29,8 @@ CHOSEN = (*threads.COUNTS, *threads.WAITING, "OPENBLAS_NUM_THREADS", "OPENCV_FOR
 def fresh(monkeypatch) -> None:
     """Start each test with nothing chosen and no load measured."""
     for name in CHOSEN:
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that a variable that a test sets does not outlive it
+        monkeypatch.delenv(name)
     monkeypatch.setattr(threads, "_planned_variables", set())
     monkeypatch.setattr(threads, "_load", threads._Load())
 
