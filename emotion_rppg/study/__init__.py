@@ -9,13 +9,8 @@ from emotion_rppg.study.acquisition import (
     wave_inputs,
     waves,
 )
-from emotion_rppg.study.feature_table import (
-    extract,
-    failure_message,
-    features_of,
-    or_failure_reason,
-    order_columns,
-)
+from emotion_rppg.study.feature_rows import features_of, order_columns
+from emotion_rppg.study.feature_table import extract, failure_message, or_failure_reason
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import (
     channel_like,

@@ -1,12 +1,12 @@
-"""Extract feature tables from recordings: one row per window; a faulty file is only reported."""
+"""Extract the feature table of a study: all recordings; a faulty file is only reported."""
 
 from __future__ import annotations
 
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
@@ -17,22 +17,17 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import ATTRIBUTE, DEFAULT_METHOD, EVERYBODY, Extraction
 from emotion_rppg.features.baseline_columns import add_baseline_columns
 from emotion_rppg.features.beats.kinds import KINDS
-from emotion_rppg.features.beats.quality import quality_of
 from emotion_rppg.features.family import PULSE
-from emotion_rppg.features.sensors import SENSORS, Judged, cut_sensor, judge
+from emotion_rppg.features.sensors import SENSORS
 from emotion_rppg.features.trust import (
-    beats_of,
     check_min_quality,
-    wave_of,
-    withhold,
-    withhold_sensor,
 )
 from emotion_rppg.pulse import canonical
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.runtime.parallel import map_unless_cached
-from emotion_rppg.signals import Beats, Pulse, Signal
+from emotion_rppg.signals import Pulse, Signal
 from emotion_rppg.study.acquisition import (
     Progress,
     Reading,
@@ -42,12 +37,12 @@ from emotion_rppg.study.acquisition import (
     wave_inputs,
     wave_key,
 )
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, PERSON, SCALE, cut, trusted
+from emotion_rppg.study.feature_rows import features_of_all, order_columns, read_pulse, sensors_of
+from emotion_rppg.windows import EMBEDDING, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emotion_rppg.pulse.estimate import Preview
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -273,7 +268,7 @@ def _rows_key(recording: Recording, reading: Reading, options: Extraction) -> st
 
     window = (options.length_s, options.step_s, options.families, options.min_quality)
     records: list[Any] = [FAMILIES[name] for name in options.families]
-    sensors = {kind: recording.signals.get(kind) for kind in _sensors_of(options)}
+    sensors = {kind: recording.signals.get(kind) for kind in sensors_of(options)}
     try:
         pulse = needs_pulse(options.families) and (not sensors or reading.available(recording))
         inputs = wave_inputs(recording, reading) if pulse else []
@@ -315,47 +310,6 @@ def _extract_one(
     return rows, [p for p in pulses if isinstance(p, Signal)] if new else None
 
 
-def read_pulse(
-    recording: Recording,
-    reading: Reading,
-    options: Extraction,
-    *,
-    cached: list[Signal] | None = None,
-    progress: Progress | None = None,
-    preview: Preview | None = None,
-) -> tuple[Sequence[Pulse], str]:
-    """Read the pulses that the families need; none if none needs one, or with the reason.
-
-    Raises
-    ------
-    InputError
-        The pulse cannot be read, and no family of another signal is requested.
-    """
-    from emotion_rppg.features import needs_pulse
-
-    if not needs_pulse(options.families):
-        return [], ""
-    others = _sensors_of(options)
-    if others and not reading.available(recording):
-        wanted = "video or pulse signal" if reading.source == "auto" else reading.source
-        return [], f"no pulse: the recording has no {wanted}"
-    try:
-        if cached is not None:
-            return cached, ""
-        return reading.pulses(recording, progress, preview), ""
-    except InputError as error:
-        if not others:
-            raise
-        return [], f"no pulse: {error}"
-
-
-def _sensors_of(options: Extraction) -> tuple[str, ...]:
-    """Kinds of signal besides the pulse from which the families are computed."""
-    from emotion_rppg.features import kinds_of
-
-    return tuple(kind for kind in kinds_of(options.families) if kind != PULSE)
-
-
 def check_signals(items: Sequence[Recording], options: Extraction, reading: Reading) -> None:
     """Refuse families of signals that no recording has, before any is read.
 
@@ -366,7 +320,7 @@ def check_signals(items: Sequence[Recording], options: Extraction, reading: Read
     """
     from emotion_rppg.features import kinds_of
 
-    sensors = _sensors_of(options)
+    sensors = sensors_of(options)
     faults = [
         f"no recording has the signal {kind!r} ({SENSORS[kind].name}, {SENSORS[kind].unit})"
         for kind in sensors
@@ -390,142 +344,11 @@ def _check_people(options: Extraction) -> None:
             f"baseline {options.baseline!r} with face={EVERYBODY!r}: the people of two videos are "
             "not matched; give the baseline in seconds, or the face of one person"
         )
-    if options.face == EVERYBODY and _sensors_of(options):
+    if options.face == EVERYBODY and sensors_of(options):
         raise InputError(
-            f"families of {', '.join(_sensors_of(options))} with face={EVERYBODY!r}: the sensors "
+            f"families of {', '.join(sensors_of(options))} with face={EVERYBODY!r}: the sensors "
             "are of one person in the video; give the face of that person"
         )
-
-
-def features_of_all(
-    recording: Recording,
-    pulses: Sequence[Pulse],
-    reading: Reading,
-    options: Extraction,
-    *,
-    no_pulse: str = "",
-) -> pd.DataFrame:
-    """Compute the feature rows of a recording: of its pulse, or of every person in its video.
-
-    Without a pulse, ``no_pulse`` is the reason.
-    """
-    import pandas as pd
-
-    if not pulses or not reading.reads_people(recording):
-        pulse = pulses[0] if pulses else None
-        return features_of(recording, pulse, reading, options, no_pulse=no_pulse)
-    rows = [
-        features_of(recording, pulse, reading, options, person=number)
-        for number, pulse in enumerate(pulses, 1)
-    ]
-    return pd.concat(rows, ignore_index=True)
-
-
-def features_of(
-    recording: Recording,
-    pulse: Pulse | None,
-    reading: Reading,
-    options: Extraction,
-    *,
-    person: int | None = None,
-    no_pulse: str = "",
-) -> pd.DataFrame:
-    """Compute the feature rows of a recording, without baseline and embeddings.
-
-    The windows are those of the pulse, or without one those of the other signals.
-
-    Parameters
-    ----------
-    pulse : Signal, Beats or None
-        The pulse wave, or the beats of a device without a wave.
-    person : int, optional
-        Number of the wave's person in the video, for the column ``person``.
-    no_pulse : str
-        Why there is no pulse, for the column ``reason``.
-
-    Raises
-    ------
-    InputError
-        Neither a pulse nor another signal of the families could be read.
-    """
-    import pandas as pd
-
-    from emotion_rppg.features import FAMILIES, check_families
-
-    check_families(options.families)  # a worker process has only those of the package
-    facts = reading.facts(recording, pulse=pulse is not None)
-    if person is not None:
-        facts[PERSON] = person
-    sensors = {kind: _read_sensor(recording, kind) for kind in _sensors_of(options)}
-    beats = _no_beats(recording, sensors, no_pulse) if pulse is None else beats_of(pulse)
-    wave = None if pulse is None else wave_of(pulse)
-    windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
-    spans = list(zip(windows.table["start_s"], windows.table["duration_s"], strict=True))
-    sensed = {kind: cut_sensor(kind, judged, spans) for kind, judged in sensors.items()}
-    parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
-    families = [FAMILIES[name] for name in options.families]
-    measured = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "quality": [quality_of(b, s, min_quality=least) for b, s in parts],
-                    "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
-                }
-            ),
-            *(
-                family(
-                    windows.beats,
-                    windows.signals if family.kind == PULSE else sensed[family.kind].signals,
-                )
-                for family in families
-            ),
-        ],
-        axis=1,
-    )
-    reasons = None if pulse is not None else [no_pulse] * len(windows)
-    features = withhold(
-        measured, windows.beats, windows.signals, min_quality=least, reasons=reasons
-    )
-    for one in sensed.values():
-        features = withhold_sensor(features, one)
-    return order_columns(pd.concat([windows.table, features], axis=1))
-
-
-def _read_sensor(recording: Recording, kind: str) -> Judged | str:
-    """Read and judge a signal without beats, or say in a sentence why there is none."""
-    if kind not in recording.signals:
-        return f"no signal: the recording has no {kind}"
-    try:
-        return judge(replace(recording.read(kind), kind=kind))
-    except InputError as error:
-        return f"not read: {error}"
-
-
-def _no_beats(recording: Recording, sensors: Mapping[str, Judged | str], no_pulse: str) -> Beats:
-    """Return no beats over the span of the other signals of a recording without a wave."""
-    signals = [judged.signal for judged in sensors.values() if isinstance(judged, Judged)]
-    if not signals:
-        texts = [no_pulse, *(text for text in sensors.values() if isinstance(text, str))]
-        raise InputError(f"{recording.name}: {'; '.join(filter(None, texts))}")
-    span = (min(s.start_s for s in signals), max(s.end_s for s in signals))
-    return Beats(np.zeros(0), gaps=[span], span_s=span)
-
-
-def _timing_sd_ms(beats: Beats) -> float:
-    """Compute the root mean square of the standard errors of beat times, ms; NaN if unknown."""
-    if beats.timing_sd_s is None or not np.isfinite(beats.timing_sd_s).any():
-        return float("nan")
-    return 1e3 * float(np.sqrt(np.nanmean(beats.timing_sd_s**2)))
-
-
-def order_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """Sort columns: identities first, then labels with their scales, then features."""
-    first = [c for c in IDENTITY if c in table]
-    if PERSON in table:
-        first.insert(first.index("trial") + 1 if "trial" in first else 0, PERSON)
-    labels = [c for c in table if c.startswith((LABEL, SCALE))]
-    rest = [c for c in table if c not in first and c not in labels]
-    return table[first + labels + rest]
 
 
 def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -17,13 +17,8 @@ from emotion_rppg.features.family import PULSE
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Pulse
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
-from emotion_rppg.study.feature_table import (
-    complete_table,
-    failure_message,
-    features_of_all,
-    or_failure_reason,
-    read_pulse,
-)
+from emotion_rppg.study.feature_rows import features_of_all, read_pulse
+from emotion_rppg.study.feature_table import complete_table, failure_message, or_failure_reason
 from emotion_rppg.windows import EMBEDDING
 
 if TYPE_CHECKING:
