@@ -77,7 +77,7 @@ def r_peaks(ecg: Signal) -> RPeaks:
 
 
 def _qrs_band(ecg: np.ndarray, rate_hz: float) -> np.ndarray:
-    """The ECG in the band of QRS complexes, without movement artefacts and noise beside it, (m,)."""
+    """The ECG in the band of QRS complexes, without movement artefacts, (m,)."""
     from scipy.signal import butter, sosfiltfilt
 
     band = (PLACE_HZ[0], min(PLACE_HZ[1], 0.45 * rate_hz))
