@@ -13,15 +13,15 @@ import numpy as np
 REACH_S = 0.1  # to either side of the R peak: the QRS complex, without P and most of the T wave
 STEP_S = 0.004  # of the compared complexes; their band ends at 45 Hz
 NEIGHBOURS = 12  # beats to either side that are compared; over more, the shape changes by posture
-# A beat has companions if this share of its neighbours is as similar as the limit: less than the
-# third or quarter of all beats that are ectopic in trigeminy and quadrigeminy
-COMPANIONS = 0.2
+# A beat has companions if this share of its neighbours is as similar as the limit: fewer than the
+# ectopic beats where every sixth or more is one
+COMPANIONS = 0.15
 # 1 for equal complexes; 0.92 where one is 1.5 times as high. In ECGs at rest, 19 of 20 beats have
 # 0.94 and more; in a noise stress test (MIT-BIH 118, 0 dB), half have less than 0.9
 LEAST_SIMILAR = 0.9
-# A single ectopic beat or artefact has no companion and spoils nothing. Where a larger share of the
-# beats has none, some are noise, and …
-MOST_ODD = 0.2
+# Single ectopic beats have no companions, and single artefacts spoil little. Where a larger share
+# of the beats has none, some are noise, and …
+MOST_ODD = 0.15
 NEAR = 3  # … beats with such a one within so many beats are rejected, unless the rhythm is regular:
 RHYTHM = 6  # of the intervals of so many beats to either side …
 SAME_SHARE, LEAST_REGULAR = 0.15, 0.8  # … this share is within 15 % of their median; 0.5 in noise
