@@ -4,7 +4,7 @@ The time axis of a pulse wave is warped so that its heart rate is one beat per u
 frequency band then follows the heart rate. Beats of a contact wave are detected by their steepest
 rise, those of a camera wave by the phase of the fundamental (fundamental_phase.py). Both are timed
 by their whole shape (template_timing.py). R peaks of an ECG are those on which several detectors
-agree (r_peaks.py).
+agree (r_peaks.py) and that repeat (repetition.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from emotion_rppg.features.beats.fundamental_phase import beat_counts
 from emotion_rppg.features.beats.r_peaks import LEAST_AGREEMENT, r_peaks
 from emotion_rppg.features.beats.rate_tracking import rate_path, without_harmonics
+from emotion_rppg.features.beats.repetition import repeated
 from emotion_rppg.features.beats.signal_kind import Detected, no_beats
 from emotion_rppg.features.beats.template_timing import beat_times
 from emotion_rppg.signals import Signal
@@ -252,6 +253,7 @@ def ecg_beats(block: Signal, fiducial: str) -> Detected:
     confidence = _similarity(peaks.clean, at, max(int(0.1 * peaks.rate_hz), 2))
     unknown = np.full(len(at), np.nan)
     accepted = peaks.agreement >= LEAST_AGREEMENT
+    accepted[accepted] = repeated(peaks.band, peaks.samples[accepted], peaks.rate_hz)
     return Detected(peaks.samples / peaks.rate_hz, confidence, unknown, unknown, accepted)
 
 

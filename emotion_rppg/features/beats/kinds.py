@@ -43,7 +43,7 @@ KINDS: dict[str, SignalKind] = {
         shares=(0.001, 0.01, 0.01),
         pulse_wave=False,
         description="Beats of ECGs are R peaks on which two of three detectors agree, two of them "
-        "from NeuroKit2 (Makowski et al. 2021).",
+        "from NeuroKit2 (Makowski et al. 2021), and whose shape or rhythm repeats around them.",
     ),
     # intervals of a device, without a wave: their quality is the share of time that they cover
     "rr": SignalKind(

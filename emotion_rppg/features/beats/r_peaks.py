@@ -34,15 +34,17 @@ AROUND_S = 4.0  # to either side
 
 
 class RPeaks(NamedTuple):
-    """R peaks, and the cleaned ECG.
+    """R peaks, and the ECG that they were placed in.
 
     ``samples`` (n,): positions, with fractions of a sample; ``agreement`` (n,): of the detectors
-    around each, 0–1; ``clean`` (m,): the ECG at ``rate_hz`` without drift and mains hum.
+    around each, 0–1; ``clean`` (m,): the ECG at ``rate_hz`` without drift and mains hum; ``band``
+    (m,): the same in the band of QRS complexes.
     """
 
     samples: np.ndarray
     agreement: np.ndarray
     clean: np.ndarray
+    band: np.ndarray
     rate_hz: float
 
 
@@ -63,14 +65,25 @@ def r_peaks(ecg: Signal) -> RPeaks:
         try:
             clean = np.asarray(nk.ecg_clean(fine, sampling_rate=rate), dtype=float)
         except (ValueError, IndexError, ZeroDivisionError):  # too short for its filters
-            return RPeaks(np.zeros(0), np.zeros(0), np.zeros(0), rate)
+            return RPeaks(*np.zeros((4, 0)), rate)
         detections = [_by_energy(fine, rate)]
         detections += [_by_neurokit(name, fine, clean, rate) for name in DETECTORS]
     shared = _shared(detections, SAME_S * rate)
-    peaks = _placed(fine, shared, rate)
+    band = _qrs_band(fine, rate)
+    peaks = _placed(band, shared, rate)
     agreement = _agreement(detections, shared, SAME_S * rate, AROUND_S * rate)
     distinct = np.diff(peaks, prepend=-np.inf) > 0
-    return RPeaks(peaks[distinct], agreement[distinct], clean, rate)
+    return RPeaks(peaks[distinct], agreement[distinct], clean, band, rate)
+
+
+def _qrs_band(ecg: np.ndarray, rate_hz: float) -> np.ndarray:
+    """The ECG in the band of QRS complexes, without movement artefacts, (m,)."""
+    from scipy.signal import butter, sosfiltfilt
+
+    band = (PLACE_HZ[0], min(PLACE_HZ[1], 0.45 * rate_hz))
+    sos = butter(2, band, "bandpass", fs=rate_hz, output="sos")
+    pad = min(round(rate_hz), len(ecg) - 1)
+    return np.asarray(sosfiltfilt(sos, ecg - np.median(ecg), padlen=pad))
 
 
 def _by_energy(ecg: np.ndarray, rate: int) -> np.ndarray:
@@ -143,25 +156,20 @@ def _agreement(
     return best
 
 
-def _placed(ecg: np.ndarray, near: np.ndarray, rate: int) -> np.ndarray:
+def _placed(band: np.ndarray, near: np.ndarray, rate: int) -> np.ndarray:
     """Position of the extremum near each detection, of the sign of the QRS complexes, (n,).
 
-    Between samples; in a band without movement artefacts, which would shift the extremum.
+    Between samples; ``band`` is without movement artefacts, which would shift the extremum.
     """
-    from scipy.signal import butter, sosfiltfilt
-
     if not len(near):
         return near
-    band = (PLACE_HZ[0], min(PLACE_HZ[1], 0.45 * rate))
-    sos = butter(2, band, "bandpass", fs=rate, output="sos")
-    narrow = sosfiltfilt(sos, ecg - np.median(ecg), padlen=min(rate, len(ecg) - 1))
     reach = max(round(PLACE_S * rate), 1)
     at = np.clip(np.rint(near).astype(int)[:, None] + np.arange(-reach, reach + 1), 1, None)
-    at = np.minimum(at, len(narrow) - 2)
-    cut = narrow[at]
+    at = np.minimum(at, len(band) - 2)
+    cut = band[at]
     sign = 1.0 if np.median(cut.max(axis=1)) >= np.median(-cut.min(axis=1)) else -1.0
     peak = at[np.arange(len(at)), (sign * cut).argmax(axis=1)]
-    before, middle, after = narrow[peak - 1], narrow[peak], narrow[peak + 1]
+    before, middle, after = band[peak - 1], band[peak], band[peak + 1]
     bend = before - 2 * middle + after
     shift = np.divide(0.5 * (before - after), bend, out=np.zeros(len(peak)), where=bend != 0)
     return np.asarray(peak + np.clip(shift, -0.5, 0.5))

@@ -60,7 +60,7 @@ class SignalKind:
     pulse_wave : bool
         Whether it is a pulse wave: the rate of the beats is checked against the spectrum, the noise
         of the wave gives their times a standard error, and quality is estimated for each sample.
-        Otherwise (an ECG) beats are accepted by their confidence alone.
+        Otherwise (an ECG) its detector accepts beats that detectors agree on and that repeat.
     camera : bool
         Whether it comes from a camera: a window without a clear rate in its spectrum is withheld
         unless its beats are evident, and beats in samples of low quality are rejected.
