@@ -57,10 +57,12 @@ class CogWear(DatasetReader):
         url="https://doi.org/10.13026/5f6t-b637",
         traps=(
             "the label is the task, not a rating: the Stroop test also differs in hand movement "
-            "(keys are pressed), and the order of the tasks is the same for all",
+            "(keys are pressed), and rest comes after the test",
             "cogwear and cogwear-samsung are the same minutes of the same people, by two devices: "
             "use one of them, or the same moment is counted twice",
             "rows of samsung_bvp.csv are out of order by up to 2.4 s: they are sorted by time",
+            "the watch's values are reflected light, less of which is more blood: their sign is "
+            "changed",
             "the watch has pauses of up to 30 s, and begins up to 36 s before the E4",
             "in some sessions the first sample of the E4's files is the rate (64 or 4), which "
             "belongs to the device's header: it is read as missing",
@@ -133,6 +135,8 @@ def _read(place: Path, kind: str, name: str, column: str, rate_hz: float) -> Sig
     times, values = _samples(path, column)
     if name.startswith("empatica") and len(values) and values[0] == rate_hz:
         values[0] = np.nan  # the rate, of the header of the device's own file
+    if name.startswith("samsung"):
+        values = -values  # reflected light: less light is more blood
     return signal_from_times(path, times - _origin_s(place, path), values, kind, rate_hz=rate_hz)
 
 

@@ -30,7 +30,7 @@ class Welltory(DatasetReader):
         title="Welltory PPG",
         people=13,
         modalities=("rppg", "rr"),
-        rates_hz={"rppg": 30.0},
+        rates_hz={},
         scales={},
         access="open, in the authors' repository",
         licence="CC0 1.0",
@@ -45,9 +45,11 @@ class Welltory(DatasetReader):
             "subjects 01–21 may have one person on both sides",
             "the trace is of a finger on the lens, not of a face, and each phone has another lamp: "
             "the red is saturated or a colour is empty in some",
-            "phones have frame rates of 25 to 30 per second, with jitter",
-            "the belt's intervals have no times: they are of the same minutes, but their begin "
-            "is known to a few seconds only: compare rates and variability, not beats",
+            "each phone has its own frame rate, with jitter: 29.2 to 30.1 per second in the "
+            "subjects 01–11",
+            "the belt's intervals have no times, and the first is placed at the first frame; by "
+            "the rhythm of both they end 0.6 to 2.2 s later than the camera's beats: compare rates "
+            "and variability, not beats",
         ),
         verified="verified on real files (subjects 01–11)",
         bibtex="""@article{neshitov2021welltory,

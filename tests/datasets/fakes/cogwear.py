@@ -31,7 +31,7 @@ def write(folder: str | Path, *, seconds: int = 14) -> Path:
             if place.endswith("survey"):
                 values[0] = rate_hz  # as in the real files, whose first sample is of the header
             _write(folder / place / name, column, values, start + np.arange(len(values)) / rate_hz)
-        watch = 2e6 + 3e4 * pulse(rate_of(10 + number), seconds, 25)
+        watch = 2e6 - 3e4 * pulse(rate_of(10 + number), seconds, 25)
         times = start - 0.5 + np.arange(len(watch)) / 25
         late = np.argsort(np.arange(len(watch)) + 15 * (np.arange(len(watch)) % 7 == 3))
         path = folder / place / "samsung_bvp.csv"

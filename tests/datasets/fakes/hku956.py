@@ -23,7 +23,8 @@ def write(folder: str | Path, *, seconds: int = 16) -> Path:
             truth[name] = {"bvp": rate_of(2 * number), "rr": rate_of(2 * number + 1)}
             sensors[name] = truth_of(level_of(number), ("eda", "temp"))
             interval_s = 60 / truth[name]["rr"]
-            count = int(seconds / interval_s) // (2 if order == 10 else 1)
+            complete = int(seconds / interval_s) + 1  # the first began before the song
+            count = complete if order == 2 else complete // 2
             files = {
                 "BVP": 30 * pulse(truth[name]["bvp"], seconds, 64),
                 "EDA": MAKE["eda"](level_of(number), seconds, 4),
