@@ -135,19 +135,19 @@ def _read(place: Path, kind: str, name: str, column: str, rate_hz: float) -> Sig
     times, values = _samples(path, column)
     if name.startswith("empatica") and len(values) and values[0] == rate_hz:
         values[0] = np.nan  # the rate, of the header of the device's own file
-    if name.startswith("samsung"):
-        values = -values  # reflected light: less light is more blood
+    if name == SAMSUNG["bvp"][0]:  # packets overtake each other
+        order = np.argsort(times, kind="stable")
+        times, values = times[order], -values[order]  # reflected light: less is more blood
     return signal_from_times(path, times - _origin_s(place, path), values, kind, rate_hz=rate_hz)
 
 
 def _samples(path: Path, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read Unix times (s) and values, sorted by time: packets of the watch overtake each other."""
+    """Read Unix times (s) and values, in the order of the file."""
     columns = read_columns(path, ("time", column))
     times = columns["time"]
     if not len(times) or not np.isfinite(times).all():
         raise InputError(f"{path} has no samples, or samples without a time: exclude the session")
-    order = np.argsort(times, kind="stable")
-    return times[order], columns[column][order]
+    return times, columns[column]
 
 
 def _origin_s(place: Path, path: Path) -> float:
@@ -155,7 +155,7 @@ def _origin_s(place: Path, path: Path) -> float:
     starts = []
     for part in (EMPATICA["bvp"], SAMSUNG["bvp"]):
         with suppress(InputError):  # a damaged file is reported where its own signal is read
-            starts.append(float(_samples(place / part[0], part[1])[0][0]))
+            starts.append(float(_samples(place / part[0], part[1])[0].min()))
     if not starts:
         raise InputError(f"{path}: no pulse in {place} has times: exclude the session")
     return min(starts)

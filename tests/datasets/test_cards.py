@@ -1,5 +1,7 @@
 """Looking up a reader, and describing its data set as text."""
 
+import shutil
+
 import pytest
 
 from emotion_rppg import datasets
@@ -36,3 +38,11 @@ def test_a_rating_of_many_values_is_listed_as_its_range() -> None:
     assert cards._count_labels(ratings) == {"arousal": {"-5 to 4.9": 100}}
     assert len(cards._count_labels(names)["clip"]) == 30
     assert cards._count_labels(few) == {"stress": {"0.0": 50, "1.0": 50}}
+
+
+def test_intervals_have_no_rate_to_compare_and_an_empty_list_is_a_problem(fakes, tmp_path) -> None:
+    root = shutil.copytree(fakes["welltory"], tmp_path / "w")
+    problems = cards.describe("welltory", root)["found"]["problems"]
+    assert problems == ["3 people, the card says 13"]
+    (root / "subject_02" / "RR.txt").write_text("")
+    assert "RR.txt" in cards.describe("welltory", root)["found"]["problems"][-1]

@@ -59,6 +59,14 @@ def test_a_damaged_file_costs_its_own_signal_alone(fake) -> None:
         next(iter(CogWear(fake))).read("bvp")
 
 
+def test_an_e4_whose_clock_goes_back_is_refused(fake) -> None:
+    path = fake / "pilot" / "2" / "baseline" / "empatica_eda.csv"
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *rows[5:], *rows[:5]]))
+    with pytest.raises(InputError, match="times of eda do not increase"):
+        next(iter(CogWear(fake))).read("eda")
+
+
 def test_a_folder_of_another_name_is_refused(fake) -> None:
     (fake / "pilot" / "2" / "baseline").rename(fake / "pilot" / "2" / "rest")
     with pytest.raises(InputError, match="condition one of baseline, cognitive_load, survey"):
