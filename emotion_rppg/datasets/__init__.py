@@ -10,12 +10,14 @@ from emotion_rppg.datasets.ascertain import Ascertain
 from emotion_rppg.datasets.bp4d import Bp4dPlus
 from emotion_rppg.datasets.case import Case
 from emotion_rppg.datasets.ceap import Ceap360VR
+from emotion_rppg.datasets.cogwear import CogWear, CogWearSamsung
 from emotion_rppg.datasets.cohface import Cohface
 from emotion_rppg.datasets.dalia import PpgDalia
 from emotion_rppg.datasets.deap import Deap
 from emotion_rppg.datasets.dreamer import Dreamer
 from emotion_rppg.datasets.emognition import Emognition
 from emotion_rppg.datasets.folder import Folder
+from emotion_rppg.datasets.hku956 import Hku956
 from emotion_rppg.datasets.ibvp import Ibvp
 from emotion_rppg.datasets.kemocon import KEmoCon
 from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
@@ -29,6 +31,7 @@ from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
 from emotion_rppg.datasets.ubfc_rppg import UbfcRppg
 from emotion_rppg.datasets.vipl_hr import ViplHr
+from emotion_rppg.datasets.welltory import Welltory
 from emotion_rppg.datasets.wesad import Wesad
 from emotion_rppg.errors import InputError
 
@@ -38,11 +41,14 @@ DATASETS: dict[str, Any] = {
     "bp4d-plus": Bp4dPlus,
     "case": Case,
     "ceap-360vr": Ceap360VR,
+    "cogwear": CogWear,
+    "cogwear-samsung": CogWearSamsung,
     "cohface": Cohface,
     "deap": Deap,
     "dreamer": Dreamer,
     "emognition": Emognition,
     "folder": Folder,
+    "hku956": Hku956,
     "ibvp": Ibvp,
     "k-emocon": KEmoCon,
     "lgi-ppgi": LgiPpgi,
@@ -57,6 +63,7 @@ DATASETS: dict[str, Any] = {
     "ubfc-phys": UbfcPhys,
     "ubfc-rppg": UbfcRppg,
     "vipl-hr": ViplHr,
+    "welltory": Welltory,
     "wesad": Wesad,
 }
 

@@ -16,6 +16,7 @@ from emotion_rppg.recordings import Card, Recording
 if TYPE_CHECKING:
     import pandas as pd
 
+_MOST_VALUES = 20  # of a label; a continuous rating is listed as its range
 _HEADINGS = {"a person": "recordings per person", "views": "recordings with"}
 
 
@@ -109,12 +110,23 @@ def _count_kinds(recordings: list[Recording]) -> dict[str, int]:
 
 
 def _count_labels(recordings: list[Recording]) -> dict[str, dict[str, int]]:
-    """Count the recordings with each value of each label."""
+    """Count the recordings with each value of each label, or with any of many numbers."""
     counts: dict[str, Counter[str]] = {}
     for recording in recordings:
         for label, value in recording.labels.items():
             counts.setdefault(label, Counter())[str(value)] += 1
-    return {label: dict(sorted(values.items())) for label, values in counts.items()}
+    return {label: _few_values(values) for label, values in counts.items()}
+
+
+def _few_values(values: Counter[str]) -> dict[str, int]:
+    """Return the counts by value, or of more than 20 numbers the sum of the counts by range."""
+    if len(values) <= _MOST_VALUES:
+        return dict(sorted(values.items()))
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        return dict(sorted(values.items()))
+    return {f"{min(numbers):g} to {max(numbers):g}": values.total()}
 
 
 def _recordings_per_person(recordings: list[Recording]) -> str:

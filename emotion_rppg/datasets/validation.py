@@ -12,6 +12,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.signals import Beats
 
 _RATE_TOLERANCE = 0.02  # relative
 _MIN_COVERAGE = 0.5  # share of valid samples
@@ -88,10 +89,12 @@ def _signal_problems(card: Card, recording: Recording) -> list[str]:
     out = []
     for kind in recording.signals:
         try:
-            signal = recording.read(kind)
+            signal = recording.read_pulse(kind)
         except InputError as error:
             out.append(str(error))
             continue
+        if isinstance(signal, Beats):
+            continue  # intervals have no rate
         card_hz = card.rates_hz.get(kind)
         if card_hz is not None and abs(signal.rate_hz - card_hz) > _RATE_TOLERANCE * card_hz:
             out.append(

@@ -32,7 +32,8 @@ the same descriptions: both can contain the same mistake. The reader therefore c
 units and lengths, and refuses a file that does not match. Please report such a file to
 {report_to}.
 
-We know of no person who took part in two of these data sets. Where people also took part in a data
+We know of no person who took part in two of these data sets, except that `cogwear` and
+`cogwear-samsung` are one data set, read from two devices. Where people also took part in a data
 set that has no reader here, a trap says so. Subject `s1` of two data sets counts as two people.
 """
 HOW_TO_ADD = """## To add a data set: two files and two lines

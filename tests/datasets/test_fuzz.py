@@ -307,7 +307,7 @@ def test_a_reader_lists_and_reads_or_refuses_any_bytes(name, fakes) -> None:
         found = list(reader(root))
         recording = found[which % len(found)]
         for kind in recording.signals:
-            recording.read(kind)
+            recording.read_pulse(kind)
 
     @fuzzed(5)  # reading a data set is slow
     @given(path=st.sampled_from(paths), damage=damages(), which=st.integers(0, 40))

@@ -5,7 +5,7 @@ has its own heart rate (`shared.rate_of`), so a reader that mixes up people, tri
 detected; every other channel beats at `shared.DECOY_BPM`, so a reader of the wrong channel is, too.
 Names, rates and columns are written as literals: a reader's constant would repeat its mistake.
 Each function ends with ``return write_truth(folder, {recording.name: {kind: bpm}})``, which names
-each bvp, ecg or rppg signal of each recording and nothing else.
+each bvp, ecg, rppg or rr signal of each recording and nothing else.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,14 @@ from tests.datasets.fakes import (
     bp4d,
     case,
     ceap,
+    cogwear,
     cohface,
     dalia,
     deap,
     dreamer,
     emognition,
     folder,
+    hku956,
     ibvp,
     kemocon,
     lgi_ppgi,
@@ -36,6 +38,7 @@ from tests.datasets.fakes import (
     ubfc_phys,
     ubfc_rppg,
     vipl_hr,
+    welltory,
     wesad,
 )
 
@@ -45,11 +48,14 @@ FAKES: dict[str, Callable[..., Path]] = {
     "bp4d-plus": bp4d.write,
     "case": case.write,
     "ceap-360vr": ceap.write,
+    "cogwear": cogwear.write,
+    "cogwear-samsung": cogwear.write_samsung,
     "cohface": cohface.write,
     "deap": deap.write,
     "dreamer": dreamer.write,
     "emognition": emognition.write,
     "folder": folder.write,
+    "hku956": hku956.write,
     "ibvp": ibvp.write,
     "k-emocon": kemocon.write,
     "lgi-ppgi": lgi_ppgi.write,
@@ -64,5 +70,6 @@ FAKES: dict[str, Callable[..., Path]] = {
     "ubfc-phys": ubfc_phys.write,
     "ubfc-rppg": ubfc_rppg.write,
     "vipl-hr": vipl_hr.write,
+    "welltory": welltory.write,
     "wesad": wesad.write,
 }
