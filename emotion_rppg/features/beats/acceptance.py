@@ -2,7 +2,8 @@
 
 The same rules hold for every source. These become gaps: a beat whose shape does not fit, a stretch
 without a clear rhythm, a stretch in which the beats and the spectrum of the wave disagree about the
-rate, and silence where the rhythm predicts a beat.
+rate, and silence where the rhythm predicts a beat. An ECG is not compared with its spectrum: its
+detector rejects beats that repeat neither in shape nor in time (repetition.py).
 """
 
 from __future__ import annotations
