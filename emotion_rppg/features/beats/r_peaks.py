@@ -65,7 +65,8 @@ def r_peaks(ecg: Signal) -> RPeaks:
         try:
             clean = np.asarray(nk.ecg_clean(fine, sampling_rate=rate), dtype=float)
         except (ValueError, IndexError, ZeroDivisionError):  # too short for its filters
-            return RPeaks(*np.zeros((4, 0)), rate)
+            none = np.zeros(0)
+            return RPeaks(none, none, none, none, rate)
         detections = [_by_energy(fine, rate)]
         detections += [_by_neurokit(name, fine, clean, rate) for name in DETECTORS]
     shared = _shared(detections, SAME_S * rate)
