@@ -9,9 +9,12 @@ from typer.testing import CliRunner
 
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
+from emotion_rppg.features.beats import find_beats
 from emotion_rppg.live import BUFFER_S, _Buffer, _NetworkMinute, watch
 from emotion_rppg.pulse import METHODS
-from emotion_rppg.pulse.inference.trained_network import Network
+from emotion_rppg.pulse.inference.trained_network import SIZE, Network
+from emotion_rppg.signals import Signal
+from emotion_rppg.synthesis.clips import training_clip
 from emotion_rppg.video import live_capture
 from emotion_rppg.video.frames import Frame
 from emotion_rppg.video.live_capture import QUEUE_SIZE, camera_frames, replayed
@@ -57,10 +60,9 @@ def test_numbers_come_within_a_second_of_the_newest_frame() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["pos", "physnet"])
-def test_rmssd_needs_a_minute_and_dropped_frames_are_counted(method) -> None:
+def test_rmssd_needs_a_minute_and_dropped_frames_are_counted() -> None:
     frames = [f for f in skin(70, breath=0.06) if f.index % 50]  # every fiftieth is missing
-    readings = list(watch(frames, method, region="full", step_s=5.0))
+    readings = list(watch(frames, "pos", region="full", step_s=5.0))
     rmssd = np.array([r.rmssd_ms for r in readings])
     assert np.isnan(rmssd[0])
     beats = np.interp(np.arange(70.0), *_turns(0.06))
@@ -68,6 +70,16 @@ def test_rmssd_needs_a_minute_and_dropped_frames_are_counted(method) -> None:
     assert rmssd[-1] == pytest.approx(truth, rel=0.25)
     assert readings[-1].dropped == 27
     assert readings[-1].hr_bpm == pytest.approx(66, abs=1)
+
+
+@pytest.mark.slow
+def test_a_network_gives_an_rmssd_after_a_minute() -> None:
+    images, wave = training_clip(5, frames=1950, size=SIZE, rate_hz=30.0)
+    frames = [Frame(k, k / 30.0, image) for k, image in enumerate(images)]
+    readings = list(watch(frames, "physnet", region="full", step_s=5.0))
+    assert np.isnan(readings[0].rmssd_ms)
+    successive = np.diff(find_beats(Signal(wave, 30.0, kind="bvp")).intervals_ms)
+    assert readings[-1].rmssd_ms == pytest.approx(np.sqrt(np.mean(successive**2)), abs=12)
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 """The bundled network is small, documented and right on clips that were not in training."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emotion_rppg import estimate
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse import DONORS
 from emotion_rppg.pulse.inference.trained_network import (
     BUNDLED,
     SIZE,
@@ -29,10 +31,11 @@ def test_the_bundled_network_is_small_and_has_a_model_card() -> None:
     assert "synthetic" in card
 
 
-def test_it_was_trained_on_synthetic_clips_only() -> None:
-    config = json.loads((FOLDER / "config.json").read_text())
-    assert list(config["trained_on"]) == ["synthetic-clips"]
-    for seeds in config["trained_on"]["synthetic-clips"]:
+def test_it_was_trained_on_drawn_pulses_and_on_no_clip_with_a_known_rate() -> None:
+    people = json.loads((FOLDER / "config.json").read_text())["trained_on"]
+    assert set(people) == {DONORS, "synthetic-clips"}
+    assert not {Path(name).stem for name in people[DONORS]} & {"evm_face", "lp_d9"}
+    for seeds in people["synthetic-clips"]:
         first, last = map(int, seeds.split("-"))
         assert FIRST_TRAINING_SEED <= first < last
 
