@@ -79,7 +79,6 @@ def table(
     signals : sequence of Signal or None
         EDA of each window, µS, with NaN where it cannot be used (`sensors.judge`).
     """
-    signals = [None] * len(list_of_beats) if signals is None else signals
     return measured(list_of_beats, signals, COLUMNS, _of_window)
 
 

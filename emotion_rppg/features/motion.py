@@ -64,7 +64,6 @@ def table(
         Magnitude of the acceleration of each window, g (`Signal.from_axes`), with NaN where it
         cannot be used (`sensors.judge`).
     """
-    signals = [None] * len(list_of_beats) if signals is None else signals
     return measured(list_of_beats, signals, COLUMNS, _of_window)
 
 

@@ -105,7 +105,6 @@ def table(
         Respiration of each window, inspiration up, with NaN where it cannot be used
         (`sensors.judge`).
     """
-    signals = [None] * len(list_of_beats) if signals is None else signals
     return measured(list_of_beats, signals, COLUMNS, _of_window)
 
 

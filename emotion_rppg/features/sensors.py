@@ -178,7 +178,7 @@ def quality_column(name: str) -> Column:
 
 def measured(
     list_of_beats: list[Beats],
-    signals: Sequence[Signal | None],
+    signals: Sequence[Signal | None] | None,
     columns: Mapping[str, Column],
     measure: Callable[[Signal, Beats], Mapping[str, float]],
 ) -> pd.DataFrame:
@@ -193,13 +193,14 @@ def measured(
     list_of_beats : list of Beats
         One per window; ``span_s`` is its span.
     signals : sequence of Signal or None
-        The signal of each window, with NaN where it cannot be used (`judge`).
+        The signal of each window, with NaN where it cannot be used (`judge`); None: no signal.
     measure : function
         ``(signal, beats) -> {column: value}`` for a window with usable samples.
     """
     import pandas as pd
 
     rows = []
+    signals = [None] * len(list_of_beats) if signals is None else signals
     for beats, signal in zip(list_of_beats, signals, strict=True):
         span_s, good_s = _span_s(beats, signal), usable_s(signal)
         row = dict.fromkeys(columns, float("nan"))

@@ -40,7 +40,6 @@ def table(
     signals : sequence of Signal or None
         Skin temperature of each window, °C, with NaN where it cannot be used (`sensors.judge`).
     """
-    signals = [None] * len(list_of_beats) if signals is None else signals
     return measured(list_of_beats, signals, COLUMNS, _of_window)
 
 

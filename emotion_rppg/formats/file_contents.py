@@ -72,7 +72,7 @@ def _interval_contents(path: Path) -> tuple[Contents, Chosen]:
     rate_bpm = 60e3 / float(np.mean(beats.intervals_ms)) if len(beats.intervals_ms) else np.nan
     note = (
         f"{len(beats)} beats in {beats.duration_s:.0f} s, {rate_bpm:.1f} bpm on average, "
-        f"{len(beats.gaps)} gaps; drawn at {_TACHOGRAM_HZ:g} Hz"
+        f"number of gaps: {len(beats.gaps)}; drawn at {_TACHOGRAM_HZ:g} Hz"
     )
     channels = (Channel(RR, None, "ms", RR, beats.duration_s),)
     return Contents("intervals", channels, partial(_tachogram, beats), note=note), {RR: (RR,)}

@@ -1,7 +1,7 @@
 """Read signal tables: a time and one or more of ``rppg``, ``bvp`` (or ``ppg``), ``ecg``.
 
 Columns ``eda`` (µS), ``resp``, ``temp`` (°C) and ``acc`` (magnitude in g) are read, too; an empty
-cell is a missing sample, so that slower signals can stand beside a pulse.
+cell is a missing sample, so one table may hold signals of several rates.
 
 Tables are CSV, TSV or text files, also compressed by gzip, or the first sheet of an Excel workbook.
 ``time_s`` is in seconds; ``time_ms``, ``time_us``, ``time_ns`` and ``time_min`` are in those units.

@@ -39,7 +39,7 @@ class ChannelFacts:
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What a file contains: channels or a video, its markers, and what is read and why.
+    """Hold the channels of a file or the facts of a video, its markers, and what is read and why.
 
     ``signals`` has the channels that can be read, for a picture of them.
     """
@@ -147,7 +147,7 @@ def _inspect_channel(
         name,
         kind,
         channel.unit,
-        round(signal.rate_hz, 4),
+        None if kind == RR else round(signal.rate_hz, 4),  # intervals have no sampling rate
         round(signal.duration_s, 3),
         round(missing, 4),
         read_as,
@@ -220,13 +220,13 @@ def inspection_as_text(found: Inspection) -> str:
 
 def _row(channel: ChannelFacts) -> tuple[str, ...]:
     name = f"{channel.name}{' *' if channel.read_as else ''}"
-    if channel.rate_hz is None or channel.duration_s is None or channel.missing_share is None:
+    if channel.duration_s is None or channel.missing_share is None:
         return (name, channel.kind, channel.unit, "–", "–", "not read")
     return (
         name,
         channel.kind,
         channel.unit,
-        f"{channel.rate_hz:g} Hz",
+        "–" if channel.rate_hz is None else f"{channel.rate_hz:g} Hz",
         f"{channel.duration_s:.1f} s",
         f"{100 * channel.missing_share:.1f} %",
     )

@@ -71,6 +71,21 @@ def test_a_folder_lists_each_recording_and_those_that_cannot_be_read(tmp_path) -
     assert "does not begin like an XDF file" in found["lab.xdf"].problem
 
 
+def test_intervals_are_a_channel_without_a_sampling_rate(tmp_path) -> None:
+    path = tmp_path / "belt_rr.txt"
+    path.write_text("\n".join(["800"] * 60 + ["3900"] + ["800"] * 60))
+    (found,) = inspect_path(path)
+    (channel,) = found.channels
+    assert (channel.name, channel.unit, channel.rate_hz, channel.read_as) == (
+        "rr",
+        "ms",
+        None,
+        "rr",
+    )
+    assert channel.missing_share == pytest.approx(3.9 / 99.9, abs=0.005)
+    assert "75.0 bpm on average, number of gaps: 1" in found.note
+
+
 def test_what_is_not_known_is_refused_with_what_is(tmp_path) -> None:
     (tmp_path / "a.dat7").write_bytes(b"x")
     with pytest.raises(InputError, match=r"a\.dat7 is not known: want videos \(\.mp4"):
