@@ -94,7 +94,7 @@ class _Usage:
 
 
 def _usage(cpus: tuple[int, ...], path: Path = Path("/proc/stat")) -> _Usage | None:
-    """Read the processor time of other processes on some processors; None where it is not told.
+    """Read the processor time of other processes on some processors; None if unknown.
 
     Processes of lower priority (nice) are not counted, since they leave the core to this one.
     """
