@@ -43,7 +43,10 @@ def abstained(rows: pd.DataFrame) -> str:
 
 
 def plot_over_time(rows: pd.DataFrame, model: Model) -> Figure:
-    """Draw one line per target over time; the title counts the windows without a prediction."""
+    """Draw one line per target over time; the title counts the windows without a prediction.
+
+    Of classes the axis shows probabilities from 0 to 1.
+    """
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
     middle = rows["start_s"] + rows["duration_s"] / 2
@@ -52,6 +55,8 @@ def plot_over_time(rows: pd.DataFrame, model: Model) -> Figure:
     axis.legend(frameon=False)
     axis.set_title(fill(abstained(rows), 110), fontsize=8)
     axis.set(xlabel="time (s)", ylabel="prediction")
+    if all(model.classes[target] for target in model.targets):
+        axis.set_ylim(-0.03, 1.03)
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from emotion_rppg.report.plots.circumplex import plane, plot_over_time, tracks
 
@@ -33,6 +34,12 @@ def test_classes_are_drawn_by_their_probability_and_numbers_as_they_are() -> Non
     lines = plot_over_time(ROWS, both).axes[0]
     assert lines.get_title() == "1 of 3 windows not predicted: no clear pulse"
     np.testing.assert_equal(lines.lines[0].get_xdata(), [30, 60, 90])
+
+
+def test_the_axis_of_probabilities_is_from_0_to_1_and_that_of_numbers_is_free() -> None:
+    classes = plot_over_time(ROWS, model(arousal=("low", "high"))).axes[0]
+    assert classes.get_ylim() == pytest.approx((-0.03, 1.03))
+    assert plot_over_time(ROWS, model(valence=())).axes[0].get_ylim()[1] > 5
 
 
 def test_valence_runs_to_the_right_and_arousal_up() -> None:
