@@ -285,6 +285,13 @@ def train_pulse(
             "spectral peak is penalised."
         ),
     ] = 0.0,
+    close_ups: Annotated[
+        float,
+        typer.Option(
+            help="Share (0–1) of the synthetic clips in which skin or the face fills the frame, as "
+            "with --region full."
+        ),
+    ] = 0.0,
     validation: Annotated[
         float,
         typer.Option(
@@ -352,6 +359,7 @@ def train_pulse(
             rendered=rendered,
             donors=donor_share if donors else 0.0,
             pulseless=pulseless,
+            close_ups=close_ups,
             validation=validation,
             patience=patience,
             seed=seed,

@@ -127,34 +127,42 @@ def synthetic_clips(
             "want both or neither"
         )
     from emotion_rppg.synthesis.clips import FIRST_TRAINING_SEED, training_clip
+    from emotion_rppg.synthesis.close_ups import OVERSAMPLING, close_up
     from emotion_rppg.synthesis.head_clips import head_clip
 
     first = FIRST_TRAINING_SEED + recipe.seed * 10_000_000
-    shape: dict[str, Any] = {
-        "frames": recipe.frames,
-        "size": recipe.size,
-        "rate_hz": recipe.rate_hz,
-    }
+    shape: dict[str, Any] = {"frames": recipe.frames, "rate_hz": recipe.rate_hz}
 
-    def head(index: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def head(index: int, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         before = math.floor(index * recipe.rendered)  # heads before this one
-        return head_clip(seed, pulse=not _chosen(before, recipe.pulseless), **shape)
+        pulse = not _chosen(before, recipe.pulseless)
+        return head_clip(seed, pulse=pulse, size=size, **shape)
 
-    # share of the clips that are left, and how one is made from its number and seed
-    kinds: list[tuple[float, Callable[[int, int], tuple[np.ndarray, np.ndarray]]]] = [
-        (recipe.donors, lambda _, seed: donor_clip(donors, seed, **shape)),
+    def drawn(seed: int, size: int, *, varied: bool) -> tuple[np.ndarray, np.ndarray]:
+        return training_clip(seed, varied=varied, size=size, **shape)
+
+    # share of the clips that are left, and how one is made from its number, seed and size
+    kinds: list[tuple[float, Callable[[int, int, int], tuple[np.ndarray, np.ndarray]]]] = [
+        (recipe.donors, lambda _, seed, size: donor_clip(donors, seed, size=size, **shape)),
         (recipe.rendered, head),
-        (recipe.varied, lambda _, seed: training_clip(seed, varied=True, **shape)),
-        (1.0, lambda _, seed: training_clip(seed, varied=False, **shape)),
+        (recipe.varied, lambda _, seed, size: drawn(seed, size, varied=True)),
+        (1.0, lambda _, seed, size: drawn(seed, size, varied=False)),
     ]
 
-    def source(index: int) -> tuple[np.ndarray, np.ndarray]:
+    def clip_of(index: int, size: int) -> tuple[np.ndarray, np.ndarray]:
         seed = first + index
         for share, make in kinds:
             if _chosen(index, share):
-                return make(index, seed)
+                return make(index, seed, size)
             index -= math.floor(index * share)  # the number of this clip among the others
         raise AssertionError("the last kind has all remaining clips")
+
+    def source(index: int) -> tuple[np.ndarray, np.ndarray]:
+        draw = np.random.default_rng((first + index, 41))
+        if draw.uniform() >= recipe.close_ups:
+            return clip_of(index, recipe.size)
+        clip, wave = clip_of(index, OVERSAMPLING * recipe.size)
+        return close_up(draw, clip, recipe.size), wave
 
     count = recipe.steps * recipe.batch_size + (HELD_OUT_CLIPS if recipe.validation else 0)
     people = {"synthetic-clips": [f"{first}-{first + count - 1}"]}

@@ -29,7 +29,8 @@ class TrainingConfig:
     ``varied`` then is a share of the rest. ``pulseless`` is the share of these clips of heads that
     have no pulse; their loss is ``pulseless_weight`` times `losses.peakedness`. ``donors`` is the
     share of clips of real faces with a drawn pulse (`pulse.training.donors`), if there are donors;
-    ``rendered`` then is one of the rest.
+    ``rendered`` then is one of the rest. ``close_ups`` is the share of all synthetic clips in which
+    skin or the face fills the frame (`synthesis.close_ups`).
 
     ``validation`` is the share of people who are held out (synthetic clips: some are held out if it
     is above 0). Every ``validate_every`` steps the loss on them is computed. After ``patience``
@@ -53,6 +54,7 @@ class TrainingConfig:
     varied: float = 0.0
     rendered: float = 0.0
     donors: float = 0.0
+    close_ups: float = 0.0
     pulseless: float = 0.0
     pulseless_weight: float = 1.0
     validation: float = 0.0
@@ -70,7 +72,7 @@ class TrainingConfig:
         for name in ("size", "frames", "steps", "batch_size", "validate_every", "patience"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("varied", "rendered", "pulseless", "donors"):
+        for name in ("varied", "rendered", "pulseless", "donors", "close_ups"):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise InputError(f"{name} is a share of the clips, 0 to 1, got {share}")
         if self.pulseless_weight < 0:

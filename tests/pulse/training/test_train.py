@@ -164,6 +164,24 @@ def test_the_requested_shares_of_clips_are_heads_and_without_a_pulse(monkeypatch
             replace(SMALL, **{name: -0.1})
 
 
+def test_the_requested_share_of_clips_are_close_ups(monkeypatch) -> None:
+    recipe = replace(SMALL, close_ups=0.25, varied=0.0)
+    sizes: list[int] = []
+
+    def clip(seed, *, size, frames, **options):
+        sizes.append(size)
+        return np.zeros((frames, size, size, 3), np.uint8), np.zeros(frames)
+
+    monkeypatch.setattr("emotion_rppg.synthesis.clips.training_clip", clip)
+    clips, _ = synthetic_clips(recipe)
+    made = [clips(index)[0] for index in range(200)]
+    assert {c.shape for c in made} == {(recipe.frames, recipe.size, recipe.size, 3)}
+    assert set(sizes) == {recipe.size, 2 * recipe.size}
+    assert 30 < sizes.count(2 * recipe.size) < 70
+    with pytest.raises(InputError, match="close_ups is a share"):
+        replace(SMALL, close_ups=1.5)
+
+
 def test_training_on_clips_without_a_pulse_has_a_finite_loss(tmp_path) -> None:
     recipe = replace(SMALL, steps=2, rendered=1.0, pulseless=0.5)
     clips, people = synthetic_clips(recipe)
