@@ -27,6 +27,7 @@ IDENTITY = (
     "reader",  # reader of a published data set that listed the recording; empty: user's files
 )
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
+FACE_PLACE = ("face_x", "face_y")  # with face="all": where in the picture; after ``person``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 

@@ -42,6 +42,7 @@ from emotion_rppg.extraction import DEFAULT_METHOD, EVERYBODY
 from emotion_rppg.runtime.quiet import warnings_silenced
 
 if TYPE_CHECKING:
+    from emotion_rppg.pulse.person_wave import PersonWave
     from emotion_rppg.signals import Signal
     from emotion_rppg.study import Reading
 
@@ -79,6 +80,7 @@ def pulse(
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
+        from emotion_rppg.pulse.person_wave import PersonWave
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
@@ -97,7 +99,10 @@ def pulse(
         for wave, file in zip(waves, files, strict=True):
             result, text = _summary(wave, reading if recording.video is not None else None)
             results.append(result)
-            lines += [f"person {len(results)}: {text[0]}", *text[1:]] if people else text
+            if isinstance(wave, PersonWave):
+                result |= _place(wave)
+                text = [f"person {len(results)}: {text[0]}", f"  {wave.place}", *text[1:]]
+            lines += text
             lines += [] if file is None else [str(file)]
             if file is not None:
                 write_wave(wave, file)
@@ -112,6 +117,12 @@ def _wave_files(out: Path | None, people: int) -> list[Path | None]:
     """Name the file of each person: wave_1.csv, wave_2.csv … for wave.csv."""
     numbers = range(1, people + 1)
     return [None if out is None else out.with_name(f"{out.stem}_{n}{out.suffix}") for n in numbers]
+
+
+def _place(wave: PersonWave) -> dict[str, Any]:
+    """State where and when a person of a video is seen, for JSON."""
+    shares = {name: round(getattr(wave, name), 3) for name in ("face_x", "face_y", "face_height")}
+    return {**shares, "seen_s": [round(t, 2) for t in wave.seen_s]}
 
 
 def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], list[str]]:

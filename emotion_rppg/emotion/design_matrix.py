@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, PERSON, SCALE, SEQUENCE
+from emotion_rppg.windows import EMBEDDING, FACE_PLACE, IDENTITY, LABEL, PERSON, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
-NOT_FEATURES = (*IDENTITY, PERSON, "encoder", "encoder_trained_on")
+NOT_FEATURES = (*IDENTITY, PERSON, *FACE_PLACE, "encoder", "encoder_trained_on")
 ABLATIONS = ("quality", "sequence", "embedding")
 MAX_LENGTH_RATIO = 1.1  # longest over shortest window, above which a warning is logged
 CONFIDENCE = "seq_confidence"  # column of the token channel "confidence"

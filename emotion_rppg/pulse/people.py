@@ -6,7 +6,7 @@ import logging
 import math
 from array import array
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from emotion_rppg.pulse.estimate import (
 )
 from emotion_rppg.pulse.evidence import FrameEvidence
 from emotion_rppg.pulse.inference.trained_network import Network
+from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Video
 from emotion_rppg.runtime.parallel import prefetch
 from emotion_rppg.signals import Signal
@@ -41,7 +42,7 @@ def estimate_people(
     weights: str | Path | None = None,
     detector: Any = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Signal]:
+) -> list[PersonWave]:
     """Estimate the pulse wave of every person in a video; more blood is up.
 
     Person 1 is the first of the list. People are in the order in which they appear, the larger face
@@ -56,9 +57,10 @@ def estimate_people(
 
     Returns
     -------
-    list of Signal
-        As from :func:`emotion_rppg.estimate`. All have the same length: each wave covers the whole
-        video and is NaN where its person is not visible.
+    list of PersonWave
+        Signals as from :func:`emotion_rppg.estimate`, with the place of the person's face in the
+        picture. All have the same length: each wave covers the whole video and is NaN where its
+        person is not visible.
 
     Raises
     ------
@@ -98,6 +100,8 @@ class _PersonWave:
         self.evidence = FrameEvidence()
         # frame index and colour, in one block of memory as in `estimate`
         self.colours = array("d")
+        self.boxes = array("d")  # middle x, middle y and height as shares of the picture
+        self.seen = array("d")  # times of the frames with the person
         self.network: NetworkWave | None = None
         self.before = 0  # samples of a network's wave before the person appeared
 
@@ -111,6 +115,11 @@ class _PersonWave:
             cells = face_cells(face, CELLS)
             self.colours.extend((index, *skin_mean_of(cells, face)))
         self.evidence.add(face, cells, others)
+        if face.box is not None:
+            x, y, w, h = face.box
+            rows, columns = face.image.shape[:2]
+            self.boxes.extend(((x + w / 2) / columns, (y + h / 2) / rows, h / rows))
+            self.seen.append(face.time_s)
         self.count, self.last = self.count + 1, index
 
     def leave(self) -> None:
@@ -133,10 +142,17 @@ class _PersonWave:
         if self.times[index] > network.even.last_s:
             network.add(FaceFrame(self.times[index], np.empty((0, 0, 3), np.uint8), None))
 
-    def wave(self) -> Signal:
+    def wave(self) -> PersonWave:
         """Compute the wave, NaN where the person is not visible; call it once."""
-        return with_quality(
-            self._by_network() if self.network else self._by_colour(), self.evidence
+        wave = self._by_network() if self.network else self._by_colour()
+        wave = with_quality(wave, self.evidence)
+        face_x, face_y, face_height = np.median(np.reshape(self.boxes, (-1, 3)), axis=0)
+        return PersonWave(
+            **{field.name: getattr(wave, field.name) for field in fields(wave)},
+            face_x=float(face_x),
+            face_y=float(face_y),
+            face_height=float(face_height),
+            seen_s=(self.seen[0], self.seen[-1]),
         )
 
     def _by_colour(self) -> Signal:

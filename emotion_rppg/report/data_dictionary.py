@@ -20,6 +20,8 @@ _FIXED = {
     "trial": "trial within the session",
     "person": "number of the person in the video, from 1; the same number in another video is "
     "another person",
+    "face_x": "middle of the person's face, share of the picture's width from the left",
+    "face_y": "middle of the person's face, share of the picture's height from the top",
     "start_s": "start of the window on the recording's clock, s",
     "duration_s": "length of the window, s",
     "source": "kind of the pulse: rppg (camera), bvp (contact PPG), ecg, rr (intervals of a "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.trust import beats_of, kind_of, wave_of
+from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
 from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_time
@@ -16,7 +17,7 @@ from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_intervals, write_table, write_wave
 from emotion_rppg.signals import Beats, Pulse, Signal
-from emotion_rppg.windows import OK, PERSON
+from emotion_rppg.windows import FACE_PLACE, OK, PERSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ _ONE_RECORDING = (
     "session",
     "trial",
     PERSON,
+    *FACE_PLACE,
     "quality",
 )  # the same in each row
 
@@ -112,6 +114,7 @@ def _write_person(
     notes = [text for text in (model.note, model.shift(pulse.kind or "")) if text]
     output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, pulse, model, notes)
     name = pulse.kind or "pulse"
+    place = [f"{pulse.place[0].upper()}{pulse.place[1:]}."] if isinstance(pulse, PersonWave) else []
     suffix, whose = (f"_{number}", f" of person {number}") if number else ("", "")
     wave = wave_of(pulse)
     if wave is None:
@@ -119,7 +122,7 @@ def _write_person(
     sections = [
         Section(
             f"Pulse{whose}",
-            [_pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, pulse)],
+            [*place, _pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, pulse)],
             [
                 *([] if wave is None else [_write_wave(wave, beats, folder, suffix)]),
                 *_intervals(name, beats),

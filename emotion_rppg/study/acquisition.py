@@ -15,6 +15,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import EVERYBODY, Extraction
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.pulse import DEFAULT_METHOD, canonical
+from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
@@ -143,13 +144,14 @@ class Reading:
         from emotion_rppg.pulse.people import estimate_people
 
         assert recording.video is not None
-        return estimate_people(
+        people = estimate_people(
             recording.video,
             self.method,
             device=self.device,
             weights=self.weights,
             progress=progress,
         )
+        return list(people)
 
     def pulses(
         self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
@@ -281,13 +283,23 @@ def cached_waves(
         return None
     if isinstance(cached, Signal):
         return [cached]
-    if not isinstance(cached, dict) or _CLOCK not in cached:
+    if not isinstance(cached, dict) or not {_CLOCK, "places"} <= cached.keys():
         return None
     rate_hz, start_s = cached[_CLOCK]
-    pairs = zip(cached["samples"], cached["quality"], strict=True)
+    rows = zip(cached["samples"], cached["quality"], cached["places"], strict=True)
     return [
-        Signal(samples, float(rate_hz), kind="rppg", start_s=float(start_s), quality=quality)
-        for samples, quality in pairs
+        PersonWave(
+            samples,
+            float(rate_hz),
+            kind="rppg",
+            start_s=float(start_s),
+            quality=quality,
+            face_x=float(x),
+            face_y=float(y),
+            face_height=float(height),
+            seen_s=(float(first), float(last)),
+        )
+        for samples, quality, (x, y, height, first, last) in rows
     ]
 
 
@@ -301,7 +313,12 @@ def cacheable(
         _CLOCK: np.array([waves[0].rate_hz, waves[0].start_s]),
         "samples": np.array([wave.samples for wave in waves]),
         "quality": np.array([wave.quality for wave in waves]),
+        "places": np.array([_place(wave) for wave in waves if isinstance(wave, PersonWave)]),
     }
+
+
+def _place(wave: PersonWave) -> tuple[float, ...]:
+    return (wave.face_x, wave.face_y, wave.face_height, *wave.seen_s)
 
 
 def of_person(recording: Recording, reading: Reading, person: int) -> Recording:

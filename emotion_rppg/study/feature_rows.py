@@ -14,10 +14,11 @@ from emotion_rppg.features.beats.quality import quality_of
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import Judged, cut_sensor, judge
 from emotion_rppg.features.trust import beats_of, wave_of, withhold, withhold_sensor
+from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress, Reading
-from emotion_rppg.windows import IDENTITY, LABEL, PERSON, SCALE, cut
+from emotion_rppg.windows import FACE_PLACE, IDENTITY, LABEL, PERSON, SCALE, cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +109,8 @@ def features_of(
     pulse : Signal, Beats or None
         The pulse wave, or the beats of a device without a wave.
     person : int, optional
-        Number of the wave's person in the video, for the column ``person``.
+        Number of the wave's person in the video, for the column ``person``; a `PersonWave` gives
+        ``face_x`` and ``face_y``, too.
     no_pulse : str
         Why there is no pulse, for the column ``reason``.
 
@@ -125,6 +127,8 @@ def features_of(
     facts = reading.facts(recording, pulse=pulse is not None)
     if person is not None:
         facts[PERSON] = person
+        if isinstance(pulse, PersonWave):
+            facts |= {name: round(getattr(pulse, name), 3) for name in FACE_PLACE}
     sensors = {kind: _read_sensor(recording, kind) for kind in sensors_of(options)}
     beats = _no_beats(recording, sensors, no_pulse) if pulse is None else beats_of(pulse)
     wave = None if pulse is None else wave_of(pulse)
@@ -191,7 +195,8 @@ def order_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Sort columns: identities first, then labels with their scales, then features."""
     first = [c for c in IDENTITY if c in table]
     if PERSON in table:
-        first.insert(first.index("trial") + 1 if "trial" in first else 0, PERSON)
+        at = first.index("trial") + 1 if "trial" in first else 0
+        first[at:at] = [c for c in (PERSON, *FACE_PLACE) if c in table]
     labels = [c for c in table if c.startswith((LABEL, SCALE))]
     rest = [c for c in table if c not in first and c not in labels]
     return table[first + labels + rest]

@@ -111,6 +111,9 @@ def test_two_people_beside_each_other_have_the_waves_that_they_have_alone(film, 
         assert len(own) == len(single)
         assert own.rate_hz == single.rate_hz
         assert own.start_s == single.start_s
+        assert own.face_x * WIDTH == pytest.approx(one.place(0.0) + SIZE / 2, abs=15)
+        assert own.face_y * HEIGHT == pytest.approx(8 + SIZE / 2, abs=15)
+        assert own.seen_s == pytest.approx((0.0, own.times_s[-1]), abs=0.1)
         assert np.corrcoef(own.samples, single.samples)[0, 1] > 0.95
     assert sorted(round(r or 0) for r in rates(waves)) == pytest.approx([66, 93], abs=2)
 

@@ -54,6 +54,11 @@ def test_each_person_has_rows_of_their_own(table: pd.DataFrame, tmp_path: Path) 
 
     assert list(table["person"]) == [1, 1, 1, 2, 2, 2]
     assert list(table).index("person") == list(table).index("trial") + 1
+    assert list(table).index("face_x") == list(table).index("person") + 1
+    places = table.groupby("person")[["face_x", "face_y"]].agg(["min", "max"])
+    assert sorted(places["face_x", "min"]) == sorted(places["face_x", "max"])
+    left, right = sorted(places["face_x", "min"])
+    assert 0.1 < left < 0.45 < 0.55 < right < 0.9
     assert sorted(rates(table)) == pytest.approx(sorted(BPM), abs=2)
     assert extraction_of(table).face == "all"
     again = read_table(write_table(table, tmp_path / "t.csv"))
@@ -132,6 +137,7 @@ def test_predict_reads_everybody_as_the_training_did(table, room, tmp_path) -> N
     assert [one["person"] for one in printed["people"]] == [1, 2]
     names = {path.name for path in (tmp_path / "p").iterdir()}
     assert {f"wave_{n}.{kind}" for n in (1, 2) for kind in ("csv", "png")} <= names
+    assert "% from the left, " in (tmp_path / "p" / "report.html").read_text()
     assert "Prediction of person 2" in (tmp_path / "p" / "report.html").read_text()
     one = run(
         "predict", room, "--model", tmp_path / "m", "--face", 2, "--out", tmp_path / "q", "--json"
@@ -147,6 +153,7 @@ def test_pulse_writes_one_file_for_each_person(room, tmp_path) -> None:
     keys = {"hr_bpm", "quality", "face_coverage", "rate_hz", "duration_s", "method"}
     for one in printed["people"]:
         assert set(one) >= keys
+        assert one["seen_s"] == pytest.approx([0.0, 14.0], abs=0.2)
         lines = (tmp_path / f"wave_{one['person']}.csv").read_text().splitlines()
         assert lines[0] == "time_s,rppg,quality"
         assert len(lines) == 1 + 280
