@@ -298,7 +298,7 @@ def _by_runs(colours: np.ndarray, rate_hz: float, method: Method) -> np.ndarray:
 
 
 class NetworkWave:
-    """Apply a network to a stream of frames; a chunk and a half of crops is held in memory."""
+    """Apply a network to a stream of frames; less than two chunks of crops are held in memory."""
 
     def __init__(self, network: Network) -> None:
         self.network, self.even = network, EvenGrid(network.rate_hz)

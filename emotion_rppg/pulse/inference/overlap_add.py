@@ -1,6 +1,6 @@
 """Resample face crops to an even grid, and overlap-add a network's wave over chunks of them.
 
-Both process a stream: at most a chunk and a half of crops is held, however long the video.
+Both process a stream: less than two chunks of crops are held, however long the video.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import numpy as np
 from emotion_rppg.video.face_tracking import WIDEN, FaceFrame, crop
 
 CHUNK_S = 10.0  # length of a network's overlapping chunks: about twelve beats, a few MB
+# of a chunk that the next one reads again: 60 frames; a sample of PhysNet's wave depends on 56
+OVERLAP = 0.2
+LONGEST = 1.5  # chunks that are read in one forward pass
 LONGEST_HOLE_S = 0.5  # between frames; a longer hole is not bridged
 SHORTEST_FRAMES = 16  # of a network's input
 
@@ -127,12 +130,11 @@ def overlap_add(
 
 
 class OverlapAdd:
-    """Compute a network's wave over a stream of crops; at most a chunk and a half is held.
+    """Compute a network's wave over a stream of crops; less than two chunks are held.
 
-    Chunks overlap by half. Their standardised waves are weighted by a Hann window, added, and
-    divided by the sum of the weights. The last chunk of a stretch extends to its end; a stretch
-    shorter than a chunk and a half is one forward pass. The wave is NaN where there is no crop, and
-    in too short a stretch.
+    Chunks overlap by a fifth, over which the standardised wave of one fades into that of the next.
+    The last chunk of a stretch ends with it; a stretch of up to a chunk and a half is one forward
+    pass. The wave is NaN where there is no crop, and in too short a stretch.
     """
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
@@ -162,26 +164,31 @@ class _Run:
 
     def __init__(self, network: Callable[[np.ndarray], np.ndarray], chunk: int) -> None:
         self.network, self.chunk = network, chunk
-        self.waiting: list[np.ndarray] = []  # the newest crops, less than a chunk and a half
+        self.overlap = round(OVERLAP * chunk)
+        self.waiting: list[np.ndarray] = []  # the newest crops, less than two chunks
         self.n = 0
         self.chunks: list[tuple[int, np.ndarray]] = []  # first frame and wave of each chunk
 
     def add(self, image: np.ndarray) -> None:
         self.waiting.append(image)
         self.n += 1
-        half = self.chunk // 2
-        if len(self.waiting) == self.chunk + half:
-            self._read(self.chunk)
-            del self.waiting[:half]
+        if len(self.waiting) == 2 * self.chunk - self.overlap:
+            self._read(slice(0, self.chunk))
+            del self.waiting[: self.chunk - self.overlap]
 
-    def _read(self, frames: int) -> None:
-        wave = self.network(np.stack(self.waiting[:frames]))
-        self.chunks.append((self.n - len(self.waiting), standardise(wave)))
+    def _read(self, part: slice) -> None:
+        wave = self.network(np.stack(self.waiting[part]))
+        self.chunks.append((self.n - len(self.waiting) + part.start, standardise(wave)))
 
     def finish(self) -> np.ndarray:
         if self.n < min(self.chunk, SHORTEST_FRAMES):
             return np.full(self.n, np.nan)
-        self._read(len(self.waiting))
+        waiting = len(self.waiting)
+        if waiting <= LONGEST * self.chunk:
+            self._read(slice(0, waiting))
+        else:
+            self._read(slice(0, self.chunk))
+            self._read(slice(waiting - self.chunk, waiting))
         return self.mixed()
 
     def mixed(self) -> np.ndarray:
@@ -191,8 +198,13 @@ class _Run:
         n = self.chunks[-1][0] + len(self.chunks[-1][1])
         total, weights = np.zeros(n), np.zeros(n)
         for start, wave in self.chunks:
-            # a Hann window shifted by half a sample, so that no weight is 0
-            weight = np.sin(np.pi * (np.arange(len(wave)) + 0.5) / len(wave)) ** 2
+            weight = _fades(len(wave), self.overlap)
             total[start : start + len(wave)] += weight * wave
             weights[start : start + len(wave)] += weight
         return standardise(total / weights)
+
+
+def _fades(n: int, overlap: int) -> np.ndarray:
+    """Weights (n,) of a chunk: 1, and rising and falling over the overlap at its ends."""
+    from_end = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5  # no weight is 0
+    return np.sin(np.pi / 2 * np.minimum(from_end / max(overlap, 1), 1)) ** 2
