@@ -4,8 +4,7 @@ Where a camera trembles over skin that is brighter on one side, the mean colour 
 the hand: the brightness of the skin at each place is constant, but the place changes. The change
 that this causes is known from two measurements: the displacement, times the slope of the
 brightness. The displacement is measured by the fine structure of the images alone, from which a
-change of brightness is removed, so that a pulse does not count as one. Skin that is smooth but for
-the steps of the eight-bit scale gives no measurement: these steps move with the brightness itself.
+change of brightness is removed, so that a pulse does not count as one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import numpy as np
 
 MEMORY = 75  # frames that the reference is averaged over: 5 s
 FINE, COARSE = 1.0, 3.0  # cells, of 32 a side: smaller and larger structure is removed
-LEAST_STRUCTURE = 1.0  # grey levels, root mean square of the fine structure: one step of the scale
 BORDER = 2  # cells at each border that are not compared
 
 
@@ -47,13 +45,8 @@ class Displacement:
 
 
 def _shift(difference: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
-    """Fit the shift (x, y), in widths, that makes a difference of images from their gradients.
-
-    It is 0 where the reference has too little structure to measure one.
-    """
+    """Fit the shift (x, y), in widths, that makes a difference of images from their gradients."""
     down, right = np.gradient(reference)
-    if np.sqrt((_fine(reference) ** 2).mean()) < LEAST_STRUCTURE:
-        return 0.0, 0.0
     slopes = np.stack([_fine(right), _fine(down)])
     normal = slopes @ slopes.T
     normal += (1e-6 * np.trace(normal) + 1e-9) * np.eye(2)

@@ -47,7 +47,7 @@ LEAST_ZONES, LEAST_CELLS = 4, 3
 MOST_APART = 1.2  # variance between zones over their squared mean; blood: up to 1.0
 MOST_BACKGROUND = 0.5  # of the relative change of the face
 # Change of green that the displacement explains, over the change: motion about 1, blood about 0
-EXPLAINED = (0.5, 1.5)
+EXPLAINED = (0.7, 1.4)
 GREY = 1e-3  # a smaller difference of red and green: a frame without colours
 MOST_RED = 0.7  # of green's relative change; blood: 0.2 to 0.6, light: about 1
 LEAST_LEVEL = 8.0  # of 255; relative changes of darker cells come from the codec
