@@ -5,7 +5,8 @@
     subject,session,trial,video,signal,start_s,end_s,label_arousal,label_valence
     01,1,1,videos/01_calm.mp4,,,,2,7
 
-Paths are relative to the manifest; several signal files are separated by ``;``. `manifest.json`
+Paths are relative to the manifest; several signal files are separated by ``;``. A column ``events``
+names a table of events, if it is not NAME_events.csv beside the video or signal. `manifest.json`
 gives the scales of the labels: ``{"dataset": "my_study", "scales": {"arousal": [1, 9]}}``.
 """
 
@@ -27,6 +28,8 @@ from emotion_rppg.formats.bids import identity_in_physio
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.embraceplus import AVRO
 from emotion_rppg.formats.empatica import FILES
+from emotion_rppg.formats.event_tables import is_event_table
+from emotion_rppg.formats.events import events_of
 from emotion_rppg.formats.rr_intervals import RR
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.formats.signal_files import (
@@ -55,7 +58,8 @@ class Folder:
     Without a manifest each video and each signal file (a table, a list of intervals, a recorder's
     file, the folder of an E4 or EmbracePlus; see ``OPENERS``) is one recording. Intervals beside a
     wave or a video are read only with ``kind="rr"``. Files in a sub-folder are trials of one
-    person, named after the sub-folder; folders within it are sessions. A damaged file is listed as
+    person, named after the sub-folder; folders within it are sessions. A table NAME_events.csv
+    beside a file NAME has its events (`formats.event_tables`). A damaged file is listed as
     a recording that raises an error when read, so that it counts as a failure.
 
     Parameters
@@ -122,7 +126,8 @@ class Folder:
         for path in _entries(self.root):
             identity = _identity(self.root, path)
             if path.suffix.lower() in VIDEOS:
-                out.append(Recording(self._name, *identity, video=Video(path)))
+                events = events_of(path)
+                out.append(Recording(self._name, *identity, video=Video(path), events=events))
                 continue
             if not is_signal_file(path) or (self._for_rr and not may_be_intervals(path)):
                 continue
@@ -176,7 +181,8 @@ def recording_of(
         return _signal_recording(path, resolved.parent.name, identity, channel=channel, kind=kind)
     if channel is not None:
         raise InputError(f"{path} is not a known signal file: omit --channel {channel}")
-    return Recording(resolved.parent.name, path.stem, video=Video(path))
+    events = events_of(path)
+    return Recording(resolved.parent.name, path.stem, video=Video(path), events=events)
 
 
 def _signal_recording(
@@ -195,7 +201,7 @@ def _signal_recording(
         fields = identity_in_physio(path)
         dataset = fields["dataset"] or dataset
         identity = (fields["subject"], fields["session"], fields["trial"])
-    return Recording(dataset, *identity, signals=signals)
+    return Recording(dataset, *identity, signals=signals, events=events_of(path))
 
 
 def _unreadable_recording(
@@ -241,7 +247,7 @@ def _entries(root: Path) -> list[Path]:
     files = _files(root)
     folders = {p.parent for p in files if p.name in FILES or p.suffix.lower() == AVRO}
     sessions = {folder for folder in folders if is_session(folder)}
-    entries = {p.parent if p.parent in sessions else p for p in files}
+    entries = {p.parent if p.parent in sessions else p for p in files if not is_event_table(p)}
     return sorted(entries - parts_of_records(entries))
 
 

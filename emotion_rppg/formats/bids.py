@@ -162,7 +162,7 @@ def kinds_in_physio(path: str | Path) -> list[str]:
 def identity_in_physio(path: str | Path) -> dict[str, str]:
     """Return data set ("" if unknown), subject, session, trial from the JSON or the file name."""
     path = Path(path)
-    fields, entities = sidecar(path), _entities(path)
+    fields, entities = sidecar(path), bids_entities(path)
     run = f"-{entities['run']}" if "run" in entities else ""
     defaults = {
         "Dataset": "",
@@ -234,7 +234,7 @@ def _rows(path: Path, width: int) -> np.ndarray:
 
 def _columns(path: Path) -> dict[str, int]:
     """Map each kind of signal to its column; ``recording-rppg`` in the name makes a pulse rPPG."""
-    label = _entities(path).get("recording", "")
+    label = bids_entities(path).get("recording", "")
     out: dict[str, int] = {}
     for index, name in enumerate(sidecar(path)["Columns"]):
         kind = _KINDS.get(str(name).lower())
@@ -256,8 +256,8 @@ def sidecar(path: Path) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for folder in reversed(_folders_above(path)):
         for json_path in sorted(folder.glob("*_physio.json")) + sorted(folder.glob("physio.json")):
-            entities = _entities(json_path)
-            if entities.items() <= _entities(path).items():
+            entities = bids_entities(json_path)
+            if entities.items() <= bids_entities(path).items():
                 fields |= _read_json(json_path)
     missing = [name for name in REQUIRED if name not in fields]
     if missing:
@@ -302,7 +302,7 @@ def _sidecar(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".tsv.gz") + ".json")
 
 
-def _entities(path: Path) -> dict[str, str]:
+def bids_entities(path: Path) -> dict[str, str]:
     """Parse a file name: ``sub-01_task-rest_physio.json`` -> ``{"sub": "01", "task": "rest"}``."""
     parts = (part.partition("-") for part in path.name.split("_"))
     return {key: value for key, dash, value in parts if dash}
