@@ -260,7 +260,9 @@ def _is_own_table(path: Path) -> bool:
     """Return whether a file is a table of this package, such as features stored beside the data."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            return file.read(400).startswith(("dataset,", "subject,", "task,", "start_s,"))
+            return file.read(400).startswith(
+                ("dataset,", "subject,", "task,", "start_s,", "event,level,")
+            )
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -21,7 +21,7 @@ from emotion_rppg.runtime.atomic_files import (
     write_json,
 )
 from emotion_rppg.signals import UNITS, Beats, Signal
-from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
+from emotion_rppg.windows import CHANGE_REASON, EVENT, EVENT_BEATS, LABEL, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,7 @@ _TEXT = (
     "encoder_trained_on",
     "reason",
     "reader",
+    *(EVENT, "event_value", EVENT_BEATS, CHANGE_REASON),
 )
 # words for a missing value in numeric columns; in identities and labels they are names
 _MISSING = (
