@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from emotion_rppg.study import Reading
 
 
+WIDE, LONG = "wide", "long"
+
+
 @app.command()
 def pulse(
     video: Annotated[
@@ -220,6 +223,14 @@ def features(
             "--partitioned", help="Write --out as a folder of Parquet files, one a person."
         ),
     ] = False,
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="wide|long",
+            help="wide: a column a feature; long: a row a window and feature, with unit, quality "
+            "and reason, for R and SPSS.",
+        ),
+    ] = WIDE,
     scheduler: Scheduler = None,
     cache: CacheFolder = None,
     device: Device = "auto",
@@ -242,6 +253,7 @@ def features(
         from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
         from emotion_rppg.study import extract, waves
         from emotion_rppg.study.event_rows import summary_of_events
+        from emotion_rppg.study.long_table import long_table
 
         names = [name.lower() for name in split_names(families)]
         run_checks(
@@ -254,6 +266,7 @@ def features(
             partial(_check_event_options, context, events),
             partial(check_min_quality, min_quality),
             partial(check_out, out, partitioned=partitioned),
+            partial(_check_layout, layout, partitioned),
             *([] if bids is None else [partial(check_folder, bids)]),
         )
         options: dict[str, Any] = {
@@ -296,7 +309,8 @@ def features(
                 fields = ("method", "weights", "source", "region", "face")
                 reading = {name: options[name] for name in fields}
                 write_bids(bids, waves(recordings, **reading, device=device, cache=store))
-            (write_partitioned if partitioned else write_table)(table, out)
+            written = long_table(table) if layout == LONG else table
+            (write_partitioned if partitioned else write_table)(written, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
             curves, no_curves = _write_curves(table, out) if events else (None, "")
             given = list(paths or [])
@@ -319,6 +333,13 @@ def features(
         if events:
             result["curves"] = None if curves is None else str(curves)
         print_result(text, as_json, {**result, "out": str(out)})
+
+
+def _check_layout(layout: str, partitioned: bool) -> None:
+    if layout not in (WIDE, LONG):
+        raise InputError(f"unknown layout {layout!r}; known: {WIDE}, {LONG}")
+    if layout == LONG and partitioned:
+        raise InputError("--layout long with --partitioned: it is written as one file; omit one")
 
 
 def _write_curves(table: Any, out: Path) -> tuple[Path | None, str]:

@@ -49,6 +49,11 @@ def checked_table(
     twice = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
     if twice:  # the other checks select columns by name
         raise InputError(f"the table has two columns {_listed(twice)}: keep one of each")
+    if {"feature", "value"} <= set(table.columns):
+        raise InputError(
+            "the table has a row per window and feature (--layout long), which is for R and SPSS: "
+            "extract it without --layout long"
+        )
     table = _with_defaults(table)
     faults = [fault for check in FAULTS for fault in check(table)]
     if {"dataset", "subject", "session", "trial"} <= set(table):  # which codings need

@@ -12,6 +12,7 @@ from emotion_rppg.study.acquisition import (
 from emotion_rppg.study.event_curves import event_curves, read_curves
 from emotion_rppg.study.feature_rows import features_of, order_columns
 from emotion_rppg.study.feature_table import extract, failure_message, or_failure_reason
+from emotion_rppg.study.long_table import long_table
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import (
     channel_like,
@@ -34,6 +35,7 @@ __all__ = [
     "features_of",
     "fit",
     "load",
+    "long_table",
     "method_name",
     "or_failure_reason",
     "order_columns",
