@@ -145,6 +145,9 @@ class Recording:
     events : sequence of Event, or function
         What happened during the recording, on the clock of its signals; or a function without
         arguments that reads it (`read_events`).
+    participant : mapping
+        What the study's table of participants says of the person, ``{"age": 31.0, "sex": "F"}``;
+        columns ``participant_age`` … of a feature table.
     """
 
     dataset: str
@@ -157,6 +160,7 @@ class Recording:
     signals: Mapping[str, Pulse | Callable[[], Pulse]] = field(default_factory=dict)
     reader: str = ""
     events: Sequence[Event] | Callable[[], Sequence[Event]] = ()
+    participant: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def person(self) -> str:

@@ -35,6 +35,7 @@ CHANGE = "_change"  # ending of a feature's difference: after the onset minus be
 CHANGE_REASON = "change_reason"
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+PARTICIPANT = "participant_"  # prefix of columns on the person, such as participant_age
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
 

@@ -27,7 +27,7 @@ from emotion_rppg.formats.signal_files import Reader, is_session, signals_in
 from emotion_rppg.recordings import DatasetNotFound, Event, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Beats, Pulse
-from emotion_rppg.windows import LABEL
+from emotion_rppg.windows import LABEL, PARTICIPANT
 
 _log = logging.getLogger(__name__)
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
@@ -115,8 +115,22 @@ def _recording(
         scales={name: scales[name] for name in labels if name in scales},
         video=video,
         signals=signals,
+        participant=_of_person(row),
         events=_events(root, row, where, start, end),
     )
+
+
+def _of_person(row: Mapping[str, str]) -> dict[str, float | str]:
+    """Read a row's columns on the person: numbers or words; skip empty cells."""
+    out: dict[str, float | str] = {}
+    for column, text in row.items():
+        if not column.startswith(PARTICIPANT) or not text:
+            continue
+        try:
+            out[column.removeprefix(PARTICIPANT)] = float(text)
+        except ValueError:
+            out[column.removeprefix(PARTICIPANT)] = text
+    return out
 
 
 def _events(
@@ -278,20 +292,23 @@ def _normalise(name: str, cell: str) -> str:
         return cell  # NA may be a person's initials
     if is_missing(cell):
         return ""
-    number = name.startswith(LABEL) or name in ("start_s", "end_s")
+    number = name.startswith((LABEL, PARTICIPANT)) or name in ("start_s", "end_s")
     return cell.replace(",", ".") if number and _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _warn_of_unread_columns(header: list[str]) -> None:
     """Warn of columns that are not read, such as a label without its prefix."""
-    others = [n for n in header if n and n not in COLUMNS and not n.startswith(LABEL)]
+    read = (LABEL, PARTICIPANT)
+    others = [n for n in header if n and n not in COLUMNS and not n.startswith(read)]
     if others:
         _log.warning(
-            "%s: columns that are not read: %s; want one of %s, or a label as %sNAME",
+            "%s: columns that are not read: %s; want one of %s, a label as %sNAME, or what is "
+            "known of the person as %sNAME",
             MANIFEST,
             ", ".join(others),
             ", ".join(COLUMNS),
             LABEL,
+            PARTICIPANT,
         )
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.bids import DESCRIPTION, bids_entities
+from emotion_rppg.formats.bids_names import DESCRIPTION, bids_entities
 from emotion_rppg.formats.missing_values import is_missing
 from emotion_rppg.formats.text_files import open_text
 from emotion_rppg.recordings import Event

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from emotion_rppg.features.baseline_columns import VS_BASELINE, raw_name
 from emotion_rppg.features.sensors import REASON, SENSORS
 from emotion_rppg.runtime.atomic_files import atomic_file
-from emotion_rppg.windows import CHANGE, CHANGE_REASON, EMBEDDING, EVENT_BEATS, LABEL, SCALE
+from emotion_rppg.windows import (
+    CHANGE,
+    CHANGE_REASON,
+    EMBEDDING,
+    EVENT_BEATS,
+    LABEL,
+    PARTICIPANT,
+    SCALE,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +97,8 @@ def _definition_without_record(name: str) -> str:
     """Define an identity, label, scale, embedding or comparison column; empty if unknown."""
     if name.startswith(LABEL):
         return f"label {name.removeprefix(LABEL)}, as in the data set"
+    if name.startswith(PARTICIPANT):
+        return f"{name.removeprefix(PARTICIPANT)} of the person, as in the table of participants"
     if name.startswith(SCALE):
         return f"lowest..highest possible value of {name.removeprefix(SCALE)}"
     if name.endswith(VS_BASELINE):

@@ -18,7 +18,7 @@ from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress, Reading
 from emotion_rppg.study.event_rows import event_rows
 from emotion_rppg.study.window_features import measure
-from emotion_rppg.windows import EVENT, IDENTITY, LABEL, OF_EVENT, PERSON, SCALE, cut
+from emotion_rppg.windows import EVENT, IDENTITY, LABEL, OF_EVENT, PARTICIPANT, PERSON, SCALE, cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,6 +167,6 @@ def order_columns(table: pd.DataFrame) -> pd.DataFrame:
     if EVENT in table:
         at = first.index("duration_s") + 1 if "duration_s" in first else len(first)
         first[at:at] = [c for c in OF_EVENT if c in table]
-    labels = [c for c in table if c.startswith((LABEL, SCALE))]
+    labels = [c for c in table if c.startswith((LABEL, SCALE, PARTICIPANT))]
     rest = [c for c in table if c not in first and c not in labels]
     return table[first + labels + rest]
