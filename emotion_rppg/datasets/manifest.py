@@ -13,18 +13,21 @@ import json
 import logging
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emotion_rppg.datasets.manifest_events import (
+    EventReader,
+    events_of_trial,
+    warn_of_events_between,
+)
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.event_tables import read_event_table
-from emotion_rppg.formats.events import events_of
 from emotion_rppg.formats.missing_values import is_missing
 from emotion_rppg.formats.signal_files import Reader, is_session, signals_in
-from emotion_rppg.recordings import DatasetNotFound, Event, Recording, Video
+from emotion_rppg.recordings import DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Beats, Pulse
 from emotion_rppg.windows import LABEL, PARTICIPANT
@@ -72,7 +75,7 @@ def read_manifest(
     if not out:
         raise DatasetNotFound(f"{root / MANIFEST} has no rows: add one line per trial")
     _warn_of_similar_subjects({r.subject for r in out})
-    _warn_of_events_between(out)
+    warn_of_events_between(out, MANIFEST)
     for name in set(scales) - {name for r in out for name in r.labels}:
         _log.warning("%s has the scale of %r, but no trial has this label", FACTS, name)
     return out
@@ -135,63 +138,13 @@ def _of_person(row: Mapping[str, str]) -> dict[str, float | str]:
 
 def _events(
     root: Path, row: Mapping[str, str], where: str, start_s: float | None, end_s: float | None
-) -> Callable[[], tuple[Event, ...]] | tuple[()]:
+) -> EventReader | tuple[()]:
     """Return the reader of a trial's events: of the column ``events``, or of the row's files."""
     names = [row.get("video", ""), *row.get("signal", "").split(";")]
     paths = [root / name.strip() for name in names if name.strip()]
-    readers = [read for path in paths if (read := events_of(path))]
-    if row.get("events"):
-        readers = [partial(read_event_table, _file_in_study(root, row["events"], where))]
-    if not readers:
-        return ()
-    return partial(_events_of_part, readers, start_s or 0.0, math.inf if end_s is None else end_s)
-
-
-def _events_of_part(
-    readers: Sequence[Callable[[], tuple[Event, ...]]], start_s: float, end_s: float
-) -> tuple[Event, ...]:
-    """Read the events of a trial's part of its files; 0 s is the start of the trial.
-
-    All events of the files are returned if the trial is the whole of them; else those within it.
-    """
-    events = [event for read in readers for event in read()]
-    distinct = [event for k, event in enumerate(events) if event not in events[:k]]
-    if start_s <= 0 and math.isinf(end_s):
-        return tuple(distinct)
-    return tuple(e.shifted(-start_s) for e in distinct if start_s <= e.onset_s < end_s)
-
-
-def _warn_of_events_between(recordings: Sequence[Recording]) -> None:
-    """Warn of events of a file that lie in none of the trials that are cut out of it."""
-    parts = [
-        r.events.args
-        for r in recordings
-        if isinstance(r.events, partial) and r.events.func is _events_of_part
-    ]
-    spans: dict[str, list[tuple[float, float]]] = {}
-    readers = {}
-    for several, start_s, end_s in parts:
-        for read in several:
-            spans.setdefault(str(read.args[0]), []).append((start_s, end_s))
-            readers[str(read.args[0])] = read
-    for name, trials in spans.items():
-        if any(start_s <= 0 and math.isinf(end_s) for start_s, end_s in trials):
-            continue
-        try:
-            events = readers[name]()
-        except InputError:
-            continue  # raised again when the events are needed
-        outside = [e for e in events if not any(a <= e.onset_s < b for a, b in trials)]
-        if outside:
-            _log.warning(
-                "%s: %d of %d events lie in no trial of %s, the first, %r, at %g s",
-                name,
-                len(outside),
-                len(events),
-                MANIFEST,
-                outside[0].name,
-                outside[0].onset_s,
-            )
+    table = row.get("events")
+    named = None if not table else _file_in_study(root, table, where)
+    return events_of_trial(paths, named, start_s, end_s)
 
 
 def _file_in_study(root: Path, name: str, where: str) -> Path:
