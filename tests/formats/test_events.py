@@ -60,7 +60,7 @@ def write_physio(folder: Path, start_s: float = 0.0) -> Path:
 )
 def test_bids_events_apply_to_the_recordings_with_their_entities(place, tmp_path) -> None:
     write_physio(tmp_path, start_s=-1.5)
-    (tmp_path / "task-other_events.tsv").write_text("onset\tduration\n1\t1\n")
+    (tmp_path / "acq-x_task-other_events.tsv").write_text("onset\tduration\n1\t1\n")
     (tmp_path / place).write_text(TABLE)
     (recording,) = Folder(tmp_path)
     assert same(recording.read_events())

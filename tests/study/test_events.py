@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg import Beats, Event, Extraction, Recording, extract, extraction_of, fit, predict
-from emotion_rppg.emotion.design_matrix import feature_names
+from emotion_rppg.emotion.design_matrix import feature_names, matrix
 from emotion_rppg.emotion.table_checks import checked_table
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.leakage import make_folds
@@ -164,6 +164,7 @@ def test_the_extraction_is_recorded_and_repeated(table, tmp_path) -> None:
     pd.testing.assert_frame_equal(again, table)
 
 
+@pytest.mark.slow
 def test_a_model_of_events_needs_events_to_predict(tmp_path) -> None:
     train = [recording(str(k), rise_bpm=3.0 * k) for k in range(6)]
     table = extract(train, events="film", families=("hrv",))
@@ -182,7 +183,10 @@ def test_a_model_of_events_needs_events_to_predict(tmp_path) -> None:
     assert set(rows["rise"]) == {"much"}
 
 
-def test_event_columns_are_no_features_and_changes_are(table) -> None:
+def test_event_columns_are_no_features_and_changes_are(table, caplog) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert "hr_bpm_change" in matrix(table).names
+    assert "not used as features" not in caplog.text
     names = feature_names(table)
     assert not [n for n in names if n.startswith("event")]
     assert "hr_bpm_change" in names
@@ -201,24 +205,35 @@ def test_two_kinds_of_event_at_one_moment_are_two_rows_of_a_valid_table(caplog) 
     assert "second reading" in caplog.text
 
 
-def test_overlapping_windows_of_events_are_never_on_both_sides_of_a_fold() -> None:
-    close = events_at(tuple(np.arange(20.0, 270.0, 15.0)))
-    items = [recording(str(k), session=s, events=close) for k in (1, 2) for s in ("a", "b")]
-    table = extract(items, events="film", families=("hrv",))
-    for split in ("loso", "sessions_within", "first_minutes"):
-        folds = make_folds(
-            table,
-            split,
-            seed=0,
-            labelled=np.ones(len(table), bool),
-            unscored=np.zeros(len(table), bool),
-        )
-        for train, test in folds.pairs:
-            for row in table.iloc[test].itertuples():
-                same = table.iloc[train]
-                same = same[(same["subject"] == row.subject) & (same["session"] == row.session)]
-                apart = (same["start_s"] - row.start_s).abs() >= row.duration_s
-                assert apart.all()
+@pytest.fixture(scope="module")
+def close() -> pd.DataFrame:
+    """Two people, two sessions each, with events 15 to 60 s apart and windows of 40 s."""
+    events = events_at((50.0, 65.0, 80.0, 140.0, 155.0, 215.0, 269.0))
+    who = [(person, session) for person in "12" for session in "ab"]
+    items = [recording(person, session=session, events=events) for person, session in who]
+    return extract(items, events="film", families=("hrv",))
+
+
+def every_other(table: pd.DataFrame, *, seed: int):
+    """Test every second event, train on the others."""
+    rows = np.arange(len(table))
+    yield rows[rows % 2 == 0], rows[rows % 2 == 1]
+
+
+every_other.unit = "moment"
+
+
+@pytest.mark.parametrize("split", ["loso", "sessions_within", "first_minutes", every_other])
+def test_overlapping_windows_of_events_are_never_on_both_sides_of_a_fold(split, close) -> None:
+    everything, nothing = np.ones(len(close), bool), np.zeros(len(close), bool)
+    folds = make_folds(close, split, seed=0, labelled=everything, unscored=nothing)
+    assert (folds.purged > 0) == (split is every_other)
+    for train, test in folds.pairs:
+        for row in close.iloc[test].itertuples():
+            same = close.iloc[train]
+            same = same[(same["subject"] == row.subject) & (same["session"] == row.session)]
+            apart = (same["start_s"] - row.start_s).abs() >= row.duration_s
+            assert apart.all()
 
 
 def test_labels_of_an_event_replace_those_of_its_recording() -> None:
