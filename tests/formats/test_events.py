@@ -68,7 +68,9 @@ def test_bids_events_apply_to_the_recordings_with_their_entities(place, tmp_path
 
 
 @pytest.mark.parametrize(("ending", "old", "new"), [("csv", "\t", ","), ("csv", "\t", ";")])
-def test_a_table_beside_a_signal_or_a_video_has_its_events(ending, old, new, tmp_path) -> None:
+def test_a_table_beside_a_signal_or_a_video_has_its_events(
+    ending, old, new, tmp_path, caplog
+) -> None:
     write_signal(tmp_path / "anna" / "calm.csv")
     (tmp_path / "anna" / "film.mp4").write_text("x")
     text = TABLE.replace(old, new)
@@ -76,8 +78,10 @@ def test_a_table_beside_a_signal_or_a_video_has_its_events(ending, old, new, tmp
         text = text.replace("5.5", "5,5")
     for name in ("calm", "film"):
         (tmp_path / "anna" / f"{name}_events.{ending}").write_text(text)
-    found = list(Folder(tmp_path))
+    with caplog.at_level(logging.WARNING):
+        found = list(Folder(tmp_path))
     assert [r.trial for r in found] == ["calm", "film"]  # the tables are no recordings
+    assert not caplog.text
     assert all(same(r.read_events()) for r in found)
     assert same(recording_of(tmp_path / "anna" / "film.mp4").read_events())
 
