@@ -13,6 +13,7 @@ _HOME = {
     "Beats": "signals",
     "Video": "recordings",
     "Recording": "recordings",
+    "Event": "recordings",
     "Windows": "windows",
     "Extraction": "extraction",
     "estimate": "pulse.estimate",
@@ -32,6 +33,7 @@ __all__ = [  # noqa: RUF022 — in the order of the data flow
     "Beats",
     "Video",
     "Recording",
+    "Event",
     "Windows",
     "Extraction",
     "estimate",
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from emotion_rppg.features.beats import find_beats
     from emotion_rppg.pulse.estimate import estimate
     from emotion_rppg.pulse.people import estimate_people
-    from emotion_rppg.recordings import Recording, Video
+    from emotion_rppg.recordings import Event, Recording, Video
     from emotion_rppg.runtime.tables import read_table
     from emotion_rppg.signals import Beats, Signal
     from emotion_rppg.study import extract, fit, load, predict

@@ -41,6 +41,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "baseline": (*_NUMBER, *_TEXT, *_NONE),
     "encoder": (str, dict, *_NONE),
     "min_quality": (*_NUMBER, *_NONE),
+    "events": (list, *_NONE),
+    "before_s": _NUMBER,
+    "after_s": _NUMBER,
 }
 
 
@@ -94,6 +97,10 @@ class Extraction:
         Encoder of the embeddings.
     min_quality : float, optional
         Quality below which a window is withheld; None: the default of its signal kind.
+    events : sequence of str, optional
+        Kinds of event, or ``("all",)``: one window about each, in place of length and step.
+    before_s, after_s : float
+        Begin and end of that window, s before and after the onset.
 
     Examples
     --------
@@ -117,6 +124,9 @@ class Extraction:
     baseline: str | float | None = None
     encoder: Any = None
     min_quality: float | None = None
+    events: Sequence[str] | None = None
+    before_s: float = 10.0
+    after_s: float = 30.0
 
     def __post_init__(self) -> None:
         if isinstance(self.families, str):
@@ -131,6 +141,9 @@ class Extraction:
         }
         if isinstance(self.face, str):
             normalised["face"] = EVERYBODY
+        if self.events is not None:
+            one = isinstance(self.events, str)
+            normalised["events"] = (self.events,) if one else tuple(map(str, self.events))
         for field in fields(self):
             value = normalised.setdefault(field.name, getattr(self, field.name))
             if isinstance(value, Path):

@@ -1,9 +1,9 @@
-"""Values that describe a data set (Card), a recording of one person and a video file."""
+"""Values that describe a data set (Card), a recording of one person, its events and its video."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +85,42 @@ class Video:
         return f"Video({str(self.path)!r}, {self.start_s:g} s – {end}{region})"
 
 
+@dataclass(frozen=True)
+class Event:
+    """Something that happened during a recording: a stimulus, a response, a press of a button.
+
+    Parameters
+    ----------
+    onset_s : float
+        When it began, s on the clock of the recording's signals.
+    name : str
+        Kind of event, by which events are chosen: ``"stimulus"``; BIDS calls it ``trial_type``.
+    duration_s : float
+        How long it lasted, s; 0 for a moment, NaN if unknown.
+    value : str
+        What else the file says of it, such as the number of a trigger or the name of a picture.
+    labels : mapping
+        Ratings of this event, ``{"arousal": 7.0}``; they replace those of the recording.
+    """
+
+    onset_s: float
+    name: str
+    duration_s: float = 0.0
+    value: str = ""
+    labels: Mapping[str, float | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.onset_s):
+            raise InputError(
+                f"the event {self.name!r} begins at {self.onset_s!r}: want seconds on the clock of "
+                "the signals"
+            )
+
+    def shifted(self, offset_s: float) -> Event:
+        """Move the event to another clock: its onset ``offset_s`` later."""
+        return replace(self, onset_s=self.onset_s + offset_s)
+
+
 @dataclass(frozen=True, repr=False)
 class Recording:
     """One uninterrupted recording of one person in one condition; files are read on demand.
@@ -106,6 +142,12 @@ class Recording:
         Name in ``DATASETS`` of the reader that listed the recording; empty for a file or folder of
         the user. Facts of a data set are looked up by this name, never by ``dataset``, which may be
         the name of a folder.
+    events : sequence of Event, or function
+        What happened during the recording, on the clock of its signals; or a function without
+        arguments that reads it (`read_events`).
+    participant : mapping
+        What the study's table of participants says of the person, ``{"age": 31.0, "sex": "F"}``;
+        columns ``participant_age`` … of a feature table.
     """
 
     dataset: str
@@ -117,6 +159,8 @@ class Recording:
     video: Video | None = None
     signals: Mapping[str, Pulse | Callable[[], Pulse]] = field(default_factory=dict)
     reader: str = ""
+    events: Sequence[Event] | Callable[[], Sequence[Event]] = ()
+    participant: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def person(self) -> str:
@@ -152,6 +196,17 @@ class Recording:
             raise InputError(f"{self.name} has no signal {kind!r}; it has: {available}")
         signal = self.signals[kind]
         return signal if isinstance(signal, Signal | Beats) else signal()
+
+    def read_events(self) -> tuple[Event, ...]:
+        """Read the events of the recording, in the order of their onsets (s).
+
+        Raises
+        ------
+        InputError
+            The file of the events cannot be read.
+        """
+        events = self.events() if callable(self.events) else self.events
+        return tuple(sorted(events, key=lambda event: event.onset_s))
 
     def __repr__(self) -> str:
         contents = (["video"] if self.video is not None else []) + list(self.signals)

@@ -26,9 +26,17 @@ IDENTITY = (
     "trained_on",  # JSON {data set: [subjects]} of that network, "unknown", or empty: nobody
     "reader",  # reader of a published data set that listed the recording; empty: user's files
 )
+# of a table of windows about events: the kind of event, its number among those of its kind in the
+# recording (from 1), its onset on the recording's clock, its duration, and its code or picture
+EVENT, EVENT_NUMBER = "event", "event_number"
+OF_EVENT = (EVENT, EVENT_NUMBER, "event_onset_s", "event_duration_s", "event_value")
+EVENT_BEATS = "event_beats_s"  # beat times about the onset as text
+CHANGE = "_change"  # ending of a feature's difference: after the onset minus before it
+CHANGE_REASON = "change_reason"
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 FACE_PLACE = ("face_x", "face_y")  # with face="all": where in the picture; after ``person``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+PARTICIPANT = "participant_"  # prefix of columns on the person, such as participant_age
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
 
@@ -117,7 +125,6 @@ def cut(
         Columns with the same value in every window: subject, trial, labels …
     """
     import numpy as np
-    import pandas as pd
 
     span = beats.span_s or ((signal.start_s, signal.end_s) if signal is not None else (0.0, 0.0))
     start, total = span[0], span[1] - span[0]
@@ -134,9 +141,29 @@ def cut(
     else:
         n = int(np.floor((total - length_s) / step + 1e-6)) + 1
         starts, length = start + step * np.arange(n), length_s
-    rows = [{**(facts or {}), "start_s": float(s), "duration_s": float(length)} for s in starts]
+    spans = [(float(s), float(length)) for s in starts]
+    return cut_at(beats, signal, spans, facts=[facts or {}] * len(spans))
+
+
+def cut_at(
+    beats: Beats,
+    signal: Signal | None,
+    spans: Sequence[tuple[float, float]],
+    *,
+    facts: Sequence[Mapping[str, object]],
+) -> Windows:
+    """Cut given windows ``(start_s, duration_s)`` out of the beats (and wave) of one recording.
+
+    ``facts`` are the other columns of each window.
+    """
+    import pandas as pd
+
+    rows = [
+        {**own, "start_s": start_s, "duration_s": duration_s}
+        for (start_s, duration_s), own in zip(spans, facts, strict=True)
+    ]
     return Windows(
         pd.DataFrame(rows),
-        [beats.crop(s, s + length + 1e-9) for s in starts],
-        [None if signal is None else signal.crop(s, s + length) for s in starts],
+        [beats.crop(a, a + duration_s + 1e-9) for a, duration_s in spans],
+        [None if signal is None else signal.crop(a, a + duration_s) for a, duration_s in spans],
     )

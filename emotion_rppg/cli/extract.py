@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from emotion_rppg.study import Reading
 
 
+WIDE, LONG = "wide", "long"
+
+
 @app.command()
 def pulse(
     video: Annotated[
@@ -155,6 +158,7 @@ def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], lis
 
 @app.command()
 def features(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -178,6 +182,21 @@ def features(
         bool,
         typer.Option("--whole", help="One row a recording, in place of --length and --step."),
     ] = False,
+    events: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|all",
+            help="One row an event of this kind (repeat the option for several kinds, or all), in "
+            "place of --length and --step: from events.tsv, NAME_events.csv beside the file NAME, "
+            "a wristband's tags or XDF markers.",
+        ),
+    ] = None,
+    before: Annotated[
+        float, typer.Option(help="Seconds before an event's onset at which its window begins.")
+    ] = 10.0,
+    after: Annotated[
+        float, typer.Option(help="Seconds after an event's onset at which its window ends.")
+    ] = 30.0,
     families: Annotated[
         str,
         typer.Option(
@@ -215,12 +234,20 @@ def features(
             "--partitioned", help="Write --out as a folder of Parquet files, one a person."
         ),
     ] = False,
+    layout: Annotated[
+        str,
+        typer.Option(
+            metavar="wide|long",
+            help="wide: a column a feature; long: a row a window and feature, with unit, quality "
+            "and reason, for R and SPSS.",
+        ),
+    ] = WIDE,
     scheduler: Scheduler = None,
     cache: CacheFolder = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Extract the feature table of a study: one row a window.
+    """Extract the feature table of a study: one row a window, or one row an event.
 
     After an interruption, the same command continues with the recordings that are not finished.
 
@@ -236,6 +263,8 @@ def features(
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
         from emotion_rppg.study import extract, waves
+        from emotion_rppg.study.event_rows import summary_of_events
+        from emotion_rppg.study.long_table import long_table
 
         names = [name.lower() for name in split_names(families)]
         run_checks(
@@ -245,8 +274,10 @@ def features(
             *window_checks(
                 length=length, step=step, source=source, families=names, encoder=encoder
             ),
+            partial(_check_event_options, context, events),
             partial(check_min_quality, min_quality),
             partial(check_out, out, partitioned=partitioned),
+            partial(_check_layout, layout, partitioned),
             *([] if bids is None else [partial(check_folder, bids)]),
         )
         options: dict[str, Any] = {
@@ -261,6 +292,9 @@ def features(
             "region": region,
             "face": face,
             "encoder": encoder,
+            "events": events or None,
+            "before_s": before,
+            "after_s": after,
         }
         recordings = find_recordings(
             paths or [], dataset, root, channel=channel, kind=source.lower()
@@ -286,8 +320,10 @@ def features(
                 fields = ("method", "weights", "source", "region", "face")
                 reading = {name: options[name] for name in fields}
                 write_bids(bids, waves(recordings, **reading, device=device, cache=store))
-            (write_partitioned if partitioned else write_table)(table, out)
+            written = long_table(table) if layout == LONG else table
+            (write_partitioned if partitioned else write_table)(written, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
+            curves, no_curves = _write_curves(table, out) if events else (None, "")
             given = list(paths or [])
             arguments = {"paths": given, "dataset": dataset, "root": root, **options}
             arguments |= {"channel": channel}
@@ -297,12 +333,58 @@ def features(
         for failure in failures:
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
         n_read = len(recordings) - len(failures)
-        withheld = summary_of_withheld(table)
-        text = f"{count(len(table), 'window')} of {count(n_read, 'recording')} → {out}"
+        withheld = [*summary_of_events(table), *summary_of_withheld(table)]
+        rows = count(len(table), "event" if events else "window")
+        text = f"{rows} of {count(n_read, 'recording')} → {out}"
+        if events:
+            withheld.append(no_curves if curves is None else f"heart-rate curves → {curves}")
         text = "\n".join([text, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
         result["withheld"] = withheld
+        if events:
+            result["curves"] = None if curves is None else str(curves)
         print_result(text, as_json, {**result, "out": str(out)})
+
+
+def _check_layout(layout: str, partitioned: bool) -> None:
+    if layout not in (WIDE, LONG):
+        raise InputError(f"unknown layout {layout!r}; known: {WIDE}, {LONG}")
+    if layout == LONG and partitioned:
+        raise InputError("--layout long with --partitioned: it is written as one file; omit one")
+
+
+def _write_curves(table: Any, out: Path) -> tuple[Path | None, str]:
+    """Write the event-locked heart-rate curves beside a table; or say why there are none."""
+    from emotion_rppg.runtime.tables import write_table
+    from emotion_rppg.study.event_curves import curves_beside, event_curves
+
+    path = curves_beside(out)
+    try:
+        curves = event_curves(table)
+    except InputError as error:
+        path.unlink(missing_ok=True)  # of an earlier table
+        return None, f"no heart-rate curves: {error}"
+    curves.attrs = {}
+    return write_table(curves, path), ""
+
+
+def _check_event_options(context: typer.Context, events: list[str] | None) -> None:
+    """Refuse options of windows beside --events, and options of events without it."""
+    names = ("length", "step", "whole", "baseline", "before", "after")
+    sources = {name: context.get_parameter_source(name) for name in names}
+    given = {name: s is not None and s.name == "COMMANDLINE" for name, s in sources.items()}
+    if events:
+        beside = [f"--{name}" for name in ("length", "step", "whole", "baseline") if given[name]]
+        if beside:
+            raise InputError(
+                f"{', '.join(beside)} with --events: the window of an event is from --before to "
+                "--after its onset, and each event has its own baseline before it; omit "
+                f"{' and '.join(beside)}"
+            )
+    elif given["before"] or given["after"]:
+        raise InputError(
+            "--before and --after without --events: name the events (--events NAME, or all)"
+        )
 
 
 def _baseline(text: str) -> str | float | None:

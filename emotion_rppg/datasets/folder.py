@@ -5,7 +5,8 @@
     subject,session,trial,video,signal,start_s,end_s,label_arousal,label_valence
     01,1,1,videos/01_calm.mp4,,,,2,7
 
-Paths are relative to the manifest; several signal files are separated by ``;``. `manifest.json`
+Paths are relative to the manifest; several signal files are separated by ``;``. A column ``events``
+names a table of events, if it is not NAME_events.csv beside the video or signal. `manifest.json`
 gives the scales of the labels: ``{"dataset": "my_study", "scales": {"arousal": [1, 9]}}``.
 """
 
@@ -24,9 +25,17 @@ from emotion_rppg.datasets.manifest import FACTS, MANIFEST, read_manifest
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import identity_in_physio
+from emotion_rppg.formats.bids_tables import (
+    PARTICIPANTS,
+    labels_in_scans,
+    study_of,
+    with_participants,
+)
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.embraceplus import AVRO
 from emotion_rppg.formats.empatica import FILES
+from emotion_rppg.formats.event_tables import is_event_table
+from emotion_rppg.formats.events import events_of
 from emotion_rppg.formats.rr_intervals import RR
 from emotion_rppg.formats.signal_csv import SIGNAL_COLUMNS, read_signal
 from emotion_rppg.formats.signal_files import (
@@ -55,8 +64,10 @@ class Folder:
     Without a manifest each video and each signal file (a table, a list of intervals, a recorder's
     file, the folder of an E4 or EmbracePlus; see ``OPENERS``) is one recording. Intervals beside a
     wave or a video are read only with ``kind="rr"``. Files in a sub-folder are trials of one
-    person, named after the sub-folder; folders within it are sessions. A damaged file is listed as
-    a recording that raises an error when read, so that it counts as a failure.
+    person, named after the sub-folder; folders within it are sessions. A table NAME_events.csv
+    beside a file NAME has its events (`formats.event_tables`), and participants.tsv or .csv in the
+    folder what is known of the people: age, sex … (`formats.bids_tables`). A damaged file is listed
+    as a recording that raises an error when read, so that it counts as a failure.
 
     Parameters
     ----------
@@ -100,13 +111,14 @@ class Folder:
                 f"{str(root)!r} {what}: want a folder with a {MANIFEST} "
                 "(`emotion-rppg init FOLDER` writes one), or of videos and signal CSVs"
             )
-        manifest = self.root / MANIFEST
+        self._recordings = with_participants(self._listed(), self.root)
+
+    def _listed(self) -> list[Recording]:
         if is_session(self.root):
-            self._recordings = [recording_of(self.root, **self._selection)]
-        elif manifest.is_file():
-            self._recordings = read_manifest(self.root, **self._selection)
-        else:
-            self._recordings = self._list_files()
+            return [recording_of(self.root, **self._selection)]
+        if (self.root / MANIFEST).is_file():
+            return read_manifest(self.root, **self._selection)
+        return self._list_files()
 
     def __iter__(self) -> Iterator[Recording]:
         return iter(self._recordings)
@@ -122,7 +134,8 @@ class Folder:
         for path in _entries(self.root):
             identity = _identity(self.root, path)
             if path.suffix.lower() in VIDEOS:
-                out.append(Recording(self._name, *identity, video=Video(path)))
+                events = events_of(path)
+                out.append(Recording(self._name, *identity, video=Video(path), events=events))
                 continue
             if not is_signal_file(path) or (self._for_rr and not may_be_intervals(path)):
                 continue
@@ -172,11 +185,14 @@ def recording_of(
     resolved = path.resolve()
     if is_signal_file(path):
         name = resolved.name if path.is_dir() else resolved.name.split(".")[0]
-        identity = (name, "1", "1")
-        return _signal_recording(path, resolved.parent.name, identity, channel=channel, kind=kind)
+        identity, column = (name, "1", "1"), {"channel": channel, "kind": kind}
+        recording = _signal_recording(path, resolved.parent.name, identity, **column)
+        root = study_of(resolved) if path.name.endswith(PHYSIO) else None
+        return recording if root is None else with_participants([recording], root)[0]
     if channel is not None:
         raise InputError(f"{path} is not a known signal file: omit --channel {channel}")
-    return Recording(resolved.parent.name, path.stem, video=Video(path))
+    events = events_of(path)
+    return Recording(resolved.parent.name, path.stem, video=Video(path), events=events)
 
 
 def _signal_recording(
@@ -195,7 +211,11 @@ def _signal_recording(
         fields = identity_in_physio(path)
         dataset = fields["dataset"] or dataset
         identity = (fields["subject"], fields["session"], fields["trial"])
-    return Recording(dataset, *identity, signals=signals)
+    recording = Recording(dataset, *identity, signals=signals, events=events_of(path))
+    if not path.name.endswith(PHYSIO):
+        return recording
+    labels, scales = labels_in_scans(path)
+    return replace(recording, labels=labels, scales=scales)
 
 
 def _unreadable_recording(
@@ -241,7 +261,8 @@ def _entries(root: Path) -> list[Path]:
     files = _files(root)
     folders = {p.parent for p in files if p.name in FILES or p.suffix.lower() == AVRO}
     sessions = {folder for folder in folders if is_session(folder)}
-    entries = {p.parent if p.parent in sessions else p for p in files}
+    tables = {p for p in files if is_event_table(p) or p in {root / n for n in PARTICIPANTS}}
+    entries = {p.parent if p.parent in sessions else p for p in files if p not in tables}
     return sorted(entries - parts_of_records(entries))
 
 
@@ -254,7 +275,9 @@ def _is_own_table(path: Path) -> bool:
     """Return whether a file is a table of this package, such as features stored beside the data."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            return file.read(400).startswith(("dataset,", "subject,", "task,", "start_s,"))
+            return file.read(400).startswith(
+                ("dataset,", "subject,", "task,", "start_s,", "event,level,")
+            )
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -19,20 +19,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from emotion_rppg.datasets.manifest_events import (
+    EventReader,
+    events_of_trial,
+    warn_of_events_between,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.missing_values import is_missing
 from emotion_rppg.formats.signal_files import Reader, is_session, signals_in
 from emotion_rppg.recordings import DatasetNotFound, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Beats, Pulse
-from emotion_rppg.windows import LABEL
+from emotion_rppg.windows import LABEL, PARTICIPANT
 
 _log = logging.getLogger(__name__)
 MANIFEST, FACTS = "manifest.csv", MANIFEST_FACTS
 REQUIRED = ("subject", "trial")
 SYNTHETIC = "synthetic"  # name and reader of studies that `datasets.synthetic` wrote
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
-COLUMNS = (*REQUIRED, "session", "video", "signal", "start_s", "end_s", "region")
+COLUMNS = (*REQUIRED, "session", "video", "signal", "start_s", "end_s", "region", "events")
 
 
 def read_manifest(
@@ -70,6 +75,7 @@ def read_manifest(
     if not out:
         raise DatasetNotFound(f"{root / MANIFEST} has no rows: add one line per trial")
     _warn_of_similar_subjects({r.subject for r in out})
+    warn_of_events_between(out, MANIFEST)
     for name in set(scales) - {name for r in out for name in r.labels}:
         _log.warning("%s has the scale of %r, but no trial has this label", FACTS, name)
     return out
@@ -112,7 +118,33 @@ def _recording(
         scales={name: scales[name] for name in labels if name in scales},
         video=video,
         signals=signals,
+        participant=_of_person(row),
+        events=_events(root, row, where, start, end),
     )
+
+
+def _of_person(row: Mapping[str, str]) -> dict[str, float | str]:
+    """Read a row's columns on the person: numbers or words; skip empty cells."""
+    out: dict[str, float | str] = {}
+    for column, text in row.items():
+        if not column.startswith(PARTICIPANT) or not text:
+            continue
+        try:
+            out[column.removeprefix(PARTICIPANT)] = float(text)
+        except ValueError:
+            out[column.removeprefix(PARTICIPANT)] = text
+    return out
+
+
+def _events(
+    root: Path, row: Mapping[str, str], where: str, start_s: float | None, end_s: float | None
+) -> EventReader | tuple[()]:
+    """Return the reader of a trial's events: of the column ``events``, or of the row's files."""
+    names = [row.get("video", ""), *row.get("signal", "").split(";")]
+    paths = [root / name.strip() for name in names if name.strip()]
+    table = row.get("events")
+    named = None if not table else _file_in_study(root, table, where)
+    return events_of_trial(paths, named, start_s, end_s)
 
 
 def _file_in_study(root: Path, name: str, where: str) -> Path:
@@ -213,20 +245,23 @@ def _normalise(name: str, cell: str) -> str:
         return cell  # NA may be a person's initials
     if is_missing(cell):
         return ""
-    number = name.startswith(LABEL) or name in ("start_s", "end_s")
+    number = name.startswith((LABEL, PARTICIPANT)) or name in ("start_s", "end_s")
     return cell.replace(",", ".") if number and _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def _warn_of_unread_columns(header: list[str]) -> None:
     """Warn of columns that are not read, such as a label without its prefix."""
-    others = [n for n in header if n and n not in COLUMNS and not n.startswith(LABEL)]
+    read = (LABEL, PARTICIPANT)
+    others = [n for n in header if n and n not in COLUMNS and not n.startswith(read)]
     if others:
         _log.warning(
-            "%s: columns that are not read: %s; want one of %s, or a label as %sNAME",
+            "%s: columns that are not read: %s; want one of %s, a label as %sNAME, or what is "
+            "known of the person as %sNAME",
             MANIFEST,
             ", ".join(others),
             ", ".join(COLUMNS),
             LABEL,
+            PARTICIPANT,
         )
 
 

@@ -19,13 +19,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EMBEDDING, FACE_PLACE, IDENTITY, LABEL, PERSON, SCALE, SEQUENCE
+from emotion_rppg.windows import (
+    EMBEDDING,
+    FACE_PLACE,
+    IDENTITY,
+    LABEL,
+    OF_EVENT,
+    PERSON,
+    SCALE,
+    SEQUENCE,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _log = logging.getLogger(__name__)
-NOT_FEATURES = (*IDENTITY, PERSON, *FACE_PLACE, "encoder", "encoder_trained_on")
+NOT_FEATURES = (*IDENTITY, *OF_EVENT, PERSON, *FACE_PLACE, "encoder", "encoder_trained_on")
 ABLATIONS = ("quality", "sequence", "embedding")
 MAX_LENGTH_RATIO = 1.1  # longest over shortest window, above which a warning is logged
 CONFIDENCE = "seq_confidence"  # column of the token channel "confidence"
@@ -129,7 +138,7 @@ def _check_extra(table: pd.DataFrame, extra_features: Sequence[str]) -> None:
 def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
     """Warn of numeric columns that belong to no family and were not requested."""
     from emotion_rppg.features import describes_recording
-    from emotion_rppg.features.baseline_columns import VS_BASELINE
+    from emotion_rppg.features.baseline_columns import COMPARED
 
     known = {*chosen, *NOT_FEATURES}
     unused = [
@@ -138,7 +147,7 @@ def _log_unused(table: pd.DataFrame, chosen: Sequence[str]) -> None:
         if name not in known
         and not describes_recording(name)
         and not name.startswith(EMBEDDING)
-        and not name.endswith(VS_BASELINE)
+        and not name.endswith(COMPARED)
     ]
     if unused:
         _log.warning(
@@ -269,11 +278,11 @@ def of_families(table: pd.DataFrame, families: Sequence[str]) -> pd.DataFrame:
         An unknown family, or one of which the table has no column.
     """
     from emotion_rppg.features import FAMILIES, check_families
-    from emotion_rppg.features.baseline_columns import VS_BASELINE
+    from emotion_rppg.features.baseline_columns import raw_name
 
     check_families(families)
     columns = {name: set(family.columns) for name, family in FAMILIES.items()}
-    base_names = {str(c): str(c).removesuffix(VS_BASELINE) for c in table.columns}
+    base_names = {str(c): raw_name(str(c)) for c in table.columns}
     for name in families:
         if not columns[name] & set(base_names.values()):
             raise InputError(

@@ -28,7 +28,7 @@ from emotion_rppg.features.sensors import REASON, SENSORS
 from emotion_rppg.features.trust import kind_trusted
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import read_config
-from emotion_rppg.windows import EMBEDDING, FACE_PLACE, OK, PERSON, people
+from emotion_rppg.windows import EMBEDDING, FACE_PLACE, OF_EVENT, OK, PERSON, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ NO_PULSE = "no trusted pulse in this window"
 _MIN_LENGTH = 0.9  # of the length of the training windows: shorter ones are not predicted
 NOT_RECORDED = "not recorded; predicts from feature tables alone"
 _COPIED = (
-    *("dataset", "subject", "session", "trial", PERSON, *FACE_PLACE),
+    *("dataset", "subject", "session", "trial", PERSON, *FACE_PLACE, *OF_EVENT),
     *("start_s", "duration_s", "hr_bpm", "quality"),
 )
 

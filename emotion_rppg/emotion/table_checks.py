@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import LABEL, PERSON, SCALE, people
+from emotion_rppg.windows import EVENT, EVENT_NUMBER, LABEL, PERSON, SCALE, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +49,11 @@ def checked_table(
     twice = sorted({str(name) for name in table.columns[table.columns.duplicated()]})
     if twice:  # the other checks select columns by name
         raise InputError(f"the table has two columns {_listed(twice)}: keep one of each")
+    if {"feature", "value"} <= set(table.columns):
+        raise InputError(
+            "the table has a row per window and feature (--layout long), which is for R and SPSS: "
+            "extract it without --layout long"
+        )
     table = _with_defaults(table)
     faults = [fault for check in FAULTS for fault in check(table)]
     if {"dataset", "subject", "session", "trial"} <= set(table):  # which codings need
@@ -152,7 +157,7 @@ def _similar_groups(names: pd.Series) -> list[list[str]]:
 
 
 def _repeated_rows(table: pd.DataFrame) -> Iterator[str]:
-    keys = [name for name in ("dataset", *_ROW_KEY) if name in table]
+    keys = [name for name in ("dataset", *_ROW_KEY, EVENT, EVENT_NUMBER) if name in table]
     if not set(REQUIRED) <= set(keys):
         return
     again = table.duplicated(keys)
@@ -194,8 +199,8 @@ def _second_readings(table: pd.DataFrame) -> Iterator[str]:
     again = int(table.duplicated(keys).sum())
     if again:
         yield (
-            f"{again} rows are a second reading (source, method or network) of the same seconds: "
-            "they count as more windows"
+            f"{again} rows are a second reading (source, method, network or event) of the same "
+            "seconds: they count as more windows"
         )
 
 

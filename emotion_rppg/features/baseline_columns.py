@@ -9,13 +9,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import PERSON
+from emotion_rppg.windows import CHANGE, PERSON
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VS_BASELINE = "_vs_baseline"
+COMPARED = (VS_BASELINE, CHANGE)  # endings of columns with a difference of a feature
 _SESSION = ["dataset", "subject", "session"]
+
+
+def raw_name(name: str) -> str:
+    """Return the feature of which a column has the difference, or the column's own name.
+
+    Examples
+    --------
+    >>> raw_name("hr_bpm_change"), raw_name("hr_bpm")
+    ('hr_bpm', 'hr_bpm')
+    """
+    ending = next((ending for ending in COMPARED if name.endswith(ending)), "")
+    return name.removesuffix(ending)
 
 
 def add_baseline_columns(

@@ -29,7 +29,7 @@ from emotion_rppg.features.family import PULSE, StandardError
 from emotion_rppg.features.sensors import REASON, SENSORS, SensorWindows, unsupported_reason
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Pulse, Signal
-from emotion_rppg.windows import OK, trusted
+from emotion_rppg.windows import CHANGE_REASON, OK, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -285,8 +285,9 @@ def _reason(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
 def summary_of_withheld(table: pd.DataFrame) -> list[str]:
     """Summarise an extraction: counts of reasons, and the features that need longer windows."""
     lines = []
-    for column in (name for name in table if name == "reason" or str(name).endswith(REASON)):
-        about = "" if column == "reason" else f"{SENSORS[column.removesuffix(REASON)].name}: "
+    abouts = {"reason": "", CHANGE_REASON: "change: "}
+    abouts |= {kind + REASON: f"{sensor.name}: " for kind, sensor in SENSORS.items()}
+    for column, about in ((name, abouts[name]) for name in table if name in abouts):
         reasons = Counter(kind_of(str(reason)) for reason in table[column] if reason != OK)
         for reason, count in reasons.most_common():
             lines.append(f"{count} of {len(table)} windows: {about}{reason}")

@@ -10,9 +10,10 @@ below it with the same entities.
 from __future__ import annotations
 
 import gzip
+import logging
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ import numpy as np
 
 from emotion_rppg._version import __version__
 from emotion_rppg.errors import InputError
+from emotion_rppg.formats.bids_names import (
+    DESCRIPTION,
+    bids_entities,
+    bids_label,
+    folders_above,
+)
+from emotion_rppg.formats.bids_tables import write_events, write_participants, write_scans
+from emotion_rppg.formats.event_tables import on_clock
 from emotion_rppg.formats.missing_values import WORDS, codes_to_nan
 from emotion_rppg.formats.safe_io import load_json
 from emotion_rppg.formats.text_files import blank_lines_at_end
@@ -28,10 +37,10 @@ from emotion_rppg.runtime.atomic_files import atomic_folder, write_json
 from emotion_rppg.runtime.tables import AS_WRITTEN
 from emotion_rppg.signals import Signal
 
+_log = logging.getLogger(__name__)
 ENDING = "_physio.tsv.gz"
 VERSION = "1.10.0"
 _LARGEST_JSON = 10 << 20
-DESCRIPTION = "dataset_description.json"
 REQUIRED = ("SamplingFrequency", "StartTime", "Columns")
 COLUMNS = {"rppg": "cardiac", "bvp": "cardiac", "ecg": "ecg"}
 _KINDS = {"cardiac": "bvp", "pulse": "bvp", "ppg": "bvp", "bvp": "bvp", "ecg": "ecg", "ekg": "ecg"}
@@ -47,6 +56,9 @@ def write_bids(
 ) -> list[Path]:
     """Write each recording's wave to a BIDS folder, atomically; return the files.
 
+    Events, ratings with their scales, and the participants' columns are written to events.tsv,
+    scans.tsv and participants.tsv, and `datasets.folder.Folder` reads them back.
+
     File names contain only the letters and digits of subject, session and trial, as BIDS requires;
     the JSON has the original names, so that reading back gives the same recordings.
 
@@ -60,41 +72,39 @@ def write_bids(
     InputError
         Two recordings whose names differ only in characters that BIDS does not allow.
     """
-    names: dict[Path, str] = {}
+    files: dict[Path, tuple[Recording, float]] = {}
     with atomic_folder(folder) as temporary:
         for recording, wave in waves:
             path = physio_path(recording, wave)
-            if path in names:
+            if path in files:
                 raise InputError(
-                    f"{recording.name} and {names[path]} would both be {path}: BIDS names have "
-                    "only letters and digits; rename one of them"
+                    f"{recording.name} and {files[path][0].name} would both be {path}: BIDS names "
+                    "have only letters and digits; rename one of them"
                 )
-            names[path] = recording.name
+            files[path] = (recording, wave.start_s)
             (temporary / path).parent.mkdir(parents=True, exist_ok=True)
             _write_samples(temporary / path, wave)
             write_json(_sidecar(temporary / path), _metadata(recording, wave))
         _write_description(temporary, name)
-        _write_participants(temporary, names)
+        recordings = {path: recording for path, (recording, _) in files.items()}
+        people: dict[str, list[Recording]] = {}
+        for path, recording in recordings.items():
+            people.setdefault(path.parts[0], []).append(recording)
+        write_participants(temporary, people)
+        write_scans(temporary, recordings)
+        _write_events(temporary, files)
+        _write_readme(temporary)
         write_json(temporary / "run.json", {"output": Path(folder).name, "verb": "features --bids"})
         (temporary / ".bidsignore").write_text("run.json\n", encoding="utf-8")
-    return list(names)
+    return list(files)
 
 
 def physio_path(recording: Recording, wave: Signal) -> Path:
     """Return a path such as sub-01/ses-1/beh/sub-01_ses-1_task-rest_recording-bvp_physio.tsv.gz."""
-    subject = f"sub-{_label(recording.subject)}"
-    session = f"ses-{_label(recording.session)}"
-    file = f"{subject}_{session}_task-{_label(recording.trial)}_recording-{wave.kind}{ENDING}"
+    subject = f"sub-{bids_label(recording.subject)}"
+    session = f"ses-{bids_label(recording.session)}"
+    file = f"{subject}_{session}_task-{bids_label(recording.trial)}_recording-{wave.kind}{ENDING}"
     return Path(subject, session, "beh", file)
-
-
-def _label(text: str) -> str:
-    label = re.sub(r"[^0-9A-Za-z]", "", text)
-    if not label:
-        raise InputError(
-            f"{text!r} has no letter or digit, which a BIDS file name needs: rename it"
-        )
-    return label
 
 
 def _write_samples(path: Path, wave: Signal) -> None:
@@ -141,14 +151,28 @@ def _write_description(folder: Path, name: str) -> None:
     write_json(folder / DESCRIPTION, {**content, "GeneratedBy": [generator]})
 
 
-def _write_participants(folder: Path, paths: Iterable[Path]) -> None:
-    subjects = sorted({path.parts[0] for path in paths})
-    text = "\n".join(["participant_id", *subjects])
-    (folder / "participants.tsv").write_text(text + "\n", encoding="utf-8")
+def _write_readme(folder: Path) -> None:
     (folder / "README").write_text(
         "Pulse waves written by emotion_rppg, one file per recording; see the JSON beside each.\n",
         encoding="utf-8",
     )
+
+
+def _write_events(folder: Path, files: Mapping[Path, tuple[Recording, float]]) -> None:
+    """Write the events of each recording once, on the clock of its wave, which starts at a time."""
+    done: set[Path] = set()
+    for path, (recording, start_s) in files.items():
+        table = path.with_name(re.sub(r"_recording-[^_]*_physio.*", "_events.tsv", path.name))
+        if table in done:
+            continue
+        done.add(table)
+        try:
+            events = on_clock(recording.read_events(), start_s)
+        except InputError as error:
+            _log.warning("%s: its events are not exported: %s", recording.name, error)
+            continue
+        if events:
+            write_events(folder / table, events)
 
 
 # ---- reading -----------------------------------------------------------------------------------
@@ -162,7 +186,7 @@ def kinds_in_physio(path: str | Path) -> list[str]:
 def identity_in_physio(path: str | Path) -> dict[str, str]:
     """Return data set ("" if unknown), subject, session, trial from the JSON or the file name."""
     path = Path(path)
-    fields, entities = sidecar(path), _entities(path)
+    fields, entities = sidecar(path), bids_entities(path)
     run = f"-{entities['run']}" if "run" in entities else ""
     defaults = {
         "Dataset": "",
@@ -234,7 +258,7 @@ def _rows(path: Path, width: int) -> np.ndarray:
 
 def _columns(path: Path) -> dict[str, int]:
     """Map each kind of signal to its column; ``recording-rppg`` in the name makes a pulse rPPG."""
-    label = _entities(path).get("recording", "")
+    label = bids_entities(path).get("recording", "")
     out: dict[str, int] = {}
     for index, name in enumerate(sidecar(path)["Columns"]):
         kind = _KINDS.get(str(name).lower())
@@ -254,10 +278,10 @@ def sidecar(path: Path) -> dict[str, Any]:
         A required field is missing or has the wrong type.
     """
     fields: dict[str, Any] = {}
-    for folder in reversed(_folders_above(path)):
+    for folder in reversed(folders_above(path)):
         for json_path in sorted(folder.glob("*_physio.json")) + sorted(folder.glob("physio.json")):
-            entities = _entities(json_path)
-            if entities.items() <= _entities(path).items():
+            entities = bids_entities(json_path)
+            if entities.items() <= bids_entities(path).items():
                 fields |= _read_json(json_path)
     missing = [name for name in REQUIRED if name not in fields]
     if missing:
@@ -274,19 +298,6 @@ def sidecar(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _folders_above(path: Path) -> list[Path]:
-    """List the file's folder and those above it, up to the data set's root.
-
-    Without a root (a folder with dataset_description.json) only the file's folder counts.
-    """
-    out = []
-    for folder in list(path.parents)[:5]:
-        out.append(folder)
-        if (folder / DESCRIPTION).is_file():
-            return out
-    return out[:1]
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
@@ -300,9 +311,3 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _sidecar(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(".tsv.gz") + ".json")
-
-
-def _entities(path: Path) -> dict[str, str]:
-    """Parse a file name: ``sub-01_task-rest_physio.json`` -> ``{"sub": "01", "task": "rest"}``."""
-    parts = (part.partition("-") for part in path.name.split("_"))
-    return {key: value for key, dash, value in parts if dash}

@@ -33,6 +33,7 @@ _FILE_HEADER, _STREAM_HEADER, _SAMPLES, _CLOCK_OFFSET, _FOOTER = 1, 2, 3, 4, 6
 # bytes of a value; a text has at least the byte of its length
 _VALUE_BYTES = {"int8": 1, "int16": 2, "int32": 4, "int64": 8, "float32": 4, "double64": 8}
 _TEXT = "string"
+_MARKERS = ("markers", "marker", "event", "events", "trigger", "triggers", "stim")  # stream types
 _MAX_FILL = 100  # samples on the even clock, per sample present
 _BREAK_S = 1.0  # time stamps further apart begin a new segment with a clock of its own
 
@@ -123,7 +124,8 @@ def _load(path: Path, changed_ns: int, size: int) -> _Recorded:
     names = _stream_names(numbers)
     with as_input_error(path, _WHAT):
         streams = [_stream(s, name, origin_s) for s, name in zip(numbers, names, strict=True)]
-        markers = sorted(m for s in texts for m in _markers(s, origin_s))
+        coded = [s for s in numbers if _is_of_markers(s)]
+        markers = sorted(m for s in (*texts, *coded) for m in _markers(s, origin_s))
     return _Recorded(tuple(streams), tuple(markers))
 
 
@@ -182,9 +184,21 @@ def _described(stream: dict[str, Any], count: int) -> list[tuple[str, str]]:
     return found if len(found) == count else [("", "")] * count
 
 
+def _is_of_markers(stream: dict[str, Any]) -> bool:
+    """Return whether a stream of numbers has events: codes at uneven times, of the type Markers."""
+    named = _field(stream, "type").lower() in _MARKERS
+    return named and not float(_field(stream, "nominal_srate") or 0)
+
+
+def _text_of(value: Any) -> str:
+    """Return the text of a marker; a code that is a whole number has no decimals."""
+    is_whole = isinstance(value, int | float | np.number) and float(value).is_integer()
+    return str(int(value)) if is_whole else str(value)
+
+
 def _markers(stream: dict[str, Any], origin_s: float) -> list[tuple[float, str]]:
     times = np.asarray(stream["time_stamps"], dtype=float) - origin_s
-    texts = [" ".join(map(str, row)).strip() for row in stream["time_series"]]
+    texts = [" ".join(map(_text_of, row)).strip() for row in stream["time_series"]]
     return [(float(t), text[:200]) for t, text in zip(times, texts, strict=True)]
 
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.features.baseline_columns import VS_BASELINE, raw_name
 from emotion_rppg.features.sensors import REASON, SENSORS
 from emotion_rppg.runtime.atomic_files import atomic_file
-from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
+from emotion_rppg.windows import (
+    CHANGE,
+    CHANGE_REASON,
+    EMBEDDING,
+    EVENT_BEATS,
+    LABEL,
+    PARTICIPANT,
+    SCALE,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +44,15 @@ _FIXED = {
         "features are empty; the pulse has its own reason"
         for kind, sensor in SENSORS.items()
     },
+    "event": "kind of the event that the window is about",
+    "event_number": "number of the event among those of its kind in the recording, from 1",
+    "event_onset_s": "onset of the event on the recording's clock, s",
+    "event_duration_s": "duration of the event, s; 0 for a moment, empty if unknown",
+    "event_value": "code, picture or other value of the event in the file",
+    EVENT_BEATS: "beat times about the onset, s, as text; nan between two beats without a "
+    "normal-to-normal interval",
+    CHANGE_REASON: f"ok where nothing of the columns …{CHANGE} is withheld by the signals before "
+    "and after the onset, else why",
     "encoder": "the beat encoder that computed the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]}: people the encoder was trained on",
 }
@@ -56,12 +73,12 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
         "|---|---|---|---|---|",
     ]
     for name in map(str, table.columns):
-        raw = name.removesuffix(VS_BASELINE)
+        raw = raw_name(name)
         record = records.get(raw)
         if record is None:
             lines.append(f"| {name} | | {_definition_without_record(name)} | | |")
             continue
-        definition = record.definition if raw == name else _difference_from_baseline(raw)
+        definition = record.definition if raw == name else _difference(name)
         lines.append(
             f"| {name} | {record.unit} | {definition} | {record.source} | {record.minimum_s:g} |"
         )
@@ -70,7 +87,11 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
     return path
 
 
-def _difference_from_baseline(raw: str) -> str:
+def _difference(name: str) -> str:
+    """Define a column with the difference of a feature."""
+    raw = raw_name(name)
+    if name.endswith(CHANGE):
+        return f"{raw} after the onset of the event minus {raw} before it"
     return f"{raw} minus its mean over the baseline recording; empty without a baseline"
 
 
@@ -78,10 +99,12 @@ def _definition_without_record(name: str) -> str:
     """Define an identity, label, scale, embedding or comparison column; empty if unknown."""
     if name.startswith(LABEL):
         return f"label {name.removeprefix(LABEL)}, as in the data set"
+    if name.startswith(PARTICIPANT):
+        return f"{name.removeprefix(PARTICIPANT)} of the person, as in the table of participants"
     if name.startswith(SCALE):
         return f"lowest..highest possible value of {name.removeprefix(SCALE)}"
     if name.endswith(VS_BASELINE):
-        return _difference_from_baseline(name.removesuffix(VS_BASELINE))
+        return _difference(name)
     if name.startswith(EMBEDDING):
         return "one dimension of the beat encoder's embedding"
     return _FIXED.get(name, "")

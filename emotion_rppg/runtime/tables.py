@@ -21,7 +21,15 @@ from emotion_rppg.runtime.atomic_files import (
     write_json,
 )
 from emotion_rppg.signals import UNITS, Beats, Signal
-from emotion_rppg.windows import LABEL, SCALE, SEQUENCE
+from emotion_rppg.windows import (
+    CHANGE_REASON,
+    EVENT,
+    EVENT_BEATS,
+    LABEL,
+    PARTICIPANT,
+    SCALE,
+    SEQUENCE,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +54,7 @@ _TEXT = (
     "encoder_trained_on",
     "reason",
     "reader",
+    *(EVENT, "event_value", EVENT_BEATS, CHANGE_REASON),
 )
 # words for a missing value in numeric columns; in identities and labels they are names
 _MISSING = (
@@ -244,7 +253,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     names = pd.read_csv(path, nrows=0, **AS_WRITTEN).columns
-    labels = [name for name in names if name.startswith(LABEL)]
+    labels = [name for name in names if name.startswith((LABEL, PARTICIPANT))]
     as_text = dict.fromkeys([*_text_in(names), *labels], str)
     missing = {name: list(_MISSING) for name in names if name not in as_text}
     table = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=missing, **AS_WRITTEN)

@@ -21,7 +21,7 @@ from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.cache_keys import fingerprint
 from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.signals import Beats, Pulse, Signal
-from emotion_rppg.windows import LABEL, SCALE
+from emotion_rppg.windows import LABEL, PARTICIPANT, SCALE
 
 if TYPE_CHECKING:
     from emotion_rppg.pulse.estimate import Preview
@@ -182,6 +182,7 @@ class Reading:
         }
         columns |= {LABEL + name: value for name, value in recording.labels.items()}
         columns |= {SCALE + name: f"{a:g}..{b:g}" for name, (a, b) in recording.scales.items()}
+        columns |= {PARTICIPANT + name: value for name, value in recording.participant.items()}
         return columns
 
 

@@ -10,15 +10,26 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
-from emotion_rppg.features.beats.quality import quality_of
 from emotion_rppg.features.family import PULSE
-from emotion_rppg.features.sensors import Judged, cut_sensor, judge
-from emotion_rppg.features.trust import beats_of, wave_of, withhold, withhold_sensor
+from emotion_rppg.features.sensors import Judged, judge
+from emotion_rppg.features.trust import beats_of, wave_of
 from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress, Reading
-from emotion_rppg.windows import FACE_PLACE, IDENTITY, LABEL, PERSON, SCALE, cut
+from emotion_rppg.study.event_rows import event_rows
+from emotion_rppg.study.window_features import measure
+from emotion_rppg.windows import (
+    EVENT,
+    FACE_PLACE,
+    IDENTITY,
+    LABEL,
+    OF_EVENT,
+    PARTICIPANT,
+    PERSON,
+    SCALE,
+    cut,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,7 +113,8 @@ def features_of(
 ) -> pd.DataFrame:
     """Compute the feature rows of a recording, without baseline and embeddings.
 
-    The windows are those of the pulse, or without one those of the other signals.
+    The windows are those of the pulse, or without one those of the other signals; with
+    ``options.events`` those about events.
 
     Parameters
     ----------
@@ -121,7 +133,7 @@ def features_of(
     """
     import pandas as pd
 
-    from emotion_rppg.features import FAMILIES, check_families
+    from emotion_rppg.features import check_families
 
     check_families(options.families)  # a worker process has only those of the package
     facts = reading.facts(recording, pulse=pulse is not None)
@@ -132,35 +144,12 @@ def features_of(
     sensors = {kind: _read_sensor(recording, kind) for kind in sensors_of(options)}
     beats = _no_beats(recording, sensors, no_pulse) if pulse is None else beats_of(pulse)
     wave = None if pulse is None else wave_of(pulse)
+    missing = None if pulse is not None else no_pulse
+    if options.events is not None:
+        rows = event_rows(recording, beats, wave, sensors, options, facts=facts, no_pulse=missing)
+        return order_columns(rows)
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
-    spans = list(zip(windows.table["start_s"], windows.table["duration_s"], strict=True))
-    sensed = {kind: cut_sensor(kind, judged, spans) for kind, judged in sensors.items()}
-    parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
-    families = [FAMILIES[name] for name in options.families]
-    measured = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "quality": [quality_of(b, s, min_quality=least) for b, s in parts],
-                    "timing_sd_ms": [_timing_sd_ms(part) for part in windows.beats],
-                }
-            ),
-            *(
-                family(
-                    windows.beats,
-                    windows.signals if family.kind == PULSE else sensed[family.kind].signals,
-                )
-                for family in families
-            ),
-        ],
-        axis=1,
-    )
-    reasons = None if pulse is not None else [no_pulse] * len(windows)
-    features = withhold(
-        measured, windows.beats, windows.signals, min_quality=least, reasons=reasons
-    )
-    for one in sensed.values():
-        features = withhold_sensor(features, one)
+    features = measure(windows, sensors, options, no_pulse=missing)
     return order_columns(pd.concat([windows.table, features], axis=1))
 
 
@@ -184,19 +173,15 @@ def _no_beats(recording: Recording, sensors: Mapping[str, Judged | str], no_puls
     return Beats(np.zeros(0), gaps=[span], span_s=span)
 
 
-def _timing_sd_ms(beats: Beats) -> float:
-    """Compute the root mean square of the standard errors of beat times, ms; NaN if unknown."""
-    if beats.timing_sd_s is None or not np.isfinite(beats.timing_sd_s).any():
-        return float("nan")
-    return 1e3 * float(np.sqrt(np.nanmean(beats.timing_sd_s**2)))
-
-
 def order_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Sort columns: identities first, then labels with their scales, then features."""
     first = [c for c in IDENTITY if c in table]
     if PERSON in table:
         at = first.index("trial") + 1 if "trial" in first else 0
         first[at:at] = [c for c in (PERSON, *FACE_PLACE) if c in table]
-    labels = [c for c in table if c.startswith((LABEL, SCALE))]
+    if EVENT in table:
+        at = first.index("duration_s") + 1 if "duration_s" in first else len(first)
+        first[at:at] = [c for c in OF_EVENT if c in table]
+    labels = [c for c in table if c.startswith((LABEL, SCALE, PARTICIPANT))]
     rest = [c for c in table if c not in first and c not in labels]
     return table[first + labels + rest]

@@ -37,6 +37,7 @@ from emotion_rppg.study.acquisition import (
     wave_inputs,
     wave_key,
 )
+from emotion_rppg.study.event_rows import check_event_options, check_events
 from emotion_rppg.study.feature_rows import features_of_all, order_columns, read_pulse, sensors_of
 from emotion_rppg.windows import EMBEDDING, trusted
 
@@ -81,6 +82,9 @@ def extract(
     min_quality: float | None = None,
     baseline: str | float | None = None,
     encoder: Any = None,
+    events: str | Sequence[str] | None = None,
+    before_s: float = 10.0,
+    after_s: float = 30.0,
     source: str = "auto",
     region: str = "face",
     face: int | str | None = None,
@@ -92,7 +96,7 @@ def extract(
     channel: str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Extract the feature table of a study: one row per window.
+    """Extract the feature table of a study: one row per window, or per event.
 
     Beats are detected once per recording, so no window has filter edges. A window of any source
     without a trusted pulse has a row with empty features and a reason. Single features whose
@@ -126,6 +130,13 @@ def extract(
         (:mod:`emotion_rppg.features.baseline_columns`).
     encoder : folder or Pretrained, optional
         Trained beat encoder; its embeddings become the columns ``emb_000`` …
+    events : str or sequence of str, optional
+        Kinds of event, or ``"all"``: one row per event, whose window begins ``before_s`` before its
+        onset and ends ``after_s`` after it, in place of ``length_s`` and ``step_s``. The columns
+        ``NAME_change`` have the change of each feature from the seconds before the onset to those
+        after it (:mod:`emotion_rppg.study.event_rows`).
+    before_s, after_s : float
+        Begin and end of these windows, s before and after the onset.
     source : str
         Signal to read: ``"rppg"``, ``"bvp"``, ``"ecg"``, ``"rr"`` (the intervals that a device
         measured) or another name in ``KINDS``; ``"auto"``: the video if there is one, and a wave
@@ -179,12 +190,17 @@ def extract(
         baseline=baseline,
         encoder=encoder,
         min_quality=min_quality,
+        events=events,
+        before_s=before_s,
+        after_s=after_s,
     )
     from emotion_rppg.features import check_families
 
     check_families(options.families)
     check_min_quality(min_quality)
+    check_event_options(options)
     _check_people(options)
+    check_events(items, options)
     check_signals(items, options, Reading.of(options, device))
     store = Cache(cache) if isinstance(cache, str | Path) else cache
     finished: dict[int, pd.DataFrame | str] = {}
@@ -267,15 +283,17 @@ def _rows_key(recording: Recording, reading: Reading, options: Extraction) -> st
     from emotion_rppg.features import FAMILIES, needs_pulse
 
     window = (options.length_s, options.step_s, options.families, options.min_quality)
+    about = () if options.events is None else (options.events, options.before_s, options.after_s)
     records: list[Any] = [FAMILIES[name] for name in options.families]
     sensors = {kind: recording.signals.get(kind) for kind in sensors_of(options)}
     try:
         pulse = needs_pulse(options.families) and (not sensors or reading.available(recording))
         inputs = wave_inputs(recording, reading) if pulse else []
         facts = reading.facts(recording, pulse=pulse)
+        events = recording.read_events() if about else ()
         # a family or a kind from outside the package may change unnoticed: it has no fingerprint
         records += [KINDS[reading.kind(recording)]] if pulse else []
-        return fingerprint("rows", inputs, facts, window, records, sensors)
+        return fingerprint("rows", inputs, facts, window, about, events, records, sensors)
     except InputError:
         return None  # the error is reported when the recording is read
 

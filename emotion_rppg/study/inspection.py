@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,14 @@ from emotion_rppg.datasets.folder import VIDEOS, paths_in
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.channel_names import NAME_PREFIXES
 from emotion_rppg.formats.channels import MIN_WAVE_HZ, Contents
+from emotion_rppg.formats.events import events_of
 from emotion_rppg.formats.file_contents import Chosen, file_contents
 from emotion_rppg.formats.rr_intervals import RR
 from emotion_rppg.formats.signal_files import OPENERS, is_session, is_signal_file
 from emotion_rppg.signals import Signal
 
 UNKNOWN = "unknown"
+_MOST_EVENTS = 12  # kinds that the text lists
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,9 @@ class ChannelFacts:
 class Inspection:
     """Hold the channels of a file or the facts of a video, its markers, and what is read and why.
 
-    ``signals`` has the channels that can be read, for a picture of them.
+    ``signals`` has the channels that can be read, for a picture of them. ``events`` counts the
+    events of each kind, in the file and in a table beside it, which ``features --events`` takes;
+    ``events_problem`` says why they cannot be read.
     """
 
     path: Path
@@ -56,6 +62,8 @@ class Inspection:
     duration_s: float | None = None
     problem: str = ""
     signals: dict[str, Signal] = field(default_factory=dict)
+    events: Mapping[str, int] = field(default_factory=dict)
+    events_problem: str = ""
 
     def to_dict(self) -> dict[str, object]:
         """Convert to plain values for JSON, without the samples."""
@@ -64,10 +72,12 @@ class Inspection:
             return facts | {"problem": self.problem}
         if self.width is not None:
             names = ("width", "height", "rate_hz", "duration_s")
-            return facts | {name: getattr(self, name) for name in names}
+            of_video = {name: getattr(self, name) for name in names}
+            return facts | of_video | {"events": dict(self.events)}
         return facts | {
             "channels": [vars(channel) for channel in self.channels],
             "markers": self.markers,
+            "events": dict(self.events),
             "reads": list(self.reasons),
             "note": self.note,
         }
@@ -108,6 +118,17 @@ def _or_problem(path: Path) -> Inspection:
 
 
 def _inspect(path: Path) -> Inspection:
+    found = _inspect_contents(path)
+    read = events_of(path)
+    if not read:
+        return found
+    try:
+        return replace(found, events=Counter(event.name for event in read()))
+    except InputError as error:
+        return replace(found, events_problem=str(error))
+
+
+def _inspect_contents(path: Path) -> Inspection:
     if path.suffix.lower() in VIDEOS:
         return _inspect_video(path)
     if not is_signal_file(path):
@@ -200,7 +221,8 @@ def inspection_as_text(found: Inspection) -> str:
         return f"{lines[0]}\n  not read: {found.problem}"
     if found.width is not None:
         length = "unknown duration" if found.duration_s is None else f"{found.duration_s:.1f} s"
-        return f"{lines[0]}\n  {found.width}×{found.height}, {found.rate_hz:g} fps, {length}"
+        lines.append(f"  {found.width}×{found.height}, {found.rate_hz:g} fps, {length}")
+        return "\n".join([*lines, *_events_as_text(found)])
     head = ("channel", "kind", "unit", "rate", "duration", "missing")
     rows = [head, *(_row(channel) for channel in found.channels)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
@@ -213,9 +235,20 @@ def inspection_as_text(found: Inspection) -> str:
     ]
     lines += [f"  {reason}" for reason in found.reasons]
     lines.append(f"  {found.markers} marker{'' if found.markers == 1 else 's'}")
+    lines += _events_as_text(found)
     if found.note and not any(found.note in reason for reason in found.reasons):
         lines.append(f"  {found.note}")
     return "\n".join(lines)
+
+
+def _events_as_text(found: Inspection) -> list[str]:
+    """List the kinds of event with their numbers, as `features --events` takes them."""
+    if found.events_problem:
+        return [f"  events not read: {found.events_problem}"]
+    names = sorted(found.events, key=lambda name: -found.events[name])
+    shown = ", ".join(f"{name} ({found.events[name]})" for name in names[:_MOST_EVENTS])
+    more = f" and {len(names) - _MOST_EVENTS} more" if len(names) > _MOST_EVENTS else ""
+    return [f"  events: {shown}{more}"] if names else []
 
 
 def _row(channel: ChannelFacts) -> tuple[str, ...]:

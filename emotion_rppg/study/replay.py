@@ -17,6 +17,7 @@ from emotion_rppg.features.family import PULSE
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Pulse
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
+from emotion_rppg.study.event_rows import check_events
 from emotion_rppg.study.feature_rows import features_of_all, read_pulse
 from emotion_rppg.study.feature_table import complete_table, failure_message, or_failure_reason
 from emotion_rppg.windows import EMBEDDING
@@ -176,6 +177,7 @@ def extraction_for(
         *_not_stored(model, options),
         *_other_region(options, region),
         *_missing_baseline(model, options, recordings),
+        *_missing_events(options, recordings),
     ]
     if faults:
         raise InputError("; ".join(faults))
@@ -253,6 +255,19 @@ def _missing_baseline(
         f"{trials}): give a folder that contains that trial as well (named in manifest.csv or by "
         "its file), or a feature table extracted with that baseline"
     ]
+
+
+def _missing_events(options: Extraction, recordings: Sequence[Recording]) -> list[str]:
+    """Report that no recording has the events about which the training windows are."""
+    if options.events is None:
+        return []
+    try:
+        check_events(recordings, options)
+    except InputError as error:
+        return [
+            f"the model was trained on windows about events, which recordings need, too: {error}"
+        ]
+    return []
 
 
 def _rows(

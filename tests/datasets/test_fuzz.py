@@ -27,7 +27,9 @@ from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.bids import read_physio
+from emotion_rppg.formats.bids_tables import read_participants
 from emotion_rppg.formats.empatica import is_e4, read_e4, read_session
+from emotion_rppg.formats.event_tables import read_event_table
 from emotion_rppg.formats.file_contents import file_contents
 from emotion_rppg.formats.safe_io import (
     load_hdf5,
@@ -249,6 +251,12 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "e4 tags": ("tags.csv", b"1495437330.5\n1495437350\n", lambda p: _session(p.parent)),
     "e4 zip": ("x.zip", _zip, _session),
     "bids": ("p_physio.tsv.gz", _gz, read_physio),
+    "participants": (
+        "participants.tsv",
+        b"participant_id\tage\tsex\nsub-01\t30\tF\n",
+        read_participants,
+    ),
+    "events": ("p_events.tsv", b"onset\tduration\ttrial_type\n1.5\t2\tface\n", read_event_table),
     "manifest": ("manifest.csv", MANIFEST, _study),
     "pickle": ("x.pkl", lambda folder: _pickle(), load_pickle),
     "json": ("x.json", FACTS, load_json),

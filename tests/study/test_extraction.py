@@ -48,6 +48,8 @@ def study(tmp_path_factory) -> Path:
         signals = pd.read_csv(path)
         eda = 2 + k / 3 + 0.2 * np.sin(signals["time_s"] / 9)
         signals.assign(eda=eda.round(6)).to_csv(path, index=False)
+        events = "onset,trial_type\n11,film\n19,question\n27,film\n"
+        path.with_name(f"{path.stem}_events.csv").write_text(events)
     return folder
 
 
@@ -116,6 +118,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "baseline": ("study", {**SHORT, "baseline": 30.0}),
     "encoder": ("study", {**SHORT, "encoder": "encoder"}),
     "min_quality": ("study", {**SHORT, "min_quality": 0.9}),
+    "events": ("study", {"events": ("film", "question")}),
+    "before_s": ("study", {"events": "film", "before_s": 5.0}),
+    "after_s": ("study", {"events": "film", "after_s": 15.0}),
 }
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from emotion_rppg.cli import app
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.signal_files import signals_in
-from emotion_rppg.study.inspection import inspect_path
+from emotion_rppg.study.inspection import inspect_path, inspection_as_text
 from tests.formats.test_finger_trace import write_trace
 from tests.formats.test_signal_files import WRITERS
 from tests.formats.xdf_writer import Stream, write_xdf
@@ -84,6 +84,21 @@ def test_intervals_are_a_channel_without_a_sampling_rate(tmp_path) -> None:
     )
     assert channel.missing_share == pytest.approx(3.9 / 99.9, abs=0.005)
     assert "75.0 bpm on average, number of gaps: 1" in found.note
+
+
+def test_kinds_of_event_are_counted_of_signals_and_videos(tmp_path) -> None:
+    write_trace(tmp_path, "G")
+    (tmp_path / "face.mp4").write_bytes(CLIP.read_bytes())
+    for name in ("PPG", "face"):
+        rows = "onset,trial_type\n3,film\n9,question\n12,film\n"
+        (tmp_path / f"{name}_events.csv").write_text(rows)
+    found = inspect_path(tmp_path)
+    assert [one.to_dict()["events"] for one in found] == [{"film": 2, "question": 1}] * 2
+    assert all("  events: film (2), question (1)" in inspection_as_text(one) for one in found)
+    (tmp_path / "face_events.csv").write_text("onset\nx\n")
+    (face,) = inspect_path(tmp_path / "face.mp4")
+    assert "events not read: " in inspection_as_text(face)
+    assert "line 2: onset is 'x'" in inspection_as_text(face)
 
 
 def test_what_is_not_known_is_refused_with_what_is(tmp_path) -> None:
