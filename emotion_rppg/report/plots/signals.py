@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INK, RED, BLUE, GREY, GREEN = "#1f2933", "#c8102e", "#1f6fb2", "#8a94a0", "#2f855a"
-_COLOURS = (RED, BLUE, GREEN, "#b7791f", "#6b46c1")
+COLOURS = (RED, BLUE, GREEN, "#b7791f", "#6b46c1")
 
 
 def _standard(samples: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def plot_waves(
     figure = Figure(figsize=(9, 0.9 + 1.25 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     first = min(s.start_s for s in shown.values()) if start_s is None else start_s
-    for axis, colour, (name, signal) in zip(axes, _COLOURS * 3, shown.items(), strict=False):
+    for axis, colour, (name, signal) in zip(axes, COLOURS * 3, shown.items(), strict=False):
         piece = signal.crop(first, first + seconds)
         height = _standard(piece.samples)
         axis.plot(piece.times_s, height, color=colour, lw=1.2)
@@ -69,7 +69,7 @@ def plot_tachogram(shown: Mapping[str, Beats]) -> Figure:
     """Draw inter-beat intervals, ms, over time, s: one line per signal, interrupted at gaps."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
-    for colour, (name, beats) in zip(_COLOURS * 3, shown.items(), strict=False):
+    for colour, (name, beats) in zip(COLOURS * 3, shown.items(), strict=False):
         times, intervals = beats.times_s[1:], 1e3 * np.diff(beats.times_s)
         intervals = np.where(beats.joined, intervals, np.nan)
         axis.plot(times, intervals, "-o", ms=2.5, lw=1, color=colour, label=name)
