@@ -201,7 +201,7 @@ def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         cells = ["" if mean != mean else f"{_fixed(mean, 2)} {span}" for mean, span in spans]
         column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: cells})
         table = table.merge(column, on=keys, how="left")
-    return table
+    return table if table["target"].nunique() > 1 else table.drop(columns="target")
 
 
 def null(results: Evaluation) -> list[Section]:
