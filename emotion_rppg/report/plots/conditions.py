@@ -24,6 +24,8 @@ def plot_conditions(
 ) -> Figure:
     """Draw one panel per feature: a line per person, and mean and 95 % interval over people.
 
+    Below each condition is the number of people who have it.
+
     Parameters
     ----------
     means : mapping
@@ -46,7 +48,9 @@ def plot_conditions(
             if len(known):
                 axis.plot([at, at], bootstrap_ci(known), color=INK, lw=1.6)
                 axis.plot(at, known.mean(), "D", color=BLUE, mec=INK, ms=5, mew=0.8)
-        axis.set_xticks(x, [fill(name, 14) for name in names])
+        counts = np.isfinite(of_people).sum(axis=0)
+        labels = [f"{fill(name, 14)}\nn = {n}" for name, n in zip(names, counts, strict=True)]
+        axis.set_xticks(x, labels)
         axis.set(ylabel=label, xlim=(-0.4, len(names) - 0.6))
         axis.spines[["top", "right"]].set_visible(False)
     return figure

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INK, RED, BLUE, GREY, GREEN = "#1f2933", "#c8102e", "#1f6fb2", "#8a94a0", "#2f855a"
+ORANGE = "#d55e00"  # beside blue, told apart with every kind of colour vision
 COLOURS = (RED, BLUE, GREEN, "#b7791f", "#6b46c1")
 
 
