@@ -27,7 +27,7 @@ from emotion_rppg.metrics import pearson
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_PEOPLE = 3  # with fewer (in each group), no effect is given
+LEAST_PEOPLE = 4  # with fewer (in each group), no effect is given
 WITHIN, BETWEEN = "d_z", "Hedges' g"
 _NAN2 = (float("nan"), float("nan"))
 
@@ -91,51 +91,80 @@ def effect(first: np.ndarray, second: np.ndarray, *, seed: int = 0) -> Effect:
 def _within(difference: np.ndarray, draw: np.random.Generator) -> Effect:
     n = len(difference)
     drawn = difference[draw.integers(0, n, (BOOTSTRAP_DRAWS, n))]
-    size, sizes = _standardised(difference), _standardised(drawn)
-    mean, means = float(difference.mean()), drawn.mean(axis=1)
-    return Effect(WITHIN, n, mean, _interval(means), float(size), _interval(sizes))
-
-
-def _standardised(difference: np.ndarray) -> np.ndarray:
-    """Divide the mean by the standard deviation (n − 1), along the last axis; NaN where it is 0."""
-    sd = difference.std(axis=-1, ddof=1)
-    equal = np.ptp(difference, axis=-1) == 0
-    return np.asarray(difference.mean(axis=-1) / np.where(equal, np.nan, sd))
+    means, sizes = _mean_with_error(difference, drawn), _d_z(difference, drawn)
+    return Effect(WITHIN, n, means.value, means.interval(), sizes.value, sizes.interval())
 
 
 def _between(a: np.ndarray, b: np.ndarray, draw: np.random.Generator) -> Effect:
+    people = len(a) + len(b)
     if min(len(a), len(b)) < LEAST_PEOPLE:
-        return Effect("", len(a) + len(b))
+        return Effect("", people)
     drawn_a = a[draw.integers(0, len(a), (BOOTSTRAP_DRAWS, len(a)))]
     drawn_b = b[draw.integers(0, len(b), (BOOTSTRAP_DRAWS, len(b)))]
-    differences = drawn_b.mean(axis=1) - drawn_a.mean(axis=1)
-    sizes = _hedges(drawn_a, drawn_b)
-    return Effect(
-        BETWEEN,
-        len(a) + len(b),
-        float(b.mean() - a.mean()),
-        _interval(differences),
-        float(_hedges(a, b)),
-        _interval(sizes),
-    )
+    means = _Estimate.of(_difference(a, b), _difference(drawn_a, drawn_b))
+    sizes = _Estimate.of(_hedges(a, b), _hedges(drawn_a, drawn_b))
+    return Effect(BETWEEN, people, means.value, means.interval(), sizes.value, sizes.interval())
 
 
-def _hedges(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Compute Hedges' g of two groups along the last axis; NaN where neither group varies."""
+@dataclass(frozen=True)
+class _Estimate:
+    """A statistic with its standard error, of the people and of each bootstrap draw."""
+
+    value: float
+    error: float
+    values: np.ndarray
+    errors: np.ndarray
+
+    @classmethod
+    def of(
+        cls, people: tuple[np.ndarray, np.ndarray], draws: tuple[np.ndarray, np.ndarray]
+    ) -> _Estimate:
+        """Make one from (value, standard error) of the people and of the draws."""
+        return cls(float(people[0]), float(people[1]), *draws)
+
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % bootstrap-t interval; NaN where over half of the draws are undefined."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = (self.values - self.value) / self.errors
+        known = t[np.isfinite(t)]
+        if len(known) < len(t) / 2:
+            return _NAN2
+        low, high = np.quantile(known, [0.025, 0.975])
+        return self.value - float(high) * self.error, self.value - float(low) * self.error
+
+
+def _mean_with_error(people: np.ndarray, draws: np.ndarray) -> _Estimate:
+    def mean(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return x.mean(axis=-1), x.std(axis=-1, ddof=1) / np.sqrt(x.shape[-1])
+
+    return _Estimate.of(mean(people), mean(draws))
+
+
+def _d_z(people: np.ndarray, draws: np.ndarray) -> _Estimate:
+    """Divide the mean by the standard deviation (n − 1), along the last axis; NaN where it is 0."""
+
+    def d_z(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sd = np.where(np.ptp(x, axis=-1) > 0, x.std(axis=-1, ddof=1), np.nan)
+        d = x.mean(axis=-1) / sd
+        return d, np.sqrt((1 + d**2 / 2) / x.shape[-1])
+
+    return _Estimate.of(d_z(people), d_z(draws))
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Subtract the means of two groups along the last axis; with Welch's standard error."""
+    variance = a.var(axis=-1, ddof=1) / a.shape[-1] + b.var(axis=-1, ddof=1) / b.shape[-1]
+    return b.mean(axis=-1) - a.mean(axis=-1), np.sqrt(variance)
+
+
+def _hedges(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute Hedges' g along the last axis, with its error; NaN where neither group varies."""
     n, m = a.shape[-1], b.shape[-1]
     pooled = (n - 1) * a.var(axis=-1, ddof=1) + (m - 1) * b.var(axis=-1, ddof=1)
     sd = np.sqrt(pooled / (n + m - 2))
     g = (b.mean(axis=-1) - a.mean(axis=-1)) / np.where(sd > 0, sd, np.nan)
-    return np.asarray(g * (1 - 3 / (4 * (n + m - 2) - 1)))
-
-
-def _interval(draws: np.ndarray) -> tuple[float, float]:
-    """Return the 95 % interval of bootstrap draws; NaN where over half of them are undefined."""
-    known = draws[np.isfinite(draws)]
-    if len(known) < len(draws) / 2:
-        return _NAN2
-    low, high = np.quantile(known, [0.025, 0.975])
-    return float(low), float(high)
+    g *= 1 - 3 / (4 * (n + m - 2) - 1)
+    return g, np.sqrt((n + m) / (n * m) + g**2 / (2 * (n + m)))
 
 
 def correlations_of_people(
@@ -143,7 +172,7 @@ def correlations_of_people(
 ) -> np.ndarray:
     """Correlate a feature with a rating inside each person: Pearson's r of those who have one.
 
-    People with fewer than three windows, or without variation, have none.
+    People with fewer than four windows, or without variation, have none.
     """
     known = np.isfinite(values) & np.isfinite(ratings)
     out = []

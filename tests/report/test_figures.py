@@ -79,23 +79,26 @@ def wave(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("kind", FIGURES)
-@pytest.mark.parametrize(("width", "mm"), [("single", 85), ("double", 180), ("120", 120)])
-def test_every_figure_has_the_width_and_text_that_stays_text(
-    kind, width, mm, request, tmp_path
-) -> None:
+def test_every_figure_has_the_width_and_text_that_stays_text(kind, request, tmp_path) -> None:
     files = {"conditions": "feature_table", "tachogram": "wave", "circumplex": "prediction"}
     file = request.getfixturevalue(files.get(kind, "curves"))
     out = tmp_path / "figure.svg"
-    caption = write_figure(kind, file, out, width=width)
-    assert size_mm(out)[0] == pytest.approx(mm, abs=0.1)
+    caption = write_figure(kind, file, out, width="double")
+    assert size_mm(out)[0] == pytest.approx(180, abs=0.1)
     shown = texts(out)
     assert re.sub(r"\s+", " ", caption) in re.sub(r"\s+", " ", " ".join(shown))
     assert "ithheld" in caption or "gap" in caption
     sizes = re.findall(r"font: ([\d.]+)px|font-size: ([\d.]+)px", out.read_text("utf-8"))
     assert {float(a or b) for a, b in sizes} <= {6.0, 7.0, 7.5, 8.0}
     before = out.read_bytes()
-    write_figure(kind, file, out, width=width)
+    write_figure(kind, file, out, width="double")
     assert out.read_bytes() == before  # no date, no random names
+
+
+@pytest.mark.parametrize(("width", "mm"), [("single", 85), ("120", 120)])
+def test_a_figure_has_the_width_that_is_asked_for(width, mm, prediction, tmp_path) -> None:
+    write_figure("circumplex", prediction, tmp_path / "f.svg", width=width)
+    assert size_mm(tmp_path / "f.svg")[0] == pytest.approx(mm, abs=0.1)
 
 
 def test_png_has_300_dots_per_inch_and_pdf_has_fonts(feature_table, tmp_path) -> None:

@@ -81,8 +81,9 @@ _FIGURE = (
 def _caption(measures: set[str]) -> str:
     text = (
         "Means over people of each person's mean, with the standard deviation between people in "
-        "brackets. difference: second class minus first. Intervals (95 %) are percentile "
-        f"bootstraps of {BOOTSTRAP_DRAWS} draws of people. No test was made."
+        "brackets. difference: second class minus first. Intervals (95 %) are studentised "
+        f"bootstraps (bootstrap-t, Efron and Tibshirani 1993) of {BOOTSTRAP_DRAWS} draws of "
+        "people. No test was made."
     )
     if WITHIN in measures:
         text += (
@@ -139,7 +140,7 @@ def _by_number(
     caption = (
         f"Pearson correlation of the feature with {target} over the windows of each person: mean "
         f"over people and its 95 % interval, a percentile bootstrap of {BOOTSTRAP_DRAWS} draws of "
-        "people. People with fewer than three windows or without variation have none."
+        "people. People with fewer than four windows or without variation have none."
     )
     title = f"Heart rate and RMSSD against {target}"
     return Section(title, table=pd.DataFrame(rows), table_caption=caption)
