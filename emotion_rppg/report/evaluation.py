@@ -23,6 +23,12 @@ from emotion_rppg.report.sections.methods import methods
 from emotion_rppg.report.sections.people import data, scores_of_each
 from emotion_rppg.report.sections.quality import quality
 from emotion_rppg.report.sections.withheld import closing, withheld
+from emotion_rppg.report.sections.wording import (
+    data_sets,
+    joined,
+    signals_in_words,
+    windows_in_words,
+)
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table
@@ -121,34 +127,18 @@ def _texts(section: Section) -> list[str]:
 
 def title(results: Evaluation, table: pd.DataFrame) -> str:
     """Name the targets, the signals and the data sets: the title of the page."""
-    titles = {card.name: card.title for card in cards_of(table)}
-    sets = [titles.get(name, name) for name in sorted(set(table["dataset"].astype(str)))]
-    kinds = sorted(set(table["source"].dropna().astype(str)) - {""}) if "source" in table else []
-    signals = " and ".join(_SIGNALS.get(kind, kind) for kind in kinds)
+    signals = signals_in_words(table)
     return (
-        f"Prediction of {_joined(list(results.settings.targets))}"
+        f"Prediction of {joined(results.settings.targets)}"
         + (f" from {signals}" if signals else "")
-        + f" in {_joined(sets)}"
+        + f" in {joined(data_sets(table))}"
     )
-
-
-_SIGNALS = {
-    "rppg": "camera pulse (rPPG)",
-    "bvp": "contact pulse (PPG)",
-    "ecg": "ECG",
-    "rr": "RR intervals",
-}
-
-
-def _joined(names: Sequence[str]) -> str:
-    """Join names: "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _lead(results: Evaluation, table: pd.DataFrame, names: findings.Names) -> str:
     tested = results.predictions["subject"].nunique()
     return (
-        f"How well each {findings.kind_of_head(results)} predicts {_joined(list(names))} on "
+        f"How well each {findings.kind_of_head(results)} predicts {joined(list(names))} on "
         f"held-out data, beside dummies and baselines: {len(table)} windows of "
         f"{people(table).nunique()} people, of whom {tested} were tested. Protocol, data, results "
         "and methods follow, with all that was withheld or excluded."
@@ -161,8 +151,8 @@ def protocol(results: Evaluation, table: pd.DataFrame) -> Section:
     rules = [rule_in_words(table, Task(target, settings.coding)) for target in settings.targets]
     text = [
         f"{len(table)} windows of {people(table).nunique()} people "
-        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. A head is a "
-        f"{findings.kind_of_head(results)} that predicts the target from the features of a window.",
+        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {windows_in_words(table)}. "
+        f"A head is a {findings.kind_of_head(results)} that predicts the target from the features of a window.",
         f"Split “{settings.split}”: {_description(SPLITS.get(settings.split))}. Imputation, "
         "scaling, the head and its settings were fitted on training rows alone.",
         f"Target: {'; '.join(rules)}.",
@@ -202,31 +192,6 @@ def _cautions(table: pd.DataFrame) -> list[str]:
     """List the known pitfalls of the data sets, from the cards of their readers."""
     traps = [trap for card in cards_of(table) for trap in card.traps]
     return [f"Known pitfalls of these data: {'; '.join(traps)}."] if traps else []
-
-
-def _windows(table: pd.DataFrame) -> str:
-    """Describe length, overlap and source of the windows."""
-    lengths = table["duration_s"].round(1).drop_duplicates().sort_values()
-    span = f"{lengths.iloc[0]:g}" + (f" to {lengths.iloc[-1]:g}" if len(lengths) > 1 else "")
-    sources = " and ".join(sorted(set(table["source"].astype(str)))) if "source" in table else ""
-    of = f", of {sources} signals" if sources else ""
-    return f"{span} s long{of}; {_overlap(table)}"
-
-
-def _overlap(table: pd.DataFrame) -> str:
-    """Describe the overlap of successive windows of one trial, from their start times."""
-    keys = [people(table), table["session"].astype(str), table["trial"].astype(str)]
-    rows = table[["start_s", "duration_s"]].sort_values("start_s")
-    steps = rows.groupby(keys)["start_s"].diff()
-    known = steps[steps > 0].round(1)
-    if known.empty:
-        return "each trial is one window"
-    step = float(known.mode().iloc[0])
-    length = float(rows["duration_s"][known.index].round(1).mode().iloc[0])
-    text = f"successive windows of a trial start {step:g} s apart"
-    if step >= length:
-        return f"{text} and do not overlap"
-    return f"{text} and overlap by {length - step:g} s ({1 - step / length:.0%})"
 
 
 def _warning(table: pd.DataFrame) -> str:

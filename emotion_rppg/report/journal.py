@@ -23,7 +23,7 @@ _METADATA: dict[str, dict[str, Any]] = {  # without a date: the same figure is t
     ".pdf": {"CreationDate": None},
     ".png": {},
 }
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {  # a key is a literal of matplotlib
     "font.family": "sans-serif",
     "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
     "font.size": 7.5,

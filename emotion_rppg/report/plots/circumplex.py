@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -125,7 +125,7 @@ def plot_plane(
     figure = Figure(figsize=size_in, layout="constrained")
     axis = figure.subplots()
     axis.plot(x, y, "-", color=GREY, lw=0.8)
-    shades = {"c": np.arange(len(x)), "cmap": "Blues", "vmin": -len(x) / 2}
+    shades: dict[str, Any] = {"c": np.arange(len(x)), "cmap": "Blues", "vmin": -len(x) / 2}
     area = 1.9 * size_in[0] ** 2
     axis.scatter(x, y, s=area, ec=INK, lw=0.3, clip_on=False, zorder=3, **shades)
     predicted = np.flatnonzero(np.isfinite(x + y))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -28,8 +30,8 @@ def plot_beats_and_gaps(beats: Beats, *, size_in: tuple[float, float] = (6.4, 2.
     ):
         beside = _beside(marked, len(times)) & np.isfinite(intervals)
         if beside.any():
-            style = {"ls": "none", "marker": marker, "color": ORANGE, "mfc": "none", "ms": 3.5}
-            axis.plot(times[beside], intervals[beside], label=name, **style)
+            style: dict[str, Any] = {"ls": "none", "marker": marker, "color": ORANGE, "mfc": "none"}
+            axis.plot(times[beside], intervals[beside], ms=3.5, label=name, **style)
     if beats.rejected_s is not None and len(beats.rejected_s):
         low = np.full(len(beats.rejected_s), 0.03)
         where = axis.get_xaxis_transform()

@@ -11,6 +11,7 @@ from emotion_rppg.datasets.cards import cards_of
 from emotion_rppg.emotion.design_matrix import feature_names
 from emotion_rppg.evaluation.statistics import BOOTSTRAP_DRAWS, CLUSTERED_DRAWS, MOST_EXACT
 from emotion_rppg.report.page import Section
+from emotion_rppg.report.sections.paragraph import paragraph
 from emotion_rppg.report.sections.references import cited
 from emotion_rppg.runtime.provenance import versions
 from emotion_rppg.windows import SEQUENCE
@@ -80,7 +81,7 @@ def methods(
     )
     return Section(
         "Methods",
-        text,
+        [*text, paragraph(results, table)],
         table=heads_table,
         table_caption=caption,
         references=cited(" ".join([*text, cited_elsewhere]), _docs(table)),

@@ -18,6 +18,8 @@ from emotion_rppg.report.sections.declarations import declarations
 from emotion_rppg.report.sections.feature_list import feature_list
 from emotion_rppg.report.sections.heart import heart
 from emotion_rppg.report.sections.labels import rule_in_words, shown_names, shown_one_class
+from emotion_rppg.report.sections.methods import methods
+from emotion_rppg.report.sections.paragraph import paragraph
 from emotion_rppg.report.sections.people import data, in_natural_order, scores_of_each
 from emotion_rppg.report.sections.quality import quality
 from emotion_rppg.report.sections.withheld import closing, withheld
@@ -226,3 +228,18 @@ def test_the_number_of_draws_and_the_tests_are_named(results) -> None:
     pairs = pd.DataFrame({"target": ["arousal"], "head": ["a"], "other": ["b"], "p": [0.5]})
     (section,) = findings.pairs(pairs)
     assert "two-sided Wilcoxon signed-rank test (exact for up to 25 people" in section.table_caption
+
+
+def test_the_paragraph_for_a_paper_states_the_study(stress_results, stress, results, table) -> None:
+    text = paragraph(stress_results, stress)
+    assert "We predicted stress from contact pulse (PPG) of 3 people (Stress-Predict)" in text
+    assert "36 windows of 60 s; successive windows of a trial start 30 s apart" in text
+    assert "3% of the windows had no trusted pulse. We evaluated plain (scikit-learn" in text
+    assert f"bootstrap intervals ({BOOTSTRAP_DRAWS} draws of people" in text
+    assert text.endswith("No test was made.")
+    assert "label permutation within people (Phipson and Smyth 2010)" in paragraph(results, table)
+    pooled = replace(results, settings=replace(results.settings, over_people=("arousal",)))
+    assert "label permutation between people" in paragraph(pooled, table)
+    section = methods(results, table, {})
+    assert paragraph(results, table) in section.text
+    assert any(line.startswith("Brodersen et al. 2010. ") for line in section.references)
