@@ -152,7 +152,8 @@ def protocol(results: Evaluation, table: pd.DataFrame) -> Section:
     text = [
         f"{len(table)} windows of {people(table).nunique()} people "
         f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {windows_in_words(table)}. "
-        f"A head is a {findings.kind_of_head(results)} that predicts the target from the features of a window.",
+        f"A head is a {findings.kind_of_head(results)} that predicts the target from the features "
+        "of a window.",
         f"Split “{settings.split}”: {_description(SPLITS.get(settings.split))}. Imputation, "
         "scaling, the head and its settings were fitted on training rows alone.",
         f"Target: {'; '.join(rules)}.",

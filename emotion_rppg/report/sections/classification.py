@@ -1,4 +1,9 @@
-"""Report sections on predicted classes: confusion, ROC, precision–recall, calibration."""
+"""Report sections on predicted classes: confusion, ROC, precision–recall, calibration.
+
+Curves are of the windows with a trusted pulse. A withheld window has the class share of the
+training people as its probability; where the pulse is missing more often in one class, curves of
+all windows would measure that.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +48,10 @@ def roc_and_precision(results: Evaluation, names: Names) -> list[Section]:
         if not any(len(c.share) for of_head in shown.values() for c in of_head.values()):
             continue  # no person has both classes
         which = f"“{classes[1]}”" if len(classes) == 2 else "each class against the others"
-        people = "Thin: each person. " if len(classes) == 2 else ""
+        most = max(len(c.share) for of_head in shown.values() for c in of_head.values())
+        tested = results.scores.loc[results.scores["target"] == target, "subject"].nunique()
+        people = f"Curves of {most} of {tested} people, who have windows with a trusted pulse of "
+        people += "both classes. " + ("Thin: each person. " if len(classes) == 2 else "")
         drawn.append((curves.plot_roc(shown), f"{target}: ROC curves for {which}. {people}{_ROC}"))
         caption = f"{target}: precision–recall curves for {which}. {people}{_PRECISION}"
         drawn.append((curves.plot_precision_recall(shown), caption))
@@ -51,9 +59,9 @@ def roc_and_precision(results: Evaluation, names: Names) -> list[Section]:
 
 
 _ROC = (
-    "Bold: mean over people who have both classes, at equal false positive rates (Fawcett 2006); "
-    "the AUROC is the mean of people's. Dotted: chance. All scored windows count: one without a "
-    "trusted pulse has the class share of the training people as its probability."
+    "Bold: mean over people at equal false positive rates (Fawcett 2006); the AUROC is the mean of "
+    "people's. Dotted: chance. Withheld windows, whose probability is only the class share of the "
+    "training people, do not count here."
 )
 _PRECISION = (
     "Bold: mean over people at equal recall; AP, average precision, is the mean of people's. "
@@ -71,23 +79,22 @@ def calibration(results: Evaluation, names: Names) -> list[Section]:
             caption = (
                 f"{target}: calibration (reliability) curves: share of windows that were "
                 f"“{classes[1]}” against its predicted probability, in ten bins, windows of all "
-                "people together. The area of a dot is the number of windows; a window without a "
-                "trusted pulse has the class share of the training people as its probability. ECE "
-                "is the expected calibration error. Dotted: calibrated probabilities. Dashed: "
-                "probabilities that are calibrated for equally frequent classes, as the heads are "
-                f"fitted, where “{classes[1]}” has a share of {known['truth'].mean():.0%} as in "
-                "these data."
+                "people with a trusted pulse together. The area of a dot is the number of windows. "
+                "ECE is the expected calibration error of these windows. Dotted: calibrated "
+                "probabilities. Dashed: probabilities that are calibrated for equally frequent "
+                f"classes, as the heads are fitted, where “{classes[1]}” has a share of "
+                f"{known['truth'].mean():.0%} as in these data."
             )
             drawn.append((evaluation.reliability(known, heads, name=classes[1]), caption))
     return [Section("Calibration of probabilities", figures=drawn)] if drawn else []
 
 
 def _with_probabilities(results: Evaluation, target: str, classes: tuple[str, ...]) -> pd.DataFrame:
-    """Select the rows of one target's heads that have probabilities; no dummies and baselines."""
+    """Select trusted windows of one target's heads with probabilities; no dummies and baselines."""
     own = results.predictions[results.predictions["target"] == target]
     if not classes:
         return own.iloc[:0]
-    return own[own["p_1"].notna() & ~own["head"].isin(BASELINES)]
+    return own[own["p_1"].notna() & own["has_features"] & ~own["head"].isin(BASELINES)]
 
 
 def _curves(own: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Curves]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from emotion_rppg import evaluate
 from emotion_rppg.emotion.tasks import Task
@@ -174,13 +174,30 @@ def test_without_heart_rates_there_is_no_such_section(table) -> None:
 def test_curves_are_drawn_for_heads_alone_with_their_areas(results) -> None:
     (section,) = classification.roc_and_precision(results, NAMES)
     roc, precision = (figure for figure, _ in section.figures)
-    auroc = results.scores.query("head == 'plain'")["auroc"].mean()
+    own = results.predictions.query("head == 'plain' and has_features")
+    auroc = np.mean([roc_auc_score(p["truth"], p["p_1"]) for _, p in own.groupby("subject")])
     assert [axis.get_title() for axis in roc.axes] == [f"plain\nAUROC {auroc:.2f}"]
     assert roc.axes[0].get_xlabel() == "false positive rate"
-    own = results.predictions.query("head == 'plain'")
     averages = [average_precision_score(p["truth"], p["p_1"]) for _, p in own.groupby("subject")]
     assert precision.axes[0].get_title() == f"plain\nAP {np.mean(averages):.2f}"
-    assert "ROC curves for “high”" in section.figures[0][1]
+    assert "ROC curves for “high”. Curves of 4 of 4 people" in section.figures[0][1]
+
+
+def test_curves_do_not_measure_where_the_pulse_is_missing(results) -> None:
+    """Heads that know nothing, and withheld windows in one class alone: no curve above chance."""
+    draw = np.random.default_rng(5)
+    windows = pd.DataFrame(
+        {"truth": np.tile([0.0, 1.0], 200), "subject": np.repeat(["a", "b"], 200)}
+    )
+    missing = (windows["truth"] == 1) & (draw.uniform(size=400) < 0.8)
+    known = np.where(missing, 0.9, draw.uniform(size=400))
+    windows = windows.assign(target="arousal", head="plain", p_1=known, has_features=~missing)
+    assert roc_auc_score(windows["truth"], windows["p_1"]) > 0.75
+    (section,) = classification.roc_and_precision(replace(results, predictions=windows), NAMES)
+    title = section.figures[0][0].axes[0].get_title()
+    assert abs(float(title.split()[-1]) - 0.5) < 0.15
+    (section,) = classification.calibration(replace(results, predictions=windows), NAMES)
+    assert "with a trusted pulse together" in section.figures[0][1]
 
 
 def test_several_classes_have_a_curve_each(results) -> None:
