@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,7 +61,9 @@ def plot_confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figur
 
     ``counts`` maps heads to (classes, classes) numbers of windows.
     """
-    wide = max(map(len, names)) > 5  # such names would overlap
+    names = [fill(name, 12) for name in names]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    wide = longest > 5  # such names would overlap
     figure, axes = panels(len(counts), width=2.9 if wide else 2.25, height=2.9 if wide else 2.4)
     across = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if wide else {}
     down = {} if wide else {"rotation": 90, "va": "center"}

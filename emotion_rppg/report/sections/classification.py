@@ -83,7 +83,7 @@ def calibration(results: Evaluation, names: Names) -> list[Section]:
                 "ECE is the expected calibration error of these windows. Dotted: calibrated "
                 "probabilities. Dashed: probabilities that are calibrated for equally frequent "
                 f"classes, as the heads are fitted, where “{classes[1]}” has a share of "
-                f"{known['truth'].mean():.0%} as in these data."
+                f"{known['truth'].mean():.1%} as in these data."
             )
             drawn.append((evaluation.reliability(known, heads, name=classes[1]), caption))
     return [Section("Calibration of probabilities", figures=drawn)] if drawn else []
