@@ -216,6 +216,7 @@ def _page(
     from emotion_rppg.pulse.estimate import estimate
     from emotion_rppg.report.evaluation import protocol
     from emotion_rppg.report.sections.findings import names_of_classes, scores
+    from emotion_rppg.report.sections.withheld import closing
 
     assert first.video is not None
     pos = estimate(first.video, "pos")
@@ -284,6 +285,7 @@ def _page(
             protocol(results, table),
             scores(results, means, names_of_classes(results, table)),
         ],
+        closing(table),
     )
 
 

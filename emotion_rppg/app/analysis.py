@@ -22,7 +22,7 @@ from emotion_rppg.runtime.tables import write_table, write_wave
 from emotion_rppg.signals import Beats, Signal
 from emotion_rppg.study import Progress, Reading, as_recordings, features_of, read_like
 from emotion_rppg.video.frames import describe_video
-from emotion_rppg.windows import trusted
+from emotion_rppg.windows import OK, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,7 +138,9 @@ def _write_results(
         note = f"{note} {abstained(predicted)}".strip()
         sections.append(Section("Prediction", [note], figures))
         files.append(write_table(predicted, folder / "prediction.csv"))
-    page = Page("One recording", "An estimate; not a diagnosis.", sections)
+    reason = str(row["reason"].iloc[0]) if "reason" in row else OK
+    closing = f"Withheld features: {'none' if reason == OK else reason}."
+    page = Page("One recording", "An estimate; not a diagnosis.", sections, closing)
     files.append(write_page(page, folder / "report.html"))
     text = f"### {pulse}\n\n{note}"
     paths = [str(file) for file in files]

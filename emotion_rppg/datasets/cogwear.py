@@ -47,6 +47,7 @@ class CogWear(DatasetReader):
         modalities=tuple(EMPATICA),
         rates_hz={kind: rate_hz for kind, (_, _, rate_hz) in EMPATICA.items()},
         scales={"load": (0, 1)},
+        class_names={"load": ("rest", "Stroop test")},
         access="open",
         licence="ODbL 1.0",
         reference=(

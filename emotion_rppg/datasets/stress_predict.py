@@ -38,6 +38,7 @@ class StressPredict(DatasetReader):
         modalities=("bvp", "eda", "temp", "acc"),
         rates_hz={"bvp": 64.0, "eda": 4.0, "temp": 4.0, "acc": 32.0},
         scales={"stress": (0, 1)},
+        class_names={"stress": ("rest", "stress")},
         access="open, in the authors' repository",
         licence="MIT",
         reference=(

@@ -45,6 +45,7 @@ class UbfcPhys(DatasetReader):
         modalities=("video", "bvp", "eda"),
         rates_hz={"video": 35.0, "bvp": RATE_HZ, "eda": SKIN_HZ},
         scales={"stress": (0, 1)} | dict.fromkeys(ANXIETY, _SCALE),
+        class_names={"stress": ("rest", "stress")},
         access="IEEE DataPort, or dat@UBFC",
         licence="the authors' terms, research alone",
         reference=(

@@ -54,6 +54,7 @@ class Wesad(DatasetReader):
         modalities=tuple(RATES_HZ),
         rates_hz=RATES_HZ,
         scales={"arousal": (1, 9), "valence": (1, 9), "stress": (0, 1)},
+        class_names={"stress": ("baseline or amusement", "stress")},
         access="open",
         licence="for research, see the authors' readme",
         reference=(

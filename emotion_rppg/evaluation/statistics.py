@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
 DUMMY_NAMES = (*DUMMIES, *DUMMIES_REGRESSION)
 BASELINES = (*DUMMY_NAMES, QUALITY_ALONE, MOVEMENT_ALONE)  # none uses a feature of the heart
+MOST_EXACT = 25  # differences, up to which Wilcoxon's test uses the exact distribution
+BOOTSTRAP_DRAWS = 4000  # of a mean over people
+CLUSTERED_DRAWS = 1000  # of a statistic of all rows of the people drawn
 _MAIN = ("balanced_accuracy", "ccc")
 BY = ["target", "coding", "split", "normalise", "probabilities"]
 
 
 def bootstrap_ci(
-    values: np.ndarray, *, level: float = 0.95, draws: int = 4000, seed: int = 0
+    values: np.ndarray, *, level: float = 0.95, draws: int = BOOTSTRAP_DRAWS, seed: int = 0
 ) -> tuple[float, float]:
     """Compute a percentile bootstrap interval of the mean over people; NaN with fewer than two."""
     known = np.asarray(values, float)
@@ -41,7 +44,7 @@ def clustered_ci(
     statistic: Callable[..., float],
     *,
     level: float = 0.95,
-    draws: int = 1000,
+    draws: int = CLUSTERED_DRAWS,
     seed: int = 0,
 ) -> tuple[float, float]:
     """Compute a percentile bootstrap interval of a statistic, drawing people with all their rows.
@@ -79,7 +82,7 @@ def paired_test(head: np.ndarray, dummy: np.ndarray) -> tuple[float, float]:
         return 1.0, 0.0
     ranks = rankdata(np.abs(difference))
     effect = float((ranks * np.sign(difference)).sum() / ranks.sum())
-    exact = len(difference) <= 25 and len(np.unique(np.abs(difference))) == len(difference)
+    exact = len(difference) <= MOST_EXACT and len(np.unique(np.abs(difference))) == len(difference)
     return float(wilcoxon(difference, method="exact" if exact else "approx").pvalue), effect
 
 

@@ -1,8 +1,12 @@
 """Skin temperature: its level, °C, and its slope, °C per minute.
 
-Vessels of the skin narrow under stress, and hands and face cool (Herborn et al. 2015, Physiol Behav
-152, 225–230; Kistler et al. 1998, Int J Psychophysiol 29, 35–41). The level also depends on the
-room and on how the sensor is worn, so compare it within one person.
+Vessels of the skin narrow under stress, and hands and face cool (Herborn et al. 2015, Kistler et
+al. 1998). The level also depends on the room and on how the sensor is worn, so compare it within
+one person.
+
+References
+----------
+Herborn et al. 2015, Physiol Behav 152, 225–230. Kistler et al. 1998, Int J Psychophysiol 29, 35–41.
 """
 
 from __future__ import annotations

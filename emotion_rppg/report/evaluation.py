@@ -13,9 +13,22 @@ from emotion_rppg.evaluation.normalisation import NORMALISE, Normalisation
 from emotion_rppg.evaluation.splits import OWN, SPLITS, Split
 from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.sections import findings
+from emotion_rppg.report.sections.classification import calibration, confusion, roc_and_precision
+from emotion_rppg.report.sections.declarations import declarations
 from emotion_rppg.report.sections.examples import Waves, examples
+from emotion_rppg.report.sections.feature_list import feature_list
+from emotion_rppg.report.sections.heart import heart
+from emotion_rppg.report.sections.labels import rule_in_words
 from emotion_rppg.report.sections.methods import methods
-from emotion_rppg.report.sections.people import data
+from emotion_rppg.report.sections.people import data, scores_of_each
+from emotion_rppg.report.sections.quality import quality
+from emotion_rppg.report.sections.withheld import closing, withheld
+from emotion_rppg.report.sections.wording import (
+    data_sets,
+    joined,
+    signals_in_words,
+    windows_in_words,
+)
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table
@@ -61,37 +74,86 @@ def write_evaluation(
         write_files(results, fresh)
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")
-        sections = [
-            protocol(results, table),
-            *data(results, table, names),
-            findings.scores(results, means, names),
-            *findings.each_data_set(results, table),
-            *findings.null(results),
-            *findings.pairs(pairs),
-            findings.other_scores(results),
-            *findings.confusion(results, names),
-            *findings.calibration(results, names),
-            *findings.importance(results),
-            *examples(results, table, names, waves=waves),
-            methods(results, table, arguments),
-        ]
-        lead = (
-            f"How well each {findings.kind_of_head(results)} predicts {' and '.join(names)} "
-            "on held-out data, beside dummies and baselines."
-        )
-        write_page(Page("Evaluation", lead, sections), fresh / "report.html")
+        page = _page(results, table, names, means, pairs, arguments, waves)
+        write_page(page, fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
     return means
+
+
+def _page(
+    results: Evaluation,
+    table: pd.DataFrame,
+    names: findings.Names,
+    means: pd.DataFrame,
+    pairs: pd.DataFrame,
+    arguments: Mapping[str, Any],
+    waves: Waves | None,
+) -> Page:
+    """Compose the page, from the protocol and the data to the results and how they were made."""
+    coding = results.settings.coding
+    features = feature_list(results, table)
+    sections = [
+        protocol(results, table),
+        *data(results, table, names),
+        quality(table, names, coding=coding),
+        *withheld(table),
+        *heart(table, names, coding=coding),
+        findings.scores(results, means, names),
+        *findings.each_data_set(results, table),
+        *scores_of_each(results, table),
+        *findings.null(results),
+        *findings.pairs(pairs),
+        findings.other_scores(results),
+        *roc_and_precision(results, names),
+        *confusion(results, names),
+        *calibration(results, names),
+        *findings.importance(results),
+        *examples(results, table, names, waves=waves),
+        features,
+        declarations(table),
+    ]
+    elsewhere = " ".join(text for section in sections for text in _texts(section))
+    sections.insert(-1, methods(results, table, arguments, elsewhere))
+    return Page(title(results, table), _lead(results, table, names), sections, closing(table))
+
+
+def _texts(section: Section) -> list[str]:
+    """List all texts of a section in which works may be cited."""
+    texts = [*section.text, section.table_caption, *(caption for _, caption in section.figures)]
+    if section.table is not None and "source" in section.table:
+        texts += [*section.table["source"].astype(str), *section.table["definition"].astype(str)]
+    return texts
+
+
+def title(results: Evaluation, table: pd.DataFrame) -> str:
+    """Name the targets, the signals and the data sets: the title of the page."""
+    signals = signals_in_words(table)
+    return (
+        f"Prediction of {joined(results.settings.targets)}"
+        + (f" from {signals}" if signals else "")
+        + f" in {joined(data_sets(table))}"
+    )
+
+
+def _lead(results: Evaluation, table: pd.DataFrame, names: findings.Names) -> str:
+    tested = results.predictions["subject"].nunique()
+    return (
+        f"How well each {findings.kind_of_head(results)} predicts {joined(list(names))} on "
+        f"held-out data, beside dummies and baselines: {len(table)} windows of "
+        f"{people(table).nunique()} people, of whom {tested} were tested. Protocol, data, results "
+        "and methods follow, with all that was withheld or excluded."
+    )
 
 
 def protocol(results: Evaluation, table: pd.DataFrame) -> Section:
     """Describe people, windows, split, coding, normalisation and probabilities in words."""
     settings = results.settings
-    rules = [Task(target, settings.coding).rule(table) for target in settings.targets]
+    rules = [rule_in_words(table, Task(target, settings.coding)) for target in settings.targets]
     text = [
         f"{len(table)} windows of {people(table).nunique()} people "
-        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {_windows(table)}. A head is a "
-        f"{findings.kind_of_head(results)} that predicts the target from the features of a window.",
+        f"({', '.join(sorted(set(table['dataset'].astype(str))))}), {windows_in_words(table)}. "
+        f"A head is a {findings.kind_of_head(results)} that predicts the target from the features "
+        "of a window.",
         f"Split “{settings.split}”: {_description(SPLITS.get(settings.split))}. Imputation, "
         "scaling, the head and its settings were fitted on training rows alone.",
         f"Target: {'; '.join(rules)}.",
@@ -131,14 +193,6 @@ def _cautions(table: pd.DataFrame) -> list[str]:
     """List the known pitfalls of the data sets, from the cards of their readers."""
     traps = [trap for card in cards_of(table) for trap in card.traps]
     return [f"Known pitfalls of these data: {'; '.join(traps)}."] if traps else []
-
-
-def _windows(table: pd.DataFrame) -> str:
-    """Describe length and source of the windows."""
-    lengths = table["duration_s"].round(1).drop_duplicates().sort_values()
-    span = f"{lengths.iloc[0]:g}" + (f" to {lengths.iloc[-1]:g}" if len(lengths) > 1 else "")
-    sources = " and ".join(sorted(set(table["source"].astype(str)))) if "source" in table else ""
-    return f"{span} s long" + (f", of {sources} signals" if sources else "")
 
 
 def _warning(table: pd.DataFrame) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotion_rppg._version import __version__
 from emotion_rppg.report.plots.signals import as_data_uri
 from emotion_rppg.runtime.atomic_files import atomic_file
 
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with paragraphs, captioned figures, a table, references, code and a warning."""
+    """A heading with paragraphs, captioned figures, a table, references, code and a warning.
+
+    The page numbers figures and tables in their order and writes the number before the caption.
+    """
 
     title: str
     text: Sequence[str] = ()
@@ -30,13 +35,25 @@ class Section:
     warning: str = ""
 
 
+def _made() -> str:
+    """State the day, in UTC, and the version that writes the page."""
+    now = datetime.now(UTC)
+    return f"{now.day} {now:%B %Y}, by emotion_rppg {__version__}"
+
+
 @dataclass(frozen=True)
 class Page:
-    """A page: title, introductory sentence and sections."""
+    """A page: title, introductory sentence, sections, and a closing line on what is withheld.
+
+    ``made`` is the line below the title, by default the date and the version of the package. A page
+    with more than four sections has a table of contents.
+    """
 
     title: str
     lead: str
     sections: Sequence[Section] = field(default_factory=tuple)
+    closing: str = ""
+    made: str = field(default_factory=_made)
 
 
 def write_page(page: Page, path: Path) -> Path:
@@ -50,6 +67,7 @@ def write_page(page: Page, path: Path) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["uri"] = as_data_uri
+    environment.filters["wide"] = _is_wide
     environment.filters["cell"] = _cell
     environment.filters["kinds"] = _kinds
     html = environment.get_template("report.html").render(page=page)
@@ -63,6 +81,13 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{round(value, 3) + 0.0:.3f}"  # no "-0.000"
     return str(value)
+
+
+_WIDE_IN = 5.0  # wider figures scroll sideways on a phone; the text of smaller ones stays readable
+
+
+def _is_wide(figure: Figure) -> bool:
+    return bool(figure.get_figwidth() > _WIDE_IN)
 
 
 _LONG = 40  # characters of a cell whose text is wrapped

@@ -99,10 +99,15 @@ def _write(
             outputs.append(output)
             sections += parts
         lead = "Estimates by a model from one recording. They are not a diagnosis."
-        page = Page("Prediction", lead, sections)
+        page = Page("Prediction", lead, sections, _closing(rows))
         write_page(page, fresh / "report.html")
         write_run(fresh, "predict", arguments, inputs, name=Path(out).name)
     return outputs
+
+
+def _closing(rows: pd.DataFrame) -> str:
+    """State in one line how many windows have no prediction, and the most frequent reason."""
+    return f"Withheld: {abstained(rows) or f'nothing; all {len(rows)} windows are predicted'}."
 
 
 def _write_person(

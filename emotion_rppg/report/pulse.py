@@ -66,7 +66,8 @@ def write_pulse_evaluation(
             Section("Methods", _methods(), code=command(arguments)),
         ]
         lead = "How well pulse waves estimated from face videos agree with a contact sensor."
-        write_page(Page("Evaluation of the pulse", lead, sections), fresh / "report.html")
+        page = Page("Evaluation of the pulse", lead, sections, _closing(results))
+        write_page(page, fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
     return scores
 
@@ -83,6 +84,17 @@ def wide(scores: pd.DataFrame, *, group: str = "all") -> pd.DataFrame:
         index="score", columns="method", values="text", aggfunc="first", sort=False
     )
     return table.rename_axis(columns=None).reset_index()
+
+
+def _closing(results: PulseEvaluation) -> str:
+    """State in one line how many heart rates of recordings each method withheld, and failures."""
+    parts = [
+        f"{name}: {int(own.sum())} of {len(own)}"
+        for name, own in results.scores.groupby("method", sort=False)["withheld"]
+    ]
+    text = f"Withheld heart rates of recordings: {'; '.join(parts) or 'none'}."
+    failed = len(results.failures)
+    return text + (f" Recordings that could not be read: {failed}." if failed else "")
 
 
 def _protocol(results: PulseEvaluation) -> Section:

@@ -384,7 +384,8 @@ def test_the_report_is_self_contained_and_tables_are_complete(results, tmp_path)
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "evaluate --stage pulse --dataset synthetic --methods pos,green" in html
     assert "These people are synthetic" in html
-    assert html.count("data:image/png") >= 2
+    assert html.count("data:image/svg+xml") >= 2
+    assert "Withheld heart rates of recordings: pos: " in html
     assert "Versions: python" in html
     assert list(wide(scores)) == ["score", "pos", "green"]
     assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == len(results.scores)

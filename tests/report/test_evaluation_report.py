@@ -15,7 +15,7 @@ from emotion_rppg.cli import app
 from emotion_rppg.recordings import Recording
 from emotion_rppg.report.evaluation import protocol
 from emotion_rppg.report.plots import evaluation, signals
-from emotion_rppg.report.sections import findings
+from emotion_rppg.report.sections import classification, findings
 from emotion_rppg.report.sections.examples import examples
 from emotion_rppg.report.sections.people import data
 from emotion_rppg.runtime.tables import read_table
@@ -53,7 +53,8 @@ def test_the_page_states_who_was_excluded_and_why(folder) -> None:
         "47 of 48 scored windows have a trusted pulse (coverage 97.9%; lowest coverage of a person "
         "91.7%)" in text
     )
-    assert "no pulse <to> trust (1)" in text
+    assert re.search(r"pulse\s+no pulse <to> trust\s+1\s+1.7%", text)
+    assert "Withheld: 1 of 60 windows (2%) have no trusted pulse. Reasons: no pulse <to>" in text
     assert re.search(r"d/s0\s+12\s+0\s+0\s+0\s+0\s+0\s+no label", text)
     assert "arousal is high where its rating is strictly above (>) the middle" in text
 
@@ -63,14 +64,21 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
     assert titles == [
         "Protocol",
         "Data: arousal",
+        "Signal quality",
+        "Withheld values",
+        "Heart rate and RMSSD by class: arousal",
         "Results",
+        "Scores of each person: arousal",
         "Scores under label permutation",
         "All scores",
+        "ROC and precision–recall curves",
         "Confusion matrices",
         "Calibration of probabilities",
         "Feature importance",
         "Examples: arousal",
+        "Features",
         "Methods",
+        "Data, code and ethics",
     ]  # one head: no pairs
     assert "International Conference on Pattern Recognition" in text_of(folder)  # references
     p = results.null["p"].iloc[0]
@@ -80,7 +88,7 @@ def test_the_page_has_every_section_and_a_p_beside_the_head(folder, results) -> 
 
 
 def test_confusion_counts_are_the_windows(results) -> None:
-    (section,) = findings.confusion(results, NAMES)
+    (section,) = classification.confusion(results, NAMES)
     axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
     assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results.scores["head"]))
     predictions = results.predictions

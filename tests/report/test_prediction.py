@@ -41,6 +41,7 @@ def test_a_prediction_is_drawn_with_wave_and_intervals(tmp_path, model) -> None:
     assert "pulse wave, its detected beats" in page
     assert "Inter-beat intervals" in page
     assert "Prediction of each window" in page
+    assert "Withheld: nothing; all 1 windows are predicted." in page
 
 
 def test_nothing_is_drawn_of_intervals_and_predictions_that_do_not_exist(tmp_path, model) -> None:
@@ -49,3 +50,4 @@ def test_nothing_is_drawn_of_intervals_and_predictions_that_do_not_exist(tmp_pat
     assert "pulse wave, its detected beats" in page
     assert "Inter-beat intervals" not in page
     assert "Prediction of each window" not in page
+    assert "Withheld: 1 of 1 windows not predicted: no trusted pulse." in page

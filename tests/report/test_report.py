@@ -1,6 +1,8 @@
 """The report is a page that fetches nothing, escapes what it shows, draws what it is given."""
 
+import base64
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -40,7 +42,27 @@ def test_a_page_loads_nothing_and_escapes_its_text(tmp_path, wave) -> None:
     assert all(link.startswith("data:") for link in links)
     assert "http:" not in html
     assert "https:" not in html
+    assert re.search(r'class="made">\d+ [A-Z][a-z]+ 20\d\d, by emotion_rppg \d', html)
     assert "default-src 'none'" in html  # and what would slip in, a browser does not fetch
+
+
+def test_figures_and_tables_are_numbered_and_listed_in_the_contents(tmp_path, wave) -> None:
+    figures = [(signals.plot_waves({"a": wave}), "a wave"), (signals.plot_waves({"a": wave}), "it")]
+    table = pd.DataFrame({"a": [1.0]})
+    sections = [
+        Section("One & two", figures=figures, table=table, table_caption="of one"),
+        *(Section(f"Part {k}", table=table, table_caption=f"of {k}") for k in range(4)),
+    ]
+    page = Page("T", "lead", sections, closing="Withheld: nothing.")
+    html = write_page(page, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert re.findall(r"<b>Figure (\d+)\.</b> ([\w ]+)", html) == [("1", "a wave"), ("2", "it")]
+    captions = re.findall(r"<b>Table (\d+)\.</b> of (\w+)", html)
+    assert captions == [("1", "one"), *((str(k + 2), str(k)) for k in range(4))]
+    listed = re.findall(r'<li><a href="#(\w+)">([^<]+)</a>', html)
+    places = re.findall(r'<section id="(\w+)">\s*<h2>([^<]+)</h2>', html)
+    assert listed == places
+    assert listed[0] == ("s1", "One &amp; two")
+    assert html.index("Withheld: nothing.") > html.rindex("</section>")
 
 
 def test_a_wave_is_drawn_with_its_own_beats_and_with_gaps(wave) -> None:
@@ -63,9 +85,11 @@ def test_a_tachogram_breaks_at_gaps() -> None:
 
 
 def test_a_figure_becomes_a_picture_inside_the_page(wave) -> None:
-    assert signals.as_data_uri(signals.plot_waves({"a": wave})).startswith(
-        "data:image/png;base64,iVBOR"
-    )
+    head, content = signals.as_data_uri(signals.plot_waves({"a": wave})).split(",")
+    assert head == "data:image/svg+xml;base64"
+    drawing = base64.b64decode(content).decode("utf-8")
+    assert ElementTree.fromstring(drawing).tag == "{http://www.w3.org/2000/svg}svg"
+    assert "<text" not in drawing  # outlines: the reader may lack the font
 
 
 def test_every_column_is_explained(tmp_path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from emotion_rppg.errors import InputError
 from emotion_rppg.features.trust import kind_of
 from emotion_rppg.report.plots.signals import GREY, INK
 from emotion_rppg.windows import OK
@@ -62,20 +64,70 @@ def plot_over_time(rows: pd.DataFrame, model: Model) -> Figure:
 
 
 def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
-    """Draw each window by valence and arousal, later ones darker; None if a target is missing.
+    """Draw each window by valence and arousal; None if a target is missing.
 
-    The start times of the first and the last predicted window are written beside them. Classes are
-    drawn by their probability, 0–1. The two targets are predicted separately.
+    Classes are drawn by their probability, 0–1. The two targets are predicted separately.
     """
     if not set(AXES) <= set(model.targets):
         return None
     names = dict(zip(model.targets, tracks(rows, model).items(), strict=True))
-    (x_name, x), (y_name, y) = (names[target] for target in AXES)
-    figure = Figure(figsize=(4.4, 4), layout="constrained")
+    valence, arousal = (
+        Track(*names[target], probability=bool(model.classes[target])) for target in AXES
+    )
+    return plot_plane(valence, arousal, rows["start_s"].to_numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Predictions of one target over windows: its name on the axis and values, NaN if withheld."""
+
+    name: str
+    values: np.ndarray
+    probability: bool
+
+
+def track_of(rows: pd.DataFrame, target: str) -> Track:
+    """Take one target from the table of `predict`: numbers, or the probability of its last class.
+
+    Raises
+    ------
+    InputError
+        The table has no prediction of the target.
+    """
+    from pandas.api.types import is_numeric_dtype
+
+    probabilities = [str(c) for c in rows if str(c).startswith(f"{target}_p_")]
+    if probabilities:
+        name = probabilities[-1]
+        label = f"p({target} {name.removeprefix(f'{target}_p_')})"
+        return Track(label, rows[name].to_numpy(dtype=float, na_value=np.nan), probability=True)
+    if target not in rows or not is_numeric_dtype(rows[target]):
+        raise InputError(
+            f"the table has no prediction of {target} (a column {target} of numbers, or "
+            f"{target}_p_CLASS): want prediction.csv of a model of arousal and valence"
+        )
+    return Track(target, rows[target].to_numpy(dtype=float, na_value=np.nan), probability=False)
+
+
+def plot_plane(
+    valence: Track,
+    arousal: Track,
+    start_s: np.ndarray,
+    *,
+    size_in: tuple[float, float] = (4.4, 4),
+) -> Figure:
+    """Draw each window by valence and arousal, later ones darker, joined in the order of time.
+
+    The start times of the first and the last predicted window are written beside them. A withheld
+    window interrupts the line.
+    """
+    x, y = valence.values, arousal.values
+    figure = Figure(figsize=size_in, layout="constrained")
     axis = figure.subplots()
     axis.plot(x, y, "-", color=GREY, lw=0.8)
-    axis.scatter(x, y, c=np.arange(len(x)), cmap="Blues", vmin=-len(x) / 2, s=36)
-    start_s = rows["start_s"].to_numpy()
+    shades: dict[str, Any] = {"c": np.arange(len(x)), "cmap": "Blues", "vmin": -len(x) / 2}
+    area = 1.9 * size_in[0] ** 2
+    axis.scatter(x, y, s=area, ec=INK, lw=0.3, clip_on=False, zorder=3, **shades)
     predicted = np.flatnonzero(np.isfinite(x + y))
     ends = [*predicted[:1], *predicted[1:][-1:]]  # the first and the last
     for k, offset, align in zip(ends, _OFFSETS, _ALIGN, strict=False):
@@ -87,10 +139,10 @@ def plane(rows: pd.DataFrame, model: Model) -> Figure | None:
             ha=align,
             fontsize=8,
         )
-    if all(model.classes[target] for target in AXES):
+    if valence.probability and arousal.probability:
         axis.set(xlim=(0, 1), ylim=(0, 1))
         axis.axhline(0.5, color=INK, lw=0.6)
         axis.axvline(0.5, color=INK, lw=0.6)
-    axis.set(xlabel=x_name, ylabel=y_name)
+    axis.set(xlabel=valence.name, ylabel=arousal.name)
     axis.spines[["top", "right"]].set_visible(False)
     return figure

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from textwrap import fill
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from emotion_rppg import metrics
 from emotion_rppg.evaluation.statistics import bootstrap_ci
+from emotion_rppg.report.plots.panels import label_outside, panels
 from emotion_rppg.report.plots.signals import BLUE, GREY, INK, RED
 from emotion_rppg.signals import Beats
 
@@ -60,8 +61,10 @@ def plot_confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figur
 
     ``counts`` maps heads to (classes, classes) numbers of windows.
     """
-    wide = max(map(len, names)) > 5  # such names would overlap
-    figure, axes = _panels(len(counts), width=2.9 if wide else 2.25, height=2.9 if wide else 2.4)
+    names = [fill(name, 12) for name in names]
+    longest = max(len(line) for name in names for line in name.split("\n"))
+    wide = longest > 5  # such names would overlap
+    figure, axes = panels(len(counts), width=2.9 if wide else 2.25, height=2.9 if wide else 2.4)
     across = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if wide else {}
     down = {} if wide else {"rotation": 90, "va": "center"}
     for axis, (head, matrix) in zip(axes, counts.items(), strict=True):
@@ -77,13 +80,12 @@ def plot_confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figur
                 fontsize=8.5 if len(names) < 4 else 7,
                 color="white" if share[i, j] > 0.55 else INK,
             )
-        axis.set_title(head, fontsize=10)
+        axis.set_title(head, fontsize=9, pad=3)
         axis.set_xticks(range(len(names)), names, fontsize=9, **across)
         axis.set_yticks(range(len(names)), names, fontsize=9, **down)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
-    figure.supxlabel("predicted", fontsize=9)
-    figure.supylabel("true", fontsize=9)
+    label_outside(axes, x="predicted", y="true")
     return figure
 
 
@@ -99,7 +101,7 @@ def reliability(
     share = float(predictions.loc[predictions["head"] == heads[0], "truth"].mean())
     grid = np.linspace(0, 1, 101)
     shifted = grid * share / np.maximum(grid * share + (1 - grid) * (1 - share), 1e-12)
-    figure, axes = _panels(len(heads), width=2.25, height=2.45, sharex=True, sharey=True)
+    figure, axes = panels(len(heads), width=2.25, height=2.45, sharex=True, sharey=True)
     for axis, head in zip(axes, heads, strict=True):
         own = predictions[predictions["head"] == head]
         truth, probability = own["truth"].to_numpy(float), own["p_1"].to_numpy(float)
@@ -108,13 +110,12 @@ def reliability(
         x, y, n = _binned(truth, probability, bins)
         axis.plot(x, y, color=BLUE, lw=1)
         axis.scatter(x, y, s=6 + 90 * n / n.sum(), color=BLUE, lw=0)
-        axis.set_title(f"{head}\nECE {metrics.ece(truth, probability):.2f}", fontsize=10)
+        axis.set_title(f"{head}\nECE {metrics.ece(truth, probability):.2f}", fontsize=9, pad=3)
         axis.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.set_yticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel(f"predicted probability of “{name}”", fontsize=9)
-    figure.supylabel(f"share that was “{name}”", fontsize=9)
+    label_outside(axes, x=f"probability of “{name}”", y=f"share that was “{name}”")
     return figure
 
 
@@ -212,7 +213,7 @@ def bland_altman(rates: pd.DataFrame) -> Figure:
     clinical measurement. Lancet 327, 307–310.
     """
     names = list(dict.fromkeys(rates["method"]))
-    figure, axes = _panels(len(names), width=3.0, height=3.0, sharey=True)
+    figure, axes = panels(len(names), width=3.0, height=3.0, sharey=True)
     for axis, name in zip(axes, names, strict=True):
         rows = rates[rates["method"] == name].dropna(subset=["hr_bpm", "hr_true_bpm"])
         mean, off = (rows["hr_bpm"] + rows["hr_true_bpm"]) / 2, rows["hr_bpm"] - rows["hr_true_bpm"]
@@ -265,15 +266,3 @@ def _binned(
     x = np.array([probability[where == k].mean() for k in filled])
     y = np.array([truth[where == k].mean() for k in filled])
     return x, y, np.array([np.sum(where == k) for k in filled])
-
-
-def _panels(n: int, *, width: float, height: float, **shared: Any) -> tuple[Figure, list[Any]]:
-    """Make a figure of ``n`` panels in rows as wide as the page."""
-    across = max(1, min(n, int(9.2 // width)))
-    down = -(-n // across)
-    layout = ConstrainedLayoutEngine(h_pad=0.09)  # titles clear of the tick labels above them
-    figure = Figure(figsize=(width * across, height * down), layout=layout)
-    axes = figure.subplots(down, across, squeeze=False, **shared).ravel()
-    for empty in axes[n:]:
-        empty.set_visible(False)
-    return figure, list(axes[:n])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from emotion_rppg.errors import InputError
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_PANELS, _ACROSS = 12, 3
+_NARROW_IN = 5.0  # narrower figures have two panels in a row
 _FEW = 3  # the interval over two people is 13 times as wide as their standard error
 
 
-def plot(curves: pd.DataFrame) -> Figure:
+def plot(curves: pd.DataFrame, *, size_in: tuple[float, float] | None = None) -> Figure:
     """Draw the change of the heart rate about events, 1/min over s: one panel per kind of event.
 
     The line is the mean over people, the band its 95 % interval, which may exceed the axis where it
@@ -30,6 +32,8 @@ def plot(curves: pd.DataFrame) -> Figure:
     ----------
     curves : DataFrame
         As `emotion_rppg.study.event_curves` returns or `read_curves` reads them.
+    size_in : (width, height), optional
+        Size of the figure with one row of panels, inches; default: 3.2 inches for each panel.
 
     Raises
     ------
@@ -44,17 +48,20 @@ def plot(curves: pd.DataFrame) -> Figure:
         )
     by = next(str(name) for name in curves if name not in COLUMNS)
     groups = list(dict.fromkeys(curves[by]))[:_MOST_PANELS]
-    across = min(len(groups), _ACROSS)
+    across = min(len(groups), _ACROSS if size_in is None or size_in[0] > _NARROW_IN else 2)
     down = -(-len(groups) // across)
-    figure = Figure(figsize=(max(5.0, 3.2 * across), 0.5 + 2.7 * down), layout="constrained")
+    if size_in is None:
+        size_in = max(5.0, 3.2 * across), 0.5 + 2.7
+    width, height = size_in
+    figure = Figure(figsize=(width, height * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     for axis, group in zip(axes.flat, groups, strict=False):
         _draw(axis, curves[curves[by] == group], str(group))
     for axis in axes.flat[len(groups) :]:
         axis.set_visible(False)
     axes[0, 0].set_ylim(*_range(curves))
-    figure.supxlabel("time from the onset (s)", fontsize=10)
-    figure.supylabel("heart rate minus baseline (1/min)", fontsize=10)
+    figure.supxlabel("time from the onset (s)", fontsize=rcParams["axes.labelsize"])
+    figure.supylabel("heart rate minus baseline (1/min)", fontsize=rcParams["axes.labelsize"])
     return figure
 
 
@@ -79,5 +86,5 @@ def _draw(axis: Axes, curves: pd.DataFrame, name: str) -> None:
     axis.axhline(0, color=GREY, lw=0.8)
     n_people, n_events = int(mean["n_people"].max()), int(mean["n_events"].max())
     persons = "person" if n_people == 1 else "people"
-    axis.set_title(f"{name}: {n_people} {persons}, {n_events} events", fontsize=10)
+    axis.set_title(f"{name}\n{n_people} {persons}, {n_events} events")
     axis.spines[["top", "right"]].set_visible(False)

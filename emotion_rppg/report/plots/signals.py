@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 INK, RED, BLUE, GREY, GREEN = "#1f2933", "#c8102e", "#1f6fb2", "#8a94a0", "#2f855a"
-_COLOURS = (RED, BLUE, GREEN, "#b7791f", "#6b46c1")
+ORANGE = "#d55e00"  # beside blue, told apart with every kind of colour vision
+COLOURS = (RED, BLUE, GREEN, "#b7791f", "#6b46c1")
 
 
 def _standard(samples: np.ndarray) -> np.ndarray:
@@ -43,7 +44,7 @@ def plot_waves(
     figure = Figure(figsize=(9, 0.9 + 1.25 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     first = min(s.start_s for s in shown.values()) if start_s is None else start_s
-    for axis, colour, (name, signal) in zip(axes, _COLOURS * 3, shown.items(), strict=False):
+    for axis, colour, (name, signal) in zip(axes, COLOURS * 3, shown.items(), strict=False):
         piece = signal.crop(first, first + seconds)
         height = _standard(piece.samples)
         axis.plot(piece.times_s, height, color=colour, lw=1.2)
@@ -69,7 +70,7 @@ def plot_tachogram(shown: Mapping[str, Beats]) -> Figure:
     """Draw inter-beat intervals, ms, over time, s: one line per signal, interrupted at gaps."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
-    for colour, (name, beats) in zip(_COLOURS * 3, shown.items(), strict=False):
+    for colour, (name, beats) in zip(COLOURS * 3, shown.items(), strict=False):
         times, intervals = beats.times_s[1:], 1e3 * np.diff(beats.times_s)
         intervals = np.where(beats.joined, intervals, np.nan)
         axis.plot(times, intervals, "-o", ms=2.5, lw=1, color=colour, label=name)
@@ -98,7 +99,14 @@ def feature_by_label(table: pd.DataFrame, target: str, names: list[str]) -> Figu
 
 
 def as_data_uri(figure: Figure) -> str:
-    """Encode the figure as a PNG in a data: URI, for a page that loads nothing."""
+    """Encode the figure as an SVG in a data: URI, for a page that loads nothing.
+
+    It is sharp at every size and in print. Text is stored as outlines, since the reader may lack
+    the font.
+    """
+    import matplotlib as mpl
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "emotion_rppg"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

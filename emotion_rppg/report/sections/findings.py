@@ -1,18 +1,23 @@
-"""Report sections with the results of an evaluation: scores, p values, errors, importance."""
+"""Report sections with the results of an evaluation: scores, p values, comparisons, importance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emotion_rppg.emotion.nested_selection import MEAN
-from emotion_rppg.emotion.tasks import Task, class_names
+from emotion_rppg.emotion.tasks import Task
 from emotion_rppg.evaluation.scoring import CLASS_SCORES, NUMBER_SCORES, RANDOM
-from emotion_rppg.evaluation.statistics import BASELINES, over_people, summary
+from emotion_rppg.evaluation.statistics import (
+    BOOTSTRAP_DRAWS,
+    CLUSTERED_DRAWS,
+    MOST_EXACT,
+    over_people,
+    summary,
+)
 from emotion_rppg.report.page import Section
 from emotion_rppg.report.plots import evaluation
+from emotion_rppg.report.sections.labels import shown_names
 from emotion_rppg.signal_quality import LEAST_QUALITY
 from emotion_rppg.windows import people
 
@@ -27,7 +32,7 @@ Names = Mapping[str, tuple[str, ...]]
 def names_of_classes(results: Evaluation, table: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Map each target to the names of its classes; empty where it is a number."""
     coding = results.settings.coding
-    return {t: class_names(table, Task(t, coding)) for t in results.settings.targets}
+    return {t: shown_names(table, Task(t, coding)) for t in results.settings.targets}
 
 
 def kind_of_head(results: Evaluation) -> str:
@@ -43,12 +48,14 @@ def scores(results: Evaluation, means: pd.DataFrame, names: Names) -> Section:
         own, rows = (part[part["target"] == target] for part in (results.scores, means))
         chance = _chance(rows) if classes else None
         pooled = over_people(own)
+        draws = CLUSTERED_DRAWS if pooled else BOOTSTRAP_DRAWS
         dots = " (share of correct windows)" if pooled and classes else ""
         caption = (
             f"{target}: {evaluation.in_words(metric)} of each {kind_of_head(results)}. Each dot is "
             f"a person{dots}, the diamond the {'score over' if pooled else 'mean over'} people, "
-            "the bar its 95 % bootstrap interval. Grey: dummies and baselines, which use no "
-            "feature of the heart." + (_CHANCE if chance else "")
+            f"the bar its 95 % interval (percentile bootstrap, {draws} draws of people). Grey: "
+            "dummies and baselines, which use no feature of the heart."
+            + (_CHANCE if chance else "")
         )
         drawn.append((evaluation.plot_people(own, rows, metric=metric, chance=chance), caption))
     return Section(
@@ -65,25 +72,27 @@ _CHANCE = (
     "draws."
 )
 _CAPTION = (
-    "The unit is the person. “quality_alone” and “movement_alone” are logistic (ridge) regressions "
-    "on the quality of the recording and on the accelerometer: a head that scores no better than "
-    "they do may use movement instead of the heart. withheld: share of windows without a trusted "
-    "pulse, whose prediction is the majority class (or mean) of the training people. trusted, good "
-    "quality: the same score on windows with a trusted pulse only, and on windows of good quality "
-    f"(at least {LEAST_QUALITY:g}) only; share good: their share. effect: rank-biserial effect of "
-    "people's scores against chance, −1 to 1."
+    "Scores by head. The unit is the person; in brackets the 95 % interval. “quality_alone” and "
+    "“movement_alone” are logistic (ridge) regressions on the quality of the recording and on the "
+    "accelerometer: a head that scores no better than they do may use movement instead of the "
+    "heart. withheld: share of windows without a trusted pulse, whose prediction is the majority "
+    "class (or mean) of the training people. trusted, good quality: the same score on windows with "
+    f"a trusted pulse only, and on windows of good quality (at least {LEAST_QUALITY:g}) only; "
+    "share good: their share. effect: rank-biserial effect of people's scores against chance, −1 "
+    "to 1."
 )
 _P = (
-    " p: share of label permutations that scored at least as high as the true labels, "
-    "Holm-corrected over the heads; raw p: uncorrected."
+    " p: permutation test, one-sided: share of label permutations that scored at least as high as "
+    "the true labels, Holm-corrected over the heads; raw p: uncorrected."
 )
 
 
 def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Select, order and name the columns of the summary for the page."""
-    table = means[["target", "head", "people"]].copy()
-    table[evaluation.in_words(metric)] = means["mean"]
-    table["95 % interval"] = _intervals(means, 3)
+    several = means["target"].nunique() > 1  # else the caption of the figure names it
+    table = means[[*(["target"] if several else []), "head", "people"]].copy()
+    spans = zip(means["mean"], _intervals(means, 3), strict=True)
+    table[evaluation.in_words(metric)] = [_score(mean, span) for mean, span in spans]
     table["effect"] = means["effect"]
     table["p"] = [_p(p) for p in means["p"]]
     if "p_permutation" in means:
@@ -97,6 +106,10 @@ def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
         if column in means and means[column].notna().any():
             table[title] = means[column]
     return table
+
+
+def _score(mean: float, span: str) -> str:
+    return "" if mean != mean else f"{_fixed(mean, 3)} {span}"
 
 
 def _chance(rows: pd.DataFrame) -> tuple[float, float, float] | None:
@@ -153,9 +166,12 @@ def other_scores(results: Evaluation) -> Section:
     return Section(
         "All scores",
         table=table.rename(columns={m: evaluation.in_words(m) for m in wanted}),
-        table_caption="Mean over people and its 95 % bootstrap interval; descriptive, without a "
-        "test. People for whom a score is undefined (one class only) are not in its mean. ECE is "
-        "computed for each person here; with few windows it is higher.",
+        table_caption="All scores: mean over people and its 95 % interval (percentile bootstrap, "
+        f"{BOOTSTRAP_DRAWS} draws of people); descriptive, without a test. People for whom a score "
+        "is undefined (one class only) are not in its mean. AUROC and ECE are of all windows: one "
+        "without a trusted pulse has the class share of the training people as its probability, so "
+        "that an AUROC can also measure in which class the pulse is missing. ECE is computed for "
+        "each person here; with few windows it is higher.",
     )
 
 
@@ -170,7 +186,8 @@ def each_data_set(results: Evaluation, table: pd.DataFrame) -> list[Section]:
         return []
     caption = (
         f"Mean {evaluation.in_words(results.metric)} over the people of the data set that were "
-        "tested and its 95 % bootstrap interval; descriptive, without a test."
+        f"tested and its 95 % interval (percentile bootstrap, {BOOTSTRAP_DRAWS} draws of people); "
+        "descriptive, without a test."
     )
     return [Section("Scores by data set", table=_merge(parts), table_caption=caption)]
 
@@ -186,7 +203,7 @@ def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         cells = ["" if mean != mean else f"{_fixed(mean, 2)} {span}" for mean, span in spans]
         column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: cells})
         table = table.merge(column, on=keys, how="left")
-    return table
+    return table if table["target"].nunique() > 1 else table.drop(columns="target")
 
 
 def null(results: Evaluation) -> list[Section]:
@@ -222,10 +239,11 @@ def _tests(scores_of_null: pd.DataFrame) -> str:
 
 
 _TEST = {
-    "refit": "every fold is fitted afresh on each permutation of the labels",
-    "forward": "each block of people is predicted by a head fitted on the blocks before it, and "
-    "labels are permuted inside each block (for heads that are slow to fit; this test has less "
-    "power than refits)",
+    "refit": "permutation test, exact under the null hypothesis; every fold is fitted afresh on "
+    "each permutation of the labels",
+    "forward": "permutation test, exact under the null hypothesis; each block of people is "
+    "predicted by a head fitted on the blocks before it, and labels are permuted inside each block "
+    "(for heads that are slow to fit; this test has less power than refits)",
 }
 
 
@@ -263,54 +281,13 @@ def pairs(comparisons: pd.DataFrame) -> list[Section]:
         Section(
             "Comparison of heads",
             table=table,
-            table_caption="difference: mean over people of head minus other. effect: "
-            "rank-biserial, −1 to 1. p: paired Wilcoxon test, Holm-corrected over the pairs of a "
+            table_caption="Pairs of heads over the same people. difference: mean over people of "
+            "head minus other. effect: rank-biserial, −1 to 1. p: two-sided Wilcoxon signed-rank "
+            f"test (exact for up to {MOST_EXACT} people whose differences are neither 0 nor equal "
+            "in size, else by the normal approximation), Holm-corrected over the pairs of a "
             "target. A large p does not show that two heads are equal.",
         )
     ]
-
-
-def confusion(results: Evaluation, names: Names) -> list[Section]:
-    """Draw the confusion matrix of every head, summed over people."""
-    predictions = results.predictions
-    drawn = []
-    for target, classes in names.items():
-        own = predictions[predictions["target"] == target]
-        if classes:
-            counts = {h: _counts(part, len(classes)) for h, part in own.groupby("head", sort=False)}
-            caption = (
-                f"{target}: number of windows of each true class (row) that were predicted as each "
-                "class (column), summed over people. Percentages are of the row; darker is more."
-            )
-            drawn.append((evaluation.plot_confusion(counts, classes), caption))
-    return [Section("Confusion matrices", figures=drawn)] if drawn else []
-
-
-def calibration(results: Evaluation, names: Names) -> list[Section]:
-    """Draw reliability curves of the heads with probabilities, for two classes."""
-    predictions = results.predictions
-    drawn = []
-    for target, classes in names.items():
-        own = predictions[predictions["target"] == target]
-        known = own[own["p_1"].notna()] if len(classes) == 2 else own.iloc[:0]
-        heads = [h for h in dict.fromkeys(known["head"]) if h not in BASELINES]
-        if heads:
-            caption = (
-                f"{target}: share of windows that were “{classes[1]}” against its predicted "
-                "probability, in ten bins, windows of all people together. The area of a dot is "
-                "the number of windows; ECE is the expected calibration error. Dotted: calibrated "
-                "probabilities. Dashed: probabilities that are calibrated for equally frequent "
-                f"classes, as the heads are fitted, where “{classes[1]}” has a share of "
-                f"{known['truth'].mean():.0%} as in these data."
-            )
-            drawn.append((evaluation.reliability(known, heads, name=classes[1]), caption))
-    return [Section("Calibration of probabilities", figures=drawn)] if drawn else []
-
-
-def _counts(predictions: pd.DataFrame, classes: int) -> np.ndarray:
-    """Count windows by true class (row) and predicted class (column), (classes, classes)."""
-    flat = predictions["truth"].to_numpy(int) * classes + predictions["predicted"].to_numpy(int)
-    return np.bincount(flat, minlength=classes**2).reshape(classes, classes)
 
 
 def _intervals(rows: pd.DataFrame, digits: int) -> list[str]:

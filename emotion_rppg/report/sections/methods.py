@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.datasets.cards import cards_of
 from emotion_rppg.emotion.design_matrix import feature_names
+from emotion_rppg.evaluation.statistics import BOOTSTRAP_DRAWS, CLUSTERED_DRAWS, MOST_EXACT
 from emotion_rppg.report.page import Section
+from emotion_rppg.report.sections.paragraph import paragraph
 from emotion_rppg.report.sections.references import cited
 from emotion_rppg.runtime.provenance import versions
 from emotion_rppg.windows import SEQUENCE
@@ -17,7 +19,7 @@ from emotion_rppg.windows import SEQUENCE
 if TYPE_CHECKING:
     import pandas as pd
 
-    from emotion_rppg.evaluation.result import Evaluation
+    from emotion_rppg.evaluation.result import Evaluation, Settings
 
 _PARTS = {  # text in a head's settings -> sentence on that part
     "OnFeatures": "missing values are replaced by the median of the training rows, and every "
@@ -43,35 +45,46 @@ _PARTS = {  # text in a head's settings -> sentence on that part
 }
 
 
-def methods(results: Evaluation, table: pd.DataFrame, arguments: Mapping[str, Any]) -> Section:
-    """Describe what was computed, with references, versions and the command that repeats it."""
+def methods(
+    results: Evaluation,
+    table: pd.DataFrame,
+    arguments: Mapping[str, Any],
+    cited_elsewhere: str = "",
+) -> Section:
+    """Describe what was computed, with references, versions and the command that repeats it.
+
+    ``cited_elsewhere`` is text of other sections, whose citations are listed, too.
+    """
     import pandas as pd
 
     heads = results.settings.heads
     text = [
         _signals(table),
-        _features(results.settings.ablate, table),
+        _features(results.settings, table),
         _heads(heads),
         "The person is the unit: scores are computed over each person's windows and averaged over "
-        f"people. {_scores(results)} Intervals are percentile bootstraps over people (Efron and "
-        "Tibshirani 1993). Heads are compared with each other by Wilcoxon's signed-rank test "
-        "(Wilcoxon 1945) over people, with Holm's correction (Holm 1979) and the rank-biserial "
+        f"people. {_scores(results)} Intervals of 95 % are percentile bootstraps over people "
+        f"(Efron and Tibshirani 1993), with {BOOTSTRAP_DRAWS} draws of people, or "
+        f"{CLUSTERED_DRAWS} where a score is computed over all people together. Heads are compared "
+        "with each other by Wilcoxon's two-sided signed-rank test (Wilcoxon 1945) over people, "
+        f"which is exact for up to {MOST_EXACT} people without equal or zero differences and else "
+        "uses the normal approximation, with Holm's correction (Holm 1979) and the rank-biserial "
         "correlation as effect size (Kerby 2014); no head is tested against a dummy.",
         *_permutations(results),
         "Versions: " + ", ".join(f"{name} {number}" for name, number in versions().items()) + ".",
     ]
-    settings = [_shorten(text) for text in heads.values()]
-    heads_table = pd.DataFrame({"head": list(heads), "settings": settings})
+    heads_table = pd.DataFrame({"head": list(heads), "hyper-parameters": list(heads.values())})
     caption = (
-        "Settings of each head, as scikit-learn prints them. Parameters that are not shown have "
-        "the defaults of these versions. The command below repeats the evaluation."
+        "Hyper-parameters of each head, as scikit-learn prints them: a parameter that is not shown "
+        f"has the default of these versions. Random numbers have the seed {results.settings.seed}. "
+        "The command below repeats the evaluation."
     )
     return Section(
         "Methods",
-        text,
+        [*text, paragraph(results, table)],
         table=heads_table,
         table_caption=caption,
-        references=cited(" ".join(text), _docs(table)),
+        references=cited(" ".join([*text, cited_elsewhere]), _docs(table)),
         code=command(arguments),
     )
 
@@ -96,12 +109,14 @@ def _signals(table: pd.DataFrame) -> str:
 
 
 def _docs(table: pd.DataFrame) -> list[str | None]:
-    """Return docstrings with references: of the table's rPPG methods and of classes of heads."""
+    """Return docstrings with references: of rPPG methods, feature families and heads' classes."""
     from emotion_rppg.emotion import own_classes
+    from emotion_rppg.features import FAMILIES
     from emotion_rppg.pulse import METHODS
 
     methods = [METHODS[name] for name in _names(table, "method") if name in METHODS]
-    return [each.__doc__ for each in (*methods, *own_classes().values())]
+    families = [inspect.getmodule(family.compute) for family in FAMILIES.values()]
+    return [each.__doc__ for each in (*methods, *families, *own_classes().values())]
 
 
 def _names(table: pd.DataFrame, column: str) -> list[str]:
@@ -109,10 +124,13 @@ def _names(table: pd.DataFrame, column: str) -> list[str]:
     return sorted(set(table[column].dropna().astype(str)) - {""}) if column in table else []
 
 
-def _features(ablate: Sequence[str], table: pd.DataFrame) -> str:
+def _features(settings: Settings, table: pd.DataFrame) -> str:
     """Describe number of features, ablations and definitions."""
+    ablate = settings.ablate
+    names = feature_names(table, ablate=ablate, extra_features=settings.extra_features)
+    used = sum(bool(table[name].notna().any()) for name in names)
     sequence = "sequence" not in ablate and any(str(c).startswith(SEQUENCE) for c in table)
-    text = f"{len(feature_names(table, ablate=ablate))} columns are features"
+    text = f"{used} columns are features, listed above"
     text += f" (excluded: {', '.join(ablate)})" if ablate else ""
     text += ", with the beat sequence of each window" if sequence else ""
     text += (
@@ -173,10 +191,10 @@ def _permutations(results: Evaluation) -> list[str]:
             + (f" (for {', '.join(pooled)}: between people)" if pooled else "")
             + ". Labels were not exchanged between single windows, since neighbouring windows "
             "resemble each other. The true labels count as one permutation (Phipson and Smyth "
-            "2010). By default, permutations end when ten have scored as high as the true labels "
-            "(Besag and Clifford 1991). Heads that are slow to fit have a forward test: blocks of "
-            "people are predicted by a head fitted on the blocks before them, and the p values of "
-            "the blocks are combined by Fisher's method."
+            "2010), so that the test is exact. By default, permutations end when ten have scored "
+            "as high as the true labels (Besag and Clifford 1991). Heads that are slow to fit have "
+            "a forward test: blocks of people are predicted by a head fitted on the blocks before "
+            "them, and the p values of the blocks are combined by Fisher's method."
         ]
     if not results.importance.empty:
         text.append(
@@ -184,10 +202,6 @@ def _permutations(results: Evaluation) -> list[str]:
             "exchanged between the tested windows of a person (after Breiman 2001)."
         )
     return text
-
-
-def _shorten(text: str, length: int = 260) -> str:
-    return text if len(text) <= length else text[:length] + " …"
 
 
 def command(arguments: Mapping[str, Any]) -> str:

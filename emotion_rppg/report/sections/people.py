@@ -1,14 +1,19 @@
-"""Report section on the data: people, windows, labels, and which rows were excluded and why."""
+"""Report sections on people: windows, labels, who was excluded and why, and their scores."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.features.trust import kind_of
+from emotion_rppg.emotion.tasks import Task
+from emotion_rppg.evaluation.statistics import DUMMY_NAMES, over_people
 from emotion_rppg.report.page import Section
-from emotion_rppg.windows import LABEL, OK, people
+from emotion_rppg.report.plots.evaluation import in_words
+from emotion_rppg.report.sections.labels import shown_one_class
+from emotion_rppg.windows import LABEL, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +44,7 @@ def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section
         sections.append(
             Section(
                 f"Data: {target}",
-                [_flow(results, table, target), spread, *_reasons(table)],
+                [_flow(results, table, target), spread],
                 table=listed if len(listed) else None,
                 table_caption=_caption(own, classes) + note,
             )
@@ -84,20 +89,9 @@ def _flow(results: Evaluation, table: pd.DataFrame, target: str) -> str:
 
 _REASONS = {
     "no label": "have no label",
-    "calibration": "belong to the calibration and are not scored",
+    "calibration": "belong to the reference period of a person and are not scored",
     "never tested by the split": "are never tested by the split",
 }
-
-
-def _reasons(table: pd.DataFrame) -> list[str]:
-    """Count the windows whose features are withheld, by reason."""
-    if "reason" not in table:
-        return []
-    counts = table["reason"].fillna("").astype(str).map(kind_of).value_counts()
-    text = "; ".join(f"{reason} ({n})" for reason, n in counts.items() if reason not in ("", OK))
-    return (
-        [f"Windows whose features are withheld, by reason (all windows): {text}."] if text else []
-    )
 
 
 def _of_people(
@@ -109,7 +103,8 @@ def _of_people(
     tested = results.predictions
     tested = tested[tested["target"] == target].drop_duplicates("row")
     labelled = table[LABEL + target].notna() & (table[LABEL + target].astype(str) != "")
-    out = pd.DataFrame({"windows": people(table).value_counts().sort_index()})
+    counts = people(table).value_counts()
+    out = pd.DataFrame({"windows": counts.reindex(in_natural_order(counts.index))})
     out["labelled"] = _count(people(table)[labelled], out.index)
     out["scored"] = _count(tested["subject"], out.index)
     out["with features"] = _count(tested.loc[tested["has_features"], "subject"], out.index)
@@ -117,8 +112,9 @@ def _of_people(
         out[name] = _count(tested.loc[tested["truth"] == k, "subject"], out.index)
     if classes:
         marks = results.scores[results.scores["target"] == target].drop_duplicates("subject")
-        marks = marks.set_index("subject")["one_class"]
-        out["one class"] = marks.reindex(out.index).fillna("")
+        marks = marks.set_index("subject")["one_class"].reindex(out.index).fillna("")
+        task = Task(target, results.settings.coding)
+        out["one class"] = [shown_one_class(mark, table, task) for mark in marks]
     untested = np.where(out["labelled"] > 0, "no labelled window is left to score", "no label")
     out["not tested"] = np.where(out["scored"] > 0, "", untested)
     empty = [name for name in ("one class", "not tested") if name in out and not out[name].any()]
@@ -127,3 +123,41 @@ def _of_people(
 
 def _count(values: pd.Series, index: pd.Index) -> pd.Series:
     return values.value_counts().reindex(index, fill_value=0).astype(int)
+
+
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Sort names by the numbers in them: 1, 2, 10."""
+
+    def key(name: str) -> list[tuple[int, int, str]]:
+        parts = re.split(r"(\d+)", name)
+        return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
+
+    return sorted(names, key=lambda name: (key(name), name))
+
+
+def scores_of_each(results: Evaluation, table: pd.DataFrame) -> list[Section]:
+    """Tabulate the score of each person by each head, one section per target."""
+    sections = []
+    for target, own in results.scores.groupby("target", sort=False):
+        pooled = over_people(own) and "accuracy" in own
+        metric = "accuracy" if pooled else results.metric
+        heads = [name for name in dict.fromkeys(own["head"]) if name not in DUMMY_NAMES]
+        first = own.drop_duplicates("subject").set_index("subject")
+        order = in_natural_order(first.index)
+        shown = first.loc[order, ["n"]].rename(columns={"n": "windows"})
+        task = Task(str(target), results.settings.coding)
+        marks = [shown_one_class(mark, table, task) for mark in first.loc[order, "one_class"]]
+        if any(marks):
+            shown["one class"] = marks
+        wide = own.pivot_table(index="subject", columns="head", values=metric, dropna=False)
+        for head in heads:
+            shown[head] = wide[head].reindex(order) if head in wide else np.nan
+        caption = f"{target}: {in_words(metric)} of each person by each head."
+        if any(marks):
+            caption += " one class: the class of people who have only one" + (
+                "." if pooled else f"; they have no {in_words(metric)}."
+            )
+        shown = shown.rename_axis("person").reset_index()
+        title = f"Scores of each person: {target}"
+        sections.append(Section(title, table=shown, table_caption=caption))
+    return sections

@@ -21,7 +21,7 @@ def test_each_kind_of_event_has_a_panel_with_mean_band_and_people(curves) -> Non
     figure = plot(curves)
     panels = [axis for axis in figure.axes if axis.get_visible()]
     titles = [axis.get_title() for axis in panels]
-    assert titles == ["film: 4 people, 4 events", "question: 4 people, 4 events"]
+    assert titles == ["film\n4 people, 4 events", "question\n4 people, 4 events"]
     mean = people_rows(curves[curves["event"] == "film"])
     heights = [line.get_ydata() for line in panels[0].lines]
     assert any(len(h) == len(mean) and np.allclose(h, mean[CHANGE]) for h in heights)

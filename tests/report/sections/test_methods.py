@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from emotion_rppg import Evaluation
+from emotion_rppg.features import columns
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.report.sections.methods import command, methods
 from emotion_rppg.report.sections.references import REFERENCES
@@ -45,10 +46,15 @@ def test_every_citation_has_a_full_reference(results, table) -> None:
     )
     bare = pd.concat([table.assign(source="ecg"), *(table.assign(method=name) for name in METHODS)])
     results = with_settings(results, heads={name: f"{name}()" for name in settings})
-    section = methods(results, bare, {})
+    records = columns().values()
+    elsewhere = " ".join(f"{record.source}; {record.definition}." for record in records)
+    elsewhere += " Fawcett 2006, Hedges 1981, Lakens 2013"
+    section = methods(results, bare, {}, elsewhere)
     text, references = section.text, "\n".join(section.references)
     assert references.count("\n") + 1 == len(section.references)  # one line each
-    named = re.findall(r"([A-Z][\w-]+(?:,? (?:and|et al\.|[A-Z][\w-]+))* \d{4})", " ".join(text))
+    named = re.findall(
+        r"([A-Z][\w-]+(?:,? (?:and|et al\.|[A-Z][\w-]+))* \d{4})", " ".join([*text, elsewhere])
+    )
     assert len(named) >= 15
     for one in named:
         assert f"{one}. " in references, one
@@ -66,12 +72,15 @@ def test_the_data_set_and_the_rppg_method_are_cited(results, table) -> None:
 
 
 def test_ablations_are_stated(results, table) -> None:
-    assert "2 columns are features. " in methods(results, table, {}).text[1]
+    assert "2 columns are features, listed above. " in methods(results, table, {}).text[1]
     less = with_settings(results, ablate=("quality",))
-    assert "2 columns are features (excluded: quality)" in methods(less, table, {}).text[1]
+    assert (
+        "2 columns are features, listed above (excluded: quality)"
+        in methods(less, table, {}).text[1]
+    )
 
 
 def test_settings_are_those_that_were_fitted(results, table) -> None:
-    shown = methods(results, table, {}).table.set_index("head")["settings"]
+    shown = methods(results, table, {}).table.set_index("head")["hyper-parameters"]
     assert shown["plain"] == "Calibrated(estimator=OnFeatures(estimator=LogisticRegression()))"
     assert shown["majority"] == "DummyClassifier()"
