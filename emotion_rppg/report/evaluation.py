@@ -16,6 +16,7 @@ from emotion_rppg.report.sections import findings
 from emotion_rppg.report.sections.examples import Waves, examples
 from emotion_rppg.report.sections.methods import methods
 from emotion_rppg.report.sections.people import data
+from emotion_rppg.report.sections.sources import figure, sources
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import write_run
 from emotion_rppg.runtime.tables import write_table
@@ -39,7 +40,8 @@ def write_evaluation(
     """Write the folder, complete or not at all, and return the summary over people.
 
     It contains the files of `Evaluation.save`, so that `Evaluation.load` reads it, and
-    ``summary.csv``, ``pairs.csv``, ``report.html`` and ``run.json``.
+    ``summary.csv``, ``pairs.csv``, ``report.html`` and ``run.json``; where sources were compared,
+    also ``sources_summary.csv``, ``sources_pairs.csv`` and ``sources.png``.
 
     Parameters
     ----------
@@ -61,10 +63,15 @@ def write_evaluation(
         write_files(results, fresh)
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")
+        if len(results.sources):
+            write_table(results.summary_of_sources(), fresh / "sources_summary.csv")
+            write_table(results.between_sources(), fresh / "sources_pairs.csv")
+            figure(results, table).savefig(fresh / "sources.png", dpi=150)
         sections = [
             protocol(results, table),
             *data(results, table, names),
             findings.scores(results, means, names),
+            *sources(results, table),
             *findings.each_data_set(results, table),
             *findings.null(results),
             *findings.pairs(pairs),

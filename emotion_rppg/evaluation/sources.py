@@ -1,0 +1,215 @@
+"""Compare sources (pulse, EDA …): the same heads on each alone, on all, and on all without one.
+
+Every head is fitted on the same folds with the features of each set of sources:
+
+- **alone**: one source;
+- **early** fusion: the columns of several sources side by side, one head;
+- **late** fusion: one head for each source, and the mean of their probabilities (of their
+  predictions, for numbers), each source with the same weight.
+
+There are two sets of windows:
+
+- ``"shared"``: training and test consist of the windows in which *all* sources are trusted. All
+  models see the same windows, so that they differ by their features alone. Tests are on these.
+- ``"all"``: every window is scored. A model is trained on the windows in which its own sources are
+  trusted. Where one of them is not, early fusion predicts the majority class (or the mean) of the
+  training people; late fusion averages the sources that are trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emotion_rppg.emotion.design_matrix import Matrix
+from emotion_rppg.emotion.tasks import class_names
+from emotion_rppg.evaluation.jobs import FoldPrediction, Job
+from emotion_rppg.evaluation.plans import Plan, usable_rows
+from emotion_rppg.evaluation.scoring import predictions, scores_of_people
+from emotion_rppg.evaluation.statistics import BASELINES
+from emotion_rppg.features.family import PULSE
+from emotion_rppg.features.sources import of_kinds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHARED, ALL = "shared", "all"
+ALONE, EARLY, LATE = "alone", "early", "late"
+JOIN = "+"  # between the names of sources: bvp+eda
+Run = Callable[[list[Job]], list[FoldPrediction]]
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """One head on the features of some sources and on one set of windows: its jobs."""
+
+    sources: Names
+    jobs: list[Job]
+
+
+def compare_sources(
+    plans: Sequence[Plan],
+    table: pd.DataFrame,
+    inputs: Matrix,
+    sources: Mapping[str, str],
+    *,
+    run: Run,
+) -> list[dict[str, Any]]:
+    """Score each head on each set of sources: one row per model and person.
+
+    Parameters
+    ----------
+    inputs : Matrix
+        Features of all sources, normalised.
+    sources : mapping
+        Name of each source to its kind of signal.
+    run : function
+        Runs jobs and returns their predictions in order.
+
+    Returns
+    -------
+    list of dict
+        ``target, head, windows, fusion, sources`` and the scores of `scores_of_people`.
+    """
+    parts = {
+        names: select_kinds(inputs, [sources[name] for name in names])
+        for names in _fitted_sets(tuple(sources))
+    }
+    trusted = {name: usable_rows(parts[name,], table) for name in sources}
+    rows: list[dict[str, Any]] = []
+    for plan in plans:
+        heads = [name for name in dict.fromkeys(j.name for j in plan.jobs) if name not in BASELINES]
+        for head in heads:
+            jobs = [job for job in plan.jobs if job.name == head]
+            for windows in (SHARED, ALL):
+                fits = list(_fits(jobs, parts, trusted, windows))
+                if fits:
+                    facts = {"target": plan.task.target, "head": head, "windows": windows}
+                    rows += [{**facts, **row} for row in _scores(fits, plan, table, run)]
+    return rows
+
+
+def _fitted_sets(names: Names) -> list[Names]:
+    """List the sets of sources that heads are fitted on: each, all, and all without one."""
+    each = [(name,) for name in names]
+    without = [tuple(n for n in names if n != name) for name in names]
+    return list(dict.fromkeys([*each, names, *without]))
+
+
+def select_kinds(inputs: Matrix, kinds: Sequence[str]) -> Matrix:
+    """Select the columns and tokens that need no other kind of signal than these."""
+    columns = [k for k, name in enumerate(inputs.names) if of_kinds(name, kinds)]
+    tokens = inputs.X[:, inputs.n_features :] if PULSE in kinds else inputs.X[:, :0]
+    has_tokens = tokens.shape[1] > 0
+    return Matrix(
+        np.hstack([inputs.X[:, columns], tokens]),
+        n_features=len(columns),
+        n_token_channels=inputs.n_token_channels if has_tokens else 0,
+        names=tuple(inputs.names[k] for k in columns),
+        channels=inputs.channels if has_tokens else (),
+    )
+
+
+def _fits(
+    jobs: Sequence[Job],
+    parts: Mapping[Names, Matrix],
+    trusted: Mapping[str, np.ndarray],
+    windows: str,
+) -> Iterator[_Fit]:
+    """Make the jobs of one head for each set of sources; none if there is nothing to compare."""
+    shared = np.all(list(trusted.values()), axis=0)
+    tested = [job.test[shared[job.test]] if windows == SHARED else job.test for job in jobs]
+    if windows == SHARED and not _comparable(jobs, shared):
+        return
+    for names, inputs in parts.items():
+        own = shared if windows == SHARED else np.all([trusted[name] for name in names], axis=0)
+        yield _Fit(
+            names,
+            [
+                replace(
+                    job,
+                    name=f"{job.name} on {JOIN.join(names)}",
+                    inputs=inputs,
+                    usable=own,
+                    test=test,
+                )
+                for job, test in zip(jobs, tested, strict=True)
+                if len(test)
+            ],
+        )
+
+
+def _comparable(jobs: Sequence[Job], shared: np.ndarray) -> bool:
+    """Tell whether two people are tested on shared windows, by heads that know two classes."""
+    first = jobs[0]
+    tested = np.concatenate([job.test[shared[job.test]] for job in jobs])
+    fitted = [job.y[job.train[shared[job.train]]] for job in jobs]
+    learnable = any(len(np.unique(y)) > 1 for y in fitted)
+    return learnable and len(set(first.groups[tested])) > 1
+
+
+def _scores(
+    fits: Sequence[_Fit], plan: Plan, table: pd.DataFrame, run: Run
+) -> Iterator[dict[str, Any]]:
+    """Run the fits of one head on one set of windows; yield the scores of each model and person."""
+    import pandas as pd
+
+    results = iter(run([job for fit in fits for job in fit.jobs]))
+    predicted: dict[Names, pd.DataFrame] = {}
+    for fit in fits:
+        tables = [predictions(table, job, plan.task, next(results)) for job in fit.jobs]
+        predicted[fit.sources] = pd.concat(tables, ignore_index=True)
+    classes = class_names(table, plan.task)
+    for fusion, names, own in _models(predicted, len(classes)):
+        facts = {"fusion": fusion, "sources": JOIN.join(names)}
+        yield from ({**facts, **scores} for scores in scores_of_people(own, classes))
+
+
+def _models(
+    predicted: Mapping[Names, pd.DataFrame], classes: int
+) -> Iterator[tuple[str, Names, pd.DataFrame]]:
+    """List fusion, sources and predictions of each model, those of late fusion included."""
+    for names, own in predicted.items():
+        yield (EARLY if len(names) > 1 else ALONE), names, own
+    for names in (names for names in predicted if len(names) > 1):
+        fused = late_fusion([predicted[name,] for name in names], classes)
+        if fused is not None:
+            yield LATE, names, fused
+
+
+def late_fusion(parts: Sequence[pd.DataFrame], classes: int) -> pd.DataFrame | None:
+    """Average the predictions of one head on several sources, window by window.
+
+    A source that is not trusted in a window (``has_features``) does not count there; where none is,
+    the prediction is that of the parts: the majority class (or the mean) of the training people.
+
+    Parameters
+    ----------
+    parts : sequence of DataFrame
+        Rows of `predictions`, of the same windows in the same order.
+    classes : int
+        Number of classes; 0 for numbers.
+
+    Returns
+    -------
+    DataFrame, or None if the head gives no probabilities.
+    """
+    present = np.stack([part["has_features"].to_numpy(bool) for part in parts])
+    weight = np.where(present.any(axis=0), present, 1.0)[:, :, None]  # all where none is trusted
+    columns = [f"p_{k}" for k in range(classes)] if classes else ["predicted"]
+    values = np.stack([part[columns].to_numpy(float) for part in parts])
+    values = np.where(weight > 0, values, 0.0)
+    if not np.isfinite(values).all():
+        return None
+    mean = (weight * values).sum(axis=0) / weight.sum(axis=0)
+    fused = parts[0].assign(has_features=present.any(axis=0))
+    fused[columns] = mean
+    if classes:
+        known = present.any(axis=0)
+        fused["predicted"] = np.where(known, mean.argmax(axis=1), parts[0]["predicted"])
+    good = [part["good_quality"].to_numpy(bool) for part in parts]
+    return fused.assign(good_quality=np.any(good, axis=0))
