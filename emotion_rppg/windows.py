@@ -28,6 +28,7 @@ IDENTITY = (
 )
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+OUTSIDE = "joined_"  # prefix of columns joined from files of other programs
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
 

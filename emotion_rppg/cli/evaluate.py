@@ -16,6 +16,7 @@ from emotion_rppg.cli.console import (
     split_names,
     user_errors,
 )
+from emotion_rppg.cli.joining import check_joins, joined, named_path, read_joins
 from emotion_rppg.cli.options import (
     CalibrationS,
     Coding,
@@ -23,6 +24,8 @@ from emotion_rppg.cli.options import (
     Device,
     ExtraFeatures,
     Families,
+    Join,
+    JoinRate,
     Json,
     Length,
     Method,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
     from emotion_rppg.evaluation import Evaluation
     from emotion_rppg.recordings import Recording
+    from emotion_rppg.study.joining import Outside
 
 
 @app.command()
@@ -116,6 +120,8 @@ def evaluate(
             "name few --heads.",
         ),
     ] = "",
+    join: Join = [],  # noqa: B006
+    join_rate: JoinRate = None,
     method: Method = DEFAULT_METHOD,
     source: Source = "auto",
     length: Length = 60.0,
@@ -168,6 +174,10 @@ def evaluate(
             [] if dataset is None else find_recordings([], dataset, root, kind=source.lower())
         )
         compared = split_names(sources)
+        joins = read_joins(join, join_rate)
+        _refuse_unused(joins, compared)
+        if recordings and not table:
+            check_joins(joins, recordings)
         chosen = split_names(families)
         if dataset is not None and not table and not chosen:
             chosen = _families_of(compared)
@@ -198,6 +208,7 @@ def evaluate(
             "table": table,
             **(origin if dataset is not None else {}),
             "families": chosen,
+            **({"join": join, "join_rate": join_rate} if join else {}),
             **options,
         }
         reading: dict[str, Any] = {"method": method, "source": source, "device": device}
@@ -207,13 +218,14 @@ def evaluate(
             out,
             table,
             recordings,
+            joins=joins,
             families=chosen,
             reading=reading,
             windows=windows,
             options=options,
             run_on={"workers": workers, "scheduler": scheduler},
             arguments=arguments,
-            inputs=[*table, *([] if root is None else [root])],
+            inputs=[*table, *([] if root is None else [root]), *(named_path(j)[1] for j in join)],
         )
         _print_scores(results, means, out, split, as_json)
 
@@ -223,6 +235,7 @@ def _evaluate_heads(
     tables: Sequence[Path],
     recordings: Sequence[Recording],
     *,
+    joins: Sequence[Outside],
     families: Sequence[str],
     reading: Mapping[str, Any],
     windows: Mapping[str, Any],
@@ -245,6 +258,7 @@ def _evaluate_heads(
             rows = _read(tables, families)
         else:
             rows = extract(recordings, **reading, **windows, cache=unfinished, progress=bar)
+        rows = joined(rows, joins)
         results = run_evaluation(
             rows, **options, **run_on, importance=5, cache=unfinished.folder, progress=bar
         )
@@ -262,6 +276,16 @@ def _evaluate_heads(
             waves=waves_of if recordings else None,
         )
         return results, means
+
+
+def _refuse_unused(joins: Sequence[Outside], sources: Sequence[str]) -> None:
+    """Refuse a joined file that a comparison of sources would not use."""
+    unused = [outside.name for outside in joins if sources and outside.name not in sources]
+    if unused:
+        raise InputError(
+            f"--join {', '.join(unused)} is not in --sources {','.join(sources)}: add it there, or "
+            "omit --join"
+        )
 
 
 def _families_of(sources: Sequence[str]) -> list[str]:

@@ -17,12 +17,15 @@ from emotion_rppg.cli.console import (
     split_names,
     user_errors,
 )
+from emotion_rppg.cli.joining import check_joins, joined, named_path, read_joins
 from emotion_rppg.cli.options import (
     CacheFolder,
     Channel,
     Dataset,
     Device,
     Face,
+    Join,
+    JoinRate,
     Json,
     Length,
     Method,
@@ -185,6 +188,8 @@ def features(
             "or from the first seconds of each recording.",
         ),
     ] = "",
+    join: Join = [],  # noqa: B006
+    join_rate: JoinRate = None,
     encoder: Annotated[
         Path | None,
         typer.Option(
@@ -238,6 +243,7 @@ def features(
             partial(check_out, out, partitioned=partitioned),
             *([] if bids is None else [partial(check_folder, bids)]),
         )
+        joins = read_joins(join, join_rate)
         options: dict[str, Any] = {
             "method": method,
             "weights": weights,
@@ -254,6 +260,7 @@ def features(
         recordings = find_recordings(
             paths or [], dataset, root, channel=channel, kind=source.lower()
         )
+        check_joins(joins, recordings)
         # failures are listed at the end instead of inside the progress bar
         with (
             warnings_silenced("emotion_rppg.study"),
@@ -271,6 +278,7 @@ def features(
                 device=device,
                 progress=bar,
             )
+            table = joined(table, joins)
             if bids is not None:
                 fields = ("method", "weights", "source", "region", "face")
                 reading = {name: options[name] for name in fields}
@@ -280,7 +288,8 @@ def features(
             given = list(paths or [])
             arguments = {"paths": given, "dataset": dataset, "root": root, **options}
             arguments |= {"channel": channel}
-            inputs = [*given, *([root] if root else [])]
+            arguments |= {"join": join, "join_rate": join_rate} if join else {}
+            inputs = [*given, *([root] if root else []), *(named_path(j)[1] for j in join)]
             write_run(out, "features", arguments, inputs, beside=True)
         failures = table.attrs["failures"]
         for failure in failures:

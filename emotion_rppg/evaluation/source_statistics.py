@@ -177,7 +177,7 @@ def in_words(comparison: pd.Series, metric: str) -> str:
         return f"{what} cannot be compared, no person has both scores"
     scores = f"from {row['without']:.3f} to {row['with']:.3f}"
     if change == 0:
-        return f"{what} did not change {metric} ({scores}; {_tested(row)})"
+        return f"{what} changed {metric} by less than 0.001 ({scores}; {_tested(row)})"
     verb = "raised" if change > 0 else "lowered"
     return f"{what} {verb} {metric} by {abs(change):.3f} ({scores}; {_tested(row)})"
 

@@ -13,6 +13,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features import eda, hrv, morphology, motion, respiration, sequences, temperature
 from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.family import OF_EVERY_TABLE, PULSE, Column, Family
+from emotion_rppg.features.outside import outside_column
 from emotion_rppg.features.sensors import SENSORS
 from emotion_rppg.windows import EMBEDDING, SEQUENCE
 
@@ -67,7 +68,7 @@ def kinds_of_columns(names: Iterable[str]) -> tuple[str, ...]:
     known = columns()
     kinds: dict[str, None] = {}
     for name in map(str, names):
-        record = known.get(name.removesuffix(VS_BASELINE))
+        record = known.get(name.removesuffix(VS_BASELINE)) or outside_column(name)
         if name.startswith((EMBEDDING, SEQUENCE)):
             kinds[PULSE] = None
         elif record is not None and record.role != "recording":
@@ -86,7 +87,7 @@ def columns() -> dict[str, Column]:
 def column(name: str) -> Column | None:
     """Return the record of a column, or None if no family has it.
 
-    ``NAME_vs_baseline`` has the record of ``NAME``.
+    ``NAME_vs_baseline`` has the record of ``NAME``. A joined column (``joined_…``) has one, too.
 
     Examples
     --------
@@ -95,7 +96,7 @@ def column(name: str) -> Column | None:
     >>> column("age") is None
     True
     """
-    return columns().get(name.removesuffix(VS_BASELINE))
+    return columns().get(name.removesuffix(VS_BASELINE)) or outside_column(name)
 
 
 def describes_recording(name: str) -> bool:

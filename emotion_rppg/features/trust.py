@@ -26,10 +26,11 @@ from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE
 from emotion_rppg.features.beats.intervals import accept_intervals
 from emotion_rppg.features.beats.quality import kind_of_window, least_quality_of, quality_of
 from emotion_rppg.features.family import PULSE, StandardError
-from emotion_rppg.features.sensors import REASON, SENSORS, SensorWindows, unsupported_reason
+from emotion_rppg.features.outside import outside_column
+from emotion_rppg.features.sensors import REASON, SensorWindows, name_of, unsupported_reason
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Pulse, Signal
-from emotion_rppg.windows import OK, trusted
+from emotion_rppg.windows import OK, OUTSIDE, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,7 +221,10 @@ def kind_trusted(table: pd.DataFrame, kind: str) -> np.ndarray:
     own = [
         name
         for name in map(str, table.columns)
-        if (c := records.get(name)) and c.kind == kind and c.role == "feature" and not c.needs_pulse
+        if (c := records.get(name) or outside_column(name))
+        and c.kind == kind
+        and c.role == "feature"
+        and not c.needs_pulse
     ]
     if not own:
         return np.zeros(len(table), dtype=bool)
@@ -286,7 +290,8 @@ def summary_of_withheld(table: pd.DataFrame) -> list[str]:
     """Summarise an extraction: counts of reasons, and the features that need longer windows."""
     lines = []
     for column in (name for name in table if name == "reason" or str(name).endswith(REASON)):
-        about = "" if column == "reason" else f"{SENSORS[column.removesuffix(REASON)].name}: "
+        kind = column.removesuffix(REASON).removeprefix(OUTSIDE)
+        about = "" if column == "reason" else f"{name_of(kind)}: "
         reasons = Counter(kind_of(str(reason)) for reason in table[column] if reason != OK)
         for reason, count in reasons.most_common():
             lines.append(f"{count} of {len(table)} windows: {about}{reason}")

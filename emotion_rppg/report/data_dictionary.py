@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotion_rppg.features.baseline_columns import VS_BASELINE
+from emotion_rppg.features.outside import outside_column
 from emotion_rppg.features.sensors import REASON, SENSORS
 from emotion_rppg.runtime.atomic_files import atomic_file
-from emotion_rppg.windows import EMBEDDING, LABEL, SCALE
+from emotion_rppg.windows import EMBEDDING, LABEL, OUTSIDE, SCALE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,7 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
     ]
     for name in map(str, table.columns):
         raw = name.removesuffix(VS_BASELINE)
-        record = records.get(raw)
+        record = records.get(raw) or outside_column(raw)
         if record is None:
             lines.append(f"| {name} | | {_definition_without_record(name)} | | |")
             continue
@@ -82,4 +83,6 @@ def _definition_without_record(name: str) -> str:
         return _difference_from_baseline(name.removesuffix(VS_BASELINE))
     if name.startswith(EMBEDDING):
         return "one dimension of the beat encoder's embedding"
+    if name.startswith(OUTSIDE) and name.endswith(REASON):
+        return "ok where the joined file has values in the window, else why its features are empty"
     return _FIXED.get(name, "")
