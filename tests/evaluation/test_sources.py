@@ -256,6 +256,15 @@ def test_a_source_that_lowers_the_score_is_in_the_sentences(results) -> None:
         assert f"early fusion: adding {name} to {others} lowered balanced accuracy by" in text
 
 
+def test_windows_lost_in_one_class_are_mentioned(table, results) -> None:
+    assert "CAUTION" not in " ".join(sentences(results))
+    uneven = wesad_like()
+    lost = (uneven["label_arousal"] > 5) & (np.arange(len(uneven)) % 3 == 0)
+    uneven.loc[lost, ["eda_tonic_us", "eda_scr_per_min"]] = np.nan
+    text = " ".join(sentences(evaluate(uneven, sources=("bvp", "eda"))))
+    assert "a source is missing in 0% of the windows of one class and in 33% of another" in text
+
+
 def test_without_shared_windows_it_is_said_and_all_windows_are_compared(table) -> None:
     apart = table.copy()
     half = np.arange(len(apart)) % 2 == 0

@@ -105,11 +105,29 @@ def findings(results: Evaluation) -> dict[str, list[str]]:
             out[about] = [in_words(row, metric) for _, row in part.iterrows()]
             if windows == SHARED and part.empty:
                 out[about].append(_NOTHING_SHARED)
+        out[about] += _lost_by_class(results, str(target), str(head))
         if LATE not in set(own["fusion"]):
             out[about].append("no late fusion, because the head gives no probabilities")
     return out
 
 
+def _lost_by_class(results: Evaluation, target: str, head: str) -> list[str]:
+    """Warn if windows without all sources are more frequent in one class than in another."""
+    if results.metric != "balanced_accuracy":
+        return []
+    own = results.predictions
+    own = own[(own["target"] == target) & (own["head"] == head)]
+    lost = 1 - own.groupby("truth")["has_features"].mean()
+    if lost.max() - lost.min() < LEAST_UNEVEN:
+        return []
+    return [
+        f"CAUTION: a source is missing in {lost.min():.0%} of the windows of one class and in "
+        f"{lost.max():.0%} of another, so that the scores on all windows may come from which "
+        "windows are lost, not from the signals"
+    ]
+
+
+LEAST_UNEVEN = 0.1  # difference between classes in the share of lost windows that is mentioned
 _WINDOWS = {SHARED: "windows in which all sources are trusted", ALL: "all windows"}
 _NOTHING_SHARED = (
     "nothing to compare, because fewer than two people, or training windows of one class only, "
