@@ -28,6 +28,7 @@ IDENTITY = (
 )
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+BEATS = "seq_ibi_ms"  # column of the beat sequences; other signals have sequences as well
 OUTSIDE = "joined_"  # prefix of columns joined from files of other programs
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
@@ -42,10 +43,9 @@ def trusted(table: pd.DataFrame) -> np.ndarray:
 
     if "hr_bpm" in table:
         return np.isfinite(table["hr_bpm"].to_numpy(dtype=float, na_value=np.nan))
-    sequences = [name for name in table if str(name).startswith(SEQUENCE)]
-    if not sequences:
+    if BEATS not in table:
         return np.ones(len(table), dtype=bool)
-    return table[sequences[0]].fillna("").astype(str).str.len().to_numpy() > 0
+    return table[BEATS].fillna("").astype(str).str.len().to_numpy() > 0
 
 
 def people(table: pd.DataFrame) -> pd.Series:

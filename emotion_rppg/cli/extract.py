@@ -174,9 +174,9 @@ def features(
         str,
         typer.Option(
             metavar="NAME,…",
-            help="Feature families to compute: hrv, sequence, morphology (from the pulse), eda "
-            "(from EDA), resp (from respiration), temp (from skin temperature), acc (from "
-            "acceleration).",
+            help="Feature families to compute: hrv, sequence, morphology (from the pulse), eda, "
+            "eda_sequence (from EDA), resp, resp_sequence (from respiration), temp, temp_sequence "
+            "(from skin temperature), acc, acc_sequence (from acceleration).",
         ),
     ] = "hrv,sequence",
     min_quality: MinQuality = None,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EMBEDDING, IDENTITY, LABEL, PERSON, SCALE, SEQUENCE
+from emotion_rppg.windows import BEATS, EMBEDDING, IDENTITY, LABEL, PERSON, SCALE, SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -344,7 +344,7 @@ def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None
     none = np.empty((len(table), 0, 0))
     if longest == 0 or not channels:
         return none
-    if not any(str(name).startswith(SEQUENCE) for name in table.columns):
+    if BEATS not in table.columns:
         if longest is None:
             return none
         raise InputError(

@@ -28,7 +28,7 @@ from emotion_rppg.evaluation.result import (
     table_of,
 )
 from emotion_rppg.evaluation.scoring import RANDOM, predictions, random_classes, scores_of_people
-from emotion_rppg.evaluation.sources import Run, compare_sources
+from emotion_rppg.evaluation.sources import Run, compare_sources, with_sequence
 from emotion_rppg.evaluation.statistics import BASELINES
 from emotion_rppg.features.sources import chosen_sources, of_sources
 from emotion_rppg.runtime.cache import Cache
@@ -158,6 +158,13 @@ def evaluate(
     used = of_sources(table, list(kinds.values())) if kinds else table
     plain = matrix(used, ablate=ablate, extra_features=extra_features)
     inputs, unscored = normalised(plain, table, normalise=normalise, calibration_s=calibration_s)
+    sequences = {
+        kind: normalised(own, table, normalise=normalise, calibration_s=calibration_s)[0]
+        for kind in kinds.values()
+        if "sequence" not in ablate
+        and not callable(normalise)  # made for the heads' columns
+        and (own := with_sequence(plain, table, kind)) is not None
+    }
     plans = make_plans(
         table,
         {"": inputs, **_baselines(table, normalise, calibration_s)},
@@ -207,17 +214,25 @@ def evaluate(
         importance=_importance(plans, predicted, importance, **run),
         excluded=_excluded(plans),
         settings=settings,
-        sources=_sources(plans, table, inputs, kinds, run=run_jobs),
+        sources=_sources(plans, table, inputs, kinds, sequences=sequences, run=run_jobs),
     )
 
 
 def _sources(
-    plans: list[Plan], table: pd.DataFrame, inputs: Matrix, kinds: Mapping[str, str], *, run: Run
+    plans: list[Plan],
+    table: pd.DataFrame,
+    inputs: Matrix,
+    kinds: Mapping[str, str],
+    *,
+    sequences: Mapping[str, Matrix],
+    run: Run,
 ) -> pd.DataFrame:
     """Tabulate the scores on each set of sources: one row per model and person; empty without."""
     import pandas as pd
 
-    rows = compare_sources(plans, table, inputs, kinds, run=run) if kinds else []
+    if not kinds:
+        return table_of([], SOURCES)
+    rows = compare_sources(plans, table, inputs, kinds, sequences=sequences, run=run)
     return pd.DataFrame(rows) if rows else table_of([], SOURCES)
 
 

@@ -7,6 +7,10 @@ Every head is fitted on the same folds with the features of each set of sources:
 - **late** fusion: one head for each source, and the mean of their probabilities (of their
   predictions, for numbers), each source with the same weight.
 
+A recurrent head on one source alone reads the sequence of that source beside its features: the
+beats, or the samples of a sensor (`emotion_rppg.features.sensor_sequences`). Late fusion of such
+heads has one encoder for each source. In early fusion they read the beats only.
+
 There are two sets of windows:
 
 - ``"shared"``: training and test consist of the windows in which *all* sources are trusted. All
@@ -30,8 +34,11 @@ from emotion_rppg.evaluation.jobs import FoldPrediction, Job
 from emotion_rppg.evaluation.plans import Plan, usable_rows
 from emotion_rppg.evaluation.scoring import predictions, scores_of_people
 from emotion_rppg.evaluation.statistics import BASELINES
+from emotion_rppg.features import sensor_sequences
 from emotion_rppg.features.family import PULSE
+from emotion_rppg.features.sensor_sequences import COLUMN_OF
 from emotion_rppg.features.sources import of_kinds
+from emotion_rppg.windows import SEQUENCE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +64,7 @@ def compare_sources(
     inputs: Matrix,
     sources: Mapping[str, str],
     *,
+    sequences: Mapping[str, Matrix],
     run: Run,
 ) -> list[dict[str, Any]]:
     """Score each head on each set of sources: one row per model and person.
@@ -67,6 +75,8 @@ def compare_sources(
         Features of all sources, normalised.
     sources : mapping
         Name of each source to its kind of signal.
+    sequences : mapping
+        Kind of signal to its features and its samples as tokens, normalised (`with_sequence`).
     run : function
         Runs jobs and returns their predictions in order.
 
@@ -80,13 +90,15 @@ def compare_sources(
         for names in _fitted_sets(tuple(sources))
     }
     trusted = {name: usable_rows(parts[name,], table) for name in sources}
+    encoded = {(n,): sequences[kind] for n, kind in sources.items() if kind in sequences}
     rows: list[dict[str, Any]] = []
     for plan in plans:
         heads = [name for name in dict.fromkeys(j.name for j in plan.jobs) if name not in BASELINES]
         for head in heads:
             jobs = [job for job in plan.jobs if job.name == head]
+            own = parts if _has_encoder(jobs[0].head) else {**parts, **encoded}
             for windows in (SHARED, ALL):
-                fits = list(_fits(jobs, parts, trusted, windows))
+                fits = list(_fits(jobs, own, trusted, windows))
                 if fits:
                     facts = {"target": plan.task.target, "head": head, "windows": windows}
                     rows += [{**facts, **row} for row in _scores(fits, plan, table, run)]
@@ -112,6 +124,30 @@ def select_kinds(inputs: Matrix, kinds: Sequence[str]) -> Matrix:
         names=tuple(inputs.names[k] for k in columns),
         channels=inputs.channels if has_tokens else (),
     )
+
+
+def with_sequence(inputs: Matrix, table: pd.DataFrame, kind: str) -> Matrix | None:
+    """Return a sensor's features with its samples as tokens; None if the table has no sequence."""
+    if kind not in COLUMN_OF:
+        return None
+    tokens = sensor_sequences.tokens(table, kind)
+    if not tokens.shape[1]:
+        return None
+    part = select_kinds(inputs, [kind])
+    channel = COLUMN_OF[kind][0].removeprefix(SEQUENCE)
+    return Matrix(
+        np.hstack([part.X, tokens.reshape(len(tokens), -1)]),
+        n_features=part.n_features,
+        n_token_channels=1,
+        names=part.names,
+        channels=(channel,),
+    )
+
+
+def _has_encoder(head: Any) -> bool:
+    """Tell whether a head begins with a pretrained encoder, which reads beats only."""
+    params = head.get_params().items()
+    return any(k.rpartition("__")[2] == "encoder" and v is not None for k, v in params)
 
 
 def _fits(

@@ -10,7 +10,16 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import eda, hrv, morphology, motion, respiration, sequences, temperature
+from emotion_rppg.features import (
+    eda,
+    hrv,
+    morphology,
+    motion,
+    respiration,
+    sensor_sequences,
+    sequences,
+    temperature,
+)
 from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.family import OF_EVERY_TABLE, PULSE, Column, Family
 from emotion_rppg.features.outside import outside_column
@@ -28,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "resp": respiration.FAMILY,
     "temp": temperature.FAMILY,
     "acc": motion.FAMILY,
+    **sensor_sequences.FAMILIES,
 }
 
 
@@ -69,7 +79,7 @@ def kinds_of_columns(names: Iterable[str]) -> tuple[str, ...]:
     kinds: dict[str, None] = {}
     for name in map(str, names):
         record = known.get(name.removesuffix(VS_BASELINE)) or outside_column(name)
-        if name.startswith((EMBEDDING, SEQUENCE)):
+        if name.startswith(EMBEDDING) or (record is None and name.startswith(SEQUENCE)):
             kinds[PULSE] = None
         elif record is not None and record.role != "recording":
             kinds |= dict.fromkeys(record.kinds)

@@ -27,6 +27,7 @@ from emotion_rppg.features.beats.intervals import accept_intervals
 from emotion_rppg.features.beats.quality import kind_of_window, least_quality_of, quality_of
 from emotion_rppg.features.family import PULSE, StandardError
 from emotion_rppg.features.outside import outside_column
+from emotion_rppg.features.sensor_sequences import COLUMN_OF
 from emotion_rppg.features.sensors import REASON, SensorWindows, name_of, unsupported_reason
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Pulse, Signal
@@ -206,8 +207,8 @@ def trusted_for(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
     """Tell in which windows all signals are trusted that some columns need, bool (n,).
 
     The pulse is trusted where `windows.trusted` says so, another signal where at least one of its
-    features has a value. Columns that need no signal (an age alone) need the pulse, as no window
-    is used about which nothing is known.
+    features (or, without features, its sequence) has a value. Columns that need no signal (an age
+    alone) need the pulse, as no window is used about which nothing is known.
     """
     kinds = kinds_of_columns(names) or (PULSE,)
     return np.all([kind_trusted(table, kind) for kind in kinds], axis=0)
@@ -226,6 +227,8 @@ def kind_trusted(table: pd.DataFrame, kind: str) -> np.ndarray:
         and c.role == "feature"
         and not c.needs_pulse
     ]
+    if not own and kind in COLUMN_OF and COLUMN_OF[kind][0] in table:
+        return table[COLUMN_OF[kind][0]].fillna("").astype(str).str.len().to_numpy() > 0
     if not own:
         return np.zeros(len(table), dtype=bool)
     return np.isfinite(table[own].to_numpy(dtype=float, na_value=np.nan)).any(axis=1)

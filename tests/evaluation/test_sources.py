@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import emotion_rppg
 from emotion_rppg import Evaluation
 from emotion_rppg.cli import app
+from emotion_rppg.emotion.deep.estimator import SequenceHead
 from emotion_rppg.emotion.design_matrix import Matrix
 from emotion_rppg.emotion.wrappers import OnFeatures
 from emotion_rppg.errors import InputError
@@ -206,6 +207,26 @@ def test_numbers_and_labels_of_people_are_compared_too(table) -> None:
     assert row["with"] > row["without"] + 0.1
     assert row["people"] == 10
     assert np.isfinite(row["p"])
+
+
+@pytest.mark.slow
+def test_a_recurrent_head_reads_the_sequence_of_each_source() -> None:
+    """EDA rises or falls about the same mean: no feature shows it, its sequence does."""
+    draw = np.random.default_rng(3)
+    table = wesad_like(6, eda=0.0)
+    rising = np.where(table["label_arousal"] > 5, 1.0, -1.0)
+    shape = np.linspace(-1, 1, 40) * rising[:, None] + 0.1 * draw.normal(size=(len(table), 40))
+    texts = [" ".join(f"{value:.3f}" for value in row) for row in 3 + shape]
+    with_sequences = table.assign(seq_eda_us=texts)
+    head = {"lstm": SequenceHead(max_epochs=15, hidden=8, dropout=0.0)}
+    mean = means(evaluate(with_sequences, sources=("bvp", "eda"), heads=head))
+    assert mean["alone", "eda"] > 0.9
+    assert mean["alone", "bvp"] < 0.7
+    assert mean["late", "bvp+eda"] > 0.8  # an encoder for EDA, a layer for the pulse
+    without = means(evaluate(table, sources=("bvp", "eda"), heads=head))
+    assert without["alone", "eda"] < 0.7
+    ablated = evaluate(with_sequences, sources=("bvp", "eda"), heads=head, ablate=("sequence",))
+    assert means(ablated) == without
 
 
 # ---- what is said --------------------------------------------------------------------------------
