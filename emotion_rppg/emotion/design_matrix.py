@@ -64,6 +64,30 @@ class Matrix:
         return self.X[:, self.n_features :].reshape(shape)
 
 
+@dataclass(frozen=True)
+class TokenGroup:
+    """Token channels of one source: its name, and the numbers of its channels."""
+
+    name: str
+    channels: tuple[int, ...]
+
+
+def token_groups(channels: Sequence[str]) -> list[TokenGroup]:
+    """Group token channels by source: those of beats together, each sensor's by itself.
+
+    Examples
+    --------
+    >>> [group.name for group in token_groups(["ibi_ms", "difference_ms", "eda_us"])]
+    ['beats', 'eda_us']
+    """
+    from emotion_rppg.features.sequences import CHANNELS
+
+    groups: dict[str, list[int]] = {}
+    for number, name in enumerate(channels):
+        groups.setdefault("beats" if name in CHANNELS else name, []).append(number)
+    return [TokenGroup(name, tuple(numbers)) for name, numbers in groups.items()]
+
+
 def feature_names(
     table: pd.DataFrame, *, ablate: Sequence[str] = (), extra_features: Sequence[str] = ()
 ) -> tuple[str, ...]:

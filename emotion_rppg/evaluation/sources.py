@@ -7,9 +7,9 @@ Every head is fitted on the same folds with the features of each set of sources:
 - **late** fusion: one head for each source, and the mean of their probabilities (of their
   predictions, for numbers), each source with the same weight.
 
-A recurrent head on one source alone reads the sequence of that source beside its features: the
-beats, or the samples of a sensor (`emotion_rppg.features.sensor_sequences`). Late fusion of such
-heads has one encoder for each source. In early fusion they read the beats only.
+A network reads the sequences of its sources beside their features: the beats, and the samples of
+sensors (`emotion_rppg.features.sensor_sequences`), with one encoder for each source
+(`emotion_rppg.emotion.deep.grouped`).
 
 There are two sets of windows:
 
@@ -17,18 +17,21 @@ There are two sets of windows:
   models see the same windows, so that they differ by their features alone. Tests are on these.
 - ``"all"``: every window is scored. A model is trained on the windows in which its own sources are
   trusted. Where one of them is not, early fusion predicts the majority class (or the mean) of the
-  training people; late fusion averages the sources that are trusted.
+  training people; late fusion averages the sources that are trusted, and a network with several
+  encoders predicts from the sources that are trusted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.emotion.design_matrix import Matrix
+from emotion_rppg.emotion.complete_cases import MIN_PRESENT
+from emotion_rppg.emotion.deep.net import SequenceNet
+from emotion_rppg.emotion.design_matrix import Matrix, lengths_of, of_one_length
 from emotion_rppg.emotion.tasks import class_names
 from emotion_rppg.evaluation.jobs import FoldPrediction, Job
 from emotion_rppg.evaluation.plans import Plan, usable_rows
@@ -90,15 +93,20 @@ def compare_sources(
         for names in _fitted_sets(tuple(sources))
     }
     trusted = {name: usable_rows(parts[name,], table) for name in sources}
-    encoded = {(n,): sequences[kind] for n, kind in sources.items() if kind in sequences}
+    encoded = {
+        names: own
+        for names, part in parts.items()
+        if (own := _encoded(part, [sequences.get(sources[name]) for name in names])) is not None
+    }
     rows: list[dict[str, Any]] = []
     for plan in plans:
         heads = [name for name in dict.fromkeys(j.name for j in plan.jobs) if name not in BASELINES]
         for head in heads:
             jobs = [job for job in plan.jobs if job.name == head]
-            own = parts if _has_encoder(jobs[0].head) else {**parts, **encoded}
+            joint = set(encoded) if _reads_sequences(jobs[0].head) else set()
+            own = {names: (encoded if names in joint else parts)[names] for names in parts}
             for windows in (SHARED, ALL):
-                fits = list(_fits(jobs, own, trusted, windows))
+                fits = list(_fits(jobs, own, trusted, windows, joint=joint))
                 if fits:
                     facts = {"target": plan.task.target, "head": head, "windows": windows}
                     rows += [{**facts, **row} for row in _scores(fits, plan, table, run)]
@@ -144,10 +152,45 @@ def with_sequence(inputs: Matrix, table: pd.DataFrame, kind: str) -> Matrix | No
     )
 
 
-def _has_encoder(head: Any) -> bool:
-    """Tell whether a head begins with a pretrained encoder, which reads beats only."""
-    params = head.get_params().items()
-    return any(k.rpartition("__")[2] == "encoder" and v is not None for k, v in params)
+def _encoded(part: Matrix, sensors: Sequence[Matrix | None]) -> Matrix | None:
+    """Put the tokens of several sources side by side, each of one length; None without sensors.
+
+    The length of a source is the one that nine of ten of its windows reach, so that the number of
+    beats carries no information. A source without tokens in a row is NaN there.
+    """
+    own = [sensor for sensor in sensors if sensor is not None]
+    if not own:
+        return None
+    groups = [(part.tokens, part.channels)] if part.longest else []
+    groups += [(sensor.tokens, sensor.channels) for sensor in own]
+    fixed = [_of_common_length(tokens) for tokens, _ in groups]
+    longest = max(tokens.shape[1] for tokens in fixed)
+    padded = [
+        np.pad(tokens, ((0, 0), (0, longest - tokens.shape[1]), (0, 0)), constant_values=np.nan)
+        for tokens in fixed
+    ]
+    tokens = np.concatenate(padded, axis=2)
+    return Matrix(
+        np.hstack([part.X[:, : part.n_features], tokens.reshape(len(tokens), -1)]),
+        n_features=part.n_features,
+        n_token_channels=tokens.shape[2],
+        names=part.names,
+        channels=tuple(name for _, channels in groups for name in channels),
+    )
+
+
+def _of_common_length(tokens: np.ndarray) -> np.ndarray:
+    lengths = lengths_of(tokens)
+    known = lengths[lengths > 0]
+    common = int(np.quantile(known, 1 - MIN_PRESENT, method="lower")) if len(known) else 0
+    return of_one_length(tokens, common)
+
+
+def _reads_sequences(head: Any) -> bool:
+    """Tell whether a head is a network on sequences; one with a pretrained encoder reads beats."""
+    while hasattr(head, "estimator"):  # wrappers that calibrate
+        head = head.estimator
+    return isinstance(head, SequenceNet) and head.reads != "features" and head.encoder is None
 
 
 def _fits(
@@ -155,14 +198,22 @@ def _fits(
     parts: Mapping[Names, Matrix],
     trusted: Mapping[str, np.ndarray],
     windows: str,
+    *,
+    joint: Collection[Names],
 ) -> Iterator[_Fit]:
-    """Make the jobs of one head for each set of sources; none if there is nothing to compare."""
+    """Make the jobs of one head for each set of sources; none if there is nothing to compare.
+
+    Models on ``joint`` sets predict a window from any trusted source; they are trained on windows
+    with all of them, so that they cannot learn from which source is missing.
+    """
     shared = np.all(list(trusted.values()), axis=0)
     tested = [job.test[shared[job.test]] if windows == SHARED else job.test for job in jobs]
     if windows == SHARED and not _comparable(jobs, shared):
         return
     for names, inputs in parts.items():
-        own = shared if windows == SHARED else np.all([trusted[name] for name in names], axis=0)
+        each = [trusted[name] for name in names]
+        own = shared if windows == SHARED else np.all(each, axis=0)
+        tested_by = np.any(each, axis=0) if windows == ALL and names in joint else own
         yield _Fit(
             names,
             [
@@ -170,13 +221,20 @@ def _fits(
                     job,
                     name=f"{job.name} on {JOIN.join(names)}",
                     inputs=inputs,
-                    usable=own,
+                    usable=_usable(own, tested_by, test),
                     test=test,
                 )
                 for job, test in zip(jobs, tested, strict=True)
                 if len(test)
             ],
         )
+
+
+def _usable(trained: np.ndarray, tested: np.ndarray, test: np.ndarray) -> np.ndarray:
+    """Mark the rows to train on and, among the tested rows, those to predict, bool (n,)."""
+    out = trained.copy()
+    out[test] = tested[test]
+    return out
 
 
 def _comparable(jobs: Sequence[Job], shared: np.ndarray) -> bool:

@@ -222,11 +222,32 @@ def test_a_recurrent_head_reads_the_sequence_of_each_source() -> None:
     mean = means(evaluate(with_sequences, sources=("bvp", "eda"), heads=head))
     assert mean["alone", "eda"] > 0.9
     assert mean["alone", "bvp"] < 0.7
-    assert mean["late", "bvp+eda"] > 0.8  # an encoder for EDA, a layer for the pulse
+    assert mean["late", "bvp+eda"] > 0.8
+    assert mean["early", "bvp+eda"] > 0.8
     without = means(evaluate(table, sources=("bvp", "eda"), heads=head))
     assert without["alone", "eda"] < 0.7
     ablated = evaluate(with_sequences, sources=("bvp", "eda"), heads=head, ablate=("sequence",))
     assert means(ablated) == without
+
+
+@pytest.mark.slow
+def test_a_network_with_several_encoders_predicts_from_the_sources_that_are_there() -> None:
+    table = wesad_like(6, eda=0.0)
+    rising = np.where(table["label_arousal"] > 5, 1.0, -1.0)
+    for column in ("seq_eda_us", "seq_temp_c"):
+        rows = 3 + np.linspace(-1, 1, 30) * rising[:, None]
+        table[column] = [" ".join(f"{value:.3f}" for value in row) for row in rows]
+    lost = np.arange(len(table)) % 3 == 0
+    table.loc[lost, [c for c in table if "eda" in str(c) and not str(c).endswith("quality")]] = (
+        np.nan
+    )
+    head = {"lstm": SequenceHead(max_epochs=15, hidden=8, dropout=0.0)}
+    results = evaluate(table, sources=("eda", "temp"), heads=head)
+    own = results.summary_of_sources().set_index(["windows", "fusion", "sources"])
+    assert own.loc[("all", "early", "eda+temp"), "predicted_share"] == 1
+    assert own.loc[("all", "alone", "eda"), "predicted_share"] == pytest.approx(2 / 3)
+    assert own.loc[("all", "early", "eda+temp"), "mean"] > 0.9
+    assert own.loc[("all", "alone", "eda"), "mean"] < 0.9
 
 
 # ---- what is said --------------------------------------------------------------------------------
