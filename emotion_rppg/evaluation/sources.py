@@ -104,9 +104,9 @@ def compare_sources(
         for head in heads:
             jobs = [job for job in plan.jobs if job.name == head]
             joint = set(encoded) if _reads_sequences(jobs[0].head) else set()
-            own = {names: (encoded if names in joint else parts)[names] for names in parts}
+            read = {names: (encoded if names in joint else parts)[names] for names in parts}
             for windows in (SHARED, ALL):
-                fits = list(_fits(jobs, own, trusted, windows, joint=joint))
+                fits = list(_fits(jobs, read, trusted, windows, joint=joint))
                 if fits:
                     facts = {"target": plan.task.target, "head": head, "windows": windows}
                     rows += [{**facts, **row} for row in _scores(fits, plan, table, run)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -33,8 +33,12 @@ class Grouped(nn.Module):
     def __init__(self, groups: Sequence[TokenGroup], encoder: Callable[[int], Any]) -> None:
         super().__init__()
         self.groups = tuple(groups)
-        self.encoders = nn.ModuleList(encoder(len(group.channels)) for group in groups)
-        self.dim = sum(part.dim for part in self.encoders)
+        parts = [encoder(len(group.channels)) for group in groups]
+        self.encoders = nn.ModuleList(parts)
+        self.dim = sum(part.dim for part in parts)
+
+    def _parts(self) -> Iterator[tuple[TokenGroup, Any]]:
+        yield from zip(self.groups, self.encoders, strict=True)
 
     @property
     def standardise(self) -> Grouped:
@@ -43,7 +47,7 @@ class Grouped(nn.Module):
 
     def fit(self, tokens: Tensor) -> Grouped:
         """Compute mean and SD of the channels of each source over (…, channels), in place."""
-        for group, part in zip(self.groups, self.encoders, strict=True):
+        for group, part in self._parts():
             part.standardise.fit(tokens[..., list(group.channels)])
         return self
 
@@ -51,7 +55,7 @@ class Grouped(nn.Module):
         """(batch, time, channels), (batch,) -> (batch, dim); each source has its own length."""
         del lengths
         vectors, present = [], []
-        for group, part in zip(self.groups, self.encoders, strict=True):
+        for group, part in self._parts():
             own = tokens[..., list(group.channels)]
             own_lengths = _lengths(own)
             vectors.append(part(own, own_lengths))
