@@ -80,7 +80,9 @@ def test_mean_and_sd_are_those_of_each_source() -> None:
 
 
 def test_sources_of_unequal_length_are_not_extended_into_each_other() -> None:
-    inputs = Matrix(tokens().numpy().reshape(3, -1), 0, 3, (), ("ibi_ms", "amplitude", "eda_us"))
+    values = tokens().numpy()
+    values[1, :, 2] = np.nan  # the longest source is missing in one row
+    inputs = Matrix(values.reshape(3, -1), 0, 3, (), ("ibi_ms", "amplitude", "eda_us"))
     both = Layout((), inputs.channels, 9).select(inputs)
     np.testing.assert_array_equal(both.tokens, inputs.tokens)
     beats = Layout((), inputs.channels[:2], 9).select(inputs)
