@@ -37,6 +37,8 @@ PERSON = "person"  # with face="all": number of the person in the video; after `
 FACE_PLACE = ("face_x", "face_y")  # with face="all": where in the picture; after ``person``
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 PARTICIPANT = "participant_"  # prefix of columns on the person, such as participant_age
+BEATS = "seq_ibi_ms"  # column of the beat sequences; other signals have sequences as well
+OUTSIDE = "joined_"  # prefix of columns joined from files of other programs
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
 
@@ -50,10 +52,9 @@ def trusted(table: pd.DataFrame) -> np.ndarray:
 
     if "hr_bpm" in table:
         return np.isfinite(table["hr_bpm"].to_numpy(dtype=float, na_value=np.nan))
-    sequences = [name for name in table if str(name).startswith(SEQUENCE)]
-    if not sequences:
+    if BEATS not in table:
         return np.ones(len(table), dtype=bool)
-    return table[sequences[0]].fillna("").astype(str).str.len().to_numpy() > 0
+    return table[BEATS].fillna("").astype(str).str.len().to_numpy() > 0
 
 
 def people(table: pd.DataFrame) -> pd.Series:

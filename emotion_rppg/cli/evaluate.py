@@ -16,6 +16,7 @@ from emotion_rppg.cli.console import (
     split_names,
     user_errors,
 )
+from emotion_rppg.cli.joining import check_joins, joined, named_path, read_joins
 from emotion_rppg.cli.options import (
     CalibrationS,
     Coding,
@@ -23,6 +24,8 @@ from emotion_rppg.cli.options import (
     Device,
     ExtraFeatures,
     Families,
+    Join,
+    JoinRate,
     Json,
     Length,
     Method,
@@ -42,7 +45,9 @@ from emotion_rppg.extraction import DEFAULT_METHOD
 if TYPE_CHECKING:
     import pandas as pd
 
+    from emotion_rppg.evaluation import Evaluation
     from emotion_rppg.recordings import Recording
+    from emotion_rppg.study.joining import Outside
 
 
 @app.command()
@@ -106,6 +111,17 @@ def evaluate(
     probabilities: Probabilities = "temperature",
     families: Families = "",
     extra_features: ExtraFeatures = "",
+    sources: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,…",
+            help="Compare these sources, such as bvp,eda,temp,acc: the same heads on each alone, "
+            "on all, and on all without one. Each head is fitted about four times for each source: "
+            "name few --heads.",
+        ),
+    ] = "",
+    join: Join = [],  # noqa: B006
+    join_rate: JoinRate = None,
     method: Method = DEFAULT_METHOD,
     source: Source = "auto",
     length: Length = 60.0,
@@ -157,7 +173,14 @@ def evaluate(
         recordings = (
             [] if dataset is None else find_recordings([], dataset, root, kind=source.lower())
         )
+        compared = split_names(sources)
+        joins = read_joins(join, join_rate)
+        _refuse_unused(joins, compared)
+        if recordings and not table:
+            check_joins(joins, recordings)
         chosen = split_names(families)
+        if dataset is not None and not table and not chosen:
+            chosen = _families_of(compared)
         options: dict[str, Any] = {
             "target": targets,
             "heads": heads.split(",") if heads != "all" else "all",
@@ -169,6 +192,7 @@ def evaluate(
             "probabilities": probabilities,
             "extra_features": split_names(extra_features),
             "ablate": ablate,
+            "sources": compared,
             "permutations": permutations,
             "allow_unknown_training": allow_unknown_training,
             "seed": seed,
@@ -184,24 +208,26 @@ def evaluate(
             "table": table,
             **(origin if dataset is not None else {}),
             "families": chosen,
+            **({"join": join, "join_rate": join_rate} if join else {}),
             **options,
         }
         reading: dict[str, Any] = {"method": method, "source": source, "device": device}
         windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
         windows |= {"families": chosen} if chosen else {}
-        means = _evaluate_heads(
+        results, means = _evaluate_heads(
             out,
             table,
             recordings,
+            joins=joins,
             families=chosen,
             reading=reading,
             windows=windows,
             options=options,
             run_on={"workers": workers, "scheduler": scheduler},
             arguments=arguments,
-            inputs=[*table, *([] if root is None else [root])],
+            inputs=[*table, *([] if root is None else [root]), *(named_path(j)[1] for j in join)],
         )
-        _print_scores(means, out, split, as_json)
+        _print_scores(results, means, out, split, as_json)
 
 
 def _evaluate_heads(
@@ -209,6 +235,7 @@ def _evaluate_heads(
     tables: Sequence[Path],
     recordings: Sequence[Recording],
     *,
+    joins: Sequence[Outside],
     families: Sequence[str],
     reading: Mapping[str, Any],
     windows: Mapping[str, Any],
@@ -216,8 +243,8 @@ def _evaluate_heads(
     run_on: Mapping[str, Any],
     arguments: Mapping[str, Any],
     inputs: Sequence[Path],
-) -> pd.DataFrame:
-    """Read the tables or extract one, score the heads, write the report; return the summary."""
+) -> tuple[Evaluation, pd.DataFrame]:
+    """Read the tables or extract one, score the heads, write the report; return the summary too."""
     from emotion_rppg.evaluation import evaluate as run_evaluation
     from emotion_rppg.report.evaluation import write_evaluation
     from emotion_rppg.runtime.cache import cache_beside
@@ -231,6 +258,7 @@ def _evaluate_heads(
             rows = _read(tables, families)
         else:
             rows = extract(recordings, **reading, **windows, cache=unfinished, progress=bar)
+        rows = joined(rows, joins)
         results = run_evaluation(
             rows, **options, **run_on, importance=5, cache=unfinished.folder, progress=bar
         )
@@ -239,7 +267,7 @@ def _evaluate_heads(
             people = [r for r in recordings if r.person in names]
             return waves(people, **reading, cache=unfinished)
 
-        return write_evaluation(
+        means = write_evaluation(
             results,
             rows,
             out,
@@ -247,6 +275,26 @@ def _evaluate_heads(
             inputs=inputs,
             waves=waves_of if recordings else None,
         )
+        return results, means
+
+
+def _refuse_unused(joins: Sequence[Outside], sources: Sequence[str]) -> None:
+    """Refuse a joined file that a comparison of sources would not use."""
+    unused = [outside.name for outside in joins if sources and outside.name not in sources]
+    if unused:
+        raise InputError(
+            f"--join {', '.join(unused)} is not in --sources {','.join(sources)}: add it there, or "
+            "omit --join"
+        )
+
+
+def _families_of(sources: Sequence[str]) -> list[str]:
+    """List the families to extract for the sources that are compared; none: the default ones."""
+    from emotion_rppg.features import FAMILIES
+    from emotion_rppg.features.beats.kinds import KINDS
+
+    others = [name for name in sources if name not in KINDS and name in FAMILIES]
+    return ["hrv", "sequence", *others] if others else []
 
 
 def _read(tables: Sequence[Path], families: Sequence[str]) -> pd.DataFrame:
@@ -258,14 +306,37 @@ def _read(tables: Sequence[Path], families: Sequence[str]) -> pd.DataFrame:
     return of_families(rows, families) if families else rows
 
 
-def _print_scores(means: pd.DataFrame, out: Path, split: str, as_json: bool) -> None:
+def _print_scores(
+    results: Evaluation, means: pd.DataFrame, out: Path, split: str, as_json: bool
+) -> None:
     """Print the summary and where the report is, with a warning if the split leaks."""
     from emotion_rppg.evaluation.splits import SPLITS
 
-    text = f"{_summary_text(means)}\n{out / 'report.html'}"
+    text = f"{_summary_text(means)}\n"
+    text += _sources_text(results) if len(results.sources) else ""
+    text += f"{out / 'report.html'}"
     text += f"\n{SPLITS[split].description}" if SPLITS[split].leaky else ""
-    summary = json.loads(means.to_json(orient="records"))
-    print_result(text, as_json, {"out": str(out), "summary": summary})
+    result: dict[str, Any] = {"out": str(out), "summary": _records(means)}
+    if len(results.sources):
+        result |= {"sources": _records(results.summary_of_sources())}
+        result |= {"sources_pairs": _records(results.between_sources())}
+    print_result(text, as_json, result)
+
+
+def _records(table: pd.DataFrame) -> Any:
+    """Convert a table to a list of JSON objects; NaN becomes null."""
+    return json.loads(table.to_json(orient="records"))
+
+
+def _sources_text(results: Evaluation) -> str:
+    """Format the comparison of sources for a console: scores, differences, and both in words."""
+    from emotion_rppg.report.sections.sources import comparison_table, findings, scores_table
+
+    tables = (scores_table(results), comparison_table(results))
+    parts = [table.to_string(index=False) for table in tables]
+    for about, found in findings(results).items():
+        parts.append("\n".join([f"{about}:", *(f"  {clause}" for clause in found)]))
+    return "\n" + "\n\n".join(parts) + "\n\n"
 
 
 def _summary_text(means: pd.DataFrame) -> str:

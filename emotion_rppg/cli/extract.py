@@ -17,12 +17,15 @@ from emotion_rppg.cli.console import (
     split_names,
     user_errors,
 )
+from emotion_rppg.cli.joining import check_joins, joined, named_path, read_joins
 from emotion_rppg.cli.options import (
     CacheFolder,
     Channel,
     Dataset,
     Device,
     Face,
+    Join,
+    JoinRate,
     Json,
     Length,
     Method,
@@ -201,9 +204,9 @@ def features(
         str,
         typer.Option(
             metavar="NAME,…",
-            help="Feature families to compute: hrv, sequence, morphology (from the pulse), eda "
-            "(from EDA), resp (from respiration), temp (from skin temperature), acc (from "
-            "acceleration).",
+            help="Feature families to compute: hrv, sequence, morphology (from the pulse), eda, "
+            "eda_sequence (from EDA), resp, resp_sequence (from respiration), temp, temp_sequence "
+            "(from skin temperature), acc, acc_sequence (from acceleration).",
         ),
     ] = "hrv,sequence",
     min_quality: MinQuality = None,
@@ -215,6 +218,8 @@ def features(
             "or from the first seconds of each recording.",
         ),
     ] = "",
+    join: Join = [],  # noqa: B006
+    join_rate: JoinRate = None,
     encoder: Annotated[
         Path | None,
         typer.Option(
@@ -280,6 +285,7 @@ def features(
             partial(_check_layout, layout, partitioned),
             *([] if bids is None else [partial(check_folder, bids)]),
         )
+        joins = read_joins(join, join_rate)
         options: dict[str, Any] = {
             "method": method,
             "weights": weights,
@@ -299,6 +305,7 @@ def features(
         recordings = find_recordings(
             paths or [], dataset, root, channel=channel, kind=source.lower()
         )
+        check_joins(joins, recordings)
         # failures are listed at the end instead of inside the progress bar
         with (
             warnings_silenced("emotion_rppg.study"),
@@ -316,6 +323,7 @@ def features(
                 device=device,
                 progress=bar,
             )
+            table = joined(table, joins)
             if bids is not None:
                 fields = ("method", "weights", "source", "region", "face")
                 reading = {name: options[name] for name in fields}
@@ -327,7 +335,8 @@ def features(
             given = list(paths or [])
             arguments = {"paths": given, "dataset": dataset, "root": root, **options}
             arguments |= {"channel": channel}
-            inputs = [*given, *([root] if root else [])]
+            arguments |= {"join": join, "join_rate": join_rate} if join else {}
+            inputs = [*given, *([root] if root else []), *(named_path(j)[1] for j in join)]
             write_run(out, "features", arguments, inputs, beside=True)
         failures = table.attrs["failures"]
         for failure in failures:

@@ -140,6 +140,22 @@ ExtraFeatures = Annotated[
         help="Numeric columns outside the feature families to use as features, such as age,height.",
     ),
 ]
+Join = Annotated[
+    list[str],
+    typer.Option(
+        metavar="[NAME=]FILE|DIR",
+        help="CSV file of another program with a row for each video frame (OpenFace, py-feat, "
+        "LibreFace …), or a folder of them, to join by recording and time: means and standard "
+        "deviations over each window are a source of features called NAME (repeatable).",
+    ),
+]
+JoinRate = Annotated[
+    float | None,
+    typer.Option(
+        "--join-rate",
+        help="Frames per second of the video, for --join files with frame numbers and no times.",
+    ),
+]
 CacheFolder = Annotated[
     Path | None,
     typer.Option(

@@ -16,7 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from emotion_rppg.emotion.design_matrix import Matrix, lengths_of, of_one_length, with_layout
+from emotion_rppg.emotion.design_matrix import (
+    Matrix,
+    lengths_of,
+    of_one_length,
+    token_groups,
+    with_layout,
+)
 from emotion_rppg.errors import InputError
 
 MIN_PRESENT = 0.9  # least share of each class's training windows with all selected columns
@@ -34,7 +40,11 @@ class Layout:
         """Return the matrix of these columns and tokens."""
         features = [inputs.names.index(name) for name in self.names]
         channels = [inputs.channels.index(name) for name in self.channels]
-        tokens = of_one_length(inputs.tokens[:, :, channels], self.longest)
+        tokens = inputs.tokens[:, :, channels]
+        if len(token_groups(self.channels)) > 1:  # each source has its own length already
+            tokens = tokens[:, : self.longest]
+        else:
+            tokens = of_one_length(tokens, self.longest)
         return Matrix(
             np.hstack([inputs.X[:, features], tokens.reshape(len(tokens), -1)]),
             n_features=len(features),

@@ -20,6 +20,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.windows import (
+    BEATS,
     EMBEDDING,
     FACE_PLACE,
     IDENTITY,
@@ -71,6 +72,30 @@ class Matrix:
         """Beat tokens, (n, longest, n_token_channels)."""
         shape = (len(self.X), self.longest, self.n_token_channels)
         return self.X[:, self.n_features :].reshape(shape)
+
+
+@dataclass(frozen=True)
+class TokenGroup:
+    """Token channels of one source: its name, and the numbers of its channels."""
+
+    name: str
+    channels: tuple[int, ...]
+
+
+def token_groups(channels: Sequence[str]) -> list[TokenGroup]:
+    """Group token channels by source: those of beats together, each sensor's by itself.
+
+    Examples
+    --------
+    >>> [group.name for group in token_groups(["ibi_ms", "difference_ms", "eda_us"])]
+    ['beats', 'eda_us']
+    """
+    from emotion_rppg.features.sequences import CHANNELS
+
+    groups: dict[str, list[int]] = {}
+    for number, name in enumerate(channels):
+        groups.setdefault("beats" if name in CHANNELS else name, []).append(number)
+    return [TokenGroup(name, tuple(numbers)) for name, numbers in groups.items()]
 
 
 def feature_names(
@@ -353,7 +378,7 @@ def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None
     none = np.empty((len(table), 0, 0))
     if longest == 0 or not channels:
         return none
-    if not any(str(name).startswith(SEQUENCE) for name in table.columns):
+    if BEATS not in table.columns:
         if longest is None:
             return none
         raise InputError(

@@ -24,7 +24,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.features import kinds_of_columns
 from emotion_rppg.features.family import PULSE
-from emotion_rppg.features.sensors import REASON, SENSORS
+from emotion_rppg.features.sensors import name_of, reason_column
 from emotion_rppg.features.trust import kind_trusted
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import read_config
@@ -248,12 +248,11 @@ class Model:
         """Say for each row which signals are not trusted and why; an empty text if all are."""
         parts = []
         for kind in self.kinds:
-            column = "reason" if kind == PULSE else kind + REASON
-            usual = NO_PULSE if kind == PULSE else f"no trusted {SENSORS[kind].name} in this window"
-            about = f"{SENSORS[kind].name}: " if kind != PULSE and len(self.kinds) > 1 else ""
+            usual = NO_PULSE if kind == PULSE else f"no trusted {name_of(kind)} in this window"
+            about = f"{name_of(kind)}: " if kind != PULSE and len(self.kinds) > 1 else ""
             texts = [
                 about + text if isinstance(text, str) and text not in ("", OK) else usual
-                for text in _recorded(table, column)
+                for text in _recorded(table, reason_column(kind))
             ]
             parts.append(np.where(kind_trusted(table, kind), "", texts))
         return ["; ".join(filter(None, row)) for row in zip(*parts, strict=True)]
@@ -412,7 +411,7 @@ def _recorded(table: pd.DataFrame, column: str) -> pd.Series:
 
 def _listed_kinds(kinds: Sequence[str]) -> str:
     """List kinds of signal as words: "a trusted pulse and trusted EDA"."""
-    words = ["a trusted pulse" if k == PULSE else f"trusted {SENSORS[k].name}" for k in kinds]
+    words = ["a trusted pulse" if k == PULSE else f"trusted {name_of(k)}" for k in kinds]
     return " and ".join(words)
 
 

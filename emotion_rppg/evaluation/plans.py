@@ -82,7 +82,7 @@ def make_plans(
         As `make_folds` and `chosen_heads`; no fold has two classes in its training.
     """
     groups = people(table).to_numpy()
-    usable = {name: _usable(matrix, table) for name, matrix in inputs.items()}
+    usable = {name: usable_rows(matrix, table) for name, matrix in inputs.items()}
     plans = []
     for task in tasks:
         labelled = np.isfinite(y := code(table, task))
@@ -177,7 +177,7 @@ def _finite(table: pd.DataFrame) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _usable(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
+def usable_rows(inputs: Matrix, table: pd.DataFrame) -> np.ndarray:
     """Mark the rows with trusted signals and at least one measured feature, bool (n,).
 
     The signals are those that the features need and that at least one window has.

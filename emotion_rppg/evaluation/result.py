@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +27,21 @@ FILES = {  # table of an `Evaluation` -> its file
     "importance": "importance.csv",
     "excluded": "excluded.csv",
 }
+SOURCES_FILE = "sources.csv"  # where sources were compared
 NULL = ("target", "head", "observed", "score", "p", "test")
 IMPORTANCE = ("target", "head", "subject", "group", "drop")
 EXCLUDED = ("target", "reason", "rows")
+SOURCES = (
+    "target",
+    "head",
+    "windows",
+    "fusion",
+    "sources",
+    "subject",
+    "n",
+    "coverage",
+    "one_class",
+)
 FAILURES = ("recording", "method", "reason")
 ORIGINS = ("method", "checkpoint", "trained_on", "licence")
 _REQUIRED_COLUMNS = {
@@ -43,6 +55,7 @@ _TYPES: dict[str, type] = {  # of columns in the CSV files; all others are float
     **dict.fromkeys(("target", "coding", "split", "normalise", "probabilities"), str),
     **dict.fromkeys(("head", "subject", "chosen", "one_class"), str),
     **dict.fromkeys(("test", "group", "reason", "recording", "method"), str),
+    **dict.fromkeys(("windows", "fusion", "sources"), str),
     **dict.fromkeys(("checkpoint", "trained_on", "licence"), str),
     **dict.fromkeys(("n", "n_train", "classes", "rows"), int),
     **dict.fromkeys(("unknown_training", "leaky"), bool),
@@ -68,6 +81,8 @@ class Settings:
         Name of each head, dummy and baseline to the estimator as scikit-learn prints it.
     over_people : tuple of str
         Targets whose label never varies inside a person, which are scored over people.
+    sources : tuple of str
+        Sources that were compared; empty where none were.
     """
 
     targets: tuple[str, ...]
@@ -85,6 +100,7 @@ class Settings:
     importance: int
     seed: int
     over_people: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain JSON values: tuples become lists."""
@@ -100,7 +116,8 @@ class Settings:
             Missing or unknown fields, values of a wrong type: all of them in one message.
         """
         types = {field.name: str(field.type) for field in fields(cls)}
-        faults = [f"{name} is missing" for name in types if name not in content]
+        needed = [field.name for field in fields(cls) if field.default is MISSING]
+        faults = [f"{name} is missing" for name in needed if name not in content]
         faults += [f"unknown field {name!r}" for name in content if name not in types]
         faults += [
             f"{name} is {value!r}, want {types[name]}"
@@ -160,6 +177,9 @@ class Evaluation:
     excluded : DataFrame
         ``target, reason, rows``: number of excluded rows by reason.
     settings : Settings
+    sources : DataFrame
+        ``target, head, windows, fusion, sources`` and the scores of each person, one row per model
+        and person; empty where no sources were compared (:mod:`emotion_rppg.evaluation.sources`).
 
     Examples
     --------
@@ -174,6 +194,7 @@ class Evaluation:
     importance: pd.DataFrame
     excluded: pd.DataFrame
     settings: Settings
+    sources: pd.DataFrame = field(default_factory=lambda: table_of([], SOURCES))
 
     @property
     def metric(self) -> str:
@@ -198,6 +219,24 @@ class Evaluation:
         from emotion_rppg.evaluation.statistics import between_heads
 
         return between_heads(self.scores, metric=metric or self.metric)
+
+    def summary_of_sources(self) -> pd.DataFrame:
+        """Average each head over people on each set of sources: mean and 95 % interval.
+
+        `emotion_rppg.evaluation.source_statistics.summary_of_sources` describes the columns.
+        """
+        from emotion_rppg.evaluation.source_statistics import summary_of_sources
+
+        return summary_of_sources(self.sources, metric=self.metric)
+
+    def between_sources(self) -> pd.DataFrame:
+        """Compare the scores with and without each source over the same people.
+
+        `emotion_rppg.evaluation.source_statistics.between_sources` describes the columns.
+        """
+        from emotion_rppg.evaluation.source_statistics import between_sources
+
+        return between_sources(self.sources, metric=self.metric)
 
     def save(self, folder: str | Path) -> Path:
         """Write the tables and settings to a folder, complete or not at all.
@@ -229,6 +268,8 @@ class Evaluation:
         tables = {
             name: _read(folder / file, _REQUIRED_COLUMNS[name]) for name, file in FILES.items()
         }
+        if settings.sources:
+            tables["sources"] = _read(folder / SOURCES_FILE, SOURCES)
         targets = tuple(dict.fromkeys(tables["scores"]["target"]))
         if targets != settings.targets:
             raise InputError(
@@ -323,6 +364,8 @@ def write_files(evaluation: Evaluation, folder: Path) -> None:
     """Write the files that `Evaluation.load` reads into a folder that exists."""
     for name, file in FILES.items():
         write_table(getattr(evaluation, name), folder / file)
+    if evaluation.settings.sources:
+        write_table(evaluation.sources, folder / SOURCES_FILE)
     facts = {"written_by": PACKAGE, "kind": "evaluation", "version": VERSION}
     write_json(folder / SETTINGS, {**facts, "settings": evaluation.settings.to_dict()})
 

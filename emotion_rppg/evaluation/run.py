@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,15 @@ from emotion_rppg.evaluation.result import (
     EXCLUDED,
     IMPORTANCE,
     NULL,
+    SOURCES,
     Evaluation,
     Settings,
     table_of,
 )
 from emotion_rppg.evaluation.scoring import RANDOM, predictions, random_classes, scores_of_people
+from emotion_rppg.evaluation.sources import Run, compare_sources, with_sequence
 from emotion_rppg.evaluation.statistics import BASELINES
+from emotion_rppg.features.sources import chosen_sources, of_sources
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.parallel import map_unless_cached
 
@@ -50,6 +54,7 @@ def evaluate(
     encoder: str | Path | None = None,
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
+    sources: Sequence[str] = (),
     allow_unknown_training: bool = False,
     permutations: int | None = None,
     importance: int = 0,
@@ -105,6 +110,12 @@ def evaluate(
         as the head gives them (:mod:`emotion_rppg.emotion.calibration`).
     extra_features : sequence of str
         Numeric columns outside the feature families (``"age"``) to be used as features.
+    sources : sequence of str
+        Two or more sources of the table, such as ``("bvp", "eda", "temp")``. The heads then use the
+        features of these sources only, and are compared on each source alone, on all, and on all
+        without one (:mod:`emotion_rppg.evaluation.sources`): ``.sources`` of the result,
+        ``.summary_of_sources()``, ``.between_sources()``. ``extra_features`` are in every model.
+        Each head is fitted about four times for each source.
     allow_unknown_training : bool
         Accept rows made by a network whose training people are unknown; the column
         ``unknown_training`` of the results marks them.
@@ -143,8 +154,17 @@ def evaluate(
 
     targets = [target] if isinstance(target, str) else list(target)
     table = checked_table(table, targets=targets, coding=coding)
-    plain = matrix(table, ablate=ablate, extra_features=extra_features)
+    kinds = chosen_sources(table, sources) if len(sources) else {}
+    used = of_sources(table, list(kinds.values())) if kinds else table
+    plain = matrix(used, ablate=ablate, extra_features=extra_features)
     inputs, unscored = normalised(plain, table, normalise=normalise, calibration_s=calibration_s)
+    sequences = {
+        kind: normalised(own, table, normalise=normalise, calibration_s=calibration_s)[0]
+        for kind in kinds.values()
+        if "sequence" not in ablate
+        and not callable(normalise)  # made for the heads' columns
+        and (own := with_sequence(plain, table, kind)) is not None
+    }
     plans = make_plans(
         table,
         {"": inputs, **_baselines(table, normalise, calibration_s)},
@@ -159,7 +179,10 @@ def evaluate(
     )
     jobs = [job for plan in plans for job in plan.jobs]
     folds = None if cache is None else Cache(cache)
-    results = iter(_run_jobs(jobs, workers, scheduler, folds, progress))
+    run_jobs = partial(
+        _run_jobs, workers=workers, scheduler=scheduler, cache=folds, progress=progress
+    )
+    results = iter(run_jobs(jobs))
     tables = []
     for plan in plans:
         parts = [predictions(table, job, plan.task, next(results)) for job in plan.jobs]
@@ -176,6 +199,7 @@ def evaluate(
         ablate=tuple(ablate),
         encoder=None if encoder is None else str(encoder),
         extra_features=tuple(extra_features),
+        sources=tuple(kinds),
         allow_unknown_training=bool(allow_unknown_training),
         permutations=None if permutations is None else int(permutations),
         importance=int(importance),
@@ -190,7 +214,26 @@ def evaluate(
         importance=_importance(plans, predicted, importance, **run),
         excluded=_excluded(plans),
         settings=settings,
+        sources=_sources(plans, table, inputs, kinds, sequences=sequences, run=run_jobs),
     )
+
+
+def _sources(
+    plans: list[Plan],
+    table: pd.DataFrame,
+    inputs: Matrix,
+    kinds: Mapping[str, str],
+    *,
+    sequences: Mapping[str, Matrix],
+    run: Run,
+) -> pd.DataFrame:
+    """Tabulate the scores on each set of sources: one row per model and person; empty without."""
+    import pandas as pd
+
+    if not kinds:
+        return table_of([], SOURCES)
+    rows = compare_sources(plans, table, inputs, kinds, sequences=sequences, run=run)
+    return pd.DataFrame(rows) if rows else table_of([], SOURCES)
 
 
 def _scores(
@@ -237,6 +280,7 @@ def _excluded(plans: list[Plan]) -> pd.DataFrame:
 
 def _run_jobs(
     jobs: list[Job],
+    *,
     workers: int,
     scheduler: str | None,
     cache: Cache | None,

@@ -270,7 +270,7 @@ def _pooled_score(own: pd.DataFrame, metric: str) -> dict[str, Any]:
     }
 
 
-def _recall_over_people(labels: np.ndarray, accuracy: np.ndarray) -> float:
+def recall_over_people(labels: np.ndarray, accuracy: np.ndarray) -> float:
     """Average the accuracies of people within each class, then over classes."""
     known = np.isfinite(accuracy)
     labels, accuracy = labels[known], accuracy[known]
@@ -286,7 +286,7 @@ def _auroc_over_people(labels: np.ndarray, probability: np.ndarray) -> float:
 
 # metric -> columns of the results that are needed beside the class, and the score over people
 _POOLED: dict[str, tuple[tuple[str, ...], Callable[..., float]]] = {
-    "balanced_accuracy": (("accuracy",), _recall_over_people),
+    "balanced_accuracy": (("accuracy",), recall_over_people),
     "auroc": (("probability_mean",), _auroc_over_people),
     "ccc": (("truth_mean", "predicted_mean"), lambda _, x, y: metrics_of.ccc(x, y)),
     "pearson": (("truth_mean", "predicted_mean"), lambda _, x, y: metrics_of.pearson(x, y)),
@@ -309,7 +309,7 @@ def _shares_and_subsets(own: pd.DataFrame, metric: str, pooled: bool) -> dict[st
         values = own[column].to_numpy(float) if column in own else np.full(len(own), np.nan)
         if pooled and metric == "balanced_accuracy":
             codes = np.unique(own["one_class"], return_inverse=True)[1]
-            row[f"mean_{name}"] = _recall_over_people(codes, values)
+            row[f"mean_{name}"] = recall_over_people(codes, values)
         else:
             known = values[np.isfinite(values)]
             row[f"mean_{name}"] = float(known.mean()) if len(known) else float("nan")

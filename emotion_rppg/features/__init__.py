@@ -10,9 +10,19 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features import eda, hrv, morphology, motion, respiration, sequences, temperature
+from emotion_rppg.features import (
+    eda,
+    hrv,
+    morphology,
+    motion,
+    respiration,
+    sensor_sequences,
+    sequences,
+    temperature,
+)
 from emotion_rppg.features.baseline_columns import raw_name
 from emotion_rppg.features.family import OF_EVERY_TABLE, PULSE, Column, Family
+from emotion_rppg.features.outside import outside_column
 from emotion_rppg.features.sensors import SENSORS
 from emotion_rppg.windows import EMBEDDING, SEQUENCE
 
@@ -27,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "resp": respiration.FAMILY,
     "temp": temperature.FAMILY,
     "acc": motion.FAMILY,
+    **sensor_sequences.FAMILIES,
 }
 
 
@@ -67,8 +78,8 @@ def kinds_of_columns(names: Iterable[str]) -> tuple[str, ...]:
     known = columns()
     kinds: dict[str, None] = {}
     for name in map(str, names):
-        record = known.get(raw_name(name))
-        if name.startswith((EMBEDDING, SEQUENCE)):
+        record = known.get(raw_name(name)) or outside_column(name)
+        if name.startswith(EMBEDDING) or (record is None and name.startswith(SEQUENCE)):
             kinds[PULSE] = None
         elif record is not None and record.role != "recording":
             kinds |= dict.fromkeys(record.kinds)
@@ -86,7 +97,8 @@ def columns() -> dict[str, Column]:
 def column(name: str) -> Column | None:
     """Return the record of a column, or None if no family has it.
 
-    ``NAME_vs_baseline`` and ``NAME_change`` have the record of ``NAME``.
+    ``NAME_vs_baseline`` and ``NAME_change`` have the record of ``NAME``. A joined column
+    (``joined_…``) has one, too.
 
     Examples
     --------
@@ -95,7 +107,7 @@ def column(name: str) -> Column | None:
     >>> column("age") is None
     True
     """
-    return columns().get(raw_name(name))
+    return columns().get(raw_name(name)) or outside_column(name)
 
 
 def describes_recording(name: str) -> bool:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion_rppg.features.family import QUALITY_GROUP, Column
+from emotion_rppg.features.family import PULSE, QUALITY_GROUP, Column
 from emotion_rppg.signals import UNITS, Beats, Signal
+from emotion_rppg.windows import OUTSIDE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,24 @@ class Judged:
 
     signal: Signal
     faults: Mapping[str, np.ndarray]
+
+
+def name_of(kind: str) -> str:
+    """Return the name of a kind of signal for reasons: "EDA"; a joined source has its own name."""
+    return SENSORS[kind].name if kind in SENSORS else kind
+
+
+def reason_column(kind: str) -> str:
+    """Return the column with the reasons of a kind of signal.
+
+    Examples
+    --------
+    >>> reason_column("pulse"), reason_column("eda"), reason_column("openface")
+    ('reason', 'eda_reason', 'joined_openface_reason')
+    """
+    if kind == PULSE:
+        return REASON.strip("_")
+    return f"{kind if kind in SENSORS else OUTSIDE + kind}{REASON}"
 
 
 def judge(signal: Signal) -> Judged:

@@ -26,10 +26,12 @@ from emotion_rppg.features.beats.heart_rate import LEAST_COVERAGE
 from emotion_rppg.features.beats.intervals import accept_intervals
 from emotion_rppg.features.beats.quality import kind_of_window, least_quality_of, quality_of
 from emotion_rppg.features.family import PULSE, StandardError
-from emotion_rppg.features.sensors import REASON, SENSORS, SensorWindows, unsupported_reason
+from emotion_rppg.features.outside import outside_column
+from emotion_rppg.features.sensor_sequences import COLUMN_OF
+from emotion_rppg.features.sensors import REASON, SensorWindows, name_of, unsupported_reason
 from emotion_rppg.signal_quality import judge
 from emotion_rppg.signals import Beats, Pulse, Signal
-from emotion_rppg.windows import CHANGE_REASON, OK, trusted
+from emotion_rppg.windows import CHANGE_REASON, OK, OUTSIDE, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,8 +207,8 @@ def trusted_for(table: pd.DataFrame, names: Iterable[str]) -> np.ndarray:
     """Tell in which windows all signals are trusted that some columns need, bool (n,).
 
     The pulse is trusted where `windows.trusted` says so, another signal where at least one of its
-    features has a value. Columns that need no signal (an age alone) need the pulse, as no window
-    is used about which nothing is known.
+    features (or, without features, its sequence) has a value. Columns that need no signal (an age
+    alone) need the pulse, as no window is used about which nothing is known.
     """
     kinds = kinds_of_columns(names) or (PULSE,)
     return np.all([kind_trusted(table, kind) for kind in kinds], axis=0)
@@ -220,8 +222,13 @@ def kind_trusted(table: pd.DataFrame, kind: str) -> np.ndarray:
     own = [
         name
         for name in map(str, table.columns)
-        if (c := records.get(name)) and c.kind == kind and c.role == "feature" and not c.needs_pulse
+        if (c := records.get(name) or outside_column(name))
+        and c.kind == kind
+        and c.role == "feature"
+        and not c.needs_pulse
     ]
+    if not own and kind in COLUMN_OF and COLUMN_OF[kind][0] in table:
+        return table[COLUMN_OF[kind][0]].fillna("").astype(str).str.len().to_numpy() > 0
     if not own:
         return np.zeros(len(table), dtype=bool)
     return np.isfinite(table[own].to_numpy(dtype=float, na_value=np.nan)).any(axis=1)
@@ -285,10 +292,11 @@ def _reason(row: pd.Series, error: str, rule: StandardError, unit: str) -> str:
 def summary_of_withheld(table: pd.DataFrame) -> list[str]:
     """Summarise an extraction: counts of reasons, and the features that need longer windows."""
     lines = []
-    abouts = {"reason": "", CHANGE_REASON: "change: "}
-    abouts |= {kind + REASON: f"{sensor.name}: " for kind, sensor in SENSORS.items()}
-    for column, about in ((name, abouts[name]) for name in table if name in abouts):
-        reasons = Counter(kind_of(str(reason)) for reason in table[column] if reason != OK)
+    pulse = {"reason": "", CHANGE_REASON: "change: "}
+    for written in (name for name in map(str, table) if name in pulse or name.endswith(REASON)):
+        kind = written.removesuffix(REASON).removeprefix(OUTSIDE)
+        about = pulse[written] if written in pulse else f"{name_of(kind)}: "
+        reasons = Counter(kind_of(str(reason)) for reason in table[written] if reason != OK)
         for reason, count in reasons.most_common():
             lines.append(f"{count} of {len(table)} windows: {about}{reason}")
     longest = float(table["duration_s"].max()) / (1 - hrv.TOLERANCE) if len(table) else 0.0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emotion_rppg.features.baseline_columns import VS_BASELINE, raw_name
+from emotion_rppg.features.outside import outside_column
 from emotion_rppg.features.sensors import REASON, SENSORS
 from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.windows import (
@@ -14,6 +15,7 @@ from emotion_rppg.windows import (
     EMBEDDING,
     EVENT_BEATS,
     LABEL,
+    OUTSIDE,
     PARTICIPANT,
     SCALE,
 )
@@ -74,7 +76,7 @@ def write_dictionary(table: pd.DataFrame, path: Path) -> Path:
     ]
     for name in map(str, table.columns):
         raw = raw_name(name)
-        record = records.get(raw)
+        record = records.get(raw) or outside_column(raw)
         if record is None:
             lines.append(f"| {name} | | {_definition_without_record(name)} | | |")
             continue
@@ -107,4 +109,6 @@ def _definition_without_record(name: str) -> str:
         return _difference(name)
     if name.startswith(EMBEDDING):
         return "one dimension of the beat encoder's embedding"
+    if name.startswith(OUTSIDE) and name.endswith(REASON):
+        return "ok where the joined file has values in the window, else why its features are empty"
     return _FIXED.get(name, "")

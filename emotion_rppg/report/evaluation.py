@@ -22,6 +22,7 @@ from emotion_rppg.report.sections.labels import rule_in_words
 from emotion_rppg.report.sections.methods import methods
 from emotion_rppg.report.sections.people import data, scores_of_each
 from emotion_rppg.report.sections.quality import quality
+from emotion_rppg.report.sections.sources import figure, sources
 from emotion_rppg.report.sections.withheld import closing, withheld
 from emotion_rppg.report.sections.wording import (
     data_sets,
@@ -52,7 +53,8 @@ def write_evaluation(
     """Write the folder, complete or not at all, and return the summary over people.
 
     It contains the files of `Evaluation.save`, so that `Evaluation.load` reads it, and
-    ``summary.csv``, ``pairs.csv``, ``report.html`` and ``run.json``.
+    ``summary.csv``, ``pairs.csv``, ``report.html`` and ``run.json``; where sources were compared,
+    also ``sources_summary.csv``, ``sources_pairs.csv`` and ``sources.png``.
 
     Parameters
     ----------
@@ -74,6 +76,10 @@ def write_evaluation(
         write_files(results, fresh)
         write_table(means, fresh / "summary.csv")
         write_table(pairs, fresh / "pairs.csv")
+        if len(results.sources):
+            write_table(results.summary_of_sources(), fresh / "sources_summary.csv")
+            write_table(results.between_sources(), fresh / "sources_pairs.csv")
+            figure(results, table).savefig(fresh / "sources.png", dpi=150)
         page = _page(results, table, names, means, pairs, arguments, waves)
         write_page(page, fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
@@ -99,6 +105,7 @@ def _page(
         *withheld(table),
         *heart(table, names, coding=coding),
         findings.scores(results, means, names),
+        *sources(results, table),
         *findings.each_data_set(results, table),
         *scores_of_each(results, table),
         *findings.null(results),

@@ -133,7 +133,9 @@ def test_a_worker_process_returns_it_unchanged(results) -> None:
 
 
 def test_a_saved_evaluation_loads_unchanged(results, bare, tmp_path) -> None:
-    assert tuple(field.name for field in fields(Evaluation)) == (*TABLES, "settings")
+    assert tuple(field.name for field in fields(Evaluation)) == (
+        *(*TABLES, "settings", "sources"),  # sources: test_sources.py
+    )
     for number, found in enumerate((results, bare)):
         folder = found.save(tmp_path / str(number))
         assert_same(Evaluation.load(folder), found)

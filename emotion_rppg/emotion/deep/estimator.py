@@ -33,7 +33,9 @@ class SequenceHead(ClassifierMixin, SequenceNet):
     n_token_channels : int
         Channels of the tokens that follow, flattened and padded with NaN; 0: no tokens.
     channels : str
-        Names of these channels, joined by commas. Needed if ``encoder`` reads more channels.
+        Names of these channels, joined by commas. Needed if ``encoder`` reads more channels, and
+        for channels of several sources (beats, ``eda_us``): each source has its own encoder
+        (`grouped.Grouped`).
     reads : {"both", "features", "beats"}
         ``"features"`` gives a multilayer perceptron, ``"beats"`` an encoder without features.
     encoder : folder, optional

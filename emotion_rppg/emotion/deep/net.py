@@ -14,7 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from emotion_rppg.emotion.design_matrix import lengths_of
+from emotion_rppg.emotion.design_matrix import lengths_of, token_groups
 from emotion_rppg.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,19 +100,27 @@ class SequenceNet(BaseEstimator):
     def _encoder(self) -> Any:
         from emotion_rppg.emotion.deep.convolutional import Convolutional
         from emotion_rppg.emotion.deep.encoders import Encoder
+        from emotion_rppg.emotion.deep.grouped import Grouped
 
         if self.pretrained_:
             return Encoder(**self.pretrained_)
-        if self.cell == CONVOLUTIONS:
-            return Convolutional(self.n_token_channels, hidden=self.hidden, layers=self.layers)
-        return Encoder(
-            self.n_token_channels,
-            hidden=self.hidden,
-            cell=self.cell,
-            layers=self.layers,
-            bidirectional=self.bidirectional,
-            pooling=self.pooling,
-        )
+
+        def encoder(channels: int) -> Any:
+            if self.cell == CONVOLUTIONS:
+                return Convolutional(channels, hidden=self.hidden, layers=self.layers)
+            return Encoder(
+                channels,
+                hidden=self.hidden,
+                cell=self.cell,
+                layers=self.layers,
+                bidirectional=self.bidirectional,
+                pooling=self.pooling,
+            )
+
+        groups = token_groups(self.channels.split(",")) if self.channels else []
+        if len(groups) > 1:
+            return Grouped(groups, encoder)
+        return encoder(self.n_token_channels)
 
     def _initial_network(self) -> Fusion:
         """Build the network with initial weights, those of the pretrained encoder if given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,11 +32,41 @@ def plot_people(
     ``chance`` is a value, or (mean, low, high) of random draws. Where people have no such score
     (one class each), the dots are their shares of correct windows.
     """
+    figure = Figure(figsize=(9, 1.0 + 0.42 * len(means)), layout="constrained")
+    _draw_people(figure.subplots(), scores, means, metric=metric, chance=chance)
+    return figure
+
+
+def plot_sources(
+    panels: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], *, metric: str, chance: float
+) -> Figure:
+    """Draw each person's score on each set of sources: one panel per title, rows as in its means.
+
+    ``panels`` maps titles to scores and means as `plot_people` takes them, with the name of the
+    set in ``head``.
+    """
+    heights = [max(len(means), 1) for _, means in panels.values()]
+    size = (9, 0.4 + sum(0.7 + 0.42 * rows for rows in heights))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=heights)
+    for axis, (title, (scores, means)) in zip(axes[:, 0], panels.items(), strict=True):
+        _draw_people(axis, scores, means, metric=metric, chance=chance)
+        axis.set_title(title, fontsize=10, loc="left")
+    return figure
+
+
+def _draw_people(
+    axis: Any,
+    scores: pd.DataFrame,
+    means: pd.DataFrame,
+    *,
+    metric: str,
+    chance: float | tuple[float, float, float] | None,
+) -> None:
+    """Draw the rows of one panel: people's dots, mean and interval, and chance."""
     pooled = metric == "balanced_accuracy" and scores[metric].isna().all()
     column = "accuracy" if pooled and "accuracy" in scores else metric
     rows = means.iloc[::-1].reset_index(drop=True)
-    figure = Figure(figsize=(9, 1.0 + 0.42 * len(rows)), layout="constrained")
-    axis = figure.subplots()
     for y, row in rows.iterrows():
         colour = GREY if row["dummy"] else BLUE
         own = scores.loc[scores["head"] == row["head"], column].dropna().sort_values()
@@ -53,7 +83,6 @@ def plot_people(
     axis.set_yticks(range(len(rows)), rows["head"])
     axis.set(xlabel=in_words(metric), ylim=(-0.6, len(rows) - 0.4))
     axis.spines[["top", "right"]].set_visible(False)
-    return figure
 
 
 def plot_confusion(counts: dict[str, np.ndarray], names: Sequence[str]) -> Figure:

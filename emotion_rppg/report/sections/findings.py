@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from emotion_rppg.emotion.nested_selection import MEAN
 from emotion_rppg.emotion.tasks import Task
@@ -17,6 +17,7 @@ from emotion_rppg.evaluation.statistics import (
 )
 from emotion_rppg.report.page import Section
 from emotion_rppg.report.plots import evaluation
+from emotion_rppg.report.sections.cells import fixed, p_text
 from emotion_rppg.report.sections.labels import shown_names
 from emotion_rppg.signal_quality import LEAST_QUALITY
 from emotion_rppg.windows import people
@@ -94,9 +95,9 @@ def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
     spans = zip(means["mean"], _intervals(means, 3), strict=True)
     table[evaluation.in_words(metric)] = [_score(mean, span) for mean, span in spans]
     table["effect"] = means["effect"]
-    table["p"] = [_p(p) for p in means["p"]]
+    table["p"] = [p_text(p) for p in means["p"]]
     if "p_permutation" in means:
-        table["raw p"] = [_p(p) for p in means["p_permutation"]]
+        table["raw p"] = [p_text(p) for p in means["p_permutation"]]
     for column, title in (
         ("withheld", "withheld"),
         ("mean_trusted", "trusted"),
@@ -109,7 +110,7 @@ def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _score(mean: float, span: str) -> str:
-    return "" if mean != mean else f"{_fixed(mean, 3)} {span}"
+    return "" if mean != mean else f"{fixed(mean, 3)} {span}"
 
 
 def _chance(rows: pd.DataFrame) -> tuple[float, float, float] | None:
@@ -200,7 +201,7 @@ def _merge(parts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat([rows[keys] for rows in parts.values()]).drop_duplicates()
     for name, rows in parts.items():
         spans = zip(rows["mean"], _intervals(rows, 2), strict=True)
-        cells = ["" if mean != mean else f"{_fixed(mean, 2)} {span}" for mean, span in spans]
+        cells = ["" if mean != mean else f"{fixed(mean, 2)} {span}" for mean, span in spans]
         column = pd.DataFrame({**{key: rows[key].to_numpy() for key in keys}, name: cells})
         table = table.merge(column, on=keys, how="left")
     return table if table["target"].nunique() > 1 else table.drop(columns="target")
@@ -276,7 +277,7 @@ def pairs(comparisons: pd.DataFrame) -> list[Section]:
     """Tabulate the comparison of each pair of heads over the same people."""
     if comparisons.empty:
         return []
-    table = comparisons.assign(p=[_p(p) for p in comparisons["p"]])
+    table = comparisons.assign(p=[p_text(p) for p in comparisons["p"]])
     return [
         Section(
             "Comparison of heads",
@@ -292,14 +293,6 @@ def pairs(comparisons: pd.DataFrame) -> list[Section]:
 
 def _intervals(rows: pd.DataFrame, digits: int) -> list[str]:
     return [
-        "" if low != low else f"[{_fixed(low, digits)}, {_fixed(high, digits)}]"
+        "" if low != low else f"[{fixed(low, digits)}, {fixed(high, digits)}]"
         for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)
     ]
-
-
-def _fixed(value: float, digits: int) -> str:
-    return f"{round(value, digits) + 0.0:.{digits}f}"  # no "-0.00"
-
-
-def _p(value: Any) -> str:
-    return "" if value != value else "< 0.001" if value < 0.001 else f"{value:.3f}"
