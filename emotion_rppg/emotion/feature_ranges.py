@@ -130,6 +130,8 @@ class Ranges:
         if len({len(part) for part in (*arrays, positive)}) != 1:
             raise ValueError("ranges of different length")
         low, middle, high = arrays
+        if np.isnan(facts["limit"]):
+            raise ValueError("a limit of ranges that is not a number")
         return cls(low, middle, high, positive, float(facts["limit"]))
 
 

@@ -18,6 +18,7 @@ from emotion_rppg.emotion.complete_cases import as_input_error, complete_cases, 
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
 from emotion_rppg.emotion.design_matrix import CONFIDENCE, Matrix, matrix, trusted_rows
 from emotion_rppg.emotion.feature_ranges import Ranges
+from emotion_rppg.emotion.model_checks import check_config, check_heads, finite
 from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
 from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
@@ -153,11 +154,12 @@ class Model:
                 continue
             with as_input_error(target, "cannot predict"):
                 predicted = head.predict(inputs)
+                predicted = finite(np.asarray(predicted, dtype=float), target)
             rows_out.loc[accepted, target] = (
                 [names[int(k)] for k in predicted] if names else predicted
             )
             if names and hasattr(head, "predict_proba"):
-                probabilities = head.predict_proba(inputs)
+                probabilities = finite(head.predict_proba(inputs), target)
                 for column, k in enumerate(head.classes_.astype(int)):
                     rows_out.loc[accepted, f"{target}_p_{names[k]}"] = probabilities[:, column]
         return rows_out.assign(reason=reasons)
@@ -529,9 +531,11 @@ def load_model(folder: str | Path) -> Model:
             f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want an emotion model: "
             "make one with `emotion-rppg train emotion`"
         )
+    where = f"config.json in {str(folder)!r}"
+    check_config(config, where)
+    targets = config["targets"]
     try:
-        targets = config["targets"]
-        return Model(
+        model = Model(
             heads={t: load_head(Path(folder), t) for t in targets},
             classes={t: tuple(facts["classes"]) for t, facts in targets.items()},
             codings={t: facts["coding"] for t, facts in targets.items()},
@@ -549,6 +553,7 @@ def load_model(folder: str | Path) -> Model:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"config.json in {str(folder)!r} is incomplete or damaged ({error}): copy the model "
-            "folder again"
+            f"{where} is incomplete or damaged ({error}): copy the model folder again"
         ) from error
+    check_heads(model, where)
+    return model
