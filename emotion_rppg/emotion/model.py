@@ -20,7 +20,7 @@ from emotion_rppg.emotion.design_matrix import CONFIDENCE, Matrix, matrix, trust
 from emotion_rppg.emotion.feature_ranges import Ranges
 from emotion_rppg.emotion.model_checks import check_config, check_heads, finite
 from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
-from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
+from emotion_rppg.emotion.tasks import FIXED_OPTION, Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.features import kinds_of_columns
@@ -449,14 +449,14 @@ def _class_codes(y: np.ndarray) -> np.ndarray:
 
 
 def _named_head(head: Any, classification: bool, encoder: Any) -> Any:
-    from emotion_rppg.emotion import WITH_ENCODER, heads_for
+    from emotion_rppg.emotion import heads_for, unknown_head
 
     folder = encoder if isinstance(encoder, str | Path) else None
     heads = heads_for(numbers=not classification, encoder=folder)
     if not isinstance(head, str):
         return head
     if head not in heads:
-        raise InputError(f"unknown head {head!r}; known: {', '.join(heads)}; {WITH_ENCODER}")
+        raise unknown_head(head, heads, numbers=not classification)
     return heads[head]
 
 
@@ -469,7 +469,7 @@ def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
         only = names[int(y[0])]
         raise InputError(
             f"every labelled row of {target!r} is {only!r}: a head needs at least two classes; "
-            "try the coding 'subject_median' or 'fixed(x)'"
+            f"try the coding 'subject_median' or a threshold ({FIXED_OPTION})"
         )
 
 
