@@ -40,6 +40,7 @@ _RULES = {
     "made_from": mapping(),
     "extraction": or_null(mapping()),
     "trained_on": people(unknown=False),
+    "training": mapping(optional=True),
     "note": text(optional=True),
     "calibration_s": or_null(number(1, _DAY_S)),
     "probabilities": one_of(tuple(PROBABILITIES), optional=True),
