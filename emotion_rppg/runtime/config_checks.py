@@ -97,7 +97,7 @@ def network_options() -> Rule:
     def small(value: Any) -> bool:
         if value is None or isinstance(value, bool | str):
             return True
-        return isinstance(value, Real) and math.isfinite(value) and abs(value) <= MAX_OPTION
+        return _is_number(value) and bool(abs(value) <= MAX_OPTION)
 
     def holds(value: Any) -> bool:
         return isinstance(value, Mapping) and all(

@@ -42,6 +42,7 @@ VERBS = (
     "evaluate",
     "predict",
     "convert",
+    "export",
     "cache",
 )
 

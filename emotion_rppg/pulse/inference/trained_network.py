@@ -109,6 +109,22 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
         No folder of a pulse network; a config.json or weights that cannot be used.
     """
     from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino
+
+    module, config = load_module(folder)
+    if device == OPENVINO:
+        return Network(OpenVino(module), config, "cpu")
+    resolved = pick_device(device)
+    return Network(Accelerated(module, resolved), config, resolved)
+
+
+def load_module(folder: str | Path) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """Load the network of a folder on the CPU, as it was trained, and its checked config.json.
+
+    Raises
+    ------
+    InputError
+        As `load_network`.
+    """
     from emotion_rppg.pulse.networks import NETWORKS
     from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 
@@ -126,11 +142,8 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
             f"{MAX_PIXELS_PER_S:.3g}"
         )
     network = NETWORKS[config["network"]]
-    module = restored(lambda: network(**config["options"]), load_tensors(folder), str(folder))
-    if device == OPENVINO:
-        return Network(OpenVino(module), config, "cpu")
-    resolved = pick_device(device)
-    return Network(Accelerated(module, resolved), config, resolved)
+    tensors = load_tensors(folder)
+    return restored(lambda: network(**config["options"]), tensors, str(folder)), config
 
 
 def _rules(networks: Mapping[str, Any], normalisations: Mapping[str, Any]) -> dict[str, Rule]:
