@@ -39,6 +39,7 @@ LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column
 PARTICIPANT = "participant_"  # prefix of columns on the person, such as participant_age
 BEATS = "seq_ibi_ms"  # column of the beat sequences; other signals have sequences as well
 OUTSIDE = "joined_"  # prefix of columns joined from files of other programs
+MAX_WINDOWS = 100_000  # of one recording: a day with a new window every second
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 
 
@@ -135,12 +136,17 @@ def cut(
             f"got {length_s!r}"
         )
     step = length_s if step_s is None else step_s
-    if step is not None and not step > 0:
+    if step is not None and not 0 < step < np.inf:
         raise InputError(f"step_s must be seconds above zero, got {step_s!r}")
     if length_s is None or step is None or total < length_s:
         starts, length = np.array([start]), total
     else:
-        n = int(np.floor((total - length_s) / step + 1e-6)) + 1
+        n = np.floor((total - length_s) / step + 1e-6) + 1
+        if not n <= MAX_WINDOWS:
+            raise InputError(
+                f"{total:g} s with a window every {step:g} s give {n:.3g} windows: want at most "
+                f"{MAX_WINDOWS}; choose a larger step_s (--step)"
+            )
         starts, length = start + step * np.arange(n), length_s
     spans = [(float(s), float(length)) for s in starts]
     return cut_at(beats, signal, spans, facts=[facts or {}] * len(spans))

@@ -110,6 +110,8 @@ def test_no_public_value_needs_a_second_line(tmp_path) -> None:
 
 def test_the_package_names_what_its_contract_promises() -> None:
     assert set(CONTRACT) <= set(emotion_rppg.__all__) <= set(dir(emotion_rppg))
+    shown = {name for name in dir(emotion_rppg) if not name.startswith("__")}
+    assert shown == set(emotion_rppg.__all__)  # no imports of the module itself
     assert list(emotion_rppg._HOME) == list(dict.fromkeys(emotion_rppg._HOME))
     assert set(emotion_rppg._HOME) == set(emotion_rppg.__all__)
 

@@ -47,7 +47,16 @@ def test_a_recording_without_beats_has_windows() -> None:
     assert len(windows) == 2
 
 
-@pytest.mark.parametrize("wrong", [{"length_s": 0}, {"step_s": -1}, {"length_s": float("nan")}])
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"length_s": 0}, {"step_s": -1}, {"length_s": NAN}, {"step_s": INFINITY}),
+        {"length_s": 1, "step_s": 1e-9},
+    ],
+)
 def test_invalid_lengths_and_steps_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError):
         cut(*recording(), **wrong)

@@ -1,6 +1,7 @@
 """The web page: it shows the wave, beats and HRV of a face video and offers downloads.
 
-It is served on 127.0.0.1 only. Uploads are in a temporary folder, deleted when the server ends.
+It is served on 127.0.0.1 only and refuses requests of other web sites (`local_requests`). Uploads
+are in a temporary folder, deleted when the server ends.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse, preview_content
+from emotion_rppg.app.local_requests import LocalRequests
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
 from emotion_rppg.pulse.inference.trained_network import BUNDLED
@@ -86,6 +88,9 @@ def _blocks(model: Model | None) -> Any:
     needs_rest = model is not None and model.calibration_s is not None
     has_both = model is not None and {"arousal", "valence"} <= set(model.targets)
 
+    def refusal(message: str) -> Exception:
+        return gr.Error(message, print_exception=False)  # to the page, with no traceback here
+
     def read(
         video: str | None,
         rest: str | None,
@@ -93,7 +98,7 @@ def _blocks(model: Model | None) -> Any:
         bar: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         if video is None:
-            raise gr.Error("no video: upload one, or record one with the camera")
+            raise refusal("no video: upload one, or record one with the camera")
         with TemporaryDirectory() as folder:  # the server copies each result before it continues
 
             def work(**preview: Any) -> PageContent:
@@ -105,7 +110,7 @@ def _blocks(model: Model | None) -> Any:
                 for content in stream(work):
                     yield tuple(vars(content).values())
             except InputError as error:
-                raise gr.Error(str(error)) from None
+                raise refusal(str(error)) from None
 
     with gr.Blocks(
         title="emotion_rppg", analytics_enabled=False, delete_cache=(60, DELETE_AFTER_S)
@@ -142,6 +147,7 @@ def _blocks(model: Model | None) -> Any:
 def serve(blocks: Any, *, port: int | None = None, wait: bool = True) -> str:
     """Serve the page on 127.0.0.1 and return its address; with ``wait`` run until Ctrl-C."""
     import gradio as gr
+    from starlette.middleware import Middleware
 
     theme = gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     _, address, _ = blocks.launch(
@@ -155,5 +161,6 @@ def serve(blocks: Any, *, port: int | None = None, wait: bool = True) -> str:
         enable_monitoring=False,
         footer_links=[],
         theme=theme,
+        app_kwargs={"middleware": [Middleware(LocalRequests)]},
     )
     return str(address)

@@ -6,6 +6,8 @@ import errno
 import json
 import logging
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ import typer
 
 from emotion_rppg.errors import InputError
 
+LINE_EVERY_S = 30.0  # of progress, where standard error is no terminal
 _DISK = {
     errno.ENOSPC: "free some space, then run the same command again",
     errno.EDQUOT: "your quota is used up; free some space, then run the same command again",
@@ -62,9 +65,10 @@ def split_names(text: str) -> list[str]:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar with the time left on standard error, if that is a terminal."""
+    """Show a progress bar with the time left on standard error, or lines if it is no terminal."""
     if not sys.stderr.isatty():  # loading rich takes a tenth of a second
-        yield lambda done, total: None
+        with _progress_lines(title) as report:
+            yield report
         return
     from rich.console import Console
     from rich.progress import (
@@ -82,6 +86,30 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     ) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def _progress_lines(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Print a line every 30 s to standard error, such as a log file: what is done of how much."""
+    start_s, state, ended = time.monotonic(), [0, 0], threading.Event()
+
+    def report(done: int, total: int) -> None:
+        state[:] = done, total
+
+    def print_lines() -> None:
+        while not ended.wait(LINE_EVERY_S):
+            done, total = state
+            share = f"{done} of {total}, " if total else ""
+            minutes = (time.monotonic() - start_s) / 60
+            typer.echo(f"emotion-rppg: {title}: {share}{minutes:.1f} min so far", err=True)
+
+    thread = threading.Thread(target=print_lines, daemon=True)
+    thread.start()
+    try:
+        yield report
+    finally:
+        ended.set()
+        thread.join()
 
 
 def print_result(text: str, as_json: bool, result: dict[str, Any]) -> None:

@@ -501,13 +501,24 @@ def predict(
         if len(found) != 1 or not reads_pulse(trained):
             with progress_bar("reading") as progress:
                 result = _predict_many(
-                    trained, given, tables, found, rest, out, options, arguments, inputs, progress
+                    trained,
+                    given,
+                    tables,
+                    found,
+                    (resting, rest),
+                    out,
+                    options,
+                    arguments,
+                    inputs,
+                    progress,
                 )
             print_result(result["text"], as_json, result["json"])
             return
         with progress_bar("reading") as progress:
             table, waves = read_people_like(trained, found[0], **options, progress=progress)
         rows = trained.predict(table, rest=rest)
+        if resting is not None:
+            rows = resting.withhold_own(rows, rest, given, trained)
         given_to_both: dict[str, Any] = {"arguments": arguments, "inputs": inputs}
         if PERSON in table:
             result = write_people_prediction(rows, waves, trained, out, **given_to_both)
@@ -522,7 +533,7 @@ def _predict_many(
     given: list[Path],
     tables: list[Path],
     recordings: list[Any],
-    rest: Any,
+    at_rest: tuple[Any, Any],
     out: Path,
     options: dict[str, Any],
     arguments: dict[str, Any],
@@ -547,8 +558,12 @@ def _predict_many(
         table, failures = read_all_like(trained, recordings, **options, progress=progress)
     for failure in failures:
         typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
+    resting, rest = at_rest
+    rows = trained.predict(table, rest=rest)
+    if resting is not None:
+        rows = resting.withhold_own(rows, rest, given, trained)
     return write_predictions(
-        trained.predict(table, rest=rest),
+        rows,
         trained,
         out,
         sources=sorted(set(table["source"].astype(str))) if "source" in table else [],

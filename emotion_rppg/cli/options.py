@@ -107,8 +107,8 @@ Root = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the da
 Coding = Annotated[
     str,
     typer.Option(
-        help="How ratings become classes: midpoint (of the scale), fixed(x) (high above x), "
-        "subject_median, tertiles or as_is (numbers: regression)."
+        help="How ratings become classes: midpoint (of the scale), fixed(x) (high above x; a shell "
+        "needs the whole in quotes), subject_median, tertiles or as_is (numbers: regression)."
     ),
 ]
 Families = Annotated[

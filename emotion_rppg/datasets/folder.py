@@ -96,7 +96,9 @@ class Folder:
         access="yours",
         licence="yours",
         reference="",
-        traps=("ratings need their scale in manifest.json, or a coding fixed(x)",),
+        traps=(
+            "ratings other than 0 and 1 need their scale in manifest.json, or a coding fixed(x)",
+        ),
         verified="verified on real files",
     )
 

@@ -14,6 +14,7 @@ __all__ = [
     "WITH_ENCODER",
     "heads_for",
     "own_classes",
+    "unknown_head",
 ]
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         WITH_ENCODER,
         heads_for,
         own_classes,
+        unknown_head,
     )
 
 

@@ -111,6 +111,11 @@ class Ranges:
         """Convert values back to the units of the features."""
         return np.where(self.positive, np.exp(np.where(self.positive, values, 0.0)), values)
 
+    def in_units(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return first percentile, median and last percentile, (features,) each, in units."""
+        low, middle, high = map(self._unscaled, (self.low, self.middle, self.high))
+        return low, middle, high
+
     def to_dict(self) -> dict[str, Any]:
         """Convert to plain lists for a JSON file."""
         lists = {name: vars(self)[name].tolist() for name in ("low", "middle", "high")}
@@ -130,6 +135,8 @@ class Ranges:
         if len({len(part) for part in (*arrays, positive)}) != 1:
             raise ValueError("ranges of different length")
         low, middle, high = arrays
+        if np.isnan(facts["limit"]):
+            raise ValueError("a limit of ranges that is not a number")
         return cls(low, middle, high, positive, float(facts["limit"]))
 
 

@@ -8,6 +8,7 @@ A head is an unfitted scikit-learn estimator of the array that `design_matrix.ma
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
@@ -32,6 +33,7 @@ from emotion_rppg.emotion.deep.estimator import (
 from emotion_rppg.emotion.dummies import SubjectPrior
 from emotion_rppg.emotion.ensemble import Average
 from emotion_rppg.emotion.wrappers import Calibrated, EqualPriors, OnFeatures
+from emotion_rppg.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,6 +121,22 @@ def heads_for(*, numbers: bool, encoder: str | Path | None = None) -> dict[str, 
         return heads
     kind = SequenceRegressor if numbers else SequenceHead
     return {**heads, "lstm_pretrained": kind(encoder=str(encoder))}
+
+
+def unknown_head(name: str, known: Iterable[str], *, numbers: bool) -> InputError:
+    """Explain that no head has this name, or that the head is for the other kind of target."""
+    listed = f"known: {', '.join(known)}; {WITH_ENCODER}"
+    if name not in {**HEADS, **HEADS_REGRESSION, **DUMMIES, **DUMMIES_REGRESSION}:
+        return InputError(f"unknown head {name!r}; {listed}")
+    if numbers:
+        return InputError(
+            f"the head {name!r} predicts classes, and with the coding as_is the target is a "
+            f"number: choose a head for numbers, or another coding, such as midpoint; {listed}"
+        )
+    return InputError(
+        f"the head {name!r} predicts numbers, and the target has classes: choose a head for "
+        f"classes, or --coding as_is; {listed}"
+    )
 
 
 def own_classes() -> dict[str, type[Any]]:

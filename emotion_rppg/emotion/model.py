@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,10 @@ from emotion_rppg.emotion.complete_cases import as_input_error, complete_cases, 
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
 from emotion_rppg.emotion.design_matrix import CONFIDENCE, Matrix, matrix, trusted_rows
 from emotion_rppg.emotion.feature_ranges import Ranges
+from emotion_rppg.emotion.head_names import head_in_words
+from emotion_rppg.emotion.model_checks import check_config, check_heads, finite
 from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
-from emotion_rppg.emotion.tasks import Task, class_names, code, other_targets
+from emotion_rppg.emotion.tasks import FIXED_OPTION, Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.features import kinds_of_columns
@@ -81,6 +83,9 @@ class Model:
     extraction : Extraction, optional
         How the training table was extracted: new recordings are read in the same way. None if the
         table carried no record of it: the model then predicts from feature tables alone.
+    training : dict
+        Number of windows and people, windows of each class, and settings of the fit; empty for a
+        model of an earlier version.
     """
 
     heads: dict[str, Any]
@@ -97,6 +102,7 @@ class Model:
     channels: tuple[str, ...] | None = None
     ranges: Ranges | None = None
     extraction: Extraction | None = None
+    training: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         targets = (
@@ -153,11 +159,12 @@ class Model:
                 continue
             with as_input_error(target, "cannot predict"):
                 predicted = head.predict(inputs)
+                predicted = finite(np.asarray(predicted, dtype=float), target)
             rows_out.loc[accepted, target] = (
                 [names[int(k)] for k in predicted] if names else predicted
             )
             if names and hasattr(head, "predict_proba"):
-                probabilities = head.predict_proba(inputs)
+                probabilities = finite(head.predict_proba(inputs), target)
                 for column, k in enumerate(head.classes_.astype(int)):
                     rows_out.loc[accepted, f"{target}_p_{names[k]}"] = probabilities[:, column]
         return rows_out.assign(reason=reasons)
@@ -284,6 +291,7 @@ class Model:
             "made_from": self.made_from,
             "extraction": None if self.extraction is None else self.extraction.to_dict(),
             "trained_on": self.trained_on,
+            "training": dict(self.training),
             "note": self.note,
             "calibration_s": self.calibration_s,
             "probabilities": self.probabilities,
@@ -302,7 +310,7 @@ class Model:
             "",
             *([f"**{self.note}**", ""] if self.note else []),
             f"- Predicts: {'; '.join(self.codings.values())}",
-            f"- Heads: {', '.join(f'{t}: {type(h).__name__}' for t, h in self.heads.items())}",
+            f"- Heads: {', '.join(f'{t}: {head_in_words(h)}' for t, h in self.heads.items())}",
             f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
             f"- Features: {', '.join(self.names)}",
             f"- Withholds the prediction of a window without {_listed_kinds(self.kinds)}"
@@ -310,17 +318,31 @@ class Model:
                 "" if self.ranges is None else ", or far outside the training range of the features"
             ),
             f"- Trained on: {subjects}",
+            *(f"- {name}: {value}" for name, value in self.training.items()),
             f"- Input: {self.made_from['source']}, method {self.made_from['method'] or 'none'}, "
             f"windows of {'the whole recording' if length is None else f'{length:g} s'}",
             f"- Extraction: {options}",
             *([] if self.calibration_s is None else [f"- {NEEDS_REST}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
-            "For its accuracy on new people, see the evaluation with which it was selected.",
+            "A fit has no score. For the accuracy on new people, with an interval over people, run",
+            "`emotion-rppg evaluate` on the training table with this head, coding and normalise.",
+            "The prediction is an estimate from the pulse, not what the person feels.",
             "Not a medical device. Not for decisions about a person; in the European Union, not",
             "for workplaces and schools (Regulation (EU) 2024/1689, Article 5(1)(f)).",
         ]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *self._ranges_in_card()]) + "\n"
+
+    def _ranges_in_card(self) -> list[str]:
+        """List the training range of each feature as a Markdown table."""
+        if self.ranges is None:
+            return []
+        rows = zip(self.names, *self.ranges.in_units(), strict=True)
+        return [
+            *("", "## Training range of each feature", "", "| feature | 1 % | median | 99 % |"),
+            "|---|---|---|---|",
+            *(f"| {n} | {low:.4g} | {middle:.4g} | {high:.4g} |" for n, low, middle, high in rows),
+        ]
 
 
 def fit_model(
@@ -399,7 +421,30 @@ def fit_model(
         calibration_s=baseline_s,
         probabilities=probabilities,
         extraction=extraction,
+        training=_training_facts(
+            table[training],
+            {name: y[training] for name, y in labels.items()},
+            classes,
+            normalise=normalise,
+            seed=seed,
+        ),
     )
+
+
+def _training_facts(
+    table: pd.DataFrame,
+    labels: Mapping[str, np.ndarray],
+    classes: Mapping[str, tuple[str, ...]],
+    **settings: Any,
+) -> dict[str, Any]:
+    """Count windows, people and classes of the training rows, and state the settings of the fit."""
+    facts: dict[str, Any] = {"windows": len(table), "people": int(people(table).nunique())}
+    for name, y in labels.items():
+        counts = [f"{text} {int((y == k).sum())}" for k, text in enumerate(classes[name])]
+        numbers = y[np.isfinite(y)]
+        span = f"{numbers.min():g} to {numbers.max():g}" if len(numbers) else ""
+        facts[f"windows by {name}"] = ", ".join(counts) or span
+    return facts | settings
 
 
 def _recorded(table: pd.DataFrame, column: str) -> pd.Series:
@@ -446,14 +491,14 @@ def _class_codes(y: np.ndarray) -> np.ndarray:
 
 
 def _named_head(head: Any, classification: bool, encoder: Any) -> Any:
-    from emotion_rppg.emotion import WITH_ENCODER, heads_for
+    from emotion_rppg.emotion import heads_for, unknown_head
 
     folder = encoder if isinstance(encoder, str | Path) else None
     heads = heads_for(numbers=not classification, encoder=folder)
     if not isinstance(head, str):
         return head
     if head not in heads:
-        raise InputError(f"unknown head {head!r}; known: {', '.join(heads)}; {WITH_ENCODER}")
+        raise unknown_head(head, heads, numbers=not classification)
     return heads[head]
 
 
@@ -466,7 +511,7 @@ def _check_labels(y: np.ndarray, names: tuple[str, ...], target: str) -> None:
         only = names[int(y[0])]
         raise InputError(
             f"every labelled row of {target!r} is {only!r}: a head needs at least two classes; "
-            "try the coding 'subject_median' or 'fixed(x)'"
+            f"try the coding 'subject_median' or a threshold ({FIXED_OPTION})"
         )
 
 
@@ -528,9 +573,11 @@ def load_model(folder: str | Path) -> Model:
             f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want an emotion model: "
             "make one with `emotion-rppg train emotion`"
         )
+    where = f"config.json in {str(folder)!r}"
+    check_config(config, where)
+    targets = config["targets"]
     try:
-        targets = config["targets"]
-        return Model(
+        model = Model(
             heads={t: load_head(Path(folder), t) for t in targets},
             classes={t: tuple(facts["classes"]) for t, facts in targets.items()},
             codings={t: facts["coding"] for t, facts in targets.items()},
@@ -542,12 +589,14 @@ def load_model(folder: str | Path) -> Model:
             extraction=_extraction_in(config),
             trained_on=config["trained_on"],
             note=config.get("note", ""),
+            training=config.get("training", {}),
             calibration_s=config.get("calibration_s"),
             probabilities=config.get("probabilities", "own"),
             encoder=load_encoder(stored) if (stored := Path(folder) / ENCODER).is_dir() else None,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"config.json in {str(folder)!r} is incomplete or damaged ({error}): copy the model "
-            "folder again"
+            f"{where} is incomplete or damaged ({error}): copy the model folder again"
         ) from error
+    check_heads(model, where)
+    return model

@@ -12,6 +12,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ from emotion_rppg.emotion.deep.net import SequenceNet
 from emotion_rppg.emotion.heads import own_classes
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.atomic_files import atomic_file, write_json
+from emotion_rppg.runtime.config_checks import (
+    MAX_NAMES,
+    MAX_OPTION,
+    check_entries,
+    integer,
+    network_options,
+    number,
+    or_null,
+)
 
 DEEP: dict[str, type[Any]] = {
     "SequenceHead": SequenceHead,
@@ -34,8 +44,27 @@ DEEP: dict[str, type[Any]] = {
     "MultiTaskHead": MultiTaskHead,
     "MultiTaskRegressor": MultiTaskRegressor,
 }
+MAX_COLUMNS = 1_000_000  # of a head's input: features, and tokens times their channels
+MAX_UNPACKED = 2 * 10**9  # bytes of a skops file's arrays
 _FITTED: tuple[str, ...] = ("n_features_in_", "n_outputs_", "n_epochs_", "pretrained_")
 _FITTED += ("classes_", "mean_", "scale_", "factor_")
+_RULES = {  # sizes that a deep head's JSON may state
+    "parameters": {
+        "n_features": or_null(integer(0, MAX_NAMES)),
+        "n_token_channels": integer(0, 64, optional=True),
+        "hidden": integer(1, MAX_OPTION, optional=True),
+        "layers": integer(1, 32, optional=True),
+    },
+    "fitted": {
+        "n_features_in_": integer(0, MAX_COLUMNS),
+        "n_outputs_": integer(1, MAX_OPTION),
+        "pretrained_": or_null(network_options()),
+        "factor_": number(1e-9, 1e9, optional=True),
+        "mean_": number(-1e12, 1e12, optional=True),
+        "scale_": number(0, 1e12, optional=True),
+    },
+}
+_WEIGHTS = ("coef_", "intercept_", "dual_coef_", "support_vectors_", "theta_", "beta_")
 # In addition to the types of scikit-learn and NumPy that skops itself trusts.
 TRUSTED = (
     # a deep head within another head: stored as arrays
@@ -140,6 +169,10 @@ def _rebuilt(kind: type[Any], facts: dict[str, Any], content: bytes, where: str)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    for part, rules in _RULES.items():
+        if not isinstance(facts.get(part), dict):
+            raise InputError(f"the description of {where} lacks {part}; copy the folder again")
+        check_entries(facts[part], rules, f"the description of {where}")
     head, fitted = kind(**facts["parameters"]), facts["fitted"]
     for attribute in _FITTED:
         if attribute in fitted:
@@ -171,12 +204,20 @@ def _read_skops(content: bytes, file: Path) -> Any:
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+        if unpacked > MAX_UNPACKED:
+            raise InputError(
+                f"{file} unpacks to {unpacked / 1e9:.1f} GB, want at most {MAX_UNPACKED / 1e9:g} GB"
+            )
         head = skops.io.loads(content, trusted=_trusted_types())
     except UntrustedTypesFoundException as error:
         raise InputError(
             f"{file} names types that no head of this version has, so it was not loaded ({error}): "
             "if an earlier version saved it, fit the model again"
         ) from error
+    except InputError:
+        raise
     except Exception as error:  # a damaged archive may raise anything in skops
         raise InputError(f"{file} is damaged ({error}); copy the model folder again") from error
     from sklearn.tree._tree import Tree
@@ -188,7 +229,18 @@ def _read_skops(content: bytes, file: Path) -> Any:
             f"{file} contains a decision tree with invalid indices, which this package cannot have "
             "written: copy the model folder again"
         )
+    if not all(_is_finite(getattr(part, name, 0)) for part in _parts(head) for name in _WEIGHTS):
+        raise InputError(
+            f"{file} contains weights that are not finite numbers: copy or fit the model again"
+        )
     return head
+
+
+def _is_finite(values: Any) -> bool:
+    """Check an array of weights; parameters of the same name that are no numbers pass."""
+    if not isinstance(values, np.ndarray | float) or np.asarray(values).dtype.kind != "f":
+        return True
+    return bool(np.isfinite(values).all())
 
 
 def _parts(part: Any) -> Iterator[Any]:

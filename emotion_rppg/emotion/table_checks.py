@@ -243,6 +243,8 @@ def _label_faults(table: pd.DataFrame, target: str, coding: str) -> Iterator[str
 
 def _off_scale(table: pd.DataFrame, target: str) -> str:
     """Describe ratings that lie outside their scale; empty if there are none."""
+    from emotion_rppg.emotion.tasks import FIXED_OPTION
+
     if SCALE + target not in table:
         return ""
     texts = table[SCALE + target].fillna("").astype(str)
@@ -255,18 +257,21 @@ def _off_scale(table: pd.DataFrame, target: str) -> str:
     return (
         f"{int(off.sum())} of {int(ratings.notna().sum())} ratings of {target!r} lie outside their "
         f"scale ({_span(ratings[off])}; {SCALE}{target} is {_listed(sorted(bounds))}): correct the "
-        "scale or the ratings, or use the coding 'fixed(x)' with the threshold you mean"
+        f"scale (in manifest.json) or the ratings, or choose the threshold ({FIXED_OPTION})"
     )
 
 
 def _one_class(table: pd.DataFrame, column: str, coding: str, name: str) -> str:
+    from emotion_rppg.emotion.tasks import FIXED_OPTION
+
     labels = f"all labels are {name!r}" if name else "all labels are the same number"
     cells = table[column].dropna()
     if cells.dtype.kind in "fiub":
         labels += f" (ratings {_span(cells)}, coding {coding!r})"
     return (
         f"{column} has only one class: {labels}; a classifier needs two or more: choose another "
-        "coding such as 'fixed(x)' or 'subject_median', or add rows of another class"
+        f"coding such as 'subject_median' or a threshold ({FIXED_OPTION}), or add rows of another "
+        "class"
     )
 
 

@@ -15,6 +15,7 @@ from emotion_rppg.windows import LABEL, SCALE, people
 if TYPE_CHECKING:
     import pandas as pd
 
+FIXED_OPTION = '--coding "fixed(5)"'  # without quotes, a shell refuses the parentheses
 CODINGS = ("midpoint", "fixed(x)", "subject_median", "tertiles", "as_is")
 _FIXED = re.compile(r"fixed\(\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*\)")
 _NAMES = {2: ("low", "high"), 3: ("low", "middle", "high")}
@@ -31,7 +32,7 @@ class Task:
     coding : str
         - ``"midpoint"``: high is *strictly above* the middle of the rating's scale (1..9: above
           5). A rating of exactly the middle is low; tools that use "at least" (≥) make it high and
-          get other class sizes.
+          get other class sizes. Labels 0 and 1 need no scale: theirs is 0..1.
         - ``"fixed(x)"``: high is strictly above x.
         - ``"subject_median"``: high is strictly above the person's own median, each trial counted
           once. It uses the labels of the tested person to define the target: valid as a definition
@@ -56,8 +57,8 @@ class Task:
     def __post_init__(self) -> None:
         if self.threshold is None and self.coding not in set(CODINGS) - {"fixed(x)"}:
             raise InputError(
-                f"unknown coding {self.coding!r}; known: {', '.join(CODINGS)} (x a number, "
-                "as in fixed(5))"
+                f"unknown coding {self.coding!r}; known: {', '.join(CODINGS)}; x is a number, and "
+                f"a shell needs quotes: {FIXED_OPTION}"
             )
 
     @property
@@ -211,14 +212,28 @@ def _midpoints(table: pd.DataFrame, task: Task) -> np.ndarray:
     unknown = [None] * len(table)
     texts = table[column].tolist() if column in table.columns else unknown
     datasets = table["dataset"].tolist() if "dataset" in table.columns else unknown
+    binary = _binary_datasets(table, task)
     middles: dict[tuple[object, object], float] = {}
     thresholds = np.full(len(table), np.nan)
     for i in np.flatnonzero(labelled):
         key = (texts[i] if isinstance(texts[i], str) else None, datasets[i])
-        if key not in middles:
+        if key not in middles and key[0] is None and str(datasets[i]) in binary:
+            middles[key] = 0.5
+        elif key not in middles:
             middles[key] = float(np.mean(_scale(task, *key)))
         thresholds[i] = middles[key]
     return thresholds
+
+
+def _binary_datasets(table: pd.DataFrame, task: Task) -> set[str]:
+    """List the data sets whose ratings are all 0 or 1, and both."""
+    rows = len(table)
+    names = table["dataset"].astype(str).tolist() if "dataset" in table else ["None"] * rows
+    values: dict[str, set[float]] = {}
+    for name, rating in zip(names, _ratings(table, task), strict=True):
+        if np.isfinite(rating):
+            values.setdefault(name, set()).add(float(rating))
+    return {name for name, found in values.items() if found == {0.0, 1.0}}
 
 
 def _scale(task: Task, text: object, dataset: object) -> tuple[float, float]:
@@ -238,9 +253,10 @@ def _scale(task: Task, text: object, dataset: object) -> tuple[float, float]:
         low, high = reader.card.scales[task.target]
         return float(low), float(high)
     raise InputError(
-        f"the rating scale of {task.target!r} in {dataset!r} is unknown (no column "
-        f"{SCALE}{task.target}, no such label on a data set's card): add the column, or use the "
-        "coding 'fixed(x)' with the threshold you mean"
+        f"the rating scale of {task.target!r} in {dataset!r} is unknown: write it into "
+        f'manifest.json ("scales": {{"{task.target}": [1, 9]}}) and extract the table again, or '
+        f"add the column {SCALE}{task.target} (1..9) to the table, or choose the threshold: "
+        f"coding fixed(x), on the command line in quotes ({FIXED_OPTION})"
     )
 
 

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, WITH_ENCODER, heads_for
+from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, heads_for, unknown_head
 from emotion_rppg.emotion.calibration import with_probabilities
 from emotion_rppg.emotion.nested_selection import Selected
 from emotion_rppg.emotion.persistence import has_network
-from emotion_rppg.errors import InputError
 
 SELECTED = "selected"
 
@@ -78,8 +77,8 @@ def _named(
         elif head in available:
             chosen[head] = available[head]
         elif head not in (*dummies, SELECTED):
-            names = ", ".join([*available, *dummies, SELECTED])
-            raise InputError(f"unknown head {head!r}; known: {names}; {WITH_ENCODER}")
+            known = [*available, *dummies, SELECTED]
+            raise unknown_head(head, known, numbers="mean" in dummies)
     if SELECTED in [head for head in heads if isinstance(head, str)]:
         candidates = chosen if len(chosen) > 1 else not_networks
         chosen = {**chosen, SELECTED: Selected(list(candidates.items()))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.safe_io import MB, check_file
 
+MAX_PIXELS = 67_108_864  # of an image: 8192×8192
 # time (s) and uint8 RGB image (h, w, 3) of each frame
 TimedFrames = Iterator[tuple[float, np.ndarray]]
 
@@ -19,11 +21,37 @@ def decode_image(content: bytes, name: str) -> np.ndarray:
     import cv2
 
     image = None
-    if content:
+    if _within_limits(content, name):
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{name} cannot be read as an image: copy it again")
     return np.ascontiguousarray(image[..., ::-1])
+
+
+def _within_limits(content: bytes, name: str) -> bool:
+    """Check the size in an image's header before it is decoded; False without such a header.
+
+    Raises
+    ------
+    InputError
+        The image has too many pixels.
+    """
+    from PIL import Image
+
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        Image.MAX_IMAGE_PIXELS = None  # its own limit would be a warning
+        width, height = Image.open(BytesIO(content)).size
+    except Exception:  # a damaged file may raise anything in a plugin
+        return False
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{name} has {width}×{height} pixels, more than {MAX_PIXELS / 1e6:.0f} million: is it "
+            "the right file?"
+        )
+    return True
 
 
 def read_image_files(timed_paths: Iterable[tuple[float, Path]]) -> TimedFrames:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emotion_rppg.emotion.head_names import head_in_words
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.trust import beats_of, kind_of, wave_of
 from emotion_rppg.pulse.person_wave import PersonWave
@@ -14,7 +15,7 @@ from emotion_rppg.report.page import Page, Section, write_page
 from emotion_rppg.report.plots import signals
 from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_time
 from emotion_rppg.runtime.atomic_files import atomic_folder
-from emotion_rppg.runtime.provenance import write_run
+from emotion_rppg.runtime.provenance import versions, write_run
 from emotion_rppg.runtime.tables import write_intervals, write_table, write_wave
 from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.windows import FACE_PLACE, OK, PERSON
@@ -98,6 +99,7 @@ def _write(
             output, parts = _write_person(own, wave, model, fresh, number)
             outputs.append(output)
             sections += parts
+        sections.append(Section("Recording, model, versions", _facts(rows, model, arguments)))
         lead = "Estimates by a model from one recording. They are not a diagnosis."
         page = Page("Prediction", lead, sections, _closing(rows))
         write_page(page, fresh / "report.html")
@@ -108,6 +110,40 @@ def _write(
 def _closing(rows: pd.DataFrame) -> str:
     """State in one line how many windows have no prediction, and the most frequent reason."""
     return f"Withheld: {abstained(rows) or f'nothing; all {len(rows)} windows are predicted'}."
+
+
+def _facts(rows: pd.DataFrame, model: Model, arguments: Mapping[str, Any]) -> list[str]:
+    """State the recording, the model, whether the person was in its training, and the versions."""
+    names = [f"{t}: {head_in_words(head)}" for t, head in model.heads.items()]
+    libraries = ", ".join(f"{name} {version}" for name, version in versions().items())
+    given = arguments.get("given") or []
+    files = ", ".join(map(str, given if isinstance(given, list | tuple) else [given]))
+    rest = arguments.get("calibrate")
+    return [
+        *([f"Recording: {files}."] if files else []),
+        *([f"Rest: {rest}."] if rest else []),
+        f"Model: {arguments.get('model') or 'in memory'}; {'; '.join(names)}.",
+        _in_training(rows, model),
+        f"Versions: {libraries}.",
+    ]
+
+
+def _in_training(rows: pd.DataFrame, model: Model) -> str:
+    """State whether the person of the rows was in the model's training, as far as names tell."""
+    sizes = ", ".join(f"{len(who)} of {name}" for name, who in model.trained_on.items())
+    known = {f"{dataset}/{subject}" for dataset, who in model.trained_on.items() for subject in who}
+    if not {"dataset", "subject"} <= set(rows):
+        return f"Training: people {sizes}; whether this person is one of them is not known."
+    own = dict.fromkeys(rows["dataset"].astype(str) + "/" + rows["subject"].astype(str))
+    if seen := [name for name in own if name in known]:
+        return (
+            f"Training: people {sizes}. {', '.join(seen)} is one of them: the prediction says "
+            "nothing about the accuracy on new people."
+        )
+    return (
+        f"Training: people {sizes}. None is called {', '.join(own)}, as far as the names of data "
+        "set and subject tell."
+    )
 
 
 def _write_person(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,17 +125,63 @@ def load_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], whe
     Raises
     ------
     InputError
-        Tensors are missing, unexpected or of another shape; the message lists them.
+        Tensors are missing, unexpected, of another shape or not finite; the message lists them.
     """
+    _check_state(module, tensors, where)
+    module.load_state_dict(dict(tensors))
+
+
+def restored(
+    build: Callable[[], torch.nn.Module], tensors: Mapping[str, torch.Tensor], where: str
+) -> torch.nn.Module:
+    """Build a network and load its tensors; nothing is allocated before their shapes fit.
+
+    Raises
+    ------
+    InputError
+        As in `load_state`; or the network cannot be built with its options.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):  # shapes without memory
+            shapes = build()
+    except (TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise InputError(f"the options of {where} cannot be used: {reason}") from error
+    _check_state(shapes, tensors, where)
+    module = build()
+    module.load_state_dict(dict(tensors))
+    return module
+
+
+def _check_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], where: str) -> None:
     own = module.state_dict()
     problems = [f"missing {k}" for k in own if k not in tensors]
     problems += [f"unexpected {k}" for k in tensors if k not in own]
+    shared = [k for k in own if k in tensors]
     problems += [
         f"{k} is {tuple(tensors[k].shape)}, want {tuple(own[k].shape)}"
-        for k in own
-        if k in tensors and tensors[k].shape != own[k].shape
+        for k in shared
+        if tensors[k].shape != own[k].shape
+    ]
+    problems += [
+        f"{k} has values that are not finite, complex ones or a variance below 0"
+        for k in shared
+        if not _sound(k, tensors[k])
     ]
     if problems:
         shown = "; ".join(problems[:6]) + (" …" if len(problems) > 6 else "")
         raise InputError(f"{where} does not fit {type(module).__name__}: {shown}")
-    module.load_state_dict(dict(tensors))
+
+
+def _sound(name: str, tensor: torch.Tensor) -> bool:
+    """Check for finite real numbers; a mean of inputs may be NaN, where none was in training."""
+    import torch
+
+    if name.endswith("standardise.mean"):
+        return not bool(torch.isinf(tensor).any())
+    variance = name.endswith("running_var")
+    return not tensor.is_complex() and bool(
+        torch.isfinite(tensor).all() and not (variance and (tensor < 0).any())
+    )

@@ -165,15 +165,18 @@ def predict(
         table, failures = read_all_like(trained, recordings, **options)
     else:
         table = checked_table(video_or_table)
-    rest = calibrate
+    rest, segment = calibrate, None
     if isinstance(calibrate, str | Path):
-        rest = Rest.parse(calibrate).table(trained, channel=channel, **options)
+        segment = Rest.parse(calibrate)
+        rest = segment.table(trained, channel=channel, **options)
     elif isinstance(calibrate, Video):
         recordings = recordings_like(trained, calibrate, channel=channel)
         rest, _ = read_all_like(trained, recordings, **options)
     for shift in {trained.shift(source) for source in set(table["source"])} - {""}:
         _log.warning("%s", shift)
     rows = trained.predict(table, rest=rest)
+    if segment is not None and isinstance(video_or_table, str | Path):
+        rows = segment.withhold_own(rows, rest, [Path(video_or_table)], trained)
     rows.attrs["failures"] = failures
     return rows
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import EVERYBODY, Extraction, NotStored
-from emotion_rppg.features import kinds_of
+from emotion_rppg.features import check_families, kinds_of
 from emotion_rppg.features.baseline_columns import VS_BASELINE
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.features.family import PULSE
@@ -173,6 +173,9 @@ def extraction_for(
         The recordings cannot be read with these options; the message lists all reasons.
     """
     options = _locate_network(model, weights)
+    if not options.families:
+        raise InputError("the model lists no feature families, so no recording can be read for it")
+    check_families(options.families)
     faults = [
         *_not_stored(model, options),
         *_other_region(options, region),

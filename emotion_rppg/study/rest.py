@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -92,6 +93,48 @@ class Rest:
                 )
             recordings = [_segment(recordings[0], self.start_s, self.end_s)]
         return read_all_like(model, recordings, progress=progress, **options)[0]
+
+    def withhold_own(
+        self, rows: pd.DataFrame, rest: pd.DataFrame, given: Sequence[Path], model: Model
+    ) -> pd.DataFrame:
+        """Withhold the predictions of windows that overlap the rest they are compared with.
+
+        Parameters
+        ----------
+        rows : predictions of ``model``
+        rest : output of `table`
+        given : the files and folders that were predicted
+
+        Raises
+        ------
+        InputError
+            The rest is all that was to be predicted.
+        """
+        import numpy as np
+
+        own = self.path.resolve()
+        if not any(own == path.resolve() or path.resolve() in own.parents for path in given):
+            return rows
+        names = [c for c in ("dataset", "subject", "session", "trial") if c in rows and c in rest]
+        at_rest = set(map(tuple, rest[names].astype(str).to_numpy()))
+        same = [name in at_rest for name in map(tuple, rows[names].astype(str).to_numpy())]
+        start_s, end_s = self.start_s or 0.0, math.inf if self.end_s is None else self.end_s
+        overlap = (rows["start_s"] < end_s) & (rows["start_s"] + rows["duration_s"] > start_s)
+        overlap &= np.array(same, dtype=bool)
+        if overlap.all():
+            raise InputError(
+                f"--calibrate {self.path} is the stretch that is to be predicted, and a rest is "
+                f"not compared with itself: give a segment of it, such as {self.path}@0-240, or "
+                "another recording of the person's rest"
+            )
+        rows = rows.copy()
+        for target in model.targets:
+            empty = "" if model.classes[target] else float("nan")
+            rows.loc[overlap, target] = empty
+            columns = [f"{target}_p_{name}" for name in model.classes[target]]
+            rows.loc[overlap, columns] = float("nan")
+        rows.loc[overlap, "reason"] = "part of the rest (--calibrate) that it is compared with"
+        return rows
 
     def _windows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Select the windows of a feature table that lie within the segment."""

@@ -28,6 +28,7 @@ from emotion_rppg.video.deinterlace import deinterlaced_frames, is_interlaced
 log = logging.getLogger(__name__)
 
 DEBIAN_PACKAGES = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0"}
+MAX_PIXELS = 67_108_864  # of a frame: 8192×8192; 8K video has 33 million
 TRUNCATED = 0.95  # containers miscount by a few frames; below this share the file is truncated
 
 
@@ -185,6 +186,15 @@ def _open(path: Path) -> Any:
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError(_not_a_video(path))
+    width, height = (
+        int(capture.get(side)) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    if width * height > MAX_PIXELS:  # before a frame is decoded
+        capture.release()
+        raise InputError(
+            f"{path} has frames of {width}×{height} pixels, more than {MAX_PIXELS / 1e6:.0f} "
+            "million: make a smaller copy, e.g. ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
+        )
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
     return capture
 

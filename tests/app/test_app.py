@@ -45,7 +45,7 @@ VISIT = """
 import os, sys
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from gradio_client import Client, handle_file
 from emotion_rppg.app import page, serve
 
@@ -65,6 +65,20 @@ with page() as blocks:
             assert refused.code in (403, 404), refused
         else:
             raise AssertionError(f"served {path}")
+    def status(where, data=None, **headers):
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            return urlopen(Request(address + where, data, headers)).status
+        except HTTPError as refused:
+            return refused.code
+    body = {"data": b'{"data": [null, null, "green"]}', "Content_Type": "application/json"}
+    for where, sent in (("", {}), ("gradio_api/call/read", body)):
+        own = address.rstrip("/")
+        assert status(where, **sent) == status(where, **sent, Origin=own) == 200, where
+        assert status(where, **sent, Host="evil.example") == 403, where
+        assert status(where, **sent, Origin="http://evil.example") == 403, where
+        assert status(where, **sent, Sec_Fetch_Site="cross-site") == 403, where
+    assert status("gradio_api/queue/data?session_hash=a", Origin="http://evil.example") == 403
     assert any(place.rglob("*.mp4"))
     blocks.close()
 assert not place.exists()
@@ -77,6 +91,7 @@ def test_the_page_reads_an_upload_serves_no_other_file_and_deletes_its_files() -
     run = [sys.executable, "-c", VISIT, str(CLIP)]  # by itself: the server leaves sockets open
     done = subprocess.run(run, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr  # a video that is missing is a message on the page
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,7 @@ VERBS = (
     "evaluate",
     "predict",
     "convert",
+    "export",
     "cache",
 )
 
@@ -194,6 +196,22 @@ def test_a_progress_bar_is_drawn_on_a_terminal_only(
         bar(30, 300)
     assert shown in err.getvalue()
     assert terminal or not err.getvalue()
+
+
+def test_a_log_file_gets_a_line_of_progress(monkeypatch) -> None:
+    err = io.StringIO()
+    monkeypatch.setattr("sys.stderr", err)
+    monkeypatch.setattr("emotion_rppg.cli.console.LINE_EVERY_S", 0.01)
+    with progress_bar("reading") as bar:
+        bar(30, 300)
+        for _ in range(1000):
+            if "30 of 300" in err.getvalue():
+                break
+            time.sleep(0.01)
+    first = err.getvalue()
+    assert "emotion-rppg: reading: 30 of 300, 0.0 min so far\n" in first
+    time.sleep(0.05)
+    assert err.getvalue() == first  # the lines end with the work
 
 
 def test_a_verb_starts_and_ends_without_long_garbage_collections() -> None:

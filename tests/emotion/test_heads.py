@@ -9,7 +9,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import has_fit_parameter
 
-from emotion_rppg.emotion import DUMMIES, DUMMIES_REGRESSION, HEADS, HEADS_REGRESSION
+from emotion_rppg.emotion import (
+    DUMMIES,
+    DUMMIES_REGRESSION,
+    HEADS,
+    HEADS_REGRESSION,
+    unknown_head,
+)
 from emotion_rppg.emotion.calibration import Platt
 from emotion_rppg.emotion.model import load_model
 from emotion_rppg.emotion.wrappers import Calibrated, temperature
@@ -330,3 +336,14 @@ def test_a_dummy_ignores_features_and_missing_values(name):
     np.testing.assert_array_equal(
         fitted.predict_proba(X), fitted.predict_proba(np.full_like(X, np.nan))
     )
+
+
+def test_a_head_for_the_other_kind_of_target_is_named_as_such():
+    message = str(unknown_head("logistic", HEADS_REGRESSION, numbers=True))
+    assert (
+        "'logistic' predicts classes, and with the coding as_is the target is a number" in message
+    )
+    assert "known: ridge" in message
+    message = str(unknown_head("ridge", HEADS, numbers=False))
+    assert "'ridge' predicts numbers, and the target has classes" in message
+    assert str(unknown_head("tree", HEADS, numbers=False)).startswith("unknown head 'tree'; known:")

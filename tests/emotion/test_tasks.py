@@ -107,6 +107,22 @@ def test_without_a_scale_column_the_data_sets_card_gives_the_scale(monkeypatch):
         code(rated(40.0, 60.0, scale=None, dataset="b"), Task("arousal"))
 
 
+def test_labels_0_and_1_need_no_scale():
+    table = pd.concat([rated(0.0, 1.0, 1.0, scale=None), rated(2.0, 8.0, dataset="b")])
+    assert code(table, Task("arousal")).tolist() == [0, 1, 1, 0, 1]
+    assert "(above 0.5 or 5)" in Task("arousal").rule(table)
+    for ratings in ((1.0, 1.0), (0.0, 1.0, 2.0)):  # which could be the low end of any scale
+        with pytest.raises(InputError, match="scale of 'arousal' in 'a' is unknown"):
+            code(rated(*ratings, scale=None), Task("arousal"))
+
+
+def test_messages_that_recommend_a_threshold_quote_it_for_a_shell():
+    with pytest.raises(InputError, match=r'manifest\.json .*--coding "fixed\(5\)"'):
+        code(rated(40.0, 60.0, scale=None), Task("arousal"))
+    with pytest.raises(InputError, match=r'quotes: --coding "fixed\(5\)"'):
+        Task("arousal", "fixed")
+
+
 def test_a_row_without_a_label_needs_no_scale():
     assert np.isnan(code(rated(np.nan, scale=None), Task("arousal"))).all()
 

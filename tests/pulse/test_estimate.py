@@ -1,5 +1,6 @@
 """From video to wave: method names, gaps, overlap-add, polarity, imports."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -261,11 +262,21 @@ def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
     for name, change in (
         ("kind", {"kind": "emotion"}),
         ("network", {"network": "physnot"}),
-        ("lacks", {"size": None}),
+        ("lacks size", {"size": None}),
         ("cannot be used", {"options": {"depth": 3}}),
-        ("cannot be used: could not convert", {"rate_hz": "fast"}),
-        ("want rate_hz, size and crop_width above 0", {"rate_hz": 0}),
-        ("a polarity of 1 or -1", {"polarity": 0}),
+        ("has rate_hz 'fast'", {"rate_hz": "fast"}),
+        ("has rate_hz 0", {"rate_hz": 0}),
+        ("has rate_hz 1000000000.0", {"rate_hz": 1e9}),
+        ("has size -1", {"size": -1}),
+        ("pixels a second", {"size": 512, "rate_hz": 240}),
+        ("has lag_s nan", {"lag_s": float("nan")}),
+        ("has crop_width inf", {"crop_width": float("inf")}),
+        ("want one of 1, -1", {"polarity": 0}),
+        ("has network", {"network": ["physnet"]}),
+        ("has trained_on", {"trained_on": {"a": 3}}),
+        ("numbers up to 4096", {"network": "cnn2d_lstm", "options": {"hidden": 10**6}}),
+        ("negative dimension", {"network": "cnn3d", "options": {"width": -64}}),
+        ("does not fit CNN2DLSTM", {"network": "cnn2d_lstm", "options": {"hidden": 4096}}),
     ):
         folder = tmp_path / name
         shutil.copytree(network_folder, folder)
@@ -279,6 +290,36 @@ def test_damaged_folders_are_refused(network_folder, tmp_path) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(InputError, match="damaged"):
         load_network(tmp_path / "kind")
+
+
+def test_weights_that_are_not_finite_numbers_are_refused(network_folder, tmp_path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    for name, key, value in (
+        ("nan", "ConvBlock1.0.weight", float("nan")),
+        ("inf", "ConvBlock5.0.bias", float("inf")),
+        ("variance", "ConvBlock5.1.running_var", -1.0),
+        ("complex", "ConvBlock5.0.bias", 1j),
+    ):
+        folder = tmp_path / name
+        shutil.copytree(network_folder, folder)
+        tensors = load_file(folder / "model.safetensors")
+        tensors[key] = torch.full_like(tensors[key], value, dtype=torch.tensor(value).dtype)
+        save_file(tensors, folder / "model.safetensors")
+        with pytest.raises(InputError, match=f"{key} has values that are not finite"):
+            load_network(folder)
+
+
+def test_a_wave_that_is_not_finite_is_refused(network_folder) -> None:
+    from dataclasses import replace
+
+    import torch
+
+    net = load_network(network_folder, device="cpu")
+    overflowing = replace(net, module=lambda x: torch.full((1, x.shape[2]), torch.inf))
+    with pytest.raises(InputError, match="not finite"):
+        overflowing(np.zeros((32, 16, 16, 3)))
 
 
 @pytest.mark.slow

@@ -1,12 +1,17 @@
 """The report of a prediction has figures only of what there is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from emotion_rppg import load
+from emotion_rppg._version import __version__
 from emotion_rppg.report.prediction import write_prediction
 from emotion_rppg.signals import Signal
+
+ARGUMENTS = {"given": ["anna.csv"], "model": "stress", "calibrate": "anna.csv@0-30"}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def written(tmp_path, model, wave: Signal, reason: str) -> str:
             "reason": [reason],
         }
     )
-    write_prediction(rows, wave, model, tmp_path / "out", arguments={})
+    write_prediction(rows, wave, model, tmp_path / "out", arguments=ARGUMENTS)
     return (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
@@ -42,6 +47,18 @@ def test_a_prediction_is_drawn_with_wave_and_intervals(tmp_path, model) -> None:
     assert "Inter-beat intervals" in page
     assert "Prediction of each window" in page
     assert "Withheld: nothing; all 1 windows are predicted." in page
+
+
+def test_the_report_names_recording_model_head_versions_and_training(tmp_path, model) -> None:
+    pulse = Signal(np.cos(2 * np.pi * 1.2 * np.arange(60 * 64) / 64), 64, kind="bvp")
+    page = written(tmp_path, model, pulse, "ok")
+    for text in (
+        *("Recording: anna.csv.", "Rest: anna.csv@0-30.", "Model: stress; stress: logistic"),
+        *("None is called study/1", f"emotion_rppg {__version__}", f"numpy {np.__version__}"),
+    ):
+        assert text in page, text
+    page = written(tmp_path, replace(model, trained_on={"study": ["1"]}), pulse, "ok")
+    assert "study/1 is one of them" in page
 
 
 def test_nothing_is_drawn_of_intervals_and_predictions_that_do_not_exist(tmp_path, model) -> None:

@@ -60,16 +60,33 @@ def test_a_segment_is_the_same_rest_as_a_file_and_as_a_table_of_it(model, tmp_pa
     whole = predict(session, model, calibrate=f"{session}@0-60")
     table = write_table(extract(session, **WINDOWS), tmp_path / "table.csv")
     by_table = predict(session, model, calibrate=f"{table}@0-60")
-    pd.testing.assert_frame_equal(whole, predict(session, model, calibrate=rest), rtol=0.02)
-    pd.testing.assert_frame_equal(whole, by_table, rtol=0.02)
+    by_file = predict(session, model, calibrate=rest)
+    pd.testing.assert_frame_equal(by_file, by_table, rtol=0.02)
+    pd.testing.assert_frame_equal(whole[2:], by_file[2:], rtol=0.02)
     later = predict(session, model, calibrate=f"{session}@120-180")
-    assert list(whole["stress"]) == ["low"] * 4 + ["high"] * 2
-    assert list(later["stress"]) == ["low"] * 6  # compared with its own stress
+    assert list(by_file["stress"]) == ["low"] * 4 + ["high"] * 2
+    assert list(whole["stress"]) == ["", "", "low", "low", "high", "high"]
+    assert list(later["stress"]) == ["low"] * 4 + ["", ""]  # compared with the stress
+    assert whole["stress_p_high"].isna().tolist() == [True, True] + [False] * 4
+    assert set(whole["reason"][:2]) == {"part of the rest (--calibrate) that it is compared with"}
     words = ["predict", str(session), "--model", str(model), "--calibrate", f"{session}@0-60"]
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
     written = pd.read_csv(tmp_path / "out" / "prediction.csv")["stress_p_high"]
-    assert written.to_numpy() == pytest.approx(whole["stress_p_high"].to_numpy(), abs=1e-4)
+    expected = whole["stress_p_high"].to_numpy()
+    assert written.to_numpy() == pytest.approx(expected, abs=1e-4, nan_ok=True)
+
+
+@pytest.mark.slow
+def test_a_rest_that_is_all_of_the_tested_recording_is_refused(model, tmp_path) -> None:
+    rest = wave(tmp_path / "rest.csv", 2.0)
+    for calibrate in (rest, f"{rest}@0-60"):
+        with pytest.raises(InputError, match=r"is the stretch that is to be predicted.*@0-240"):
+            predict(rest, model, calibrate=calibrate)
+    words = ["predict", rest, "--model", model, "--calibrate", rest, "--out", tmp_path / "out"]
+    done = CliRunner().invoke(app, list(map(str, words)))
+    assert done.exit_code == 2
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_name_with_an_at_sign_is_a_file(tmp_path) -> None:

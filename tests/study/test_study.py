@@ -220,5 +220,5 @@ def test_a_folder_that_is_no_emotion_model_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="want an emotion model"):
         load(tmp_path)
     (tmp_path / "config.json").write_text('{"kind": "emotion"}')
-    with pytest.raises(InputError, match="incomplete or damaged"):
+    with pytest.raises(InputError, match="cannot be used: it lacks targets, features"):
         load(tmp_path)

@@ -185,6 +185,16 @@ def test_a_missing_system_library_is_named(monkeypatch: pytest.MonkeyPatch, clip
         describe_video(clip)
 
 
+def test_frames_of_absurd_size_are_refused_before_they_are_decoded(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emotion_rppg.video.frames.MAX_PIXELS", 1000)
+    monkeypatch.setattr("emotion_rppg.video.frames._decoded", None)
+    for read in (describe_video, lambda path: next(read_frames(path))):
+        with pytest.raises(InputError, match=r"has frames of \d+×\d+ pixels, more than"):
+            read(clip)
+
+
 def test_describe_states_size_rate_and_duration(clip: Path) -> None:
     facts = describe_video(clip)
     assert (facts.width, facts.height, facts.frames, facts.rotation) == (160, 120, 90, 0)

@@ -91,11 +91,9 @@ class SequenceNet(BaseEstimator):
 
     def restore(self, tensors: dict[str, Tensor], where: str) -> None:
         """Build the network and load its fitted weights; ``where`` names them in errors."""
-        from emotion_rppg.runtime.model_folders import load_state
+        from emotion_rppg.runtime.model_folders import restored
 
-        module = self.build().double()
-        load_state(module, tensors, where)
-        self.module_ = module.eval()
+        self.module_ = restored(lambda: self.build().double(), tensors, where).eval()
 
     def _encoder(self) -> Any:
         from emotion_rppg.emotion.deep.convolutional import Convolutional

@@ -20,18 +20,40 @@ from emotion_rppg.emotion.deep.encoders import (
     Standardise,
     deterministic_single_thread,
 )
-from emotion_rppg.emotion.deep.seq2seq import Autoencoder, build, checked_tokens, in_writing_order
+from emotion_rppg.emotion.deep.seq2seq import (
+    ORDERS,
+    Autoencoder,
+    build,
+    checked_tokens,
+    in_writing_order,
+)
 from emotion_rppg.emotion.design_matrix import lengths_of
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.sequences import INPUTS
 from emotion_rppg.recurrent import Gates
 from emotion_rppg.runtime.atomic_files import CONFIG, atomic_folder, write_json
-from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config, save_tensors
+from emotion_rppg.runtime.config_checks import (
+    check_entries,
+    mapping,
+    network_options,
+    one_of,
+    people,
+    text,
+)
+from emotion_rppg.runtime.model_folders import load_tensors, read_config, restored, save_tensors
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KIND = "encoder"
+_PARTS = ("network", "standardise")
+_RULES = {
+    "options": network_options(),
+    "trained_on": people(),
+    "training": mapping(),
+    "reads": text(),
+    "order": one_of(ORDERS),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,13 +183,13 @@ def load_encoder(folder: str | Path) -> Pretrained:
             f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want an encoder: make "
             "one with `emotion-rppg train encoder`"
         )
-    try:
-        options = dict(config["options"])
-        facts = [config[name] for name in ("trained_on", "training", "reads", "order")]
-        network, standardise = build(**options)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise InputError(f"config.json in {str(folder)!r} is damaged: {error}") from error
-    modules = nn.ModuleDict({"network": network, "standardise": standardise})
-    load_state(modules, load_tensors(folder), str(folder))
-    modules.eval()
+    check_entries(config, _RULES, f"config.json in {str(folder)!r}")
+    options = dict(config["options"])
+    facts = [config[name] for name in ("trained_on", "training", "reads", "order")]
+    modules = restored(
+        lambda: nn.ModuleDict(dict(zip(_PARTS, build(**options), strict=True))),
+        load_tensors(folder),
+        str(folder),
+    ).eval()
+    network, standardise = (getattr(modules, name) for name in _PARTS)
     return Pretrained(network, standardise, options, *facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +21,19 @@ from emotion_rppg.pulse.inference.overlap_add import (
 )
 from emotion_rppg.pulse.inference.spatial_refinement import wave_of_crops
 from emotion_rppg.pulse.methods import detrend
+from emotion_rppg.runtime.config_checks import (
+    Rule,
+    check_entries,
+    integer,
+    mapping,
+    network_options,
+    number,
+    one_of,
+    or_null,
+    people,
+)
 from emotion_rppg.runtime.devices import pick_device
-from emotion_rppg.runtime.model_folders import load_state, load_tensors, read_config
+from emotion_rppg.runtime.model_folders import load_tensors, read_config, restored
 from emotion_rppg.runtime.threads import planned_torch_threads
 from emotion_rppg.video.face_tracking import WIDEN
 
@@ -31,6 +42,7 @@ if TYPE_CHECKING:
 
 
 SIZE = 32  # pixels a side of the default network's crops
+MAX_PIXELS_PER_S = 4e6  # 180×180 at 120 Hz: bounds the memory of a network from a stranger
 
 
 BUNDLED = {"physnet": Path(__file__).parents[1] / "weights" / "physnet"}  # trained networks
@@ -75,6 +87,12 @@ class Network:
             x = x.permute(3, 0, 1, 2)[None].to(self.device)
             wave = self.module(NORMALISATIONS[self.config["normalisation"]](x))
         found = wave[0].float().cpu().numpy().astype(float)
+        if not np.isfinite(found).all():
+            raise InputError(
+                f"the pulse network {self.config['network']!r} gives numbers that are not finite: "
+                "its weights are damaged or the precision of the device is too low; copy or train "
+                "it again"
+            )
         if self.config.get("output") == "derivative":
             found = detrend(np.cumsum(standardise(found)), self.rate_hz)
         return standardise(found) * self.config["polarity"]
@@ -91,6 +109,22 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
         No folder of a pulse network; a config.json or weights that cannot be used.
     """
     from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino
+
+    module, config = load_module(folder)
+    if device == OPENVINO:
+        return Network(OpenVino(module), config, "cpu")
+    resolved = pick_device(device)
+    return Network(Accelerated(module, resolved), config, resolved)
+
+
+def load_module(folder: str | Path) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """Load the network of a folder on the CPU, as it was trained, and its checked config.json.
+
+    Raises
+    ------
+    InputError
+        As `load_network`.
+    """
     from emotion_rppg.pulse.networks import NETWORKS
     from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 
@@ -99,33 +133,36 @@ def load_network(folder: str | Path, *, device: str = "auto") -> Network:
         raise InputError(
             f"{str(folder)!r} holds a model of kind {config.get('kind')!r}, want a pulse network"
         )
-    needed = ("network", "options", "rate_hz", "size", "normalisation", "polarity", "lag_s")
-    missing = [key for key in needed if key not in config]
-    if missing:
-        raise InputError(f"config.json in {str(folder)!r} lacks {', '.join(missing)}")
-    for key, table in (("network", NETWORKS), ("normalisation", NORMALISATIONS)):
-        if config[key] not in table:
-            raise InputError(
-                f"config.json in {str(folder)!r} names the {key} {config[key]!r}; "
-                f"known: {', '.join(table)}"
-            )
-    try:
-        values = {k: float(config[k]) for k in ("rate_hz", "size", "polarity", "lag_s")}
-        values["crop_width"] = float(config.get("crop_width", WIDEN))
-        module = NETWORKS[config["network"]](**config["options"])
-    except (TypeError, ValueError) as error:
-        raise InputError(f"config.json in {str(folder)!r} cannot be used: {error}") from error
-    positive = min(values["rate_hz"], values["size"], values["crop_width"]) > 0
-    if not (positive and values["size"] >= 1 and abs(values["polarity"]) == 1):
+    where = f"config.json in {str(folder)!r}"
+    check_entries(config, _rules(NETWORKS, NORMALISATIONS), where)
+    pixels_per_s = config["size"] ** 2 * config["rate_hz"]
+    if pixels_per_s > MAX_PIXELS_PER_S:
         raise InputError(
-            f"config.json in {str(folder)!r} has {values}: want rate_hz, size and crop_width above "
-            "0, and a polarity of 1 or -1"
+            f"{where} wants {pixels_per_s:.3g} pixels a second (size² × rate_hz): want at most "
+            f"{MAX_PIXELS_PER_S:.3g}"
         )
-    load_state(module, load_tensors(folder), str(folder))
-    if device == OPENVINO:
-        return Network(OpenVino(module), config, "cpu")
-    resolved = pick_device(device)
-    return Network(Accelerated(module, resolved), config, resolved)
+    network = NETWORKS[config["network"]]
+    tensors = load_tensors(folder)
+    return restored(lambda: network(**config["options"]), tensors, str(folder)), config
+
+
+def _rules(networks: Mapping[str, Any], normalisations: Mapping[str, Any]) -> dict[str, Rule]:
+    """List what the entries of a pulse network's config.json must be."""
+    return {
+        "network": one_of(tuple(networks)),
+        "options": network_options(),
+        "rate_hz": number(1, 240),
+        "size": integer(16, 512),
+        "normalisation": one_of(tuple(normalisations)),
+        "polarity": one_of((1, -1)),
+        "lag_s": number(-5, 5),
+        "output": one_of(("wave", "derivative"), optional=True),
+        "crop_width": number(0.5, 10, optional=True),
+        "trained_on": people(optional=True),
+        "training": mapping(optional=True),
+        "source": or_null(mapping()),
+        "check": or_null(mapping()),
+    }
 
 
 def waveform_from_clip(

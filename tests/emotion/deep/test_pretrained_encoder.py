@@ -239,10 +239,10 @@ def test_a_saved_encoder_lists_its_people_and_embeds_the_same(tmp_path, pretrain
     ("change", "message"),
     [
         (lambda config: config.update(kind="pulse"), "want an encoder"),
-        (lambda config: config.pop("trained_on"), "damaged"),
+        (lambda config: config.pop("trained_on"), "lacks trained_on"),
         (lambda config: config["options"].update(hidden=3), "does not fit"),
         (lambda config: config["options"].update(cell="tree"), "unknown cell"),
-        (lambda config: config["options"].update(unheard_of=3), "damaged"),
+        (lambda config: config["options"].update(unheard_of=3), "options of .* cannot be used"),
     ],
 )
 def test_a_folder_without_a_valid_encoder_is_rejected(tmp_path, pretrained, change, message):
