@@ -41,6 +41,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "baseline": (*_NUMBER, *_TEXT, *_NONE),
     "encoder": (str, dict, *_NONE),
     "min_quality": (*_NUMBER, *_NONE),
+    "edits": (bool,),
 }
 
 
@@ -94,6 +95,8 @@ class Extraction:
         Encoder of the embeddings.
     min_quality : float, optional
         Quality below which a window is withheld; None: the default of its signal kind.
+    edits : bool
+        Whether beats that a person corrected (``RECORDING.beats.json``) replace the detected ones.
 
     Examples
     --------
@@ -117,12 +120,15 @@ class Extraction:
     baseline: str | float | None = None
     encoder: Any = None
     min_quality: float | None = None
+    edits: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.families, str):
             raise InputError(
                 f"families is a list of names, got {self.families!r}: write ({self.families!r},)"
             )
+        if not isinstance(self.edits, bool):
+            raise InputError(f"edits is True or False, got {self.edits!r}")
         if isinstance(self.face, str) and self.face.lower() != EVERYBODY:
             raise InputError(f"face is a number from 1 or {EVERYBODY!r}, got {self.face!r}")
         normalised: dict[str, Any] = {
@@ -189,7 +195,7 @@ def _plain(value: Any) -> Any:
 
 
 def _fits(name: str, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, _TYPES[name]):
+    if isinstance(value, bool) != (_TYPES[name] == (bool,)) or not isinstance(value, _TYPES[name]):
         return False
     if name == "face" and isinstance(value, str):
         return value == EVERYBODY

@@ -85,6 +85,20 @@ class Video:
         return f"Video({str(self.path)!r}, {self.start_s:g} s – {end}{region})"
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a signal of a recording is stored: its file, and which part of the file.
+
+    ``channel`` is the column or channel that was chosen by name; ``start_s`` and ``end_s`` are the
+    segment of the file that belongs to the recording, None for its start and its end.
+    """
+
+    path: Path
+    channel: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+
+
 @dataclass(frozen=True, repr=False)
 class Recording:
     """One uninterrupted recording of one person in one condition; files are read on demand.
@@ -106,6 +120,9 @@ class Recording:
         Name in ``DATASETS`` of the reader that listed the recording; empty for a file or folder of
         the user. Facts of a data set are looked up by this name, never by ``dataset``, which may be
         the name of a folder.
+    origins : mapping
+        Kind of a signal to the `Origin` in a file of the user; corrected beats are stored beside
+        that file. Data sets of published recordings have none.
     """
 
     dataset: str
@@ -117,6 +134,7 @@ class Recording:
     video: Video | None = None
     signals: Mapping[str, Pulse | Callable[[], Pulse]] = field(default_factory=dict)
     reader: str = ""
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def person(self) -> str:

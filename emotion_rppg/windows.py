@@ -28,6 +28,8 @@ IDENTITY = (
 )
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 FACE_PLACE = ("face_x", "face_y")  # with face="all": where in the picture; after ``person``
+# in windows of a recording whose beats a person corrected (`emotion-rppg beats`)
+EDITED_BEATS, EDITED_NOISE_S, EDITED_BY = "edited_beats", "edited_noise_s", "edited_by"
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
 

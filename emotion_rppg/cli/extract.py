@@ -22,6 +22,7 @@ from emotion_rppg.cli.options import (
     Channel,
     Dataset,
     Device,
+    Edits,
     Face,
     Json,
     Length,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from emotion_rppg.pulse.person_wave import PersonWave
     from emotion_rppg.signals import Signal
     from emotion_rppg.study import Reading
+    from emotion_rppg.study.corrections import PulseBeats
 
 
 @app.command()
@@ -68,6 +70,7 @@ def pulse(
     face: Face = None,
     weights: Weights = None,
     channel: Channel = None,
+    edits: Edits = True,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -84,6 +87,7 @@ def pulse(
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
+        from emotion_rppg.study.corrections import beats_with_edits
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
         Reading(region=region, face=face)
@@ -96,8 +100,11 @@ def pulse(
         people = reading.reads_people(recording)
         files = _wave_files(out, len(waves)) if people else [out]
         results, lines = [], []
-        for wave, file in zip(waves, files, strict=True):
-            result, text = _summary(wave, reading if recording.video is not None else None)
+        for number, (wave, file) in enumerate(zip(waves, files, strict=True), 1):
+            person = number if people else None
+            beats = beats_with_edits(recording, wave, reading, edits=edits, person=person)
+            camera = reading if recording.video is not None else None
+            result, text = _summary(wave, camera, beats)
             results.append(result)
             if isinstance(wave, PersonWave):
                 result |= _place(wave)
@@ -106,7 +113,7 @@ def pulse(
             lines += [] if file is None else [str(file)]
             if file is not None:
                 write_wave(wave, file)
-                arguments = {**options, "face": face, "channel": channel}
+                arguments = {**options, "face": face, "channel": channel, "edits": edits}
                 write_run(file, "pulse", {"video": video, **arguments, "device": device}, [video])
         everybody = [{"person": n, **result} for n, result in enumerate(results, 1)]
         output = {"people": everybody, "method": reading.method} if people else results[0]
@@ -125,11 +132,17 @@ def _place(wave: PersonWave) -> dict[str, Any]:
     return {**shares, "seen_s": [round(t, 2) for t in wave.seen_s]}
 
 
-def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], list[str]]:
-    """Describe a wave as content for JSON and as lines; ``reading``: how it was estimated."""
+def _summary(
+    wave: Signal, reading: Reading | None, own: PulseBeats
+) -> tuple[dict[str, Any], list[str]]:
+    """Describe a wave as content for JSON and as lines.
+
+    ``reading``: how it was estimated; ``own``: its beats, and the wave without marked noise.
+    """
     from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 
-    heart_rate = estimate_heart_rate(wave)
+    judged = wave if own.corrected is None or own.wave is None else own.wave
+    heart_rate = estimate_heart_rate(judged, None if own.corrected is None else own.beats)
     hr_bpm, reason = heart_rate.hr_bpm, heart_rate.reason
     is_camera = reading is not None
     result = {
@@ -143,6 +156,9 @@ def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], lis
     }
     if reason:
         result["reason"] = reason
+    edited = [] if own.corrected is None else [own.corrected.in_words()]
+    if own.corrected is not None:
+        result["edits"] = len(own.corrected.applied)
     rate = "heart rate withheld" if hr_bpm is None else f"{hr_bpm:.1f} bpm"
     coverage = f"{'face detected' if is_camera else 'signal present'} {wave.coverage:.0%}"
     length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
@@ -150,7 +166,10 @@ def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], lis
         (wave.kind or "signal") if reading is None else f"method {Path(str(reading.method)).name}"
     )
     line = f"{rate} · quality {heart_rate.quality:.2f} · {coverage} · {length} · {origin}"
-    return result, [line, *([reason] if reason else [])]
+    return result, [line, *([reason] if reason else []), *edited]
+
+
+_OF_WAVE = ("method", "weights", "source", "region", "face")  # options that concern the wave
 
 
 @app.command()
@@ -208,6 +227,7 @@ def features(
     ] = None,
     region: Region = "face",
     face: Face = None,
+    edits: Edits = True,
     workers: Workers = 1,
     partitioned: Annotated[
         bool,
@@ -235,7 +255,8 @@ def features(
         from emotion_rppg.runtime.cache import Cache, cache_beside, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
-        from emotion_rppg.study import extract, waves
+        from emotion_rppg.study import Reading, extract, waves
+        from emotion_rppg.study.corrections import summary_of_edits
 
         names = [name.lower() for name in split_names(families)]
         run_checks(
@@ -261,6 +282,7 @@ def features(
             "region": region,
             "face": face,
             "encoder": encoder,
+            "edits": edits,
         }
         recordings = find_recordings(
             paths or [], dataset, root, channel=channel, kind=source.lower()
@@ -283,9 +305,8 @@ def features(
                 progress=bar,
             )
             if bids is not None:
-                fields = ("method", "weights", "source", "region", "face")
-                reading = {name: options[name] for name in fields}
-                write_bids(bids, waves(recordings, **reading, device=device, cache=store))
+                chosen = {name: options[name] for name in _OF_WAVE}
+                write_bids(bids, waves(recordings, **chosen, device=device, cache=store))
             (write_partitioned if partitioned else write_table)(table, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
             given = list(paths or [])
@@ -298,10 +319,12 @@ def features(
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
         n_read = len(recordings) - len(failures)
         withheld = summary_of_withheld(table)
+        wave = Reading(**{name: options[name] for name in _OF_WAVE})
+        edited = summary_of_edits(table, recordings, wave) if edits else []
         text = f"{count(len(table), 'window')} of {count(n_read, 'recording')} → {out}"
-        text = "\n".join([text, *withheld])
+        text = "\n".join([text, *edited, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
-        result["withheld"] = withheld
+        result |= {"withheld": withheld, "edited": edited}
         print_result(text, as_json, {**result, "out": str(out)})
 
 
@@ -350,6 +373,7 @@ def predict(
         ),
     ] = None,
     channel: Channel = None,
+    edits: Edits = True,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -367,6 +391,7 @@ def predict(
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.tables import is_feature_table
         from emotion_rppg.study import (
+            beats_like,
             channel_like,
             load,
             read_people_like,
@@ -388,9 +413,9 @@ def predict(
             partial(check_folder, out),
         )
         trained = load(model)
-        options["face"] = face
+        options |= {"face": face, "edits": None if edits else False}
         arguments = {"given": given, "model": model, "calibrate": calibrate, "region": region}
-        arguments |= {"face": face, "channel": channel}
+        arguments |= {"face": face, "channel": channel, "edits": edits}
         inputs = [path for path in (*given, *at_rest, model) if path.exists()]
         rest = None
         if resting is not None:
@@ -417,7 +442,9 @@ def predict(
         with progress_bar("reading") as progress:
             table, waves = read_people_like(trained, found[0], **options, progress=progress)
         rows = trained.predict(table, rest=rest)
-        given_to_both: dict[str, Any] = {"arguments": arguments, "inputs": inputs}
+        chosen = {name: value for name, value in options.items() if name != "device"}
+        beats = beats_like(trained, found[0], waves, **chosen)
+        given_to_both: dict[str, Any] = {"arguments": arguments, "inputs": inputs, "beats": beats}
         if PERSON in table:
             result = write_people_prediction(rows, waves, trained, out, **given_to_both)
         else:

@@ -36,6 +36,9 @@ _FIXED = {
         "features are empty; the pulse has its own reason"
         for kind, sensor in SENSORS.items()
     },
+    "edited_beats": "number of beats that a person added, moved or deleted in the window",
+    "edited_noise_s": "time in the window that a person marked as noise, s",
+    "edited_by": "names of the people who corrected beats in the window, separated by `;`",
     "encoder": "the beat encoder that computed the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]}: people the encoder was trained on",
 }

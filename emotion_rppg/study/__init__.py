@@ -13,6 +13,7 @@ from emotion_rppg.study.feature_rows import features_of, order_columns
 from emotion_rppg.study.feature_table import extract, failure_message, or_failure_reason
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import (
+    beats_like,
     channel_like,
     read_all_like,
     read_like,
@@ -25,6 +26,7 @@ __all__ = [
     "Progress",
     "Reading",
     "as_recordings",
+    "beats_like",
     "channel_like",
     "extract",
     "extraction_of",

@@ -13,11 +13,12 @@ from emotion_rppg.extraction import Extraction
 from emotion_rppg.features.beats.quality import quality_of
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import Judged, cut_sensor, judge
-from emotion_rppg.features.trust import beats_of, wave_of, withhold, withhold_sensor
+from emotion_rppg.features.trust import withhold, withhold_sensor
 from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress, Reading
+from emotion_rppg.study.corrections import PulseBeats, beats_with_edits, with_edit_columns
 from emotion_rppg.windows import FACE_PLACE, IDENTITY, LABEL, PERSON, SCALE, cut
 
 if TYPE_CHECKING:
@@ -130,9 +131,12 @@ def features_of(
         if isinstance(pulse, PersonWave):
             facts |= {name: round(getattr(pulse, name), 3) for name in FACE_PLACE}
     sensors = {kind: _read_sensor(recording, kind) for kind in sensors_of(options)}
-    beats = _no_beats(recording, sensors, no_pulse) if pulse is None else beats_of(pulse)
-    wave = None if pulse is None else wave_of(pulse)
-    windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
+    if pulse is None:
+        own = PulseBeats(_no_beats(recording, sensors, no_pulse), None)
+    else:
+        own = beats_with_edits(recording, pulse, reading, edits=options.edits, person=person)
+    lengths = {"length_s": options.length_s, "step_s": options.step_s}
+    windows = cut(own.beats, own.wave, **lengths, facts=facts)
     spans = list(zip(windows.table["start_s"], windows.table["duration_s"], strict=True))
     sensed = {kind: cut_sensor(kind, judged, spans) for kind, judged in sensors.items()}
     parts, least = zip(windows.beats, windows.signals, strict=True), options.min_quality
@@ -161,7 +165,9 @@ def features_of(
     )
     for one in sensed.values():
         features = withhold_sensor(features, one)
-    return order_columns(pd.concat([windows.table, features], axis=1))
+    return order_columns(
+        pd.concat([with_edit_columns(windows.table, own.corrected), features], axis=1)
+    )
 
 
 def _read_sensor(recording: Recording, kind: str) -> Judged | str:

@@ -37,8 +37,9 @@ from emotion_rppg.study.acquisition import (
     wave_inputs,
     wave_key,
 )
+from emotion_rppg.study.corrections import edits_path
 from emotion_rppg.study.feature_rows import features_of_all, order_columns, read_pulse, sensors_of
-from emotion_rppg.windows import EMBEDDING, trusted
+from emotion_rppg.windows import EDITED_BEATS, EDITED_BY, EDITED_NOISE_S, EMBEDDING, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +86,7 @@ def extract(
     region: str = "face",
     face: int | str | None = None,
     weights: str | Path | None = None,
+    edits: bool = True,
     workers: int = 1,
     scheduler: str | None = None,
     cache: Cache | str | Path | None = None,
@@ -137,6 +139,10 @@ def extract(
         the same people.
     weights : path, optional
         Folder of a trained pulse network.
+    edits : bool
+        Whether beats that a person corrected (``emotion-rppg beats``, stored in
+        ``RECORDING.beats.json``) replace the detected ones. The rows of such a recording have the
+        columns ``edited_beats``, ``edited_noise_s`` and ``edited_by``.
     workers : int
         Number of processes.
     scheduler : str, optional
@@ -179,6 +185,7 @@ def extract(
         baseline=baseline,
         encoder=encoder,
         min_quality=min_quality,
+        edits=edits,
     )
     from emotion_rppg.features import check_families
 
@@ -275,7 +282,8 @@ def _rows_key(recording: Recording, reading: Reading, options: Extraction) -> st
         facts = reading.facts(recording, pulse=pulse)
         # a family or a kind from outside the package may change unnoticed: it has no fingerprint
         records += [KINDS[reading.kind(recording)]] if pulse else []
-        return fingerprint("rows", inputs, facts, window, records, sensors)
+        edits = edits_path(recording, reading) if pulse and options.edits else None
+        return fingerprint("rows", inputs, facts, window, records, sensors, edits)
     except InputError:
         return None  # the error is reported when the recording is read
 
@@ -356,11 +364,15 @@ def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     columns = list(dict.fromkeys(c for table in tables for c in table))
+    empty = {EDITED_BEATS: 0.0, EDITED_NOISE_S: 0.0, EDITED_BY: ""}
     return order_columns(
         pd.DataFrame(
             {
                 c: pd.concat(
-                    [t[c] if c in t else pd.Series(np.nan, t.index, dtype=object) for t in tables],
+                    [
+                        t[c] if c in t else pd.Series(empty.get(c, np.nan), t.index, dtype=object)
+                        for t in tables
+                    ],
                     ignore_index=True,
                 )
                 for c in columns

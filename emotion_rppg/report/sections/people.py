@@ -8,6 +8,7 @@ import numpy as np
 
 from emotion_rppg.features.trust import kind_of
 from emotion_rppg.report.page import Section
+from emotion_rppg.study.corrections import edits_in_words
 from emotion_rppg.windows import LABEL, OK, people
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section
         sections.append(
             Section(
                 f"Data: {target}",
-                [_flow(results, table, target), spread, *_reasons(table)],
+                [_flow(results, table, target), spread, *_reasons(table), *_edits(table)],
                 table=listed if len(listed) else None,
                 table_caption=_caption(own, classes) + note,
             )
@@ -98,6 +99,12 @@ def _reasons(table: pd.DataFrame) -> list[str]:
     return (
         [f"Windows whose features are withheld, by reason (all windows): {text}."] if text else []
     )
+
+
+def _edits(table: pd.DataFrame) -> list[str]:
+    """Count the windows whose beats a person corrected."""
+    text = edits_in_words(table)
+    return [f"{text[0].upper()}{text[1:]}."] if text else []
 
 
 def _of_people(
