@@ -3,7 +3,7 @@
 Heavy libraries are imported inside the verbs, so that `--help` answers at once.
 """
 
-from emotion_rppg.cli import system, inspect, extract, evaluate, train, interactive  # noqa: F401, I001 (order of --help)
+from emotion_rppg.cli import system, inspect, extract, evaluate, train, interactive, beats  # noqa: F401, I001 (order of --help)
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.runtime.threads import prepare_process
 

@@ -268,13 +268,16 @@ def _edit(content: Any, where: str) -> Edit:
         raise InputError(f"{where}: {error}") from error
 
 
+def rounded(edit: Edit) -> Edit:
+    """Round the times of an edit to 0.1 ms, as they are stored."""
+    to_s = None if edit.to_s is None else round(float(edit.to_s), _DIGITS)
+    return replace(edit, time_s=round(float(edit.time_s), _DIGITS), to_s=to_s)
+
+
 def _plain(edit: Edit) -> dict[str, Any]:
     """Convert an edit to JSON; times to 0.1 ms."""
-    values = {f.name: getattr(edit, f.name) for f in fields(Edit)}
-    times = {
-        n: round(float(values[n]), _DIGITS) for n in ("time_s", "to_s") if values[n] is not None
-    }
-    return {name: times.get(name, value) for name, value in values.items() if value is not None}
+    values = {f.name: getattr(rounded(edit), f.name) for f in fields(Edit)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _object(

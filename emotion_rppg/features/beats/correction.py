@@ -19,6 +19,7 @@ Whether a window is trusted is decided afterwards by the usual rules
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -183,7 +184,7 @@ class _Work:
 
     def _find(self, time_s: float) -> int | None:
         """Return the index of the beat at a time; None if there is none outside noise."""
-        at = int(np.searchsorted(self.times, time_s))
+        at = bisect_left(self.times, time_s)
         near = [k for k in (at - 1, at) if 0 <= k < len(self.times)]
         near = [k for k in near if abs(self.times[k] - time_s) <= MATCH_S]
         near = [k for k in near if not _within(self.times[k], self.noise)]
@@ -198,14 +199,14 @@ class _Work:
             return f"the wave has no samples at {time_s:.2f} s"
         if _within(time_s, self.noise):
             return f"{time_s:.2f} s is marked as noise"
-        at = int(np.searchsorted(self.times, time_s))
+        at = bisect_left(self.times, time_s)
         for k in range(max(at - 2, 0), min(at + 2, len(self.times))):
             if k != besides and abs(self.times[k] - time_s) < _SHORTEST_S:
                 return f"the beat at {self.times[k]:.2f} s is less than {_SHORTEST_S:g} s away"
         return ""
 
     def _insert(self, time_s: float, source: int) -> str:
-        at = int(np.searchsorted(self.times, time_s))
+        at = bisect_left(self.times, time_s)
         self.times.insert(at, time_s)
         self.source.insert(at, source)
         self.placed.insert(at, True)

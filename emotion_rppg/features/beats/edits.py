@@ -68,7 +68,7 @@ class Edit:
 
 def _wrong_action(action: Any, time_s: Any, to_s: Any) -> list[str]:
     """List what is wrong with an action and its times."""
-    if action not in ACTIONS:
+    if not isinstance(action, str) or action not in ACTIONS:
         return [f"unknown action {action!r}, known: {', '.join(ACTIONS)}"]
     faults = [
         f"{name} is {value!r}, want a number of seconds"

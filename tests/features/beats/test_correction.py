@@ -180,6 +180,7 @@ def test_beats_placed_in_noise_do_not_make_a_camera_window_trusted() -> None:
     ("fields", "message"),
     [
         ({"action": "jump"}, "unknown action 'jump'"),
+        ({"action": ["add"]}, "unknown action"),
         ({"time_s": float("nan")}, "time_s is nan"),
         ({"time_s": True}, "time_s is True"),
         ({"action": "move"}, "to_s is None"),
