@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from emotion_rppg.app.beats.views import DOUBTFUL, Envelope, doubts, peak_near
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.beats.correction import Corrected, Failed, correct_beats
+from emotion_rppg.features.beats.correction import Corrected, Failed, correct_beats, holes_of
 from emotion_rppg.features.beats.edits import Edit
 from emotion_rppg.features.trust import beats_of, wave_of
 from emotion_rppg.recordings import Recording
@@ -31,6 +32,7 @@ from emotion_rppg.study.beats_file import (
 from emotion_rppg.study.corrections import stored_edits
 
 LISTED = 200  # edits in the page's list
+_MARGIN = 100  # beats beside a part that its rhythm may depend on
 _PATCH_S = 60.0  # around an edit: beats farther away do not change
 _EDITED, _ECTOPIC, _JOINED = 1, 2, 4
 
@@ -76,9 +78,10 @@ class Session:
         self._content = content or BeatsFile(identity(file))
         self._version = _version(self.path)
         self.wave, self.detected = wave_of(pulse), beats_of(pulse)
+        self._holes = [] if self.wave is None else holes_of(self.wave)
         self.envelope = None if self.wave is None else Envelope(self.wave)
         self.who = by.strip()
-        before = correct_beats(self.detected, stored.edits if stored else (), wave=self.wave)
+        before = self._correct(stored.edits if stored else ())
         self.lost: tuple[Failed, ...] = before.failed
         self.anew = stored is not None and not stored.same_detection(self.detected.times_s)
         self.edits: list[Edit] = list(before.applied)
@@ -87,6 +90,9 @@ class Session:
         self._redo: list[Edit] = []
         self._corrected = before
         self._lock = threading.RLock()
+
+    def _correct(self, edits: Sequence[Edit]) -> Corrected:
+        return correct_beats(self.detected, edits, holes=self._holes)
 
     # ---- reading ---------------------------------------------------------------------------------
 
@@ -128,11 +134,11 @@ class Session:
         """Describe beats and edits; ``around``: only the beats near a segment, s."""
         with self._lock:
             beats = self._corrected.beats
-            doubt = doubts(beats, noise=self._corrected.noise)
             a, b = (-np.inf, np.inf)
             if around is not None:
                 a, b = around[0] - _PATCH_S, around[1] + _PATCH_S
             own = (beats.times_s >= a) & (beats.times_s <= b)
+            doubt = self._doubts(own)
             flags = np.zeros(len(beats), dtype=int)
             for bit, mask in ((_EDITED, beats.edited), (_ECTOPIC, beats.ectopic)):
                 flags += 0 if mask is None else bit * mask
@@ -147,7 +153,7 @@ class Session:
                 if confidence is None
                 else np.round(np.nan_to_num(confidence[own]), 3).tolist(),
                 "flags": flags[own].tolist(),
-                "doubt": np.round(doubt[own], 3).tolist(),
+                "doubt": np.round(doubt, 3).tolist(),
                 "rejected_s": np.round(rejected, 4).tolist(),
                 "gaps": [[round(c, 4), round(d, 4)] for c, d in beats.gaps],
                 "noise": [[round(c, 4), round(d, 4)] for c, d in self._corrected.noise],
@@ -157,6 +163,15 @@ class Session:
                 "can_undo": len(self.edits) > self._loaded,
                 "can_redo": bool(self._redo),
             }
+
+    def _doubts(self, own: np.ndarray) -> np.ndarray:
+        """Compute the doubt of some successive beats; beats far from them do not matter."""
+        beats, at = self._corrected.beats, np.flatnonzero(own)
+        if not len(at):
+            return np.zeros(0)
+        first, stop = max(at[0] - _MARGIN, 0), at[-1] + 1 + _MARGIN
+        near = beats.select(np.arange(len(beats))[first:stop])
+        return doubts(near, noise=self._corrected.noise)[at - first]
 
     def view(self, start_s: float, end_s: float, bins: int) -> dict[str, Any]:
         """Compute what is drawn of the wave in a segment, s."""
@@ -185,7 +200,7 @@ class Session:
                 raise InputError("nobody is named: write your name in the field “by” first")
             now = datetime.now(UTC).isoformat(timespec="seconds")
             new = rounded(Edit(action, time_s, to_s, self.who, now, why))
-            corrected = correct_beats(self.detected, [*self.edits, new], wave=self.wave)
+            corrected = self._correct([*self.edits, new])
             if corrected.failed:
                 raise InputError(corrected.failed[0].reason)
             self.edits.append(new)
@@ -212,7 +227,7 @@ class Session:
             return self._again(edit)
 
     def _again(self, edit: Edit) -> dict[str, Any]:
-        self._corrected = correct_beats(self.detected, self.edits, wave=self.wave)
+        self._corrected = self._correct(self.edits)
         return {**self.state(edit.span_s), "at_s": edit.span_s[0], "edit": str(edit)}
 
     def name(self, who: str) -> dict[str, Any]:

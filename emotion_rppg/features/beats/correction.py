@@ -120,7 +120,13 @@ def list_failed(failed: Sequence[Failed], most: int = 3) -> str:
     return f"{len(failed)} edit{' does' if one else 's do'} not apply: {first}{more}"
 
 
-def correct_beats(beats: Beats, edits: Iterable[Edit], *, wave: Signal | None = None) -> Corrected:
+def correct_beats(
+    beats: Beats,
+    edits: Iterable[Edit],
+    *,
+    wave: Signal | None = None,
+    holes: Sequence[tuple[float, float]] | None = None,
+) -> Corrected:
     """Apply edits in their order; those that do not apply are listed in ``failed``.
 
     Parameters
@@ -130,8 +136,12 @@ def correct_beats(beats: Beats, edits: Iterable[Edit], *, wave: Signal | None = 
     edits : iterable of Edit
     wave : Signal, optional
         The wave they were detected in: no beat can be placed where its samples are missing.
+    holes : sequence of (start_s, end_s), optional
+        `holes_of` that wave, in place of it, for many calls.
     """
-    work = _Work(beats, [] if wave is None else _holes(wave))
+    if holes is None:
+        holes = [] if wave is None else holes_of(wave)
+    work = _Work(beats, list(holes))
     applied: list[Edit] = []
     failed: list[Failed] = []
     for edit in edits:
@@ -351,7 +361,7 @@ def _edited(beats: Beats) -> np.ndarray:
     return np.zeros(len(beats), dtype=bool) if beats.edited is None else beats.edited
 
 
-def _holes(wave: Signal) -> list[tuple[float, float]]:
+def holes_of(wave: Signal) -> list[tuple[float, float]]:
     """List the stretches of missing samples that interpolation does not bridge, s."""
     missing = np.diff(np.r_[0, (~np.isfinite(wave.samples)).astype(int), 0])
     edges = np.flatnonzero(missing).reshape(-1, 2)
