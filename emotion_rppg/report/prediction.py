@@ -124,7 +124,8 @@ def _write_person(
     rate = estimate_heart_rate(pulse if own.wave is None else own.wave, beats)
     notes = [text for text in (model.note, model.shift(pulse.kind or "")) if text]
     if own.corrected is not None:
-        notes.append(f"{own.corrected.in_words()}.".capitalize())
+        words = own.corrected.in_words()
+        notes.append(f"{words[0].upper()}{words[1:]}.")
     output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, pulse, model, notes)
     name = pulse.kind or "pulse"
     place = [f"{pulse.place[0].upper()}{pulse.place[1:]}."] if isinstance(pulse, PersonWave) else []
@@ -160,9 +161,11 @@ def _write_wave(wave: Signal, beats: Beats, folder: Path, suffix: str) -> tuple[
     drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
     write_wave(wave, folder / f"wave{suffix}.csv")
     drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
+    which = "detected beats (dots)"
+    if beats.edited is not None:
+        which = "beats, corrected by hand (squares: placed by a person)"
     caption = (
-        f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) and its quality "
-        "(grey, 0–1)."
+        f"The first {shown_s:.0f} s of the pulse wave, its {which} and its quality (grey, 0–1)."
     )
     return drawn, caption
 

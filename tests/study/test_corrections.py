@@ -261,6 +261,25 @@ def test_predict_uses_the_edits_as_features_does(wave_file) -> None:
     assert len(own.corrected.applied) == 4
 
 
+def test_the_report_of_a_prediction_shows_the_corrected_beats(wave_file, tmp_path) -> None:
+    table = extract(wave_file, **HOW)
+    labelled = table.assign(label_state=np.arange(len(table), dtype=float))
+    model = fit(labelled, target="state", head="ridge", coding="as_is", probabilities="own")
+    model.save(tmp_path / "m")
+    at = detected(wave_file)
+    moved = Edit("move", float(at[8]), float(at[8]) + 0.02, who="AB", when=WHEN)
+    correct(wave_file, moved, *(deleted(t) for t in at[10:14]))
+    out, command = tmp_path / "out", ["predict", str(wave_file), "--model", str(tmp_path / "m")]
+    run = CliRunner().invoke(app, [*command, "--out", str(out)])
+    assert run.exit_code == 0, run.output
+    assert "Beats corrected by hand: 5 edits by AB" in run.output
+    report = (out / "report.html").read_text()
+    assert "corrected by hand (squares: placed by a person)" in report
+    assert "edited_by" in (out / "prediction.csv").read_text().splitlines()[0]
+    run = CliRunner().invoke(app, [*command, "--out", str(out), "--no-edits"])
+    assert "by hand" not in run.output + (out / "report.html").read_text()
+
+
 def test_pulse_and_features_say_that_beats_were_corrected(wave_file, tmp_path) -> None:
     correct(wave_file, deleted(detected(wave_file)[5]), noise(30, 32))
     run = CliRunner().invoke(app, ["pulse", str(wave_file)])
