@@ -69,6 +69,7 @@ def beats(
     Example: emotion-rppg beats walk.csv --by "A. Example"
     """
     with user_errors():
+        from emotion_rppg.app.beats.opening import choose, read_pulse
         from emotion_rppg.app.beats.server import BeatsServer
         from emotion_rppg.app.beats.session import Session
         from emotion_rppg.cli.checks import run_checks, signal_checks
@@ -80,11 +81,11 @@ def beats(
         _check_person(face, person)
         run_checks(*signal_checks(**options, device=device, paths=[path]))
         found = as_recordings(path, channel=channel, kind=reading.source)
-        recording = _chosen(found, trial, path)
+        recording = choose(found, trial, path)
         folder = chosen_folder(cache)
+        store = None if folder is None else Cache(folder)
         with progress_bar("reading") as progress:
-            store = None if folder is None else Cache(folder)
-            pulse = _pulse(recording, reading, person, store, progress)
+            pulse = read_pulse(recording, reading, person=person, cache=store, progress=progress)
         name = _login() if by is None else by
         session = Session(recording, reading, pulse, by=name, person=person)
         with BeatsServer(session, port) as server:
@@ -104,39 +105,6 @@ def _check_person(face: Any, person: int | None) -> None:
             f"--face {EVERYBODY} and --person N belong together: the beats of one person are "
             "corrected at a time; or give --face N, the number of a face"
         )
-
-
-def _chosen(found: list[Any], trial: str | None, path: Path) -> Any:
-    """Choose one of the recordings of a path by its name."""
-    names = {recording.name.partition("/")[2]: recording for recording in found}
-    if trial is None and len(found) == 1:
-        return found[0]
-    if trial in names:
-        return names[trial]
-    first = ", ".join(list(names)[:8]) + (" …" if len(names) > 8 else "")
-    raise InputError(
-        f"{path} holds {count(len(found), 'recording')}"
-        + ("" if trial is None else f", none of which is {trial!r}")
-        + f": name one with --trial SUBJECT/SESSION/TRIAL; they are {first}"
-    )
-
-
-def _pulse(recording: Any, reading: Any, person: int | None, store: Any, progress: Any) -> Any:
-    """Read or estimate the pulse, or that of one person in a video, from the cache if there."""
-    from emotion_rppg.study.acquisition import cacheable, cached_waves, wave_key
-
-    pulses = cached_waves(recording, reading, store)
-    if pulses is None:
-        pulses = reading.pulses(recording, progress)
-        if store is not None and reading.is_camera(recording):
-            store.put(wave_key(recording, reading), cacheable(recording, reading, list(pulses)))
-    number = person or 1
-    if number > len(pulses):
-        raise InputError(
-            f"--person {number}: {count(len(pulses), 'person')} in the video; give a number up to "
-            f"{len(pulses)}"
-        )
-    return pulses[number - 1]
 
 
 def _login() -> str:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import urllib.request
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emotion_rppg import extract
+from emotion_rppg.app.beats.opening import OpenPages
 from emotion_rppg.app.beats.server import BeatsServer
 from emotion_rppg.app.beats.session import Session
 from emotion_rppg.app.beats.views import Envelope, doubts, peak_near
@@ -323,6 +325,14 @@ def test_requests_of_other_sites_are_refused(server, session, name) -> None:
         assert b"times_s" not in content
 
 
+def test_a_link_opens_the_page_and_nothing_else(server) -> None:
+    link = {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "navigate"}
+    assert ask(server, "", **link, Sec_Fetch_Dest="document")[0] == 200
+    assert ask(server, "", **link, Sec_Fetch_Dest="iframe")[0] == 403
+    assert ask(server, "state", **link, Sec_Fetch_Dest="document")[0] == 403
+    assert ask(server, "undo", {}, **link, Sec_Fetch_Dest="document")[0] == 403
+
+
 @pytest.mark.parametrize(
     ("what", "body", "headers", "status"),
     [
@@ -388,6 +398,26 @@ def test_a_full_disk_is_reported_and_the_edits_stay(server, session, monkeypatch
 def test_a_port_that_is_taken_is_refused(server, session) -> None:
     with pytest.raises(InputError, match=f"port {server.port} cannot be used"):
         BeatsServer(session, server.port)
+
+
+# ---- the tab of the web page ---------------------------------------------------------------------
+
+
+def test_the_tab_opens_the_page_of_a_recording_once(wave_file) -> None:
+    with OpenPages() as pages:
+        address = pages.address_of(f' "{wave_file}" ', "AB", "pos")
+        assert pages.address_of(str(wave_file), "CD", "pos") == address
+        with urllib.request.urlopen(f"{address}info", timeout=20) as answer:
+            info = json.loads(answer.read())
+        assert (info["name"], info["who"]) == ("walk.csv", "CD")
+        for path, by, message in (
+            ("", " ", "no path and no name"),
+            (str(wave_file.with_name("no.csv")), "AB", "no file"),
+        ):
+            with pytest.raises(InputError, match=message):
+                pages.address_of(path, by, "pos")
+    with pytest.raises(OSError, match=r".*"):
+        urllib.request.urlopen(f"{address}info", timeout=20)
 
 
 # ---- the verb ------------------------------------------------------------------------------------

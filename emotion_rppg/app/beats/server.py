@@ -134,13 +134,20 @@ def _handler(session: Session, token: str) -> type[BaseHTTPRequestHandler]:
             origin = self.headers.get("Origin")
             if origin is not None and origin not in {f"http://{host}" for host in hosts}:
                 raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
-            if self.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            site = self.headers.get("Sec-Fetch-Site", "none")
+            if site not in ("none", "same-origin") and not self._follows_link():
                 raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
             if self.command == "POST" and origin is None:
                 raise _Refused(HTTPStatus.FORBIDDEN, "a change needs the header Origin")
             given = urlsplit(self.path).path.split("/")[1:2]
             if not hmac.compare_digest((given or [""])[0].encode(), token.encode()):
                 raise _Refused(HTTPStatus.NOT_FOUND, "no such page: open the address as printed")
+
+        def _follows_link(self) -> bool:
+            """Tell whether a tab opens the page itself, such as from the link of the web page."""
+            mode, to = (self.headers.get(f"Sec-Fetch-{name}") for name in ("Mode", "Dest"))
+            opens = self.command == "GET" and self._what() == ""
+            return opens and mode == "navigate" and to == "document"
 
         def _what(self) -> str:
             return "/".join(urlsplit(self.path).path.split("/")[2:])

@@ -70,6 +70,19 @@ def test_a_gap_stays_a_gap_beyond_the_intervals_of_placed_beats() -> None:
     assert alone.coverage == beats.coverage
 
 
+def test_no_interval_spans_missing_samples_whoever_placed_its_beats() -> None:
+    samples = np.ones(200)
+    samples[76:84] = np.nan
+    wave = Signal(samples, 10, kind="bvp")
+    beats = regular().select(np.arange(25) != 10)
+    beats = replace(beats, gaps=[(7.6, 8.4)])
+    moved = [edit("move", 7.2, 7.3), edit("move", 8.8, 8.6)]
+    corrected = apply_edits(beats, moved, wave=wave)
+    assert corrected.gaps == ((7.6, 8.4),)
+    assert max(corrected.intervals_ms) < 1200
+    assert apply_edits(beats, moved).gaps == ()
+
+
 def test_a_deleted_beat_is_rejected_and_its_interval_judged() -> None:
     corrected = correct_beats(regular(), [edit("delete", 8.0)])
     assert corrected.deleted_s.tolist() == [8.0]
@@ -174,6 +187,16 @@ def test_beats_placed_in_noise_do_not_make_a_camera_window_trusted() -> None:
     assert placed.coverage > 0.9
     assert untrusted_reason(placed, wave)
     assert not untrusted_reason(replace(placed, edited=None), wave)  # such beats, if detected
+
+
+def test_placed_beats_do_not_extend_the_evidence_of_detected_ones() -> None:
+    rng = np.random.default_rng(3)
+    wave = Signal(rng.normal(size=600), 30, kind="rppg")
+    times = np.arange(0.4, 10, 0.8)
+    beats = Beats(times, np.full(12, 0.95), [(9.6, 20)], kind="rppg", span_s=(0, 20))
+    placed = apply_edits(beats, [edit("add", t) for t in np.arange(10, 20, 0.8)], wave=wave)
+    assert placed.coverage > 0.9
+    assert untrusted_reason(placed, wave)
 
 
 @pytest.mark.parametrize(
