@@ -192,9 +192,10 @@ def edits_in_words(table: pd.DataFrame) -> str:
     keys = [c for c in ("dataset", "subject", "session", "trial") if c in table]
     whole = table[(beats > 0) | (noise > 0)]
     recordings = len(whole[keys].drop_duplicates()) if keys else 1
+    number = int(beats.sum())
     return (
         f"beats corrected by hand in {windows} of {len(table)} windows, {recordings} "
-        f"recording{'' if recordings == 1 else 's'} ({int(beats.sum())} beats added, moved or "
-        f"deleted, {noise.sum():.0f} s of noise, counted once in each window), by "
+        f"recording{'' if recordings == 1 else 's'} ({number} beat{'' if number == 1 else 's'} "
+        f"added, moved or deleted, {noise.sum():.0f} s of noise, counted once in each window), by "
         f"{', '.join(sorted(names))}"
     )
