@@ -17,7 +17,7 @@ import numpy as np
 
 from emotion_rppg._version import __version__
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.beats.edits import Edit
+from emotion_rppg.features.beats.edits import Edit, is_text
 from emotion_rppg.formats.safe_io import MB, load_json
 from emotion_rppg.recordings import Recording
 from emotion_rppg.runtime.atomic_files import write_json
@@ -28,6 +28,7 @@ ENDING = ".beats.json"
 FORMAT, VERSION = "emotion_rppg beats", 1
 MOST_BYTES, MOST_WAVES, MOST_EDITS, MOST_BEATS = 100 * MB, 1000, 200_000, 2_000_000
 SAME_S = 0.002  # largest difference of a beat's time between two runs of one detection
+_MOST_CHARACTERS = 1000  # of a name
 _DIGITS = 4  # of the stored times, s
 _TEXT, _NUMBER, _NONE = (str,), (int, float), (type(None),)
 _WAVE_TYPES: dict[str, tuple[type, ...]] = {
@@ -215,7 +216,7 @@ def _parsed(content: Any) -> BeatsFile:
         )
     recording = fields_of["recording"]
     if not isinstance(recording, dict) or not all(
-        isinstance(v, str | int) and not isinstance(v, bool) for v in recording.values()
+        is_text(name, _MOST_CHARACTERS) and _is_fact(value) for name, value in recording.items()
     ):
         raise InputError(f"recording is {_short(recording)}, want names, sizes and hashes")
     waves = _list(fields_of["waves"], "waves", MOST_WAVES)
@@ -225,15 +226,21 @@ def _parsed(content: Any) -> BeatsFile:
     return BeatsFile(recording, parsed)
 
 
+def _is_fact(value: Any) -> bool:
+    """Tell whether a value is a text, or a number of bytes or files."""
+    return is_text(value, _MOST_CHARACTERS) or (isinstance(value, int) and _is_number(value))
+
+
 def _wave(content: Any, where: str) -> WaveEdits:
     names = ("wave", "rate_hz", "samples", "detected", "edits")
     values = _object(content, where, names)
     own = _object(values["wave"], f"{where}.wave", tuple(_WAVE_TYPES))
     for name, types in _WAVE_TYPES.items():
-        if isinstance(own[name], bool) or not isinstance(own[name], types):
+        number = isinstance(own[name], int | float)
+        if not isinstance(own[name], types) or (number and not _is_number(own[name])):
             raise InputError(f"{where}.wave.{name} is {_short(own[name])}")
-        if isinstance(own[name], str) and len(own[name]) > 500:
-            raise InputError(f"{where}.wave.{name} has more than 500 characters")
+        if isinstance(own[name], str) and not is_text(own[name], _MOST_CHARACTERS):
+            raise InputError(f"{where}.wave.{name} is {_short(own[name])}")
     rate, samples = values["rate_hz"], values["samples"]
     if rate is not None and not (_is_number(rate) and 0 < rate < 1e6):
         raise InputError(f"{where}.rate_hz is {_short(rate)}")
@@ -309,7 +316,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = ascii(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -86,13 +86,20 @@ def _is_time(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST_S
 
 
+def is_text(value: Any, most: int) -> bool:
+    """Tell whether a value is a text of at most so many characters that can be written as UTF-8."""
+    if not isinstance(value, str) or len(value) > most:
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 def _wrong_texts(edit: Edit) -> list[str]:
     """List what is wrong with the name, date and reason of an edit."""
     texts = {name: getattr(edit, name) for name in MOST_CHARACTERS}
     faults = [
-        f"{name} is {str(text)[:40]!r}, want a text of at most {MOST_CHARACTERS[name]} characters"
+        f"{name} is {str(text)[:40]!a}, want a text of at most {MOST_CHARACTERS[name]} characters"
         for name, text in texts.items()
-        if not isinstance(text, str) or len(text) > MOST_CHARACTERS[name]
+        if not is_text(text, MOST_CHARACTERS[name])
     ]
     if faults:
         return faults

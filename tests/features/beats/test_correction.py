@@ -210,6 +210,7 @@ def test_placed_beats_do_not_extend_the_evidence_of_detected_ones() -> None:
         ({"to_s": 3.0}, "'add' has one time"),
         ({"action": "noise", "to_s": 1.0}, "is empty"),
         ({"who": "x" * 300}, "at most 200 characters"),
+        ({"why": "half \ud800"}, "why is"),  # cannot be written as UTF-8
         ({"who": 3, "why": None}, "who is '3'.*why is 'None'"),
         ({"when": "yesterday"}, "want a date"),
         ({"when": "2026-01-05T10:00:00"}, "with its zone"),
