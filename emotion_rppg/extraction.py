@@ -44,6 +44,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "events": (list, *_NONE),
     "before_s": _NUMBER,
     "after_s": _NUMBER,
+    "edits": (bool,),
 }
 
 
@@ -101,6 +102,8 @@ class Extraction:
         Kinds of event, or ``("all",)``: one window about each, in place of length and step.
     before_s, after_s : float
         Begin and end of that window, s before and after the onset.
+    edits : bool
+        Whether beats that a person corrected (``RECORDING.beats.json``) replace the detected ones.
 
     Examples
     --------
@@ -127,12 +130,15 @@ class Extraction:
     events: Sequence[str] | None = None
     before_s: float = 10.0
     after_s: float = 30.0
+    edits: bool = True
 
     def __post_init__(self) -> None:
         if isinstance(self.families, str):
             raise InputError(
                 f"families is a list of names, got {self.families!r}: write ({self.families!r},)"
             )
+        if not isinstance(self.edits, bool):
+            raise InputError(f"edits is True or False, got {self.edits!r}")
         if isinstance(self.face, str) and self.face.lower() != EVERYBODY:
             raise InputError(f"face is a number from 1 or {EVERYBODY!r}, got {self.face!r}")
         normalised: dict[str, Any] = {
@@ -202,7 +208,7 @@ def _plain(value: Any) -> Any:
 
 
 def _fits(name: str, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, _TYPES[name]):
+    if isinstance(value, bool) != (_TYPES[name] == (bool,)) or not isinstance(value, _TYPES[name]):
         return False
     if name == "face" and isinstance(value, str):
         return value == EVERYBODY

@@ -123,6 +123,20 @@ class Event:
         return replace(self, onset_s=self.onset_s + offset_s)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a signal of a recording is stored: its file, and which part of the file.
+
+    ``channel`` is the column or channel that was chosen by name; ``start_s`` and ``end_s`` are the
+    segment of the file that belongs to the recording, None for its start and its end.
+    """
+
+    path: Path
+    channel: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+
+
 @dataclass(frozen=True, repr=False)
 class Recording:
     """One uninterrupted recording of one person in one condition; files are read on demand.
@@ -150,6 +164,9 @@ class Recording:
     participant : mapping
         What the study's table of participants says of the person, ``{"age": 31.0, "sex": "F"}``;
         columns ``participant_age`` … of a feature table.
+    origins : mapping
+        Kind of a signal to the `Origin` in a file of the user; corrected beats are stored beside
+        that file. Data sets of published recordings have none.
     """
 
     dataset: str
@@ -163,6 +180,7 @@ class Recording:
     reader: str = ""
     events: Sequence[Event] | Callable[[], Sequence[Event]] = ()
     participant: Mapping[str, float | str] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     @property
     def person(self) -> str:

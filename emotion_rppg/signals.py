@@ -29,6 +29,7 @@ _PER_BEAT = {  # optional fields of Beats with one value per beat
     "timing_sd_s": float,
     "difference_sd_s": float,
     "ectopic": bool,
+    "edited": bool,
 }
 SHORTEST_STEP_S = 1e-6  # smallest plausible sampling step; a smaller one is in another unit
 _MOST_STEPS = 2**31  # longest sampling grid: twelve days at 2000 Hz, 16 GB
@@ -329,6 +330,8 @@ class Beats:
         or end with one are not normal-to-normal (NN).
     rejected_s : array (m,), optional
         Times of rejected detections: not beats, or beats whose time is unknown, s.
+    edited : bool array (n,), optional
+        Beats that a person added or moved (:mod:`emotion_rppg.features.beats.correction`).
 
     Examples
     --------
@@ -350,6 +353,7 @@ class Beats:
     difference_sd_s: np.ndarray | None = None
     ectopic: np.ndarray | None = None
     rejected_s: np.ndarray | None = None
+    edited: np.ndarray | None = None
     _joined: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:

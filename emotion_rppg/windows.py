@@ -35,6 +35,8 @@ CHANGE = "_change"  # ending of a feature's difference: after the onset minus be
 CHANGE_REASON = "change_reason"
 PERSON = "person"  # with face="all": number of the person in the video; after ``trial``
 FACE_PLACE = ("face_x", "face_y")  # with face="all": where in the picture; after ``person``
+# in windows of a recording whose beats a person corrected (`emotion-rppg beats`)
+EDITED_BEATS, EDITED_NOISE_S, EDITED_BY = "edited_beats", "edited_noise_s", "edited_by"
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
 PARTICIPANT = "participant_"  # prefix of columns on the person, such as participant_age
 BEATS = "seq_ibi_ms"  # column of the beat sequences; other signals have sequences as well

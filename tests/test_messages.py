@@ -24,7 +24,8 @@ def commands() -> dict[str, set[str]]:
     def walk(command, words: tuple[str, ...]) -> Iterator[tuple[str, set[str]]]:
         yield (
             " ".join(words),
-            {name for option in command.params for name in option.opts} | {"--help"},
+            {"--help"}
+            | {n for option in command.params for n in (*option.opts, *option.secondary_opts)},
         )
         for name, inner in getattr(command, "commands", {}).items():
             yield from walk(inner, (*words, name))

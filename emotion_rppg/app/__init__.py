@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse, preview_content
+from emotion_rppg.app.beats.opening import OpenPages
 from emotion_rppg.app.local_requests import LocalRequests
 from emotion_rppg.errors import InputError
 from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
@@ -76,10 +77,11 @@ def page(model_folder: Path | None = None) -> Iterator[Any]:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     with TemporaryDirectory(prefix="emotion-rppg-app-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        yield _blocks(load(model_folder) if model_folder else None)
+        with OpenPages() as pages:
+            yield _blocks(load(model_folder) if model_folder else None, pages)
 
 
-def _blocks(model: Model | None) -> Any:
+def _blocks(model: Model | None, pages: OpenPages) -> Any:
     try:
         import gradio as gr
     except ImportError as error:
@@ -119,29 +121,59 @@ def _blocks(model: Model | None) -> Any:
             "# Pulse from a face video\nNot a medical device. Use it only with the consent of the "
             f"person in the video. At most {LONGEST_S / 60:g} minutes. Nothing leaves this machine."
         )
-        sources: Any = ["upload", "webcam"]
-        with gr.Row():
-            video = gr.Video(sources=sources, label="Video", height=340, elem_id="video")
-            rest = gr.Video(
-                sources=sources, label="The same person at rest", height=340, visible=needs_rest
+        with gr.Tab("Pulse"):
+            sources: Any = ["upload", "webcam"]
+            with gr.Row():
+                video = gr.Video(sources=sources, label="Video", height=340, elem_id="video")
+                rest = gr.Video(
+                    sources=sources, label="The same person at rest", height=340, visible=needs_rest
+                )
+            method = gr.Dropdown(
+                [*METHODS, *BUNDLED], value=DEFAULT_METHOD, label="Method", visible=model is None
             )
-        method = gr.Dropdown(
-            [*METHODS, *BUNDLED], value=DEFAULT_METHOD, label="Method", visible=model is None
-        )
-        button = gr.Button("Read the pulse", variant="primary", elem_id="go")
-        outputs = [  # in the order of the fields of PageContent
-            gr.Markdown(elem_id="summary"),
-            gr.Plot(label="Wave, beats (dots), quality (grey)", elem_id="wave"),
-            gr.Plot(label="Inter-beat intervals"),
-            gr.Dataframe(label="Heart-rate variability", elem_id="hrv"),
-            gr.Plot(label="Predictions over time", visible=model is not None),
-            gr.Plot(label="Arousal and valence", visible=has_both),
-            gr.File(label="Downloads", file_count="multiple"),
-        ]
-        button.click(
-            read, [video, rest, method], outputs, api_name="read", concurrency_limit=MAX_RUNNING
-        )
+            button = gr.Button("Read the pulse", variant="primary", elem_id="go")
+            outputs = [  # in the order of the fields of PageContent
+                gr.Markdown(elem_id="summary"),
+                gr.Plot(label="Wave, beats (dots), quality (grey)", elem_id="wave"),
+                gr.Plot(label="Inter-beat intervals"),
+                gr.Dataframe(label="Heart-rate variability", elem_id="hrv"),
+                gr.Plot(label="Predictions over time", visible=model is not None),
+                gr.Plot(label="Arousal and valence", visible=has_both),
+                gr.File(label="Downloads", file_count="multiple"),
+            ]
+            button.click(
+                read, [video, rest, method], outputs, api_name="read", concurrency_limit=MAX_RUNNING
+            )
+        with gr.Tab("Correct beats"):
+            _correction(gr, pages)
     return blocks.queue(max_size=MAX_WAITING)
+
+
+def _correction(gr: Any, pages: OpenPages) -> None:
+    """Fill the tab that opens the page for correcting the beats of a recording."""
+
+    def opened(path: str, by: str, method: str) -> str:
+        try:
+            address = pages.address_of(path, by, method)
+        except InputError as error:
+            raise gr.Error(str(error)) from None
+        return f"[Correct the beats of {Path(path.strip()).name}]({address}) (opens a page)"
+
+    gr.Markdown(
+        "Add, move and delete beats or mark noise. Edits are saved beside the recording, never in "
+        "it; `features`, `predict` and `pulse` use them."
+    )
+    with gr.Row():
+        path = gr.Textbox(
+            label="Recording: the path of a file on this machine", elem_id="recording"
+        )
+        by = gr.Textbox(label="Your name, stored with each edit", elem_id="by")
+        method = gr.Dropdown(
+            [*METHODS, *BUNDLED], value=DEFAULT_METHOD, label="Method (of a video)"
+        )
+    button = gr.Button("Open", variant="primary", elem_id="open")
+    link = gr.Markdown(elem_id="page-of-beats")
+    button.click(opened, [path, by, method], [link], api_name=False)
 
 
 def serve(blocks: Any, *, port: int | None = None, wait: bool = True) -> str:

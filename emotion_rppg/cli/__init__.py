@@ -3,7 +3,17 @@
 Heavy libraries are imported inside the verbs, so that `--help` answers at once.
 """
 
-from emotion_rppg.cli import system, inspect, extract, evaluate, figure, train, export, interactive  # noqa: F401, I001 (order of --help)
+from emotion_rppg.cli import (  # noqa: F401, I001 (order of --help)
+    system,
+    inspect,
+    extract,
+    beats,
+    evaluate,
+    figure,
+    train,
+    export,
+    interactive,
+)
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.runtime.threads import prepare_process
 

@@ -23,6 +23,7 @@ from emotion_rppg.cli.options import (
     Channel,
     Dataset,
     Device,
+    Edits,
     Face,
     Join,
     JoinRate,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from emotion_rppg.pulse.person_wave import PersonWave
     from emotion_rppg.signals import Signal
     from emotion_rppg.study import Reading
+    from emotion_rppg.study.corrections import PulseBeats
 
 
 WIDE, LONG = "wide", "long"
@@ -74,6 +76,7 @@ def pulse(
     face: Face = None,
     weights: Weights = None,
     channel: Channel = None,
+    edits: Edits = True,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -90,6 +93,7 @@ def pulse(
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
+        from emotion_rppg.study.corrections import beats_with_edits
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
         Reading(region=region, face=face)
@@ -102,8 +106,11 @@ def pulse(
         people = reading.reads_people(recording)
         files = _wave_files(out, len(waves)) if people else [out]
         results, lines = [], []
-        for wave, file in zip(waves, files, strict=True):
-            result, text = _summary(wave, reading if recording.video is not None else None)
+        for number, (wave, file) in enumerate(zip(waves, files, strict=True), 1):
+            person = number if people else None
+            beats = beats_with_edits(recording, wave, reading, edits=edits, person=person)
+            camera = reading if recording.video is not None else None
+            result, text = _summary(wave, camera, beats)
             results.append(result)
             if isinstance(wave, PersonWave):
                 result |= _place(wave)
@@ -112,7 +119,7 @@ def pulse(
             lines += [] if file is None else [str(file)]
             if file is not None:
                 write_wave(wave, file)
-                arguments = {**options, "face": face, "channel": channel}
+                arguments = {**options, "face": face, "channel": channel, "edits": edits}
                 write_run(file, "pulse", {"video": video, **arguments, "device": device}, [video])
         everybody = [{"person": n, **result} for n, result in enumerate(results, 1)]
         output = {"people": everybody, "method": reading.method} if people else results[0]
@@ -131,11 +138,17 @@ def _place(wave: PersonWave) -> dict[str, Any]:
     return {**shares, "seen_s": [round(t, 2) for t in wave.seen_s]}
 
 
-def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], list[str]]:
-    """Describe a wave as content for JSON and as lines; ``reading``: how it was estimated."""
+def _summary(
+    wave: Signal, reading: Reading | None, own: PulseBeats
+) -> tuple[dict[str, Any], list[str]]:
+    """Describe a wave as content for JSON and as lines.
+
+    ``reading``: how it was estimated; ``own``: its beats, and the wave without marked noise.
+    """
     from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 
-    heart_rate = estimate_heart_rate(wave)
+    judged = wave if own.corrected is None or own.wave is None else own.wave
+    heart_rate = estimate_heart_rate(judged, None if own.corrected is None else own.beats)
     hr_bpm, reason = heart_rate.hr_bpm, heart_rate.reason
     is_camera = reading is not None
     result = {
@@ -149,6 +162,9 @@ def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], lis
     }
     if reason:
         result["reason"] = reason
+    edited = [] if own.corrected is None else [own.corrected.in_words()]
+    if own.corrected is not None:
+        result["edits"] = len(own.corrected.applied)
     rate = "heart rate withheld" if hr_bpm is None else f"{hr_bpm:.1f} bpm"
     coverage = f"{'face detected' if is_camera else 'signal present'} {wave.coverage:.0%}"
     length = f"{wave.duration_s:.1f} s at {wave.rate_hz:g} Hz"
@@ -156,7 +172,10 @@ def _summary(wave: Signal, reading: Reading | None) -> tuple[dict[str, Any], lis
         (wave.kind or "signal") if reading is None else f"method {Path(str(reading.method)).name}"
     )
     line = f"{rate} · quality {heart_rate.quality:.2f} · {coverage} · {length} · {origin}"
-    return result, [line, *([reason] if reason else [])]
+    return result, [line, *([reason] if reason else []), *edited]
+
+
+_OF_WAVE = ("method", "weights", "source", "region", "face")  # options that concern the wave
 
 
 @app.command()
@@ -232,6 +251,7 @@ def features(
     ] = None,
     region: Region = "face",
     face: Face = None,
+    edits: Edits = True,
     workers: Workers = 1,
     partitioned: Annotated[
         bool,
@@ -267,7 +287,8 @@ def features(
         from emotion_rppg.runtime.cache import Cache, cache_beside, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_partitioned, write_table
-        from emotion_rppg.study import extract, waves
+        from emotion_rppg.study import Reading, extract, waves
+        from emotion_rppg.study.corrections import summary_of_edits
         from emotion_rppg.study.event_rows import summary_of_events
         from emotion_rppg.study.long_table import long_table
 
@@ -301,6 +322,7 @@ def features(
             "events": events or None,
             "before_s": before,
             "after_s": after,
+            "edits": edits,
         }
         recordings = find_recordings(
             paths or [], dataset, root, channel=channel, kind=source.lower()
@@ -325,9 +347,8 @@ def features(
             )
             table = joined(table, joins)
             if bids is not None:
-                fields = ("method", "weights", "source", "region", "face")
-                reading = {name: options[name] for name in fields}
-                write_bids(bids, waves(recordings, **reading, device=device, cache=store))
+                chosen = {name: options[name] for name in _OF_WAVE}
+                write_bids(bids, waves(recordings, **chosen, device=device, cache=store))
             written = long_table(table) if layout == LONG else table
             (write_partitioned if partitioned else write_table)(written, out)
             write_dictionary(table, out.with_suffix(".columns.md"))
@@ -343,13 +364,15 @@ def features(
             typer.echo(f"not read: {failure['recording']}: {failure['reason']}", err=True)
         n_read = len(recordings) - len(failures)
         withheld = [*summary_of_events(table), *summary_of_withheld(table)]
+        wave = Reading(**{name: options[name] for name in _OF_WAVE})
+        edited = summary_of_edits(table, recordings, wave) if edits else []
         rows = count(len(table), "event" if events else "window")
         text = f"{rows} of {count(n_read, 'recording')} → {out}"
         if events:
             withheld.append(no_curves if curves is None else f"heart-rate curves → {curves}")
-        text = "\n".join([text, *withheld])
+        text = "\n".join([text, *edited, *withheld])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
-        result["withheld"] = withheld
+        result |= {"withheld": withheld, "edited": edited}
         if events:
             result["curves"] = None if curves is None else str(curves)
         print_result(text, as_json, {**result, "out": str(out)})
@@ -441,6 +464,7 @@ def predict(
         ),
     ] = None,
     channel: Channel = None,
+    edits: Edits = True,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -458,6 +482,7 @@ def predict(
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.tables import is_feature_table
         from emotion_rppg.study import (
+            beats_like,
             channel_like,
             load,
             read_people_like,
@@ -479,9 +504,9 @@ def predict(
             partial(check_folder, out),
         )
         trained = load(model)
-        options["face"] = face
+        options |= {"face": face, "edits": None if edits else False}
         arguments = {"given": given, "model": model, "calibrate": calibrate, "region": region}
-        arguments |= {"face": face, "channel": channel}
+        arguments |= {"face": face, "channel": channel, "edits": edits}
         inputs = [path for path in (*given, *at_rest, model) if path.exists()]
         rest = None
         if resting is not None:
@@ -519,7 +544,9 @@ def predict(
         rows = trained.predict(table, rest=rest)
         if resting is not None:
             rows = resting.withhold_own(rows, rest, given, trained)
-        given_to_both: dict[str, Any] = {"arguments": arguments, "inputs": inputs}
+        chosen = {name: value for name, value in options.items() if name != "device"}
+        beats = beats_like(trained, found[0], waves, **chosen)
+        given_to_both: dict[str, Any] = {"arguments": arguments, "inputs": inputs, "beats": beats}
         if PERSON in table:
             result = write_people_prediction(rows, waves, trained, out, **given_to_both)
         else:

@@ -32,6 +32,14 @@ Scheduler = Annotated[
         "(extra cluster).",
     ),
 ]
+Edits = Annotated[
+    bool,
+    typer.Option(
+        "--edits/--no-edits",
+        help="Use the beats that `emotion-rppg beats` corrected, where RECORDING.beats.json is "
+        "beside the recording, or the detected beats.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 Region = Annotated[
     str,

@@ -47,7 +47,7 @@ from emotion_rppg.formats.signal_files import (
 )
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.formats.wfdb_records import parts_of_records
-from emotion_rppg.recordings import Card, DatasetNotFound, Recording, Video
+from emotion_rppg.recordings import Card, DatasetNotFound, Origin, Recording, Video
 from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.signals import UNITS, Signal
 from emotion_rppg.windows import LABEL
@@ -213,7 +213,10 @@ def _signal_recording(
         fields = identity_in_physio(path)
         dataset = fields["dataset"] or dataset
         identity = (fields["subject"], fields["session"], fields["trial"])
-    recording = Recording(dataset, *identity, signals=signals, events=events_of(path))
+    origins = dict.fromkeys(signals, Origin(path, channel))
+    recording = Recording(
+        dataset, *identity, signals=signals, events=events_of(path), origins=origins
+    )
     if not path.name.endswith(PHYSIO):
         return recording
     labels, scales = labels_in_scans(path)
@@ -295,7 +298,9 @@ def _join_bids_files(recordings: Sequence[Recording]) -> list[Recording]:
         if first is None or not_joinable or not _ending(r) == _ending(first) == ".gz":
             out[r.name if first is None else f"{r.name} {number}"] = r
         else:
-            out[r.name] = replace(first, signals={**first.signals, **r.signals})
+            signals = {**first.signals, **r.signals}
+            origins = {**first.origins, **r.origins}
+            out[r.name] = replace(first, signals=signals, origins=origins)
     return list(out.values())
 
 

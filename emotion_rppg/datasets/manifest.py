@@ -27,7 +27,7 @@ from emotion_rppg.datasets.manifest_events import (
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.missing_values import is_missing
 from emotion_rppg.formats.signal_files import Reader, is_session, signals_in
-from emotion_rppg.recordings import DatasetNotFound, Recording, Video
+from emotion_rppg.recordings import DatasetNotFound, Origin, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
 from emotion_rppg.signals import Beats, Pulse
 from emotion_rppg.windows import LABEL, PARTICIPANT
@@ -101,12 +101,14 @@ def _recording(
         path = _file_in_study(root, row["video"], where)
         video = Video(path, start or 0.0, end, row.get("region") or None)
     signals: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
     for name in filter(None, (part.strip() for part in row.get("signal", "").split(";"))):
         path = _file_in_study(root, name, where)
         for kind, read in signals_in(path, **selection).items():
             if kind in signals:
                 raise InputError(f"{where}: {name!r} is a second {kind}: name only one of them")
             signals[kind] = partial(_read_part, path, read, start, end)
+            origins[kind] = Origin(path, selection["channel"], start, end)
     if video is None and not signals:
         raise InputError(f"{where}: neither a video nor a signal: name at least one file")
     return Recording(
@@ -120,6 +122,7 @@ def _recording(
         signals=signals,
         participant=_of_person(row),
         events=_events(root, row, where, start, end),
+        origins=origins,
     )
 
 

@@ -30,7 +30,17 @@ from emotion_rppg.features.sensors import name_of, reason_column
 from emotion_rppg.features.trust import kind_trusted
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.model_folders import read_config
-from emotion_rppg.windows import EMBEDDING, FACE_PLACE, OF_EVENT, OK, PERSON, people
+from emotion_rppg.windows import (
+    EDITED_BEATS,
+    EDITED_BY,
+    EDITED_NOISE_S,
+    EMBEDDING,
+    FACE_PLACE,
+    OF_EVENT,
+    OK,
+    PERSON,
+    people,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +60,7 @@ NOT_RECORDED = "not recorded; predicts from feature tables alone"
 _COPIED = (
     *("dataset", "subject", "session", "trial", PERSON, *FACE_PLACE, *OF_EVENT),
     *("start_s", "duration_s", "hr_bpm", "quality"),
+    *(EDITED_BEATS, EDITED_NOISE_S, EDITED_BY),
 )
 
 

@@ -106,11 +106,19 @@ def untrusted_reason(
 
 
 def _evident(beats: Beats, signal: Signal) -> bool:
-    """Whether the beats of a camera window suffice and the video frames do not exclude a pulse."""
+    """Whether the beats of a camera window suffice and the video frames do not exclude a pulse.
+
+    Beats that a person placed count only as what they leave of the detected ones: a wave without a
+    visible pulse is not trusted because beats were added.
+    """
+    coverage = beats.coverage
+    if beats.edited is not None and len(beats):
+        coverage *= 1 - float(beats.edited.mean())
+        beats = beats.select(~beats.edited)
     excluded = 0.0 if signal.quality is None else float(np.mean(signal.quality == 0))
     return (
         len(beats) >= EVIDENT_BEATS
-        and beats.coverage >= EVIDENT_COVERAGE
+        and coverage >= EVIDENT_COVERAGE
         and beats.confidence is not None
         and float(beats.confidence.mean()) >= EVIDENT_CONFIDENCE
         and excluded <= 1 - EVIDENT_COVERAGE

@@ -55,6 +55,9 @@ _FIXED = {
     "normal-to-normal interval",
     CHANGE_REASON: f"ok where nothing of the columns …{CHANGE} is withheld by the signals before "
     "and after the onset, else why",
+    "edited_beats": "number of beats that a person added, moved or deleted in the window",
+    "edited_noise_s": "time in the window that a person marked as noise, s",
+    "edited_by": "names of the people who corrected beats in the window, separated by `;`",
     "encoder": "the beat encoder that computed the embeddings",
     "encoder_trained_on": "JSON {data set: [subjects]}: people the encoder was trained on",
 }

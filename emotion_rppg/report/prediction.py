@@ -18,6 +18,7 @@ from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import versions, write_run
 from emotion_rppg.runtime.tables import write_intervals, write_table, write_wave
 from emotion_rppg.signals import Beats, Pulse, Signal
+from emotion_rppg.study.corrections import PulseBeats, edits_in_words
 from emotion_rppg.windows import FACE_PLACE, OK, PERSON
 
 if TYPE_CHECKING:
@@ -47,13 +48,16 @@ def write_prediction(
     *,
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
+    beats: Sequence[PulseBeats] = (),
 ) -> dict[str, Any]:
     """Write the folder and return what to print: ``{"text": …, "json": …}``.
 
     ``pulse`` is the wave, or the beats of a device, whose folder has intervals.csv in place of a
-    wave.
+    wave. ``beats`` has its beats (`study.replay.beats_like`); default: they are detected.
     """
-    (output,) = _write(rows, {"": pulse}, model, out, arguments=arguments, inputs=inputs)
+    own = beats or [_detected(pulse)]
+    named = {"": (pulse, own[0])}
+    (output,) = _write(rows, named, model, out, arguments=arguments, inputs=inputs)
     return output
 
 
@@ -65,13 +69,16 @@ def write_people_prediction(
     *,
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
+    beats: Sequence[PulseBeats] = (),
 ) -> dict[str, Any]:
     """Write the folder for every person in a video and return what to print.
 
     The n-th wave is that of person n, whose rows have n in the column ``person``: its files are
     ``wave_n.csv`` and ``wave_n.png``.
     """
-    named = {str(number): wave for number, wave in enumerate(waves, 1)}
+    own = beats or [_detected(wave) for wave in waves]
+    pairs = zip(waves, own, strict=True)
+    named = {str(number): pair for number, pair in enumerate(pairs, 1)}
     outputs = _write(rows, named, model, out, arguments=arguments, inputs=inputs)
     texts = [f"person {n}: {output['text']}" for n, output in zip(named, outputs, strict=True)]
     people = [
@@ -80,9 +87,13 @@ def write_people_prediction(
     return {"text": "\n".join(texts), "json": {"people": people}}
 
 
+def _detected(pulse: Pulse) -> PulseBeats:
+    return PulseBeats(beats_of(pulse), wave_of(pulse))
+
+
 def _write(
     rows: pd.DataFrame,
-    waves: Mapping[str, Pulse],
+    waves: Mapping[str, tuple[Pulse, PulseBeats]],
     model: Model,
     out: str | Path,
     *,
@@ -94,9 +105,9 @@ def _write(
     with atomic_folder(out) as fresh:
         write_table(rows, fresh / "prediction.csv")
         sections: list[Section] = []
-        for number, wave in waves.items():
+        for number, (wave, beats) in waves.items():
             own = rows[rows[PERSON] == int(number)].reset_index(drop=True) if number else rows
-            output, parts = _write_person(own, wave, model, fresh, number)
+            output, parts = _write_person(own, wave, beats, model, fresh, number)
             outputs.append(output)
             sections += parts
         sections.append(Section("Recording, model, versions", _facts(rows, model, arguments)))
@@ -147,12 +158,15 @@ def _in_training(rows: pd.DataFrame, model: Model) -> str:
 
 
 def _write_person(
-    rows: pd.DataFrame, pulse: Pulse, model: Model, folder: Path, number: str
+    rows: pd.DataFrame, pulse: Pulse, own: PulseBeats, model: Model, folder: Path, number: str
 ) -> tuple[dict[str, Any], list[Section]]:
     """Write wave and figure of one person; return what to print and the report's sections."""
-    beats = beats_of(pulse)
-    rate = estimate_heart_rate(pulse, beats)
+    beats = own.beats
+    rate = estimate_heart_rate(pulse if own.wave is None else own.wave, beats)
     notes = [text for text in (model.note, model.shift(pulse.kind or "")) if text]
+    if own.corrected is not None:
+        words = own.corrected.in_words()
+        notes.append(f"{words[0].upper()}{words[1:]}.")
     output = _output(rows, rate.hr_bpm, rate.quality, rate.reason, pulse, model, notes)
     name = pulse.kind or "pulse"
     place = [f"{pulse.place[0].upper()}{pulse.place[1:]}."] if isinstance(pulse, PersonWave) else []
@@ -188,9 +202,11 @@ def _write_wave(wave: Signal, beats: Beats, folder: Path, suffix: str) -> tuple[
     drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
     write_wave(wave, folder / f"wave{suffix}.csv")
     drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
+    which = "detected beats (dots)"
+    if beats.edited is not None:
+        which = "beats, corrected by hand (squares: placed by a person)"
     caption = (
-        f"The first {shown_s:.0f} s of the pulse wave, its detected beats (dots) and its quality "
-        "(grey, 0–1)."
+        f"The first {shown_s:.0f} s of the pulse wave, its {which} and its quality (grey, 0–1)."
     )
     return drawn, caption
 
@@ -252,13 +268,15 @@ def write_predictions(
     withheld = int(empty.all(axis=1).sum())
     text = f"{len(rows)} windows of {count} recordings, {withheld} withheld (see column reason)"
     text += f", {len(failures)} recordings not read (see failures.csv)" if failures else ""
-    lines = [text, *([note] if note else []), str(Path(out) / "prediction.csv")]
+    edited = edits_in_words(rows)
+    lines = [text, *(line for line in (edited, note) if line), str(Path(out) / "prediction.csv")]
     content = {
         "recordings": count,
         "rows": len(rows),
         "withheld": withheld,
         "windows": json.loads(rows.to_json(orient="records")),
         "failures": list(failures),
+        "edited": edited,
         "note": note,
         "out": str(out),
     }

@@ -15,6 +15,7 @@ from emotion_rppg.study.feature_table import extract, failure_message, or_failur
 from emotion_rppg.study.long_table import long_table
 from emotion_rppg.study.models import fit, load, predict, pretrain_encoder
 from emotion_rppg.study.replay import (
+    beats_like,
     channel_like,
     read_all_like,
     read_like,
@@ -27,6 +28,7 @@ __all__ = [
     "Progress",
     "Reading",
     "as_recordings",
+    "beats_like",
     "channel_like",
     "event_curves",
     "extract",

@@ -168,7 +168,7 @@ class Reading:
         """
         kind = self.kind(recording) if pulse else ""
         camera = pulse and self.is_camera(recording)
-        network, trained_on = _provenance(self.method, self.weights) if camera else ("", "")
+        network, trained_on = network_of(self.method, self.weights) if camera else ("", "")
         columns: dict[str, object] = {
             "dataset": recording.dataset,
             "subject": recording.subject,
@@ -202,7 +202,7 @@ def method_name(method: str | Path | Callable[..., np.ndarray]) -> str:
     return Path(method).name if Path(method).is_dir() else str(method)
 
 
-def _provenance(method: object, weights: object) -> tuple[str, str]:
+def network_of(method: object, weights: object) -> tuple[str, str]:
     """Look up the network's name and training people; both empty for a classical method.
 
     The name is that of the network's folder, or ``"bundled"``.

@@ -12,11 +12,11 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import Judged, judge
-from emotion_rppg.features.trust import beats_of, wave_of
 from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Recording
 from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress, Reading
+from emotion_rppg.study.corrections import PulseBeats, beats_with_edits, with_edit_columns
 from emotion_rppg.study.event_rows import event_rows
 from emotion_rppg.study.window_features import measure
 from emotion_rppg.windows import (
@@ -142,15 +142,19 @@ def features_of(
         if isinstance(pulse, PersonWave):
             facts |= {name: round(getattr(pulse, name), 3) for name in FACE_PLACE}
     sensors = {kind: _read_sensor(recording, kind) for kind in sensors_of(options)}
-    beats = _no_beats(recording, sensors, no_pulse) if pulse is None else beats_of(pulse)
-    wave = None if pulse is None else wave_of(pulse)
+    if pulse is None:
+        own = PulseBeats(_no_beats(recording, sensors, no_pulse), None)
+    else:
+        own = beats_with_edits(recording, pulse, reading, edits=options.edits, person=person)
+    beats, wave = own.beats, own.wave
     missing = None if pulse is not None else no_pulse
     if options.events is not None:
         rows = event_rows(recording, beats, wave, sensors, options, facts=facts, no_pulse=missing)
-        return order_columns(rows)
+        return order_columns(with_edit_columns(rows, own.corrected))
     windows = cut(beats, wave, length_s=options.length_s, step_s=options.step_s, facts=facts)
     features = measure(windows, sensors, options, no_pulse=missing)
-    return order_columns(pd.concat([windows.table, features], axis=1))
+    table = with_edit_columns(windows.table, own.corrected)
+    return order_columns(pd.concat([table, features], axis=1))
 
 
 def _read_sensor(recording: Recording, kind: str) -> Judged | str:

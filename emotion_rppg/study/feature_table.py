@@ -37,9 +37,10 @@ from emotion_rppg.study.acquisition import (
     wave_inputs,
     wave_key,
 )
+from emotion_rppg.study.corrections import edits_path
 from emotion_rppg.study.event_rows import check_event_options, check_events
 from emotion_rppg.study.feature_rows import features_of_all, order_columns, read_pulse, sensors_of
-from emotion_rppg.windows import EMBEDDING, trusted
+from emotion_rppg.windows import EDITED_BEATS, EDITED_BY, EDITED_NOISE_S, EMBEDDING, trusted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,7 @@ def extract(
     region: str = "face",
     face: int | str | None = None,
     weights: str | Path | None = None,
+    edits: bool = True,
     workers: int = 1,
     scheduler: str | None = None,
     cache: Cache | str | Path | None = None,
@@ -148,6 +150,10 @@ def extract(
         the same people.
     weights : path, optional
         Folder of a trained pulse network.
+    edits : bool
+        Whether beats that a person corrected (``emotion-rppg beats``, stored in
+        ``RECORDING.beats.json``) replace the detected ones. The rows of such a recording have the
+        columns ``edited_beats``, ``edited_noise_s`` and ``edited_by``.
     workers : int
         Number of processes.
     scheduler : str, optional
@@ -193,6 +199,7 @@ def extract(
         events=events,
         before_s=before_s,
         after_s=after_s,
+        edits=edits,
     )
     from emotion_rppg.features import check_families
 
@@ -293,7 +300,8 @@ def _rows_key(recording: Recording, reading: Reading, options: Extraction) -> st
         events = recording.read_events() if about else ()
         # a family or a kind from outside the package may change unnoticed: it has no fingerprint
         records += [KINDS[reading.kind(recording)]] if pulse else []
-        return fingerprint("rows", inputs, facts, window, about, events, records, sensors)
+        edits = edits_path(recording, reading) if pulse and options.edits else None
+        return fingerprint("rows", inputs, facts, window, about, events, records, sensors, edits)
     except InputError:
         return None  # the error is reported when the recording is read
 
@@ -374,11 +382,15 @@ def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     columns = list(dict.fromkeys(c for table in tables for c in table))
+    empty = {EDITED_BEATS: 0.0, EDITED_NOISE_S: 0.0, EDITED_BY: ""}
     return order_columns(
         pd.DataFrame(
             {
                 c: pd.concat(
-                    [t[c] if c in t else pd.Series(np.nan, t.index, dtype=object) for t in tables],
+                    [
+                        t[c] if c in t else pd.Series(empty.get(c, np.nan), t.index, dtype=object)
+                        for t in tables
+                    ],
                     ignore_index=True,
                 )
                 for c in columns

@@ -124,6 +124,7 @@ def predict(
     region: str | None = None,
     face: int | str | None = None,
     channel: str | None = None,
+    edits: bool | None = None,
 ) -> pd.DataFrame:
     """Predict the targets of a model (arousal, valence …), one row per window.
 
@@ -146,6 +147,9 @@ def predict(
     face, channel : int or str, str, optional
         Number of the face in this video, or ``"all"`` for every person in it (column ``person``);
         column or channel of this signal file. Default: as in the training.
+    edits : bool, optional
+        Whether beats that a person corrected (``RECORDING.beats.json``) replace the detected ones.
+        Default: as in the training.
 
     Returns
     -------
@@ -159,6 +163,7 @@ def predict(
 
     trained = model if isinstance(model, ModelType) else load(model)
     options: dict[str, Any] = {"device": device, "weights": weights, "region": region, "face": face}
+    options["edits"] = edits
     failures: list[dict[str, str]] = []
     if isinstance(video_or_table, str | Path | Video):
         recordings = recordings_like(trained, video_or_table, channel=channel)

@@ -17,6 +17,7 @@ from emotion_rppg.features.family import PULSE
 from emotion_rppg.recordings import Recording, Video
 from emotion_rppg.signals import Pulse
 from emotion_rppg.study.acquisition import Progress, Reading, as_recordings
+from emotion_rppg.study.corrections import PulseBeats, beats_with_edits
 from emotion_rppg.study.event_rows import check_events
 from emotion_rppg.study.feature_rows import features_of_all, read_pulse
 from emotion_rppg.study.feature_table import complete_table, failure_message, or_failure_reason
@@ -37,6 +38,7 @@ def read_all_like(
     weights: str | Path | None = None,
     region: str | None = None,
     face: int | str | None = None,
+    edits: bool | None = None,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, list[dict[str, str]]]:
     """Extract one feature table of several recordings as the model's training table was extracted.
@@ -51,7 +53,9 @@ def read_all_like(
     InputError
         No recording could be read, or something that the model needs is missing.
     """
-    options = extraction_for(model, recordings, weights=weights, region=region, face=face)
+    options = extraction_for(
+        model, recordings, weights=weights, region=region, face=face, edits=edits
+    )
     tables: list[pd.DataFrame] = []
     failures: list[dict[str, str]] = []
     for number, recording in enumerate(recordings):
@@ -77,6 +81,7 @@ def read_like(
     region: str | None = None,
     face: int | str | None = None,
     channel: str | None = None,
+    edits: bool | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
 ) -> tuple[pd.DataFrame, Pulse]:
@@ -86,7 +91,9 @@ def read_like(
     model of the faces of everybody, the largest face is read.
     """
     recording = given if isinstance(given, Recording) else _single_recording(model, given, channel)
-    options = extraction_for(model, [recording], weights=weights, region=region, face=face)
+    options = extraction_for(
+        model, [recording], weights=weights, region=region, face=face, edits=edits
+    )
     if options.face == EVERYBODY:
         options = replace(options, face=None)
     rows, pulses = _rows(model, recording, options, device, progress, preview)
@@ -106,15 +113,42 @@ def read_people_like(
     weights: str | Path | None = None,
     region: str | None = None,
     face: int | str | None = None,
+    edits: bool | None = None,
     progress: Progress | None = None,
 ) -> tuple[pd.DataFrame, Sequence[Pulse]]:
     """Extract features and pulses of one recording: several waves with ``face="all"``.
 
     The rows of the n-th wave have n in their column ``person``.
     """
-    options = extraction_for(model, [recording], weights=weights, region=region, face=face)
+    options = extraction_for(
+        model, [recording], weights=weights, region=region, face=face, edits=edits
+    )
     rows, pulses = _rows(model, recording, options, device, progress, None)
     return complete_table([rows], options), pulses
+
+
+def beats_like(
+    model: Model,
+    recording: Recording,
+    pulses: Sequence[Pulse],
+    *,
+    weights: str | Path | None = None,
+    region: str | None = None,
+    face: int | str | None = None,
+    edits: bool | None = None,
+) -> list[PulseBeats]:
+    """Detect the beats of the pulses of `read_people_like`, corrected as in its table."""
+    options = extraction_for(
+        model, [recording], weights=weights, region=region, face=face, edits=edits
+    )
+    reading, recording = Reading.of(options), _with_trained_signals(model, recording)
+    people = reading.reads_people(recording)
+    return [
+        beats_with_edits(
+            recording, pulse, reading, edits=options.edits, person=number if people else None
+        )
+        for number, pulse in enumerate(pulses, 1)
+    ]
 
 
 def recordings_like(
@@ -164,8 +198,12 @@ def extraction_for(
     weights: str | Path | None = None,
     region: str | None = None,
     face: int | str | None = None,
+    edits: bool | None = None,
 ) -> Extraction:
     """Prepare the options of the model's training table for new recordings, before any is read.
+
+    ``face`` and ``edits`` (whether corrected beats are used) concern the new recordings; None: as
+    in the training.
 
     Raises
     ------
@@ -189,6 +227,7 @@ def extraction_for(
         options,
         region=region or options.region,
         face=options.face if face is None else face,
+        edits=options.edits if edits is None else edits,
         baseline=options.baseline if compares else None,
         encoder=model.encoder,
     )

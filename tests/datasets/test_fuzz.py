@@ -26,6 +26,7 @@ from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.errors import InputError
+from emotion_rppg.features.beats.edits import Edit
 from emotion_rppg.formats.bids import read_physio
 from emotion_rppg.formats.bids_tables import read_participants
 from emotion_rppg.formats.empatica import is_e4, read_e4, read_session
@@ -44,6 +45,13 @@ from emotion_rppg.formats.signal_csv import kinds_in, read_signal
 from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole_number
 from emotion_rppg.runtime.tables import read_table
 from emotion_rppg.signals import Signal
+from emotion_rppg.study.beats_file import (
+    BeatsFile,
+    WaveEdits,
+    WaveIdentity,
+    read_beats_file,
+    write_beats_file,
+)
 from tests.datasets.fakes import FAKES
 from tests.datasets.fakes.shared import TRUTH
 from tests.formats.test_biopac import write_acq
@@ -240,6 +248,16 @@ BESIDE = {
     "IBI.csv": IBI,
     "tags.csv": b"1495437330\n",
 }
+
+
+def _corrected(folder: Path) -> bytes:
+    """Return a file of corrected beats with two edits."""
+    edits = (Edit("delete", 0.8, who="AB", why="x"), Edit("noise", 2.0, 3.5, who="AB"))
+    wave = WaveEdits(WaveIdentity("bvp"), 32.0, 320, np.array([0.0, 0.8, 1.6]), edits)
+    content = BeatsFile({"file": "x.csv", "bytes": 3}, (wave,))
+    return write_beats_file(folder / "made.json", content).read_bytes()
+
+
 # format -> name of the file, its valid content, function that reads it
 PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "rows": ("t.csv", TABLE, lambda p: load_rows(p, ("Participant", "Label"))),
@@ -278,6 +296,7 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "shimmer": ("x.csv", _log(write_shimmer), _all_signals),
     "samsung": ("x.csv", _log(write_samsung), _all_signals),
     "finger": ("x.csv", _container(partial(write_trace, with_pulse="G")), _all_signals),
+    "corrected beats": ("x.csv.beats.json", _corrected, read_beats_file),
 }
 
 

@@ -19,8 +19,11 @@ from emotion_rppg.datasets.synthetic import write_study
 from emotion_rppg.emotion.model import BUNDLED, Model
 from emotion_rppg.errors import InputError
 from emotion_rppg.features import FAMILIES
+from emotion_rppg.features.beats.edits import Edit
+from emotion_rppg.features.trust import beats_of
 from emotion_rppg.pulse.inference.trained_network import BUNDLED as NETWORK_FOLDERS
 from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.provenance import identity
 from emotion_rppg.runtime.tables import (
     extraction_beside,
     read_table,
@@ -29,7 +32,14 @@ from emotion_rppg.runtime.tables import (
     write_table,
 )
 from emotion_rppg.signals import Signal
-from emotion_rppg.study import pretrain_encoder, read_all_like, read_like
+from emotion_rppg.study import Reading, as_recordings, pretrain_encoder, read_all_like, read_like
+from emotion_rppg.study.beats_file import (
+    BeatsFile,
+    WaveEdits,
+    WaveIdentity,
+    beats_path,
+    write_beats_file,
+)
 from emotion_rppg.synthesis.cameras import Camera, film, write_video
 from emotion_rppg.synthesis.faces import face
 from emotion_rppg.synthesis.people import Person, heart
@@ -94,6 +104,21 @@ def network(tmp_path_factory) -> Path:
     return Path(shutil.copytree(NETWORK_FOLDERS["physnet"], folder))
 
 
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory) -> Path:
+    """One signal file, ten beats of which a person deleted."""
+    path = tmp_path_factory.mktemp("corrected") / "finger.csv"
+    wave = bvp(heart(Person(3), 5, 5, 60.0), rate_hz=64.0)
+    pd.DataFrame({"time_s": wave.times_s, "bvp": wave.samples}).to_csv(path, index=False)
+    (recording,) = as_recordings(path)
+    at = beats_of(recording.read_pulse("bvp")).times_s
+    edits = tuple(Edit("delete", float(t), who="AB") for t in at[5:55:5])
+    identified = WaveIdentity.of(recording, Reading())
+    wave_edits = WaveEdits(identified, 64.0, None, at, edits)
+    write_beats_file(beats_path(path), BeatsFile(identity(path), (wave_edits,)))
+    return path
+
+
 def fitted(table: pd.DataFrame, **how: Any) -> Model:
     labels = pd.Series(np.arange(len(table), dtype=float) % 3, table.index)
     if "hr_bpm_vs_baseline" in table:  # only rows that are compared with a baseline have labels
@@ -121,6 +146,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "events": ("study", {"events": ("film", "question")}),
     "before_s": ("study", {"events": "film", "before_s": 5.0}),
     "after_s": ("study", {"events": "film", "after_s": 15.0}),
+    "edits": ("corrected", {**SHORT, "edits": False}),
 }
 
 

@@ -47,7 +47,7 @@ def accept_intervals(beats: Beats) -> Beats:
         beats = beats.select(~extra)
     intervals, joined = np.diff(beats.times_s), beats.joined
     rhythm, spread = rhythm_along(intervals, joined)
-    ectopic = beats.ectopic if labelled else _ectopic(intervals, joined, rhythm, spread)
+    ectopic = beats.ectopic if labelled else ectopic_in_series(intervals, joined, rhythm, spread)
     assert ectopic is not None
     wrong = too_long(intervals, rhythm, spread)
     if not labelled:
@@ -78,7 +78,7 @@ def _extra(beats: Beats) -> np.ndarray:
     return np.asarray(extra_beats(intervals, rhythm) & between)
 
 
-def _ectopic(
+def ectopic_in_series(
     intervals: np.ndarray, joined: np.ndarray, rhythm: np.ndarray, spread: np.ndarray
 ) -> np.ndarray:
     """Find beats that come early and are followed by a pause, no gap beside, bool (n,)."""

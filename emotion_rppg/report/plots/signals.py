@@ -39,7 +39,8 @@ def plot_waves(
 ) -> Figure:
     """Draw waves of one heart below each other, each in units of its own standard deviation.
 
-    Dots are detected beats; the grey area below each wave is its quality (0–1).
+    Dots are detected beats, squares those that a person placed; the grey area below each wave is
+    its quality (0–1).
     """
     figure = Figure(figsize=(9, 0.9 + 1.25 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
@@ -48,8 +49,9 @@ def plot_waves(
         piece = signal.crop(first, first + seconds)
         height = _standard(piece.samples)
         axis.plot(piece.times_s, height, color=colour, lw=1.2)
-        for at in _inside((beats or {}).get(name), piece):
-            axis.plot(at, np.interp(at, piece.times_s, height), "o", color=INK, ms=3.5)
+        for at, placed in _inside((beats or {}).get(name), piece):
+            mark = "s" if placed else "o"
+            axis.plot(at, np.interp(at, piece.times_s, height), mark, color=INK, ms=3.5)
         if piece.quality is not None and len(piece):
             low = np.nanmin(height) if np.isfinite(height).any() else 0.0
             axis.fill_between(
@@ -62,8 +64,13 @@ def plot_waves(
     return figure
 
 
-def _inside(beats: Beats | None, piece: Signal) -> np.ndarray:
-    return np.array([]) if beats is None else beats.crop(piece.start_s, piece.end_s).times_s
+def _inside(beats: Beats | None, piece: Signal) -> list[tuple[float, bool]]:
+    """List the beats in a part of a wave: time, s, and whether a person placed it."""
+    if beats is None:
+        return []
+    own = beats.crop(piece.start_s, piece.end_s)
+    placed = np.zeros(len(own), dtype=bool) if own.edited is None else own.edited
+    return list(zip(own.times_s.tolist(), placed.tolist(), strict=True))
 
 
 def plot_tachogram(shown: Mapping[str, Beats]) -> Figure:

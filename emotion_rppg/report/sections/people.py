@@ -13,6 +13,7 @@ from emotion_rppg.evaluation.statistics import DUMMY_NAMES, over_people
 from emotion_rppg.report.page import Section
 from emotion_rppg.report.plots.evaluation import in_words
 from emotion_rppg.report.sections.labels import shown_one_class
+from emotion_rppg.study.corrections import edits_in_words
 from emotion_rppg.windows import LABEL, people
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def data(results: Evaluation, table: pd.DataFrame, names: Names) -> list[Section
         sections.append(
             Section(
                 f"Data: {target}",
-                [_flow(results, table, target), spread],
+                [_flow(results, table, target), spread, *_edits(table)],
                 table=listed if len(listed) else None,
                 table_caption=_caption(own, classes) + note,
             )
@@ -92,6 +93,12 @@ _REASONS = {
     "calibration": "belong to the reference period of a person and are not scored",
     "never tested by the split": "are never tested by the split",
 }
+
+
+def _edits(table: pd.DataFrame) -> list[str]:
+    """Count the windows whose beats a person corrected."""
+    text = edits_in_words(table)
+    return [f"{text[0].upper()}{text[1:]}."] if text else []
 
 
 def _of_people(
