@@ -44,8 +44,8 @@ def figure(
     coding: Annotated[
         str | None,
         typer.Option(
-            help="With conditions: how ratings become classes, as in `evaluate`. Default: midpoint "
-            "for numbers, as_is for text."
+            help="How ratings become the classes of conditions, such as midpoint, fixed(x), "
+            "subject_median, tertiles or as_is. Default: midpoint for numbers, as_is for text."
         ),
     ] = None,
     order: Annotated[

@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 SCRIPT = """
-import json, sys
+import json, sys, time
 from playwright.sync_api import sync_playwright
 from emotion_rppg.app.beats.server import BeatsServer
 from emotion_rppg.app.beats.session import Session
@@ -40,6 +40,14 @@ said, errors, outside = [], [], []
 with BeatsServer(session) as server, sync_playwright() as play:
     browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
+    def wait(tab, condition, arg=None):
+        # wait_for_function evaluates text in the page, which its security policy forbids
+        for _ in range(600):
+            if tab.evaluate(condition, arg):
+                return
+            time.sleep(0.1)
+        raise AssertionError((condition, arg, tab.inner_text("#status")))
+
     def opened(width, height):
         tab = browser.new_context(viewport={"width": width, "height": height}).new_page()
         tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
@@ -47,7 +55,7 @@ with BeatsServer(session) as server, sync_playwright() as play:
         ours = (server.address, "data:")
         tab.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
         tab.goto(server.address)
-        tab.wait_for_function("document.getElementById('status').textContent !== ''")
+        wait(tab, "() => document.getElementById('status').textContent !== ''")
         return tab
 
     tab = opened(1280, 860)
@@ -55,9 +63,7 @@ with BeatsServer(session) as server, sync_playwright() as play:
     def press(keys, word):
         for key in keys.split():
             tab.keyboard.press(key)
-        tab.wait_for_function(
-            "word => document.getElementById('status').textContent.includes(word)", arg=word
-        )
+        wait(tab, "word => document.getElementById('status').textContent.includes(word)", word)
         said.append(tab.inner_text("#status"))
 
     press("n n", "beat 3 of")
@@ -69,7 +75,7 @@ with BeatsServer(session) as server, sync_playwright() as play:
     press("r", "repeated")
     press("n Shift+ArrowRight Shift+ArrowRight", "→")
     press("n", "beat ")  # which first sends the move
-    tab.wait_for_function("document.getElementById('count').textContent.includes('(2')")
+    wait(tab, "() => document.getElementById('count').textContent.includes('(2')")
     press("n m", "noise from")
     press("n n m", "edits")
     box = tab.locator("#plot").bounding_box()

@@ -380,7 +380,7 @@ def test_settings_of_an_earlier_version_have_no_sources(results) -> None:
 def test_the_report_has_one_section_with_figure_table_and_words(table, results, tmp_path) -> None:
     write_evaluation(results, table, tmp_path / "e", arguments={})
     page = (tmp_path / "e" / "report.html").read_text(encoding="utf-8")
-    assert page.count("What each source adds") == 1
+    assert page.count("<h2>What each source adds</h2>") == 1
     assert "early fusion: adding eda to bvp+temp raised balanced accuracy by" in page
     assert (tmp_path / "e" / "sources.png").stat().st_size > 10_000
     pairs = pd.read_csv(tmp_path / "e" / "sources_pairs.csv")
