@@ -17,6 +17,7 @@ _OWN_SITES = ("same-origin", "none")  # none: typed in, or opened from a bookmar
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
+Values = Callable[[str], list[str]]  # name of a header -> its values
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -39,30 +40,43 @@ class LocalRequests:
 
 
 def foreign(scope: Scope) -> str | None:
-    """Explain in one sentence why a request is not from this page; None if it is.
-
-    A link on another site may open the page (a GET of ``/`` in a tab of its own) and nothing else.
-    """
+    """Explain in one sentence why a request is not from this page; None if it is."""
     port = (scope.get("server") or (None, None))[1]
+    return fault_of(lambda name: _values(scope, name), port, opens_page=_opens_page(scope))
+
+
+def fault_of(values: Values, port: int | None, *, opens_page: bool) -> str | None:
+    """Explain in one sentence why a request to a server of this machine is foreign; None if not.
+
+    Parameters
+    ----------
+    values : function
+        All values of the header of a name.
+    port : int
+        Port of the server.
+    opens_page : bool
+        Whether the request opens the page in a tab, which a link on another site may do, too.
+    """
     hosts = [f"{name}:{port}" for name in HOSTS] + [*HOSTS] * (port == 80)
     want = f"this server answers only its own page, http://{hosts[0]}, and programs on this machine"
-    named = _values(scope, b"host")
+    named = values("Host")
     if len(named) != 1 or named[0].lower() not in hosts:
         return f"{want}: the request names the host {', '.join(named) or '(none)'}"
-    origins = _values(scope, b"origin")
+    origins = values("Origin")
     if any(origin.lower() != f"http://{named[0].lower()}" for origin in origins):
         return f"{want}: the request comes from {', '.join(origins)}"
-    sites = _values(scope, b"sec-fetch-site")
-    if any(site not in _OWN_SITES for site in sites) and not _opens_page(scope):
+    sites = values("Sec-Fetch-Site")
+    if any(site not in _OWN_SITES for site in sites) and not opens_page:
         return f"{want}: the browser marks the request as {', '.join(sites)}"
     return None
 
 
 def _opens_page(scope: Scope) -> bool:
     """Detect a link that opens the page in a tab; not in a frame, and not an address under it."""
-    top = _values(scope, b"sec-fetch-dest") == ["document"]
+    top = _values(scope, "Sec-Fetch-Dest") == ["document"]
     return top and scope.get("method") == "GET" and scope.get("path") == "/"
 
 
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin1") for key, value in scope["headers"] if key == name]
+def _values(scope: Scope, name: str) -> list[str]:
+    wanted = name.lower().encode()
+    return [value.decode("latin1") for key, value in scope.get("headers", ()) if key == wanted]

@@ -22,10 +22,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from emotion_rppg.app.beats.session import Session
 from emotion_rppg.app.beats.views import MOST_BINS
+from emotion_rppg.app.local_requests import fault_of
 from emotion_rppg.errors import InputError
 
 HOST = "127.0.0.1"
-NAMES = (HOST, "localhost")  # by which the browser may call this server
 MOST_BODY_BYTES = 20_000
 _NONCE = "NONCE"
 
@@ -128,16 +128,12 @@ def _handler(session: Session, token: str) -> type[BaseHTTPRequestHandler]:
         def _check(self) -> None:
             """Refuse a request by another name, from another site, or without the token."""
             port = int(self.server.server_address[1])  # type: ignore[index]
-            hosts = {f"{name}:{port}" for name in NAMES}
-            if self.headers.get("Host", "") not in hosts:
-                raise _Refused(HTTPStatus.FORBIDDEN, "this server is not called by that name")
-            origin = self.headers.get("Origin")
-            if origin is not None and origin not in {f"http://{host}" for host in hosts}:
-                raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
-            site = self.headers.get("Sec-Fetch-Site", "none")
-            if site not in ("none", "same-origin") and not self._follows_link():
-                raise _Refused(HTTPStatus.FORBIDDEN, "requests of other sites are not answered")
-            if self.command == "POST" and origin is None:
+            fault = fault_of(
+                lambda name: self.headers.get_all(name, []), port, opens_page=self._follows_link()
+            )
+            if fault is not None:
+                raise _Refused(HTTPStatus.FORBIDDEN, fault)
+            if self.command == "POST" and "Origin" not in self.headers:
                 raise _Refused(HTTPStatus.FORBIDDEN, "a change needs the header Origin")
             given = urlsplit(self.path).path.split("/")[1:2]
             if not hmac.compare_digest((given or [""])[0].encode(), token.encode()):
