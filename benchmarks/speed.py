@@ -1,8 +1,9 @@
-"""Measure speed and memory from video to wave: ``python -m benchmarks.speed [VIDEO | loaded]``.
+"""Measure speed and memory from video to wave.
 
-Absolute times depend on the machine; ratios, measured in turn in one run, do so less. ``VIDEO`` is
-the file of the cold start; default: a synthetic one of 10 s. ``loaded``: only the verb beside other
-busy processes, with and without planned threads. All takes about ten minutes.
+``python -m benchmarks.speed [VIDEO | loaded | overlap]``. Absolute times depend on the machine;
+ratios, measured in turn in one run, do so less. ``VIDEO`` is the file of the cold start; default: a
+synthetic one of 10 s. ``loaded``: only the verb beside other busy processes, with and without
+planned threads. ``overlap``: only the chunks of a network. All takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from emotion_rppg.pulse.estimate import estimate
+from emotion_rppg.pulse.inference import overlap_add
 from emotion_rppg.pulse.inference.accelerate import Accelerated, OpenVino
-from emotion_rppg.pulse.inference.trained_network import BUNDLED, SIZE
+from emotion_rppg.pulse.inference.trained_network import BUNDLED, SIZE, load_network
 from emotion_rppg.pulse.networks.input_normalisation import NORMALISATIONS
 from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.pulse.training.clips import as_tensors
@@ -126,6 +129,22 @@ def network_rows() -> dict[str, str]:
             f"{frames_a_s / rate['eager']:.2f}× eager, largest difference {difference:.0e}"
         )
     return rows
+
+
+def overlap_rows() -> dict[str, str]:
+    """Measure a network on a minute of crops in chunks that overlap by 5 s (as before) and 2 s."""
+    torch.set_num_threads(1)
+    network = load_network(BUNDLED["physnet"], device="cpu")
+    crops = np.random.default_rng(0).uniform(0, 255, (60 * 30, SIZE, SIZE, 3)).astype(np.float32)
+
+    def read(share: float) -> None:
+        with patch.object(overlap_add, "OVERLAP", share):
+            overlap_add.overlap_add(crops, network, chunk=300)
+
+    taken = seconds_of({"5 s": partial(read, 0.5), "2 s": partial(read, 0.2)}, 3, time.process_time)
+    ratio = taken["5 s"] / taken["2 s"]
+    text = ", ".join(f"{overlap}: {seconds:.2f} s" for overlap, seconds in taken.items())
+    return {"a minute of crops by PhysNet, chunks of 10 s that overlap": f"{text}; {ratio:.1f}×"}
 
 
 def training_rows() -> dict[str, str]:
@@ -266,9 +285,11 @@ def main(arguments: Sequence[str] = ()) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments == ["loaded"]:
             rows = loaded_rows(Path(folder))
+        elif arguments == ["overlap"]:
+            rows = overlap_rows()
         else:
             rows = file_rows(Path(folder), arguments) | loaded_rows(Path(folder))
-            rows |= core_rows(Path(folder)) | network_rows() | training_rows()
+            rows |= core_rows(Path(folder)) | network_rows() | overlap_rows() | training_rows()
     print("| what | measured |\n|---|---|")
     for what, measured in rows.items():
         print(f"| {what} | {measured} |")
