@@ -26,7 +26,7 @@ from emotion_rppg.app.analysis import (
 )
 from emotion_rppg.app.beats.opening import OpenPages
 from emotion_rppg.app.local_requests import LocalRequests
-from emotion_rppg.app.panels import CSS, LABELS, NOTHING_YET, section_html, summary_html
+from emotion_rppg.app.panels import CSS, LABELS, NOTHING_YET, panels_of, summary_html
 from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
@@ -108,6 +108,7 @@ def _blocks(model: Model | None, pages: OpenPages) -> Any:
         method: str,
         channel: str,
         source: str,
+        everybody: bool,
         bar: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
         given = [path for path in (video, file) if path is not None]
@@ -120,7 +121,7 @@ def _blocks(model: Model | None, pages: OpenPages) -> Any:
         with TemporaryDirectory() as folder:  # the server copies each result before it continues
 
             def work(**preview: Any) -> PageContent:
-                options: dict[str, Any] = {"method": method, "model": model}
+                options: dict[str, Any] = {"method": method, "model": model, "everybody": everybody}
                 options |= {"channel": channel.strip(), "source": source, "rest": rest or rest_file}
                 options["progress"] = lambda done, total: bar((done, total))
                 return analyse(given[0], Path(folder), **options, **preview)
@@ -140,6 +141,9 @@ def _blocks(model: Model | None, pages: OpenPages) -> Any:
         inputs = _inputs(gr, needs_rest=needs_rest, has_method=model is None)
         button = gr.Button("Read the pulse", variant="primary", elem_id="go")
         outputs: list[Any] = [gr.HTML(elem_id="summary", min_height=48)]
+        outputs.append(gr.HTML(elem_id="people", visible=False))
+        who = gr.Dropdown(label="Whose results the tabs show", visible=False, elem_id="who")
+        panels = gr.State([])
         with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Pulse"):
                 outputs.append(gr.HTML(NOTHING_YET, elem_id="pulse"))
@@ -158,7 +162,11 @@ def _blocks(model: Model | None, pages: OpenPages) -> Any:
                         interactive=False,
                         elem_id="downloads",
                     )
-        outputs += [downloads, files]
+        shown = outputs[2:5]
+        outputs += [who, panels, downloads, files]
+        who.input(
+            lambda all_panels, n: all_panels[n], [panels, who], shown, api_visibility="private"
+        )
         button.click(
             read,
             inputs,
@@ -203,6 +211,9 @@ def _inputs(gr: Any, *, needs_rest: bool, has_method: bool) -> list[Any]:
         with gr.Column(scale=2):
             video = gr.Video(sources=sources, label="Video of a face", height=300, elem_id="video")
         with gr.Column():
+            everybody = gr.Checkbox(
+                label="Everybody in the picture, not only the largest face", elem_id="everybody"
+            )
             file = gr.File(
                 label="Or a file: PPG, ECG or intervals (CSV, EDF …)", height=130, elem_id="file"
             )
@@ -228,16 +239,21 @@ def _inputs(gr: Any, *, needs_rest: bool, has_method: bool) -> list[Any]:
             rest_file = gr.File(
                 label="Or a file of the same person at rest", height=130, elem_id="rest-file"
             )
-    return [video, file, rest, rest_file, method, channel, source]
+    return [video, file, rest, rest_file, method, channel, source, everybody]
 
 
 def _shown(gr: Any, content: PageContent) -> tuple[Any, ...]:
     """Give the outputs of the page their values."""
-    first, done = content.people[0], content.files is not None
+    done, several = content.files is not None, len(content.people) > 1
+    panels = [panels_of(person) for person in content.people]
+    names = [(person.name, number) for number, person in enumerate(content.people)]
     return (
         summary_html(content.text),
-        *(section_html(section) for section in (first.pulse, first.hrv, first.emotion)),
+        gr.HTML(content.picture, visible=bool(content.picture)),
+        *panels[0],
         "" if done else NOTHING_YET,
+        gr.Dropdown(names, value=0, visible=several),
+        panels if several else [],
         gr.Column(visible=done),
         content.files,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emotion_rppg.app.picture import picture_of
 from emotion_rppg.datasets.folder import VIDEOS
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import DEFAULT_METHOD, EVERYBODY, Extraction
@@ -69,6 +70,7 @@ class PageContent:
     text: str
     people: Sequence[PersonContent] = ()
     files: list[str] | None = None
+    picture: str = ""  # HTML of a frame with everybody's number, which no file has
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +143,9 @@ def analyse(
         raise _too_long(longest_s, LONGEST_FILE_S)
     one_row = Extraction(length_s=None, families=("hrv",))
     features = features_of_all(recording, pulses, reading, one_row)
-    return _write_results(folder, _Read(pulses, features, predicted, model))
+    content = _write_results(folder, _Read(pulses, features, predicted, model))
+    waves = [pulse for pulse in pulses if isinstance(pulse, PersonWave)]
+    return replace(content, picture=picture_of(Path(path), waves)) if waves else content
 
 
 def _rows_of_rest(model: Model, rest: Recording | None, everybody: bool) -> pd.DataFrame | None:
@@ -201,7 +205,8 @@ def _write_results(folder: Path, read: _Read) -> PageContent:
     closing = f"Withheld features: {'; '.join(dict.fromkeys(withheld)) or 'none'}."
     page = Page("One recording", "An estimate; not a diagnosis.", sections, closing)
     files.append(write_page(page, folder / "report.html"))
-    text = people[0].summary if len(people) == 1 else f"{len(people)} people in the picture"
+    several = f"{len(people)} people in the video"
+    text = people[0].summary if len(people) == 1 else several
     return PageContent(text, people, [str(file) for file in files])
 
 

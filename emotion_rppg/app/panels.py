@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from emotion_rppg.app.analysis import PersonContent
 from emotion_rppg.report.page import Section
 from emotion_rppg.report.plots.signals import as_data_uri
 
@@ -22,6 +23,7 @@ CSS = """
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important }
 .section .warning { border-left: 3px solid #d55e00; padding-left: .7rem }
 .nothing { opacity: .75 }
+.people { width: 100%; max-width: 44rem; height: auto; display: block }
 #video video, #rest video { max-height: 15rem }
 #downloads button[aria-label*="emove"] { display: none }
 #summary h2 { font-size: 1.25rem; margin: .3rem 0 }
@@ -53,6 +55,16 @@ LABELS = """
 def summary_html(text: str) -> str:
     """Write the line above the tabs."""
     return f"<h2>{escape(text)}</h2>"
+
+
+def panels_of(person: PersonContent) -> list[str]:
+    """Write what the tabs Pulse, HRV and Emotion show of one person."""
+    summary = f"<p><strong>{escape(person.summary)}</strong></p>" if person.name else ""
+    return [
+        summary + section_html(person.pulse),
+        section_html(person.hrv),
+        section_html(person.emotion),
+    ]
 
 
 def section_html(section: Section | None) -> str:

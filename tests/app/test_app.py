@@ -14,8 +14,10 @@ import pytest
 from emotion_rppg import Recording, extract, fit, load
 from emotion_rppg.app import for_the_page, stream
 from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse
-from emotion_rppg.app.panels import section_html
+from emotion_rppg.app.panels import panels_of, section_html
+from emotion_rppg.app.picture import most_seen_s
 from emotion_rppg.errors import InputError
+from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.report.page import Section
 from emotion_rppg.report.plots.signals import plot_tachogram
 from emotion_rppg.runtime.tables import write_wave
@@ -158,6 +160,39 @@ def test_predictions_have_a_reason_where_the_model_abstains(tmp_path) -> None:
     assert (tmp_path / "prediction.csv").exists()
 
 
+@pytest.mark.slow
+def test_everybody_in_a_video_has_results_and_a_number_in_the_picture(tmp_path) -> None:
+    import imageio_ffmpeg
+
+    video, out = tmp_path / "two.mp4", tmp_path / "out"
+    out.mkdir()
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(CLIP)]
+    beside = "[0:v]split[a][b];[b]eq=brightness=0.05[c];[a][c]hstack"
+    subprocess.run([*command, "-filter_complex", beside, str(video)], check=True)
+    content = analyse(video, out, method="green", everybody=True)
+    assert content.text == "2 people in the video"
+    assert [person.name[:14] for person in content.people] == ["person 1: face", "person 2: face"]
+    for number, person in enumerate(content.people, 1):
+        assert abs(float(person.summary.split()[0]) - 72) < 3
+        assert person.pulse.title == f"Pulse of person {number}"
+        assert (out / f"wave_{number}.csv").exists()
+        assert f">{number}</text>" in content.picture
+        assert person.name in content.picture  # for screen readers
+        assert person.summary in panels_of(person)[0]
+    assert pd.read_csv(out / "features.csv")["person"].tolist() == [1, 2]
+    assert "image/jpeg" in content.picture
+    assert "jpeg" not in (out / "report.html").read_text()
+    assert {Path(file).suffix for file in content.files} == {".csv", ".parquet", ".html"}
+
+
+def test_the_picture_is_of_a_time_at_which_most_people_are_seen() -> None:
+    def seen(first: float, last: float) -> PersonWave:
+        place = {"face_x": 0.5, "face_y": 0.5, "face_height": 0.2}
+        return PersonWave(np.zeros(300), 30.0, kind="rppg", **place, seen_s=(first, last))
+
+    assert most_seen_s([seen(0, 4), seen(2, 10), seen(8, 9), seen(8, 10)]) == 8.5
+
+
 def test_a_refusal_names_the_fields_of_the_page_and_no_temporary_folder(tmp_path) -> None:
     file = tmp_path / "some.csv"
     file.write_text("800\n810\n")
@@ -185,7 +220,7 @@ with page() as blocks:
     assert address.startswith("http://127.0.0.1:"), address
     client = Client(address, verbose=False)
     summary, *_, files = client.predict(
-        handle_file(clip), None, None, None, "green", "", "auto", api_name="/read"
+        handle_file(clip), None, None, None, "green", "", "auto", False, api_name="/read"
     )
     assert abs(float(summary.removeprefix("<h2>").split()[0]) - 72) < 3, summary
     assert len(files) == 4, files
@@ -202,7 +237,7 @@ with page() as blocks:
             return urlopen(Request(address + where, data, headers)).status
         except HTTPError as refused:
             return refused.code
-    empty = b'{"data": [null, null, null, null, "green", "", "auto"]}'
+    empty = b'{"data": [null, null, null, null, "green", "", "auto", false]}'
     body = {"data": empty, "Content_Type": "application/json"}
     for where, sent in (("", {}), ("gradio_api/call/read", body)):
         own = address.rstrip("/")
