@@ -20,7 +20,7 @@ CSS = """
 .section table { border-collapse: collapse; width: 100%; border: 0 }
 .section tr { border: 0 !important }
 .section th, .section td { text-align: left; vertical-align: top; padding: .35rem .8rem .35rem 0;
-  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important }
+  border: 0 !important; border-bottom: 1px solid rgb(128 128 128 / 30%) !important }
 .section .warning { border-left: 3px solid #d55e00; padding-left: .7rem }
 .nothing { opacity: .75 }
 .people { width: 100%; max-width: 44rem; height: auto; display: block }
@@ -30,7 +30,7 @@ CSS = """
 @media (max-width: 40rem) {
   .section thead { position: absolute; clip-path: inset(50%) }
   .section tr { display: block; padding: .4rem 0;
-    border-bottom: 1px solid var(--border-color-primary) !important }
+    border-bottom: 1px solid rgb(128 128 128 / 30%) !important }
   .section th, .section td { display: inline; border: 0 !important; padding: 0 .6rem 0 0 }
   .section td:last-child { display: block; font-size: .85rem; opacity: .85 }
 }
