@@ -1,4 +1,4 @@
-"""The web page: it shows the wave, beats and HRV of a face video and offers downloads.
+"""The web page: it shows wave, beats and HRV of a face video or a sensor and offers downloads.
 
 It is served on 127.0.0.1 only and refuses requests of other web sites (`local_requests`). Uploads
 are in a temporary folder, deleted when the server ends.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +17,18 @@ from queue import Empty, Queue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from emotion_rppg.app.analysis import LONGEST_S, PageContent, analyse, preview_content
+from emotion_rppg.app.analysis import (
+    LONGEST_FILE_S,
+    LONGEST_S,
+    PageContent,
+    analyse,
+    preview_content,
+)
 from emotion_rppg.app.beats.opening import OpenPages
 from emotion_rppg.app.local_requests import LocalRequests
+from emotion_rppg.app.panels import CSS, LABELS, NOTHING_YET, panels_of, summary_html
 from emotion_rppg.errors import InputError
+from emotion_rppg.features.beats.kinds import KINDS
 from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
 from emotion_rppg.pulse.inference.trained_network import BUNDLED
 from emotion_rppg.signals import Signal
@@ -88,65 +96,167 @@ def _blocks(model: Model | None, pages: OpenPages) -> Any:
         raise InputError("the web page needs gradio: pip install 'emotion-rppg[app]'") from error
 
     needs_rest = model is not None and model.calibration_s is not None
-    has_both = model is not None and {"arousal", "valence"} <= set(model.targets)
 
     def refusal(message: str) -> Exception:
         return gr.Error(message, print_exception=False)  # to the page, with no traceback here
 
     def read(
         video: str | None,
+        file: str | None,
         rest: str | None,
+        rest_file: str | None,
         method: str,
+        channel: str,
+        source: str,
+        everybody: bool,
         bar: Any = gr.Progress(),  # noqa: B008
     ) -> Iterator[tuple[Any, ...]]:
-        if video is None:
-            raise refusal("no video: upload one, or record one with the camera")
+        given = [path for path in (video, file) if path is not None]
+        if not given:
+            raise refusal("no recording: upload a video or a file, or record with the camera")
+        if len(given) > 1:
+            raise refusal("a video and a file of a sensor are given: remove one of the two")
+        if rest is not None and rest_file is not None:
+            raise refusal("a video and a file of rest are given: remove one of the two")
         with TemporaryDirectory() as folder:  # the server copies each result before it continues
 
             def work(**preview: Any) -> PageContent:
-                options: dict[str, Any] = {"method": method, "model": model, "rest": rest}
+                options: dict[str, Any] = {"method": method, "model": model, "everybody": everybody}
+                options |= {"channel": channel.strip(), "source": source, "rest": rest or rest_file}
                 options["progress"] = lambda done, total: bar((done, total))
-                return analyse(video, Path(folder), **options, **preview)
+                return analyse(given[0], Path(folder), **options, **preview)
 
             try:
                 for content in stream(work):
-                    yield tuple(vars(content).values())
+                    yield _shown(gr, content)
             except InputError as error:
-                raise refusal(str(error)) from None
+                raise refusal(
+                    for_the_page(str(error), [*given, *filter(None, [rest, rest_file])])
+                ) from None
 
     with gr.Blocks(
         title="emotion_rppg", analytics_enabled=False, delete_cache=(60, DELETE_AFTER_S)
     ) as blocks:
-        gr.Markdown(
-            "# Pulse from a face video\nNot a medical device. Use it only with the consent of the "
-            f"person in the video. At most {LONGEST_S / 60:g} minutes. Nothing leaves this machine."
+        gr.Markdown(_introduction(model))
+        inputs = _inputs(gr, needs_rest=needs_rest, has_method=model is None)
+        button = gr.Button("Read the pulse", variant="primary", elem_id="go")
+        outputs: list[Any] = [gr.HTML(elem_id="summary", min_height=48)]
+        outputs.append(gr.HTML(elem_id="people", visible=False))
+        who = gr.Dropdown(label="Whose results the tabs show", visible=False, elem_id="who")
+        panels = gr.State([])
+        with gr.Tabs(overflow_behavior="wrap"):
+            with gr.Tab("Pulse"):
+                outputs.append(gr.HTML(NOTHING_YET, elem_id="pulse"))
+            with gr.Tab("HRV"):
+                outputs.append(gr.HTML(NOTHING_YET, elem_id="hrv"))
+            with gr.Tab("Emotion", visible=model is not None):
+                outputs.append(gr.HTML(NOTHING_YET, elem_id="emotion"))
+            with gr.Tab("Beats"):
+                _correction(gr, pages)
+            with gr.Tab("Downloads"):
+                outputs.append(gr.HTML(NOTHING_YET, elem_id="no-files"))
+                with gr.Column(visible=False) as downloads:
+                    files = gr.File(
+                        label="Files of this reading",
+                        file_count="multiple",
+                        interactive=False,
+                        elem_id="downloads",
+                    )
+        shown = outputs[2:5]
+        outputs += [who, panels, downloads, files]
+        who.input(
+            lambda all_panels, n: all_panels[n], [panels, who], shown, api_visibility="private"
         )
-        with gr.Tab("Pulse"):
-            sources: Any = ["upload", "webcam"]
-            with gr.Row():
-                video = gr.Video(sources=sources, label="Video", height=340, elem_id="video")
-                rest = gr.Video(
-                    sources=sources, label="The same person at rest", height=340, visible=needs_rest
-                )
-            method = gr.Dropdown(
-                [*METHODS, *BUNDLED], value=DEFAULT_METHOD, label="Method", visible=model is None
-            )
-            button = gr.Button("Read the pulse", variant="primary", elem_id="go")
-            outputs = [  # in the order of the fields of PageContent
-                gr.Markdown(elem_id="summary"),
-                gr.Plot(label="Wave, beats (dots), quality (grey)", elem_id="wave"),
-                gr.Plot(label="Inter-beat intervals"),
-                gr.Dataframe(label="Heart-rate variability", elem_id="hrv"),
-                gr.Plot(label="Predictions over time", visible=model is not None),
-                gr.Plot(label="Arousal and valence", visible=has_both),
-                gr.File(label="Downloads", file_count="multiple"),
-            ]
-            button.click(
-                read, [video, rest, method], outputs, api_name="read", concurrency_limit=MAX_RUNNING
-            )
-        with gr.Tab("Correct beats"):
-            _correction(gr, pages)
+        button.click(
+            read,
+            inputs,
+            outputs,
+            api_name="read",
+            concurrency_limit=MAX_RUNNING,
+            show_progress_on=outputs[:1],
+        )
     return blocks.queue(max_size=MAX_WAITING)
+
+
+def for_the_page(message: str, given: Sequence[str]) -> str:
+    """Reword a refusal: no temporary folder, and the field in place of the option."""
+    for path in given:
+        message = message.replace(f"{Path(path).parent}{os.sep}", "")
+    words = {
+        "add --channel NAME": "write its name in “Column or channel”",
+        "--channel": "“Column or channel”",
+        "add --source rr": "choose “rr” as its signal",
+        "--source": "“Signal of the file”",
+    }
+    for option, field in words.items():
+        message = message.replace(option, field)
+    return message
+
+
+def _introduction(model: Model | None) -> str:
+    text = (
+        "# Pulse of a face video or a sensor\nNot a medical device. Use it only with the consent "
+        "of the people recorded. Nothing leaves this machine. A video has at most "
+        f"{LONGEST_S / 60:g} minutes, a file {LONGEST_FILE_S / 3600:g} hours."
+    )
+    if model is None:
+        text += " For predictions of emotion, start with `emotion-rppg app --model DIR`."
+    return text
+
+
+def _inputs(gr: Any, *, needs_rest: bool, has_method: bool) -> list[Any]:
+    """Add what is read: a video or a file of a sensor, and how, in the order of `read`."""
+    sources: Any = ["upload", "webcam"]
+    with gr.Row():
+        with gr.Column(scale=2):
+            video = gr.Video(sources=sources, label="Video of a face", height=300, elem_id="video")
+        with gr.Column():
+            everybody = gr.Checkbox(
+                label="Everybody in the picture, not only the largest face", elem_id="everybody"
+            )
+            file = gr.File(
+                label="Or a file: PPG, ECG or intervals (CSV, EDF …)", height=130, elem_id="file"
+            )
+            channel = gr.Textbox(
+                label="Column or channel of the file, if it has several", elem_id="channel"
+            )
+            source = gr.Dropdown(
+                ["auto", *KINDS], value="auto", label="Signal of the file", elem_id="source"
+            )
+            method = gr.Dropdown(
+                [*METHODS, *BUNDLED],
+                value=DEFAULT_METHOD,
+                label="Method for a video",
+                visible=has_method,
+                elem_id="method",
+            )
+    with gr.Row(visible=needs_rest):
+        with gr.Column(scale=2):
+            rest = gr.Video(
+                sources=sources, label="The same person at rest", height=300, elem_id="rest"
+            )
+        with gr.Column():
+            rest_file = gr.File(
+                label="Or a file of the same person at rest", height=130, elem_id="rest-file"
+            )
+    return [video, file, rest, rest_file, method, channel, source, everybody]
+
+
+def _shown(gr: Any, content: PageContent) -> tuple[Any, ...]:
+    """Give the outputs of the page their values."""
+    done, several = content.files is not None, len(content.people) > 1
+    panels = [panels_of(person) for person in content.people]
+    names = [(person.name, number) for number, person in enumerate(content.people)]
+    return (
+        summary_html(content.text),
+        gr.HTML(content.picture, visible=bool(content.picture)),
+        *panels[0],
+        "" if done else NOTHING_YET,
+        gr.Dropdown(names, value=0, visible=several),
+        panels if several else [],
+        gr.Column(visible=done),
+        content.files,
+    )
 
 
 def _correction(gr: Any, pages: OpenPages) -> None:
@@ -193,6 +303,8 @@ def serve(blocks: Any, *, port: int | None = None, wait: bool = True) -> str:
         enable_monitoring=False,
         footer_links=[],
         theme=theme,
+        css=CSS,
+        js=LABELS,
         app_kwargs={"middleware": [Middleware(LocalRequests)]},
     )
     return str(address)

@@ -12,8 +12,16 @@ from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.trust import beats_of, kind_of, wave_of
 from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.report.page import Page, Section, write_page
-from emotion_rppg.report.plots import signals
-from emotion_rppg.report.plots.circumplex import abstained, plane, plot_over_time
+from emotion_rppg.report.plots.circumplex import abstained
+from emotion_rppg.report.sections.one_recording import (
+    interval_figures,
+    length_in_words,
+    prediction_figures,
+    prediction_in_words,
+    pulse_in_words,
+    span_in_words,
+    wave_figure,
+)
 from emotion_rppg.runtime.atomic_files import atomic_folder
 from emotion_rppg.runtime.provenance import versions, write_run
 from emotion_rppg.runtime.tables import write_intervals, write_table, write_wave
@@ -177,16 +185,16 @@ def _write_person(
     sections = [
         Section(
             f"Pulse{whose}",
-            [*place, _pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, pulse)],
+            [*place, pulse_in_words(rate.hr_bpm, rate.quality, rate.reason, pulse)],
             [
                 *([] if wave is None else [_write_wave(wave, beats, folder, suffix)]),
-                *_intervals(name, beats),
+                *interval_figures(name, beats),
             ],
         ),
         Section(
             f"Prediction{whose}",
             [text for text in (*model.codings.values(), abstained(rows)) if text],
-            _predictions(rows, model),
+            prediction_figures(rows, model),
             table=rows.drop(columns=[c for c in rows if c in _ONE_RECORDING or "_p_low" in c]),
             table_caption="One row per window; columns “…_p_…” are probabilities of classes. "
             "An empty prediction is withheld, with its reason.",
@@ -198,44 +206,10 @@ def _write_person(
 
 def _write_wave(wave: Signal, beats: Beats, folder: Path, suffix: str) -> tuple[Figure, str]:
     """Write the wave and its figure; return the figure with its caption."""
-    name, shown_s = wave.kind or "pulse", min(wave.duration_s, 30.0)
-    drawn = signals.plot_waves({name: wave}, beats={name: beats}, seconds=shown_s)
     write_wave(wave, folder / f"wave{suffix}.csv")
+    drawn, caption = wave_figure(wave, beats)
     drawn.savefig(folder / f"wave{suffix}.png", dpi=130)
-    which = "detected beats (dots)"
-    if beats.edited is not None:
-        which = "beats, corrected by hand (squares: placed by a person)"
-    caption = (
-        f"The first {shown_s:.0f} s of the pulse wave, its {which} and its quality (grey, 0–1)."
-    )
     return drawn, caption
-
-
-def _intervals(name: str, beats: Beats) -> list[tuple[Figure, str]]:
-    """Draw the intervals of a wave with their caption; nothing without intervals."""
-    if not len(beats.intervals_ms):
-        return []
-    caption = "Inter-beat intervals over the recording; the line is interrupted at gaps."
-    return [(signals.plot_tachogram({name: beats}), caption)]
-
-
-def _predictions(rows: pd.DataFrame, model: Model) -> list[tuple[Figure, str]]:
-    """Draw the predictions with their captions; nothing if all are withheld."""
-    if not (rows["reason"] == OK).any():
-        return []
-    caption = (
-        "Prediction of each window, at the window's centre: a number, or the probability p of a "
-        "class."
-    )
-    on_plane = plane(rows, model)
-    figures = [(plot_over_time(rows, model), caption)]
-    return [*figures, (on_plane, _ON_PLANE)] if on_plane else figures
-
-
-_ON_PLANE = (
-    "Valence and arousal of each window; later windows are darker, and the labels are the start "
-    "times of the first and the last one."
-)
 
 
 def write_predictions(
@@ -294,7 +268,7 @@ def _output(
 ) -> dict[str, Any]:
     """Compose what the command prints: text lines, and the content of its JSON."""
     rate = f"{hr_bpm:.1f} bpm" if hr_bpm is not None else f"heart rate withheld ({reason})"
-    length = _length(pulse, digits=1)
+    length = length_in_words(pulse, digits=1)
     lines = [f"{rate} · quality {quality:.2f} · {length} · {pulse.kind or 'pulse'}"]
     few = len(rows) <= MOST_LINES
     lines += [*_each_window(rows, model), abstained(rows)] if few else _summary(rows, model)
@@ -314,11 +288,10 @@ def _output(
 
 def _each_window(rows: pd.DataFrame, model: Model) -> list[str]:
     """Describe the prediction of each window in one line."""
-    lines = []
-    for row in rows.to_dict("records"):
-        span = f"{row['start_s']:.0f}–{row['start_s'] + row['duration_s']:.0f} s"
-        lines.append(f"{span}: {_prediction_in_words(row, model)}")
-    return lines
+    return [
+        f"{span_in_words(row)}: {prediction_in_words(row, model)}"
+        for row in rows.to_dict("records")
+    ]
 
 
 def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
@@ -337,32 +310,3 @@ def _summary(rows: pd.DataFrame, model: Model) -> list[str]:
             lines.append(f"{target}: mean {numbers.mean():.2f}, {span}")
     reasons = rows.loc[rows["reason"] != OK, "reason"].astype(str).map(kind_of)
     return lines + [f"not predicted, {n}: {text}" for text, n in reasons.value_counts().items()]
-
-
-def _length(pulse: Pulse, *, digits: int) -> str:
-    """State the duration of a pulse, s, with the rate of a wave or the number of beats."""
-    rate = f", {len(pulse)} beats" if isinstance(pulse, Beats) else f" at {pulse.rate_hz:g} Hz"
-    return f"{pulse.duration_s:.{digits}f} s{rate}"
-
-
-def _pulse_in_words(hr_bpm: float | None, quality: float, reason: str | None, pulse: Pulse) -> str:
-    rate = f"Heart rate withheld: {reason}" if hr_bpm is None else f"Heart rate {hr_bpm:.1f} bpm"
-    return (
-        f"{rate}; quality {quality:.2f} (0–1). Signal: {pulse.kind or 'pulse'}, "
-        f"{_length(pulse, digits=0)}."
-    )
-
-
-def _prediction_in_words(row: Mapping[str, Any], model: Model) -> str:
-    """Format the prediction of each target, or the reason why it is withheld."""
-    if row["reason"] != OK:
-        return f"not predicted: {row['reason']}"
-    return ", ".join(_target_in_words(row, target, model) for target in model.targets)
-
-
-def _target_in_words(row: Mapping[str, Any], target: str, model: Model) -> str:
-    value = row[target]
-    if not model.classes[target]:
-        return f"{target} {value:.2f}"
-    probability = row[f"{target}_p_{value}"]
-    return f"{target} {value}" + (f" ({probability:.0%})" if probability == probability else "")

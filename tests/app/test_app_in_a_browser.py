@@ -36,6 +36,10 @@ with page() as blocks, sync_playwright() as play:
     tab.on("request", lambda r: None if r.url.startswith(ours) else outside.append(r.url))
     tab.goto(address)
     tab.wait_for_selector("#go")
+    assert "Nothing is read yet." in tab.inner_text("#pulse")
+    assert not tab.query_selector_all("#downloads")
+    PARTS = {"Pulse": "#pulse img", "HRV": "th:has-text('hf_ms2')", "Beats": "#recording"}
+    PARTS["Downloads"] = "#downloads:has-text('report')"
 """
 UPLOADED = """
     tab.set_input_files("#video input[type=file]", clip)
@@ -50,16 +54,32 @@ RECORDED = """
 READ = """
     tab.wait_for_selector("#video video[src*='gradio_api/file']", timeout=600_000)  # uploaded
     tab.click("#go")
-    wanted, text = ("face detected", "hf_ms2", "report"), ""
     for _ in range(2700):  # a locator would poll so often that a busy machine never serves the page
         tab.wait_for_timeout(200)
-        text = tab.inner_text("body")
-        if all(word in text for word in wanted):
+        if "face detected" in tab.inner_text("#summary"):
             break
     else:
-        raise AssertionError(text)
+        raise AssertionError(tab.inner_text("body"))
+    print(tab.inner_text("#summary h2"))
+    assert tab.get_attribute("#summary", "role") == "status"
+    for width in (1280, 390):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.wait_for_timeout(300)
+        for name, word in PARTS.items():
+            tab.focus("button[role=tab]:has-text('Pulse')")
+            tab.click(f"button[role=tab]:has-text('{name}')")
+            tab.wait_for_selector(f"{word} >> visible=true", timeout=60_000)
+        across = tab.evaluate("document.documentElement.scrollWidth")
+        assert across <= width, (width, across)
+    tab.click("button[role=tab]:has-text('Pulse')")
+    alts = tab.eval_on_selector_all("#pulse img", "all => all.map(image => image.alt)")
+    assert [word in text for word, text in zip(("dots", "intervals"), alts)] == [True, True], alts
+    unnamed = tab.eval_on_selector_all(
+        "input:not([type=hidden])",
+        "all => all.filter(i => !(i.ariaLabel || i.labels.length)).map(i => i.outerHTML)",
+    )
+    assert not unnamed, unnamed
     tab.screenshot(path=picture, full_page=True)
-    print(tab.inner_text("#summary h3"))
     browser.close()
     blocks.close()
 assert not errors, errors

@@ -74,7 +74,10 @@ def _inside(beats: Beats | None, piece: Signal) -> list[tuple[float, bool]]:
 
 
 def plot_tachogram(shown: Mapping[str, Beats]) -> Figure:
-    """Draw inter-beat intervals, ms, over time, s: one line per signal, interrupted at gaps."""
+    """Draw inter-beat intervals, ms, over time, s: one line per signal, interrupted at gaps.
+
+    Several lines have a legend.
+    """
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     axis = figure.subplots()
     for colour, (name, beats) in zip(COLOURS * 3, shown.items(), strict=False):
@@ -82,7 +85,8 @@ def plot_tachogram(shown: Mapping[str, Beats]) -> Figure:
         intervals = np.where(beats.joined, intervals, np.nan)
         axis.plot(times, intervals, "-o", ms=2.5, lw=1, color=colour, label=name)
     axis.set(xlabel="time (s)", ylabel="inter-beat interval (ms)")
-    figure.legend(frameon=False, ncols=len(shown), fontsize=9, loc="outside upper right")
+    if len(shown) > 1:
+        figure.legend(frameon=False, ncols=len(shown), fontsize=9, loc="outside upper right")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
