@@ -82,8 +82,10 @@ def scores_of_people(
 ) -> list[dict[str, Any]]:
     """Score each tested person, for one head and target.
 
-    Scores are over all windows. ``…_trusted`` are over windows with a trusted pulse (``coverage``
-    is their share), ``…_good`` over windows of good quality (``good_quality`` is their share).
+    Scores of decisions are over all windows; those of probabilities (AUROC, ECE) over the windows
+    that were predicted, because a constant for the others would rank them by where the pulse is
+    missing. ``…_trusted`` are over windows with a trusted pulse (``coverage`` is their share),
+    ``…_good`` over windows of good quality (``good_quality`` is their share).
 
     Parameters
     ----------
@@ -136,10 +138,11 @@ def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> d
     truth = windows["truth"].to_numpy().astype(int)
     scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), classes))
     scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
-    two = classes == 2 and len(windows) > 0
-    probability = windows["p_1"].to_numpy()
-    scores["auroc"] = metrics.auroc(truth, probability) if two else float("nan")
-    scores["ece"] = metrics.ece(truth, probability) if two else float("nan")
+    predicted = windows["has_features"].to_numpy(bool)
+    two = classes == 2 and bool(predicted.any())
+    probability = windows["p_1"].to_numpy()[predicted]
+    scores["auroc"] = metrics.auroc(truth[predicted], probability) if two else float("nan")
+    scores["ece"] = metrics.ece(truth[predicted], probability) if two else float("nan")
     scores["probability_mean"] = float(probability.mean()) if two else float("nan")
     main = scores_of_draws["balanced_accuracy"]
     main = main if np.isfinite(main).all() else scores_of_draws["accuracy"]

@@ -252,9 +252,13 @@ def _pooled_score(own: pd.DataFrame, metric: str) -> dict[str, Any]:
     labels = own["one_class"].to_numpy()
     codes = np.unique(labels, return_inverse=True)[1].astype(float)
     values = np.column_stack([codes, *(own[name].to_numpy(float) for name in columns)])
+    known = np.isfinite(values).all(axis=1)  # people with a predicted window
+    values, codes = values[known], codes[known]
+    if not len(values):
+        return {"people": 0, **dict.fromkeys(("mean", "ci_low", "ci_high", "effect"), float("nan"))}
     mean = score[1](*values.T)
-    low, high = clustered_ci(values, np.arange(len(own)), score[1])
-    sd = _draws_sd(own, metric)
+    low, high = clustered_ci(values, np.arange(len(values)), score[1])
+    sd = _draws_sd(own, metric)[known]
     if np.isfinite(sd).all():
         variances = [
             np.sum(sd[codes == k] ** 2) / np.sum(codes == k) ** 2 for k in np.unique(codes)
@@ -262,7 +266,7 @@ def _pooled_score(own: pd.DataFrame, metric: str) -> dict[str, Any]:
         half = 1.96 * float(np.sqrt(np.sum(variances))) / len(variances)
         low, high = mean - half, mean + half
     return {
-        "people": len(own),
+        "people": len(values),
         "mean": mean,
         "ci_low": low,
         "ci_high": high,

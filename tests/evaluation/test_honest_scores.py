@@ -15,7 +15,7 @@ from emotion_rppg import metrics
 from emotion_rppg.emotion.wrappers import Calibrated, OnFeatures
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation import permutation
-from emotion_rppg.evaluation.scoring import group_score, scores_of_counts
+from emotion_rppg.evaluation.scoring import group_score, scores_of_counts, scores_of_people
 from emotion_rppg.windows import people
 
 evaluate = partial(emotion_rppg.evaluate, permutations=0)
@@ -332,3 +332,32 @@ def test_fishers_method_is_the_textbook_example() -> None:
     # chi-square of 2·3 degrees of freedom: -2 (ln .1 + ln .2 + ln .3) = 10.23
     assert permutation.fisher(np.array([0.1, 0.2, 0.3])) == pytest.approx(0.1152, abs=1e-3)
     assert permutation.fisher(np.array([1.0, 1.0])) == 1.0
+
+
+def test_where_the_pulse_is_missing_is_no_information_for_scores_of_probabilities() -> None:
+    """Withheld windows are nearly all of one class, and predictions are noise."""
+    draw = np.random.default_rng(5)
+    truth = np.tile([0, 0, 1, 1], 40)
+    trusted = (truth == 0) | (draw.uniform(size=len(truth)) < 0.3)
+    windows = pd.DataFrame(
+        {
+            "subject": np.repeat(["a", "b"], 80),
+            "n_train": 100,
+            "chosen": "",
+            "truth": truth,
+            "has_features": trusted,
+            "good_quality": trusted,
+            "p_1": np.where(trusted, draw.uniform(0.0, 0.5, len(truth)), 0.9),
+        }
+    ).assign(predicted=lambda t: (t["p_1"] > 0.5).astype(float))
+    rows = scores_of_people(windows, ("low", "high"))
+    assert all(0.3 < row["auroc"] < 0.7 for row in rows)
+    own = windows[windows["subject"] == "a"]
+    known = own[own["has_features"]]
+    assert rows[0]["ece"] == pytest.approx(
+        metrics.ece(known["truth"].to_numpy(), known["p_1"].to_numpy())
+    )
+    assert rows[0]["n"] == 80
+    nothing = scores_of_people(own.assign(has_features=False), ("low", "high"))[0]
+    assert np.isnan(nothing["auroc"])
+    assert np.isnan(nothing["ece"])

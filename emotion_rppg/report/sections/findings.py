@@ -169,9 +169,8 @@ def other_scores(results: Evaluation) -> Section:
         table=table.rename(columns={m: evaluation.in_words(m) for m in wanted}),
         table_caption="All scores: mean over people and its 95 % interval (percentile bootstrap, "
         f"{BOOTSTRAP_DRAWS} draws of people); descriptive, without a test. People for whom a score "
-        "is undefined (one class only) are not in its mean. AUROC and ECE are of all windows: one "
-        "without a trusted pulse has the class share of the training people as its probability, so "
-        "that an AUROC can also measure in which class the pulse is missing. ECE is computed for "
+        "is undefined (one class only) are not in its mean. AUROC and ECE are of the windows "
+        "that were predicted, those with a trusted pulse; the others of all. ECE is computed for "
         "each person here; with few windows it is higher.",
     )
 
