@@ -215,7 +215,7 @@ def _inputs(gr: Any, *, needs_rest: bool, has_method: bool) -> list[Any]:
                 label="Everybody in the picture, not only the largest face", elem_id="everybody"
             )
             file = gr.File(
-                label="Or a file: PPG, ECG or intervals (CSV, EDF …)", height=130, elem_id="file"
+                label="Or a file: PPG, ECG or intervals (CSV, EDF …)", height=170, elem_id="file"
             )
             channel = gr.Textbox(
                 label="Column or channel of the file, if it has several", elem_id="channel"
@@ -237,7 +237,7 @@ def _inputs(gr: Any, *, needs_rest: bool, has_method: bool) -> list[Any]:
             )
         with gr.Column():
             rest_file = gr.File(
-                label="Or a file of the same person at rest", height=130, elem_id="rest-file"
+                label="Or a file of the same person at rest", height=170, elem_id="rest-file"
             )
     return [video, file, rest, rest_file, method, channel, source, everybody]
 
