@@ -30,6 +30,7 @@ with page() as blocks, sync_playwright() as play:
     address = serve(blocks, wait=False)
     browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", *options])
     tab = browser.new_context(permissions=["camera", "microphone"]).new_page()
+    tab.set_default_timeout(600_000)  # of a busy machine
     errors, outside = [], []
     tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     ours = (address, "data:", "blob:")
@@ -68,8 +69,12 @@ READ = """
         for name, word in PARTS.items():
             tab.focus("button[role=tab]:has-text('Pulse')")
             tab.click(f"button[role=tab]:has-text('{name}')")
-            tab.wait_for_selector(f"{word} >> visible=true", timeout=60_000)
-        across = tab.evaluate("document.documentElement.scrollWidth")
+            tab.wait_for_selector(f"{word} >> visible=true", timeout=600_000)
+        for _ in range(300):  # until the page is laid out for this width
+            across = tab.evaluate("document.documentElement.scrollWidth")
+            if across <= width:
+                break
+            tab.wait_for_timeout(200)
         assert across <= width, (width, across)
     tab.click("button[role=tab]:has-text('Pulse')")
     alts = tab.eval_on_selector_all("#pulse img", "all => all.map(image => image.alt)")

@@ -50,6 +50,7 @@ with BeatsServer(session) as server, sync_playwright() as play:
 
     def opened(width, height):
         tab = browser.new_context(viewport={"width": width, "height": height}).new_page()
+        tab.set_default_timeout(250_000)  # of a busy machine
         tab.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         tab.on("pageerror", lambda e: errors.append(str(e)))
         ours = (server.address, "data:")
@@ -103,7 +104,7 @@ def test_keys_and_mouse_edit_beats_and_save_them(tmp_path) -> None:
     pd.DataFrame({"time_s": wave.times_s, "bvp": wave.samples}).to_csv(path, index=False)
     picture = tmp_path / "page.png"
     run = [sys.executable, "-c", SCRIPT, str(CHROMIUM), str(path), str(picture)]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert "deleted the beat" in " ".join(json.loads(done.stdout))
     assert picture.stat().st_size > 20_000
