@@ -178,7 +178,7 @@ class _NetworkMinute:
     """The last minute of a network's wave over a stream of face crops.
 
     Each call of `wave` runs the network on the last ten seconds and adds its wave to those of the
-    calls before under a Hann window, as `OverlapAdd` does with fewer chunks.
+    calls before, weighted by a Hann window.
     """
 
     def __init__(self, network: Network) -> None:

@@ -28,7 +28,7 @@ _MOST_LISTED = 6
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """What a figure shows. None: the default of its kind.
+    """Options of a figure. None: the default of its kind.
 
     Parameters
     ----------
@@ -198,15 +198,17 @@ def _ordered(
 
 def tachogram(file: Path, options: FigureOptions, width_mm: float) -> tuple[Figure, str]:
     """Draw the inter-beat intervals of a signal file, with gaps and marked beats."""
-    from emotion_rppg.features.trust import beats_of
     from emotion_rppg.report.plots.tachogram import caption_of, plot_beats_and_gaps
     from emotion_rppg.study.acquisition import Reading, as_recordings
+    from emotion_rppg.study.corrections import beats_with_edits
 
     source = options.source or "auto"
     found = as_recordings(file, channel=options.channel, kind=source)
     if len(found) != 1:
         raise InputError(f"{file} has {len(found)} recordings: give one signal file")
-    beats = beats_of(Reading(source=source).pulse(found[0]))
+    reading = Reading(source=source)
+    own = beats_with_edits(found[0], reading.pulse(found[0]), reading, edits=True)
+    beats = own.beats
     start, end = beats.span_s or (0.0, 0.0)
     first = start if options.start_s is None else options.start_s
     last = end if options.seconds is None else first + options.seconds
@@ -216,7 +218,8 @@ def tachogram(file: Path, options: FigureOptions, width_mm: float) -> tuple[Figu
         )
     part = beats.crop(first, last)
     size = journal.size_in(width_mm, height_per_width=0.6 if width_mm < 120 else 0.35)
-    return plot_beats_and_gaps(part, size_in=size), caption_of(part)
+    by_hand = " Beats were corrected by a person." if own.corrected is not None else ""
+    return plot_beats_and_gaps(part, size_in=size), caption_of(part) + by_hand
 
 
 def circumplex(file: Path, options: FigureOptions, width_mm: float) -> tuple[Figure, str]:

@@ -69,7 +69,7 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _about_signals(name: str) -> bool:
-    """Whether a column without a record says how and how well signals were measured."""
+    """Tell whether a column without a record describes how signals were measured."""
     if name in (*_PROVENANCE, EVENT_BEATS, CHANGE_REASON, "reason"):
         return True
     return name.startswith((SEQUENCE, EMBEDDING, SCALE)) or name.endswith(REASON)

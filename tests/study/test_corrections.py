@@ -15,6 +15,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features.beats.edits import Edit
 from emotion_rppg.features.trust import beats_of
 from emotion_rppg.report.data_dictionary import write_dictionary
+from emotion_rppg.report.figures import FigureOptions, tachogram
 from emotion_rppg.report.sections.people import _edits
 from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.provenance import identity
@@ -176,6 +177,20 @@ def test_features_use_the_edits_and_say_so(wave_file) -> None:
     assert "by AB, CD" in words
     assert _edits(table)[0].startswith("Beats corrected by hand in 3 of 3")
     assert _edits(plain) == []
+
+
+def test_a_figure_of_the_intervals_uses_the_edits_and_says_so(wave_file) -> None:
+    def shown() -> tuple[int, str]:
+        figure, caption = tachogram(wave_file, FigureOptions(), 85)
+        intervals = figure.axes[0].lines[0].get_ydata()
+        return int(np.isfinite(intervals).sum()), caption
+
+    before, caption = shown()
+    assert "corrected by a person" not in caption
+    correct(wave_file, noise(10.0, 25.0))
+    after, caption = shown()
+    assert "Beats were corrected by a person" in caption
+    assert after < before - 10
 
 
 def test_recordings_without_edits_have_none_in_a_common_table(wave_file, tmp_path) -> None:

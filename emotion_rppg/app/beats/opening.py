@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from emotion_rppg.app.beats.server import BeatsServer
@@ -75,23 +75,12 @@ def read_pulse(
     return pulses[number - 1]
 
 
-class OpenPages:
-    """The pages of several recordings, opened one after another; all end with the block."""
+class OpenPages(ExitStack):
+    """Servers of the pages of several recordings, started one after another; end with the block."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._servers: dict[tuple[Path, str], BeatsServer] = {}
-
-    def __enter__(self) -> OpenPages:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for server in self._servers.values():
-            server.__exit__(kind, error, trace)
 
     def address_of(self, path: str, by: str, method: Any) -> str:
         """Open the page of a recording on this machine; return its address.
@@ -113,6 +102,6 @@ class OpenPages:
             reading = Reading(method=method)
             recording = choose(as_recordings(file), None, file)
             session = Session(recording, reading, read_pulse(recording, reading), by=by)
-            self._servers[key] = BeatsServer(session).__enter__()
+            self._servers[key] = self.enter_context(BeatsServer(session))
         self._servers[key].session.name(by)
         return self._servers[key].address

@@ -1,4 +1,4 @@
-"""What the page draws: the wave in as many bins as pixels, and which beats are doubtful."""
+"""Compute what the page plots: extremes of the wave in bins, and how doubtful each beat is."""
 
 from __future__ import annotations
 

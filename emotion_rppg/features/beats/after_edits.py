@@ -1,4 +1,4 @@
-"""What edits change beyond the beats themselves: confidence, errors, ectopic marks, gaps.
+"""Recompute confidence, standard errors, ectopic marks and gaps of beats after edits.
 
 `emotion_rppg.features.beats.correction` states the rules.
 """
@@ -87,5 +87,5 @@ def _ends(beats: Beats, removed_s: np.ndarray) -> list[tuple[float, float]]:
 
 
 def placed_by_hand(beats: Beats) -> np.ndarray:
-    """Whether a person added or moved each beat, bool (n,)."""
+    """Mark the beats that a person added or moved, bool (n,)."""
     return np.zeros(len(beats), dtype=bool) if beats.edited is None else beats.edited

@@ -299,7 +299,7 @@ def holes_of(wave: Signal) -> list[tuple[float, float]]:
 
 
 def _inside(times_s: np.ndarray, spans: Sequence[tuple[float, float]]) -> np.ndarray:
-    """Whether each time is in one of the spans, bool (n,)."""
+    """Mark the times that are in one of the spans, bool (n,)."""
     inside = np.zeros(len(times_s), dtype=bool)
     for a, b in spans:
         inside |= (times_s >= a) & (times_s <= b)

@@ -1,4 +1,4 @@
-"""What each source adds: table, sentences and figure of a comparison of sources."""
+"""Report a comparison of sources: table, sentences and figure of what each adds."""
 
 from __future__ import annotations
 
