@@ -17,6 +17,7 @@ from emotion_rppg.pulse.networks.baselines import (
     CNN2DBiLSTM,
     CNN2DConvLSTM,
     CNN3DDilated,
+    PhysNetBiLSTM,
 )
 from emotion_rppg.pulse.networks.physnet import PhysNet
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, write_json
@@ -31,6 +32,7 @@ NETWORKS: dict[str, Any] = {
     "cnn2d_lstm": CNN2DLSTM,
     "cnn2d_bilstm": CNN2DBiLSTM,
     "cnn2d_convlstm": CNN2DConvLSTM,
+    "physnet_bilstm": PhysNetBiLSTM,
 }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotion_rppg.pulse.networks.input_normalisation import detrended
-from emotion_rppg.pulse.networks.physnet import check_clip
+from emotion_rppg.pulse.networks.physnet import PhysNet, check_clip
 from emotion_rppg.recurrent import ConvLSTM, initialise
 
 POOL_AFTER = (1, 3, 5, 7)  # as in PhysNet, space is halved after these convolutions
@@ -156,6 +156,25 @@ class CNN2DBiLSTM(_Recurrent):
 
     HIDDEN = 224
     BIDIRECTIONAL = True
+
+
+class PhysNetBiLSTM(PhysNet):
+    """PhysNet with a bidirectional LSTM behind its decoder: pooling in time and recurrence.
+
+    (batch, 3, frames, height, width) -> (batch, frames). It is not in Yu et al. (2019).
+    """
+
+    def __init__(self, *, width: int = 64, hidden: int = 32, normalisation: str = "raw") -> None:
+        super().__init__(width=width, normalisation=normalisation)
+        self.recurrent = nn.LSTM(width, hidden, batch_first=True, bidirectional=True)
+        initialise(self.recurrent)
+        self.ConvBlock10 = nn.Conv3d(2 * hidden, 1, (1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, 3, frames, height, width) -> (batch, frames)."""
+        features = self.decoded(x).flatten(2).transpose(1, 2)
+        states = self.recurrent(features)[0].transpose(1, 2)
+        return self.ConvBlock10(states[..., None, None]).flatten(1)
 
 
 class CNN2DConvLSTM(nn.Module):

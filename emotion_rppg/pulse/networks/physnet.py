@@ -49,6 +49,9 @@ class PhysNet(nn.Module):
 
     Parameters
     ----------
+    width : int
+        Channels from the third convolution on; the first two have a quarter and a half. Published
+        checkpoints have 64.
     normalisation : str
         Normalisation inside the network: ``"diff_batchnorm"`` is BatchNorm of frame differences
         (keys ``norm.*``; published with FactorizePhys, Joshi et al. 2024); ``"temporal"`` detrends
@@ -60,26 +63,33 @@ class PhysNet(nn.Module):
     spatio-temporal networks, BMVC.
     """
 
-    def __init__(self, *, normalisation: str = "raw") -> None:
+    def __init__(self, *, width: int = 64, normalisation: str = "raw") -> None:
         super().__init__()
         self.normalisation = normalisation
         if normalisation == "diff_batchnorm":
             self.norm = nn.BatchNorm3d(3)
-        self.ConvBlock1 = _conv(3, 16, (1, 5, 5))
-        self.ConvBlock2 = _conv(16, 32, (3, 3, 3))
-        self.ConvBlock3 = _conv(32, 64, (3, 3, 3))
-        self.ConvBlock4 = _conv(64, 64, (3, 3, 3))
-        self.ConvBlock5 = _conv(64, 64, (3, 3, 3))
-        self.ConvBlock6 = _conv(64, 64, (3, 3, 3))
-        self.ConvBlock7 = _conv(64, 64, (3, 3, 3))
-        self.ConvBlock8 = _conv(64, 64, (3, 3, 3))
-        self.ConvBlock9 = _conv(64, 64, (3, 3, 3))
-        self.upsample = _double_time(64)
-        self.upsample2 = _double_time(64)
-        self.ConvBlock10 = nn.Conv3d(64, 1, (1, 1, 1))
+        self.ConvBlock1 = _conv(3, width // 4, (1, 5, 5))
+        self.ConvBlock2 = _conv(width // 4, width // 2, (3, 3, 3))
+        self.ConvBlock3 = _conv(width // 2, width, (3, 3, 3))
+        self.ConvBlock4 = _conv(width, width, (3, 3, 3))
+        self.ConvBlock5 = _conv(width, width, (3, 3, 3))
+        self.ConvBlock6 = _conv(width, width, (3, 3, 3))
+        self.ConvBlock7 = _conv(width, width, (3, 3, 3))
+        self.ConvBlock8 = _conv(width, width, (3, 3, 3))
+        self.ConvBlock9 = _conv(width, width, (3, 3, 3))
+        self.upsample = _double_time(width)
+        self.upsample2 = _double_time(width)
+        self.ConvBlock10 = nn.Conv3d(width, 1, (1, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, 3, frames, height, width) -> (batch, frames)."""
+        return self.ConvBlock10(self.decoded(x)).flatten(1)
+
+    def decoded(self, x: Tensor) -> Tensor:
+        """(batch, 3, frames, height, width) -> features of the decoder (batch, width, frames, 1, 1).
+
+        They are averaged over space.
+        """
         frames = check_clip(x, "PhysNet")
         if self.normalisation == "diff_batchnorm":
             change = torch.diff(x, dim=2)
@@ -91,8 +101,7 @@ class PhysNet(nn.Module):
         x = _pool(self._block(x, 6, 7), time=1)
         x = self._block(x, 8, 9)
         x = self.upsample2(self.upsample(x))  # T/4 -> T/2 -> T: the decoder
-        x = self.ConvBlock10(x.mean((3, 4), keepdim=True))
-        return x.flatten(1)[:, :frames]
+        return x.mean((3, 4), keepdim=True)[:, :, :frames]
 
     def _block(self, x: Tensor, *numbers: int) -> Tensor:
         for number in numbers:
