@@ -41,7 +41,8 @@ LEAST_GRADIENT = 1e-3  # of the largest: an input frame with more is in the rece
 PAST = 96  # frames of the past in the profile
 MEASURES = ("hr_error_bpm", "r", "jitter_ms", "beat_f1", "rmssd_error_ms")  # medians of clips
 COLUMNS = (
-    "network", "normalisation", "frames", "seed", "parameters", "mflop_a_frame", "sees", *MEASURES, "past"
+    "network", "normalisation", "frames", "seed",
+    "parameters", "mflop_a_frame", "sees", *MEASURES, "past",
 )  # fmt: skip
 HEADINGS = {  # of the printed table, whose columns are those of docs/networks.md
     "normalisation": "normalisation",

@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.monkeys DATA``. Rhesus monkeys (Unakafov et al. 2018) have 96 to 230 beats a
 minute; a pulse oximeter gives one rate for each segment of 8.5 or 5 s. The rate of a segment is
-that of the spectrum of a window around its middle, or that of the path of the heart rate over the
-whole session (`features.beats.rate_tracking`) at its middle. Printed: the median error, the share of
-segments within 3 and 10 bpm, and the same of segments whose window has a quality of 0.6 or more.
+that of the spectrum of a window around its middle, or the tracked rate at its middle
+(`features.beats.rate_over_time`). Printed: the median error, the share of segments within 3 and 10
+bpm, and the same of segments with a quality of 0.6 or more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emotion_rppg import Signal
-from emotion_rppg.features.beats.rate_tracking import rate_path
+from emotion_rppg.features.beats.rate_over_time import heart_rate_over_time
 from emotion_rppg.pulse import METHODS
 from emotion_rppg.pulse.estimate import read_by_colour
 from emotion_rppg.signal_quality import LEAST_QUALITY, rates_of_windows
@@ -63,12 +63,11 @@ def windows_of(wave: Signal, middles_s: np.ndarray) -> tuple[np.ndarray, np.ndar
     return windows[nearest, 1], windows[nearest, 3]
 
 
-def tracked(wave: Signal, middles_s: np.ndarray) -> np.ndarray:
-    """Estimate the rates at times, bpm, by the path through the spectra of the longest run."""
-    first, stop = max(wave.runs(), key=lambda run: run[1] - run[0])
-    times, hz = rate_path(wave.samples[first:stop], wave.rate_hz)
-    start_s = wave.start_s + first / wave.rate_hz
-    return np.interp(middles_s, start_s + times, 60 * hz)
+def tracked(wave: Signal, middles_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Estimate rate in bpm and quality at times by the path over the whole session."""
+    found = heart_rate_over_time(wave)
+    rates = np.interp(middles_s, found.times_s, found.hr_bpm)
+    return rates, np.interp(middles_s, found.times_s, found.quality)
 
 
 def print_row(
@@ -83,6 +82,9 @@ def print_row(
     )
 
 
+NAMES = {windows_of: "window", tracked: "path"}
+
+
 def main(data: Path) -> None:
     """Print two rows per session and method: by single windows and by the path."""
     print(
@@ -94,10 +96,11 @@ def main(data: Path) -> None:
         colours, reference = read_session(data, session)
         middles = (np.arange(len(reference)) + 0.5) * session.segment_s
         for method, wave in waves(colours, session.rate_hz).items():
-            single, quality = windows_of(wave, middles)
-            name = f"{session.name} | {method}"
-            print_row(f"{name} | window", single, reference, quality)
-            print_row(f"{name} | path", tracked(wave, middles), reference, quality)
+            for estimator in (windows_of, tracked):
+                rates, quality = estimator(wave, middles)
+                print_row(
+                    f"{session.name} | {method} | {NAMES[estimator]}", rates, reference, quality
+                )
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from emotion_rppg.signals import Signal
 
 SLOWEST_HZ, FASTEST_HZ = 40 / 60, 210 / 60  # search range of the rate
 BAND_END_HZ = 4.0  # upper end of the band whose power counts, as pulse or as noise
+SEARCH_HZ = 0.06  # within which a tracked rate is refined to a peak of the spectrum
 NEAR_HZ = 0.1  # power within ±6 bpm of the rate and its double is pulse (de Haan and Jeanne 2013)
 POINTS = 2**14  # length of the zero-padded FFT: steps of 0.1 bpm at 30 Hz
 ENOUGH_HZ = 64.0  # waves with a higher sampling rate are resampled to this one
@@ -138,6 +139,44 @@ def rates_of_windows(
             run.middle_s, run.rate_hz, run.rhythm_hz, run.quality, strict=True
         )
     ]
+
+
+def long_runs(signal: Signal) -> list[tuple[Signal, float]]:
+    """List runs of 4 s or more without missing samples, at 64 Hz or less, and their starts, s."""
+    reduced = _downsampled(signal)
+    return [
+        (replace(reduced, samples=reduced.samples[a:b], start_s=0.0, quality=None), start_s)
+        for a, b in _runs(reduced)
+        for start_s in [reduced.start_s + a / reduced.rate_hz]
+    ]
+
+
+def snr_of_rates(
+    run: Signal, middles_s: np.ndarray, rates_hz: np.ndarray, length_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Refine rates of windows, Hz, to the next peak of their spectra; compute the SNR there, dB.
+
+    Parameters
+    ----------
+    run : Signal
+        Without missing samples, at 64 Hz or less.
+    middles_s : array (k,)
+        Middles of the windows, seconds from the first sample.
+    rates_hz : array (k,)
+        A rate of each; the peak is searched within 0.06 Hz.
+    length_s : float
+        Duration of the windows.
+    """
+    spectrum, length = _spectrum(run.rate_hz), min(round(length_s * run.rate_hz), len(run))
+    starts = np.rint(middles_s * run.rate_hz - length / 2).astype(int)
+    starts = np.clip(starts, 0, len(run) - length)
+    windows = np.lib.stride_tricks.sliding_window_view(run.samples, length)
+    found = [
+        spectrum.refined(windows[starts[i : i + BLOCK]], rates_hz[i : i + BLOCK])
+        for i in range(0, len(starts), BLOCK)
+    ]
+    rates, snr = np.concatenate(found, axis=1)
+    return rates, snr
 
 
 def judge(
@@ -312,6 +351,13 @@ class _Spectrum:
         has_power = total[:, 0] > 0
         quality = np.where(has_power, 1 / (1 + np.exp(-score)), 0.0)
         return np.stack([np.where(has_power, rate, np.nan), snr, rhythm, rhythm_hz, quality])
+
+    def refined(self, windows: np.ndarray, rates_hz: np.ndarray) -> np.ndarray:
+        """Find the peaks next to rates of windows (k, length), Hz, and their SNR, dB: (2, k)."""
+        power = self.power(windows, taper=True)
+        near = np.abs(self.hz - rates_hz[:, None]) <= SEARCH_HZ
+        rates = self._refined(power, np.where(near, power, -1.0).argmax(axis=1))
+        return np.stack([rates, self.snr_db(power * self.hz, rates)])
 
     def rate(self, power: np.ndarray) -> np.ndarray:
         """Estimate the rates, Hz, (k,), from unweighted power (k, frequencies)."""

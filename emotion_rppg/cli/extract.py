@@ -72,6 +72,14 @@ def pulse(
             "wave_1.csv, wave_2.csv … for wave.csv.",
         ),
     ] = None,
+    rates: Annotated[
+        Path | None,
+        typer.Option(
+            "--rates",
+            help="CSV file to write: time_s, hr_bpm (empty where withheld), quality, one row a "
+            "second. With --face all one file a person, as for --out.",
+        ),
+    ] = None,
     region: Region = "face",
     face: Face = None,
     weights: Weights = None,
@@ -97,16 +105,18 @@ def pulse(
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
         Reading(region=region, face=face)
-        out_checks = [] if out is None else [partial(check_out, out)]
+        out_checks = [partial(check_out, path) for path in (out, rates) if path is not None]
         run_checks(*signal_checks(**options, device=device, paths=[video]), *out_checks)
         recording = _only_one(as_recordings(video, channel=channel), video)
         reading = Reading(**options, face=face, device=device)
         with progress_bar("reading") as progress:
             waves = reading.waves(recording, progress)
         people = reading.reads_people(recording)
-        files = _wave_files(out, len(waves)) if people else [out]
+        files, rate_files = (
+            _wave_files(path, len(waves)) if people else [path] for path in (out, rates)
+        )
         results, lines = [], []
-        for number, (wave, file) in enumerate(zip(waves, files, strict=True), 1):
+        for number, (wave, *written) in enumerate(zip(waves, files, rate_files, strict=True), 1):
             person = number if people else None
             beats = beats_with_edits(recording, wave, reading, edits=edits, person=person)
             camera = reading if recording.video is not None else None
@@ -115,12 +125,17 @@ def pulse(
             if isinstance(wave, PersonWave):
                 result |= _place(wave)
                 text = [f"person {len(results)}: {text[0]}", f"  {wave.place}", *text[1:]]
-            lines += text
-            lines += [] if file is None else [str(file)]
-            if file is not None:
-                write_wave(wave, file)
-                arguments = {**options, "face": face, "channel": channel, "edits": edits}
-                write_run(file, "pulse", {"video": video, **arguments, "device": device}, [video])
+            if written[1] is not None:
+                text.append(_write_rates(wave, written[1]))
+            lines += [*text, *(str(file) for file in written if file is not None)]
+            if written[0] is not None:
+                write_wave(wave, written[0])
+            arguments = {**options, "face": face, "channel": channel, "edits": edits}
+            for file in written:
+                if file is not None:
+                    write_run(
+                        file, "pulse", {"video": video, **arguments, "device": device}, [video]
+                    )
         everybody = [{"person": n, **result} for n, result in enumerate(results, 1)]
         output = {"people": everybody, "method": reading.method} if people else results[0]
         print_result("\n".join(lines), as_json, output)
@@ -130,6 +145,21 @@ def _wave_files(out: Path | None, people: int) -> list[Path | None]:
     """Name the file of each person: wave_1.csv, wave_2.csv … for wave.csv."""
     numbers = range(1, people + 1)
     return [None if out is None else out.with_name(f"{out.stem}_{n}{out.suffix}") for n in numbers]
+
+
+def _write_rates(wave: Signal, file: Path) -> str:
+    """Write the heart rate over time, and say in a line how much of it is trusted."""
+    import pandas as pd
+
+    from emotion_rppg.features.beats.rate_over_time import heart_rate_over_time
+    from emotion_rppg.runtime.tables import write_table
+
+    found = heart_rate_over_time(wave)
+    rates = found.trusted().round(2)
+    columns = {"time_s": found.times_s.round(3), "hr_bpm": rates, "quality": found.quality.round(3)}
+    write_table(pd.DataFrame(columns), file)
+    trusted = int(pd.notna(rates).sum())
+    return f"heart rate over time: {trusted} of {count(len(rates), 'second')} trusted"
 
 
 def _place(wave: PersonWave) -> dict[str, Any]:

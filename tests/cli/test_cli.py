@@ -159,6 +159,19 @@ def test_pulse_writes_a_wave_and_one_json_line(tmp_path) -> None:
     assert json.loads((tmp_path / "run.json").read_text())["inputs"][0]["file"] == CLIP.name
 
 
+def test_pulse_writes_the_heart_rate_over_time(tmp_path) -> None:
+    wave, rates = write_pulse(tmp_path / "wave.csv", 66.0), tmp_path / "rates.csv"
+    done = run("pulse", wave, "--rates", rates)
+    assert done.exit_code == 0, done.output
+    table = read_table(rates)
+    assert list(table) == ["time_s", "hr_bpm", "quality"]
+    assert len(table) == pytest.approx(60, abs=2)  # from the middle of the first window to the last
+    assert table["hr_bpm"].to_numpy() == pytest.approx(66, abs=0.5)
+    assert f"{len(table)} of {len(table)} seconds trusted" in done.stdout
+    assert (tmp_path / "run.json").exists()
+    assert "rates.txt" in refused("pulse", wave, "--rates", tmp_path / "rates.txt")
+
+
 def test_bad_input_is_one_sentence_and_exit_2(tmp_path) -> None:
     text = tmp_path / "words.mp4"
     text.write_text("not a video")

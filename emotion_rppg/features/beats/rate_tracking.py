@@ -9,6 +9,7 @@ GRID_HZ = 0.02
 WINDOW_S, STEP_S = 10.0, 1.0
 BLOCK = 64  # windows per block: their spectra need a few megabytes
 STIFFNESS = 200.0  # cost of a step in rate, per (Hz a second) squared
+AWAY_HZ = 0.2  # another path is farther away than this
 HARMONIC = 0.5  # weight of the power at twice the rate
 JUMP = 0.15  # share of change from one second to the next, above which a path is interrupted
 SEGMENT = 20  # seconds of a path that are tested together for a harmonic
@@ -34,6 +35,28 @@ def rate_path(samples: np.ndarray, rate_hz: float) -> tuple[np.ndarray, np.ndarr
     hz = np.arange(SLOWEST_HZ, FASTEST_HZ + GRID_HZ / 2, GRID_HZ)
     times, score = _scores(samples, rate_hz, hz)
     return times, hz[_best_path(score)]
+
+
+def rate_path_with_margin(
+    samples: np.ndarray, rate_hz: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Estimate the heart rate as `rate_path`, and by how much no other path comes near it.
+
+    Returns
+    -------
+    times_s, rates_hz : arrays (k,)
+        As of `rate_path`.
+    margin : array (k,)
+        Score of the best path minus that of the best among all paths that are more than 0.2 Hz
+        away at that time (max-marginals of the Viterbi algorithm). In noise many paths have nearly
+        the same score.
+    """
+    hz = np.arange(SLOWEST_HZ, FASTEST_HZ + GRID_HZ / 2, GRID_HZ)
+    times, score = _scores(samples, rate_hz, hz)
+    path = _best_path(score)
+    through = _totals(score) + _totals(score[::-1])[::-1] - score  # of the best path through each
+    elsewhere = np.where(np.abs(hz - hz[path][:, None]) > AWAY_HZ, through, -np.inf)
+    return times, hz[path], through.max(axis=1) - elsewhere.max(axis=1)
 
 
 def without_harmonics(
@@ -152,10 +175,23 @@ def _power(windows: np.ndarray, rate_hz: float, hz: np.ndarray) -> np.ndarray:
     return np.asarray(single + HARMONIC * np.minimum(double, single))
 
 
+def _totals(score: np.ndarray) -> np.ndarray:
+    """Score of the best path from the first window to each rate of each window, (k, rates)."""
+    cost, totals = _step_costs(score.shape[1]), score.copy()
+    for i in range(1, len(score)):
+        totals[i] += (totals[i - 1] - cost).max(axis=1)
+    return totals
+
+
+def _step_costs(rates: int) -> np.ndarray:
+    """Cost of each step from one rate (columns) to another (rows) in a second."""
+    bins = np.arange(rates)
+    return STIFFNESS * (GRID_HZ * (bins[:, None] - bins)) ** 2 / STEP_S
+
+
 def _best_path(score: np.ndarray) -> np.ndarray:
     """Index of the rate in each window, (k,), along the path of the highest total score."""
-    bins = np.arange(score.shape[1])
-    cost = STIFFNESS * (GRID_HZ * (bins[:, None] - bins)) ** 2 / STEP_S
+    cost = _step_costs(score.shape[1])
     total, back = score[0], np.zeros(score.shape, dtype=int)
     for i in range(1, len(score)):
         arrive = total - cost

@@ -86,9 +86,9 @@ class PhysNet(nn.Module):
         return self.ConvBlock10(self.decoded(x)).flatten(1)
 
     def decoded(self, x: Tensor) -> Tensor:
-        """(batch, 3, frames, height, width) -> features of the decoder (batch, width, frames, 1, 1).
+        """(batch, 3, frames, height, width) -> (batch, channels, frames, 1, 1) of the decoder.
 
-        They are averaged over space.
+        It is averaged over space.
         """
         frames = check_clip(x, "PhysNet")
         if self.normalisation == "diff_batchnorm":
