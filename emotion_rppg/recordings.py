@@ -64,6 +64,10 @@ class Video:
     times : function, optional
         Called without arguments, it returns the time of each frame, (n,) seconds, where the data
         set stores times that the container lacks. Default: the times in the container.
+    colours : function, optional
+        Mean colour of the skin in each frame, where the data set has these and no pictures. Called
+        without arguments, it returns times (n,) in seconds and colours (n, 3), red, green and blue.
+        The classic methods read them; a network needs pictures.
     """
 
     path: Path
@@ -72,6 +76,7 @@ class Video:
     region: str | None = None
     frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None
     times: Callable[[], np.ndarray] | None = None
+    colours: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))

@@ -23,6 +23,7 @@ from emotion_rppg.datasets.kemocon import KEmoCon
 from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
 from emotion_rppg.datasets.mmpd import Mmpd
+from emotion_rppg.datasets.monkey_faces import MonkeyFaces
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.datasets.scamps import Scamps
@@ -54,6 +55,7 @@ DATASETS: dict[str, Any] = {
     "lgi-ppgi": LgiPpgi,
     "mahnob-hci": MahnobHci,
     "mmpd": Mmpd,
+    "monkey-faces": MonkeyFaces,
     "popane": Popane,
     "ppg-dalia": PpgDalia,
     "pure": Pure,
