@@ -27,6 +27,7 @@ from emotion_rppg.datasets.monkey_faces import MonkeyFaces
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.datasets.scamps import Scamps
+from emotion_rppg.datasets.stress_exercise import StressExercise
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
@@ -60,6 +61,7 @@ DATASETS: dict[str, Any] = {
     "ppg-dalia": PpgDalia,
     "pure": Pure,
     "scamps": Scamps,
+    "stress-exercise": StressExercise,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,
     "ubfc-phys": UbfcPhys,
