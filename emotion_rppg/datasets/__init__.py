@@ -22,6 +22,7 @@ from emotion_rppg.datasets.ibvp import Ibvp
 from emotion_rppg.datasets.kemocon import KEmoCon
 from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
+from emotion_rppg.datasets.mcd_rppg import McdRppg
 from emotion_rppg.datasets.mmpd import Mmpd
 from emotion_rppg.datasets.monkey_faces import MonkeyFaces
 from emotion_rppg.datasets.popane import Popane
@@ -55,6 +56,7 @@ DATASETS: dict[str, Any] = {
     "k-emocon": KEmoCon,
     "lgi-ppgi": LgiPpgi,
     "mahnob-hci": MahnobHci,
+    "mcd-rppg": McdRppg,
     "mmpd": Mmpd,
     "monkey-faces": MonkeyFaces,
     "popane": Popane,
