@@ -23,9 +23,10 @@ class Card:
     ``rates_hz`` is the sampling rate of each signal, Hz. ``scales`` is the lowest and highest
     possible value of each label, ``{"arousal": (1, 9)}``: a task splits a label at the midpoint.
     ``class_names`` names the values 0 and 1 of a label, ``{"stress": ("rest", "stress")}``.
-    ``verified`` is "verified on real files" or "from documents": a reader and a fake data set that
-    were written from one document test only each other. ``bibtex`` is the entry to cite;
-    ``report_to`` says where to report a file that does not match.
+    ``verified`` begins with "verified on real files", "verified in part on real files" or "from
+    documents": a reader and a fake data set that were written from one document test only each
+    other. ``bibtex`` is the entry to cite; ``report_to`` says where to report a file that does not
+    match.
     """
 
     name: str
@@ -42,7 +43,10 @@ class Card:
     verified: str = "from documents"
     bibtex: str = ""
     class_names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    report_to: str = "the issues of emotion_rppg, with what `emotion-rppg datasets NAME` printed"
+    report_to: str = (
+        "the issues of emotion_rppg, with the file of `emotion-rppg datasets NAME --root DIR --out "
+        "FILE`"
+    )
 
 
 @dataclass(frozen=True, repr=False)

@@ -50,7 +50,7 @@ class StressPredict(DatasetReader):
             "the label is the task, not a rating: stress tasks also differ in speech and motion",
             "the E4's own IBI.csv lacks most of the stress tasks",
         ),
-        verified="verified on real files (pulse of people 1–18)",
+        verified="verified on real files (pulse of people 1–18; no other signal)",
         bibtex="""@article{iqbal2022stresspredict,
   author = {Iqbal, Talha and Simpkin, Andrew J. and Roshan, Davood and others},
   title = {Stress Monitoring Using Wearable Sensors: A Pilot Study and Stress-Predict Dataset},
