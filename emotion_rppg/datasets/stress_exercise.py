@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import kinds_in_session, read_kind, read_session
-from emotion_rppg.recordings import Card, Event, Recording
+from emotion_rppg.formats.empatica import kinds_in_session, presses, read_kind
+from emotion_rppg.recordings import Card, Recording
 
 ACTIVITIES = ("STRESS", "AEROBIC", "ANAEROBIC")
 _NAME = re.compile(r"([Sf]\d+)(?:_(\w+))?")
@@ -83,11 +82,5 @@ class StressExercise(DatasetReader):
                     signals={
                         kind: partial(read_kind, place, kind) for kind in kinds_in_session(place)
                     },
-                    events=partial(_presses, place),
+                    events=partial(presses, place),
                 )
-
-
-def _presses(place: Path) -> tuple[Event, ...]:
-    """Read the presses of the button, numbered from 1."""
-    tags = enumerate(read_session(place).tags_s, 1)
-    return tuple(Event(time_s, "tag", value=str(number)) for number, time_s in tags)

@@ -23,12 +23,14 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.interval_clock import IntervalRows, beats_of_rows
 from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
 from emotion_rppg.formats.safe_io import open_zip
+from emotion_rppg.recordings import Event
 from emotion_rppg.signals import Beats, Pulse, Signal
 
 _log = logging.getLogger(__name__)
 PULSE = "BVP.csv"
 FILES = frozenset((PULSE, "ACC.csv", "EDA.csv", "HR.csv", "IBI.csv", "TEMP.csv", "tags.csv"))
 SENSOR_FILES = {"eda": "EDA.csv", "temp": "TEMP.csv", "acc": "ACC.csv"}
+TAG = "tag"  # name of the events of the button
 FILE_OF = {"bvp": PULSE, **SENSOR_FILES}
 ACC_COUNTS_PER_G = 64.0
 _MIN_OTHER_FILES = 2  # with so many of the other files a folder is a session, even without a pulse
@@ -177,6 +179,11 @@ def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
         raise InputError(
             f"{path / name}: {error}: want one Unix time, or date and time in UTC, per line"
         ) from None
+
+
+def presses(path: str | Path) -> tuple[Event, ...]:
+    """Read the presses of the button of a session, events of the kind ``tag``."""
+    return tuple(Event(time_s, TAG) for time_s in read_session(path).tags_s)
 
 
 def e4_acceleration(axes: np.ndarray, rate_hz: float, *, start_s: float = 0.0) -> Signal:

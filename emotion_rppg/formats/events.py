@@ -13,13 +13,12 @@ from pathlib import Path
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.channels import Container, Marker
-from emotion_rppg.formats.empatica import is_e4, read_session
+from emotion_rppg.formats.empatica import is_e4, presses
 from emotion_rppg.formats.event_tables import event_table_of, read_event_table
 from emotion_rppg.formats.polar_markers import has_polar_markers, polar_markers
 from emotion_rppg.formats.signal_files import is_signal_file, opener
 from emotion_rppg.recordings import Event
 
-TAG = "tag"  # name of the events of a wristband's button
 Reader = Callable[[], tuple[Event, ...]]
 
 
@@ -64,7 +63,7 @@ def _markers(path: Path) -> tuple[Event, ...]:
         return _events(open_file.contents(path).markers)
     if has_polar_markers(path):
         return _events(polar_markers(path))
-    return tuple(Event(time_s, TAG) for time_s in read_session(path).tags_s)
+    return presses(path)
 
 
 def _events(markers: tuple[Marker, ...]) -> tuple[Event, ...]:
