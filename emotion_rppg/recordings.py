@@ -23,9 +23,10 @@ class Card:
     ``rates_hz`` is the sampling rate of each signal, Hz. ``scales`` is the lowest and highest
     possible value of each label, ``{"arousal": (1, 9)}``: a task splits a label at the midpoint.
     ``class_names`` names the values 0 and 1 of a label, ``{"stress": ("rest", "stress")}``.
-    ``verified`` is "verified on real files" or "from documents": a reader and a fake data set that
-    were written from one document test only each other. ``bibtex`` is the entry to cite;
-    ``report_to`` says where to report a file that does not match.
+    ``verified`` begins with "verified on real files", "verified in part on real files" or "from
+    documents": a reader and a fake data set that were written from one document test only each
+    other. ``bibtex`` is the entry to cite; ``report_to`` says where to report a file that does not
+    match.
     """
 
     name: str
@@ -42,7 +43,10 @@ class Card:
     verified: str = "from documents"
     bibtex: str = ""
     class_names: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    report_to: str = "the issues of emotion_rppg, with what `emotion-rppg datasets NAME` printed"
+    report_to: str = (
+        "the issues of emotion_rppg, with the file of `emotion-rppg datasets NAME --root DIR --out "
+        "FILE`"
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,6 +68,10 @@ class Video:
     times : function, optional
         Called without arguments, it returns the time of each frame, (n,) seconds, where the data
         set stores times that the container lacks. Default: the times in the container.
+    colours : function, optional
+        Mean colour of the skin in each frame, where the data set has these and no pictures. Called
+        without arguments, it returns times (n,) in seconds and colours (n, 3), red, green and blue.
+        The classic methods read them; a network needs pictures.
     """
 
     path: Path
@@ -72,6 +80,7 @@ class Video:
     region: str | None = None
     frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None
     times: Callable[[], np.ndarray] | None = None
+    colours: Callable[[], tuple[np.ndarray, np.ndarray]] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))

@@ -134,8 +134,11 @@ def find_recordings(
     *,
     channel: str | None = None,
     kind: str | None = None,
+    with_events: bool = False,
 ) -> list[Any]:
     """List the recordings in the given paths, or in the folder of a data set.
+
+    ``with_events`` lists the whole sessions of a data set whose recordings are parts of them.
 
     Raises
     ------
@@ -175,4 +178,6 @@ def find_recordings(
     reader = datasets.find(dataset)
     if reader is datasets.DATASETS["folder"] and root.is_dir():
         return as_recordings(root, kind=kind)  # the user's own files, whose kind --source may say
-    return list(reader(root))
+    found_set = reader(root)
+    has_sessions = with_events and hasattr(found_set, "list_sessions")
+    return found_set.list_sessions() if has_sessions else list(found_set)

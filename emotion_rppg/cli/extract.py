@@ -355,7 +355,12 @@ def features(
             "edits": edits,
         }
         recordings = find_recordings(
-            paths or [], dataset, root, channel=channel, kind=source.lower()
+            paths or [],
+            dataset,
+            root,
+            channel=channel,
+            kind=source.lower(),
+            with_events=bool(events),
         )
         check_joins(joins, recordings)
         # failures are listed at the end instead of inside the progress bar

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -75,15 +75,24 @@ def datasets(
         ),
     ] = [],  # noqa: B006
     cite: Annotated[bool, typer.Option("--cite", help="Print the BibTeX entry.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File (.txt or .json) for what --root finds, to send with a report. It is written "
+            "also if the reader refuses the folder, and has no path outside of it."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the data sets, describe one, or check the files of a download (--root).
 
-    Example: emotion-rppg datasets stress-predict --root Stress-Predict/
+    Example: emotion-rppg datasets stress-predict --root Stress-Predict/ --out check.txt
     """
     with user_errors():
         from emotion_rppg.datasets import cards
 
+        if out is not None and (name is None or root is None):
+            raise InputError(f"--out {out}: want the name of a data set and --root with its folder")
         if name is None:
             typer.echo(json.dumps(cards.all_cards()) if as_json else cards.cards_as_text())
             return
@@ -96,8 +105,38 @@ def datasets(
             if not (root and other_name and folder):
                 raise InputError(f"--other {text}: want NAME=DIR, and --root for {name} itself")
             others[other_name] = Path(folder)
-        facts = cards.describe(name, root, others)
-        typer.echo(json.dumps(facts) if as_json else cards.description_as_text(facts))
+        facts = _checked(name, root, others, out) if root else cards.describe(name, None)
+        text = json.dumps(facts, ensure_ascii=False)
+        typer.echo(text if as_json else cards.description_as_text(facts))
+
+
+def _checked(name: str, root: Path, others: dict[str, Path], out: Path | None) -> dict[str, Any]:
+    """Check a download; write the result to ``out`` also if the reader refuses the folder."""
+    from emotion_rppg.datasets import cards
+    from emotion_rppg.study.download_check import check_download
+
+    try:
+        facts = check_download(name, root, others)
+    except InputError as error:
+        if out is None or not root.is_dir():
+            raise
+        _write_check(out, cards.refusal(name, root, error))
+        raise InputError(f"{error}; {out} says what the folder has") from error
+    if out is not None:
+        _write_check(out, facts)
+    return facts
+
+
+def _write_check(out: Path, facts: dict[str, Any]) -> None:
+    from emotion_rppg.datasets.cards import description_as_text
+    from emotion_rppg.runtime.atomic_files import atomic_file
+
+    is_json = out.suffix.lower() == ".json"
+    text = (
+        json.dumps(facts, ensure_ascii=False, indent=1) if is_json else description_as_text(facts)
+    )
+    with atomic_file(out) as part:
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 @app.command("cache")

@@ -22,10 +22,13 @@ from emotion_rppg.datasets.ibvp import Ibvp
 from emotion_rppg.datasets.kemocon import KEmoCon
 from emotion_rppg.datasets.lgi_ppgi import LgiPpgi
 from emotion_rppg.datasets.mahnob import MahnobHci
+from emotion_rppg.datasets.mcd_rppg import McdRppg
 from emotion_rppg.datasets.mmpd import Mmpd
+from emotion_rppg.datasets.monkey_faces import MonkeyFaces
 from emotion_rppg.datasets.popane import Popane
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.datasets.scamps import Scamps
+from emotion_rppg.datasets.stress_exercise import StressExercise
 from emotion_rppg.datasets.stress_predict import StressPredict
 from emotion_rppg.datasets.synthetic import Synthetic
 from emotion_rppg.datasets.ubfc_phys import UbfcPhys
@@ -53,11 +56,14 @@ DATASETS: dict[str, Any] = {
     "k-emocon": KEmoCon,
     "lgi-ppgi": LgiPpgi,
     "mahnob-hci": MahnobHci,
+    "mcd-rppg": McdRppg,
     "mmpd": Mmpd,
+    "monkey-faces": MonkeyFaces,
     "popane": Popane,
     "ppg-dalia": PpgDalia,
     "pure": Pure,
     "scamps": Scamps,
+    "stress-exercise": StressExercise,
     "stress-predict": StressPredict,
     "synthetic": Synthetic,
     "ubfc-phys": UbfcPhys,

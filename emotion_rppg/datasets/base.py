@@ -70,6 +70,18 @@ class DatasetReader(ABC):
     def __len__(self) -> int:
         return len(self._recordings)
 
+    def list_sessions(self) -> list[Recording]:
+        """List the recordings with events, which `features --events` reads."""
+        return [replace(r, reader=self.card.name) for r in self.sessions()]
+
+    def sessions(self) -> Iterator[Recording]:
+        """Yield the recordings with events; by default the recordings themselves.
+
+        A data set whose recordings are cut out of longer sessions yields the whole sessions, each
+        with its parts as events, so that an event has the seconds before it.
+        """
+        yield from self
+
     @abstractmethod
     def recordings(self) -> Iterator[Recording]:
         """Yield the recordings of the folder, in a fixed order."""

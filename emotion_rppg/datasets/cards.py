@@ -6,10 +6,23 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from platform import python_version
 from typing import TYPE_CHECKING, Any
 
+from emotion_rppg._version import __version__
 from emotion_rppg.datasets import DATASETS, find
-from emotion_rppg.datasets.validation import list_problems, measure_rates, people_with_same_pulse
+from emotion_rppg.datasets.folder_layout import count_patterns, without_folder
+from emotion_rppg.datasets.validation import (
+    RatesOf,
+    list_matches,
+    list_problems,
+    measure,
+    measure_durations,
+    measure_rates,
+    people_with_same_pulse,
+    summarise_differences,
+    summarise_rates,
+)
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Card, Recording
 
@@ -17,7 +30,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MOST_VALUES = 20  # of a label; a continuous rating is listed as its range
-_HEADINGS = {"a person": "recordings per person", "views": "recordings with"}
+VERIFIED = {  # begin of Card.verified -> what tables say
+    "verified on real files": "on real files",
+    "verified in part on real files": "in part on real files",
+}
+_HEADINGS = {
+    "a person": "recordings per person",
+    "views": "recordings with",
+    "rates_hz": "rates (Hz)",
+    "durations_s": "durations (s)",
+    "heart_rates_bpm": "heart rates (bpm)",
+    "rate_differences_bpm": "differences of heart rates (bpm)",
+}
 
 
 def cards_of(table: pd.DataFrame) -> list[Card]:
@@ -52,9 +76,11 @@ def cards_as_text() -> str:
 
 
 def verification(card: Card) -> str:
-    """Return "on real files" or "from documents": what the reader was checked against."""
-    on_real_files = card.verified.startswith("verified on real files")
-    return "on real files" if on_real_files else "from documents"
+    """Return what the reader was checked against: real files, a part of them, or documents."""
+    for found, words in VERIFIED.items():
+        if card.verified.startswith(found):
+            return words
+    return "from documents"
 
 
 def citation(name: str) -> str:
@@ -72,9 +98,15 @@ def citation(name: str) -> str:
 
 
 def describe(
-    name: str, root: Path | None, others: Mapping[str, Path] | None = None
+    name: str,
+    root: Path | None,
+    others: Mapping[str, Path] | None = None,
+    *,
+    rates_of: RatesOf | None = None,
 ) -> dict[str, Any]:
     """Return the facts of a card and, with a root, of the recordings found there.
+
+    No fact contains the path of the root, so that the result can be sent to others.
 
     Parameters
     ----------
@@ -82,6 +114,8 @@ def describe(
         Folder to list; ``"found"`` then has people, recordings, signals, labels and problems.
     others : mapping, optional
         Name of another data set -> its folder, searched for people with the same pulse.
+    rates_of : function, optional
+        Returns the heart rate (bpm, NaN: withheld) by kind of the signals of one recording.
     """
     reader = find(name)
     facts: dict[str, Any] = asdict(reader.card)
@@ -89,17 +123,36 @@ def describe(
         return facts
     recordings = list(reader(root))
     other_sets = [list(find(other)(folder)) for other, folder in (others or {}).items()]
+    measured = measure(recordings, rates_of=rates_of)
+    problems = list_problems(reader.card, recordings, measured)
+    problems += people_with_same_pulse([recordings, *other_sets])
     facts["found"] = {
+        "checked with": _software(),
         "people": len({r.person for r in recordings}),
         "recordings": len(recordings),
         "a person": _recordings_per_person(recordings),
         "views": _count_kinds(recordings),
         "labels": _count_labels(recordings),
-        "rates_hz": measure_rates(recordings),
-        "problems": list_problems(reader.card, recordings)
-        + people_with_same_pulse([recordings, *other_sets]),
+        "rates_hz": measure_rates(measured),
+        "durations_s": measure_durations(measured),
+        "heart_rates_bpm": summarise_rates(measured),
+        "rate_differences_bpm": summarise_differences(measured),
+        "files": count_patterns(root),
+        "matches": list_matches(reader.card, recordings, measured),
+        "problems": list(dict.fromkeys(without_folder(problem, root) for problem in problems)),
     }
     return facts
+
+
+def refusal(name: str, root: Path, error: Exception) -> dict[str, Any]:
+    """Return the facts of a card and of a folder that its reader refuses."""
+    found = {"checked with": _software(), "files": count_patterns(root)}
+    found |= {"problems": [without_folder(str(error), root)]}
+    return asdict(find(name).card) | {"found": found}
+
+
+def _software() -> str:
+    return f"emotion_rppg {__version__}, Python {python_version()}"
 
 
 def _count_kinds(recordings: list[Recording]) -> dict[str, int]:
@@ -144,19 +197,22 @@ def description_as_text(facts: dict[str, Any]) -> str:
     ]
     if "found" not in facts:
         return "\n".join(lines)
-    problems = facts["found"]["problems"]
-    for key, value in facts["found"].items():
-        if key != "problems":
+    found = dict(facts["found"])
+    problems, matches = found.pop("problems"), found.pop("matches", [])
+    for key, value in found.items():
+        if value or key in ("people", "recordings"):
             lines.append(f"found {_HEADINGS.get(key, key):<11} {_formatted(value)}")
+    lines += [f"agrees with the card: {match}" for match in matches]
     lines.append(f"problems: {len(problems)}" if problems else "no problems found")
     return "\n".join([*lines, *(f"  {problem}" for problem in problems)])
 
 
 def _formatted(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{k}: {_formatted(v)}" for k, v in value.items())
+        nested = any(isinstance(v, dict) for v in value.values())
+        return ("; " if nested else ", ").join(f"{k}: {_formatted(v)}" for k, v in value.items())
     if isinstance(value, list | tuple):
         if any(isinstance(v, str) for v in value):
             return "; ".join(str(v) for v in value)
-        return "–".join(f"{v:g}" for v in value)
-    return str(value)
+        return "–".join(f"{v:.4g}" for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

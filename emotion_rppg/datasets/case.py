@@ -20,7 +20,7 @@ from emotion_rppg.datasets.base import (
     signal_from_times,
 )
 from emotion_rppg.errors import InputError
-from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.recordings import Card, Event, Recording
 from emotion_rppg.signals import Signal
 
 CLIPS = range(1, 9)  # 10, 11 and 12 are the start, the end and the blue screens between
@@ -82,6 +82,35 @@ class Case(DatasetReader):
                     scales=dict(self.card.scales),
                     signals=signals,
                 )
+
+    def sessions(self) -> Iterator[Recording]:
+        """Yield the session of each person; its events are the clips."""
+        files = files_by_number(self.root, self.expected, lambda p: p.stem.removeprefix("sub_"))
+        for person, ratings in files:
+            pulses = self.root / "data/interpolated/physiological" / ratings.name
+            yield Recording(
+                self.card.name,
+                str(person),
+                trial="session",
+                signals={kind: partial(_read_whole, pulses, kind) for kind in COLUMNS},
+                events=partial(_read_events, ratings),
+            )
+
+
+def _read_events(path: Path) -> tuple[Event, ...]:
+    """Read the clips as events, by their numbers."""
+    return tuple(
+        Event(start_s, "clip", end_s - start_s, value=str(clip))
+        for clip, (start_s, end_s) in _find_clips(path).items()
+    )
+
+
+def _read_whole(path: Path, kind: str) -> Signal:
+    """Read a signal of the whole session."""
+    table = read_columns(path, ("daqtime", COLUMNS[kind]))
+    return signal_from_times(
+        path, table["daqtime"] / 1e3, table[COLUMNS[kind]], kind, rate_hz=RATE_HZ
+    )
 
 
 def _find_clips(path: Path) -> dict[int, tuple[float, float]]:

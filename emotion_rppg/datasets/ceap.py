@@ -63,6 +63,8 @@ class Ceap360VR(DatasetReader):
             "behavioral emotion annotation dataset for 360° VR videos. IEEE Trans Multimedia."
         ),
         url="https://github.com/cwi-dis/CEAP-360VR-Dataset",
+        verified="verified in part on real files (ratings after the videos of people 1–3; the rest "
+        "from documents)",
         traps=(
             "the pulse in Transformed and Frame is filtered (2 Hz or less) and scaled: Raw is read",
             "the E4's own intervals (IBI) are missing for people 2 and 12",

@@ -15,9 +15,16 @@ import numpy as np
 
 from emotion_rppg.datasets.base import DatasetReader
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import FILE_OF, e4_clock, kinds_in_session, read_e4, read_kind
+from emotion_rppg.formats.empatica import (
+    FILE_OF,
+    e4_clock,
+    kinds_in_session,
+    presses,
+    read_e4,
+    read_kind,
+)
 from emotion_rppg.formats.text_tables import load_rows, whole_number
-from emotion_rppg.recordings import Card, DatasetNotFound, Recording
+from emotion_rppg.recordings import Card, DatasetNotFound, Event, Recording
 from emotion_rppg.signals import Signal
 
 LABELS = Path("Processed_data") / "Improved_All_Combined_hr_rsp_binary.csv"
@@ -50,7 +57,7 @@ class StressPredict(DatasetReader):
             "the label is the task, not a rating: stress tasks also differ in speech and motion",
             "the E4's own IBI.csv lacks most of the stress tasks",
         ),
-        verified="verified on real files (pulse of people 1–18)",
+        verified="verified on real files (pulse of people 1–18; no other signal)",
         bibtex="""@article{iqbal2022stresspredict,
   author = {Iqbal, Talha and Simpkin, Andrew J. and Roshan, Davood and others},
   title = {Stress Monitoring Using Wearable Sensors: A Pilot Study and Stress-Predict Dataset},
@@ -66,6 +73,24 @@ class StressPredict(DatasetReader):
         runs = _label_runs(self.root / LABELS)
         for path in sorted(self.root.glob(self.expected)):
             yield from _person_recordings(path, runs)
+
+    def sessions(self) -> Iterator[Recording]:
+        """Yield the hour of each person; its events are rest and stress, and the presses (tag)."""
+        runs = _label_runs(self.root / LABELS)
+        for path in sorted(self.root.glob(self.expected)):
+            subject = path.parent.name[1:]
+            own_runs = runs.get(int(subject), []) if subject.isdigit() else []
+            yield Recording(
+                self.card.name,
+                subject,
+                trial="session",
+                scales=dict(self.card.scales),
+                signals={
+                    kind: partial(_read_part, path, kind, -np.inf, np.inf)
+                    for kind in kinds_in_session(path.parent)
+                },
+                events=partial(_read_events, path, own_runs),
+            )
 
 
 def _person_recordings(path: Path, runs: dict[int, list[tuple[int, int, int]]]) -> list[Recording]:
@@ -94,6 +119,17 @@ def _person_recordings(path: Path, runs: dict[int, list[tuple[int, int, int]]]) 
         )
         for k, (first, stop, label) in enumerate(own_runs, 1)
     ]
+
+
+def _read_events(path: Path, runs: list[tuple[int, int, int]]) -> tuple[Event, ...]:
+    """Read the runs of equal labels as events, and the presses of the button."""
+    start_s, _ = e4_clock(path)
+    names = StressPredict.card.class_names["stress"]
+    parts = [
+        Event(first - start_s, names[label], stop - first, labels={"stress": float(label)})
+        for first, stop, label in runs
+    ]
+    return (*parts, *presses(path.parent))
 
 
 def _read_part(path: Path, kind: str, start_s: float, end_s: float) -> Signal:

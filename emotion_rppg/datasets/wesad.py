@@ -19,10 +19,10 @@ import numpy as np
 from emotion_rppg.datasets.base import DatasetReader, crop_complete, load_cached
 from emotion_rppg.datasets.respiban import RATES_HZ, channel, read_body
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.empatica import FILE_OF, kinds_in_session, read_kind
+from emotion_rppg.formats.empatica import FILE_OF, kinds_in_session, presses, read_kind
 from emotion_rppg.formats.safe_io import load_pickle
 from emotion_rppg.formats.text_tables import load_text, number
-from emotion_rppg.recordings import Card, Recording
+from emotion_rppg.recordings import Card, Event, Recording
 from emotion_rppg.signals import Signal
 
 CODES = {"Base": 1, "TSST": 2, "Fun": 3, "Medi 1": 4, "Medi 2": 4}
@@ -62,6 +62,8 @@ class Wesad(DatasetReader):
             "WESAD, a multimodal dataset for wearable stress and affect detection. ICMI, 400–408."
         ),
         url="https://doi.org/10.1145/3242969.3242985",
+        verified="verified in part on real files (questionnaires and wrist pulse of people 2–8; "
+        "the pickle from documents)",
         traps=(
             "times in quest.csv are minutes.seconds: 2.5 is 2 min 50 s",
             "the order of conditions differs between people",
@@ -85,6 +87,15 @@ class Wesad(DatasetReader):
         for person in sorted(people, key=lambda p: int(p.name[1:])):
             yield from _person_recordings(person / f"{person.name}.pkl")
 
+    def sessions(self) -> Iterator[Recording]:
+        """Yield the session of each person; its events are the conditions, and the presses (tag).
+
+        The released labels, which place the conditions, omit about 20 s of each.
+        """
+        people = [p for p in self.root.glob("S*") if p.is_dir() and p.name[1:].isdigit()]
+        for person in sorted(people, key=lambda p: int(p.name[1:])):
+            yield _person_session(person / f"{person.name}.pkl")
+
 
 @dataclass(frozen=True)
 class Condition:
@@ -101,16 +112,21 @@ def _trial_name(condition: str) -> str:
     return condition.lower().replace(" ", "")
 
 
-def _person_recordings(path: Path) -> list[Recording]:
-    quest = path.with_name(f"{path.stem}_quest.csv")
-    e4_paths = sorted(path.parent.glob(f"{path.stem}_E4_Data*"))  # the folder before the zip
-    if not path.is_file() and not e4_paths:
+def _raw_session(path: Path) -> Path:
+    """Find the raw E4 session of a person, the folder before the zip; the pickle replaces it."""
+    found = sorted(path.parent.glob(f"{path.stem}_E4_Data*"))
+    if not path.is_file() and not found:
         raise InputError(
             f"no file {str(path)!r}, nor a raw {path.stem}_E4_Data.zip: the data set is "
             "incomplete, unpack it again"
         )
+    return found[0] if found else path
+
+
+def _person_recordings(path: Path) -> list[Recording]:
+    quest, e4 = path.with_name(f"{path.stem}_quest.csv"), _raw_session(path)
     out = []
-    e4_kinds = [] if path.is_file() else kinds_in_session(e4_paths[0])
+    e4_kinds = [] if path.is_file() else kinds_in_session(e4)
     for condition in read_quest(quest):
         code = CODES[condition.name]
         labels: dict[str, float | str] = {
@@ -130,13 +146,53 @@ def _person_recordings(path: Path) -> list[Recording]:
                 signals=(
                     {k: partial(_read_signal, path, quest, condition.name, k) for k in RATES_HZ}
                     if path.is_file()
-                    else {
-                        k: partial(_read_e4, e4_paths[0], path.stem, condition, k) for k in e4_kinds
-                    }
+                    else {k: partial(_read_e4, e4, path.stem, condition, k) for k in e4_kinds}
                 ),
             )
         )
     return out
+
+
+def _person_session(path: Path) -> Recording:
+    quest, e4 = path.with_name(f"{path.stem}_quest.csv"), _raw_session(path)
+    has_pickle = path.is_file()
+    return Recording(
+        Wesad.card.name,
+        path.stem[1:],
+        trial="session",
+        scales={name: Wesad.card.scales[name] for name in ("arousal", "valence")},
+        signals=(
+            {kind: partial(_read_whole, path, kind) for kind in RATES_HZ}
+            if has_pickle
+            else {kind: partial(read_kind, e4, kind) for kind in kinds_in_session(e4)}
+        ),
+        events=partial(_read_events, path, quest, None if has_pickle else e4),
+    )
+
+
+def _read_whole(path: Path, kind: str) -> Signal:
+    signal: Signal = load_cached(_read_pickle, path)[1][kind]
+    return signal
+
+
+def _read_events(path: Path, quest: Path, e4: Path | None) -> tuple[Event, ...]:
+    """Read the conditions on the clock of the pickle, or of the raw E4 with its presses."""
+    protocol = read_quest(quest)
+    if e4 is None:
+        spans = _find_blocks(path, load_cached(_read_pickle, path)[0], protocol)
+    else:
+        spans = {c.name: _e4_span(e4, path.stem, c) for c in protocol}
+    conditions = [
+        Event(
+            spans[c.name][0],
+            NAMES[CODES[c.name]],
+            spans[c.name][1] - spans[c.name][0],
+            value=c.name,
+            labels={"arousal": c.arousal, "valence": c.valence},
+        )
+        for c in protocol
+    ]
+    return (*conditions, *(() if e4 is None else presses(e4)))
 
 
 def minutes_seconds(text: str, where: str) -> float:
@@ -196,6 +252,12 @@ def _read_signal(path: Path, quest: Path, condition: str, kind: str) -> Signal:
 
 def _read_e4(path: Path, person: str, condition: Condition, kind: str) -> Signal:
     """Read a signal of the raw E4 during a condition, where the released labels place it."""
+    begin, end = _e4_span(path, person, condition)
+    return crop_complete(path / FILE_OF[kind], read_kind(path, kind), begin, end)
+
+
+def _e4_span(path: Path, person: str, condition: Condition) -> tuple[float, float]:
+    """Return start and end (s) of a condition's labels on the clock of the raw E4."""
     offset_s = E4_OFFSET_S.get(int(person[1:]))
     if offset_s is None:
         raise InputError(
@@ -205,7 +267,7 @@ def _read_e4(path: Path, person: str, condition: Condition, kind: str) -> Signal
     begin, end = condition.start_s + offset_s, condition.end_s + offset_s - _TRIMMED_S
     if end <= begin:
         raise InputError(f"{path}: {condition.name} is too short: want more than {_TRIMMED_S:g} s")
-    return crop_complete(path / FILE_OF[kind], read_kind(path, kind), begin, end)
+    return begin, end
 
 
 def _read_pickle(path: Path) -> tuple[np.ndarray, dict[str, Signal]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.channels import Contents, make_channel, missing_library
+from emotion_rppg.formats.channels import Contents, Marker, make_channel, missing_library
 from emotion_rppg.formats.safe_io import MB, as_input_error, check_file
 from emotion_rppg.runtime.quiet import log_silenced
 from emotion_rppg.signals import Signal
@@ -60,7 +60,7 @@ def acq_contents(path: Path) -> Contents:
         for name, c in zip(_names(data), data.channels, strict=True)
     ]
     markers = tuple(
-        (marker.sample_index / data.samples_per_second, str(marker.text))
+        Marker(marker.sample_index / data.samples_per_second, str(marker.text))
         for marker in data.event_markers or []
     )
     return Contents("BIOPAC", tuple(channels), partial(_read, path), markers)

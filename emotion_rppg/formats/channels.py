@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,11 +55,19 @@ class Channel:
         return self.rate_hz >= _MIN_HZ.get(self.kind, MIN_WAVE_HZ)
 
 
+class Marker(NamedTuple):
+    """Something that happened: time (s, on the clock of the signals), text and duration (s)."""
+
+    time_s: float
+    text: str
+    duration_s: float = 0.0
+
+
 @dataclass(frozen=True)
 class Contents:
     """A file: its format, its channels, the function that reads one by name, and its markers.
 
-    ``markers`` are times (s, on the clock of the signals) with their text; ``note`` is a sentence
+    ``note`` is a sentence
     on how the channels were chosen or timed. ``preferred`` is the channel to read of several of one
     kind, if it is not the first.
     """
@@ -66,7 +75,7 @@ class Contents:
     format: str
     channels: tuple[Channel, ...]
     read: Callable[[str], Signal]
-    markers: tuple[tuple[float, str], ...] = ()
+    markers: tuple[Marker, ...] = ()
     note: str = ""
     preferred: str = ""
 

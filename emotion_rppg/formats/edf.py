@@ -21,6 +21,9 @@ _FIELD_BYTES = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)  # bytes of each field
 _LABEL, _UNIT, _LOW, _HIGH, _DIGITAL_LOW, _DIGITAL_HIGH, _SAMPLES = 0, 2, 3, 4, 5, 6, 8
 ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 _ONSET = re.compile(rb"([+-]\d+(?:\.\d*)?)(?:\x15\d*(?:\.\d*)?)?\x14")
+_ANNOTATION = re.compile(
+    rb"([+-]\d+(?:\.\d*)?)(?:\x15(\d+(?:\.\d*)?))?((?:\x14[^\x00\x14\x15]*)+)\x14\x00"
+)
 _MAX_FILL = 100  # samples filled in, per sample present; more means that the onsets are wrong
 
 
@@ -185,6 +188,27 @@ def _place_records(header: Header, channel: Channel, rows: np.ndarray) -> np.nda
     for first, row in zip(firsts, rows, strict=True):
         out[first : first + channel.samples] = row
     return out
+
+
+def read_annotations(header: Header) -> list[tuple[float, float, str]]:
+    """Read the annotations of an EDF+ or BDF+ file: onset (s), duration (s; 0: none) and text.
+
+    Onsets count from the first record, as the samples do. The annotation that only times a record
+    has no text and is not listed.
+    """
+    channels = [c for c in header.channels if c.label in ANNOTATIONS and c.samples]
+    found: list[tuple[float, float, str]] = []
+    origin_s: float | None = None
+    for channel in channels:
+        for row in _bytes_of(header, channel) if header.records else ():
+            for onset, duration, texts in _ANNOTATION.findall(row.tobytes()):
+                origin_s = float(onset) if origin_s is None else origin_s
+                found += [
+                    (float(onset) - origin_s, float(duration or 0), text.decode("utf-8", "replace"))
+                    for text in texts.split(b"\x14")
+                    if text.strip()
+                ]
+    return sorted(found)
 
 
 def _onsets(header: Header) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.avro_container import read_record
-from emotion_rppg.formats.channels import Contents, make_channel
+from emotion_rppg.formats.channels import Contents, Marker, make_channel
 from emotion_rppg.signals import Beats, Signal
 
 AVRO = ".avro"
@@ -100,7 +100,7 @@ def embrace_contents(path: Path) -> Contents:
         samples = round((end_s - min(part.start_s for part in parts)) * rate_hz)
         unit = SENSORS[name][2]
         channels.append(make_channel(name, rate_hz, unit=unit, samples=samples))
-    markers = tuple((tag - recorded.origin_s, "tag") for tag in recorded.tags_s)
+    markers = tuple(Marker(tag - recorded.origin_s, "tag") for tag in recorded.tags_s)
     peaks = f"{len(recorded.peaks_s)} peaks detected by the device"
     return Contents("EmbracePlus", tuple(channels), partial(_read, path), markers, peaks)
 

@@ -2,8 +2,9 @@
 
 A session is a folder, or the zip that the manufacturer's site provides, with BVP.csv and possibly
 EDA.csv (µS), TEMP.csv (°C), ACC.csv (three axes, 1/64 g), HR.csv, IBI.csv and tags.csv. The first
-two lines of a sensor's file are its start (Unix s, UTC) and rate (Hz). Each file has its own clock;
-the times that these functions return count from the first sample of the pulse.
+two lines of a sensor's file are its start (Unix s, or a date and time in UTC) and rate (Hz). Each
+file has its own clock; the times that these functions return count from the first sample of the
+pulse.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,12 +23,14 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.interval_clock import IntervalRows, beats_of_rows
 from emotion_rppg.formats.missing_values import codes_to_nan, is_missing
 from emotion_rppg.formats.safe_io import open_zip
+from emotion_rppg.recordings import Event
 from emotion_rppg.signals import Beats, Pulse, Signal
 
 _log = logging.getLogger(__name__)
 PULSE = "BVP.csv"
 FILES = frozenset((PULSE, "ACC.csv", "EDA.csv", "HR.csv", "IBI.csv", "TEMP.csv", "tags.csv"))
 SENSOR_FILES = {"eda": "EDA.csv", "temp": "TEMP.csv", "acc": "ACC.csv"}
+TAG = "tag"  # name of the events of the button
 FILE_OF = {"bvp": PULSE, **SENSOR_FILES}
 ACC_COUNTS_PER_G = 64.0
 _MIN_OTHER_FILES = 2  # with so many of the other files a folder is a session, even without a pulse
@@ -140,7 +144,7 @@ def _beats(path: Path, origin_s: float) -> Beats | None:
     where = path / "IBI.csv"
     head, _, rest = text.partition("\n")
     try:
-        start_s = float(head.split(",")[0])
+        start_s = _unix_s(head.split(",")[0])
         rows = np.loadtxt(rest.splitlines(), delimiter=",", ndmin=2) if rest.strip() else None
     except ValueError as error:
         raise InputError(
@@ -169,9 +173,17 @@ def _intervals(path: Path, origin_s: float) -> Beats:
 
 def _tags(path: Path, name: str, origin_s: float) -> tuple[float, ...]:
     try:
-        return tuple(float(line) - origin_s for line in _text(path, name).split())
+        lines = _text(path, name).splitlines()
+        return tuple(_unix_s(line) - origin_s for line in lines if line.strip())
     except ValueError as error:
-        raise InputError(f"{path / name}: {error}: want one Unix time per line") from None
+        raise InputError(
+            f"{path / name}: {error}: want one Unix time, or date and time in UTC, per line"
+        ) from None
+
+
+def presses(path: str | Path) -> tuple[Event, ...]:
+    """Read the presses of the button of a session, events of the kind ``tag``."""
+    return tuple(Event(time_s, TAG) for time_s in read_session(path).tags_s)
 
 
 def e4_acceleration(axes: np.ndarray, rate_hz: float, *, start_s: float = 0.0) -> Signal:
@@ -297,8 +309,9 @@ def _numbers(lines: list[str], where: Path, *, per_line: int = 1) -> np.ndarray:
 
 
 def _checked_clock(text: str, where: Path) -> tuple[float, float]:
+    start, rate = (line.split(",")[0] for line in (text + "\n\n").split("\n")[:2])
     try:
-        start_s, rate_hz = (float(line.split(",")[0]) for line in (text + "\n\n").split("\n")[:2])
+        start_s, rate_hz = _unix_s(start), float(rate)
     except ValueError as error:
         raise InputError(
             f"{where} does not begin with a start time and a rate ({error}): is it an E4 file?"
@@ -308,3 +321,18 @@ def _checked_clock(text: str, where: Path) -> tuple[float, float]:
             f"{where} begins with {start_s:g} and {rate_hz:g}: want Unix seconds and a rate in Hz"
         )
     return start_s, rate_hz
+
+
+def _unix_s(text: str) -> float:
+    """Convert Unix seconds, or an ISO date and time in UTC, to Unix seconds.
+
+    Raises
+    ------
+    ValueError
+        Neither of the two.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        moment = datetime.fromisoformat(text.strip())
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

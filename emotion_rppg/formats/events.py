@@ -1,7 +1,8 @@
 """Read the events of a recording: a table beside its file, and the markers in the file itself.
 
 Markers are the presses of a wristband's button (Empatica E4 ``tags.csv``, EmbracePlus), the marker
-streams of an XDF file on the clock of its signals, and the event markers of a BIOPAC file.
+streams of an XDF file on the clock of its signals, the event markers of a BIOPAC file, the
+annotations of an EDF+ or BDF+ file, and the marker log of Polar Sensor Logger.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.formats.channels import Container
-from emotion_rppg.formats.empatica import is_e4, read_session
+from emotion_rppg.formats.channels import Container, Marker
+from emotion_rppg.formats.empatica import is_e4, presses
 from emotion_rppg.formats.event_tables import event_table_of, read_event_table
+from emotion_rppg.formats.polar_markers import has_polar_markers, polar_markers
 from emotion_rppg.formats.signal_files import is_signal_file, opener
 from emotion_rppg.recordings import Event
 
-TAG = "tag"  # name of the events of a wristband's button
 Reader = Callable[[], tuple[Event, ...]]
 
 
@@ -53,11 +54,17 @@ def _has_table(path: Path) -> bool:
 def _has_markers(path: Path) -> bool:
     if not is_signal_file(path):
         return False
-    return isinstance(opener(path), Container) or is_e4(path)
+    return isinstance(opener(path), Container) or is_e4(path) or has_polar_markers(path)
 
 
 def _markers(path: Path) -> tuple[Event, ...]:
     open_file = opener(path)
     if isinstance(open_file, Container):
-        return tuple(Event(time_s, text) for time_s, text in open_file.contents(path).markers)
-    return tuple(Event(time_s, TAG) for time_s in read_session(path).tags_s)
+        return _events(open_file.contents(path).markers)
+    if has_polar_markers(path):
+        return _events(polar_markers(path))
+    return presses(path)
+
+
+def _events(markers: tuple[Marker, ...]) -> tuple[Event, ...]:
+    return tuple(Event(marker.time_s, marker.text, marker.duration_s) for marker in markers)

@@ -14,6 +14,7 @@ from emotion_rppg.formats.channels import (
     Channel,
     Container,
     Contents,
+    Marker,
     axes_of,
     make_channel,
     waves_by_kind,
@@ -158,7 +159,7 @@ def _e4_contents(path: Path) -> tuple[Contents, Chosen]:
         for name in session.signals
         if name in _E4_UNITS
     )
-    markers = tuple((time, "tag") for time in session.tags_s)
+    markers = tuple(Marker(time, "tag") for time in session.tags_s)
     beats = session.beats
     note = "" if beats is None else f"{len(beats.times_s)} beats detected by the device"
     contents = Contents("E4", channels, partial(_read_sensor, session), markers, note)

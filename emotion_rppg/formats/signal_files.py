@@ -11,9 +11,9 @@ from emotion_rppg.formats.bids import ENDING as PHYSIO
 from emotion_rppg.formats.bids import kinds_in_physio, read_physio, sidecar
 from emotion_rppg.formats.biopac import acq_contents
 from emotion_rppg.formats.channel_names import NAME_PREFIXES, find_channel, kind_of_choice
-from emotion_rppg.formats.channels import Container, Contents, make_channel
+from emotion_rppg.formats.channels import Container, Contents, Marker, make_channel
 from emotion_rppg.formats.device_logs import find_log, log_contents
-from emotion_rppg.formats.edf import read_header
+from emotion_rppg.formats.edf import read_annotations, read_header
 from emotion_rppg.formats.embraceplus import AVRO, embrace_contents, is_embrace_folder
 from emotion_rppg.formats.empatica import is_e4, read_session
 from emotion_rppg.formats.finger_trace import finger_contents, is_finger_trace
@@ -173,7 +173,9 @@ def edf_contents(path: Path) -> Contents:
         make_channel(c.label, c.rate_hz, unit=c.unit, samples=c.samples * header.records)
         for c in header.signals
     ]
-    return Contents("EDF", tuple(channels), partial(_edf_channel, path))
+    notes = read_annotations(header)
+    markers = tuple(Marker(onset, text[:200], duration) for onset, duration, text in notes)
+    return Contents("EDF", tuple(channels), partial(_edf_channel, path), markers)
 
 
 def _edf_channel(path: Path, label: str) -> Signal:

@@ -20,7 +20,7 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.channel_names import kind_by_name
-from emotion_rppg.formats.channels import Channel, Contents, make_channel, missing_library
+from emotion_rppg.formats.channels import Channel, Contents, Marker, make_channel, missing_library
 from emotion_rppg.formats.safe_io import MB, as_input_error, check_file
 from emotion_rppg.runtime.quiet import log_silenced
 from emotion_rppg.signals import Signal
@@ -53,7 +53,7 @@ class _Stream:
 @dataclass(frozen=True, eq=False)
 class _Recorded:
     streams: tuple[_Stream, ...]
-    markers: tuple[tuple[float, str], ...]
+    markers: tuple[Marker, ...]
 
 
 def xdf_contents(path: Path) -> Contents:
@@ -196,10 +196,10 @@ def _text_of(value: Any) -> str:
     return str(int(value)) if is_whole else str(value)
 
 
-def _markers(stream: dict[str, Any], origin_s: float) -> list[tuple[float, str]]:
+def _markers(stream: dict[str, Any], origin_s: float) -> list[Marker]:
     times = np.asarray(stream["time_stamps"], dtype=float) - origin_s
     texts = [" ".join(map(_text_of, row)).strip() for row in stream["time_series"]]
-    return [(float(t), text[:200]) for t, text in zip(times, texts, strict=True)]
+    return [Marker(float(t), text[:200]) for t, text in zip(times, texts, strict=True)]
 
 
 def _check_chunks(path: Path, size: int) -> None:

@@ -140,6 +140,8 @@ def _readers(
     ``preview`` receives the wave of the first method.
     """
     video = video if isinstance(video, Video) else Video(Path(video))
+    if video.colours is not None:
+        return [partial(_read_colours, video, method, weights, device) for method in methods]
     # frames are decoded while torch and the networks are loaded, and while these run
     frames = prefetch(track_face(video, region=region, face=face, detector=detector))
     # time and colour of each frame, shared by the classic methods; in one block of memory, since
@@ -165,6 +167,24 @@ def _readers(
             due_s = math.inf
             preview(readers[0].so_far)
     return [partial(_wave_of, reader, evidence) for reader in readers]
+
+
+def _read_colours(
+    video: Video, method: str | Path | Method, weights: str | Path | None, device: str
+) -> Signal:
+    """Estimate the pulse wave of a recording that has mean colours in place of pictures."""
+    assert video.colours is not None
+    function = resolve_method(method, weights, device)
+    if isinstance(function, Network):
+        raise InputError(
+            f"{video.path} has the mean colour of each frame and no pictures, which "
+            f"{Path(str(method)).name} needs: choose one of {', '.join(METHODS)}"
+        )
+    times, rgb = video.colours()
+    end_s = math.inf if video.end_s is None else video.end_s
+    inside = (times >= video.start_s - 1e-6) & (times < end_s - 1e-6)
+    wave = wave_of_colours(times[inside] - video.start_s, rgb[inside], function)
+    return replace(wave, quality=sample_quality(wave))
 
 
 def _wave_of(reader: _ByColour | NetworkWave, evidence: FrameEvidence) -> Signal:

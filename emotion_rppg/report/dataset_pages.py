@@ -26,11 +26,24 @@ INTRODUCTION = """# Data sets
 `make pages` writes this page from the readers' cards. `emotion-rppg datasets` prints the same
 facts, `emotion-rppg datasets NAME --root DIR` checks a download, and `--cite` prints BibTeX.
 
-A reader *verified on real files* has read the data set itself. A reader made *from documents* was
-written from published descriptions of the files, and its tests read a fake that was written from
-the same descriptions: both can contain the same mistake. The reader therefore checks rates, scales,
-units and lengths, and refuses a file that does not match. Please report such a file to
-{report_to}.
+A reader *verified on real files* has read the data set itself, or, *in part*, the files that its
+entry lists. A reader made *from documents* was written from published descriptions of the files,
+and its tests read a fake that was written from the same descriptions: both can contain the same
+mistake. The reader therefore checks rates, scales, units and lengths, and refuses a file that does
+not match.
+
+Your own download verifies a reader:
+
+```bash
+emotion-rppg datasets NAME --root DIR --out check.txt
+```
+
+The file has what was found (people, recordings, signals, labels, rates, durations, patterns of file
+names), what agrees with the card and what does not. Of the first recording of each person it has
+the heart rate of each signal with beats over two minutes, and how far two signals of one recording
+differ. It has no path outside of DIR and no value of a signal. Read it before you send it: it lists
+names of files and values of labels. It is written also if the reader refuses the folder. Please
+send it to {report_to}.
 
 We know of no person who took part in two of these data sets, except that `cogwear` and
 `cogwear-samsung` are one data set, read from two devices. Where people also took part in a data

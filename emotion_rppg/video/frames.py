@@ -146,6 +146,11 @@ def read_frames(video: Video | str | Path) -> Iterator[Frame]:
 @contextmanager
 def _frames(video: Video) -> Iterator[Iterator[Frame]]:
     """Open the frames of a video file, which is closed afterwards, or those of a data set."""
+    if video.colours is not None:
+        raise InputError(
+            f"{video.path} has the mean colour of each frame and no pictures, which only "
+            "`estimate` reads, by a classic method: want a video"
+        )
     if video.frames is not None:
         yield _dataset_frames(video)
         return

@@ -123,3 +123,31 @@ def test_a_cut_off_file_and_decreasing_onsets_are_refused(tmp_path) -> None:
     path = written(tmp_path / "n.edf", {"Pleth": pulse(72, RATE_HZ)}, onsets=backwards)
     with pytest.raises(InputError, match="onsets of its records do not increase"):
         signals_in(path)["bvp"]()
+
+
+def annotated(path: Path, notes: dict[int, bytes], onsets: np.ndarray) -> Path:
+    """Write an EDF+D file whose records have further annotations."""
+    written(path, {"ECG": pulse(60, 128)}, onsets=onsets)
+    content = bytearray(path.read_bytes())
+    for record, note in notes.items():
+        row = content.index(f"+{onsets[record]:g}\x14\x14".encode())
+        first = f"+{onsets[record]:g}\x14\x14\0".encode()
+        content[row : row + 40] = (first + note).ljust(40, b"\0")
+    path.write_bytes(content)
+    return path
+
+
+def test_annotations_are_events_on_the_clock_of_the_samples(tmp_path) -> None:
+    """Onsets count from the first record, whatever is missing between records."""
+    onsets = 5.0 + np.arange(40) + 30.0 * (np.arange(40) >= 20)
+    notes = {3: b"+9.5\x152.5\x14film\x14\0", 25: "+60.25\x14Höhe\x14\0".encode()}
+    events = recording_of(annotated(tmp_path / "a.edf", notes, onsets)).read_events()
+    assert [(e.onset_s, e.name, e.duration_s) for e in events] == [
+        (4.5, "film", 2.5),
+        (55.25, "Höhe", 0.0),
+    ]
+
+
+def test_an_edf_file_without_annotations_has_no_event(tmp_path) -> None:
+    path = written(tmp_path / "a.edf", {"ECG": pulse(60, 128)})
+    assert recording_of(path).read_events() == ()

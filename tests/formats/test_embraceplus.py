@@ -109,7 +109,7 @@ def test_each_sensor_is_read_in_its_unit_on_the_clock_of_the_pulse(codec, tmp_pa
     np.testing.assert_allclose(eda.samples, 0.5)
     np.testing.assert_allclose(acc.samples, 1.0)
     contents = embrace_contents(path)
-    assert contents.markers == ((7.5, "tag"),)
+    assert contents.markers == ((7.5, "tag", 0.0),)
     beats = embrace_beats(path)
     assert beats is not None
     np.testing.assert_allclose(beats.intervals_ms, 60_000 / 72, atol=0.01)
@@ -127,7 +127,7 @@ def test_the_files_of_a_day_are_one_recording_with_the_time_between_them_missing
     expected[40 * 64 : 65 * 64] = np.nan
     np.testing.assert_allclose(bvp.samples, expected, atol=1e-4)
     assert len(list(Folder(tmp_path))) == 1
-    assert [time for time, _ in embrace_contents(tmp_path).markers] == [7.5, 72.5, 112.5]
+    assert [m.time_s for m in embrace_contents(tmp_path).markers] == [7.5, 72.5, 112.5]
 
 
 def test_files_whose_measured_rates_differ_are_joined_on_one_clock(tmp_path) -> None:

@@ -52,7 +52,7 @@ def test_streams_are_found_by_their_type_and_channels_by_stream_and_label(tmp_pa
     np.testing.assert_allclose(found["acc"]().samples, 1.0)
     names = [channel.name for channel in xdf_contents(path).channels]
     assert names == ["Polar H10", "Band", "Chest/X", "Chest/Y", "Chest/Z"]
-    markers = [(round(time, 6), text) for time, text in xdf_contents(path).markers]
+    markers = [(round(m.time_s, 6), m.text) for m in xdf_contents(path).markers]
     assert markers == [(5.0, "start"), (30.0, "stop")]
     np.testing.assert_allclose(signals_in(path, channel="chest/z")["acc"]().samples, 0.8)
     assert rate_of(signals_in(path, channel="Band", kind="rppg")["rppg"]()) == pytest.approx(
@@ -156,4 +156,4 @@ def test_a_recording_that_is_cut_off_is_refused(tmp_path) -> None:
 def test_the_example_of_the_format_is_read(real_data) -> None:
     contents = xdf_contents(real_data / "devices" / "xdf" / "minimal.xdf")
     assert [c.rate_hz for c in contents.channels] == pytest.approx([10, 10, 10])
-    assert [text for _, text in contents.markers][1:4] == ["Hello", "World", "from"]
+    assert [m.text for m in contents.markers][1:4] == ["Hello", "World", "from"]

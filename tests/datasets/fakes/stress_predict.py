@@ -42,6 +42,7 @@ def write(folder: str | Path, *, seconds: int = 40) -> Path:
             f"stress-predict/{person:02d}/1/{k}": {"bvp": bpm}
             for k, bpm in enumerate((rest, stress), 1)
         }
+        (place / f"tags_{place.name}.csv").write_text(f"{start + seconds // 2}\n", encoding="utf-8")
         lines = [f"{start}.00", "64.000000", *(f"{v:.2f}" for v in wave)]
         (place / "BVP.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
         rows += [
