@@ -218,4 +218,5 @@ _EXTRAS = (
     ("app", "gradio", "for the web page, `emotion-rppg app`"),
     ("files", "openpyxl", "for Excel, MATLAB 7.3, HDF5, WFDB, XDF, Avro and BIOPAC files"),
     ("curves", "tensorboardX", "for training curves in TensorBoard"),
+    ("lsl", "pylsl", "for the lab streaming layer, `emotion-rppg live --lsl`"),
 )
