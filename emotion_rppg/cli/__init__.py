@@ -13,6 +13,7 @@ from emotion_rppg.cli import (  # noqa: F401, I001 (order of --help)
     train,
     export,
     live,
+    record,
     interactive,
 )
 from emotion_rppg.cli.verbs import app

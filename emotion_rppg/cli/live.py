@@ -67,13 +67,13 @@ def live(
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
         from emotion_rppg.live import watch
-        from emotion_rppg.live.log import check_new
+        from emotion_rppg.live.log import check_wave
         from emotion_rppg.video.live_capture import FrameClock
 
         files = [] if camera.isdigit() else [Path(camera)]
         run_checks(
             *signal_checks(method=method, region=region, device=device, paths=files),
-            *([] if out is None else [partial(check_new, out)]),
+            *([] if out is None else [partial(check_wave, out)]),
             partial(_check_streams, to_lsl, lsl_markers, out, paced=paced or not files),
         )
         clock = FrameClock()

@@ -10,7 +10,6 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.formats.event_tables import append_events
 from emotion_rppg.live import LiveReading
 from emotion_rppg.recordings import Event
-from emotion_rppg.runtime.tables import check_out
 
 
 def events_path(path: Path) -> Path:
@@ -18,16 +17,15 @@ def events_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_events.csv")
 
 
-def check_new(path: Path) -> None:
-    """Refuse a recording's name that cannot be written or would replace an earlier one.
+def check_new(*paths: Path) -> None:
+    """Refuse to replace the files of an earlier recording.
 
     Raises
     ------
     InputError
-        The file or the table of its events is there already, or the folder cannot be written.
+        One of the files is there already.
     """
-    check_out(path)
-    for there in (path, events_path(path)):
+    for there in paths:
         if there.exists():
             raise InputError(
                 f"{there} is there already, and recordings are never overwritten: choose another "
@@ -35,11 +33,18 @@ def check_new(path: Path) -> None:
             )
 
 
+def check_wave(path: Path) -> None:
+    """Refuse a wave's file of another format, or one that is there already."""
+    if path.suffix.lower() != ".csv":
+        raise InputError(f"--out {path}: end the name with .csv; it is written line by line")
+    check_new(path, events_path(path))
+
+
 class LiveLog:
     """Append the settled wave to ``path``, time_s, rppg, quality, and markers to its events."""
 
     def __init__(self, path: Path) -> None:
-        check_new(path)
+        check_wave(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.path.write_text("time_s,rppg,quality\n", encoding="utf-8")

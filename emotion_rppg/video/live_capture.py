@@ -59,20 +59,30 @@ def camera_frames(number: int, *, clock: FrameClock | None = None) -> Iterator[F
         capture.release()
 
 
-def open_camera(number: int) -> Any:
+def open_camera(
+    number: int, *, size: tuple[int, int] | None = None, rate_hz: float | None = None
+) -> Any:
     """Open a camera of OpenCV; release it after use.
+
+    ``size`` (width, height) in pixels and ``rate_hz`` are wishes: a driver takes the nearest.
 
     Raises
     ------
     InputError
         No such camera, or it may not be used.
     """
-    capture = opencv().VideoCapture(number)
+    cv2 = opencv()
+    capture = cv2.VideoCapture(number)
     if not capture.isOpened():
         raise InputError(
             f"camera {number} cannot be opened: want a camera that is plugged in, allowed and not "
             "in use elsewhere (0 is the first), or the path of a video file"
         )
+    if size is not None:
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+    if rate_hz is not None:
+        capture.set(cv2.CAP_PROP_FPS, rate_hz)
     return capture
 
 
