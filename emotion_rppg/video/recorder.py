@@ -244,14 +244,15 @@ class _Written:
         """Write a frame; return its time in s from the first one."""
         if not self.frames:
             self.first_s = frame.time_s
-        time_s = frame.time_s - self.first_s
+        time_s = float(frame.time_s - self.first_s)
         if time_s >= self.next_look_s:
             self._check_space()
             self.next_look_s = time_s + 1.0
         self.encoder.add(frame, time_s)
         host_s = frame.time_s + self.clock.start_s
         unix_s = frame.time_s + self.clock.start_unix_s
-        self.table.write(f"{self.frames},{time_s:.6f},{host_s:.6f},{unix_s:.6f}\n")
+        # every digit, so that the pulse of a copy is that of the original to the last digit
+        self.table.write(f"{self.frames},{time_s!r},{host_s:.6f},{unix_s:.6f}\n")
         if self.index >= 0:
             self.dropped += frame.index - self.index - 1
         self.index, self.last_s = frame.index, time_s
