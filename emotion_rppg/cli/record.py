@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 10.0  # of progress
 
 
-def _size(text: str) -> tuple[int, int]:
+def _parse_size(text: str | None) -> tuple[int, int] | None:
     """Parse --size."""
+    if text is None:
+        return None
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise typer.BadParameter(f"{text!r}: want WIDTHxHEIGHT in pixels, such as 640x480")
+        raise InputError(f"--size {text}: want WIDTHxHEIGHT in pixels, such as 640x480")
     return int(width), int(height)
 
 
@@ -52,9 +54,7 @@ def record(
     ] = "ffv1",
     size: Annotated[
         str | None,
-        typer.Option(
-            metavar="WxH", parser=_size, help="Frame size to request. Default: the camera's own."
-        ),
+        typer.Option(metavar="WxH", help="Frame size to request. Default: the camera's own."),
     ] = None,
     rate: Annotated[
         float | None,
@@ -101,10 +101,11 @@ def record(
             partial(_check_out, out),
             partial(_check_camera, camera, [*wishes, *(["size"] if size else [])]),
             partial(_check_codec, codec, tuple(CODECS)),
+            partial(_parse_size, size),
             import_av,
             partial(_check_markers, lsl_markers, paced=paced or camera.isdigit()),
         )
-        source = _Source(camera, paced=paced, size=size, rate_hz=rate, wishes=wishes)
+        source = _Source(camera, paced=paced, size=_parse_size(size), rate_hz=rate, wishes=wishes)
         with _ending_by_signals(), source:
             checks, rate_hz = _checks(source, CODECS[codec], seconds, out)
             _say(checks, refuse=check)
@@ -185,7 +186,9 @@ class _Source:
         if self._capture is not None:
             self._capture.release()
 
-    def frames(self, clock: FrameClock, *, paced: bool | None = None) -> Iterator[Frame]:
+    def frames(
+        self, clock: FrameClock, *, paced: bool | None = None
+    ) -> Generator[Frame, None, None]:
         """Yield frames from now on, or those of the file from its start."""
         from emotion_rppg.video.live_capture import captured_frames, replayed
 

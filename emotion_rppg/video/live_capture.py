@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ def open_camera(
 
 def captured_frames(
     capture: Any, number: int, *, clock: FrameClock | None = None
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Yield the frames of an open camera, which stays open; see `camera_frames`."""
     clock = clock or FrameClock()
     clock.start()
@@ -140,7 +140,9 @@ def _taken_s(capture: Any, arrived_s: float) -> float:
     return stamp_s if 0 <= arrived_s - stamp_s <= LATEST_S else arrived_s
 
 
-def replayed(path: Path, *, paced: bool = True, clock: FrameClock | None = None) -> Iterator[Frame]:
+def replayed(
+    path: Path, *, paced: bool = True, clock: FrameClock | None = None
+) -> Generator[Frame, None, None]:
     """Yield a file's frames at the rate of their times, or as fast as they are decoded."""
     clock = clock or FrameClock()
     clock.start()

@@ -106,10 +106,10 @@ class Encoder:
 
     def __init__(self, target: Path | IO[bytes], codec: Codec, rate_hz: float) -> None:
         av = import_av()
-        target = str(target) if isinstance(target, Path) else target
         self._av, self._codec, self._last = av, codec, -1
         self._rate = Fraction(rate_hz).limit_denominator(1001)
-        self._container = av.open(target, "w", format="matroska", options=_CONTAINER)
+        place = str(target) if isinstance(target, Path) else target
+        self._container = av.open(place, "w", format="matroska", options=_CONTAINER)
         self._stream: Any = None
 
     def _open_stream(self, width: int, height: int) -> Any:

@@ -46,12 +46,24 @@ def test_a_check_that_fails_refuses_and_leaves_nothing(tmp_path) -> None:
 
 
 def test_all_wrong_options_are_named_before_the_camera_opens(tmp_path) -> None:
-    words = ("--camera", CLIP, "--out", tmp_path / "a.mp4", "--codec", "divx", "--gain", 3)
+    words = (
+        "--camera",
+        CLIP,
+        "--out",
+        tmp_path / "a.mp4",
+        "--codec",
+        "divx",
+        "--gain",
+        3,
+        "--size",
+        "big",
+    )
     result = run(*words)
     assert result.exit_code == 2
-    assert "3 things are wrong" in result.stderr
+    assert "4 things are wrong" in result.stderr
     assert "end the name with .mkv" in result.stderr
     assert "unknown codec 'divx'; known: ffv1, mjpeg, h264" in result.stderr
+    assert "--size big: want WIDTHxHEIGHT" in result.stderr
     assert "--gain is for a camera" in result.stderr
 
 
