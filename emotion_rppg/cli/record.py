@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from emotion_rppg.video.live_capture import FrameClock
     from emotion_rppg.video.recorder import Codec, Recorded
     from emotion_rppg.video.recording_checks import Check
-
-LINE_EVERY_S = 10.0  # of progress
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:
@@ -79,7 +77,26 @@ def record(
             "all the same.",
         ),
     ] = True,
+    to_lsl: Annotated[
+        bool,
+        typer.Option(
+            "--lsl",
+            help="Send the number of each frame as a stream of the lab streaming layer "
+            "(extra lsl).",
+        ),
+    ] = False,
+    lsl_name: Annotated[
+        str, typer.Option("--lsl-name", help="How the name of this stream begins.")
+    ] = "emotion-rppg",
     lsl_markers: LslMarkers = None,
+    screen: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STIMULI.csv",
+            help="Show pictures on the whole screen: a table with onset, duration, trial_type and "
+            "value, the picture's file. The onsets are saved as events.",
+        ),
+    ] = None,
     paced: Paced = True,
     as_json: Json = False,
 ) -> None:
@@ -93,6 +110,7 @@ def record(
     """
     with user_errors():
         from emotion_rppg.video.recorder import CODECS, import_av
+        from emotion_rppg.video.screen import read_stimuli
 
         codec = codec.lower()
         wanted = {"exposure": exposure, "gain": gain, "white_balance": white_balance}
@@ -103,17 +121,22 @@ def record(
             partial(_check_codec, codec, tuple(CODECS)),
             partial(_parse_size, size),
             import_av,
-            partial(_check_markers, lsl_markers, paced=paced or camera.isdigit()),
+            partial(_check_now, to_lsl, lsl_markers, screen, paced=paced or camera.isdigit()),
         )
+        beside: dict[str, Any] = {
+            "markers": lsl_markers,
+            "lsl_name": lsl_name if to_lsl else None,
+            "stimuli": None if screen is None else read_stimuli(screen),
+        }
+        if beside["stimuli"] and seconds is None:
+            seconds = max(event.onset_s + event.duration_s for event, _ in beside["stimuli"])
         source = _Source(camera, paced=paced, size=_parse_size(size), rate_hz=rate, wishes=wishes)
         with _ending_by_signals(), source:
             checks, rate_hz = _checks(source, CODECS[codec], seconds, out)
             _say(checks, refuse=check)
             facts = {**source.facts, "checks": [vars(one) for one in checks]}
-            recorded, markers = _record(
-                source, out, CODECS[codec], rate_hz, seconds, facts, lsl_markers
-            )
-        _finish(recorded, markers, codec, source, as_json=as_json)
+            recorded, counts = _record(source, out, CODECS[codec], rate_hz, seconds, facts, beside)
+        _finish(recorded, counts, codec, source, as_json=as_json)
 
 
 def _check_out(out: Path) -> None:
@@ -140,14 +163,20 @@ def _check_codec(codec: str, known: Sequence[str]) -> None:
         raise InputError(f"unknown codec {codec!r}; known: {', '.join(known)}")
 
 
-def _check_markers(markers: str | None, *, paced: bool) -> None:
-    if markers is None:
-        return
-    if not paced:
-        raise InputError("--lsl-markers has the clock of now: leave out --no-paced")
-    from emotion_rppg.live.lsl import import_pylsl
+def _check_now(to_lsl: bool, markers: str | None, screen: Path | None, *, paced: bool) -> None:
+    """Check the options that need the clock of now."""
+    named = {"--lsl": to_lsl, "--lsl-markers": markers, "--screen": screen}
+    given = [option for option, value in named.items() if value]
+    if given and not paced:
+        raise InputError(f"{given[0]} has the clock of now: leave out --no-paced")
+    if screen is not None:
+        from emotion_rppg.video.screen import read_stimuli
 
-    import_pylsl()
+        read_stimuli(screen)
+    if to_lsl or markers is not None:
+        from emotion_rppg.live.lsl import import_pylsl
+
+        import_pylsl()
 
 
 class _Source:
@@ -264,14 +293,15 @@ def _record(
     rate_hz: float,
     seconds: float | None,
     facts: dict[str, Any],
-    lsl_markers: str | None,
-) -> tuple[Recorded, int | None]:
-    """Record; return the number of markers as well, None where none were asked for."""
+    beside: dict[str, Any],
+) -> tuple[Recorded, dict[str, int]]:
+    """Record; return the numbers of markers and stimuli as well, as far as asked for."""
+    from emotion_rppg.cli.record_beside import Beside
     from emotion_rppg.video.live_capture import FrameClock
     from emotion_rppg.video.recorder import record as record_frames
 
     clock = FrameClock()
-    markers = None if lsl_markers is None else _Markers(lsl_markers, clock, out)
+    companion = Beside(out, clock, source=source.camera, **beside)
     typer.echo(f"recording → {out} (Ctrl-C ends)", err=True)
     recorded = record_frames(
         source.frames(clock),
@@ -281,51 +311,13 @@ def _record(
         rate_hz=rate_hz,
         seconds=seconds,
         facts=facts,
-        on_frame=_on_frame(markers),
+        on_frame=companion.on_frame,
     )
-    return recorded, None if markers is None else markers.save()
-
-
-def _on_frame(markers: _Markers | None) -> Callable[[Frame, float], None]:
-    """Print a line of progress every ten seconds and save the markers every second."""
-    due = {"line": LINE_EVERY_S, "markers": 0.0}
-
-    def on_frame(frame: Frame, time_s: float) -> None:
-        if markers is not None and time_s >= due["markers"]:
-            markers.first_s = frame.time_s - time_s
-            markers.save()
-            due["markers"] = time_s + 1.0
-        if time_s >= due["line"]:
-            typer.echo(f"  {time_s:.0f} s", err=True)
-            due["line"] += LINE_EVERY_S
-
-    return on_frame
-
-
-class _Markers:
-    """Markers of the lab streaming layer, saved as events on the clock of the video."""
-
-    def __init__(self, name: str, clock: FrameClock, out: Path) -> None:
-        from emotion_rppg.live import lsl
-        from emotion_rppg.live.log import events_path
-
-        self.first_s, self.saved = 0.0, 0
-        self._path = events_path(out)
-        self._stream = lsl.LslMarkers(name, clock=lsl.LslClock(clock, lsl.clock_offset_s()))
-
-    def save(self) -> int:
-        """Append the markers that arrived; return the number of all."""
-        from emotion_rppg.formats.event_tables import append_events
-
-        events = [event.shifted(-self.first_s) for event in self._stream.read()]
-        if events:
-            append_events(self._path, events)
-        self.saved += len(events)
-        return self.saved
+    return recorded, companion.finish()
 
 
 def _finish(
-    recorded: Recorded, markers: int | None, codec: str, source: _Source, *, as_json: bool
+    recorded: Recorded, counts: dict[str, int], codec: str, source: _Source, *, as_json: bool
 ) -> None:
     """Print what was recorded; a fault is an error after the recording."""
     from emotion_rppg.runtime.provenance import write_run
@@ -335,7 +327,7 @@ def _finish(
         f"{count(recorded.frames, 'frame')} in {recorded.seconds:.1f} s ({rate:.1f} a second, "
         f"{recorded.dropped} dropped) → {recorded.path}"
     )
-    text += "" if markers is None else f", {count(markers, 'marker')}"
+    text += "".join(f", {kind}: {number}" for kind, number in counts.items())
     if recorded.fault:
         kept = f"{text}; what was recorded is kept" if recorded.frames else "nothing was recorded"
         raise InputError(f"{recorded.fault}. {kept}")
@@ -346,6 +338,7 @@ def _finish(
         "seconds": round(recorded.seconds, 3),
         "dropped": recorded.dropped,
         "ended": recorded.ended,
-        "markers": markers,
+        "markers": counts.get("markers"),
+        "stimuli": counts.get("stimuli"),
     }
     print_result(text, as_json, result)

@@ -148,6 +148,14 @@ class _Pulling:
         return samples or [], times or []
 
 
+def frame_numbers(name: str, source: str) -> StreamFacts:
+    """Describe a stream with the number of each frame of a video at the time of the frame."""
+    host = f"emotion_rppg:{socket.gethostname()}:{Path(source).name}:{name}"
+    about = (("version", __version__), ("source", Path(source).name))
+    channels = (("frame", "index"),)
+    return StreamFacts(f"{name}_frames", "Video", channels, IRREGULAR, f"{host}:frames", about)
+
+
 @dataclass(frozen=True)
 class LslClock:
     """Convert times of frames, s, to LSL's ``local_clock`` and back.

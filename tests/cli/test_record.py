@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -157,6 +158,62 @@ def test_markers_are_saved_as_events_on_the_clock_of_the_video(tmp_path, monkeyp
     words = ("--camera", CLIP, "--seconds", 0.5, "--no-check", "--lsl-markers", "stim")
     result = run(*words, "--out", tmp_path / "a.mkv")
     assert result.exit_code == 0, result.output
-    assert "2 markers" in result.stdout
+    assert "markers: 2" in result.stdout
     events = read_event_table(tmp_path / "a_events.csv")
     assert [(event.onset_s, event.name) for event in events] == [(2.5, "go"), (3.5, "7")]
+
+
+def test_stimuli_are_shown_while_it_records_and_saved_as_events(tmp_path, monkeypatch) -> None:
+    import cv2
+
+    from emotion_rppg.video import screen
+
+    class Window:
+        drawn: ClassVar[list[int]] = []
+
+        def show(self, picture: np.ndarray) -> None:
+            self.drawn.append(int(picture[0, 0, 0]))
+
+        def close(self) -> None:
+            self.drawn.append(-1)
+
+    cv2.imwrite(str(tmp_path / "snake.png"), np.full((4, 4, 3), 60, np.uint8))
+    stimuli = tmp_path / "stimuli.csv"
+    stimuli.write_text("onset,duration,trial_type,value\n0.2,0.3,fear,snake.png\n")
+    monkeypatch.setattr(screen, "_Window", Window)
+    words = ("--camera", CLIP, "--no-check", "--screen", stimuli, "--out", tmp_path / "a.mkv")
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert "stimuli: 1" in result.stdout
+    assert Window.drawn[:2] == [127, 60]
+    assert Window.drawn[-1] == -1
+    (event,) = read_event_table(tmp_path / "a_events.csv")
+    assert (event.name, event.value, event.duration_s) == ("fear", "snake.png", 0.3)
+    assert event.onset_s >= 0.2
+    seconds = json.loads((tmp_path / "a.record.json").read_text())["seconds"]
+    assert seconds == pytest.approx(0.5, abs=0.05)  # until the last stimulus ends
+    refused = run(*FROM_CLIP, "--screen", stimuli, "--out", tmp_path / "b.mkv")
+    assert "--screen has the clock of now: leave out --no-paced" in refused.stderr
+
+
+def test_the_number_of_each_frame_is_sent_with_its_time(tmp_path, monkeypatch) -> None:
+    sent: list[tuple[list[float], float]] = []
+    facts: list[lsl.StreamFacts] = []
+
+    class Outlet:
+        def push_sample(self, x, timestamp) -> None:
+            sent.append((x, timestamp))
+
+    def open_outlet(stream: lsl.StreamFacts) -> Outlet:
+        facts.append(stream)
+        return Outlet()
+
+    monkeypatch.setattr(lsl, "import_pylsl", lambda: None)
+    monkeypatch.setattr(lsl, "clock_offset_s", lambda: 100.0)
+    monkeypatch.setattr(lsl, "open_outlet", open_outlet)
+    words = ("--camera", CLIP, "--seconds", 0.5, "--no-check", "--lsl", "--lsl-name", "cam")
+    assert run(*words, "--out", tmp_path / "a.mkv").exit_code == 0
+    rows = np.loadtxt(tmp_path / "a.frames.csv", delimiter=",", skiprows=1)
+    assert [x[0] for x, _ in sent] == rows[:, 0].tolist()
+    assert [at for _, at in sent] == pytest.approx(rows[:, 2] + 100.0, abs=1e-5)
+    assert facts[0].name == "cam_frames"
