@@ -176,11 +176,13 @@ def test_the_table_is_part_of_the_key_of_cached_results(tmp_path) -> None:
 
 
 def test_a_folder_of_recordings_is_a_study(tmp_path) -> None:
+    from emotion_rppg.datasets.folder import paths_in
     from emotion_rppg.study import as_recordings
 
     for name in ("rest", "film"):
         recorded(tmp_path / "anna" / f"{name}.mkv")
     (tmp_path / "anna" / "film_events.csv").write_text("onset,duration,trial_type\n0.5,,go\n")
+    assert [path.name for path in paths_in(tmp_path)] == ["film.mkv", "rest.mkv"]
     found = as_recordings(tmp_path)
     assert [(r.subject, r.trial) for r in found] == [("anna", "film"), ("anna", "rest")]
     assert [event.name for event in found[0].read_events()] == ["go"]

@@ -75,6 +75,15 @@ def test_a_pulse_and_a_moving_head_are_no_flicker() -> None:
     assert checked(frames)["flicker"] == (True, "no flicker of a lamp")
 
 
+def test_bands_that_move_at_their_own_rates_are_no_flicker() -> None:
+    frames = []
+    for frame in scene():
+        swing = 4 * np.sin(2 * np.pi * (3.5 + np.floor(8 * ROWS)) * frame.time_s)
+        image = np.clip(frame.image + swing[:, None, None], 0, 255).astype(np.uint8)
+        frames.append(Frame(frame.index, frame.time_s, image))
+    assert checked(frames)["flicker"][0]
+
+
 def test_a_camera_without_frames_is_a_fault() -> None:
     assert not checked(scene()[:1])["frames"][0]
 
