@@ -34,7 +34,7 @@ bench-peers: $(READY)
 
 # a hundred kills of each long verb at random moments, where `make test` has one
 faults: $(READY)
-	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py tests/test_kills.py
+	EMOTION_RPPG_KILLS=100 $(BIN)/python -m pytest tests/test_faults.py tests/test_kills.py tests/test_killed_recorders.py
 
 # ten thousand damaged files for each parser, where `make test` has a few
 fuzz: $(READY)

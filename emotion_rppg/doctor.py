@@ -209,7 +209,7 @@ _OPTIONAL: tuple[tuple[str, Callable[[], str], str], ...] = (
     (
         "camera",
         _camera,
-        "for `emotion-rppg live` only: connect one; for access: sudo usermod -aG video $USER",
+        "for `live` and `record` only: connect one; for access: sudo usermod -aG video $USER",
     ),
 )
 _EXTRAS = (
@@ -218,4 +218,6 @@ _EXTRAS = (
     ("app", "gradio", "for the web page, `emotion-rppg app`"),
     ("files", "openpyxl", "for Excel, MATLAB 7.3, HDF5, WFDB, XDF, Avro and BIOPAC files"),
     ("curves", "tensorboardX", "for training curves in TensorBoard"),
+    ("record", "av", "for `emotion-rppg record`"),
+    ("lsl", "pylsl", "for the lab streaming layer, `emotion-rppg live --lsl`"),
 )

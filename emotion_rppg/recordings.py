@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.recorded_times import RecordedTimes, frame_table_path
 from emotion_rppg.signals import Beats, Pulse, Signal
 
 
@@ -67,7 +68,8 @@ class Video:
         of ``path``. Define it in a module, so that other processes can import it.
     times : function, optional
         Called without arguments, it returns the time of each frame, (n,) seconds, where the data
-        set stores times that the container lacks. Default: the times in the container.
+        set stores times that the container lacks. Default: the table NAME.frames.csv beside the
+        file, which `emotion-rppg record` writes, or else the times in the container.
     colours : function, optional
         Mean colour of the skin in each frame, where the data set has these and no pictures. Called
         without arguments, it returns times (n,) in seconds and colours (n, 3), red, green and blue.
@@ -84,6 +86,9 @@ class Video:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
+        table = frame_table_path(self.path)
+        if self.times is None and self.frames is None and table.is_file():
+            object.__setattr__(self, "times", RecordedTimes(table))
         if self.end_s is not None and self.end_s <= self.start_s:
             raise InputError(
                 f"{self.path}: the segment {self.start_s:g}–{self.end_s:g} s is empty; "

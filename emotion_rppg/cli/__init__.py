@@ -12,6 +12,8 @@ from emotion_rppg.cli import (  # noqa: F401, I001 (order of --help)
     figure,
     train,
     export,
+    live,
+    record,
     interactive,
 )
 from emotion_rppg.cli.verbs import app

@@ -1,54 +1,15 @@
-"""`live`, `app` and `demo`: show the package at work."""
+"""`app` and `demo`: show the package at work."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from emotion_rppg.cli.console import print_result, progress_bar, user_errors
-from emotion_rppg.cli.options import Device, Json, Method, OutFolder, Region, Seed, TrainDevice
+from emotion_rppg.cli.options import Json, OutFolder, Seed, TrainDevice
 from emotion_rppg.cli.verbs import app
-from emotion_rppg.extraction import DEFAULT_METHOD
-
-
-@app.command()
-def live(
-    camera: Annotated[
-        str, typer.Option(metavar="N|FILE", help="Number of the camera, or a video file to replay.")
-    ] = "0",
-    method: Method = DEFAULT_METHOD,
-    region: Region = "face",
-    seconds: Annotated[
-        float | None,
-        typer.Option(min=0, help="Stop after this many seconds. Default: run until Ctrl-C."),
-    ] = None,
-    paced: Annotated[
-        bool,
-        typer.Option(help="Replay a file at the speed of its recording, or as fast as it can."),
-    ] = True,
-    device: Device = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object a second.")
-    ] = False,
-) -> None:
-    """Show heart rate, quality and RMSSD of the person before a camera, once a second.
-
-    Example: emotion-rppg live --camera 0
-    """
-    with user_errors():
-        from emotion_rppg.live import watch
-        from emotion_rppg.video.live_capture import camera_frames, replayed
-
-        frames = (
-            camera_frames(int(camera)) if camera.isdigit() else replayed(Path(camera), paced=paced)
-        )
-        for reading in watch(frames, method, region=region, device=device):
-            typer.echo(json.dumps(reading.as_json()) if as_json else str(reading))
-            if seconds is not None and reading.time_s >= seconds:
-                return
 
 
 @app.command("app")

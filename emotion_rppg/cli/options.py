@@ -40,6 +40,21 @@ Edits = Annotated[
         "beside the recording, or the detected beats.",
     ),
 ]
+Camera = Annotated[
+    str, typer.Option(metavar="N|FILE", help="Number of the camera, or a video file to replay.")
+]
+Paced = Annotated[
+    bool,
+    typer.Option(help="Replay a file at the speed of its recording, or as fast as it can."),
+]
+LslMarkers = Annotated[
+    str | None,
+    typer.Option(
+        "--lsl-markers",
+        metavar="NAME",
+        help="Save the markers of this stream of the lab streaming layer as events (extra lsl).",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of all random numbers.")]
 Region = Annotated[
     str,

@@ -47,6 +47,7 @@ from emotion_rppg.formats.signal_files import (
 )
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.formats.wfdb_records import parts_of_records
+from emotion_rppg.recorded_times import ENDING as FRAMES
 from emotion_rppg.recordings import Card, DatasetNotFound, Origin, Recording, Video
 from emotion_rppg.runtime.atomic_files import atomic_file
 from emotion_rppg.signals import UNITS, Signal
@@ -267,6 +268,7 @@ def _entries(root: Path) -> list[Path]:
     folders = {p.parent for p in files if p.name in FILES or p.suffix.lower() == AVRO}
     sessions = {folder for folder in folders if is_session(folder)}
     tables = {p for p in files if is_event_table(p) or p in {root / n for n in PARTICIPANTS}}
+    tables |= {p for p in files if p.name.lower().endswith(FRAMES)}
     entries = {p.parent if p.parent in sessions else p for p in files if p not in tables}
     return sorted(entries - parts_of_records(entries))
 

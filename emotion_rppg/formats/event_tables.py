@@ -28,6 +28,21 @@ UNNAMED = "event"  # name of an event of which the table gives no kind
 _UNIX_S = 3.2e8  # a larger time is a Unix time (1980 and later)
 
 
+def append_events(path: Path, events: Iterable[Event]) -> None:
+    """Append events to a table NAME_events.csv while they happen, so that a crash loses none.
+
+    A new table begins with its header. Onsets and durations are in seconds.
+    """
+    is_new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(("onset", "duration", "trial_type", "value"))
+        for event in events:
+            lasted = "" if math.isnan(event.duration_s) else f"{event.duration_s:.6g}"
+            writer.writerow((f"{event.onset_s:.6f}", lasted, event.name, event.value))
+
+
 def is_event_table(path: Path) -> bool:
     """Return whether a file is named as a table of events and has a column of onsets."""
     if not path.name.lower().endswith(ENDINGS) or not path.is_file():

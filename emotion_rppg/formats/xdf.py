@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -196,10 +197,15 @@ def _text_of(value: Any) -> str:
     return str(int(value)) if is_whole else str(value)
 
 
+def marker_text(values: Iterable[Any]) -> str:
+    """Write the values of a marker, one for each channel, as one text of 200 characters at most."""
+    return " ".join(map(_text_of, values)).strip()[:200]
+
+
 def _markers(stream: dict[str, Any], origin_s: float) -> list[Marker]:
     times = np.asarray(stream["time_stamps"], dtype=float) - origin_s
-    texts = [" ".join(map(_text_of, row)).strip() for row in stream["time_series"]]
-    return [Marker(float(t), text[:200]) for t, text in zip(times, texts, strict=True)]
+    texts = [marker_text(row) for row in stream["time_series"]]
+    return [Marker(float(t), text) for t, text in zip(times, texts, strict=True)]
 
 
 def _check_chunks(path: Path, size: int) -> None:

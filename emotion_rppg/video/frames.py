@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.recorded_times import ROUNDING_S, RecordedTimes
 from emotion_rppg.recordings import Video
 from emotion_rppg.runtime.threads import planned_threads
 from emotion_rppg.video.deinterlace import deinterlaced_frames, is_interlaced
@@ -118,7 +119,8 @@ def read_frames(video: Video | str | Path) -> Iterator[Frame]:
     """Decode the frames with ``start_s <= time < end_s``, one at a time.
 
     Memory does not grow with the length of the video. Times are the container's presentation times,
-    relative to ``video.start_s`` and strictly increasing, or those of ``video.times``. Where the
+    relative to ``video.start_s`` and strictly increasing, or those of ``video.times``, such as a
+    recorder's table of frames. Where the
     container has none (raw streams), times are index / rate, with a logged warning. A truncated
     file yields the frames that can be decoded, with a logged warning.
 
@@ -239,7 +241,9 @@ def _decoded(capture: Any, video: Video) -> Iterator[Frame]:
     deinterlaced: Iterator[np.ndarray] | None = None
     needs_deinterlacing = _needs_deinterlacing(video.path)
     clock = _clock(capture, video.path)
-    if video.times is not None:
+    if isinstance(video.times, RecordedTimes):
+        clock = _recorded_times(clock, video.path, video.times())
+    elif video.times is not None:
         clock = _dataset_times(clock, video.path, video.times())
     for number, time_s in enumerate(clock):
         if time_s >= end - 1e-6:
@@ -317,6 +321,29 @@ def _dataset_times(clock: Iterator[float], path: Path, times_s: np.ndarray) -> I
     if next(clock, None) is not None:
         log.warning(
             "%s has more frames than the %d with a time; the others are ignored", path, len(times_s)
+        )
+
+
+def _recorded_times(clock: Iterator[float], path: Path, times_s: np.ndarray) -> Iterator[float]:
+    """Yield the recorder's time of each frame in place of the container's, which is rounded.
+
+    A frame whose time is not in the table (another video of that name) has the container's time.
+    """
+    last, unknown = -math.inf, 0
+    for rounded in clock:
+        k = int(np.searchsorted(times_s, rounded))
+        near = times_s[max(k - 1, 0) : k + 1]
+        error = np.abs(near - rounded)
+        is_known = bool(len(near)) and float(error.min()) <= ROUNDING_S
+        unknown += not is_known
+        last = max(float(near[error.argmin()]) if is_known else rounded, last + 1e-6)
+        yield last
+    if unknown:
+        log.warning(
+            "%s: %d frames are not in the table of frames beside it; they have the times in the "
+            "video",
+            path,
+            unknown,
         )
 
 

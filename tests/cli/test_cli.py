@@ -41,6 +41,8 @@ VERBS = (
     "train",
     "evaluate",
     "predict",
+    "live",
+    "record",
     "convert",
     "export",
     "cache",
@@ -288,7 +290,15 @@ def test_doctor_checks_libraries_devices_codecs_and_extras() -> None:
     assert found["video codecs"]["ok"]
     for codec in ("H.264", "HEVC", "MPEG-4", "VP9", "MJPEG"):
         assert codec in found["video codecs"]["found"].partition("; not")[0]
-    assert {"gpu", "camera", "this folder", "extra: files", "ffmpeg"} <= set(found)
+    assert {
+        "gpu",
+        "camera",
+        "this folder",
+        "extra: files",
+        "extra: lsl",
+        "extra: record",
+        "ffmpeg",
+    } <= set(found)
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch) -> None:

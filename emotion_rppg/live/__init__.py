@@ -1,7 +1,8 @@
 """Estimate the pulse of a running camera, with a delay of less than one second.
 
 Memory does not grow: the last minute of colours is buffered; for a network the last minute of its
-wave, and the last 10 s of face crops.
+wave, and the last 10 s of face crops. `live.lsl` sends the numbers to other programs, `live.log`
+stores them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from emotion_rppg.features.beats.find import LEAST_RATE_HZ
 from emotion_rppg.features.beats.heart_rate import estimate_heart_rate
 from emotion_rppg.features.hrv import table
 from emotion_rppg.features.trust import withhold
+from emotion_rppg.live.settled import LiveBeat, Settled
 from emotion_rppg.pulse.estimate import SHORTEST_RUN_S, Method, read_by_colour, resolve_method
 from emotion_rppg.pulse.inference.overlap_add import CHUNK_S, SHORTEST_FRAMES, EvenGrid
 from emotion_rppg.pulse.inference.spatial_refinement import VALUES, cells_of, delayed, refine
 from emotion_rppg.pulse.inference.trained_network import Network
-from emotion_rppg.signal_quality import judge, sample_quality
+from emotion_rppg.signal_quality import LEAST_S, judge, sample_quality
 from emotion_rppg.signals import Signal
-from emotion_rppg.video.face_tracking import crop, skin_mean, track_face_live
+from emotion_rppg.video.face_tracking import NO_FACE, crop, skin_mean, track_face_live
 from emotion_rppg.video.frames import Frame
 
 DELAY_S = 0.5  # of a frame, to wait for the next face detection
@@ -40,7 +42,8 @@ class LiveReading:
     ``delay_s`` is the time from there to the newest frame. ``hr_bpm`` is None with a ``reason``
     where it is withheld; ``rmssd_ms`` is NaN then, and until the wave is long enough for it.
     ``face`` is the share of the last step with a face, ``dropped`` the number of dropped frames so
-    far, ``wave`` the last step of the wave.
+    far, ``wave`` the last step of the wave. ``settled`` and ``beats`` are what later frames no
+    longer change (`live.settled`): together, those of all readings are one wave and its beats.
     """
 
     time_s: float
@@ -52,6 +55,8 @@ class LiveReading:
     face: float
     dropped: int
     wave: Signal
+    settled: Signal
+    beats: tuple[LiveBeat, ...]
 
     def __str__(self) -> str:
         rate = "–" if self.hr_bpm is None else f"{self.hr_bpm:.0f}"
@@ -116,6 +121,7 @@ class _Buffer:
     method: Method | Network
     colours: deque[tuple[float, np.ndarray]] = field(default_factory=deque)
     network: _NetworkMinute | None = None
+    settled: Settled = field(default_factory=Settled)
     newest_s: float = 0.0
     index: int = -1
     dropped: int = 0
@@ -156,14 +162,27 @@ class _Buffer:
             delay_s=self.newest_s - now,
             hr_bpm=judgement.hr_bpm,
             quality=judgement.quality,
-            reason=judgement.reason,
+            reason=self._reason(judgement.reason),
             rmssd_ms=np.nan
             if beats is None or judgement.hr_bpm is None
             else float(withhold(table([beats]), [beats], [wave])["rmssd_ms"].iloc[0]),
             face=float(np.mean(covered)),
             dropped=self.dropped,
             wave=wave.crop(max(wave.start_s, wave.end_s - step_s), wave.end_s),
+            settled=self.settled.samples(wave),
+            beats=self.settled.beats(beats if judgement.hr_bpm is not None else None, wave.end_s),
         )
+
+    def _reason(self, reason: str | None) -> str | None:
+        """Say, where a heart rate is withheld, how long there has been a face."""
+        now = self.colours[-1][0]
+        missing = [t for t, colour in self.colours if not np.isfinite(colour).all()]
+        face_s = now - (missing[-1] if missing else self.colours[0][0])
+        if reason is None or face_s >= LEAST_S:
+            return reason
+        if face_s <= 0:
+            return f"no face: {NO_FACE}"
+        return f"the heart rate needs {LEAST_S:g} s of a face: {face_s:.0f} s so far"
 
     def _wave(self) -> Signal:
         if isinstance(self.method, Network):
