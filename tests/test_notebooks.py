@@ -10,7 +10,17 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 def test_each_stage_and_cross_dataset_evaluation_have_a_notebook() -> None:
-    assert [p.stem[:2] for p in NOTEBOOKS][:4] == ["01", "02", "03", "04"]
+    assert [p.stem[:2] for p in NOTEBOOKS] == ["01", "02", "03", "04", "05"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
+def test_it_is_stored_with_light_outputs_and_no_path_of_a_machine(path) -> None:
+    code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert any(cell.outputs for cell in code)
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 130_000
+    assert "/root/" not in text
+    assert "/home/" not in text
 
 
 # these warnings come from the Jupyter kernel
