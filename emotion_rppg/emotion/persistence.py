@@ -9,7 +9,6 @@ of heads. The file itself cannot extend this list: one that names any other type
 from __future__ import annotations
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -37,6 +36,7 @@ from emotion_rppg.runtime.config_checks import (
     number,
     or_null,
 )
+from emotion_rppg.runtime.json_text import parse_json
 
 DEEP: dict[str, type[Any]] = {
     "SequenceHead": SequenceHead,
@@ -137,7 +137,7 @@ def load_head(folder: str | Path, name: str) -> Any:
     """
     path = Path(folder) / f"{name}.json"
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = parse_json(path.read_text(encoding="utf-8"))
         kind, file, digest = facts["type"], Path(folder) / Path(facts["file"]).name, facts["sha256"]
         content = file.read_bytes()
     except FileNotFoundError as error:
