@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ _ARRAY_NAMES = {
         "numeric._frombuffer",
     )
 }
+_OPCODES = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
 _CONTAINER_NAMES = {"builtins.set", "builtins.frozenset", "builtins.complex", "builtins.slice"}
 _CONTAINER_NAMES |= {"collections.OrderedDict", "_codecs.encode"}
 
@@ -130,6 +132,25 @@ def _encode(text: str, encoding: str = "latin1", errors: str = "strict") -> byte
     return text.encode(encoding)
 
 
+def _check_memo(file: IO[bytes]) -> None:
+    """Refuse a pickle that numbers its objects with gaps: room is reserved up to the number."""
+    numbered = 0
+    while code := file.read(1):
+        opcode = _OPCODES.get(code)
+        if opcode is None:
+            raise ValueError(f"no operation has the code {code!r}")
+        if opcode.name == "STRING":  # whose bytes the reader of pickletools takes for ASCII
+            file.readline()
+        elif opcode.arg is not None:
+            number = opcode.arg.reader(file)
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+                if not 0 <= number <= 1000 + 2 * numbered:
+                    raise ValueError(f"an object of number {number} after {numbered} others")
+                numbered += 1
+        elif opcode.name == "STOP":
+            return
+
+
 def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
     """Load a pickle of NumPy arrays and plain containers, written by Python 2 or 3.
 
@@ -142,6 +163,8 @@ def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
     with path.open("rb") as file:
         try:
             with as_input_error(path, "a pickle of arrays"):
+                _check_memo(file)
+                file.seek(0)
                 return _ArrayUnpickler(file, encoding="latin1").load()
         except InputError as error:
             raise InputError(f"{path}: {error}") if str(path) not in str(error) else error from None

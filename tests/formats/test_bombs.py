@@ -20,7 +20,7 @@ from emotion_rppg.formats import safe_io, text_files
 from emotion_rppg.formats.bids import read_physio
 from emotion_rppg.formats.event_tables import read_event_table
 from emotion_rppg.formats.rr_intervals import read_intervals
-from emotion_rppg.formats.safe_io import load_hdf5, load_mat
+from emotion_rppg.formats.safe_io import load_hdf5, load_mat, load_pickle
 from emotion_rppg.formats.signal_csv import read_signal
 from emotion_rppg.runtime import tables
 from emotion_rppg.runtime.config_checks import people_in
@@ -224,3 +224,14 @@ def test_a_cell_of_trained_on_that_lists_no_people_is_refused(text):
         people_in(text, "the cell")
     assert people_in('{"a": ["1", 2]}', "the cell") == {"a": ["1", "2"]}
     refuse_donors([], '{"a": ["1"]}')
+
+
+@pytest.mark.parametrize("number", [b"r\xff\xff\xff\x0f", b"p99999999999\n", b"p-1\n"])
+def test_a_pickle_whose_objects_are_numbered_with_gaps_is_refused(tmp_path, number):
+    """The unpickler reserves eight bytes for each number below: 2 GB here, for a file of ten."""
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"\x80\x02]" + number + b".")
+    with pytest.raises(InputError, match="an object of number -?[0-9]+ after 0 others"):
+        load_pickle(path)
+    path.write_bytes(b"\x80\x02]q\x01.")  # as cPickle of Python 2, which begins with 1
+    assert load_pickle(path) == []
