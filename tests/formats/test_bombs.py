@@ -231,7 +231,7 @@ def test_a_pickle_whose_objects_are_numbered_with_gaps_is_refused(tmp_path, numb
     """The unpickler reserves eight bytes for each number below: 2 GB here, for a file of ten."""
     path = tmp_path / "x.pkl"
     path.write_bytes(b"\x80\x02]" + number + b".")
-    with pytest.raises(InputError, match="an object of number -?[0-9]+ after 0 others"):
+    with pytest.raises(InputError, match=r"an object of number -?[0-9]+ after 0 others"):
         load_pickle(path)
     path.write_bytes(b"\x80\x02]q\x01.")  # as cPickle of Python 2, which begins with 1
     assert load_pickle(path) == []
