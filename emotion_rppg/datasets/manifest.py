@@ -152,6 +152,8 @@ def _events(
 
 def _file_in_study(root: Path, name: str, where: str) -> Path:
     """Return the file that a manifest names; refuse one outside the study's folder."""
+    if "\\" in name and not (root / name).exists():
+        name = name.replace("\\", "/")  # a manifest that was written on Windows
     try:
         path = (root / name).resolve()
         exists = path.is_file() or is_session(path)
