@@ -132,7 +132,7 @@ def _open_signals(path: Path, lines: list[str]) -> Log | None:
             names = [prefix + str(name) for name in device["column"]]
             sensors = _sensors(device)
             if device["column"][:1] == ["nSeq"] and len(devices) == 1:
-                counter = (names[0], 2 ** int((device.get("resolution") or [0])[0]))
+                counter = (names[0], 2 ** _bits((device.get("resolution") or [0])[0]))
             for name, plain in zip(names, device["column"], strict=True):
                 kind = kind_by_name(sensors.get(plain, plain))
                 if plain != "nSeq":
@@ -155,6 +155,13 @@ def _open_signals(path: Path, lines: list[str]) -> Log | None:
         rate_hz=min(rates),
         counter=counter,
     )
+
+
+def _bits(value: Any) -> int:
+    """Read the resolution of a counter; 2 to the power of a damaged one would have no end."""
+    if not 0 <= int(value) <= 64:
+        raise ValueError(f"a resolution of {value} bits")
+    return int(value)
 
 
 def _sensors(device: dict[str, Any]) -> dict[str, str]:

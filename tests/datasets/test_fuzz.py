@@ -497,3 +497,14 @@ def test_text_in_the_success_column_of_openface_is_refused(tmp_path) -> None:
     path.write_bytes(FACE.replace(b"0.98, 1,", b"0.98, x,", 1))
     with pytest.raises(InputError, match="text where numbers are expected in success"):
         read_frames(path)
+
+
+@pytest.mark.parametrize("bits", ["9999999999999", "-1", "1e9"])
+def test_a_resolution_of_opensignals_that_no_device_has_is_refused(tmp_path, bits) -> None:
+    """2 to the power of it would be computed for hours."""
+    path = write_open_signals(tmp_path, np.sin(np.arange(300) / 9))
+    text = re.sub(r'("resolution": \[)\s*\d+', rf"\g<1>{bits}", path.read_text(), count=1)
+    assert bits in text
+    path.write_text(text)
+    with pytest.raises(InputError, match="header of OpenSignals is damaged"):
+        file_contents(path)
