@@ -4,7 +4,8 @@
 # The web page answers only programs inside of its own container: run `app` outside of one.
 FROM python:3.12-slim-bookworm
 
-# OpenCV needs these two system libraries
+# OpenCV needs these two system libraries; Debian keeps no older version that could be pinned
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
@@ -17,8 +18,8 @@ RUN pip install --no-cache-dir --constraint /source/constraints.txt \
         "/source[files,fast]" \
     && rm -rf /source
 
-RUN useradd --create-home researcher
-USER researcher
+RUN useradd --create-home --uid 1000 researcher
+USER 1000
 WORKDIR /work
 ENTRYPOINT ["emotion-rppg"]
 CMD ["--help"]

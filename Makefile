@@ -38,7 +38,7 @@ faults: $(READY)
 
 # ten thousand damaged files for each parser, where `make test` has a few
 fuzz: $(READY)
-	EMOTION_RPPG_FUZZ=10000 $(BIN)/python -m pytest tests/datasets/test_fuzz.py
+	EMOTION_RPPG_FUZZ=10000 $(BIN)/python -m pytest tests/datasets/test_fuzz.py tests/test_fuzz_models.py
 
 # the table of data sets in the README, and their page
 pages: $(READY)

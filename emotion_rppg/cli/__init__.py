@@ -16,6 +16,7 @@ from emotion_rppg.cli import (  # noqa: F401, I001 (order of --help)
     record,
     interactive,
 )
+from emotion_rppg.cli.console import print_any_text
 from emotion_rppg.cli.verbs import app
 from emotion_rppg.runtime.threads import prepare_process
 
@@ -25,6 +26,7 @@ def main() -> None:
     import gc
 
     prepare_process()
+    print_any_text()
     # torch and SciPy create a million long-lived objects at import. Collecting garbage after every
     # 700 new objects would scan them again and again, a twentieth of the time of a short verb.
     gc.set_threshold(50_000, 20, 50)

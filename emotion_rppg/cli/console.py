@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import logging
 import sys
@@ -112,9 +113,17 @@ def _progress_lines(title: str) -> Iterator[Callable[[int, int], None]]:
         thread.join()
 
 
+def print_any_text() -> None:
+    """Print "?" for a character that the console's encoding lacks, such as → in Windows' cp1252."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
 def print_result(text: str, as_json: bool, result: dict[str, Any]) -> None:
-    """Print the result as text, or as one JSON object."""
-    typer.echo(json.dumps(result, ensure_ascii=False, allow_nan=False) if as_json else text)
+    """Print the result as text, or as one JSON object: in ASCII where the console is not UTF-8."""
+    escaped = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") != "utf8"
+    typer.echo(json.dumps(result, ensure_ascii=escaped, allow_nan=False) if as_json else text)
 
 
 def count(number: int, noun: str) -> str:

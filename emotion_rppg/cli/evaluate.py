@@ -214,7 +214,7 @@ def evaluate(
         reading: dict[str, Any] = {"method": method, "source": source, "device": device}
         windows: dict[str, Any] = {"length_s": length, "step_s": step, "workers": workers}
         windows |= {"families": chosen} if chosen else {}
-        results, means = _evaluate_heads(
+        results, means, closing = _evaluate_heads(
             out,
             table,
             recordings,
@@ -227,7 +227,7 @@ def evaluate(
             arguments=arguments,
             inputs=[*table, *([] if root is None else [root]), *(named_path(j)[1] for j in join)],
         )
-        _print_scores(results, means, out, split, as_json)
+        _print_scores(results, means, closing, out, split, as_json)
 
 
 def _evaluate_heads(
@@ -243,9 +243,16 @@ def _evaluate_heads(
     run_on: Mapping[str, Any],
     arguments: Mapping[str, Any],
     inputs: Sequence[Path],
-) -> tuple[Evaluation, pd.DataFrame]:
-    """Read the tables or extract one, score the heads, write the report; return the summary too."""
+) -> tuple[Evaluation, pd.DataFrame, str]:
+    """Read the tables or extract one, score the heads, write the report.
+
+    Returns
+    -------
+    results, means, closing
+        The scores, their summary, and the line that states what was withheld.
+    """
     from emotion_rppg.evaluation import evaluate as run_evaluation
+    from emotion_rppg.features.trust import closing_line, reasons_in
     from emotion_rppg.report.evaluation import write_evaluation
     from emotion_rppg.runtime.cache import cache_beside
     from emotion_rppg.study import extract, waves
@@ -275,7 +282,7 @@ def _evaluate_heads(
             inputs=inputs,
             waves=waves_of if recordings else None,
         )
-        return results, means
+        return results, means, closing_line(reasons_in(rows), len(rows), "window")
 
 
 def _refuse_unused(joins: Sequence[Outside], sources: Sequence[str]) -> None:
@@ -307,7 +314,7 @@ def _read(tables: Sequence[Path], families: Sequence[str]) -> pd.DataFrame:
 
 
 def _print_scores(
-    results: Evaluation, means: pd.DataFrame, out: Path, split: str, as_json: bool
+    results: Evaluation, means: pd.DataFrame, closing: str, out: Path, split: str, as_json: bool
 ) -> None:
     """Print the summary and where the report is, with a warning if the split leaks."""
     from emotion_rppg.evaluation.splits import SPLITS
@@ -316,6 +323,7 @@ def _print_scores(
     text += _sources_text(results) if len(results.sources) else ""
     text += f"{out / 'report.html'}"
     text += f"\n{SPLITS[split].description}" if SPLITS[split].leaky else ""
+    text += f"\n{closing}"
     result: dict[str, Any] = {"out": str(out), "summary": _records(means)}
     if len(results.sources):
         result |= {"sources": _records(results.summary_of_sources())}
@@ -390,7 +398,7 @@ def _evaluate_pulse(
 ) -> None:
     """Compare pulse methods with the contact sensor of a data set."""
     from emotion_rppg.evaluation.pulse_agreement import evaluate_pulse
-    from emotion_rppg.report.pulse import ranking_text, wide, write_pulse_evaluation
+    from emotion_rppg.report.pulse import closing, ranking_text, wide, write_pulse_evaluation
     from emotion_rppg.runtime.atomic_files import check_folder
     from emotion_rppg.runtime.cache import cache_beside
 
@@ -417,6 +425,7 @@ def _evaluate_pulse(
     text = f"{ranking_text(ranking).to_string(index=False)}\n\n"
     text += f"{wide(scores).to_string(index=False)}\n{out / 'report.html'}"
     text += "".join(f"\n{f['recording']} ({f['method']}): {f['reason']}" for f in failed)
+    text += f"\n{closing(results)}"
     summary = json.loads(scores.to_json(orient="records"))
     result = {"out": str(out), "ranking": json.loads(ranking.to_json(orient="records"))}
     print_result(text, as_json, {**result, "summary": summary, "failures": failed})

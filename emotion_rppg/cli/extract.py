@@ -97,6 +97,7 @@ def pulse(
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
+        from emotion_rppg.features.trust import closing_line
         from emotion_rppg.pulse.person_wave import PersonWave
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
@@ -136,6 +137,8 @@ def pulse(
                     write_run(
                         file, "pulse", {"video": video, **arguments, "device": device}, [video]
                     )
+        reasons = [result["reason"] for result in results if result["hr_bpm"] is None]
+        lines.append(closing_line(reasons, len(results), "heart rate"))
         everybody = [{"person": n, **result} for n, result in enumerate(results, 1)]
         output = {"people": everybody, "method": reading.method} if people else results[0]
         print_result("\n".join(lines), as_json, output)
@@ -310,7 +313,12 @@ def features(
     """
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks, window_checks
-        from emotion_rppg.features.trust import check_min_quality, summary_of_withheld
+        from emotion_rppg.features.trust import (
+            check_min_quality,
+            closing_line,
+            reasons_in,
+            summary_of_withheld,
+        )
         from emotion_rppg.formats.bids import write_bids
         from emotion_rppg.report.data_dictionary import write_dictionary
         from emotion_rppg.runtime.atomic_files import check_folder
@@ -401,11 +409,13 @@ def features(
         withheld = [*summary_of_events(table), *summary_of_withheld(table)]
         wave = Reading(**{name: options[name] for name in _OF_WAVE})
         edited = summary_of_edits(table, recordings, wave) if edits else []
-        rows = count(len(table), "event" if events else "window")
+        noun = "event" if events else "window"
+        rows = count(len(table), noun)
         text = f"{rows} of {count(n_read, 'recording')} → {out}"
         if events:
             withheld.append(no_curves if curves is None else f"heart-rate curves → {curves}")
-        text = "\n".join([text, *edited, *withheld])
+        closing = closing_line(reasons_in(table), len(table), noun)
+        text = "\n".join([text, *edited, *withheld, closing])
         result = {"rows": len(table), "recordings": len(recordings), "failures": failures}
         result |= {"withheld": withheld, "edited": edited}
         if events:
@@ -513,6 +523,7 @@ def predict(
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
         from emotion_rppg.features import needs_pulse
+        from emotion_rppg.features.trust import closing_line, reasons_in
         from emotion_rppg.report.prediction import write_people_prediction, write_prediction
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.tables import is_feature_table
@@ -586,7 +597,8 @@ def predict(
             result = write_people_prediction(rows, waves, trained, out, **given_to_both)
         else:
             result = write_prediction(rows, waves[0], trained, out, **given_to_both)
-        text = f"{result['text']}\n{out / 'prediction.csv'}\n{out / 'report.html'}"
+        closing = closing_line(reasons_in(rows), len(rows), "window")
+        text = f"{result['text']}\n{out / 'prediction.csv'}\n{out / 'report.html'}\n{closing}"
         print_result(text, as_json, result["json"])
 
 
@@ -603,6 +615,7 @@ def _predict_many(
     progress: Any,
 ) -> dict[str, Any]:
     """Predict for the rows of feature tables, or for several recordings, into one folder."""
+    from emotion_rppg.features.trust import closing_line, reasons_in
     from emotion_rppg.report.prediction import write_predictions
     from emotion_rppg.runtime.tables import read_tables
     from emotion_rppg.study import read_all_like
@@ -624,7 +637,7 @@ def _predict_many(
     rows = trained.predict(table, rest=rest)
     if resting is not None:
         rows = resting.withhold_own(rows, rest, given, trained)
-    return write_predictions(
+    written = write_predictions(
         rows,
         trained,
         out,
@@ -633,6 +646,8 @@ def _predict_many(
         arguments=arguments,
         inputs=inputs,
     )
+    closing = closing_line(reasons_in(rows), len(rows), "window")
+    return {**written, "text": f"{written['text']}\n{closing}"}
 
 
 def _only_one(recordings: list[Any], given: Path) -> Any:

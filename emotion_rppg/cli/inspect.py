@@ -32,6 +32,7 @@ def inspect_file(
     Example: emotion-rppg inspect recording.edf --out channels.png
     """
     with user_errors():
+        from emotion_rppg.features.trust import closing_line
         from emotion_rppg.study.inspection import inspect_path, inspection_as_text
 
         found = inspect_path(path)
@@ -45,5 +46,7 @@ def inspect_file(
             figure = plot_channels(found[0].signals, read=read)
             with atomic_file(out) as temporary:
                 figure.savefig(temporary, format="png", dpi=130)
-        text = "\n\n".join(inspection_as_text(one) for one in found)
+        parts = [part for one in found for part in one.channels or (one,)]
+        closing = closing_line([p.problem for p in parts if p.problem], len(parts), "channel")
+        text = "\n\n".join([*(inspection_as_text(one) for one in found), closing])
         print_result(text, as_json, {"files": [one.to_dict() for one in found]})

@@ -87,6 +87,7 @@ def train_emotion(
     """
     with user_errors():
         from emotion_rppg.emotion.design_matrix import of_families
+        from emotion_rppg.features.trust import closing_line, reasons_in
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import read_tables
         from emotion_rppg.study import fit
@@ -109,7 +110,8 @@ def train_emotion(
         model.save(out)
         write_run(out, "train emotion", arguments, [table])
         note = f"\n{model.note}" if model.note else ""
-        print_result(f"{out}{note}", as_json, {"out": str(out), "note": model.note})
+        closing = closing_line(reasons_in(rows), len(rows), "window")
+        print_result(f"{out}{note}\n{closing}", as_json, {"out": str(out), "note": model.note})
 
 
 @train.command("encoder")
@@ -171,6 +173,7 @@ def train_encoder(
     Example: emotion-rppg train encoder --table table.csv --out encoder
     """
     with user_errors():
+        from emotion_rppg.features.trust import closing_line, reasons_in
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.model_folders import checkpoint_beside
         from emotion_rppg.runtime.provenance import write_run
@@ -192,9 +195,10 @@ def train_encoder(
             "masked": masked,
             "epochs": epochs,
         }
+        tables = [read_table(path) for path in table]
         with progress_bar("training") as progress:
             encoder = pretrain_encoder(
-                [read_table(path) for path in table],
+                tables,
                 **options,
                 seed=seed,
                 device=device,
@@ -205,7 +209,9 @@ def train_encoder(
         encoder.save(out)
         checkpoint.unlink(missing_ok=True)
         write_run(out, "train encoder", {"table": table, **options, "seed": seed}, table)
-        print_result(str(out), as_json, {"out": str(out)})
+        reasons = [reason for rows in tables for reason in reasons_in(rows)]
+        closing = closing_line(reasons, sum(map(len, tables)), "window")
+        print_result(f"{out}\n{closing}", as_json, {"out": str(out)})
 
 
 @train.command("pulse")
@@ -333,6 +339,7 @@ def train_pulse(
     Example: emotion-rppg train pulse --out physnet --steps 500 --size 16
     """
     with user_errors():
+        from emotion_rppg.features.trust import closing_line
         from emotion_rppg.pulse.training.donors import read_donors
         from emotion_rppg.pulse.training.tensorboard import check_events
         from emotion_rppg.pulse.training.train import (
@@ -344,6 +351,7 @@ def train_pulse(
         from emotion_rppg.pulse.training.train import train as run_training
         from emotion_rppg.runtime.atomic_files import check_folder
         from emotion_rppg.runtime.cache import Cache, chosen_folder
+        from emotion_rppg.runtime.model_folders import read_config
         from emotion_rppg.runtime.provenance import write_run
 
         recipe = TrainingConfig(
@@ -401,7 +409,10 @@ def train_pulse(
             )
         arguments = {"dataset": dataset, "root": root, "init": init, "recipe": vars(recipe)}
         write_run(out, "train pulse", arguments, [path for path in (root, start) if path])
-        print_result(str(out), as_json, {"out": str(out)})
+        trained = read_config(out)["training"]
+        skipped = ["gradients that are not finite"] * int(trained.get("skipped_steps", 0))
+        closing = closing_line(skipped, int(trained["steps"]), "training step")
+        print_result(f"{out}\n{closing}", as_json, {"out": str(out)})
 
 
 @app.command()
@@ -477,6 +488,7 @@ def convert(
     Example: emotion-rppg convert UBFC_PhysNet.pth physnet --trained-on unknown --check me.mp4
     """
     with user_errors():
+        from emotion_rppg.features.trust import closing_line
         from emotion_rppg.pulse.convert import convert as convert_checkpoint
         from emotion_rppg.runtime.hub import is_address
         from emotion_rppg.runtime.model_folders import read_config
@@ -501,8 +513,12 @@ def convert(
         source = read_config(model)["source"]
         text = _measured_text(measured)
         text += f"\nlicence: {source['licence']}" if "licence" in source else ""
+        unused = ["no reference pulse"] * (measured.clips - measured.used)
+        closing = closing_line(unused, measured.clips, "clip")
         print_result(
-            f"{text}\n{model}", as_json, {**measured._asdict(), **source, "out": str(model)}
+            f"{text}\n{model}\n{closing}",
+            as_json,
+            {**measured._asdict(), **source, "out": str(model)},
         )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import logging
 import math
 import re
@@ -29,6 +28,7 @@ from emotion_rppg.formats.missing_values import is_missing
 from emotion_rppg.formats.signal_files import Reader, is_session, signals_in
 from emotion_rppg.recordings import DatasetNotFound, Origin, Recording, Video
 from emotion_rppg.runtime.atomic_files import MANIFEST_FACTS, PACKAGE
+from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.signals import Beats, Pulse
 from emotion_rppg.windows import LABEL, PARTICIPANT
 
@@ -152,6 +152,8 @@ def _events(
 
 def _file_in_study(root: Path, name: str, where: str) -> Path:
     """Return the file that a manifest names; refuse one outside the study's folder."""
+    if "\\" in name and not (root / name).exists():
+        name = name.replace("\\", "/")  # a manifest that was written on Windows
     try:
         path = (root / name).resolve()
         exists = path.is_file() or is_session(path)
@@ -273,7 +275,7 @@ def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
     if not path.is_file():
         return "", {}
     try:
-        facts = json.loads(path.read_text(encoding="utf-8-sig"))
+        facts = parse_json(path.read_text(encoding="utf-8-sig"))
         scales = {str(name): (low, high) for name, (low, high) in facts.get("scales", {}).items()}
         for name, (low, high) in scales.items():
             if not -math.inf < low < high < math.inf:
@@ -291,7 +293,7 @@ def _facts(path: Path) -> tuple[str, dict[str, tuple[float, float]]]:
 
 def _written_by_package(path: Path) -> bool:
     """Return whether this package wrote the study, whatever its name."""
-    return json.loads(path.read_text(encoding="utf-8-sig")).get("written_by") == PACKAGE
+    return parse_json(path.read_text(encoding="utf-8-sig")).get("written_by") == PACKAGE
 
 
 def _labels(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +28,7 @@ from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import name_of, reason_column
 from emotion_rppg.features.trust import kind_trusted
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
+from emotion_rppg.runtime.config_checks import people_in
 from emotion_rppg.runtime.model_folders import read_config
 from emotion_rppg.windows import (
     EDITED_BEATS,
@@ -534,8 +534,8 @@ def _training_people(table: pd.DataFrame, heads: Iterable[Any]) -> dict[str, lis
     for column in ("trained_on", "encoder_trained_on"):
         for text in set(table[column].dropna()) if column in table else ():
             if text.startswith("{"):
-                for dataset, subjects in json.loads(text).items():
-                    found[dataset] |= set(map(str, subjects))
+                for dataset, people_of_it in people_in(text, f"the column {column}").items():
+                    found[dataset].update(people_of_it)
     for encoder in (encoder for head in heads for encoder in pretrained_encoders_of(head)):
         trained_on = encoder.trained_on
         for dataset, subjects in {} if isinstance(trained_on, str) else trained_on.items():

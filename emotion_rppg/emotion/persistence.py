@@ -9,7 +9,7 @@ of heads. The file itself cannot extend this list: one that names any other type
 from __future__ import annotations
 
 import hashlib
-import json
+import warnings
 import zipfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -37,6 +37,7 @@ from emotion_rppg.runtime.config_checks import (
     number,
     or_null,
 )
+from emotion_rppg.runtime.json_text import parse_json
 
 DEEP: dict[str, type[Any]] = {
     "SequenceHead": SequenceHead,
@@ -137,7 +138,7 @@ def load_head(folder: str | Path, name: str) -> Any:
     """
     path = Path(folder) / f"{name}.json"
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = parse_json(path.read_text(encoding="utf-8"))
         kind, file, digest = facts["type"], Path(folder) / Path(facts["file"]).name, facts["sha256"]
         content = file.read_bytes()
     except FileNotFoundError as error:
@@ -201,6 +202,7 @@ def _skops(head: Any) -> bytes:
 
 def _read_skops(content: bytes, file: Path) -> Any:
     import skops.io
+    from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UntrustedTypesFoundException
 
     try:
@@ -210,7 +212,9 @@ def _read_skops(content: bytes, file: Path) -> Any:
             raise InputError(
                 f"{file} unpacks to {unpacked / 1e9:.1f} GB, want at most {MAX_UNPACKED / 1e9:g} GB"
             )
-        head = skops.io.loads(content, trusted=_trusted_types())
+        with warnings.catch_warnings():  # of another version of scikit-learn: it is checked below
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            head = skops.io.loads(content, trusted=_trusted_types())
     except UntrustedTypesFoundException as error:
         raise InputError(
             f"{file} names types that no head of this version has, so it was not loaded ({error}): "

@@ -12,6 +12,8 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.evaluation.splits import OWN, SPLITS, Fold, Split, overlapping, unit_names
 from emotion_rppg.pulse import DONORS
+from emotion_rppg.runtime.config_checks import people_in
+from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.windows import people
 
 if TYPE_CHECKING:
@@ -172,7 +174,7 @@ def refuse_donors(videos: Iterable[Path], trained_on: str) -> None:
     """
     if trained_on in ("", "unknown"):
         return
-    donors = set(json.loads(trained_on).get(DONORS, ()))
+    donors = set(parse_json(trained_on).get(DONORS, ()))
     shared = sorted(donors & {video.name for video in videos})
     if shared:
         raise Leak(
@@ -199,14 +201,5 @@ def _training_records(table: pd.DataFrame, heads: Iterable[Any]) -> Iterator[tup
 
 def _training_people(source: str, text: str) -> set[str]:
     """Read the people, ``dataset/subject``, from a cell of ``trained_on``."""
-    try:
-        subjects_of = json.loads(text)
-        if all(isinstance(subjects, list) for subjects in subjects_of.values()):
-            return {f"{data}/{one}" for data, subjects in subjects_of.items() for one in subjects}
-    except (ValueError, AttributeError):
-        pass
-    raise InputError(
-        f"trained_on of the {source} says {text[:60]!r}; want JSON such as "
-        '{"data set": ["subject", …]}, '
-        '"unknown", or an empty cell where nobody was trained on'
-    )
+    subjects_of = people_in(text, f"trained_on of the {source}")
+    return {f"{data}/{one}" for data, subjects in subjects_of.items() for one in subjects}

@@ -5,7 +5,6 @@ A folder contains CSV and Parquet tables and one JSON file; nothing in it can ru
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.atomic_files import EVALUATION_FACTS, PACKAGE, atomic_folder, write_json
+from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.runtime.tables import AS_WRITTEN, read_parquet, write_table
 
 if TYPE_CHECKING:
@@ -372,8 +372,8 @@ def write_files(evaluation: Evaluation, folder: Path) -> None:
 
 def _settings_in(path: Path) -> Settings:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): the folder is damaged") from error
     if not isinstance(content, dict) or content.get("kind") != "evaluation":
         raise InputError(

@@ -317,9 +317,38 @@ def summary_of_withheld(table: pd.DataFrame) -> list[str]:
     return lines
 
 
+_MOST_NAMED = 3  # reasons in a closing line
+
+
+def reasons_in(table: pd.DataFrame) -> list[str]:
+    """List a reason for each window of which something was withheld, that of the pulse first."""
+    names = [n for n in map(str, table) if n in ("reason", CHANGE_REASON) or n.endswith(REASON)]
+    names.sort(key=lambda name: name != "reason")
+    cells = (table[name].fillna("").astype(str).replace(OK, "") for name in names)
+    return [next(filter(None, row)) for row in zip(*cells, strict=True) if any(row)]
+
+
+def closing_line(reasons: Iterable[str], total: int, noun: str) -> str:
+    """State in one line how many of ``total`` were withheld, and the most frequent reasons.
+
+    >>> closing_line(["no clear pulse", "no clear pulse", "only 3 beats"], 20, "window")
+    'withheld: 3 of 20 windows: no clear pulse (2), only … beats (1)'
+    >>> closing_line([], 1, "heart rate")
+    'withheld: nothing of 1 heart rate'
+    """
+    several = f"{total} {noun}{'' if total == 1 else 's'}"
+    kinds = Counter(kind_of(reason) for reason in reasons)
+    if not kinds:
+        return f"withheld: nothing of {several}"
+    named = [f"{kind} ({n})" for kind, n in kinds.most_common(_MOST_NAMED)]
+    more = len(kinds) - len(named)
+    named += [f"{more} more reason{'' if more == 1 else 's'}"] if more else []
+    return f"withheld: {kinds.total()} of {several}: {', '.join(named)}"
+
+
 def kind_of(reason: str) -> str:
     """Return a reason without its numbers, so that reasons of one kind are counted together."""
     if " withheld" in reason:
         names = [part.partition(" withheld")[0] for part in reason.split("; ")]
         return f"{' and '.join(names)} withheld"
-    return re.sub(r"-?[\d.]+ ?%?", "…", reason.partition(":")[0])
+    return re.sub(r"-?[\d.]+(?: ?%)?", "…", reason.partition(":")[0])

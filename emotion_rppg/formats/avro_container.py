@@ -9,7 +9,6 @@ that refers to itself, is refused: with it a small file could describe a record 
 from __future__ import annotations
 
 import io
-import json
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from emotion_rppg.errors import InputError
 from emotion_rppg.formats.channels import missing_library
 from emotion_rppg.formats.safe_io import MB, as_input_error, check_file
+from emotion_rppg.runtime.json_text import parse_json
 
 _MAGIC = b"Obj\x01"
 _MAX_FILE_BYTES, _MAX_RECORD_BYTES = 500 * MB, 1000 * MB
@@ -45,7 +45,7 @@ def read_record(path: Path, what: str) -> dict[str, Any]:
             raise InputError(f"{path} does not begin like an Avro file: copy it again")
         file = io.BytesIO(raw[len(_MAGIC) :])
         header = _read_header(file)
-        schema = json.loads(header["avro.schema"])
+        schema = parse_json(header["avro.schema"])
         check_schema(schema)
         file.seek(16, io.SEEK_CUR)  # the marker that follows each block
         count, size = _read_long(file), _read_long(file)

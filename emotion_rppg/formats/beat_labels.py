@@ -7,6 +7,7 @@ beats stay beats, but their intervals are not normal-to-normal.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -72,6 +73,25 @@ def beats_of_list(times: np.ndarray, labels: Sequence[str], path: Path) -> Beats
     return beats_of_labels(times * unit_ms / 1e3, labels, path)
 
 
+# notes that wfdb interprets; one of another kind, or a second rate, it would read without end
+_NOTE = re.compile(rb"## (?!annotation type definitions|end of definitions)(time resolution: \d)?")
+
+
+def _check_notes(path: Path) -> None:
+    """Refuse a file with a note that only looks like a definition.
+
+    Raises
+    ------
+    InputError
+        As above: wfdb 4.3 does not return from such a file.
+    """
+    rates = _NOTE.findall(path.read_bytes())
+    if len(rates) > 1 or b"" in rates:
+        raise InputError(
+            f"{path} has a note that begins with ## but is not a definition of WFDB: copy it again"
+        )
+
+
 def read_annotations(path: Path) -> Beats:
     """Read the beats of a WFDB annotation file, s, with the library wfdb.
 
@@ -89,6 +109,7 @@ def read_annotations(path: Path) -> Beats:
         raise InputError(
             f"{path}: reading WFDB annotations needs wfdb: pip install 'emotion-rppg[files]'"
         ) from error
+    _check_notes(path)
     try:
         found = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
         rate_hz, samples, labels = found.fs, np.asarray(found.sample, float), list(found.symbol)

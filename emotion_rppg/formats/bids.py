@@ -31,7 +31,7 @@ from emotion_rppg.formats.bids_tables import write_events, write_participants, w
 from emotion_rppg.formats.event_tables import on_clock
 from emotion_rppg.formats.missing_values import WORDS, codes_to_nan
 from emotion_rppg.formats.safe_io import load_json
-from emotion_rppg.formats.text_files import blank_lines_at_end
+from emotion_rppg.formats.text_files import blank_lines_at_end, open_text
 from emotion_rppg.recordings import Recording
 from emotion_rppg.runtime.atomic_files import atomic_folder, write_json
 from emotion_rppg.runtime.tables import AS_WRITTEN
@@ -229,23 +229,23 @@ def read_physio(path: str | Path, kind: str | None = None, *, channel: str | Non
 
 
 def _rows(path: Path, width: int) -> np.ndarray:
-    import zlib
-
     import pandas as pd
 
     try:
-        table = pd.read_csv(
-            path,
-            sep="\t",
-            header=None,
-            na_values=sorted(WORDS),
-            compression="gzip",
-            skip_blank_lines=False,
-            **AS_WRITTEN,
-        )
+        with open_text(path) as file:
+            table = pd.read_csv(
+                file,
+                sep="\t",
+                header=None,
+                na_values=sorted(WORDS),
+                skip_blank_lines=False,
+                **AS_WRITTEN,
+            )
         blank = blank_lines_at_end(path)
         rows = table.to_numpy(dtype=float)[: max(0, len(table) - blank)]
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(
             f"{path} cannot be read ({error}): want numbers between tabs, without a header"
         ) from error

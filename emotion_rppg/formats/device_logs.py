@@ -8,7 +8,6 @@ those of the log's own clock.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from emotion_rppg.formats.safe_io import MB, load_json
 from emotion_rppg.formats.signal_csv import read_column
 from emotion_rppg.formats.text_files import NoSignal, is_workbook, open_text
 from emotion_rppg.formats.time_columns import DATE, clock_of, insert_lost_rows
+from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.signals import Signal
 
 _HEAD_LINES, _MAX_LINE = 8, 100_000
@@ -122,7 +122,7 @@ def _open_signals(path: Path, lines: list[str]) -> Log | None:
         return None
     skip = 1 + next((k for k, line in enumerate(lines) if "EndOfHeader" in line), len(lines))
     try:
-        devices = json.loads(lines[1].lstrip("# "))
+        devices = parse_json(lines[1].lstrip("# "))
         columns: list[str] = []
         channels: list[Channel] = []
         counter = None
@@ -132,7 +132,7 @@ def _open_signals(path: Path, lines: list[str]) -> Log | None:
             names = [prefix + str(name) for name in device["column"]]
             sensors = _sensors(device)
             if device["column"][:1] == ["nSeq"] and len(devices) == 1:
-                counter = (names[0], 2 ** int((device.get("resolution") or [0])[0]))
+                counter = (names[0], 2 ** _bits((device.get("resolution") or [0])[0]))
             for name, plain in zip(names, device["column"], strict=True):
                 kind = kind_by_name(sensors.get(plain, plain))
                 if plain != "nSeq":
@@ -155,6 +155,13 @@ def _open_signals(path: Path, lines: list[str]) -> Log | None:
         rate_hz=min(rates),
         counter=counter,
     )
+
+
+def _bits(value: Any) -> int:
+    """Read the resolution of a counter; 2 to the power of a damaged one would have no end."""
+    if not 0 <= int(value) <= 64:
+        raise ValueError(f"a resolution of {value} bits")
+    return int(value)
 
 
 def _sensors(device: dict[str, Any]) -> dict[str, str]:

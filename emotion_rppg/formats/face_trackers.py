@@ -125,7 +125,8 @@ def read_frames(path: str | Path, *, rate_hz: float | None = None) -> Frames:
     names = _feature_names(table, tracker)
     if not names:
         faults.append("it has no column with numbers that could be a feature")
-    values = _numbers(table, names)
+    success = [tracker.success] if tracker is not None and tracker.success else []
+    values = _numbers(table, [*names, *success])
     if isinstance(values, str):
         faults.append(values)
     recordings = table[[name for name in RECORDING if name in table]].astype(str)
@@ -133,9 +134,8 @@ def read_frames(path: str | Path, *, rate_hz: float | None = None) -> Frames:
         faults.append(several)
     if faults or isinstance(times_s, str) or isinstance(values, str):
         raise InputError(f"{path}: {'; '.join(faults)}")
-    if tracker is not None and tracker.success:
-        found = table[tracker.success].to_numpy(dtype=float, na_value=np.nan) == 1
-        values = values.mask(np.broadcast_to(~found[:, None], values.shape))
+    for name in success:
+        values = values.where(values[name] == 1)[names]
     source = tracker.name if tracker is not None else re.sub("[^a-z0-9]", "", path.stem.lower())
     return Frames(path, source, times_s, values, recordings)
 

@@ -73,7 +73,8 @@ def beats_of_rows(rows: IntervalRows, path: Path) -> Beats:
         The unit cannot be decided, or no interval can be used; the message says why.
     """
     unit_ms = unit_of(rows.values, path) if rows.unit_ms is None else rows.unit_ms
-    intervals = rows.values * unit_ms
+    with np.errstate(over="ignore"):  # what is infinite then is impossible, too
+        intervals = rows.values * unit_ms
     plausible = possible(intervals)
     _check_plausible(rows.values, plausible, path)
     flagged = np.zeros(len(intervals), dtype=bool) if rows.flagged is None else rows.flagged

@@ -61,9 +61,14 @@ def read_lines(path: Path, size: int = -1) -> list[str]:
     try:
         open_file = gzip.open if path.suffix.lower() == ".gz" else open
         with open_file(path, "rb") as binary:
-            raw = binary.read(size if size >= 0 else _MAX_BYTES)
+            raw = binary.read(size if size >= 0 else _MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+    if len(raw) > _MAX_BYTES:
+        raise InputError(
+            f"{path} unpacks to more than {_MAX_BYTES / MB:.0f} MB, which no list of intervals "
+            "has: is it the right file?"
+        )
     if b"\0" in raw and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise NoSignal(f"{path} is not text: want a list or table of intervals")
     encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"

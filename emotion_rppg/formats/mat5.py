@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,11 +30,14 @@ _CHUNK = 1 << 20
 Buffer = TypeVar("Buffer", bytes, memoryview)
 
 
-def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
+def read_mat(
+    path: Path, names: Container[str] | None = None, *, spend: Callable[[int], None]
+) -> dict[str, Any]:
     """Read variables by name; only those in ``names`` if given.
 
     Structs become dicts (several: a list), cells object arrays, text str (several lines: an array);
     axes of length one are removed. Anything but numbers, text, cells and structs becomes None.
+    ``spend`` is called with the number of unpacked bytes before more are read, and may raise.
 
     Raises
     ------
@@ -49,7 +52,8 @@ def read_mat(path: Path, names: Container[str] | None = None) -> dict[str, Any]:
         for raw in _variables(file, order):
             matrix = _Matrix(next(raw, b""), order)
             if matrix.name and (names is None or matrix.name in names):
-                out[matrix.name] = _Matrix(b"".join([matrix.raw, *raw]), order).value()
+                chunks: list[bytes | memoryview] = [matrix.raw, *_counted(raw, spend)]
+                out[matrix.name] = _Matrix(b"".join(chunks), order).value()
     return out
 
 
@@ -65,6 +69,12 @@ def _variables(file: BufferedReader, order: str) -> Iterator[Iterator[bytes]]:
         else:
             raise ValueError(f"type {kind} where a variable was expected")
         file.seek(begin + size)
+
+
+def _counted(chunks: Iterator[bytes], spend: Callable[[int], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        spend(len(chunk))
+        yield chunk
 
 
 def _uncompressed(file: BufferedReader, size: int) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from emotion_rppg.formats.interval_tables import (
     names_intervals,
     read_interval_text,
 )
-from emotion_rppg.formats.safe_io import MB, check_file
+from emotion_rppg.formats.safe_io import MB, as_input_error, check_file
 from emotion_rppg.formats.text_files import NoSignal
 from emotion_rppg.signals import Beats
 
@@ -78,10 +78,8 @@ def _words_in(path: Path) -> set[str]:
 def _array(path: Path) -> np.ndarray:
     """Read a NumPy file of one dimension."""
     check_file(path, 100 * MB)
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as a NumPy array: {error}") from error
+    with as_input_error(path, "a NumPy array"), path.open("rb") as file:
+        values = np.lib.format.read_array(file, allow_pickle=False)
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise NoSignal(f"{path} has shape {values.shape}: want one list of intervals")
     return np.asarray(values, dtype=float)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import pickle
+import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 GB, MB = 10**9, 10**6
 MAX_DEPTH = 100  # levels of XML and HDF5
-MAX_MEMBERS = 200_000  # of a zip archive
+MAX_MEMBERS = 200_000  # of a zip archive, or of an HDF5 file
+# A file may unpack to a gigabyte, or to a hundred times its size, within a limit for all.
+MAX_UNPACKED, MAX_RATIO = 8 * GB, 100
 # Names that the pickle of an array refers to, in Python 2 and 3 and in NumPy 1 and 2.
 _ARRAY_NAMES = {
     f"{package}.{name}": name.rsplit(".", 1)[-1]
@@ -42,6 +46,7 @@ _ARRAY_NAMES = {
         "numeric._frombuffer",
     )
 }
+_OPCODES = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
 _CONTAINER_NAMES = {"builtins.set", "builtins.frozenset", "builtins.complex", "builtins.slice"}
 _CONTAINER_NAMES |= {"collections.OrderedDict", "_codecs.encode"}
 
@@ -127,6 +132,25 @@ def _encode(text: str, encoding: str = "latin1", errors: str = "strict") -> byte
     return text.encode(encoding)
 
 
+def _check_memo(file: IO[bytes]) -> None:
+    """Refuse a pickle that numbers its objects with gaps: room is reserved up to the number."""
+    numbered = 0
+    while code := file.read(1):
+        opcode = _OPCODES.get(code)
+        if opcode is None:
+            raise ValueError(f"no operation has the code {code!r}")
+        if opcode.name == "STRING":  # whose bytes the reader of pickletools takes for ASCII
+            file.readline()
+        elif opcode.arg is not None:
+            number = opcode.arg.reader(file)
+            if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT"):
+                if not 0 <= number <= 1000 + 2 * numbered:
+                    raise ValueError(f"an object of number {number} after {numbered} others")
+                numbered += 1
+        elif opcode.name == "STOP":
+            return
+
+
 def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
     """Load a pickle of NumPy arrays and plain containers, written by Python 2 or 3.
 
@@ -139,6 +163,8 @@ def load_pickle(path: str | Path, *, limit_bytes: int = 3 * GB) -> Any:
     with path.open("rb") as file:
         try:
             with as_input_error(path, "a pickle of arrays"):
+                _check_memo(file)
+                file.seek(0)
                 return _ArrayUnpickler(file, encoding="latin1").load()
         except InputError as error:
             raise InputError(f"{path}: {error}") if str(path) not in str(error) else error from None
@@ -202,7 +228,7 @@ def load_mat(
     if _is_hdf5(path):
         return load_hdf5(path, names, limit_bytes=limit_bytes)
     with as_input_error(path, "a MATLAB file"):
-        content = read_mat(path, names)
+        content = read_mat(path, names, spend=_Budget(path).spend)
     return _require_names(path, content, names)
 
 
@@ -226,7 +252,8 @@ def load_hdf5(
     with as_input_error(path, "HDF5"), h5py.File(path, "r") as file:
         available = [name for name in file if not name.startswith("#")]
         selected = [n for n in (available if names is None else names) if n in file]
-        content = {name: _convert_hdf5(file, _member(file, name), 0) for name in selected}
+        reader = _Hdf5(file, _Budget(path))
+        content = {name: reader.convert(_member(file, name), 0) for name in selected}
     return _require_names(path, content, names)
 
 
@@ -243,25 +270,53 @@ def read_slabs(
             raise InputError(f"{path} has no array {name} of at least {axis + 1} axes")
         if item.is_virtual or item.external:
             raise _refers_elsewhere(path)
+        _Budget(path).spend(item.nbytes // max(item.shape[axis], 1) * step)
         for start in range(0, item.shape[axis], step):
             yield item[(slice(None),) * axis + (slice(start, start + step),)]
 
 
-def _convert_hdf5(file: h5py.File, item: Any, depth: int) -> Any:
-    import h5py
+class _Budget:
+    """Count what a file unpacks to, and refuse more than a file of its size can have."""
 
-    if depth > MAX_DEPTH:
-        raise RecursionError
-    if isinstance(item, h5py.Group):
-        return {name: _convert_hdf5(file, _member(item, name), depth + 1) for name in item}
-    if item.is_virtual or item.external:
-        raise _refers_elsewhere(file.filename)
-    if item.attrs.get("MATLAB_class") == b"char":
-        return "".join(map(chr, item[()].ravel()))
-    if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
-        cells = [_convert_hdf5(file, file[ref], depth + 1) for ref in item[()].ravel()]
-        return cells[0] if len(cells) == 1 else cells
-    return item[()]
+    def __init__(self, path: Path) -> None:
+        self.path, self.bytes, self.members = path, 0, 0
+        self.most = min(MAX_UNPACKED, max(GB, MAX_RATIO * path.stat().st_size))
+
+    def spend(self, size: int, members: int = 0) -> None:
+        """Count ``size`` more bytes, and more members."""
+        self.bytes, self.members = self.bytes + size, self.members + members
+        if self.bytes > self.most or self.members > MAX_MEMBERS:
+            raise InputError(
+                f"{self.path} unpacks to more than {self.most / MB:.0f} MB or {MAX_MEMBERS} "
+                "members: is it the right file?"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Hdf5:
+    """Converter of an open file's members, with a budget for all of them together."""
+
+    file: h5py.File
+    budget: _Budget
+
+    def convert(self, item: Any, depth: int) -> Any:
+        """Return an array, a text, a list of cells or a dict of members."""
+        import h5py
+
+        if depth > MAX_DEPTH:
+            raise RecursionError
+        if isinstance(item, h5py.Group):
+            self.budget.spend(0, 1)
+            return {name: self.convert(_member(item, name), depth + 1) for name in item}
+        if item.is_virtual or item.external:
+            raise _refers_elsewhere(self.file.filename)
+        self.budget.spend(item.nbytes, 1)
+        if item.attrs.get("MATLAB_class") == b"char":
+            return "".join(map(chr, item[()].ravel()))
+        if h5py.check_ref_dtype(item.dtype) is h5py.Reference:
+            cells = [self.convert(self.file[ref], depth + 1) for ref in item[()].ravel()]
+            return cells[0] if len(cells) == 1 else cells
+        return item[()]
 
 
 def _member(group: h5py.Group, name: str) -> Any:

@@ -57,6 +57,7 @@ _ALIASES = {  # names in PhysioNet's exports and other tools; compared in lower 
 }
 _MAX_STEP_S = 0.5  # with less than two samples per second a pulse is not visible
 _EXTRA = "more"
+_MAX_COLUMNS = 10_000
 _MAX_JSON_BYTES = 10 << 20
 _MAX_FILL = 100  # samples on the even grid, per row of the file; more means that a time is wrong
 _WARN_SHARE, _PACKET_SHARE = 0.05, 0.5  # shares of repeated timestamps
@@ -223,6 +224,8 @@ def _layout(path: Path, *, any_signal: bool = False) -> _Layout:
     delimiter = _separator(first)
     names_in_json = "Columns" in facts
     cells = facts["Columns"] if names_in_json else _split(first.strip("\r\n"), delimiter)
+    if len(cells) > _MAX_COLUMNS:
+        raise NoSignal(f"{path} has {len(cells)} columns: want at most {_MAX_COLUMNS}")
     header = [_column_name(str(cell)) for cell in cells]
     if not set(CLOCKS) & set(header) and "SamplingFrequency" not in facts:
         header = _with_clock(header, _split(second.strip("\r\n"), delimiter))
@@ -305,6 +308,8 @@ def _read_cells(path: Path, layout: _Layout, names: list[str]) -> pd.DataFrame:
             if layout.delimiter != ",":
                 raise ValueError("decimal commas are read as text")
             table = _parse_csv(path, layout, names, float)
+        except InputError:  # of the file itself; it is a ValueError, too
+            raise
         except ValueError:  # a cell is not a plain number: read as text, slower, to find which
             table = _parse_csv(path, layout, names, str)
     except ValueError as error:

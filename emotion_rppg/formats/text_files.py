@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from functools import lru_cache
@@ -18,6 +18,9 @@ from emotion_rppg.formats.safe_io import MB, open_zip
 # file endings of signal tables
 TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".xlsx")
 _MAX_SHEET_BYTES = 500 * MB  # unpacked
+MAX_CELLS = 20_000_000  # of a sheet, counted with the empty ones that its last row and column imply
+# of a text file, unpacked: two days of three signals at 1000 Hz
+MAX_TEXT_BYTES, MAX_LINES, MAX_LINE_BYTES = 4000 * MB, 200_000_000, MB
 _TAIL_BYTES = 1 << 16
 
 
@@ -39,15 +42,49 @@ def open_text(path: Path) -> Iterator[IO[str]]:
             stat = path.stat()
             yield io.StringIO(_sheet_as_text(path, stat.st_mtime_ns, stat.st_size))
         elif path.suffix.lower() == ".gz":
-            with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+            with gzip.open(path, "rb") as packed, _as_text(path, packed) as file:
                 yield file
         else:
-            with path.open(encoding="utf-8-sig", newline="") as file:
+            with path.open("rb") as raw, _as_text(path, raw) as file:
                 yield file
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text: save it as CSV UTF-8") from error
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
+
+
+def _as_text(path: Path, raw: io.BufferedIOBase) -> io.TextIOWrapper:
+    limited = io.BufferedReader(_LimitedText(path, raw), 1 << 16)
+    return io.TextIOWrapper(limited, encoding="utf-8-sig", newline="")
+
+
+class _LimitedText(io.RawIOBase):
+    """Bytes of a text file, no more than memory can hold: a small file can unpack to gigabytes."""
+
+    def __init__(self, path: Path, raw: io.BufferedIOBase) -> None:
+        self.path, self.raw = path, raw
+        self.size, self.lines, self.line_size = 0, 0, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        chunk = self.raw.read(len(buffer))
+        buffer[: len(chunk)] = chunk
+        end = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
+        self.size, self.lines = self.size + len(chunk), self.lines + chunk.count(b"\n")
+        self.line_size = len(chunk) - 1 - end if end >= 0 else self.line_size + len(chunk)
+        for what, found, most in (
+            ("bytes", self.size, MAX_TEXT_BYTES),
+            ("lines", self.lines, MAX_LINES),
+            ("bytes in a line", self.line_size, MAX_LINE_BYTES),
+        ):
+            if found > most:
+                raise InputError(
+                    f"{self.path} has more than {most} {what}: is it the right file? Split a long "
+                    "recording into several files"
+                )
+        return len(chunk)
 
 
 def is_workbook(path: Path) -> bool:
@@ -70,7 +107,7 @@ def blank_lines_at_end(path: Path) -> int:
     """Count the empty lines at the end of a file."""
     tail = ""
     with open_text(path) as file:
-        if file.seekable() and path.suffix.lower() not in (".gz", ".xlsx"):
+        if path.suffix.lower() not in (".gz", ".xlsx"):
             size = path.stat().st_size
             with path.open("rb") as raw:
                 raw.seek(max(0, size - _TAIL_BYTES))
@@ -104,19 +141,45 @@ def _sheet_as_text(path: Path, changed_ns: int, size: int) -> str:
                 f"{path} unpacks to more than {_MAX_SHEET_BYTES / MB:.0f} MB: save it as CSV"
             )
     try:
-        book = load_workbook(path, read_only=True, data_only=True)
-        rows = [[_format_cell(value) for value in row] for row in book.worksheets[0].values]
-        book.close()
+        with path.open("rb") as file:
+            book = load_workbook(file, read_only=True, data_only=True)
+            rows = list(_sheet_rows(path, book.worksheets[0].values))
+    except InputError:
+        raise
     except Exception as error:  # openpyxl raises errors of many kinds for a damaged workbook
         raise InputError(
             f"{path} cannot be read as an Excel workbook ({type(error).__name__}: {error}): save "
             "it as CSV"
         ) from error
-    while rows and not any(rows[-1]):  # formatted cells without values
-        rows.pop()
-    width = max((len(row) for row in rows[:1]), default=0)
-    width = max((k + 1 for k, cell in enumerate(rows[0]) if cell), default=width) if rows else 0
+    width = len(rows[0]) if rows else 0
     return "".join("\t".join(_fit_row(row, width)) + "\n" for row in rows)
+
+
+def _sheet_rows(path: Path, values: Iterable[Iterable[Any]]) -> Iterator[list[str]]:
+    """Yield the cells of each row up to the last row with a value, each up to its last value.
+
+    Raises
+    ------
+    InputError
+        More cells than a recording has: a small file can claim 16 thousand million.
+    """
+    cells, empty = 0, 0
+    for row in values:
+        texts = [_format_cell(value) for value in row]
+        cells += len(texts)
+        if cells > MAX_CELLS:
+            raise InputError(
+                f"{path} has more than {MAX_CELLS} cells: delete empty rows and columns, or save "
+                "it as CSV"
+            )
+        while texts and not texts[-1]:
+            texts.pop()
+        if not texts:  # formatted cells without values
+            empty += 1
+            continue
+        yield from ([] for _ in range(empty))
+        yield texts
+        empty = 0
 
 
 def _fit_row(row: list[str], width: int) -> list[str]:

@@ -66,7 +66,7 @@ def write_pulse_evaluation(
             Section("Methods", _methods(), code=command(arguments)),
         ]
         lead = "How well pulse waves estimated from face videos agree with a contact sensor."
-        page = Page("Evaluation of the pulse", lead, sections, _closing(results))
+        page = Page("Evaluation of the pulse", lead, sections, closing(results))
         write_page(page, fresh / "report.html")
         write_run(fresh, "evaluate", arguments, inputs, name=Path(out).name)
     return scores
@@ -86,7 +86,7 @@ def wide(scores: pd.DataFrame, *, group: str = "all") -> pd.DataFrame:
     return table.rename_axis(columns=None).reset_index()
 
 
-def _closing(results: PulseEvaluation) -> str:
+def closing(results: PulseEvaluation) -> str:
     """State in one line how many heart rates of recordings each method withheld, and failures."""
     parts = [
         f"{name}: {int(own.sum())} of {len(own)}"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.json_text import parse_json
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "MODEL_CARD.md"
 MANIFEST_FACTS, PACKAGE = "manifest.json", "emotion_rppg"
@@ -101,7 +102,7 @@ def _is_own_output(folder: Path) -> bool:
 def _read_object(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty if there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -13,6 +13,7 @@ from numbers import Real
 from typing import Any
 
 from emotion_rppg.errors import InputError
+from emotion_rppg.runtime.json_text import parse_json
 
 MAX_OPTION = 4096  # of an integer among a network's options: width, hidden, layers …
 MAX_ITEMS = 64  # of a list among them
@@ -89,6 +90,27 @@ def people(*, unknown: bool = True, optional: bool = False) -> Rule:
 
     want = '{"data set": ["subject", …]}' + (' or "unknown"' if unknown else "")
     return Rule(want, holds, optional)
+
+
+def people_in(text: str, where: str) -> dict[str, list[str]]:
+    """Parse a cell of ``trained_on``: JSON of data sets and their subjects.
+
+    Raises
+    ------
+    InputError
+        Anything else; ``where`` names the cell in the message.
+    """
+    try:
+        content = parse_json(text)
+        if all(isinstance(subjects, list) for subjects in content.values()):
+            return {str(name): list(map(str, subjects)) for name, subjects in content.items()}
+    except (ValueError, AttributeError):
+        pass
+    raise InputError(
+        f"{where} says {text[:60]!r}; want JSON such as "
+        '{"data set": ["subject", …]}, '
+        '"unknown", or an empty cell where nobody was trained on'
+    )
 
 
 def network_options() -> Rule:

@@ -6,7 +6,6 @@ files of torch.save only tensors and plain containers are read.
 
 from __future__ import annotations
 
-import json
 import pickle
 import warnings
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.atomic_files import CONFIG, WEIGHTS, atomic_file
+from emotion_rppg.runtime.json_text import parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -85,7 +85,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             f"no {CONFIG} in {str(folder)!r}: want a model folder as `emotion-rppg train` writes it"
         )
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error}): the model folder is damaged") from error
     if not isinstance(config, dict):
@@ -125,7 +125,8 @@ def load_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], whe
     Raises
     ------
     InputError
-        Tensors are missing, unexpected, of another shape or not finite; the message lists them.
+        Tensors are missing, unexpected, of another shape or not finite; the message lists them. The
+        values of a tensor of another shape are not looked at: it may claim to have any number.
     """
     _check_state(module, tensors, where)
     module.load_state_dict(dict(tensors))
@@ -168,7 +169,7 @@ def _check_state(module: torch.nn.Module, tensors: Mapping[str, torch.Tensor], w
     problems += [
         f"{k} has values that are not finite, complex ones or a variance below 0"
         for k in shared
-        if not _sound(k, tensors[k])
+        if tensors[k].shape == own[k].shape and not _sound(k, tensors[k])
     ]
     if problems:
         shown = "; ".join(problems[:6]) + (" …" if len(problems) > 6 else "")

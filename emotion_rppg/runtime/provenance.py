@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from emotion_rppg._version import __version__
 from emotion_rppg.runtime.atomic_files import write_json
+from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.runtime.locks import folder_lock
 
 RUN = "run.json"
@@ -94,7 +94,7 @@ def write_run(
 def _earlier_records(path: Path) -> dict[str, Any]:
     """Read the records in a run.json by the names of their outputs; empty if damaged or absent."""
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(before, dict) or "output" not in before:

@@ -1,8 +1,9 @@
-"""Silence the warnings of one logger for a while."""
+"""Silence a logger, or a library, for a while."""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,11 +22,16 @@ def warnings_silenced(name: str) -> Iterator[None]:
 
 @contextmanager
 def log_silenced(name: str) -> Iterator[None]:
-    """Silence all messages of one logger, whose errors are raised as exceptions, for a while."""
+    """Silence all messages of a library's logger while the block runs: its errors are raised.
+
+    Its deprecation warnings are silent, too: only its authors can act on them.
+    """
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
     finally:
         logger.setLevel(before)

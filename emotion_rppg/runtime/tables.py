@@ -20,6 +20,7 @@ from emotion_rppg.runtime.atomic_files import (
     check_folder,
     write_json,
 )
+from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.signals import UNITS, Beats, Signal
 from emotion_rppg.windows import (
     CHANGE_REASON,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 ENDINGS = (".csv", ".parquet")
+MAX_CELLS = 500_000_000  # of a Parquet table: a million windows of 500 columns
 _METADATA = PACKAGE.encode()  # key in the schema of a Parquet file
 # options for every CSV: numbers are read exactly, by the one pandas parser that does not crash on
 # an exponent of ten digits (5e3081327832, in a damaged file)
@@ -214,9 +216,28 @@ def read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow as pa
 
     try:
+        _check_cells(path)
         return pd.read_parquet(path)
     except (pa.ArrowException, OverflowError) as error:  # not all are ValueErrors
         raise ValueError(str(error)) from error
+
+
+def _check_cells(path: Path) -> None:
+    """Refuse a file that states more cells than a table has; equal cells need almost no bytes.
+
+    Raises
+    ------
+    ValueError
+        As above, or a file that is not Parquet.
+    """
+    import pyarrow.parquet as pq
+
+    cells = 0
+    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+        facts = pq.read_metadata(file)
+        cells += facts.num_rows * facts.num_columns
+    if cells > MAX_CELLS:
+        raise ValueError(f"{cells} cells, of at most {MAX_CELLS}")
 
 
 def _record_in(path: Path) -> Any:
@@ -238,7 +259,7 @@ def _record_beside(path: Path) -> Any:
 def _record(text: str, where: Path) -> Any:
     """Parse and check the extraction, or those of the parts of a joined table."""
     try:
-        record = json.loads(text)[ATTRIBUTE]
+        record = parse_json(text)[ATTRIBUTE]
         for part in record if isinstance(record, list) else [record]:
             Extraction.from_dict(part)
     except (ValueError, KeyError, TypeError, InputError) as error:

@@ -30,6 +30,16 @@ log = logging.getLogger(__name__)
 
 DEBIAN_PACKAGES = {"libGL": "libgl1", "libgthread": "libglib2.0-0", "libglib": "libglib2.0-0"}
 MAX_PIXELS = 67_108_864  # of a frame: 8192×8192; 8K video has 33 million
+_PLAYLISTS = (
+    b"#extm3u",
+    b"ffconcat",
+    b"rtsptext",
+    b"v=0",
+    b"[reference]",
+    b"<?xml",
+    b"<asx",
+    b"<mpd",
+)
 TRUNCATED = 0.95  # containers miscount by a few frames; below this share the file is truncated
 
 
@@ -182,6 +192,12 @@ def _dataset_frames(video: Video) -> Iterator[Frame]:
             index += 1
 
 
+def _is_playlist(path: Path) -> bool:
+    """Return whether a file only refers to others, which FFmpeg would open whatever its name."""
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_PLAYLISTS)
+
+
 def _open(path: Path) -> Any:
     cv2 = opencv()
     if path.is_dir():
@@ -190,6 +206,8 @@ def _open(path: Path) -> Any:
         raise InputError(f"{path}: no such file; want a video")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes): copy or download the video deinterlaced")
+    if _is_playlist(path):
+        raise InputError(f"{path} is a list of other files, not a video: give those themselves")
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise InputError(_not_a_video(path))

@@ -1,22 +1,19 @@
 """Damaged files: a parser reads any input or raises InputError; it never crashes.
 
-`make fuzz` gives each parser 10,000 inputs (``EMOTION_RPPG_FUZZ``); by default there are a few. An
-input is a valid file that is cut off, overwritten, has lines lost, doubled or out of order, or odd
-numbers in its cells. Most of its bytes stay valid, so that it passes the first checks.
+`tests/fuzzing.py` says how files are damaged, and how many.
 """
 
-import os
+import json
 import pickle
 import re
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from emotion_rppg.datasets import DATASETS
@@ -26,12 +23,16 @@ from emotion_rppg.datasets.folder import VIDEOS, Folder
 from emotion_rppg.datasets.kemocon import PEOPLE, RATERS, KEmoCon
 from emotion_rppg.datasets.pure import Pure
 from emotion_rppg.errors import InputError
+from emotion_rppg.extraction import Extraction, extraction_of, with_extraction
 from emotion_rppg.features.beats.edits import Edit
 from emotion_rppg.formats.bids import read_physio
 from emotion_rppg.formats.bids_tables import read_participants
 from emotion_rppg.formats.empatica import is_e4, read_e4, read_session
 from emotion_rppg.formats.event_tables import read_event_table
+from emotion_rppg.formats.face_trackers import read_frames
 from emotion_rppg.formats.file_contents import file_contents
+from emotion_rppg.formats.image_frames import decode_image
+from emotion_rppg.formats.rr_intervals import read_intervals
 from emotion_rppg.formats.safe_io import (
     load_hdf5,
     load_json,
@@ -43,7 +44,7 @@ from emotion_rppg.formats.safe_io import (
 )
 from emotion_rppg.formats.signal_csv import kinds_in, read_signal
 from emotion_rppg.formats.text_tables import load_numbers, load_rows, whole_number
-from emotion_rppg.runtime.tables import read_table
+from emotion_rppg.runtime.tables import read_table, write_table
 from emotion_rppg.signals import Signal
 from emotion_rppg.study.beats_file import (
     BeatsFile,
@@ -66,69 +67,9 @@ from tests.formats.test_embraceplus import write_avro
 from tests.formats.test_finger_trace import write_trace
 from tests.formats.test_wfdb_records import write_record
 from tests.formats.test_xdf import write_streams
+from tests.fuzzing import damages, fuzzed, survives
 
-INPUTS = int(os.environ.get("EMOTION_RPPG_FUZZ", "0"))
-
-
-def fuzzed(few: int) -> settings:
-    """Return settings for the requested number of inputs; the few by default never change."""
-    return settings(
-        max_examples=INPUTS or few,
-        deadline=None,
-        derandomize=not INPUTS,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-ODD = (b"", b"nan", b"inf", b"-1", b"0", b"1e308", b"1e-320", b"9" * 30, b"x", b'"', b"\0", b"0x1f")
 PICTURES = (".png", ".bmp", ".jpg", ".jpeg", ".raw", *VIDEOS)
-
-
-@st.composite
-def damages(draw) -> Callable[[bytes], bytes]:
-    """Draw a function that damages a file, scaled to the file's length."""
-    kind = draw(st.sampled_from(sorted(DAMAGES)))
-    at, width = draw(st.floats(0, 1)), draw(st.floats(0, 0.2))
-    odd = draw(st.sampled_from(ODD) | st.binary(max_size=12))
-    return lambda raw: DAMAGES[kind](raw, at, width, odd)
-
-
-def _replace_number(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
-    """Replace a number by another text."""
-    begin = int(at * len(raw))
-    found = re.compile(rb"-?\d[\d.eE+-]*").search(raw, begin, begin + 4096)
-    return raw if found is None else raw[: found.start()] + odd + raw[found.end() :]
-
-
-def _move_lines(raw: bytes, at: float, width: float, odd: bytes) -> bytes:
-    """Move a few lines to the end, double or remove them."""
-    lines = raw.split(b"\n")
-    k, n = int(at * len(lines)), 1 + int(width * len(lines))
-    part = [lines[k : k + n], [], lines[k : k + n] * 2][len(odd) % 3]
-    return b"\n".join(lines[:k] + lines[k + n :] + part if len(odd) % 2 else lines[:k] + part)
-
-
-DAMAGES: dict[str, Callable[[bytes, float, float, bytes], bytes]] = {
-    "cell": _replace_number,
-    "lines": _move_lines,
-    "cut": lambda raw, at, width, odd: raw[: int(at * len(raw))] + odd,
-    "head": lambda raw, at, width, odd: odd + raw[min(len(odd), int(at * 64)) :],
-    "over": lambda raw, at, width, odd: (
-        raw[: int(at * len(raw))] + odd + raw[int(at * len(raw)) + len(odd) :]
-    ),
-    "early": lambda raw, at, width, odd: raw[: int(at * 600)] + odd + raw[int(at * 600) + 1 :],
-    "lost": lambda raw, at, width, odd: (
-        raw[: int(at * len(raw))] + raw[int((at + width) * len(raw)) :]
-    ),
-    "only": lambda raw, at, width, odd: odd * int(1 + 20 * width),
-}
-
-
-def survives(read: Callable[[], object]) -> None:
-    """Read a file; accept an InputError and nothing else."""
-    with suppress(InputError):
-        read()
 
 
 # ---- parsers of one file ---------------------------------------------------------------------
@@ -258,6 +199,67 @@ def _corrected(folder: Path) -> bytes:
     return write_beats_file(folder / "made.json", content).read_bytes()
 
 
+def _xlsx(folder: Path) -> bytes:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for line in WAVE.decode().splitlines():
+        book.active.append([float(c) if c[0] in "-0123456789" else c for c in line.split(",")])
+    book.save(folder / "x.xlsx")
+    return (folder / "x.xlsx").read_bytes()
+
+
+def _wave_gz(folder: Path) -> bytes:
+    import gzip
+
+    return gzip.compress(WAVE)
+
+
+def _npy(folder: Path) -> bytes:
+    np.save(folder / "made.npy", RR)
+    return (folder / "made.npy").read_bytes()
+
+
+def _annotations(folder: Path) -> bytes:
+    """Write the annotations of ten beats; the header with their rate is beside."""
+    wfdb = pytest.importorskip("wfdb")
+    write_record(folder)
+    samples = np.cumsum(np.full(10, 200))
+    wfdb.wrann("rec", "atr", samples, ["N"] * 9 + ["V"], fs=250, write_dir=str(folder))
+    return (folder / "rec.atr").read_bytes()
+
+
+def _parquet(folder: Path) -> bytes:
+    import pandas as pd
+
+    table = pd.DataFrame({"subject": ["1", "2"] * 5, "start_s": 0.0, "duration_s": 60.0})
+    write_table(with_extraction(table, Extraction()), folder / "made.parquet")
+    return (folder / "made.parquet").read_bytes()
+
+
+def _extraction(folder: Path) -> bytes:
+    (folder / "t.csv").write_bytes(FEATURES)
+    return json.dumps({"written_by": "emotion_rppg", "extraction": Extraction().to_dict()}).encode()
+
+
+def _png(folder: Path) -> bytes:
+    import cv2
+
+    image = np.random.default_rng(0).integers(0, 255, (12, 16, 3), dtype=np.uint8)
+    return bytes(cv2.imencode(".png", image)[1])
+
+
+RR = 800 + 40 * np.sin(np.arange(60.0))
+RR_LINES = b"".join(b"%.0f\n" % value for value in RR)
+RR_ROWS = b"time,rr,quality\n" + b"".join(
+    b"%.3f,%.0f,1\n" % row for row in zip(np.cumsum(RR) / 1e3, RR, strict=True)
+)
+FACE = b"frame, timestamp, confidence, success, AU01_r, pose_Rx\n" + b"".join(
+    b"%d, %.3f, 0.98, 1, %.2f, 0.1\n" % (k, k / 30, k % 5) for k in range(60)
+)
+FEATURES = b"subject,start_s,duration_s,hr_bpm,label_arousal,seq_ibi_ms,reason\n" + b"".join(
+    b"%d,%d,60,%.1f,%d,800 810 790,ok\n" % (k // 4, 30 * k, 60 + k, k % 9) for k in range(20)
+)
+
 # format -> name of the file, its valid content, function that reads it
 PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "rows": ("t.csv", TABLE, lambda p: load_rows(p, ("Participant", "Label"))),
@@ -296,6 +298,17 @@ PARSERS: dict[str, tuple[str, bytes | Callable, Callable[[Path], object]]] = {
     "shimmer": ("x.csv", _log(write_shimmer), _all_signals),
     "samsung": ("x.csv", _log(write_samsung), _all_signals),
     "finger": ("x.csv", _container(partial(write_trace, with_pulse="G")), _all_signals),
+    "excel": ("x.xlsx", _xlsx, lambda p: [read_signal(p, kind) for kind in kinds_in(p)]),
+    "csv packed": ("s.csv.gz", _wave_gz, _all_signals),
+    "intervals": ("a_rr.txt", RR_LINES, read_intervals),
+    "interval table": ("a_rr.csv", RR_ROWS, read_intervals),
+    "interval array": ("a_rr.npy", _npy, read_intervals),
+    "wfdb annotations": ("rec.atr", _annotations, read_intervals),
+    "openface": ("face.csv", FACE, lambda p: read_frames(p, rate_hz=None)),
+    "feature table": ("t.csv", FEATURES, lambda p: extraction_of(read_table(p))),
+    "extraction": ("t.extraction.json", _extraction, lambda p: read_table(p.parent / "t.csv")),
+    "parquet": ("t.parquet", _parquet, lambda p: extraction_of(read_table(p))),
+    "picture": ("x.png", _png, lambda p: decode_image(p.read_bytes(), p.name)),
     "corrected beats": ("x.csv.beats.json", _corrected, read_beats_file),
 }
 
@@ -464,3 +477,34 @@ def test_a_timestamp_of_emognition_with_a_time_zone_is_refused(tmp_path) -> None
         path.write_text(re.sub(r"(T\d\d:\d\d:\d\d)", r"\1+01", path.read_text()))
     with pytest.raises(InputError, match="not a date and time"):
         recording.read("bvp")
+
+
+@pytest.mark.parametrize("note", ["## x", "## time resolution: x", "## time resolution: 250"])
+def test_an_annotation_that_looks_like_a_definition_does_not_keep_wfdb_busy(tmp_path, note) -> None:
+    """`wfdb.rdann` never returns from a note of this kind, or from a second rate."""
+    path = tmp_path / "rec.atr"
+    raw = _annotations(tmp_path)
+    path.write_bytes(raw)
+    assert len(read_intervals(path)) == 10
+    text = note.encode() + b"\0" * (len(note) % 2)
+    path.write_bytes(raw[:-2] + b"\0\x58" + bytes([len(note), 63 << 2]) + text + b"\0\0")
+    with pytest.raises(InputError, match="begins with ## but is not a definition"):
+        read_intervals(path)
+
+
+def test_text_in_the_success_column_of_openface_is_refused(tmp_path) -> None:
+    path = tmp_path / "face.csv"
+    path.write_bytes(FACE.replace(b"0.98, 1,", b"0.98, x,", 1))
+    with pytest.raises(InputError, match="text where numbers are expected in success"):
+        read_frames(path)
+
+
+@pytest.mark.parametrize("bits", ["9999999999999", "-1", "1e9"])
+def test_a_resolution_of_opensignals_that_no_device_has_is_refused(tmp_path, bits) -> None:
+    """2 to the power of it would be computed for hours."""
+    path = write_open_signals(tmp_path, np.sin(np.arange(300) / 9))
+    text = re.sub(r'("resolution": \[)\s*\d+', rf"\g<1>{bits}", path.read_text(), count=1)
+    assert bits in text
+    path.write_text(text)
+    with pytest.raises(InputError, match="header of OpenSignals is damaged"):
+        file_contents(path)

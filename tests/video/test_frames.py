@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import shutil
 import subprocess
 import sys
 import weakref
@@ -214,3 +215,24 @@ def test_frame_times_of_a_data_set_replace_those_of_the_container(clip: Path, ca
     assert "more frames than the 50 with a time" in caplog.text
     with pytest.raises(InputError, match="do not increase"):
         list(read_frames(Video(clip, times=lambda: given[::-1])))
+
+
+PLAYLISTS = {
+    "HLS": "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:5,\n{there}\n#EXT-X-ENDLIST\n",
+    "HLS after a mark": "\ufeff\n#EXTM3U\n#EXTINF:5,\n{there}\n",
+    "concat": "ffconcat version 1.0\nfile '{there}'\n",
+    "session": "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n",
+    "DASH": '<?xml version="1.0"?><MPD><Period><BaseURL>{there}</BaseURL></Period></MPD>',
+    "ASX": '<asx version="3.0"><entry><ref href="{there}"/></entry></asx>',
+}
+
+
+@pytest.mark.parametrize("kind", PLAYLISTS)
+@pytest.mark.parametrize("there", ["beside.mp4", "http://127.0.0.1:9/a.mp4"])
+def test_a_file_that_only_refers_to_others_is_refused(kind, there, clip: Path, tmp_path) -> None:
+    """FFmpeg recognises lists by their content; a video may not make it open anything else."""
+    shutil.copy(clip, tmp_path / "beside.mp4")
+    path = tmp_path / "face.mp4"
+    path.write_text(PLAYLISTS[kind].format(there=there), encoding="utf-8")
+    with pytest.raises(InputError, match=r"face\.mp4 is a list of other files"):
+        next(read_frames(path))
