@@ -18,16 +18,14 @@ import numpy as np
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.video.detectors import DetectedFace, Detector, as_detector
+from emotion_rppg.video.face_motion import FollowedFace, Reference, between
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 
 log = logging.getLogger(__name__)
 
 DETECT_S = 0.5  # between detections while a face is detected: 10–20 ms each
 SEARCH_S = 0.2  # while none is detected, so that the start and end of a loss are known this well
-STILL_S = 2.0  # while the image of the face does not change
-# Change of that image, as a share of its contrast: 0.04 by the noise of a real camera, 0.15 where a
-# face has moved by 1 % of its width; a detection itself errs by 0.5 %
-STILL, VIEW, LEAST_CONTRAST = 0.06, 32, 4.0
+CERTAIN_S = 2.0  # while the face does not move or is followed with certainty
 SMOOTH_S = 1.0  # half the width of the Hann weights; twice DETECT_S or more, so they sum evenly
 MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two detections
 WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
@@ -64,16 +62,16 @@ def track_face(
 ) -> Iterator[FaceFrame]:
     """Track one face through a video; yield a `FaceFrame` for each frame, in order.
 
-    The detector runs every 0.5 s, every 2 s while the image of the face does not change, and every
-    0.2 s while it detects no face. Tracking starts with the largest face of the first detection
-    that has any. From then on it selects the face whose centre is nearest, if that moved by less
-    than 0.7 face sizes. A face farther away counts as the same person only when it is alone in the
-    frame and no frame has shown two. A frame has a box when the detection nearest to it in time has
-    the face; one detection between two without a face is rejected. Boxes and landmarks are
-    Hann-weighted means (1 s to either side) of the detections of the same uninterrupted stretch.
-    Those weights have zeros at 1, 1.5, 2 … Hz, so little noise of the detector reaches the band of
-    the heart rate. Up to one second of frames is held in memory, whatever the duration of the
-    video.
+    The detector runs every 0.5 s, every 2 s while the face does not move or is followed by optical
+    flow (:mod:`~emotion_rppg.video.face_motion`), and every 0.2 s while there is no face. Tracking
+    starts with the largest face of the first detection that has any. From then on it selects the
+    face whose centre is nearest, if that moved by less than 0.7 face sizes. A face farther away
+    counts as the same person only when it is alone in the frame and no detection has shown two. A
+    frame has a box when the detection nearest to it in time has the face; one detection between two
+    without a face is rejected. Boxes and landmarks are Hann-weighted means (1 s to either side) of
+    the detections of the same uninterrupted stretch. Those weights have zeros at 1, 1.5, 2 … Hz, so
+    little noise of the detector reaches the band of the heart rate. Up to one second of frames is
+    held in memory, whatever the duration of the video.
 
     Parameters
     ----------
@@ -325,37 +323,34 @@ class _Tracker:
         self._last_face: DetectedFace | None = None  # the last detection of the person
         self._most_faces = 0  # in one frame
         self._detected_s = -np.inf
-        self._view: np.ndarray | None = None  # the face's box at the last detection
+        self._reference: Reference | None = None  # the last detection
 
     def update(self, frame: Frame) -> None:
-        """Run the detector on a frame if a detection is due and the face has changed."""
+        """Locate the face in a frame if that is due: follow it, or run the detector."""
         if frame.time_s < self._due_s:
             return
-        still = self._is_still(frame)
-        found = self._last_face if still else self._choose(self._detect(frame.image))
+        followed = self._follow(frame)
+        due = frame.time_s > self._detected_s + CERTAIN_S - 1e-3
+        is_detection = due or followed is None or not followed.is_certain
+        found = followed.face if followed else None
+        if is_detection:
+            found = between(self._choose(self._detect(frame.image)), found)
         before = self._last_face if self._history.is_detected else None
         linked = bool(found and before and continues(found, before))
         self._history.add(frame.time_s, found, linked=linked)
-        if not still:
+        if is_detection:
             self._detected_s = frame.time_s
             # a detection that the one before does not confirm may be false
-            self._view = face_view(frame.image, found, VIEW) if found and linked else None
+            self._reference = Reference.of(frame.image, found) if found and linked else None
         self._last_face = found or self._last_face
         # a frame can come slightly before its due time where the rate does not divide the step
         self._due_s = frame.time_s + (DETECT_S if found else SEARCH_S) - 1e-3
 
-    def _is_still(self, frame: Frame) -> bool:
-        """Tell whether the image of the face is that of the last detection, up to its light."""
-        if frame.time_s > self._detected_s + STILL_S - 1e-3 or not self._history.is_detected:
-            return False
-        before, face = self._view, self._last_face
-        after = None if face is None else face_view(frame.image, face, VIEW)
-        if before is None or after is None:
-            return False
-        contrast = float((before - before.mean(axis=(0, 1))).std())
-        change = after - before
-        change -= change.mean(axis=(0, 1))  # of the light
-        return contrast >= LEAST_CONTRAST and float(change.std()) < STILL * contrast
+    def _follow(self, frame: Frame) -> FollowedFace | None:
+        """Return the face where it has moved to since its detection, None if it is not followed."""
+        if self._reference is None or self._last_face is None or not self._history.is_detected:
+            return None
+        return self._reference.follow(frame.image, self._last_face)
 
     def _choose(self, faces: Sequence[DetectedFace]) -> DetectedFace | None:
         """Select the tracked person among the detected faces, None if not among them."""
@@ -385,18 +380,6 @@ class _Tracker:
             f"{path}: no face was found in {frames} frames: {NO_FACE}; for a video that is all "
             "skin choose region full, or x,y,w,h"
         )
-
-
-def face_view(image: np.ndarray, face: DetectedFace, size: int) -> np.ndarray | None:
-    """Shrink the part of an image in a face's box to float32 (size, size, 3); None if outside."""
-    x, y, w, h = face.box
-    rows, columns = slice(max(int(y), 0), int(y + h) + 1), slice(max(int(x), 0), int(x + w) + 1)
-    part = image[rows, columns]
-    if not part.size:
-        return None
-    cv2 = opencv()
-    small = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32)
 
 
 def continues(face: DetectedFace, before: DetectedFace) -> bool:

@@ -21,6 +21,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.video.detectors import LARGE_WIDTH, DetectedFace, Detector, as_detector
 from emotion_rppg.video.face_appearance import Appearance, add_appearance, appearance_of, closest
+from emotion_rppg.video.face_motion import face_view
 from emotion_rppg.video.face_tracking import (
     DETECT_S,
     MOST_MOVE,
@@ -33,7 +34,6 @@ from emotion_rppg.video.face_tracking import (
     continues,
     distance_between,
     face_frame,
-    face_view,
 )
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 
