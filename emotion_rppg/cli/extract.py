@@ -77,6 +77,7 @@ def pulse(
     weights: Weights = None,
     channel: Channel = None,
     edits: Edits = True,
+    cache: CacheFolder = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -90,9 +91,11 @@ def pulse(
     with user_errors():
         from emotion_rppg.cli.checks import run_checks, signal_checks
         from emotion_rppg.pulse.person_wave import PersonWave
+        from emotion_rppg.runtime.cache import Cache, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
+        from emotion_rppg.study.acquisition import cached_waves
         from emotion_rppg.study.corrections import beats_with_edits
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
@@ -101,8 +104,11 @@ def pulse(
         run_checks(*signal_checks(**options, device=device, paths=[video]), *out_checks)
         recording = _only_one(as_recordings(video, channel=channel), video)
         reading = Reading(**options, face=face, device=device)
+        folder = chosen_folder(cache)
+        store = None if folder is None else Cache(folder)
         with progress_bar("reading") as progress:
-            waves = reading.waves(recording, progress)
+            waves = cached_waves(recording, reading, store)
+            waves = waves or reading.waves(recording, progress, cache=store)
         people = reading.reads_people(recording)
         files = _wave_files(out, len(waves)) if people else [out]
         results, lines = [], []

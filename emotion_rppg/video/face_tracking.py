@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,17 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
+from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.video.detectors import DetectedFace, Detector, as_detector
+from emotion_rppg.video.face_history import (
+    SMOOTH_S,
+    CachedDetections,
+    FaceFinder,
+    FaceHistory,
+    RecordedHistory,
+    cached_detections,
+    detections_key,
+)
 from emotion_rppg.video.face_motion import FollowedFace, Reference, between
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 
@@ -26,14 +36,12 @@ log = logging.getLogger(__name__)
 DETECT_S = 0.5  # between detections while a face is detected: 10–20 ms each
 SEARCH_S = 0.2  # while none is detected, so that the start and end of a loss are known this well
 CERTAIN_S = 2.0  # while the face does not move or is followed with certainty
-SMOOTH_S = 1.0  # half the width of the Hann weights; twice DETECT_S or more, so they sum evenly
 MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two detections
 WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
 CELLS = 32  # a side of the grid over the face's box on which skin is weighted
 MOST_EXACT = (2**31 - 1) // 255  # pixels whose sum 32-bit integers hold
 
 NO_FACE = "want one that is lit, turned to the camera and at least a twentieth as wide as the frame"
-FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +67,7 @@ def track_face(
     region: str = "face",
     face: int | None = None,
     detector: FaceFinder = None,
+    cache: Cache | None = None,
 ) -> Iterator[FaceFrame]:
     """Track one face through a video; yield a `FaceFrame` for each frame, in order.
 
@@ -84,6 +93,9 @@ def track_face(
         A YuNet ONNX file, or a function from an RGB image to a list of
         :class:`~emotion_rppg.video.detectors.DetectedFace` or of ``(x, y, w, h)``. Default:
         CenterFace.
+    cache : Cache, optional
+        Stores the detections, so that the face of the same video is not detected again: 16 kB a
+        minute. Not with a detector that is a function, whose code may change.
 
     Raises
     ------
@@ -103,8 +115,13 @@ def track_face(
         raise InputError(f"face={face}: faces are counted from 1, the largest")
     if region != "face":
         return _track_region(read_frames(video), region)
-    tracker = _Tracker(as_detector(detector), face or 1)
-    return _require_a_face(video.path, tracker, _track(read_frames(video), tracker, SMOOTH_S))
+    key = None if cache is None else detections_key(video, face or 1, detector)
+    if cache is not None and (stored := cached_detections(cache, key)) is not None:
+        return _track(read_frames(video), stored, SMOOTH_S)
+    history = RecordedHistory()
+    tracker = _Tracker(as_detector(detector), face or 1, history)
+    frames = _track(read_frames(video), tracker, SMOOTH_S)
+    return _store(_require_a_face(video.path, tracker, frames), history, cache, key)
 
 
 def track_face_live(
@@ -117,7 +134,7 @@ def track_face_live(
     """
     if region != "face":
         return _track_region(frames, region)
-    return _track(frames, _Tracker(as_detector(detector), 1), delay_s)
+    return _track(frames, _Tracker(as_detector(detector), 1, FaceHistory()), delay_s)
 
 
 def read_trace(
@@ -225,7 +242,18 @@ def _require_a_face(
     log.info("%s: a face in %d of %d frames", path, covered, count)
 
 
-def _track(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[FaceFrame]:
+def _store(
+    frames: Iterator[FaceFrame], history: RecordedHistory, cache: Cache | None, key: str | None
+) -> Iterator[FaceFrame]:
+    """Yield the same frames; store all detections after the last."""
+    yield from frames
+    if cache is not None:
+        cache.put(key, history.as_arrays())
+
+
+def _track(
+    frames: Iterable[Frame], tracker: _Tracker | CachedDetections, delay_s: float
+) -> Iterator[FaceFrame]:
     """Yield each frame with its smoothed box, ``delay_s`` after it was read."""
     waiting: deque[Frame] = deque()
     for frame in _with_end_marker(frames):
@@ -253,72 +281,14 @@ def _with_end_marker(frames: Iterable[Frame]) -> Iterator[Frame | None]:
     yield None
 
 
-class FaceHistory:
-    """Detections of one face in the last seconds; between them its box is smoothed.
-
-    ``uneven``: the times between detections vary, and each detection is weighted by the time about
-    it.
-    """
-
-    def __init__(self, *, uneven: bool = False) -> None:
-        # time, the face's 14 numbers or None, and whether it continues the detection before
-        self._entries: deque[tuple[float, np.ndarray | None, bool]] = deque()
-        self._turns: dict[float, int] = {}  # of the lying faces, by time
-        self._uneven = uneven
-
-    def add(self, time_s: float, face: DetectedFace | None, *, linked: bool) -> None:
-        """Add a detection, None where there is no face; ``linked``: it continues the one before."""
-        numbers = np.r_[face.box, face.landmarks.ravel()] if face else None
-        self._entries.append((time_s, numbers, linked))
-        if face and face.turn:
-            self._turns[time_s] = face.turn
-
-    @property
-    def is_detected(self) -> bool:
-        """Whether the last detection has the face."""
-        return bool(self._entries) and self._entries[-1][1] is not None
-
-    def nearest_s(self, time_s: float) -> float:
-        """Return the time of the detection nearest to a time in seconds."""
-        return min((entry[0] for entry in self._entries), key=lambda at: abs(at - time_s))
-
-    def at(self, time_s: float) -> DetectedFace | None:
-        """Return the smoothed face at a time in seconds, None if it was not detected then."""
-        while len(self._entries) > 2 and self._entries[1][0] < time_s - SMOOTH_S:
-            self._turns.pop(self._entries[0][0], None)
-            self._entries.popleft()
-            self._entries[0] = (*self._entries[0][:2], False)
-        times, numbers, linked = zip(*self._entries, strict=True)
-        distance = (np.array(times) - time_s) / SMOOTH_S
-        nearest = first = last = int(np.abs(distance).argmin())
-        if numbers[first] is None:
-            return None
-        while linked[first]:
-            first -= 1
-        while last + 1 < len(linked) and linked[last + 1]:
-            last += 1
-        if first == last and len(times) > 1:
-            return None
-        distance = distance[first : last + 1]
-        weights = np.cos(np.pi / 2 * np.clip(distance, -1, 1)) ** 2
-        if self._uneven and len(distance) > 1:
-            weights = weights * np.gradient(distance)
-        if weights.sum() < 1e-6:  # frames more than a second apart
-            weights = (np.abs(distance) == np.abs(distance).min()).astype(float)
-        smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
-        turn = self._turns.get(times[nearest], 0)
-        return DetectedFace(smooth[:4], smooth[4:].reshape(5, 2), turn=turn)
-
-
 class _Tracker:
     """Detect and select one person's face, and smooth its box over the last seconds.
 
     ``rank`` is the place by size, from 1, of the person's face in the first detection.
     """
 
-    def __init__(self, detector: Detector, rank: int) -> None:
-        self._detect, self._rank = detector, rank
-        self._history = FaceHistory()
+    def __init__(self, detector: Detector, rank: int, history: FaceHistory) -> None:
+        self._detect, self._rank, self._history = detector, rank, history
         self._due_s = -np.inf
         self._last_face: DetectedFace | None = None  # the last detection of the person
         self._most_faces = 0  # in one frame
