@@ -18,6 +18,7 @@ from emotion_rppg.video.face_tracking import (
     face_cells,
     read_trace,
     skin_mean,
+    skin_of,
     track_face,
     track_face_live,
 )
@@ -298,6 +299,29 @@ def test_cells_are_exact_means_however_large_the_sums(monkeypatch, most: int) ->
     for box in ((10.3, 5.7, 61.9, 70.2), (30.0, 20.0, 32.0, 32.0), (3.25, 4.5, 20.1, 11.3)):
         cells = face_cells(FaceFrame(0.0, image, box), 32)
         np.testing.assert_allclose(cells, exact_cells(image, box, 32), atol=1e-7)
+
+
+@pytest.mark.parametrize(("x", "y"), [(0, 0), (-13.4, -7.2), (55.5, 48.5), (-200, 0), (0, 300)])
+def test_cells_beyond_the_border_repeat_it(x: float, y: float) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3)).astype(np.uint8)
+    frame = FaceFrame(0.0, image, (x, y, 64.0, 48.0))
+    wide = np.pad(image, ((350, 350), (350, 350), (0, 0)), mode="edge")
+    wanted = face_cells(FaceFrame(0.0, wide, (x + 350, y + 350, 64.0, 48.0)), 16)
+    # a cell across the border is the mean of its part inside, which the wide image does not show
+    rows, columns = (
+        [k for k in range(16) if not any(a + n * k < b < a + n * (k + 1) for b in (0, end))]
+        for a, n, end in ((y, 3, 90), (x, 4, 120))
+    )
+    got = face_cells(frame, 16)
+    np.testing.assert_allclose(got[np.ix_(rows, columns)], wanted[np.ix_(rows, columns)], atol=1e-7)
+
+
+def test_skin_of_landmarks_on_one_line_is_finite() -> None:
+    image = np.full((90, 120, 3), 90, np.uint8)
+    box = (20.0, 10.0, 60.0, 70.0)
+    line = np.column_stack([np.linspace(30, 70, 5), np.linspace(20, 60, 5)])
+    for marks in (line, np.full((5, 2), 40.0)):
+        assert np.isfinite(skin_of(FaceFrame(0.0, image, box, marks), 32)).all()
 
 
 @pytest.mark.slow
