@@ -102,8 +102,8 @@ def snr_db(signal: Signal, hr_bpm: float) -> float:
     spectrum = _spectrum(reduced.rate_hz)
     power = np.zeros_like(spectrum.hz)
     for first, stop in _runs(reduced):
-        windows, _ = _windows(reduced, first, stop, WINDOW_S, WINDOW_S / 2)
-        power += spectrum.power(windows, taper=True).sum(axis=0)
+        every, starts, _ = _windows(reduced, first, stop, WINDOW_S, WINDOW_S / 2)
+        power += spectrum.power(every[starts], taper=True).sum(axis=0)
     return float(spectrum.snr_db(power[None], np.array([hr_bpm / 60]))[0])
 
 
@@ -283,22 +283,28 @@ def _runs(signal: Signal) -> list[tuple[int, int]]:
 
 def _windows(
     signal: Signal, first: int, stop: int, length_s: float, step_s: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut one run into windows (k, length), a view; return also their centres, s, (k,)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut one run into windows.
+
+    Returns the window from each sample of the signal on (n, length), a view; the samples where the
+    windows of the run begin (k,), by which it is indexed; and their centres in s (k,).
+    """
     length = min(round(length_s * signal.rate_hz), stop - first)
     step = max(1, round(step_s * signal.rate_hz))
     starts = np.arange(first, stop - length + 1, step)
     if starts[-1] + length < stop:
         starts = np.r_[starts, stop - length]  # the last window ends with the run
-    windows = np.lib.stride_tricks.sliding_window_view(signal.samples, length)[starts]
-    return windows, signal.start_s + (starts + (length - 1) / 2) / signal.rate_hz
+    every = np.lib.stride_tricks.sliding_window_view(signal.samples, length)
+    return every, starts, signal.start_s + (starts + (length - 1) / 2) / signal.rate_hz
 
 
 def _measure_runs(signal: Signal, length_s: float, step_s: float) -> Iterator[_RunMeasures]:
     spectrum = _spectrum(signal.rate_hz)
     for first, stop in _runs(signal):
-        windows, middles = _windows(signal, first, stop, length_s, step_s)
-        blocks = [spectrum.measure(windows[i : i + BLOCK]) for i in range(0, len(windows), BLOCK)]
+        every, starts, middles = _windows(signal, first, stop, length_s, step_s)
+        # windows of one block at a time are copied: all would be eight times as large as the signal
+        parts = (starts[i : i + BLOCK] for i in range(0, len(starts), BLOCK))
+        blocks = [spectrum.measure(every[part]) for part in parts]
         yield _RunMeasures(first, stop, middles, *np.concatenate(blocks, axis=1))
 
 

@@ -202,3 +202,17 @@ def test_videos_whose_pulse_was_removed_by_compression_are_refused(
         judgement = judge(Signal(getattr(methods, name)(rgb, rate), rate))
         assert judgement.hr_bpm is None, path.name
         assert judgement.quality < 0.6
+
+
+@pytest.mark.slow
+def test_memory_grows_by_a_few_copies_of_the_signal_not_by_one_for_each_window() -> None:
+    def peak(minutes: int) -> tuple[int, int]:
+        wave = np.sin(np.arange(minutes * 60 * 64) / 9.0)
+        tracemalloc.start()
+        sample_quality(Signal(wave, 64.0))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most, wave.nbytes
+
+    (short, size), (long, larger) = peak(30), peak(120)
+    assert long - short < 6 * (larger - size)

@@ -85,6 +85,7 @@ def pulse(
     weights: Weights = None,
     channel: Channel = None,
     edits: Edits = True,
+    cache: CacheFolder = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -99,9 +100,11 @@ def pulse(
         from emotion_rppg.cli.checks import run_checks, signal_checks
         from emotion_rppg.features.trust import closing_line
         from emotion_rppg.pulse.person_wave import PersonWave
+        from emotion_rppg.runtime.cache import Cache, chosen_folder
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import check_out, write_wave
         from emotion_rppg.study import Reading, as_recordings
+        from emotion_rppg.study.acquisition import cached_waves
         from emotion_rppg.study.corrections import beats_with_edits
 
         options: dict[str, Any] = {"method": method, "region": region, "weights": weights}
@@ -110,8 +113,11 @@ def pulse(
         run_checks(*signal_checks(**options, device=device, paths=[video]), *out_checks)
         recording = _only_one(as_recordings(video, channel=channel), video)
         reading = Reading(**options, face=face, device=device)
+        folder = chosen_folder(cache)
+        store = None if folder is None else Cache(folder)
         with progress_bar("reading") as progress:
-            waves = reading.waves(recording, progress)
+            waves = cached_waves(recording, reading, store)
+            waves = waves or reading.waves(recording, progress, cache=store)
         people = reading.reads_people(recording)
         files, rate_files = (
             _wave_files(path, len(waves)) if people else [path] for path in (out, rates)

@@ -27,6 +27,7 @@ from emotion_rppg.pulse.inference.overlap_add import (
 from emotion_rppg.pulse.inference.spatial_refinement import SpatialRefinement
 from emotion_rppg.pulse.inference.trained_network import BUNDLED, Network, load_network
 from emotion_rppg.recordings import Video
+from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.runtime.parallel import prefetch
 from emotion_rppg.signal_quality import sample_quality
 from emotion_rppg.signals import Signal
@@ -58,6 +59,7 @@ def estimate(
     detector: Any = None,
     progress: Callable[[int, int], None] | None = None,
     preview: Preview | None = None,
+    cache: Cache | None = None,
 ) -> Signal:
     """Estimate the pulse wave of the face in a video; more blood is up.
 
@@ -84,6 +86,8 @@ def estimate(
     preview : function, optional
         Called once a second of video with a function that returns the wave so far (that of a
         network before spatial refinement).
+    cache : Cache, optional
+        Stores where the face is, so that another method or a later call detects no face.
 
     Returns
     -------
@@ -108,6 +112,7 @@ def estimate(
         region=region,
         face=face,
         detector=detector,
+        cache=cache,
     )
     return read()
 
@@ -134,6 +139,7 @@ def _readers(
     region: str = "face",
     face: int | None = None,
     detector: Any = None,
+    cache: Cache | None = None,
 ) -> list[Callable[[], Signal]]:
     """Read all frames; return a function for each method that returns its wave.
 
@@ -143,7 +149,8 @@ def _readers(
     if video.colours is not None:
         return [partial(_read_colours, video, method, weights, device) for method in methods]
     # frames are decoded while torch and the networks are loaded, and while these run
-    frames = prefetch(track_face(video, region=region, face=face, detector=detector))
+    tracked = track_face(video, region=region, face=face, detector=detector, cache=cache)
+    frames = prefetch(tracked)
     # time and colour of each frame, shared by the classic methods; in one block of memory, since
     # many small arrays would fragment the memory that frames use
     colours = array("d")

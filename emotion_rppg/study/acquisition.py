@@ -104,9 +104,17 @@ class Reading:
         return recording.video is not None and self.kind(recording) == "rppg"
 
     def wave(
-        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
+        self,
+        recording: Recording,
+        progress: Progress | None = None,
+        preview: Preview | None = None,
+        *,
+        cache: Cache | None = None,
     ) -> Signal:
-        """Read or estimate the wave; a pulse wave has a quality for each sample."""
+        """Read or estimate the wave; a pulse wave has a quality for each sample.
+
+        The ``cache`` stores where the face is in a video.
+        """
         kind = self.kind(recording)
         if self.is_camera(recording) and recording.video is not None:
             from emotion_rppg.pulse.estimate import estimate
@@ -120,15 +128,21 @@ class Reading:
                 weights=self.weights,
                 progress=progress,
                 preview=preview,
+                cache=cache,
             )
         return _with_sample_quality(recording.read(kind), kind)
 
     def pulse(
-        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
+        self,
+        recording: Recording,
+        progress: Progress | None = None,
+        preview: Preview | None = None,
+        *,
+        cache: Cache | None = None,
     ) -> Pulse:
         """Read or estimate what features are computed from: the wave, or beats without a wave."""
         if self.is_camera(recording):
-            return self.wave(recording, progress, preview)
+            return self.wave(recording, progress, preview, cache=cache)
         kind = self.kind(recording)
         pulse = recording.read_pulse(kind)
         return pulse if isinstance(pulse, Beats) else _with_sample_quality(pulse, kind)
@@ -137,10 +151,16 @@ class Reading:
         """Tell whether a recording has one wave for each person in its video."""
         return self.face == EVERYBODY and self.is_camera(recording)
 
-    def waves(self, recording: Recording, progress: Progress | None = None) -> list[Signal]:
+    def waves(
+        self,
+        recording: Recording,
+        progress: Progress | None = None,
+        *,
+        cache: Cache | None = None,
+    ) -> list[Signal]:
         """Read or estimate the wave, or with ``face="all"`` that of every person in the video."""
         if not self.reads_people(recording):
-            return [self.wave(recording, progress)]
+            return [self.wave(recording, progress, cache=cache)]
         from emotion_rppg.pulse.people import estimate_people
 
         assert recording.video is not None
@@ -154,12 +174,17 @@ class Reading:
         return list(people)
 
     def pulses(
-        self, recording: Recording, progress: Progress | None = None, preview: Preview | None = None
+        self,
+        recording: Recording,
+        progress: Progress | None = None,
+        preview: Preview | None = None,
+        *,
+        cache: Cache | None = None,
     ) -> Sequence[Pulse]:
         """Read or estimate `pulse`, or with ``face="all"`` the waves of all people in the video."""
         if self.reads_people(recording):
             return self.waves(recording, progress)
-        return [self.pulse(recording, progress, preview)]
+        return [self.pulse(recording, progress, preview, cache=cache)]
 
     def facts(self, recording: Recording, *, pulse: bool = True) -> dict[str, object]:
         """Make the identity columns of a feature table, with labels and training provenance.
@@ -358,7 +383,8 @@ def waves(
             if KINDS[reading.kind(recording)].detect is None:
                 without += 1
                 continue
-            found = cached_waves(recording, reading, store) or reading.waves(recording)
+            found = cached_waves(recording, reading, store)
+            found = found or reading.waves(recording, cache=store)
         except InputError as error:
             _log.warning("%s: %s", recording.name, error)
             continue

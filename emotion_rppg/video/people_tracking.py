@@ -21,19 +21,17 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.recordings import Video
 from emotion_rppg.video.detectors import LARGE_WIDTH, DetectedFace, Detector, as_detector
 from emotion_rppg.video.face_appearance import Appearance, add_appearance, appearance_of, closest
+from emotion_rppg.video.face_history import SMOOTH_S, FaceFinder, FaceHistory
+from emotion_rppg.video.face_motion import face_view
 from emotion_rppg.video.face_tracking import (
     DETECT_S,
     MOST_MOVE,
     NO_FACE,
     SEARCH_S,
-    SMOOTH_S,
-    FaceFinder,
     FaceFrame,
-    FaceHistory,
     continues,
     distance_between,
     face_frame,
-    face_view,
 )
 from emotion_rppg.video.frames import Frame, opencv, read_frames
 

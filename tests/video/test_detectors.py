@@ -19,13 +19,6 @@ from emotion_rppg.video.detectors import (
 )
 
 
-@pytest.fixture(scope="module")
-def astronaut() -> np.ndarray:
-    from skimage.data import astronaut
-
-    return np.asarray(astronaut())
-
-
 def test_the_astronaut_is_found_where_her_face_is(astronaut: np.ndarray) -> None:
     (face,) = CenterFace()(astronaut)
     assert face.score > 0.8

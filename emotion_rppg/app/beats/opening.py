@@ -63,7 +63,7 @@ def read_pulse(
     """
     pulses: Sequence[Pulse] | None = cached_waves(recording, reading, cache)
     if pulses is None:
-        pulses = reading.pulses(recording, progress)
+        pulses = reading.pulses(recording, progress, cache=cache)
         if cache is not None and reading.is_camera(recording):
             waves = [pulse for pulse in pulses if isinstance(pulse, Signal)]
             cache.put(wave_key(recording, reading), cacheable(recording, reading, waves))
