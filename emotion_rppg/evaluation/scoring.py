@@ -1,5 +1,11 @@
 """Compute scores of people from predictions of windows.
 
+A withheld window, one without a trusted pulse, has no prediction. As a class it counts as one over
+the number of classes right, what a draw among the classes is on average. Any constant in its place
+would be right more often in one class, and where pulses are missing more often in that class, the
+score would rise without any information in the pulse. Numbers and probabilities are scored over
+the predicted windows alone. The share of withheld windows belongs beside each score.
+
 A person with windows of one class only has no balanced accuracy: with one recall, a constant
 prediction would score 0 or 1 by luck. The score is NaN, ``one_class`` names the class, and
 ``accuracy`` is the share of correct windows.
@@ -82,10 +88,10 @@ def scores_of_people(
 ) -> list[dict[str, Any]]:
     """Score each tested person, for one head and target.
 
-    Scores of decisions are over all windows; those of probabilities (AUROC, ECE) over the windows
-    that were predicted, because a constant for the others would rank them by where the pulse is
-    missing. ``…_trusted`` are over windows with a trusted pulse (``coverage`` is their share),
-    ``…_good`` over windows of good quality (``good_quality`` is their share).
+    Scores of classes are over all windows (see the module for withheld ones); those of numbers
+    and of probabilities (AUROC, ECE) over the predicted windows. ``…_trusted`` are over windows
+    with a trusted pulse (``coverage`` is their share), ``…_good`` over windows of good quality
+    (``good_quality`` is their share).
 
     Parameters
     ----------
@@ -136,9 +142,9 @@ def _one_class(truth: np.ndarray, classes: Sequence[str]) -> str:
 def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
     """Compute ``CLASS_SCORES`` and accuracy; AUROC and ECE are of the second class of two."""
     truth = windows["truth"].to_numpy().astype(int)
-    scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), classes))
-    scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
     predicted = windows["has_features"].to_numpy(bool)
+    scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), predicted, classes))
+    scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
     two = classes == 2 and bool(predicted.any())
     probability = windows["p_1"].to_numpy()[predicted]
     scores["auroc"] = metrics.auroc(truth[predicted], probability) if two else float("nan")
@@ -152,11 +158,19 @@ def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> d
     }
 
 
-def _counts(truth: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
-    """Count windows by true class (row) and predicted class, (draws, classes, classes)."""
+def _counts(
+    truth: np.ndarray, guesses: np.ndarray, predicted: np.ndarray, classes: int
+) -> np.ndarray:
+    """Count windows by true class (row) and predicted class, (draws, classes, classes).
+
+    A window that is not ``predicted`` (n,) counts in equal parts as each class.
+    """
     draws = len(guesses)
-    flat = (np.arange(draws)[:, None] * classes + truth) * classes + guesses
-    return np.bincount(flat.ravel(), minlength=draws * classes**2).reshape(-1, classes, classes)
+    flat = (np.arange(draws)[:, None] * classes + truth[predicted]) * classes
+    flat = flat + guesses[:, predicted]
+    counts = np.bincount(flat.ravel(), minlength=draws * classes**2)
+    withheld = np.bincount(truth[~predicted], minlength=classes) / classes
+    return counts.reshape(-1, classes, classes) + withheld[:, None]
 
 
 def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -189,7 +203,8 @@ def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 def _number_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
     """Compute ``NUMBER_SCORES`` and the means of the true and predicted numbers."""
     del classes
-    truth, guess = windows["truth"].to_numpy(), guesses[0]
+    predicted = windows["has_features"].to_numpy(bool)
+    truth, guess = windows["truth"].to_numpy()[predicted], guesses[0][predicted]
     varies = len(np.unique(truth)) > 1
     scores = {name: getattr(metrics, name)(truth, guess) for name in NUMBER_SCORES}
     scores["ccc"] = scores["ccc"] if varies else float("nan")  # 0 however good a constant is
@@ -198,7 +213,13 @@ def _number_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> 
 
 
 def group_score(
-    truth: np.ndarray, predicted: np.ndarray, person: np.ndarray, *, classes: int, over_people: bool
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    person: np.ndarray,
+    *,
+    classes: int,
+    over_people: bool,
+    usable: np.ndarray | None = None,
 ) -> float:
     """Compute the score that is tested: mean over people of balanced accuracy (CCC of numbers).
 
@@ -213,10 +234,17 @@ def group_score(
     classes : int
         Number of classes; 0 for numbers.
     over_people : bool
+    usable : bool array (n,), optional
+        Windows with a prediction; the others count as in `scores_of_people`. Default: all.
     """
+    usable = np.ones(len(truth), dtype=bool) if usable is None else usable
+    if not classes:
+        truth, predicted, person = truth[usable], predicted[usable], person[usable]
+    if not len(truth):
+        return float("nan")
     _, first, codes = np.unique(person, return_index=True, return_inverse=True)
     if over_people:
-        values = predicted == truth if classes else predicted
+        values = np.where(usable, predicted == truth, 1 / classes) if classes else predicted
         means = np.bincount(codes, values) / np.bincount(codes)
         labels = truth[first]
         if not classes:
@@ -226,10 +254,13 @@ def group_score(
         rows = [np.flatnonzero(codes == k) for k in range(len(first))]
         ccc = [metrics.ccc(truth[r], predicted[r]) for r in rows if len(np.unique(truth[r])) > 1]
         return float(np.mean(ccc)) if ccc else float("nan")
-    flat = (codes * classes + truth.astype(int)) * classes + predicted.astype(int)
-    counts = np.bincount(flat, minlength=len(first) * classes**2).reshape(-1, classes, classes)
-    true = counts.sum(axis=2)
-    recall = np.einsum("nkk->nk", counts) / np.maximum(true, 1)
+    flat = codes * classes + truth.astype(int)
+    right = np.where(usable, predicted == truth, 1 / classes)
+    true, hits = (
+        np.bincount(flat, weights, minlength=len(first) * classes).reshape(-1, classes)
+        for weights in (None, right)
+    )
+    recall = hits / np.maximum(true, 1)
     several = (true > 0).sum(axis=1) > 1
     mean_recall = recall.sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
     return float(mean_recall[several].mean()) if several.any() else float("nan")
