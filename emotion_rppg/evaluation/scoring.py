@@ -38,7 +38,10 @@ _WHEN = ("session", "trial", "start_s", "duration_s")
 def predictions(
     table: pd.DataFrame, job: Job, task: Task, prediction: FoldPrediction
 ) -> pd.DataFrame:
-    """Tabulate one row per tested window: person, time, true and predicted class, probabilities."""
+    """Tabulate one row per tested window: person, time, true and predicted class, probabilities.
+
+    The prediction of a window without features is empty.
+    """
     import pandas as pd
 
     part = table.iloc[job.test]
@@ -61,6 +64,8 @@ def predictions(
         out[f"p_{k}"] = prediction.probabilities[:, k]
     if job.blind and job.name == RANDOM:
         out["predicted"] = random_classes(out, job.classes, seed=job.seed, draws=1)[0].astype(float)
+    empty = ["predicted", *(() if job.blind else (f"p_{k}" for k in range(job.classes)))]
+    out.loc[~out["has_features"], empty] = np.nan
     return out
 
 
@@ -143,7 +148,7 @@ def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> d
     """Compute ``CLASS_SCORES`` and accuracy; AUROC and ECE are of the second class of two."""
     truth = windows["truth"].to_numpy().astype(int)
     predicted = windows["has_features"].to_numpy(bool)
-    scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), predicted, classes))
+    scores_of_draws = scores_of_counts(_counts(truth, guesses, predicted, classes))
     scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
     two = classes == 2 and bool(predicted.any())
     probability = windows["p_1"].to_numpy()[predicted]
@@ -167,7 +172,7 @@ def _counts(
     """
     draws = len(guesses)
     flat = (np.arange(draws)[:, None] * classes + truth[predicted]) * classes
-    flat = flat + guesses[:, predicted]
+    flat = flat + guesses[:, predicted].astype(int)
     counts = np.bincount(flat.ravel(), minlength=draws * classes**2)
     withheld = np.bincount(truth[~predicted], minlength=classes) / classes
     return counts.reshape(-1, classes, classes) + withheld[:, None]

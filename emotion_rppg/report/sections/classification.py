@@ -28,11 +28,11 @@ def confusion(results: Evaluation, names: Names) -> list[Section]:
     predictions = results.predictions
     drawn = []
     for target, classes in names.items():
-        own = predictions[predictions["target"] == target]
-        if classes:
+        own = predictions[(predictions["target"] == target) & predictions["has_features"]]
+        if classes and len(own):
             counts = {h: _counts(part, len(classes)) for h, part in own.groupby("head", sort=False)}
             caption = (
-                f"{target}: number of windows of each true class (row) that were predicted as each "
+                f"{target}: number of predicted windows of each true class (row) and predicted "
                 "class (column), summed over people. Percentages are of the row; darker is more."
             )
             drawn.append((evaluation.plot_confusion(counts, classes), caption))
