@@ -76,6 +76,13 @@ def train_emotion(
     probabilities: Probabilities = "temperature",
     families: Families = "",
     extra_features: ExtraFeatures = "",
+    sources: Annotated[
+        str,
+        typer.Option(
+            help="Sources of the table to read, such as bvp,eda: lstm and cnn then have an encoder "
+            "for each source with a sequence. Default: all features, and the beats."
+        ),
+    ] = "",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -94,6 +101,7 @@ def train_emotion(
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
         options |= {"normalise": normalise, "calibration_s": calibration_s}
         options |= {"probabilities": probabilities, "extra_features": split_names(extra_features)}
+        options |= {"sources": split_names(sources)}
         chosen = split_names(families)
         arguments = {
             "table": table,
