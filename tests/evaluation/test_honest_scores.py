@@ -222,7 +222,12 @@ def test_where_pulses_are_missing_is_no_information(classes) -> None:
         ((guess == truth)[~lost].sum() + lost.sum() / classes) / n
     )
     whole = group_score(
-        truth, windows["predicted"], np.zeros(n), classes=classes, over_people=False, usable=~lost
+        truth,
+        windows["predicted"].to_numpy(),
+        np.zeros(n),
+        classes=classes,
+        over_people=False,
+        usable=~lost,
     )
     assert whole == pytest.approx(row["balanced_accuracy"])
 
@@ -248,7 +253,12 @@ def test_numbers_are_scored_where_they_are_predicted() -> None:
         assert row[name] == pytest.approx(getattr(metrics, name)(truth[~lost], guess[~lost]))
     assert row["coverage"] == pytest.approx(0.4)
     whole = group_score(
-        truth, windows["predicted"], np.zeros(200), classes=0, over_people=False, usable=~lost
+        truth,
+        windows["predicted"].to_numpy(),
+        np.zeros(200),
+        classes=0,
+        over_people=False,
+        usable=~lost,
     )
     assert whole == pytest.approx(row["ccc"])
 
