@@ -16,9 +16,9 @@ There are two sets of windows:
 - ``"shared"``: training and test consist of the windows in which *all* sources are trusted. All
   models see the same windows, so that they differ by their features alone. Tests are on these.
 - ``"all"``: every window is scored. A model is trained on the windows in which its own sources are
-  trusted. Where one of them is not, early fusion predicts the majority class (or the mean) of the
-  training people; late fusion averages the sources that are trusted, and a network with several
-  encoders predicts from the sources that are trusted.
+  trusted. Where one of them is not, early fusion predicts nothing; late fusion averages the sources
+  that are trusted, and a network with several encoders predicts from the sources that are trusted.
+  A window without a prediction counts as 1 / classes right (`evaluation.scoring`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Report sections on predicted classes: confusion, ROC, precision–recall, calibration.
 
-Curves are of the windows with a trusted pulse. A withheld window has the class share of the
-training people as its probability; where the pulse is missing more often in one class, curves of
-all windows would measure that.
+All are of the windows with a trusted pulse: a withheld window has no prediction.
 """
 
 from __future__ import annotations
