@@ -310,7 +310,7 @@ def test_subtracting_the_subject_baseline_helps_where_people_differ() -> None:
     assert mean_of(own, "logistic") > plain + 0.1
 
 
-def test_windows_without_features_score_as_the_majority_and_are_counted() -> None:
+def test_windows_without_features_count_as_chance_and_are_counted() -> None:
     table = study(6, effect=8.0)
     blind = table["subject"] == "s1"
     table.loc[blind, ["hr_bpm", "rmssd_ms"]] = np.nan
