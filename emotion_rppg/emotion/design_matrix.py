@@ -29,6 +29,7 @@ from emotion_rppg.windows import (
     PERSON,
     SCALE,
     SEQUENCE,
+    sequences_fault,
 )
 
 if TYPE_CHECKING:
@@ -416,7 +417,7 @@ def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None
             return none
         raise InputError(
             f"the table has no beat sequences (columns {SEQUENCE}…), but the model was trained "
-            "with them: extract the table with the family 'sequence'"
+            f"with them: extract the table with the family 'sequence'{sequences_fault(table)}"
         )
     from emotion_rppg.features import sequences
 
@@ -439,7 +440,7 @@ def _tokens_of_sources(
         families = [f"{kinds[c]}_sequence" if c in kinds else "sequence" for c in missing]
         raise InputError(
             f"the table lacks the sequences {', '.join(missing)}, which the model was trained "
-            f"with: extract it with the families {', '.join(families)}"
+            f"with: extract it with the families {', '.join(families)}{sequences_fault(table)}"
         )
     parts = [
         _tokens(table, [channels[k] for k in group.channels], longest=None)

@@ -15,8 +15,8 @@ import numpy as np
 from emotion_rppg._version import __version__
 from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.complete_cases import as_input_error, complete_cases, fit_head
-from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
 from emotion_rppg.emotion.deep.net import reads_sequences
+from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
 from emotion_rppg.emotion.design_matrix import (
     CONFIDENCE,
     Matrix,
@@ -31,6 +31,7 @@ from emotion_rppg.emotion.feature_ranges import Ranges
 from emotion_rppg.emotion.head_names import head_in_words
 from emotion_rppg.emotion.model_checks import check_config, check_heads, finite
 from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
+from emotion_rppg.emotion.table_checks import require_sequences
 from emotion_rppg.emotion.tasks import FIXED_OPTION, Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
@@ -148,8 +149,9 @@ class Model:
         """Predict classes and probabilities for each row; empty, with a reason, where withheld.
 
         The prediction is withheld for a window in which a signal that the features need (the pulse,
-        EDA …) is not trusted (for a network with several encoders: all of them), a window shorter than those of the training, one with fewer than half
-        of the features, and one far outside their ranges.
+        EDA …) is not trusted (all of them, for a network with several encoders), a window shorter
+        than those of the training, one with fewer than half of the features, and one far outside
+        their ranges.
 
         Parameters
         ----------
@@ -425,6 +427,7 @@ def fit_model(
         )
         for name in labels
     }
+    require_sequences(table, heads.values())
     baseline_s = calibration_s if normalise == "calibration" else None
     full = _design_matrix(table, sources, list(heads.values()), extra_features)
     inputs, reference = _minus_baseline(full, table, baseline_s)

@@ -42,8 +42,8 @@ def chosen_sources(table: pd.DataFrame, names: Sequence[str], *, least: int = 2)
     Raises
     ------
     InputError
-        Fewer than ``least`` sources, a source that the table lacks or that is trusted in no window, two
-        names of one source: all in one message.
+        Fewer than ``least`` sources, a source that the table lacks or that is trusted in no window,
+        two names of one source: all in one message.
     """
     if isinstance(names, str):
         raise InputError(f"sources is a list of names, got {names!r}: write ({names!r}, …)")

@@ -136,7 +136,7 @@ def test_a_classic_head_reads_the_columns_of_the_sources_alone(table) -> None:
 
 @pytest.mark.slow
 def test_a_table_without_the_samples_is_refused_with_the_family_to_extract(table, model) -> None:
-    with pytest.raises(InputError, match="lacks the sequences seq_eda_us.*families eda_sequence"):
+    with pytest.raises(InputError, match=r"lacks the sequences seq_eda_us.*families eda_sequence"):
         model.predict(table.drop(columns="seq_eda_us"))
 
 
@@ -146,7 +146,7 @@ def test_a_damaged_list_of_lengths_is_refused(model, tmp_path, lengths) -> None:
     folder = model.save(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "lengths": lengths}))
-    with pytest.raises(InputError, match="length|longest"):
+    with pytest.raises(InputError, match=r"length|longest"):
         load(folder)
 
 
