@@ -8,7 +8,7 @@ stay in RESULTS, and the same command continues with what is missing.
 A source whose files are not there is left out and not named in the tables.
 
 For each task: each head on all sources beside the dummies and the scores of recording quality and
-of movement alone; the same on windows with trusted signals and on those of good quality; p by
+of movement alone; the same on windows of good quality; p by
 permutation of the labels within people, Holm-corrected over the heads; then, for the first head,
 each source alone, all but one, and late fusion.
 """
@@ -97,9 +97,7 @@ def show(task: Task, table: pd.DataFrame, result: Evaluation) -> None:
         f"\n### {task.name}\n\n{people} people, {len(table)} windows of {task.length_s:g} s, "
         f"sources {', '.join(sources_of(task, table))}.\n"
     )
-    print(
-        "| head | all windows | p | windows withheld | trusted windows | windows of good quality |"
-    )
+    print("| head | score | p | withheld | of each class | windows of good quality |")
     print("|---|---|---|---|---|---|")
     for _, row in result.summary().iterrows():
         cells = [
@@ -107,7 +105,7 @@ def show(task: Task, table: pd.DataFrame, result: Evaluation) -> None:
             _score(row["mean"], row["ci_low"], row["ci_high"]),
             _number(row["p"]),
             f"{row['withheld']:.0%}" if row["withheld"] == row["withheld"] else "",
-            _number(row["mean_trusted"]),
+            str(row["withheld_of_class"]),
             _number(row["mean_good"]),
         ]
         print(f"| {' | '.join(cells)} |")

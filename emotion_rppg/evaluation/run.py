@@ -67,10 +67,9 @@ def evaluate(
     """Score heads on held-out people, beside dummies and baselines.
 
     Imputation, scaling, the head and its inner selection are fitted on the fold's training people
-    alone. A window without a trusted pulse is not trained on and has no prediction; in the score of
-    classes it counts as 1 / classes right, and numbers are scored without it
-    (`evaluation.scoring`). Scores on the trusted windows alone (``…_trusted``) and on windows of
-    good quality (``…_good``) are given as well.
+    alone. A window without a trusted pulse is not trained on and has no prediction, and no score
+    counts it (`evaluation.scoring`). Scores on windows of good quality (``…_good``) are given as
+    well.
 
     Dummies ignore the inputs. Baselines are logistic (ridge) regressions on the recording's quality
     alone (``quality_alone``) and, where there are accelerometer columns ``acc_…`` or ``motion_…``,

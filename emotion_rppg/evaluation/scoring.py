@@ -1,10 +1,9 @@
 """Compute scores of people from predictions of windows.
 
-A withheld window, one without a trusted pulse, has no prediction. As a class it counts as one over
-the number of classes right, what a draw among the classes is on average. Any constant in its place
-would be right more often in one class, and where pulses are missing more often in that class, the
-score would rise without any information in the pulse. Numbers and probabilities are scored over
-the predicted windows alone. The share of withheld windows belongs beside each score.
+A withheld window, one without a trusted pulse, has no prediction, and no score counts it. Anything
+in its place (the most common class, a draw at random) would let a score rise where pulses are
+missing more often in one class, without any information in the pulse. The shares of withheld
+windows, of all and of each class, belong beside each score.
 
 A person with windows of one class only has no balanced accuracy: with one recall, a constant
 prediction would score 0 or 1 by luck. The score is NaN, ``one_class`` names the class, and
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 CLASS_SCORES = ("balanced_accuracy", "macro_f1", "auroc", "mcc", "ece")
 NUMBER_SCORES = ("ccc", "pearson", "rmse")
+_MAIN = ("balanced_accuracy", "ccc")
 RANDOM = "stratified"  # the dummy that draws at random: its scores are means over many draws
 _WHEN = ("session", "trial", "start_s", "duration_s")
 
@@ -93,10 +93,9 @@ def scores_of_people(
 ) -> list[dict[str, Any]]:
     """Score each tested person, for one head and target.
 
-    Scores of classes are over all windows (see the module for withheld ones); those of numbers
-    and of probabilities (AUROC, ECE) over the predicted windows. ``…_trusted`` are over windows
-    with a trusted pulse (``coverage`` is their share), ``…_good`` over windows of good quality
-    (``good_quality`` is their share).
+    Scores are over the windows with a trusted pulse (``coverage`` is their share), ``…_good`` over
+    those of good quality (``good_quality`` is their share). ``withheld_of_class`` has the share of
+    withheld windows in each class, in the order of the classes.
 
     Parameters
     ----------
@@ -123,18 +122,21 @@ def scores_of_people(
             "classes": int(part["truth"].nunique()),
             "one_class": _one_class(part["truth"].to_numpy(), classes),
         }
+        if classes:
+            row["withheld_of_class"] = _withheld_of_class(part, len(classes))
         score = _class_scores if classes else _number_scores
-        row |= score(part, guesses[:, own], len(classes))
-        for name, column in (("trusted", "has_features"), ("good", "good_quality")):
-            selected = part[column].to_numpy()
-            some = score(part[selected], guesses[:, own[selected]], len(classes))
-            row |= {
-                f"{key}_{name}": some[key]
-                for key in ("balanced_accuracy", "accuracy", "ccc")
-                if key in some
-            }
+        predicted, good = (part[c].to_numpy(bool) for c in ("has_features", "good_quality"))
+        row |= score(part[predicted], guesses[:, own[predicted]], len(classes))
+        some = score(part[good], guesses[:, own[good]], len(classes))
+        row |= {f"{key}_good": some[key] for key in (*_MAIN, "accuracy") if key in some}
         rows.append(row)
     return rows
+
+
+def _withheld_of_class(windows: pd.DataFrame, classes: int) -> str:
+    """State the share of withheld windows of each class, "0.12 0.98"; "–" for a class without."""
+    lost = 1 - windows.groupby("truth")["has_features"].mean()
+    return " ".join(f"{lost[k]:.2f}" if k in lost.index else "–" for k in range(classes))
 
 
 def _one_class(truth: np.ndarray, classes: Sequence[str]) -> str:
@@ -147,13 +149,12 @@ def _one_class(truth: np.ndarray, classes: Sequence[str]) -> str:
 def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
     """Compute ``CLASS_SCORES`` and accuracy; AUROC and ECE are of the second class of two."""
     truth = windows["truth"].to_numpy().astype(int)
-    predicted = windows["has_features"].to_numpy(bool)
-    scores_of_draws = scores_of_counts(_counts(truth, guesses, predicted, classes))
+    scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), classes))
     scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
-    two = classes == 2 and bool(predicted.any())
-    probability = windows["p_1"].to_numpy()[predicted]
-    scores["auroc"] = metrics.auroc(truth[predicted], probability) if two else float("nan")
-    scores["ece"] = metrics.ece(truth[predicted], probability) if two else float("nan")
+    two = classes == 2 and len(truth) > 0
+    probability = windows["p_1"].to_numpy() if two else np.zeros(0)
+    scores["auroc"] = metrics.auroc(truth, probability) if two else float("nan")
+    scores["ece"] = metrics.ece(truth, probability) if two else float("nan")
     scores["probability_mean"] = float(probability.mean()) if two else float("nan")
     main = scores_of_draws["balanced_accuracy"]
     main = main if np.isfinite(main).all() else scores_of_draws["accuracy"]
@@ -163,19 +164,11 @@ def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> d
     }
 
 
-def _counts(
-    truth: np.ndarray, guesses: np.ndarray, predicted: np.ndarray, classes: int
-) -> np.ndarray:
-    """Count windows by true class (row) and predicted class, (draws, classes, classes).
-
-    A window that is not ``predicted`` (n,) counts in equal parts as each class.
-    """
+def _counts(truth: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
+    """Count windows by true class (row) and predicted class, (draws, classes, classes)."""
     draws = len(guesses)
-    flat = (np.arange(draws)[:, None] * classes + truth[predicted]) * classes
-    flat = flat + guesses[:, predicted].astype(int)
-    counts = np.bincount(flat.ravel(), minlength=draws * classes**2)
-    withheld = np.bincount(truth[~predicted], minlength=classes) / classes
-    return counts.reshape(-1, classes, classes) + withheld[:, None]
+    flat = (np.arange(draws)[:, None] * classes + truth) * classes + guesses
+    return np.bincount(flat.ravel(), minlength=draws * classes**2).reshape(-1, classes, classes)
 
 
 def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -208,8 +201,7 @@ def scores_of_counts(counts: np.ndarray) -> dict[str, np.ndarray]:
 def _number_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> dict[str, float]:
     """Compute ``NUMBER_SCORES`` and the means of the true and predicted numbers."""
     del classes
-    predicted = windows["has_features"].to_numpy(bool)
-    truth, guess = windows["truth"].to_numpy()[predicted], guesses[0][predicted]
+    truth, guess = windows["truth"].to_numpy(), guesses[0]
     varies = len(np.unique(truth)) > 1
     scores = {name: getattr(metrics, name)(truth, guess) for name in NUMBER_SCORES}
     scores["ccc"] = scores["ccc"] if varies else float("nan")  # 0 however good a constant is
@@ -240,16 +232,15 @@ def group_score(
         Number of classes; 0 for numbers.
     over_people : bool
     usable : bool array (n,), optional
-        Windows with a prediction; the others count as in `scores_of_people`. Default: all.
+        Windows with a prediction; the others do not count. Default: all.
     """
-    usable = np.ones(len(truth), dtype=bool) if usable is None else usable
-    if not classes:
+    if usable is not None:
         truth, predicted, person = truth[usable], predicted[usable], person[usable]
     if not len(truth):
         return float("nan")
     _, first, codes = np.unique(person, return_index=True, return_inverse=True)
     if over_people:
-        values = np.where(usable, predicted == truth, 1 / classes) if classes else predicted
+        values = predicted == truth if classes else predicted
         means = np.bincount(codes, values) / np.bincount(codes)
         labels = truth[first]
         if not classes:
@@ -259,13 +250,10 @@ def group_score(
         rows = [np.flatnonzero(codes == k) for k in range(len(first))]
         ccc = [metrics.ccc(truth[r], predicted[r]) for r in rows if len(np.unique(truth[r])) > 1]
         return float(np.mean(ccc)) if ccc else float("nan")
-    flat = codes * classes + truth.astype(int)
-    right = np.where(usable, predicted == truth, 1 / classes)
-    true, hits = (
-        np.bincount(flat, weights, minlength=len(first) * classes).reshape(-1, classes)
-        for weights in (None, right)
-    )
-    recall = hits / np.maximum(true, 1)
+    flat = (codes * classes + truth.astype(int)) * classes + predicted.astype(int)
+    counts = np.bincount(flat, minlength=len(first) * classes**2).reshape(-1, classes, classes)
+    true = counts.sum(axis=2)
+    recall = np.einsum("nkk->nk", counts) / np.maximum(true, 1)
     several = (true > 0).sum(axis=1) > 1
     mean_recall = recall.sum(axis=1) / np.maximum((true > 0).sum(axis=1), 1)
     return float(mean_recall[several].mean()) if several.any() else float("nan")

@@ -18,7 +18,7 @@ There are two sets of windows:
 - ``"all"``: every window is scored. A model is trained on the windows in which its own sources are
   trusted. Where one of them is not, early fusion predicts nothing; late fusion averages the sources
   that are trusted, and a network with several encoders predicts from the sources that are trusted.
-  A window without a prediction counts as 1 / classes right (`evaluation.scoring`).
+  A window without a prediction does not count (`evaluation.scoring`).
 """
 
 from __future__ import annotations
@@ -272,7 +272,7 @@ def late_fusion(parts: Sequence[pd.DataFrame], classes: int) -> pd.DataFrame | N
     DataFrame, or None if the head gives no probabilities.
     """
     present = np.stack([part["has_features"].to_numpy(bool) for part in parts])
-    known = present.any(axis=0)
+    known = np.asarray(present.any(axis=0))
     weight = present.astype(float)[:, :, None]
     columns = [f"p_{k}" for k in range(classes)] if classes else ["predicted"]
     values = np.stack([part[columns].to_numpy(float) for part in parts])
