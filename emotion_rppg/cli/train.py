@@ -83,17 +83,27 @@ def train_emotion(
             "for each source with a sequence. Default: all features, and the beats."
         ),
     ] = "",
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of `evaluate --out` on the same table: its scores of this head on people "
+            "left out are written in the model card."
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Fit an emotion model on the labelled windows of a feature table that have a trusted pulse.
 
-    `evaluate` measures how good such a model is on people outside the training data.
+    `evaluate` measures how good such a model is on people outside the training data; --evaluation
+    writes its scores in the model card.
 
     Example: emotion-rppg train emotion --table table.csv --target arousal --out model
     """
     with user_errors():
         from emotion_rppg.emotion.design_matrix import of_families
+        from emotion_rppg.evaluation.model_scores import with_scores
+        from emotion_rppg.evaluation.result import Evaluation
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import read_tables
         from emotion_rppg.study import fit
@@ -108,14 +118,18 @@ def train_emotion(
             "families": chosen,
             **options,
             "encoder": encoder,
+            "evaluation": evaluation,
             "seed": seed,
         }
+        results = None if evaluation is None else Evaluation.load(evaluation)
         with progress_bar("fitting"):
             rows = read_tables([table])
             rows = of_families(rows, chosen) if chosen else rows
             model = fit(rows, **options, encoder=encoder, seed=seed)
+        model = model if results is None else with_scores(model, results, head=head)
         model.save(out)
-        write_run(out, "train emotion", arguments, [table])
+        inputs = [table, *([] if evaluation is None else [evaluation])]
+        write_run(out, "train emotion", arguments, inputs)
         note = f"\n{model.note}" if model.note else ""
         print_result(f"{out}{note}", as_json, {"out": str(out), "note": model.note})
 

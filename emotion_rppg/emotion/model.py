@@ -76,6 +76,18 @@ _COPIED = (
 )
 
 
+LEFT_OUT = "on people left out, "  # beginning of the facts of an evaluation in ``training``
+_NO_SCORE = (
+    "A fit has no score. For the accuracy on new people, with an interval over people, run",
+    "`emotion-rppg evaluate` on the training table with this head, coding and normalise;",
+    "`train emotion --evaluation DIR` then writes its scores here.",
+)
+_SCORED = (
+    "The score is that of models fitted in the same way without the people who tested them. It",
+    "holds for people, sensors and situations like those of the training, and for no others.",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """Fitted heads by target, and everything that prediction and the model card need.
@@ -375,8 +387,11 @@ class Model:
             *([] if self.calibration_s is None else [f"- {NEEDS_REST}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
-            "A fit has no score. For the accuracy on new people, with an interval over people, run",
-            "`emotion-rppg evaluate` on the training table with this head, coding and normalise.",
+            *(
+                _NO_SCORE
+                if not any(name.startswith(LEFT_OUT) for name in self.training)
+                else _SCORED
+            ),
             "The prediction is an estimate from the pulse, not what the person feels.",
             "Not a medical device. Not for decisions about a person; in the European Union, not",
             "for workplaces and schools (Regulation (EU) 2024/1689, Article 5(1)(f)).",
@@ -478,8 +493,10 @@ def fit_model(
             table[training],
             {name: y[training] for name, y in labels.items()},
             classes,
+            coding=coding,
             normalise=normalise,
             seed=seed,
+            **({"extra features": ", ".join(extra_features)} if len(extra_features) else {}),
             **({"sources": ", ".join(sources)} if len(sources) else {}),
         ),
     )

@@ -53,7 +53,7 @@ _REQUIRED_COLUMNS = {
 }
 _TYPES: dict[str, type] = {  # of columns in the CSV files; all others are float
     **dict.fromkeys(("target", "coding", "split", "normalise", "probabilities"), str),
-    **dict.fromkeys(("head", "subject", "chosen", "one_class"), str),
+    **dict.fromkeys(("head", "subject", "chosen", "one_class", "withheld_of_class"), str),
     **dict.fromkeys(("test", "group", "reason", "recording", "method"), str),
     **dict.fromkeys(("windows", "fusion", "sources"), str),
     **dict.fromkeys(("checkpoint", "trained_on", "licence"), str),
