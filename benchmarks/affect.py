@@ -8,8 +8,9 @@ stay in RESULTS, and the same command continues with what is missing.
 A source whose files are not there is left out and not named in the tables.
 
 For each task: each head on all sources beside the dummies and the scores of recording quality and
-of movement alone; the same on windows with trusted signals and on those of good quality; p by
-permutation of the labels within people; then each source alone, all but one, and late fusion.
+of movement alone; the same on windows of good quality; p by
+permutation of the labels within people, Holm-corrected over the heads; then, for the first head,
+each source alone, all but one, and late fusion.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from emotion_rppg.datasets import find
 from emotion_rppg.evaluation.result import Evaluation
 from emotion_rppg.runtime.tables import write_table
 
-HEADS = "logistic"
+HEADS = "logistic,lda,svm,forest,boosting,mlp,lstm"
 PULSE_FAMILIES = ("hrv", "morphology", "sequence")
 
 
@@ -76,28 +77,27 @@ def sources_of(task: Task, table: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def evaluation_of(task: Task, table: pd.DataFrame, heads: list[str], out: Path) -> Evaluation:
-    """Evaluate a task, or read the evaluation of an earlier run."""
-    folder = out / f"{task.name}-{'-'.join(heads)}"
+def evaluation_of(
+    task: Task, table: pd.DataFrame, heads: list[str], out: Path, *, sources: bool = False
+) -> Evaluation:
+    """Evaluate a task, or read the evaluation of an earlier run; with ``sources`` compare these."""
+    folder = out / f"{task.name}-{'-'.join(heads)}{'-sources' if sources else ''}"
     if not folder.exists():
         options = {} if task.coding is None else {"coding": task.coding}
-        sources = sources_of(task, table)
-        if len(sources) > 1:
-            options["sources"] = sources
+        if sources:
+            options |= {"sources": sources_of(task, table), "permutations": 0}
         evaluate(table, target=task.target, heads=heads, **options).save(folder)
     return Evaluation.load(folder)
 
 
 def show(task: Task, table: pd.DataFrame, result: Evaluation) -> None:
-    """Print the tables of one task."""
+    """Print the scores of the heads of one task."""
     people = table["subject"].nunique()
     print(
         f"\n### {task.name}\n\n{people} people, {len(table)} windows of {task.length_s:g} s, "
         f"sources {', '.join(sources_of(task, table))}.\n"
     )
-    print(
-        "| head | all windows | p | windows withheld | trusted windows | windows of good quality |"
-    )
+    print("| head | score | p | withheld | of each class | windows of good quality |")
     print("|---|---|---|---|---|---|")
     for _, row in result.summary().iterrows():
         cells = [
@@ -105,12 +105,14 @@ def show(task: Task, table: pd.DataFrame, result: Evaluation) -> None:
             _score(row["mean"], row["ci_low"], row["ci_high"]),
             _number(row["p"]),
             f"{row['withheld']:.0%}" if row["withheld"] == row["withheld"] else "",
-            _number(row["mean_trusted"]),
+            str(row["withheld_of_class"]),
             _number(row["mean_good"]),
         ]
         print(f"| {' | '.join(cells)} |")
-    if not result.settings.sources:
-        return
+
+
+def show_sources(result: Evaluation) -> None:
+    """Print the scores on each set of sources, and what each source adds."""
     print("\n| head | sources | fusion | shared windows | all windows | predicted |")
     print("|---|---|---|---|---|---|")
     keys = ["head", "sources", "fusion"]
@@ -160,7 +162,10 @@ def main() -> None:
             print(f"\n### {name}\n\nnot measured: {options.data / task.folder} is missing")
             continue
         table = table_of(task, options.data, options.out)
-        show(task, table, evaluation_of(task, table, options.heads.split(","), options.out))
+        heads = options.heads.split(",")
+        show(task, table, evaluation_of(task, table, heads, options.out))
+        if len(sources_of(task, table)) > 1:
+            show_sources(evaluation_of(task, table, heads[:1], options.out, sources=True))
 
 
 if __name__ == "__main__":

@@ -38,11 +38,18 @@ FACE_PLACE = ("face_x", "face_y")  # with face="all": where in the picture; afte
 # in windows of a recording whose beats a person corrected (`emotion-rppg beats`)
 EDITED_BEATS, EDITED_NOISE_S, EDITED_BY = "edited_beats", "edited_noise_s", "edited_by"
 LABEL, SCALE, SEQUENCE, EMBEDDING = "label_", "scale_", "seq_", "emb_"  # column prefixes
+SEQUENCES_FAULT = "sequences_fault"  # in ``attrs`` of a table: why its sequences are not there
 PARTICIPANT = "participant_"  # prefix of columns on the person, such as participant_age
 BEATS = "seq_ibi_ms"  # column of the beat sequences; other signals have sequences as well
 OUTSIDE = "joined_"  # prefix of columns joined from files of other programs
 MAX_WINDOWS = 100_000  # of one recording: a day with a new window every second
 OK = "ok"  # the ``reason`` of a window whose pulse is trusted
+
+
+def sequences_fault(table: pd.DataFrame) -> str:
+    """Explain why the sequences of a table could not be read, ``"; …"``; empty if they could."""
+    fault = table.attrs.get(SEQUENCES_FAULT, "")
+    return f"; {fault}" if fault else ""
 
 
 def trusted(table: pd.DataFrame) -> np.ndarray:

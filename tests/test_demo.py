@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import pytest
 
-from emotion_rppg import demo, load
+from emotion_rppg import demo, load, read_table
 from emotion_rppg.emotion import DUMMIES
 from emotion_rppg.evaluation.plans import QUALITY_ALONE
 from emotion_rppg.pulse import DEFAULT_METHOD
@@ -32,7 +32,7 @@ def test_the_demo_writes_all_its_outputs(tmp_path, monkeypatch) -> None:
     html = (out / "report.html").read_text(encoding="utf-8")
     assert html.count("<img") == 6
     assert "no evidence about real people" in html
-    table = pd.read_csv(out / "table.csv")
+    table = read_table(out / "table.csv")
     assert {"hr_bpm", "rmssd_ms", "seq_ibi_ms", "emb_000", "label_arousal"} <= set(table)
     assert set(table["method"]) == {DEFAULT_METHOD}
     assert set(table["network"]) == {"bundled"}

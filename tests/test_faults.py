@@ -48,7 +48,7 @@ def folder(tmp_path_factory) -> Path:
     return write_study(place, people=4, trials=3, duration_s=60.0, video=False)
 
 
-WRITTEN = ["run.json", "t.columns.md", "t.csv", "t.extraction.json"]
+WRITTEN = ["run.json", "t.columns.md", "t.csv", "t.extraction.json", "t.sequences.parquet"]
 
 
 @pytest.fixture(scope="module")

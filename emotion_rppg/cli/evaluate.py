@@ -357,7 +357,6 @@ def _summary_text(means: pd.DataFrame) -> str:
         "ci_low": "ci_low",
         "ci_high": "ci_high",
         "p": "p",
-        "mean_trusted": "trusted",
         "mean_good": "good quality",
     }
     present = [name for name in columns if name in means and means[name].notna().any()]

@@ -76,17 +76,34 @@ def train_emotion(
     probabilities: Probabilities = "temperature",
     families: Families = "",
     extra_features: ExtraFeatures = "",
+    sources: Annotated[
+        str,
+        typer.Option(
+            help="Sources of the table to read, such as bvp,eda: lstm and cnn then have an encoder "
+            "for each source with a sequence. Default: all features, and the beats."
+        ),
+    ] = "",
+    evaluation: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of `evaluate --out` on the same table: its scores of this head on people "
+            "left out are written in the model card."
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Fit an emotion model on the labelled windows of a feature table that have a trusted pulse.
 
-    `evaluate` measures how good such a model is on people outside the training data.
+    `evaluate` measures how good such a model is on people outside the training data; --evaluation
+    writes its scores in the model card.
 
     Example: emotion-rppg train emotion --table table.csv --target arousal --out model
     """
     with user_errors():
         from emotion_rppg.emotion.design_matrix import of_families
+        from emotion_rppg.evaluation.model_scores import with_scores
+        from emotion_rppg.evaluation.result import Evaluation
         from emotion_rppg.features.trust import closing_line, reasons_in
         from emotion_rppg.runtime.provenance import write_run
         from emotion_rppg.runtime.tables import read_tables
@@ -95,20 +112,25 @@ def train_emotion(
         options: dict[str, Any] = {"target": target, "head": head, "coding": coding}
         options |= {"normalise": normalise, "calibration_s": calibration_s}
         options |= {"probabilities": probabilities, "extra_features": split_names(extra_features)}
+        options |= {"sources": split_names(sources)}
         chosen = split_names(families)
         arguments = {
             "table": table,
             "families": chosen,
             **options,
             "encoder": encoder,
+            "evaluation": evaluation,
             "seed": seed,
         }
+        results = None if evaluation is None else Evaluation.load(evaluation)
         with progress_bar("fitting"):
             rows = read_tables([table])
             rows = of_families(rows, chosen) if chosen else rows
             model = fit(rows, **options, encoder=encoder, seed=seed)
+        model = model if results is None else with_scores(model, results, head=head)
         model.save(out)
-        write_run(out, "train emotion", arguments, [table])
+        inputs = [table, *([] if evaluation is None else [evaluation])]
+        write_run(out, "train emotion", arguments, inputs)
         note = f"\n{model.note}" if model.note else ""
         closing = closing_line(reasons_in(rows), len(rows), "window")
         print_result(f"{out}{note}\n{closing}", as_json, {"out": str(out), "note": model.note})

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from emotion_rppg.emotion.design_matrix import (
+    MIN_PRESENT,
     Matrix,
     lengths_of,
     of_one_length,
@@ -24,8 +25,6 @@ from emotion_rppg.emotion.design_matrix import (
     with_layout,
 )
 from emotion_rppg.errors import InputError
-
-MIN_PRESENT = 0.9  # least share of each class's training windows with all selected columns
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ when it is named.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from emotion_rppg.windows import (
     PERSON,
     SCALE,
     SEQUENCE,
+    sequences_fault,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 NOT_FEATURES = (*IDENTITY, *OF_EVENT, PERSON, *FACE_PLACE, "encoder", "encoder_trained_on")
 ABLATIONS = ("quality", "sequence", "embedding")
 MAX_LENGTH_RATIO = 1.1  # longest over shortest window, above which a warning is logged
+MIN_PRESENT = 0.9  # least share of windows with all selected columns, or with a sequence's length
 CONFIDENCE = "seq_confidence"  # column of the token channel "confidence"
 
 
@@ -96,6 +98,30 @@ def token_groups(channels: Sequence[str]) -> list[TokenGroup]:
     for number, name in enumerate(channels):
         groups.setdefault("beats" if name in CHANNELS else name, []).append(number)
     return [TokenGroup(name, tuple(numbers)) for name, numbers in groups.items()]
+
+
+def token_columns(channels: Iterable[str]) -> tuple[str, ...]:
+    """List the columns that token channels are read from, one for each source.
+
+    Examples
+    --------
+    >>> token_columns(["ibi_ms", "difference_ms", "eda_us"])
+    ('seq_confidence', 'seq_eda_us')
+    """
+    groups = token_groups(list(channels))
+    return tuple(CONFIDENCE if g.name == "beats" else SEQUENCE + g.name for g in groups)
+
+
+def source_channels(table: pd.DataFrame, kinds: Iterable[str], *, confidence: bool) -> list[str]:
+    """List the token channels of those kinds of signal in a table: of beats, then of sensors."""
+    from emotion_rppg.features.family import PULSE
+    from emotion_rppg.features.sensor_sequences import COLUMN_OF
+
+    kinds = list(kinds)
+    beats = PULSE in kinds and BEATS in table.columns
+    columns = [COLUMN_OF[kind][0] for kind in kinds if kind in COLUMN_OF]
+    sensors = [c.removeprefix(SEQUENCE) for c in columns if c in table.columns]
+    return [*(_channels(confidence=confidence) if beats else ()), *sensors]
 
 
 def feature_names(
@@ -204,6 +230,7 @@ def matrix(
     names: Sequence[str] | None = None,
     channels: Sequence[str] | None = None,
     longest: int | None = None,
+    lengths: Sequence[int] = (),
 ) -> Matrix:
     """Convert the features and beat tokens of a table to one float array.
 
@@ -222,7 +249,11 @@ def matrix(
     names, channels, longest : optional
         ``names``, ``channels`` and ``longest`` of the training matrix: exactly those columns and
         that number of tokens are selected. Longer sequences are cut after ``longest`` tokens,
-        shorter ones are extended by reflection (`of_one_length`).
+        shorter ones are extended by reflection (`of_one_length`). ``channels`` may include those of
+        sensors (`source_channels`); the tokens of each source then have a length of their own.
+    lengths : sequence of int
+        Number of tokens of each source of ``channels`` (`token_groups`), as in the training.
+        Default: the number that nine of ten of its windows reach.
 
     Raises
     ------
@@ -252,7 +283,10 @@ def matrix(
         confidence = CONFIDENCE in extra_features and "quality" not in ablate
         channels = _channels(confidence=confidence or names is not None)
     features = np.column_stack([_numbers(table, name) for name in chosen])
-    tokens = _tokens(table, channels, longest=0 if "sequence" in ablate else longest)
+    if set(channels) - set(_channels(confidence=True)):
+        tokens = _tokens_of_sources(table, channels, lengths)
+    else:
+        tokens = _tokens(table, channels, longest=0 if "sequence" in ablate else longest)
     used = tuple(channels) if tokens.shape[1] else ()
     return Matrix(
         np.hstack([features, tokens.reshape(len(table), tokens.shape[1] * tokens.shape[2])]),
@@ -272,7 +306,7 @@ def trusted_rows(table: pd.DataFrame, inputs: Matrix) -> np.ndarray:
     from emotion_rppg.features.family import PULSE
     from emotion_rppg.features.trust import kind_trusted
 
-    columns = inputs.names if inputs.longest == 0 else (*inputs.names, CONFIDENCE)
+    columns = (*inputs.names, *(token_columns(inputs.channels) if inputs.longest else ()))
     by_kind = {kind: kind_trusted(table, kind) for kind in kinds_of_columns(columns) or (PULSE,)}
     present = {kind: rows for kind, rows in by_kind.items() if rows.any()} or by_kind
     together = np.all(list(present.values()), axis=0)
@@ -383,7 +417,7 @@ def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None
             return none
         raise InputError(
             f"the table has no beat sequences (columns {SEQUENCE}…), but the model was trained "
-            "with them: extract the table with the family 'sequence'"
+            f"with them: extract the table with the family 'sequence'{sequences_fault(table)}"
         )
     from emotion_rppg.features import sequences
 
@@ -391,6 +425,61 @@ def _tokens(table: pd.DataFrame, channels: Sequence[str], *, longest: int | None
     tokens = tokens[:, :, [sequences.CHANNELS.index(name) for name in channels]]
     tokens = _fill_holes(np.where(np.isfinite(tokens), tokens, np.nan))
     return tokens if longest is None else of_one_length(tokens, longest)
+
+
+def _tokens_of_sources(
+    table: pd.DataFrame, channels: Sequence[str], lengths: Sequence[int]
+) -> np.ndarray:
+    """Return the tokens of beats and sensors side by side, (n, longest, channels)."""
+    from emotion_rppg.features import sensor_sequences
+
+    groups = token_groups(channels)
+    kinds = {column: kind for kind, (column, _) in sensor_sequences.COLUMN_OF.items()}
+    missing = [c for c in token_columns(channels) if c not in table.columns]
+    if missing:
+        families = [f"{kinds[c]}_sequence" if c in kinds else "sequence" for c in missing]
+        raise InputError(
+            f"the table lacks the sequences {', '.join(missing)}, which the model was trained "
+            f"with: extract it with the families {', '.join(families)}{sequences_fault(table)}"
+        )
+    parts = [
+        _tokens(table, [channels[k] for k in group.channels], longest=None)
+        if group.name == "beats"
+        else sensor_sequences.tokens(table, kinds[SEQUENCE + group.name])
+        for group in groups
+    ]
+    return side_by_side(parts, lengths)
+
+
+def side_by_side(parts: Sequence[np.ndarray], lengths: Sequence[int] = ()) -> np.ndarray:
+    """Join the tokens of several sources, (n, any, channels) each, to (n, longest, channels).
+
+    Each source is brought to one length (`of_one_length`), so that the number of its tokens carries
+    no information: that of ``lengths``, or the one that nine of ten of its windows reach. A source
+    without tokens in a row is NaN there; shorter sources are padded with NaN at the end.
+    """
+    wanted = lengths or [_common_length(tokens) for tokens in parts]
+    fixed = [of_one_length(t, length) for t, length in zip(parts, wanted, strict=True)]
+    longest = max(wanted, default=0)
+    padded = [
+        np.pad(tokens, ((0, 0), (0, longest - tokens.shape[1]), (0, 0)), constant_values=np.nan)
+        for tokens in fixed
+    ]
+    return np.concatenate(padded, axis=2)
+
+
+def lengths_of_sources(inputs: Matrix) -> tuple[int, ...]:
+    """Return the number of tokens of each source of a matrix, in the order of `token_groups`."""
+    groups = token_groups(inputs.channels)
+    each = (lengths_of(inputs.tokens[:, :, list(group.channels)]) for group in groups)
+    return tuple(int(lengths.max(initial=0)) for lengths in each)
+
+
+def _common_length(tokens: np.ndarray) -> int:
+    """Return the number of tokens that nine of ten rows with tokens reach; 0 without tokens."""
+    lengths = lengths_of(tokens)
+    known = lengths[lengths > 0]
+    return int(np.quantile(known, 1 - MIN_PRESENT, method="lower")) if len(known) else 0
 
 
 def _fill_holes(tokens: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from emotion_rppg.emotion.design_matrix import token_groups
+
 _NAMES = {
     "LogisticRegression": "logistic regression",
     "LinearDiscriminantAnalysis": "linear discriminant analysis",
@@ -38,7 +40,9 @@ def head_in_words(head: Any) -> str:
     if hasattr(head, "reads") and hasattr(head, "cell"):
         if head.reads == "features":
             return "multilayer perceptron on features"
-        read = "beats" if head.reads == "beats" else "beats and features"
+        groups = token_groups(head.channels.split(",")) if head.channels else []
+        read = ", ".join(group.name for group in groups) or "beats"
+        read = read if head.reads == "beats" else f"{read} and features"
         several = ", for several targets" if hasattr(head, "several_targets") else ""
         return f"{_CELLS.get(head.cell, head.cell)} on {read}{several}"
     name = type(head).__name__

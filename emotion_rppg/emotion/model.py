@@ -14,18 +14,30 @@ import numpy as np
 from emotion_rppg._version import __version__
 from emotion_rppg.emotion.calibration import PROBABILITIES, with_probabilities
 from emotion_rppg.emotion.complete_cases import as_input_error, complete_cases, fit_head
+from emotion_rppg.emotion.deep.net import reads_sequences
 from emotion_rppg.emotion.deep.pretrained_encoder import load_encoder, pretrained_encoders_of
-from emotion_rppg.emotion.design_matrix import CONFIDENCE, Matrix, matrix, trusted_rows
+from emotion_rppg.emotion.design_matrix import (
+    CONFIDENCE,
+    Matrix,
+    lengths_of_sources,
+    matrix,
+    source_channels,
+    token_columns,
+    token_groups,
+    trusted_rows,
+)
 from emotion_rppg.emotion.feature_ranges import Ranges
 from emotion_rppg.emotion.head_names import head_in_words
 from emotion_rppg.emotion.model_checks import check_config, check_heads, finite
 from emotion_rppg.emotion.subject_baseline import CALIBRATION_S, baseline_of, minus_first_minutes
+from emotion_rppg.emotion.table_checks import require_sequences
 from emotion_rppg.emotion.tasks import FIXED_OPTION, Task, class_names, code, other_targets
 from emotion_rppg.errors import InputError
 from emotion_rppg.extraction import Extraction, NotStored
 from emotion_rppg.features import kinds_of_columns
 from emotion_rppg.features.family import PULSE
 from emotion_rppg.features.sensors import name_of, reason_column
+from emotion_rppg.features.sources import chosen_sources, of_sources
 from emotion_rppg.features.trust import kind_trusted
 from emotion_rppg.runtime.atomic_files import CARD, CONFIG, atomic_folder, write_json
 from emotion_rppg.runtime.config_checks import people_in
@@ -64,6 +76,18 @@ _COPIED = (
 )
 
 
+LEFT_OUT = "on people left out, "  # beginning of the facts of an evaluation in ``training``
+_NO_SCORE = (
+    "A fit has no score. For the accuracy on new people, with an interval over people, run",
+    "`emotion-rppg evaluate` on the training table with this head, coding and normalise;",
+    "`train emotion --evaluation DIR` then writes its scores here.",
+)
+_SCORED = (
+    "The score is that of models fitted in the same way without the people who tested them. It",
+    "holds for people, sensors and situations like those of the training, and for no others.",
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """Fitted heads by target, and everything that prediction and the model card need.
@@ -78,6 +102,8 @@ class Model:
         Coding of each target, as a sentence.
     names, channels, longest :
         Feature columns, token channels and number of tokens that the heads read.
+    lengths : tuple of int
+        Number of tokens of each source of ``channels``; empty where these are beats alone.
     made_from : dict
         Facts from the columns of the training table: ``method, source, network, encoder,
         length_s``.
@@ -111,6 +137,7 @@ class Model:
     calibration_s: float | None = None
     probabilities: str = "own"
     channels: tuple[str, ...] | None = None
+    lengths: tuple[int, ...] = ()
     ranges: Ranges | None = None
     extraction: Extraction | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
@@ -134,8 +161,9 @@ class Model:
         """Predict classes and probabilities for each row; empty, with a reason, where withheld.
 
         The prediction is withheld for a window in which a signal that the features need (the pulse,
-        EDA …) is not trusted, a window shorter than those of the training, one with fewer than half
-        of the features, and one far outside their ranges.
+        EDA …) is not trusted (all of them, for a network with several encoders), a window shorter
+        than those of the training, one with fewer than half of the features, and one far outside
+        their ranges.
 
         Parameters
         ----------
@@ -191,7 +219,13 @@ class Model:
         )
 
     def _inputs(self, table: pd.DataFrame) -> Matrix:
-        return matrix(table, names=self.names, channels=self.channels, longest=self.longest)
+        return matrix(
+            table,
+            names=self.names,
+            channels=self.channels,
+            longest=self.longest,
+            lengths=self.lengths,
+        )
 
     def _subject_baseline(self, table: pd.DataFrame, rest: pd.DataFrame | None) -> np.ndarray:
         """Return the subject baseline of each row, (n, columns); zeros if the model has none."""
@@ -236,7 +270,7 @@ class Model:
         if self.ranges is not None:
             outside = self.ranges.reasons(features, self.names)
         reasons = []
-        untrusted = self._untrusted(table)
+        untrusted, expected = self._untrusted(table), self._expected(table)
         for row, length_s in zip(range(len(table)), table["duration_s"], strict=True):
             cause = recorded.iloc[row]
             cause = "" if not isinstance(cause, str) or cause == OK else cause
@@ -247,9 +281,9 @@ class Model:
                 )
             elif untrusted[row]:
                 reasons.append(untrusted[row])
-            elif 2 * measured[row] < len(self.names):
+            elif 2 * measured[row] < expected[row]:
                 reasons.append(
-                    f"only {measured[row]} of the {len(self.names)} features of the model could be "
+                    f"only {measured[row]} of the {expected[row]} features of the model could be "
                     f"measured{f': {cause}' if cause else ''}"
                 )
             else:
@@ -258,21 +292,36 @@ class Model:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of signal that its features need: a window needs all of them for a prediction."""
-        tokens = (CONFIDENCE,) if self.longest else ()
-        return kinds_of_columns([*self.names, *tokens]) or (PULSE,)
+        """Kinds of signal that it reads: a window needs all of them, or one if `any_source`."""
+        tokens = (CONFIDENCE,) if self.channels is None else token_columns(self.channels)
+        return kinds_of_columns([*self.names, *(tokens if self.longest else ())]) or (PULSE,)
+
+    @property
+    def any_source(self) -> bool:
+        """Whether one trusted source is enough: its networks have an encoder for each source."""
+        return len(token_groups(self.channels or ())) > 1
+
+    def _expected(self, table: pd.DataFrame) -> np.ndarray:
+        """Count the features that each row can have: those of its trusted sources."""
+        if not self.any_source:
+            return np.full(len(table), len(self.names))
+        of_all = np.ones(len(table), dtype=bool)
+        trusted = {kind: kind_trusted(table, kind) for kind in self.kinds}
+        needed = ([trusted[kind] for kind in kinds_of_columns([name])] for name in self.names)
+        return np.sum([np.all([of_all, *each], axis=0) for each in needed], axis=0)
 
     def _untrusted(self, table: pd.DataFrame) -> list[str]:
         """Say for each row which signals are not trusted and why; an empty text if all are."""
-        parts = []
-        for kind in self.kinds:
+        parts, trusted = [], [kind_trusted(table, kind) for kind in self.kinds]
+        enough = np.any(trusted, axis=0) if self.any_source else np.all(trusted, axis=0)
+        for kind, own in zip(self.kinds, trusted, strict=True):
             usual = NO_PULSE if kind == PULSE else f"no trusted {name_of(kind)} in this window"
             about = f"{name_of(kind)}: " if kind != PULSE and len(self.kinds) > 1 else ""
             texts = [
                 about + text if isinstance(text, str) and text not in ("", OK) else usual
                 for text in _recorded(table, reason_column(kind))
             ]
-            parts.append(np.where(kind_trusted(table, kind), "", texts))
+            parts.append(np.where(own | enough, "", texts))
         return ["; ".join(filter(None, row)) for row in zip(*parts, strict=True)]
 
     def save(self, folder: str | Path) -> Path:
@@ -298,6 +347,7 @@ class Model:
             "features": list(self.names),
             "channels": None if self.channels is None else list(self.channels),
             "longest": self.longest,
+            "lengths": list(self.lengths),
             "ranges": None if self.ranges is None else self.ranges.to_dict(),
             "made_from": self.made_from,
             "extraction": None if self.extraction is None else self.extraction.to_dict(),
@@ -324,7 +374,8 @@ class Model:
             f"- Heads: {', '.join(f'{t}: {head_in_words(h)}' for t, h in self.heads.items())}",
             f"- Probabilities: {self.probabilities} ({PROBABILITIES[self.probabilities]})",
             f"- Features: {', '.join(self.names)}",
-            f"- Withholds the prediction of a window without {_listed_kinds(self.kinds)}"
+            "- Withholds the prediction of a window without "
+            f"{_listed_kinds(self.kinds, any_source=self.any_source)}"
             + (
                 "" if self.ranges is None else ", or far outside the training range of the features"
             ),
@@ -336,8 +387,11 @@ class Model:
             *([] if self.calibration_s is None else [f"- {NEEDS_REST}"]),
             f"- Made with emotion_rppg {__version__}",
             "",
-            "A fit has no score. For the accuracy on new people, with an interval over people, run",
-            "`emotion-rppg evaluate` on the training table with this head, coding and normalise.",
+            *(
+                _NO_SCORE
+                if not any(name.startswith(LEFT_OUT) for name in self.training)
+                else _SCORED
+            ),
             "The prediction is an estimate from the pulse, not what the person feels.",
             "Not a medical device. Not for decisions about a person; in the European Union, not",
             "for workplaces and schools (Regulation (EU) 2024/1689, Article 5(1)(f)).",
@@ -367,6 +421,7 @@ def fit_model(
     calibration_s: float = CALIBRATION_S,
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
+    sources: Sequence[str] = (),
     extraction: Extraction | None = None,
     seed: int = 0,
 ) -> Model:
@@ -387,8 +442,9 @@ def fit_model(
         )
         for name in labels
     }
+    require_sequences(table, heads.values())
     baseline_s = calibration_s if normalise == "calibration" else None
-    full = matrix(table, extra_features=extra_features)
+    full = _design_matrix(table, sources, list(heads.values()), extra_features)
     inputs, reference = _minus_baseline(full, table, baseline_s)
     trusted = trusted_rows(table, full)
     usable = trusted & np.isfinite(inputs.X[:, : inputs.n_features]).any(axis=1)
@@ -424,6 +480,7 @@ def fit_model(
         names=layout.names,
         channels=layout.channels,
         longest=layout.longest,
+        lengths=_source_lengths(raw),
         ranges=Ranges.of(raw.X[in_range, : raw.n_features], people(table)[in_range].to_numpy()),
         made_from=_made_from(table),
         trained_on=trained_on,
@@ -436,10 +493,32 @@ def fit_model(
             table[training],
             {name: y[training] for name, y in labels.items()},
             classes,
+            coding=coding,
             normalise=normalise,
             seed=seed,
+            **({"extra features": ", ".join(extra_features)} if len(extra_features) else {}),
+            **({"sources": ", ".join(sources)} if len(sources) else {}),
         ),
     )
+
+
+def _design_matrix(
+    table: pd.DataFrame, sources: Sequence[str], heads: Sequence[Any], extra: Sequence[str]
+) -> Matrix:
+    """Build the features of some sources, with the sequence of each for networks that read them."""
+    if not len(sources):
+        return matrix(table, extra_features=extra)
+    kinds = chosen_sources(table, sources, least=1).values()
+    used = of_sources(table, kinds)
+    channels = source_channels(used, kinds, confidence=CONFIDENCE in extra)
+    joint = channels if all(map(reads_sequences, heads)) else None
+    return matrix(used, extra_features=extra, channels=joint)
+
+
+def _source_lengths(inputs: Matrix) -> tuple[int, ...]:
+    """Return the number of tokens of each source; empty where they are beats alone, or none."""
+    names = {group.name for group in token_groups(inputs.channels)}
+    return lengths_of_sources(inputs) if names - {"beats"} else ()
 
 
 def _training_facts(
@@ -465,10 +544,10 @@ def _recorded(table: pd.DataFrame, column: str) -> pd.Series:
     return table[column] if column in table else pd.Series("", index=table.index)
 
 
-def _listed_kinds(kinds: Sequence[str]) -> str:
-    """List kinds of signal as words: "a trusted pulse and trusted EDA"."""
+def _listed_kinds(kinds: Sequence[str], *, any_source: bool) -> str:
+    """List kinds of signal as words: "a trusted pulse and trusted EDA", or "any of" them."""
     words = ["a trusted pulse" if k == PULSE else f"trusted {name_of(k)}" for k in kinds]
-    return " and ".join(words)
+    return f"any of {', '.join(words)}" if any_source else " and ".join(words)
 
 
 def _encoder_of(encoder: Any, extraction: Extraction | None) -> Pretrained | None:
@@ -596,6 +675,7 @@ def load_model(folder: str | Path) -> Model:
             channels=None if (channels := config.get("channels")) is None else tuple(channels),
             ranges=None if (ranges := config.get("ranges")) is None else Ranges.from_dict(ranges),
             longest=int(config["longest"]),
+            lengths=tuple(config.get("lengths", ())),
             made_from=config["made_from"],
             extraction=_extraction_in(config),
             trained_on=config["trained_on"],

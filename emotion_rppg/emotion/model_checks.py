@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from emotion_rppg.emotion.calibration import PROBABILITIES
+from emotion_rppg.emotion.design_matrix import token_groups
 from emotion_rppg.errors import InputError
 from emotion_rppg.runtime.config_checks import (
     Rule,
@@ -36,6 +37,15 @@ _RULES = {
     "features": texts(),
     "channels": or_null(texts(64)),
     "longest": integer(0, MAX_TOKENS),
+    "lengths": Rule(
+        "a list of at most 64 numbers of tokens",
+        lambda value: (
+            isinstance(value, list)
+            and len(value) <= 64
+            and all(type(n) is int and 0 <= n <= MAX_TOKENS for n in value)
+        ),
+        optional=True,
+    ),
     "ranges": or_null(mapping()),
     "made_from": mapping(),
     "extraction": or_null(mapping()),
@@ -82,6 +92,11 @@ def check_heads(model: Model, where: str) -> None:
     """
     if model.ranges is not None:
         check_width(where, "ranges", len(model.ranges.low), len(model.names))
+    if model.lengths and max(model.lengths) != model.longest:
+        check_width(where, "the longest sequence", max(model.lengths), model.longest)
+    groups = token_groups(model.channels or ())
+    if model.lengths or {group.name for group in groups} - {"beats"}:
+        check_width(where, "lengths", len(model.lengths), len(groups))
     channels = 0 if model.channels is None else len(model.channels)
     for target, head in model.heads.items():
         if model.channels is not None or not model.longest:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.windows import EVENT, EVENT_NUMBER, LABEL, PERSON, SCALE, people
+from emotion_rppg.windows import EVENT, EVENT_NUMBER, LABEL, PERSON, SCALE, SEQUENCES_FAULT, people
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,22 @@ _ROW_KEY = (
     *("source", "method", "network"),
 )
 _SHOWN = 4  # names that a message lists
+
+
+def require_sequences(table: pd.DataFrame, heads: Iterable[Any]) -> None:
+    """Refuse heads that read sequences where those of the table could not be read.
+
+    Raises
+    ------
+    InputError
+        The file with the sequences of a CSV is missing, damaged or that of another table.
+    """
+    from emotion_rppg.emotion.deep.net import reads_sequences
+
+    fault = table.attrs.get(SEQUENCES_FAULT)
+    parts = (part for head in heads for part in (head, *head.get_params().values()))
+    if fault and any(map(reads_sequences, parts)):
+        raise InputError(f"a network on sequences cannot be fitted: {fault}")
 
 
 def checked_table(

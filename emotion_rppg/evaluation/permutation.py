@@ -256,7 +256,12 @@ def _score_of(jobs: list[Job], y: np.ndarray, over_people: bool) -> float:
     predicted = np.concatenate([run_job(replace(job, y=y)).predicted for job in jobs])
     first = jobs[0]
     return group_score(
-        y[rows], predicted, first.groups[rows], classes=first.classes, over_people=over_people
+        y[rows],
+        predicted,
+        first.groups[rows],
+        classes=first.classes,
+        over_people=over_people,
+        usable=first.usable[rows],
     )
 
 
@@ -287,7 +292,11 @@ def forward_test(
         permute = permuter(job.y[job.test], own, over_people=over_people)
         draw = np.random.default_rng([seed, number])
         labels = (permute(draw) for _ in range(FORWARD_PERMUTATIONS))
-        options: dict[str, Any] = {"classes": job.classes, "over_people": over_people}
+        options: dict[str, Any] = {
+            "classes": job.classes,
+            "over_people": over_people,
+            "usable": job.usable[job.test],
+        }
         person = job.groups[job.test]
         score = group_score(job.y[job.test], prediction.predicted, person, **options)
         null = np.array([group_score(y, prediction.predicted, person, **options) for y in labels])

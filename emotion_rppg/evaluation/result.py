@@ -53,7 +53,7 @@ _REQUIRED_COLUMNS = {
 }
 _TYPES: dict[str, type] = {  # of columns in the CSV files; all others are float
     **dict.fromkeys(("target", "coding", "split", "normalise", "probabilities"), str),
-    **dict.fromkeys(("head", "subject", "chosen", "one_class"), str),
+    **dict.fromkeys(("head", "subject", "chosen", "one_class", "withheld_of_class"), str),
     **dict.fromkeys(("test", "group", "reason", "recording", "method"), str),
     **dict.fromkeys(("windows", "fusion", "sources"), str),
     **dict.fromkeys(("checkpoint", "trained_on", "licence"), str),
@@ -288,7 +288,7 @@ class Evaluation:
         means = self.summary()
         shown = means[["target", "head"]].assign(kind=means["dummy"].map(_KIND))
         shown["people"], shown[self.metric] = means["people"], means["mean"]
-        names = [n for n in ("ci_low", "ci_high", "p", "withheld", "mean_trusted") if n in means]
+        names = [n for n in ("ci_low", "ci_high", "p", "withheld") if n in means]
         shown[names] = means[names]
         html: str = shown.to_html(index=False, na_rep="", float_format="{:.3f}".format, border=0)
         return html

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from emotion_rppg.emotion.design_matrix import Matrix, matrix
 from emotion_rppg.emotion.dummies import DRAWS
-from emotion_rppg.emotion.table_checks import checked_table
+from emotion_rppg.emotion.table_checks import checked_table, require_sequences
 from emotion_rppg.emotion.tasks import Task, class_names
 from emotion_rppg.evaluation import fold_cache
 from emotion_rppg.evaluation.importance import head_to_explain, score_drops
@@ -67,9 +67,9 @@ def evaluate(
     """Score heads on held-out people, beside dummies and baselines.
 
     Imputation, scaling, the head and its inner selection are fitted on the fold's training people
-    alone. A window without a trusted pulse is not trained on; in the test its prediction is the
-    majority class of the training people (their mean, for numbers). Scores on the trusted windows
-    alone (``…_trusted``) and on windows of good quality (``…_good``) are given as well.
+    alone. A window without a trusted pulse is not trained on and has no prediction, and no score
+    counts it (`evaluation.scoring`). Scores on windows of good quality (``…_good``) are given as
+    well.
 
     Dummies ignore the inputs. Baselines are logistic (ridge) regressions on the recording's quality
     alone (``quality_alone``) and, where there are accelerometer columns ``acc_…`` or ``motion_…``,
@@ -178,6 +178,8 @@ def evaluate(
         seed=seed,
     )
     jobs = [job for plan in plans for job in plan.jobs]
+    if "sequence" not in ablate:
+        require_sequences(table, [job.head for job in jobs])
     folds = None if cache is None else Cache(cache)
     run_jobs = partial(
         _run_jobs, workers=workers, scheduler=scheduler, cache=folds, progress=progress

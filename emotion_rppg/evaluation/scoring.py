@@ -1,5 +1,10 @@
 """Compute scores of people from predictions of windows.
 
+A withheld window, one without a trusted pulse, has no prediction, and no score counts it. Anything
+in its place (the most common class, a draw at random) would let a score rise where pulses are
+missing more often in one class, without any information in the pulse. The shares of withheld
+windows, of all and of each class, belong beside each score.
+
 A person with windows of one class only has no balanced accuracy: with one recall, a constant
 prediction would score 0 or 1 by luck. The score is NaN, ``one_class`` names the class, and
 ``accuracy`` is the share of correct windows.
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 CLASS_SCORES = ("balanced_accuracy", "macro_f1", "auroc", "mcc", "ece")
 NUMBER_SCORES = ("ccc", "pearson", "rmse")
+_MAIN = ("balanced_accuracy", "ccc")
 RANDOM = "stratified"  # the dummy that draws at random: its scores are means over many draws
 _WHEN = ("session", "trial", "start_s", "duration_s")
 
@@ -32,7 +38,10 @@ _WHEN = ("session", "trial", "start_s", "duration_s")
 def predictions(
     table: pd.DataFrame, job: Job, task: Task, prediction: FoldPrediction
 ) -> pd.DataFrame:
-    """Tabulate one row per tested window: person, time, true and predicted class, probabilities."""
+    """Tabulate one row per tested window: person, time, true and predicted class, probabilities.
+
+    The prediction of a window without features is empty.
+    """
     import pandas as pd
 
     part = table.iloc[job.test]
@@ -55,6 +64,8 @@ def predictions(
         out[f"p_{k}"] = prediction.probabilities[:, k]
     if job.blind and job.name == RANDOM:
         out["predicted"] = random_classes(out, job.classes, seed=job.seed, draws=1)[0].astype(float)
+    empty = ["predicted", *(() if job.blind else (f"p_{k}" for k in range(job.classes)))]
+    out.loc[~out["has_features"], empty] = np.nan
     return out
 
 
@@ -82,10 +93,9 @@ def scores_of_people(
 ) -> list[dict[str, Any]]:
     """Score each tested person, for one head and target.
 
-    Scores of decisions are over all windows; those of probabilities (AUROC, ECE) over the windows
-    that were predicted, because a constant for the others would rank them by where the pulse is
-    missing. ``…_trusted`` are over windows with a trusted pulse (``coverage`` is their share),
-    ``…_good`` over windows of good quality (``good_quality`` is their share).
+    Scores are over the windows with a trusted pulse (``coverage`` is their share), ``…_good`` over
+    those of good quality (``good_quality`` is their share). ``withheld_of_class`` has the share of
+    withheld windows in each class, in the order of the classes.
 
     Parameters
     ----------
@@ -112,18 +122,21 @@ def scores_of_people(
             "classes": int(part["truth"].nunique()),
             "one_class": _one_class(part["truth"].to_numpy(), classes),
         }
+        if classes:
+            row["withheld_of_class"] = _withheld_of_class(part, len(classes))
         score = _class_scores if classes else _number_scores
-        row |= score(part, guesses[:, own], len(classes))
-        for name, column in (("trusted", "has_features"), ("good", "good_quality")):
-            selected = part[column].to_numpy()
-            some = score(part[selected], guesses[:, own[selected]], len(classes))
-            row |= {
-                f"{key}_{name}": some[key]
-                for key in ("balanced_accuracy", "accuracy", "ccc")
-                if key in some
-            }
+        predicted, good = (part[c].to_numpy(bool) for c in ("has_features", "good_quality"))
+        row |= score(part[predicted], guesses[:, own[predicted]], len(classes))
+        some = score(part[good], guesses[:, own[good]], len(classes))
+        row |= {f"{key}_good": some[key] for key in (*_MAIN, "accuracy") if key in some}
         rows.append(row)
     return rows
+
+
+def _withheld_of_class(windows: pd.DataFrame, classes: int) -> str:
+    """State the share of withheld windows of each class, "0.12 0.98"; "–" for a class without."""
+    lost = 1 - windows.groupby("truth")["has_features"].mean()
+    return " ".join(f"{lost[k]:.2f}" if k in lost.index else "–" for k in range(classes))
 
 
 def _one_class(truth: np.ndarray, classes: Sequence[str]) -> str:
@@ -138,11 +151,10 @@ def _class_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> d
     truth = windows["truth"].to_numpy().astype(int)
     scores_of_draws = scores_of_counts(_counts(truth, guesses.astype(int), classes))
     scores = {name: float(values.mean()) for name, values in scores_of_draws.items()}
-    predicted = windows["has_features"].to_numpy(bool)
-    two = classes == 2 and bool(predicted.any())
-    probability = windows["p_1"].to_numpy()[predicted]
-    scores["auroc"] = metrics.auroc(truth[predicted], probability) if two else float("nan")
-    scores["ece"] = metrics.ece(truth[predicted], probability) if two else float("nan")
+    two = classes == 2 and len(truth) > 0
+    probability = windows["p_1"].to_numpy() if two else np.zeros(0)
+    scores["auroc"] = metrics.auroc(truth, probability) if two else float("nan")
+    scores["ece"] = metrics.ece(truth, probability) if two else float("nan")
     scores["probability_mean"] = float(probability.mean()) if two else float("nan")
     main = scores_of_draws["balanced_accuracy"]
     main = main if np.isfinite(main).all() else scores_of_draws["accuracy"]
@@ -198,7 +210,13 @@ def _number_scores(windows: pd.DataFrame, guesses: np.ndarray, classes: int) -> 
 
 
 def group_score(
-    truth: np.ndarray, predicted: np.ndarray, person: np.ndarray, *, classes: int, over_people: bool
+    truth: np.ndarray,
+    predicted: np.ndarray,
+    person: np.ndarray,
+    *,
+    classes: int,
+    over_people: bool,
+    usable: np.ndarray | None = None,
 ) -> float:
     """Compute the score that is tested: mean over people of balanced accuracy (CCC of numbers).
 
@@ -213,7 +231,13 @@ def group_score(
     classes : int
         Number of classes; 0 for numbers.
     over_people : bool
+    usable : bool array (n,), optional
+        Windows with a prediction; the others do not count. Default: all.
     """
+    if usable is not None:
+        truth, predicted, person = truth[usable], predicted[usable], person[usable]
+    if not len(truth):
+        return float("nan")
     _, first, codes = np.unique(person, return_index=True, return_inverse=True)
     if over_people:
         values = predicted == truth if classes else predicted

@@ -16,9 +16,9 @@ There are two sets of windows:
 - ``"shared"``: training and test consist of the windows in which *all* sources are trusted. All
   models see the same windows, so that they differ by their features alone. Tests are on these.
 - ``"all"``: every window is scored. A model is trained on the windows in which its own sources are
-  trusted. Where one of them is not, early fusion predicts the majority class (or the mean) of the
-  training people; late fusion averages the sources that are trusted, and a network with several
-  encoders predicts from the sources that are trusted.
+  trusted. Where one of them is not, early fusion predicts nothing; late fusion averages the sources
+  that are trusted, and a network with several encoders predicts from the sources that are trusted.
+  A window without a prediction does not count (`evaluation.scoring`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emotion_rppg.emotion.complete_cases import MIN_PRESENT
-from emotion_rppg.emotion.deep.net import SequenceNet
-from emotion_rppg.emotion.design_matrix import Matrix, lengths_of, of_one_length
+from emotion_rppg.emotion.deep.net import reads_sequences
+from emotion_rppg.emotion.design_matrix import Matrix, side_by_side
 from emotion_rppg.emotion.tasks import class_names
 from emotion_rppg.evaluation.jobs import FoldPrediction, Job
 from emotion_rppg.evaluation.plans import Plan, usable_rows
@@ -103,7 +102,7 @@ def compare_sources(
         heads = [name for name in dict.fromkeys(j.name for j in plan.jobs) if name not in BASELINES]
         for head in heads:
             jobs = [job for job in plan.jobs if job.name == head]
-            joint = set(encoded) if _reads_sequences(jobs[0].head) else set()
+            joint = set(encoded) if reads_sequences(jobs[0].head) else set()
             read = {names: (encoded if names in joint else parts)[names] for names in parts}
             for windows in (SHARED, ALL):
                 fits = list(_fits(jobs, read, trusted, windows, joint=joint))
@@ -163,13 +162,7 @@ def _encoded(part: Matrix, sensors: Sequence[Matrix | None]) -> Matrix | None:
         return None
     groups = [(part.tokens, part.channels)] if part.longest else []
     groups += [(sensor.tokens, sensor.channels) for sensor in own]
-    fixed = [_of_common_length(tokens) for tokens, _ in groups]
-    longest = max(tokens.shape[1] for tokens in fixed)
-    padded = [
-        np.pad(tokens, ((0, 0), (0, longest - tokens.shape[1]), (0, 0)), constant_values=np.nan)
-        for tokens in fixed
-    ]
-    tokens = np.concatenate(padded, axis=2)
+    tokens = side_by_side([tokens for tokens, _ in groups])
     return Matrix(
         np.hstack([part.X[:, : part.n_features], tokens.reshape(len(tokens), -1)]),
         n_features=part.n_features,
@@ -177,20 +170,6 @@ def _encoded(part: Matrix, sensors: Sequence[Matrix | None]) -> Matrix | None:
         names=part.names,
         channels=tuple(name for _, channels in groups for name in channels),
     )
-
-
-def _of_common_length(tokens: np.ndarray) -> np.ndarray:
-    lengths = lengths_of(tokens)
-    known = lengths[lengths > 0]
-    common = int(np.quantile(known, 1 - MIN_PRESENT, method="lower")) if len(known) else 0
-    return of_one_length(tokens, common)
-
-
-def _reads_sequences(head: Any) -> bool:
-    """Tell whether a head is a network on sequences; one with a pretrained encoder reads beats."""
-    while hasattr(head, "estimator"):  # wrappers that calibrate
-        head = head.estimator
-    return isinstance(head, SequenceNet) and head.reads != "features" and head.encoder is None
 
 
 def _fits(
@@ -279,7 +258,7 @@ def late_fusion(parts: Sequence[pd.DataFrame], classes: int) -> pd.DataFrame | N
     """Average the predictions of one head on several sources, window by window.
 
     A source that is not trusted in a window (``has_features``) does not count there; where none is,
-    the prediction is that of the parts: the majority class (or the mean) of the training people.
+    the prediction is empty.
 
     Parameters
     ----------
@@ -293,17 +272,17 @@ def late_fusion(parts: Sequence[pd.DataFrame], classes: int) -> pd.DataFrame | N
     DataFrame, or None if the head gives no probabilities.
     """
     present = np.stack([part["has_features"].to_numpy(bool) for part in parts])
-    weight = np.where(present.any(axis=0), present, 1.0)[:, :, None]  # all where none is trusted
+    known = np.asarray(present.any(axis=0))
+    weight = present.astype(float)[:, :, None]
     columns = [f"p_{k}" for k in range(classes)] if classes else ["predicted"]
     values = np.stack([part[columns].to_numpy(float) for part in parts])
     values = np.where(weight > 0, values, 0.0)
     if not np.isfinite(values).all():
         return None
-    mean = (weight * values).sum(axis=0) / weight.sum(axis=0)
-    fused = parts[0].assign(has_features=present.any(axis=0))
+    mean = np.where(known[:, None], values.sum(axis=0) / np.maximum(weight.sum(axis=0), 1), np.nan)
+    fused = parts[0].assign(has_features=known)
     fused[columns] = mean
     if classes:
-        known = present.any(axis=0)
-        fused["predicted"] = np.where(known, mean.argmax(axis=1), parts[0]["predicted"])
+        fused["predicted"] = np.where(known, values.sum(axis=0).argmax(axis=1), np.nan)
     good = [part["good_quality"].to_numpy(bool) for part in parts]
     return fused.assign(good_quality=np.any(good, axis=0))

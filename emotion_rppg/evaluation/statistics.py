@@ -121,15 +121,16 @@ def summary(
     -------
     DataFrame
         ``target, coding, split, normalise, probabilities, head, metric, dummy, unit, people, mean,
-        ci_low, ci_high, effect, p, one_class, withheld, mean_trusted, good_quality, mean_good,
+        ci_low, ci_high, effect, p, one_class, withheld, good_quality, mean_good,
         leaky``. ``people`` counts people who have the score, ``one_class`` people who have one
         class only. The interval is a bootstrap over people; for the dummy ``stratified`` it
         contains 95 % of the random draws. ``effect`` is the rank-biserial effect of people's
         scores against chance (1 / classes of the person; 0 for numbers). ``p`` is that of the
         label permutation, Holm-corrected over the heads of a target; ``p_permutation`` is
         uncorrected. Both are NaN for dummies and baselines, and where no labels were permuted.
-        ``withheld`` and ``good_quality`` are shares of windows; ``mean_trusted`` and ``mean_good``
-        are the scores on windows with a trusted pulse and on windows of good quality.
+        ``withheld`` and ``good_quality`` are shares of windows, ``withheld_of_class`` the mean
+        shares of withheld windows in each class; no score counts a withheld window. ``mean_good``
+        is the score on windows of good quality.
     """
     import pandas as pd
 
@@ -304,17 +305,23 @@ def _shares_and_subsets(own: pd.DataFrame, metric: str, pooled: bool) -> dict[st
         return {}
     weights = own["n"].to_numpy(float)
     row: dict[str, Any] = {"one_class": int((own["one_class"] != "").sum())}
-    for name, share, title in (
-        ("trusted", 1 - own["coverage"], "withheld"),
-        ("good", own["good_quality"], "good_quality"),
-    ):
-        row[title] = float(np.average(share, weights=weights))
-        column = f"{'accuracy' if pooled and metric == 'balanced_accuracy' else metric}_{name}"
-        values = own[column].to_numpy(float) if column in own else np.full(len(own), np.nan)
-        if pooled and metric == "balanced_accuracy":
-            codes = np.unique(own["one_class"], return_inverse=True)[1]
-            row[f"mean_{name}"] = recall_over_people(codes, values)
-        else:
-            known = values[np.isfinite(values)]
-            row[f"mean_{name}"] = float(known.mean()) if len(known) else float("nan")
+    row["withheld"] = float(np.average(1 - own["coverage"], weights=weights))
+    if "withheld_of_class" in own:
+        row["withheld_of_class"] = _mean_of_shares(own["withheld_of_class"])
+    row["good_quality"] = float(np.average(own["good_quality"], weights=weights))
+    column = f"{'accuracy' if pooled and metric == 'balanced_accuracy' else metric}_good"
+    values = own[column].to_numpy(float) if column in own else np.full(len(own), np.nan)
+    if pooled and metric == "balanced_accuracy":
+        codes = np.unique(own["one_class"], return_inverse=True)[1]
+        row["mean_good"] = recall_over_people(codes, values)
+    else:
+        known = values[np.isfinite(values)]
+        row["mean_good"] = float(known.mean()) if len(known) else float("nan")
     return row
+
+
+def _mean_of_shares(texts: pd.Series) -> str:
+    """Average the shares of each class over people: "0.10 0.80" and "0.20 –" give "0.15 0.80"."""
+    shares = [[float(s) if s != "–" else np.nan for s in text.split()] for text in texts]
+    known = [[v for v in column if v == v] for column in zip(*shares, strict=True)]
+    return " ".join(f"{np.mean(values):.2f}" if values else "–" for values in known)

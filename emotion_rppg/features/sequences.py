@@ -15,6 +15,7 @@ from emotion_rppg.errors import InputError
 from emotion_rppg.features import morphology
 from emotion_rppg.features.family import Column, Family
 from emotion_rppg.signals import Beats, Signal
+from emotion_rppg.windows import sequences_fault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,7 @@ def _texts(table: pd.DataFrame) -> list[dict[str, object]]:
     if TEXT[0] not in table:
         raise InputError(
             f"the table has no column {TEXT[0]!r}: extract it with the family 'sequence'"
+            f"{sequences_fault(table)}"
         )
     available = [name for name in TEXT if name in table]
     return table[available].to_dict("records")

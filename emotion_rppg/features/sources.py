@@ -34,14 +34,16 @@ def sources_in(table: pd.DataFrame) -> dict[str, str]:
     return {_pulse_name(table) if kind == PULSE else kind: kind for kind in kinds}
 
 
-def chosen_sources(table: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
+def chosen_sources(table: pd.DataFrame, names: Sequence[str], *, least: int = 2) -> dict[str, str]:
     """Map the sources that a user named to their kinds of signal, in that order.
+
+    ``least`` is the smallest number of sources: a comparison needs two, a model one.
 
     Raises
     ------
     InputError
-        Fewer than two sources, a source that the table lacks or that is trusted in no window, two
-        names of one source: all in one message.
+        Fewer than ``least`` sources, a source that the table lacks or that is trusted in no window,
+        two names of one source: all in one message.
     """
     if isinstance(names, str):
         raise InputError(f"sources is a list of names, got {names!r}: write ({names!r}, …)")
@@ -58,7 +60,7 @@ def chosen_sources(table: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
             chosen[name] = kind
             if not kind_trusted(table, kind).any():
                 faults.append(f"{name!r} is trusted in no window of the table")
-    if len(names) < 2:
+    if len(names) < least:
         faults.append("a comparison needs two sources or more")
     if faults:
         raise InputError(

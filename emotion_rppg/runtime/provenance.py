@@ -14,6 +14,7 @@ from emotion_rppg._version import __version__
 from emotion_rppg.runtime.atomic_files import write_json
 from emotion_rppg.runtime.json_text import parse_json
 from emotion_rppg.runtime.locks import folder_lock
+from emotion_rppg.runtime.sequence_files import sequences_beside
 
 RUN = "run.json"
 _PACKAGES = ("numpy", "scipy", "pandas", "opencv-python", "torch", "scikit-learn", "neurokit2")
@@ -21,7 +22,10 @@ _END_BYTES = 1 << 20  # hashed at each end of a file
 
 
 def identity(path: Path) -> dict[str, Any]:
-    """Identify a file by name, size and SHA-256 (first and last MiB), a folder by its file list."""
+    """Identify a file by name, size and SHA-256 (first and last MiB), a folder by its file list.
+
+    The sequences beside a CSV belong to it and are identified as well.
+    """
     path = Path(path)
     if path.is_dir():
         names = sorted(
@@ -38,7 +42,10 @@ def identity(path: Path) -> dict[str, Any]:
         if size > _END_BYTES:
             file.seek(max(size - _END_BYTES, _END_BYTES))
             digest.update(file.read(_END_BYTES))
-    return {"file": path.name, "bytes": size, "sha256_of_ends": digest.hexdigest()}
+    facts = {"file": path.name, "bytes": size, "sha256_of_ends": digest.hexdigest()}
+    beside = sequences_beside(path)
+    has_sequences = path.suffix.lower() == ".csv" and beside.is_file()
+    return facts | ({"sequences": identity(beside)} if has_sequences else {})
 
 
 def versions() -> dict[str, str]:

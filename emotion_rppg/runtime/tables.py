@@ -21,6 +21,13 @@ from emotion_rppg.runtime.atomic_files import (
     write_json,
 )
 from emotion_rppg.runtime.json_text import parse_json
+from emotion_rppg.runtime.sequence_files import (
+    ENDING,
+    sequence_columns,
+    sequences_beside,
+    with_sequences,
+    write_sequences,
+)
 from emotion_rppg.signals import UNITS, Beats, Signal
 from emotion_rppg.windows import (
     CHANGE_REASON,
@@ -30,6 +37,7 @@ from emotion_rppg.windows import (
     PARTICIPANT,
     SCALE,
     SEQUENCE,
+    SEQUENCES_FAULT,
 )
 
 if TYPE_CHECKING:
@@ -102,15 +110,18 @@ def write_table(table: pd.DataFrame, path: str | Path) -> Path:
     """Write a feature or result table, with the record of its extraction if it has one.
 
     The record goes into the schema of a Parquet file, or into ``TABLE.extraction.json`` beside a
-    CSV. That file is removed before the CSV is replaced, so that an interruption leaves a table
-    without a record and never one with the record of another table.
+    CSV; the sequences (``seq_…``) of a CSV go into ``TABLE.sequences.parquet``
+    (`emotion_rppg.runtime.sequence_files`). Both are removed before the CSV is replaced, so that an
+    interruption leaves a table without them and never one with those of another table.
     """
     path = check_ending(path)
     if path.suffix.lower() == ".csv":
         beside, record = extraction_beside(path), table.attrs.get(ATTRIBUTE)
         with atomic_file(path) as fresh:
-            table.to_csv(fresh, index=False)
+            table.drop(columns=sequence_columns(table)).to_csv(fresh, index=False)
             beside.unlink(missing_ok=True)
+            sequences_beside(path).unlink(missing_ok=True)
+        write_sequences(table, path)
         if record is not None:
             write_json(beside, {"written_by": PACKAGE, ATTRIBUTE: record})
         return path
@@ -184,7 +195,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Identities remain text (``"01"`` is not 1), and empty text remains empty; a person or a label
     called NA, None or nan retains that name. A label column is numeric if its cells are numbers or
     words for a missing value, else text. The record of the extraction is read as well
-    (`emotion_rppg.extraction_of`).
+    (`emotion_rppg.extraction_of`), and the sequences beside a CSV. If these are missing or belong
+    to other rows, the table has none, and whatever needs them fails with the reason.
 
     Raises
     ------
@@ -192,6 +204,11 @@ def read_table(path: str | Path) -> pd.DataFrame:
         The file does not exist, is not a table, or its record is damaged.
     """
     path = check_ending(path)
+    if path.name.endswith(ENDING):
+        raise InputError(
+            f"{path} has the sequences of a table, not the table: give "
+            f"{path.name.removesuffix(ENDING)}.csv"
+        )
     if not path.exists():
         raise InputError(f"no table {str(path)!r}: make one with `emotion-rppg features`")
     try:
@@ -207,7 +224,15 @@ def read_table(path: str | Path) -> pd.DataFrame:
             "`emotion-rppg features`"
         ) from error
     table.attrs = {} if record is None else {ATTRIBUTE: record}
+    if path.suffix.lower() == ".csv":
+        table = with_sequences(table, path, expected=_has_sequences(record))
     return table
+
+
+def _has_sequences(record: Any) -> bool:
+    """Tell whether a table was extracted with sequences, by the record of its extraction."""
+    parts = record if isinstance(record, list) else [record or {}]
+    return any(str(f).endswith("sequence") for part in parts for f in part.get("families", ()))
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -311,6 +336,9 @@ def read_tables(paths: Sequence[str | Path]) -> pd.DataFrame:
         [set(t["dataset"].astype(str)) if "dataset" in t else set() for t in tables]
     )
     table = merge_records(tables, pd.concat(tables, ignore_index=True))
+    faults = [t.attrs[SEQUENCES_FAULT] for t in tables if SEQUENCES_FAULT in t.attrs]
+    if faults:
+        table.attrs[SEQUENCES_FAULT] = "; ".join(faults)
     return table.fillna(dict.fromkeys(_text_in(table.columns), ""))
 
 

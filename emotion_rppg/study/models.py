@@ -33,6 +33,7 @@ def fit(
     calibration_s: float = 240.0,
     probabilities: str = "temperature",
     extra_features: Sequence[str] = (),
+    sources: Sequence[str] = (),
     extraction: Extraction | None = None,
     seed: int = 0,
 ) -> Model:
@@ -65,6 +66,11 @@ def fit(
         the fit, none (those of the head), or a sigmoid (:mod:`emotion_rppg.emotion.calibration`).
     extra_features : sequence of str
         Numeric columns outside the feature families (``"age"``) to use as features as well.
+    sources : sequence of str
+        Sources of the table to read, such as ``("bvp", "eda")``; default: the features of all, and
+        the sequence of beats. A network on sequences (``"lstm"``, ``"cnn"``) then has an encoder
+        for each source with a sequence, and predicts a window from the sources that are trusted
+        in it.
     extraction : Extraction, optional
         How the table was extracted, which ``predict`` repeats on new recordings. Default: the
         record of the table (`extraction_of`).
@@ -96,6 +102,7 @@ def fit(
         calibration_s=calibration_s,
         probabilities=probabilities,
         extra_features=extra_features,
+        sources=sources,
         extraction=extraction,
         seed=seed,
     )

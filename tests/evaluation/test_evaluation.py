@@ -215,7 +215,7 @@ def test_the_columns_of_results_are_the_documented_ones() -> None:
     first = ["target", "coding", "split", "normalise", "head", "subject", "n"]
     assert list(results)[:7] == first
     assert {"balanced_accuracy", "macro_f1", "auroc"} < set(results)
-    assert {"one_class", "coverage", "balanced_accuracy_trusted"} < set(results)
+    assert {"one_class", "coverage", "withheld_of_class", "balanced_accuracy_good"} < set(results)
     assert len(results) == 4 * 5
 
 
@@ -310,14 +310,15 @@ def test_subtracting_the_subject_baseline_helps_where_people_differ() -> None:
     assert mean_of(own, "logistic") > plain + 0.1
 
 
-def test_windows_without_features_score_as_the_majority_and_are_counted() -> None:
+def test_a_person_without_a_predicted_window_has_no_score_and_is_counted() -> None:
     table = study(6, effect=8.0)
     blind = table["subject"] == "s1"
     table.loc[blind, ["hr_bpm", "rmssd_ms"]] = np.nan
     results = evaluate(table, target="arousal", heads=QUICK).scores
     row = results[(results["subject"] == "d/s1") & (results["head"] == "logistic")].iloc[0]
     assert row["coverage"] == 0.0
-    assert row["balanced_accuracy"] == 0.5
+    assert np.isnan(row["balanced_accuracy"])
+    assert row["withheld_of_class"] == "1.00 1.00"
     assert row["n"] == 18
 
 

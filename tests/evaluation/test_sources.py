@@ -182,8 +182,8 @@ def test_late_fusion_is_the_mean_over_trusted_sources() -> None:
         2,
     )
     assert fused is not None
-    np.testing.assert_allclose(fused["p_1"], [0.55, 0.6, 0.8, 0.4])
-    assert fused["predicted"].tolist() == [1, 1, 1, 0]
+    np.testing.assert_allclose(fused["p_1"], [0.55, 0.6, 0.8, np.nan])
+    np.testing.assert_allclose(fused["predicted"], [1, 1, 1, np.nan])
     assert fused["has_features"].tolist() == [True, True, True, False]
 
 

@@ -37,10 +37,13 @@ def test_every_scored_window_is_saved_with_person_time_and_prediction(folder, ta
     requested = table.loc[plain["row"]]
     for column in ("session", "trial", "start_s", "duration_s"):
         assert (plain[column].to_numpy() == requested[column].to_numpy()).all()
-    np.testing.assert_allclose(plain["p_0"] + plain["p_1"], 1)
+    predicted = plain[plain["has_features"]]
+    np.testing.assert_allclose(predicted["p_0"] + predicted["p_1"], 1)
+    assert plain.loc[~plain["has_features"], ["predicted", "p_0", "p_1"]].isna().all(axis=None)
     results = read_table(folder / "results.csv")
     for _, row in results[results["head"] == "plain"].iterrows():
         own = plain[plain["subject"] == row["subject"]]
+        own = own[own["has_features"]]
         by_hand = metrics.balanced_accuracy(own["truth"], own["predicted"])
         assert by_hand == pytest.approx(row["balanced_accuracy"])
 
@@ -92,7 +95,7 @@ def test_confusion_counts_are_the_windows(results) -> None:
     axes = [axis for axis in section.figures[0][0].axes if axis.get_visible()]
     assert [axis.get_title() for axis in axes] == list(dict.fromkeys(results.scores["head"]))
     predictions = results.predictions
-    own = predictions[predictions["head"] == "plain"]
+    own = predictions[(predictions["head"] == "plain") & predictions["has_features"]]
     shown = [t.get_text() for t in axes[-1].texts]
     for k, (truth, predicted) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
         n = int(((own["truth"] == truth) & (own["predicted"] == predicted)).sum())

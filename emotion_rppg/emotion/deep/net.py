@@ -115,7 +115,13 @@ class SequenceNet(BaseEstimator):
                 pooling=self.pooling,
             )
 
-        groups = token_groups(self.channels.split(",")) if self.channels else []
+        names = self.channels.split(",") if self.channels else []
+        if names and len(names) != self.n_token_channels:
+            raise InputError(
+                f"channels names {len(names)} token channels, n_token_channels is "
+                f"{self.n_token_channels}: set both by design_matrix.with_layout"
+            )
+        groups = token_groups(names)
         if len(groups) > 1:
             return Grouped(groups, encoder)
         return encoder(self.n_token_channels)
@@ -246,6 +252,13 @@ class SequenceNet(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def reads_sequences(head: Any) -> bool:
+    """Tell whether a head is a network on sequences; one with a pretrained encoder reads beats."""
+    while hasattr(head, "estimator"):  # wrappers that calibrate
+        head = head.estimator
+    return isinstance(head, SequenceNet) and head.reads != "features" and head.encoder is None
 
 
 def held_out_rows(n: int, groups: Any, *, codes: np.ndarray | None = None, seed: int) -> np.ndarray:

@@ -1,8 +1,6 @@
 """Report sections on predicted classes: confusion, ROC, precision–recall, calibration.
 
-Curves are of the windows with a trusted pulse. A withheld window has the class share of the
-training people as its probability; where the pulse is missing more often in one class, curves of
-all windows would measure that.
+All are of the windows with a trusted pulse: a withheld window has no prediction.
 """
 
 from __future__ import annotations
@@ -28,11 +26,11 @@ def confusion(results: Evaluation, names: Names) -> list[Section]:
     predictions = results.predictions
     drawn = []
     for target, classes in names.items():
-        own = predictions[predictions["target"] == target]
-        if classes:
+        own = predictions[(predictions["target"] == target) & predictions["has_features"]]
+        if classes and len(own):
             counts = {h: _counts(part, len(classes)) for h, part in own.groupby("head", sort=False)}
             caption = (
-                f"{target}: number of windows of each true class (row) that were predicted as each "
+                f"{target}: number of predicted windows of each true class (row) and predicted "
                 "class (column), summed over people. Percentages are of the row; darker is more."
             )
             drawn.append((evaluation.plot_confusion(counts, classes), caption))

@@ -76,10 +76,10 @@ _CAPTION = (
     "Scores by head. The unit is the person; in brackets the 95 % interval. “quality_alone” and "
     "“movement_alone” are logistic (ridge) regressions on the quality of the recording and on the "
     "accelerometer: a head that scores no better than they do may use movement instead of the "
-    "heart. withheld: share of windows without a trusted pulse, whose prediction is the majority "
-    "class (or mean) of the training people. trusted, good quality: the same score on windows with "
-    f"a trusted pulse only, and on windows of good quality (at least {LEAST_QUALITY:g}) only; "
-    "share good: their share. effect: rank-biserial effect of people's scores against chance, −1 "
+    "heart. withheld: share of windows without a trusted pulse. They have no prediction, and no "
+    "score counts them; of each class: the share in each class, mean over people. good quality: "
+    f"the same score on windows of good quality (at least {LEAST_QUALITY:g}); share good: their "
+    "share. effect: rank-biserial effect of people's scores against chance, −1 "
     "to 1."
 )
 _P = (
@@ -100,7 +100,7 @@ def _table(means: pd.DataFrame, metric: str) -> pd.DataFrame:
         table["raw p"] = [p_text(p) for p in means["p_permutation"]]
     for column, title in (
         ("withheld", "withheld"),
-        ("mean_trusted", "trusted"),
+        ("withheld_of_class", "of each class"),
         ("good_quality", "share good"),
         ("mean_good", "good quality"),
     ):

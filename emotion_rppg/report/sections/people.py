@@ -77,8 +77,7 @@ def _flow(results: Evaluation, table: pd.DataFrame, target: str) -> str:
     if number["tested without features"]:
         text += (
             f" {number['tested without features']} of these have no trusted pulse: they were not "
-            "used for training, and their prediction is the majority class (or mean) of the "
-            "training people."
+            "used for training and have no prediction."
         )
     if number["purged from training"]:
         text += (
