@@ -96,9 +96,12 @@ def _clock_by_step(path: Path, names: list[str]) -> str:
         file.readline(_MAX_LINE)
         cells = [file.readline(_MAX_LINE).split(",")[0] for _ in range(200)]
     try:
-        step = float(np.median(np.diff([float(cell) for cell in cells if cell.strip()])))
+        times = [float(cell) for cell in cells if cell.strip()]
     except ValueError as error:
         raise InputError(f"{path}: a time is no number: {error}") from error
+    if len(times) < 2:
+        raise InputError(f"{path} has {len(times)} rows: want at least two frames")
+    step = float(np.median(np.diff(times)))
     for clock, seconds in (("time_ms", 1e-3), ("time_s", 1.0)):
         if _MIN_FPS <= 1 / max(step * seconds, 1e-12) <= _MAX_FPS:
             return clock

@@ -508,3 +508,10 @@ def test_a_resolution_of_opensignals_that_no_device_has_is_refused(tmp_path, bit
     path.write_text(text)
     with pytest.raises(InputError, match="header of OpenSignals is damaged"):
         file_contents(path)
+
+
+def test_a_finger_trace_of_one_frame_is_refused(tmp_path) -> None:
+    path = write_trace(tmp_path, with_pulse="G")
+    path.write_text("\n".join(path.read_text().splitlines()[:2]))
+    with pytest.raises(InputError, match="has 1 rows: want at least two frames"):
+        file_contents(path)
