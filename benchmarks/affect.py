@@ -134,7 +134,9 @@ def show_sources(result: Evaluation) -> None:
 
 
 def _score(mean: float, low: float, high: float, sign: str = "") -> str:
-    """Format a mean with its interval."""
+    """Format a mean with its interval, which one person alone does not have."""
+    if low != low:
+        return f"{mean:{sign}.3f} (one person)"
     return f"{mean:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]"
 
 

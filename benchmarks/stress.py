@@ -20,9 +20,12 @@ from emotion_rppg.emotion import HEADS
 from emotion_rppg.emotion.deep.estimator import SequenceHead
 from emotion_rppg.emotion.design_matrix import CONFIDENCE
 from emotion_rppg.evaluation.heads import chosen_heads
+from emotion_rppg.evaluation.model_scores import with_scores
 from emotion_rppg.evaluation.normalisation import NORMALISE
+from emotion_rppg.evaluation.result import Evaluation
 from emotion_rppg.features import columns
 from emotion_rppg.features.family import QUALITY_GROUP
+from emotion_rppg.runtime.atomic_files import CARD
 from emotion_rppg.runtime.cache import cache_beside
 from emotion_rppg.runtime.tables import read_table
 
@@ -31,9 +34,13 @@ HEAD, NORMALISATION = "logistic", "calibration"  # of the bundled model: the sim
 
 def scores(table: pd.DataFrame, out: Path, **options: Any) -> pd.DataFrame:
     """Evaluate heads: mean over people with its interval, a row per head."""
+    return evaluation(table, out, **options).summary().set_index("head")
+
+
+def evaluation(table: pd.DataFrame, out: Path, **options: Any) -> Evaluation:
+    """Evaluate heads, with folds that are cached beside the table."""
     with cache_beside(out) as cache:
-        result = evaluate(table, target="stress", cache=cache.folder, **options)
-    return result.summary().set_index("head")
+        return evaluate(table, target="stress", cache=cache.folder, **options)
 
 
 def every_head() -> dict[str, Any]:
@@ -64,17 +71,30 @@ def _cell(row: pd.Series) -> str:
 
 
 def train_bundled(path: Path, out: Path) -> None:
-    """Fit the bundled model on all people; its note has the score on new people."""
-    table = read_table(path)
-    score = scores(table, path, heads=[HEAD], normalise=NORMALISATION).loc[HEAD]
+    """Fit the bundled model on all people; its note and card have the score on new people.
+
+    The lines of the model hub at the top of the card stay as they are: correct them by hand.
+    """
+    table, card = read_table(path), out / CARD
+    front = _front_matter(card.read_text(encoding="utf-8")) if card.is_file() else ""
+    results = evaluation(table, path, heads=[HEAD], normalise=NORMALISATION)
+    score = results.summary().set_index("head").loc[HEAD]
     model = fit(table, target="stress", head=HEAD, normalise=NORMALISATION)
+    model = with_scores(model, results, head=HEAD)
     note = (
         "Learned from wrists (Empatica E4, Stress-Predict, MIT licence), unproven on cameras and "
         f"on stress outside of a laboratory. On {int(score['people'])} people it did not see, one "
-        f"at a time: balanced accuracy {_cell(score)}; 0.5 is chance."
+        f"at a time: balanced accuracy {_cell(score)} of the windows with a trusted pulse "
+        f"({1 - score['withheld']:.0%}); 0.5 is chance, p = {score['p']:.2g}."
     )
     replace(model, note=note).save(out)
+    card.write_text(front + card.read_text(encoding="utf-8"), encoding="utf-8")
     print(note)
+
+
+def _front_matter(text: str) -> str:
+    """Return the block of YAML at the top of a card, with the empty line after it."""
+    return text[: text.index("---\n\n", 4) + 5] if text.startswith("---\n") else ""
 
 
 def main(arguments: list[str]) -> None:
