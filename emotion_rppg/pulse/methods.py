@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WINDOW_S = 1.6  # Wang et al. 2017: 32 frames at 20 Hz, one slow heart beat
 BAND_HZ = (0.7, 2.5)  # in which chrom balances its two colour signals
+SLOWEST_HZ, FASTEST_HZ = 40 / 60, 210 / 60  # of a pulse, in which ica looks for its rhythm
 SMOOTHNESS = 100.0  # of the detrending before ica, at 30 Hz
 
 
@@ -122,8 +123,8 @@ def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
     """Select the independent component with the clearest rhythm (Poh et al. 2010).
 
     Channels are detrended and standardised, then unmixed by FastICA (scikit-learn, seeded). The
-    component with the largest share of its power in one spectral peak is selected, with the sign
-    that is opposite to green.
+    component with the largest share of its power in one spectral peak at 40–210 bpm is selected,
+    with the sign that is opposite to green.
 
     References
     ----------
@@ -142,8 +143,10 @@ def ica(rgb: np.ndarray, rate_hz: float) -> np.ndarray:
         return np.zeros(len(rgb))
     unmix = FastICA(n_components=rank, whiten="unit-variance", random_state=0, max_iter=1000)
     sources = _quietly(unmix, channels)
-    power = np.abs(np.fft.rfft(sources, axis=0))[1:] ** 2
-    best = sources[:, np.argmax(power.max(axis=0) / power.sum(axis=0))]
+    power = np.abs(np.fft.rfft(sources, axis=0)) ** 2
+    hz = np.fft.rfftfreq(len(sources), 1 / rate_hz)
+    pulse = (hz >= SLOWEST_HZ) & (hz <= FASTEST_HZ)  # a peak elsewhere is drift or breathing
+    best = sources[:, np.argmax(power[pulse].max(axis=0) / power[1:].sum(axis=0))]
     return best * (-1.0 if best @ channels[:, 1] > 0 else 1.0)
 
 

@@ -11,7 +11,7 @@ from emotion_rppg import Extraction, Recording, Video, estimate, extract
 from emotion_rppg.app.analysis import analyse
 from emotion_rppg.cli import evaluate as evaluate_verb
 from emotion_rppg.cli import extract as extract_verbs
-from emotion_rppg.cli import interactive
+from emotion_rppg.cli import live as live_verb
 from emotion_rppg.live import watch
 from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
 from emotion_rppg.pulse.inference.trained_network import BUNDLED
@@ -32,7 +32,7 @@ EVERYWHERE = {
     "verb pulse": extract_verbs.pulse,
     "verb features": extract_verbs.features,
     "verb evaluate": evaluate_verb.evaluate,
-    "verb live": interactive.live,
+    "verb live": live_verb.live,
 }
 
 
