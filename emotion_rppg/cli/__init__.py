@@ -6,6 +6,7 @@ Heavy libraries are imported inside the verbs, so that `--help` answers at once.
 from emotion_rppg.cli import (  # noqa: F401, I001 (order of --help)
     system,
     inspect,
+    pulse,
     extract,
     beats,
     evaluate,

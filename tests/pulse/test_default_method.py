@@ -12,6 +12,7 @@ from emotion_rppg.app.analysis import analyse
 from emotion_rppg.cli import evaluate as evaluate_verb
 from emotion_rppg.cli import extract as extract_verbs
 from emotion_rppg.cli import live as live_verb
+from emotion_rppg.cli import pulse as pulse_verb
 from emotion_rppg.live import watch
 from emotion_rppg.pulse import DEFAULT_METHOD, METHODS
 from emotion_rppg.pulse.inference.trained_network import BUNDLED
@@ -29,7 +30,7 @@ EVERYWHERE = {
     "Reading": Reading,
     "live": watch,
     "the page": analyse,
-    "verb pulse": extract_verbs.pulse,
+    "verb pulse": pulse_verb.pulse,
     "verb features": extract_verbs.features,
     "verb evaluate": evaluate_verb.evaluate,
     "verb live": live_verb.live,
