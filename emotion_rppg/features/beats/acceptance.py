@@ -148,9 +148,9 @@ def _steep_rises(run: Signal) -> np.ndarray:
     slope = np.gradient(wave)
     step = max(round(run.rate_hz / 2), 1)
     usual = median_filter(maximum_filter1d(slope, round(RISE_S * run.rate_hz))[::step], 21)
-    usual = np.interp(np.arange(len(slope)), step * np.arange(len(usual)), usual)
     at = find_peaks(slope, distance=max(round(0.25 * run.rate_hz), 1))[0]
-    return np.asarray(at[slope[at] > STEEP * usual[at]] / run.rate_hz)
+    around = np.interp(at, step * np.arange(len(usual)), usual)
+    return np.asarray(at[slope[at] > STEEP * around] / run.rate_hz)
 
 
 def _rhythm(times_s: np.ndarray, accepted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -39,6 +39,7 @@ SIZES = 0.2, 3.0  # relative heights of beats: a smaller one is no beat, a large
 # Share by which the first and last interval may differ from those near them; the second where the
 # beat is less than half an interval from the edge of the wave, as filters make peaks there
 END_SHARE, EDGE_SHARE = 0.25, 0.15
+TREND_BLOCK = 100_000  # samples of a trend that are fitted together
 OUTWEIGHS = 10.0  # ratio of the standard deviations of drift and rest; the filters remove less
 REFRACTORY = 0.5  # of the local interval
 FEWEST = 3  # successive accepted beats; fewer are rejected
@@ -129,10 +130,26 @@ def _pulse_beats(
 
 def without_drift(samples: np.ndarray) -> np.ndarray:
     """Subtract a cubic trend that is far larger than the rest: filters would ring at its ends."""
-    at = np.linspace(-1, 1, len(samples))
-    drift = np.polynomial.Chebyshev.fit(at, samples, 3)(at)
+    drift = _cubic_trend(samples)
     rest = np.asarray(samples - drift)
     return rest if drift.std() > OUTWEIGHS * rest.std() else samples
+
+
+def _cubic_trend(samples: np.ndarray) -> np.ndarray:
+    """Fit a cubic polynomial (least squares) to samples (n,), block by block to save memory."""
+    from numpy.polynomial.chebyshev import chebvander
+
+    at = np.linspace(-1, 1, len(samples))
+    blocks = [slice(i, i + TREND_BLOCK) for i in range(0, len(samples), TREND_BLOCK)]
+    normal, right = np.zeros((4, 4)), np.zeros(4)
+    for block in blocks:
+        basis = chebvander(at[block], 3)
+        normal += basis.T @ basis
+        right += basis.T @ samples[block]
+    weights = np.linalg.lstsq(normal, right, rcond=None)[0]
+    for block in blocks:
+        at[block] = chebvander(at[block], 3) @ weights
+    return at
 
 
 def _is_hum(wave: Signal) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from emotion_rppg.errors import InputError
-from emotion_rppg.features.beats import find_beats
+from emotion_rppg.features.beats import detect, find_beats
 from emotion_rppg.features.beats.artefacts import (
     ectopic_beats,
     extra_beats,
@@ -379,3 +379,28 @@ def test_camera_waves_agree_with_the_finger(real_data) -> None:
     sdnn_error, rmssd_error = np.abs(errors).mean(axis=0)
     assert sdnn_error < 5
     assert rmssd_error < 10
+
+
+def test_the_cubic_trend_of_blocks_is_that_of_the_whole(monkeypatch) -> None:
+    monkeypatch.setattr(detect, "TREND_BLOCK", 70)
+    samples = np.cumsum(np.random.default_rng(0).normal(size=1000)) + 1e5
+    at = np.linspace(-1, 1, len(samples))
+    whole = np.polynomial.Chebyshev.fit(at, samples, 3)(at)
+    drift = samples - detect.without_drift(samples + 1e4 * at**3) + 1e4 * at**3
+    np.testing.assert_allclose(drift, whole + 1e4 * at**3, rtol=0, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_beats_of_hours_need_a_few_copies_of_the_signal() -> None:
+    """A second hour and a half adds at most nine copies of its samples."""
+    rate, peaks = 64.0, []
+    for hours in (1.5, 3.0):
+        phase = 2 * np.pi * 1.15 * np.arange(round(3600 * hours * rate)) / rate
+        signal = Signal(np.sin(phase) + 0.3 * np.sin(2 * phase - 1), rate, kind="bvp")
+        find_beats(signal.crop(0, 60))  # imports
+        tracemalloc.start()
+        find_beats(signal)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    added = signal.samples.nbytes / 2
+    assert peaks[1] - peaks[0] < 9 * added
