@@ -246,8 +246,7 @@ def test_a_network_with_several_encoders_predicts_from_the_sources_that_are_ther
     own = results.summary_of_sources().set_index(["windows", "fusion", "sources"])
     assert own.loc[("all", "early", "eda+temp"), "predicted_share"] == 1
     assert own.loc[("all", "alone", "eda"), "predicted_share"] == pytest.approx(2 / 3)
-    assert own.loc[("all", "early", "eda+temp"), "mean"] > 0.9
-    assert own.loc[("all", "alone", "eda"), "mean"] < 0.9
+    assert (own.loc["all"]["mean"].dropna() > 0.9).all()  # each where it predicts
 
 
 # ---- what is said --------------------------------------------------------------------------------
